@@ -1,4 +1,4 @@
-# `make` or `make help` lists what there is.
+# `make` or `make help` lists the targets.
 SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 PYTHON ?= python3
@@ -13,13 +13,13 @@ FUZZ ?=
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-demo: ## run the whole loop on a made-up stream of payments, with an installed mlloop of this commit or a quick build
+demo: ## run the whole loop on simulated payments, with an installed mlloop of this commit or a quick build
 	rm -rf demo
 	@here="($$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null))"; \
 	if [ "$$(mlloop --version 2>/dev/null | cut -d' ' -f3)" = "$$here" ]; then mlloop demo demo; \
 	else cargo build --profile demo --no-default-features && "$(CARGO_TARGET_DIR)"/demo/mlloop demo demo; fi
 
-test: ## run every test, and count those that could not run here
+test: ## run all tests, and count those that cannot run here
 	@mkdir -p "$(CARGO_TARGET_DIR)" && rm -f "$(SKIPPED)"
 	MLLOOP_SKIPPED="$(SKIPPED)" cargo test
 	@if [ -s "$(SKIPPED)" ]; then sort -u "$(SKIPPED)"; echo "$$(sort -u "$(SKIPPED)" | wc -l) skipped"; fi
@@ -31,31 +31,31 @@ check: ## formatting, lints, tests and documentation, as CI does
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 	$(MAKE) deny
 
-oldest: ## compile with the oldest toolchain that Cargo.toml promises (rustup gets it)
+oldest: ## compile with the oldest toolchain that Cargo.toml supports (rustup installs it)
 	@oldest="$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)"; \
 	rustup toolchain install "$$oldest" --profile minimal && cargo "+$$oldest" check --locked
 
 fuzz: ## give every reader damaged input for SECONDS each (FUZZ=csv takes one)
 	MLLOOP_FUZZ_SECONDS=$(SECONDS) MLLOOP_FUZZ=$(FUZZ) cargo test --test tests fuzz::for_as_long_as_wanted -- --ignored --nocapture --test-threads 1
 
-simulate: ## the long simulations, whose figures stand in docs/methods.md: about an hour
+simulate: ## run the long simulations for the figures in docs/methods.md: about an hour
 	cargo test --release -- --ignored --nocapture --test-threads 1 --skip fuzz:: --skip report::
 
-mutants: ## change the code of small modules, one place at a time, and see whether a test fails (cargo install cargo-mutants)
+mutants: ## mutate the code of small modules, one place at a time, and check that a test fails (cargo install cargo-mutants)
 	scripts/mutants.sh $(MUTANTS)
 
 deny: ## licences, sources and doubled versions of all dependencies, where cargo-deny is installed (CI also asks for known weaknesses)
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
 	else echo "skipped: dependencies are not checked (cargo install --locked cargo-deny)"; fi
 
-neighbours: ## test against the real MLflow and others, which are installed under target (NEIGHBOURS="mlflow" runs one); ends with a table
+neighbours: ## test against the real MLflow and others, installed under target (NEIGHBOURS="mlflow" runs one); ends with a table
 	cargo build
 	$(PYTHON) tests/neighbours/run.py $(NEIGHBOURS)
 
-packages: ## build wheel, archive and Debian package for old Linux systems under target/packages, and try each in a clean place
+packages: ## build wheel, archive and Debian package for old Linux systems under target/packages, and test each in a clean environment
 	$(PYTHON) scripts/packages.py
 
-bench: ## measure against the Python peers side by side (makes a virtual environment under target; BENCH="--rows 20000" is quick)
+bench: ## compare speed and memory with the Python peers (creates a virtual environment under target; BENCH="--rows 20000" is quick)
 	cargo build --release --features bench --bins --examples
 	$(PYTHON) scripts/bench.py $(BENCH)
 	$(PYTHON) scripts/bench/pages.py
@@ -64,7 +64,7 @@ bench-pages: ## measure the dashboard's pages with 1000 versions, a million pred
 	cargo build --release
 	$(PYTHON) scripts/bench/pages.py $(BENCH)
 
-browser: ## play in a real browser what people do on the pages (gets playwright-core and axe-core from npm into target)
+browser: ## test the pages in a real browser (installs playwright-core and axe-core from npm into target)
 	scripts/browser.sh
 	cargo test --test tests browser::
 
@@ -72,11 +72,11 @@ screenshots: ## render every page and report in light and dark, at 390 and 1280 
 	cargo build --release
 	scripts/screenshots.sh
 
-bench-drift: ## count false alarms, misses and delay of monitor and its peers on made streams (makes virtual environments under target)
+bench-drift: ## count false alarms, misses and delay of monitor and its peers on simulated streams (creates virtual environments under target)
 	cargo build --release
 	$(PYTHON) scripts/bench_drift.py $(BENCH)
 
-bench-alarm: ## measure delay, labels and false alarms of the loss alarm beside other rules (after bench-drift; ELEC2=elec.csv)
+bench-alarm: ## compare delay, labels and false alarms of the loss alarm with other rules (after bench-drift; ELEC2=elec.csv)
 	"$(CARGO_TARGET_DIR)"/bench-drift/nannyml/bin/python scripts/bench/alarm.py $(ELEC2)
 
 bench-rare: ## compare rare classes with scikit-learn's forest and LightGBM (DATA=folder of the public tables; needs both installed)
@@ -87,12 +87,12 @@ bench-wide: ## measure the CPU of training on wide tables of few rows (BENCH="50
 	cargo build --release
 	$(PYTHON) scripts/bench/wide.py target/release/mlloop $(BENCH)
 
-soak: ## measure predictions beside other burdens, then serve under full load while production changes (SOAK="--minutes 1" is quick)
+soak: ## measure predictions under other load, then serve under full load while production changes (SOAK="--minutes 1" is quick)
 	cargo build --release --features bench --bins --examples
 	$(PYTHON) scripts/bench/isolation.py
 	$(PYTHON) scripts/soak.py $(SOAK)
 
-reference: ## compute the reference numbers of fixtures/ anew with scipy, scikit-learn and others
+reference: ## recompute the reference numbers of fixtures/ with scipy, scikit-learn and others
 	$(PYTHON) scripts/reference.py
 	$(PYTHON) scripts/reference_features.py > fixtures/reference/derived.json
 

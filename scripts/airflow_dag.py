@@ -1,13 +1,13 @@
-"""Loops of mlloop in Apache Airflow 3: one task for each step, skipped where there is nothing to do.
+"""Loops of mlloop in Apache Airflow 3: one task for each step; a task with nothing to do is skipped.
 
     check_drift -> check_volume -> retrain -> evaluate -> deploy -> notify
 
 `mlloop init --with airflow` writes this file for a loop; put it into the folder of DAGs, or link it there. Each loop needs a
-first version (`mlloop train`). Whatever brings new rows to data/current.csv belongs in front of check_drift.
+first version (`mlloop train`). Put tasks that write new rows to data/current.csv before check_drift.
 
-Exit statuses 1 (no), 3 (too little arrived) and 4 (a person has to agree: `mlloop approve`) skip a task and those after it;
-an error fails them. The steps are mapped over the loops, so an error in one loop leaves the others alone. `notify` runs in
-any case. It is a teardown, which does not hide a failure as a last task with trigger_rule="all_done" would.
+Exit statuses 1 (no), 3 (too few rows) and 4 (waiting for `mlloop approve`) skip a task and all following ones; an error fails
+them. The steps are mapped over the loops, so an error in one loop does not affect the others. `notify` always runs. It is a
+teardown: unlike a last task with trigger_rule="all_done", it does not hide a failure.
 """
 import datetime
 import glob
@@ -19,23 +19,23 @@ from airflow.sdk import DAG, Param, chain, get_current_context, task, task_group
 
 MLLOOP = "/path/to/mlloop"
 
-# Begins the name of each DAG.
+# The prefix of each DAG's name.
 NAME = "mlloop"
 
-# The directories of the loops. A pattern such as "/srv/loops/*" stands for all that it finds when the DAG runs.
+# The directories of the loops. A pattern such as "/srv/loops/*" matches all loops at the time of the run.
 LOOPS = ["/path/to/loop"]
 
-# What starts a retraining, and how often to look. Each gets a DAG; with None it runs by hand or from another DAG.
-#   drift    when `mlloop monitor` gives a reason: drift, worse outcomes, whatever [monitor.triggers] says
-#   volume   when enough new labels came ([retrain] min_new_labels), with or without drift
-#   monthly  every time, however few labels are new
+# What starts a retraining, and how often to check. Each entry is a DAG; with None it runs manually or from another DAG.
+#   drift    if `mlloop monitor` finds a reason: drift, worse outcomes, or any other of [monitor.triggers]
+#   volume   after enough new labels ([retrain] min_new_labels), with or without drift
+#   monthly  every time, with any number of new labels
 SCHEDULES = {"drift": "@daily", "volume": "@weekly", "monthly": "@monthly"}
 
-# A shell command that is given what happened in each loop on its standard input, such as: mail -s "our loops" ml@example.org
-# What [notify] in mlloop.toml says is sent by mlloop itself.
+# A shell command that gets the result of each loop on its standard input, such as: mail -s "our loops" ml@example.org
+# mlloop itself sends the notifications of [notify] in mlloop.toml.
 NOTIFY = os.environ.get("MLLOOP_NOTIFY", "")
 
-# Whether monitor and retrain are told to go on whatever they find.
+# Options that make monitor and retrain continue for any result.
 ANY_REASON = "{{ '' if params.when == 'drift' else ' --force' }}"
 ANY_NUMBER = "{{ ' --force' if params.when == 'monthly' else '' }}"
 

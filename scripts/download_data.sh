@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Three public tables to try a loop on, from Kaggle, each as reference and current.
+# Downloads one of three public tables from Kaggle and splits it into reference and current.
 #
 #   download_data.sh telco|fraud|paysim [LOOP_DIR]
 #
-#   telco    blastchar/telco-customer-churn: 7 043 customers, target Churn. There is no time in it, so a hash of the
-#            customer's id makes the split; every customer is on one side.
+#   telco    blastchar/telco-customer-churn: 7 043 customers, target Churn. It has no time column, so a hash of the
+#            customer's id splits it; every customer is on one side.
 #   fraud    mlg-ulb/creditcardfraud: 284 807 card payments of two days, 492 of them fraud, target Class. Time is in
-#            seconds since the first payment: the earliest 70 % are the reference, the rest arrived since.
+#            seconds since the first payment: the earliest 70 % are the reference, the rest is current.
 #   paysim   ealaxi/paysim1: 6 362 620 simulated mobile payments of 30 days, target isFraud; step is the hour. The earliest
-#            80 % are the reference. isFlaggedFraud is another system's answer and is left out.
+#            80 % are the reference. isFlaggedFraud is another system's prediction and is ignored.
 #
-# Kaggle wants a token for some of them: https://www.kaggle.com/settings/api, then export KAGGLE_API_TOKEN=…
-# MLLOOP names the binary (default: mlloop on PATH). Exit status: 0 the table is there, also when nothing is new; 2 error.
+# Kaggle needs a token for some of them: https://www.kaggle.com/settings/api, then export KAGGLE_API_TOKEN=…
+# MLLOOP is the binary (default: mlloop on PATH). Exit status: 0 the table exists, also if nothing is new; 2 error.
 set -euo pipefail
 
 mlloop=${MLLOOP:-mlloop}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes fixtures/tables/*.csv: small made-up tables for tests and transcripts. Needs Python alone; always the same bytes."""
+"""Writes fixtures/tables/*.csv: small simulated tables for tests and transcripts. Needs only Python; always the same bytes."""
 
 import csv
 import math

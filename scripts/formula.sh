@@ -29,7 +29,7 @@ linux_intel=$(source_of x86_64-unknown-linux-musl)
 
 cat <<FORMULA
 class Mlloop < Formula
-  desc "Closes the learning loop on tabular data"
+  desc "Runs the learning loop on tabular data"
   homepage "$homepage"
   version "$version"
   license "Apache-2.0"

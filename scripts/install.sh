@@ -1,16 +1,16 @@
 #!/bin/sh
 # Installs mlloop from a release: fetches the archive for this machine, checks its SHA-256, and puts binary, man pages and
-# completions under a prefix. Nothing is installed when the checksum is another or cannot be had.
+# completions under a prefix. Nothing is installed if the checksum differs or is not available.
 #
 #   sh install.sh [--version X.Y.Z] [--prefix DIR] [--from ADDRESS]
 #
-# --from (or MLLOOP_RELEASES)  where the releases are: the address above vX.Y.Z/, https:// or file://
-# --version                    which one (default: the one that this script belongs to)
+# --from (or MLLOOP_RELEASES)  the address of the releases: the parent of vX.Y.Z/, https:// or file://
+# --version                    the version (default: that of this script)
 # --prefix (or PREFIX)         default ~/.local
-# --sha256                     the archive's SHA-256, when you have it from elsewhere; else that in the release's SHA256SUMS
+# --sha256                     the archive's SHA-256, from a separate source (default: that in the release's SHA256SUMS)
 set -eu
 
-# The release workflow fills these in.
+# The release workflow sets these.
 version=
 releases=
 
@@ -41,8 +41,8 @@ while [ $# -gt 0 ]; do
     *) die "unknown option $1 (--version, --prefix, --from, --sha256)" ;;
     esac
 done
-[ -n "$releases" ] || die "no address of the releases: give --from, or take the install.sh that stands in a release"
-[ -n "$version" ] || die "no version: give --version, or take the install.sh that stands in a release"
+[ -n "$releases" ] || die "no address of the releases: give --from, or use the install.sh of a release"
+[ -n "$version" ] || die "no version: give --version, or use the install.sh of a release"
 case $releases in
 https://* | file://* | http://127.0.0.1:* | http://localhost:*) ;;
 *) die "$releases is neither https:// nor file://" ;;
@@ -51,12 +51,12 @@ esac
 case $(uname -s) in
 Linux) system=unknown-linux-musl ;;
 Darwin) system=apple-darwin ;;
-*) die "there is no binary for $(uname -s); build it with cargo (see README.md)" ;;
+*) die "no binary for $(uname -s); build it with cargo (see README.md)" ;;
 esac
 case $(uname -m) in
 x86_64 | amd64) machine=x86_64 ;;
 aarch64 | arm64) machine=aarch64 ;;
-*) die "there is no binary for $(uname -m); build it with cargo (see README.md)" ;;
+*) die "no binary for $(uname -m); build it with cargo (see README.md)" ;;
 esac
 name=mlloop-$version-$machine-$system
 
@@ -70,8 +70,8 @@ fetch() {
     elif command -v wget >/dev/null 2>&1; then
         wget --quiet --tries=3 --timeout=60 --output-document="$2" "$1"
     else
-        die "neither curl nor wget is there"
-    fi || die "$1 could not be fetched"
+        die "curl or wget is needed"
+    fi || die "cannot fetch $1"
 }
 
 digest() {
@@ -82,7 +82,7 @@ digest() {
     elif command -v openssl >/dev/null 2>&1; then
         openssl dgst -sha256 -r "$1"
     else
-        die "none of sha256sum, shasum and openssl is there, so nothing can be checked"
+        die "sha256sum, shasum or openssl is needed to check the download"
     fi | cut -d' ' -f1
 }
 
@@ -97,7 +97,7 @@ found=$(digest "$work/$name.tar.gz")
     die "$name.tar.gz has SHA-256 $found, but $sha256 is expected; nothing was installed"
 
 tar -xzf "$work/$name.tar.gz" -C "$work"
-[ -x "$work/$name/mlloop" ] || die "$name.tar.gz holds no $name/mlloop; nothing was installed"
+[ -x "$work/$name/mlloop" ] || die "$name.tar.gz does not contain $name/mlloop; nothing was installed"
 said=$("$work/$name/mlloop" --version) || die "$name does not run on this machine; nothing was installed"
 case $said in
 "mlloop $version" | "mlloop $version "*) ;;
@@ -105,7 +105,7 @@ case $said in
 esac
 mkdir -p "$prefix/bin" "$prefix/share"
 cp -R "$work/$name/share/." "$prefix/share/"
-# Beside, then renamed: a server that runs keeps its binary, and nobody ever sees half of one.
+# Written beside, then renamed: a running server keeps its binary, and no partial file is ever visible.
 cp "$work/$name/mlloop" "$prefix/bin/.mlloop.$$"
 chmod 755 "$prefix/bin/.mlloop.$$"
 mv -f "$prefix/bin/.mlloop.$$" "$prefix/bin/mlloop"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Builds what a release has for this machine's Linux, and tries each in a clean place. Ends with a table.
+"""Builds the packages of a release for Linux on this machine, tests each in a clean environment, and prints a table.
 
-    packages.py                 build, then try
-    packages.py --built         try what was built before
+    packages.py                 build, then test
+    packages.py --built         test the existing packages
 
 The wheel and the Debian package hold a binary for glibc 2.17 and newer, linked by zig (maturin, ziglang and cargo-zigbuild
 from PyPI, and cargo-deb from crates.io, into target/packages/tools). The static binary needs `rustup target add

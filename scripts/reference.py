@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes fixtures/reference/*.json: numbers computed by other implementations, which the tests hold ours to.
+"""Writes fixtures/reference/*.json: numbers of other implementations; the tests compare ours with them.
 
 usage: scripts/reference.py [SECTION…]     a section is a file of scripts/reference/; all of them without arguments
 

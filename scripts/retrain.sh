@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# One round of a loop, for cron or a systemd timer: fetch what is new, then monitor, retrain, promote.
+# Runs one round of a loop, for cron or a systemd timer: fetch new data, then monitor, retrain, promote.
 #
 #   retrain.sh [LOOP_DIR] [options of `mlloop run`]
 #
-# LOOP_DIR is the directory above that of this script unless it is named.
+# LOOP_DIR defaults to the parent directory of this script's directory.
 #
 # Environment:
-#   MLLOOP          the binary (default: the one that wrote this script, else mlloop on PATH)
-#   MLLOOP_SOURCE   fetched into data/ first when set: kaggle:owner/set, https://…, or a path
-#   MLLOOP_NOTIFY   a command that is given a message on its standard input, such as: mail -s "churn loop" ml@example.org
+#   MLLOOP          the binary (default: the binary that wrote this script, else mlloop on PATH)
+#   MLLOOP_SOURCE   if set, fetched into data/ first: kaggle:owner/set, https://…, or a path
+#   MLLOOP_NOTIFY   a command that gets messages on its standard input, such as: mail -s "churn loop" ml@example.org
 #
-# Everything is logged to LOOP_DIR/runs/retrain-YYYY-MM.log. When rounds begin to fail, one message goes out, by
-# MLLOOP_NOTIFY, or else to stderr, which cron mails to MAILTO; the next one says that it works again. What mlloop itself
-# tells people ([notify] in mlloop.toml) is besides; this is for what keeps mlloop from running at all.
+# Everything is logged to LOOP_DIR/runs/retrain-YYYY-MM.log. The first failure sends one message, by MLLOOP_NOTIFY, or else
+# to stderr, which cron mails to MAILTO; recovery sends another one. These messages also cover failures to start mlloop; the
+# notifications of mlloop itself ([notify] in mlloop.toml) are separate.
 #
-# Exit status: that of mlloop (0 another version is in production, 1 nothing to do, 2 error, 3 cannot tell, 4 waiting for a
-# person); 1 also when the round before is still at work.
+# Exit status: that of mlloop (0 a new version is in production, 1 nothing to do, 2 error, 3 cannot tell, 4 waiting for
+# approval); 1 also if the previous round is still running.
 set -uo pipefail
 
 case ${1:-} in
@@ -26,7 +26,7 @@ case ${1:-} in
     ;;
 esac
 mlloop=${MLLOOP:-/path/to/mlloop}
-# In the repository, where no binary is named yet; one that was named and is gone is a failure.
+# In the repository no binary is set; a set binary that is missing is a failure.
 [ -n "${MLLOOP:-}" ] || command -v "$mlloop" >/dev/null || mlloop=mlloop
 
 tell() {
@@ -47,7 +47,7 @@ log=runs/retrain-$(date +%Y-%m).log
 failed=runs/.retrain-failed
 say() { printf '%s %s\n' "$(date +%Y-%m-%dT%H:%M:%S%z)" "$1" >>"$log"; }
 
-# One at a time: a round that takes longer than the schedule's step is not overtaken.
+# One round at a time: the next one does not start while this one runs.
 exec 9>runs/.retrain-lock
 if ! flock -n 9; then
     say "the round before is still at work"
@@ -59,7 +59,7 @@ if [ -n "${MLLOOP_SOURCE:-}" ]; then
     say "download $MLLOOP_SOURCE"
     "$mlloop" download "$MLLOOP_SOURCE" --force >>"$log" 2>&1
     status=$?
-    # 1 says that nothing is new at the source; labels may be.
+    # Status 1: nothing new at the source; there may be new labels.
     [ "$status" -le 1 ] && status=0
 fi
 if [ "$status" -eq 0 ]; then

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# From a table to a model in production: init (once), train, and a report of what came of it.
+# From a table to a model in production: init (once), train, and a report.
 #
 #   run_training.sh TABLE [LOOP_DIR [options of `mlloop init`]]
 #   run_training.sh data/customers.csv loops/churn --target churn
 #
-# MLLOOP names the binary (default: mlloop on PATH). Exit status: that of mlloop; 0 a version was stored.
+# MLLOOP is the binary (default: mlloop on PATH). Exit status: that of mlloop; 0 a version was stored.
 set -euo pipefail
 
 table=${1:?usage: run_training.sh TABLE [LOOP_DIR [options of mlloop init]]}
@@ -22,4 +22,4 @@ fi
 "$mlloop" -C "$dir" train --text
 "$mlloop" -C "$dir" report -o "$dir/training.md"
 "$mlloop" -C "$dir" status --text
-echo "the same on a page: $dir/training.md"
+echo "report: $dir/training.md"

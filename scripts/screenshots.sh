@@ -1,6 +1,6 @@
 #!/bin/sh
 # Renders every page of the dashboard and every report, in light and dark, at 390 and 1280 pixels, into target/screenshots:
-# look at each. The loop is a demo with drift, a request that waits, a batch that is out, feedback and a rollout.
+# check each picture. The loop is a demo with drift, a waiting request, an open batch, feedback and a rollout.
 # usage: scripts/screenshots.sh [MLLOOP]
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Serves under full load while production changes every second, and says whether anything was lost.
+"""Serves under full load while production changes every second, and reports whether anything was lost.
 
 usage: scripts/soak.py [--minutes 10] [--kill]
 

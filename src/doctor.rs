@@ -1,4 +1,4 @@
-//! Is a loop in order? Each of its parts looked at by itself, so that one that is damaged does not hide the others.
+//! Checks each part of a loop separately, so that one damaged part does not hide the others.
 
 use crate::ab::Experiment;
 use crate::atomic::{self, At};
@@ -17,29 +17,29 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
-/// What was found of one part.
+/// The result for one part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     /// The part.
     pub part: &'static str,
-    /// How it is.
+    /// Its state.
     pub state: State,
-    /// What there is, or what is wrong.
+    /// The finding, or the problem.
     pub told: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }
 
-/// How a part is.
+/// The state of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// In order.
     Good,
-    /// Not there yet, which may be as it should be.
+    /// Does not exist yet, which may be correct.
     Missing,
     /// Damaged.
     Bad,
@@ -55,12 +55,12 @@ fn missing(part: &'static str, told: &str, advice: &str) -> Check {
     Check { part, state: State::Missing, told: told.to_owned(), advice: Some(advice.to_owned()) }
 }
 
-/// Why a part is damaged, with what to do.
+/// The problem of a damaged part, with advice.
 fn bad<E: Display>(part: &'static str, advice: &'static str) -> impl Fn(E) -> Check {
     move |err| Check { part, state: State::Bad, told: err.to_string(), advice: Some(advice.to_owned()) }
 }
 
-/// Looks at every part of a loop; nothing is changed, and no part keeps another from being looked at.
+/// Checks every part of a loop; nothing is changed, and a damaged part does not stop the other checks.
 #[must_use]
 pub fn examine(workspace: &Workspace, now: Timestamp) -> Vec<Check> {
     let parts: [fn(&Workspace, Timestamp) -> Found; 11] =
@@ -70,30 +70,30 @@ pub fn examine(workspace: &Workspace, now: Timestamp) -> Vec<Check> {
 
 fn settings(workspace: &Workspace, _: Timestamp) -> Found {
     const PART: &str = "settings";
-    let config = workspace.config().map_err(bad(PART, "mend the line of mlloop.toml that is named"))?;
+    let config = workspace.config().map_err(bad(PART, "correct that line of mlloop.toml"))?;
     let columns = config.schema().columns.len();
-    Ok(good(PART, format!("mlloop.toml predicts {:?} from tables of {columns} columns", config.target.column)))
+    Ok(good(PART, format!("mlloop.toml: target {:?}, {columns} columns", config.target.column)))
 }
 
 fn reference(workspace: &Workspace, _: Timestamp) -> Found {
     const PART: &str = "reference";
-    const ADVICE: &str = "put the table there, or name another in [data] reference of mlloop.toml";
-    let config = workspace.config().map_err(bad(PART, "mend mlloop.toml first"))?;
+    const ADVICE: &str = "put the table there, or change [data] reference in mlloop.toml";
+    let config = workspace.config().map_err(bad(PART, "correct mlloop.toml first"))?;
     let path = workspace.path(&config.data.reference);
     let told = |err: io::Error| format!("{}: {err}", path.display());
     let found = std::fs::metadata(&path).map_err(|err| bad(PART, ADVICE)(told(err)))?;
-    // A chain that cannot be read is told of by its own check.
+    // An unreadable chain has its own check.
     if let Ok(chain) = workspace.audit_chain() {
         let differs = workspace.reference_differs(&chain).map_err(bad(PART, ADVICE))?;
         if let Some(Difference { file, what }) = differs {
-            let advice = "restore it; where the change is meant, `mlloop train` learns from it as it is now";
+            let advice = "restore it; if the change is intended, run `mlloop train` to use it as it is now";
             return Err(bad(PART, advice)(format!("{file} {what}")));
         }
     }
-    let advice = "a challenger's rows could not be added to it: `retrain` and `promote` would refuse";
+    let advice = "a challenger's rows cannot be added to it: `retrain` and `promote` would fail";
     adoptable(workspace, &config).map_err(bad(PART, advice))?;
     atomic::not_fixed(&path).map_err(|err| bad(PART, advice)(told(err)))?;
-    Ok(good(PART, format!("{} is there: {} bytes", config.data.reference.display(), found.len())))
+    Ok(good(PART, format!("{}: {} bytes", config.data.reference.display(), found.len())))
 }
 
 fn production(workspace: &Workspace, _: Timestamp) -> Found {
@@ -102,7 +102,7 @@ fn production(workspace: &Workspace, _: Timestamp) -> Found {
     let roles = registry.roles().map_err(bad(PART, "restore models/roles.json from a backup"))?;
     if let Ok(chain) = workspace.audit_chain()
         && let Some(Difference { file, what }) =
-            workspace.roles_gone(&chain).map_err(bad(PART, "see who may read models/"))?
+            workspace.roles_gone(&chain).map_err(bad(PART, "check the permissions of models/"))?
     {
         return Err(bad(PART, "run any other command, such as `mlloop status`")(format!("{file} {what}")));
     }
@@ -110,11 +110,11 @@ fn production(workspace: &Workspace, _: Timestamp) -> Found {
         return Err(missing(PART, "no version is in production", "run `mlloop train`"));
     };
     let advice = match roles.previous.iter().any(|before| registry.manifest(*before).is_ok()) {
-        true => "go back with `mlloop rollback`, or restore the version's directory",
-        false => "restore the version's directory from a backup, or make a new version with `mlloop train`",
+        true => "run `mlloop rollback`, or restore the version's directory",
+        false => "restore the version's directory from a backup, or create a new version with `mlloop train`",
     };
     let path = registry.path(version).map_err(bad(PART, advice))?;
-    // Loading scores the stored rows again.
+    // Loading re-scores the stored test rows.
     let pipeline = Pipeline::load(&path).map_err(bad(PART, advice))?;
     let manifest = registry.manifest(version).map_err(bad(PART, advice))?;
     let differs = registry.differences(version).map_err(bad(PART, advice))?;
@@ -124,7 +124,7 @@ fn production(workspace: &Workspace, _: Timestamp) -> Found {
     let (features, classes) = (pipeline.features.inputs().count(), pipeline.target.classes.len());
     let of = if classes > 0 { format!("{classes} classes") } else { "a number".to_owned() };
     let told = format!(
-        "{version} loads and scores its stored rows as it did: {} rows, {features} features, {of}",
+        "{version} loads and re-scores its stored test rows correctly: {} rows, {features} features, {of}",
         manifest.rows.total()
     );
     Ok(good(PART, told))
@@ -133,51 +133,53 @@ fn production(workspace: &Workspace, _: Timestamp) -> Found {
 fn versions(workspace: &Workspace, _: Timestamp) -> Found {
     const PART: &str = "versions";
     let registry = workspace.registry();
-    let versions = registry.versions().map_err(bad(PART, "see who may read models/"))?;
+    let versions = registry.versions().map_err(bad(PART, "check the permissions of models/"))?;
     let damaged: Vec<Version> = versions.iter().copied().filter(|v| registry.manifest(*v).is_err()).collect();
     let roles = registry.roles().map_err(bad(PART, "restore models/roles.json from a backup"))?;
     let (used, unused): (Vec<Version>, Vec<Version>) =
         damaged.iter().copied().partition(|version| roles.role_of(*version).is_some());
     if let Some(version) = used.first().or(unused.first()) {
-        let told = format!("the manifest of {version} cannot be read; {} of {} are so", damaged.len(), versions.len());
+        let told =
+            format!("cannot read the manifest of {version}; {} of {} are damaged", damaged.len(), versions.len());
         let advice = match used.is_empty() {
-            true => "restore the version's directory, or leave it: it has no role, so nothing uses it",
+            true => "restore the version's directory, or ignore it: it has no role and is not used",
             false => "restore the version's directory from a backup: it has a role",
         };
         return Err(bad(PART, advice)(told));
     }
     // Production has a check of its own.
     for version in versions.iter().filter(|version| roles.production != Some(**version)) {
-        let differs = registry.differences(*version).map_err(bad(PART, "see who may read models/"))?;
+        let differs = registry.differences(*version).map_err(bad(PART, "check the permissions of models/"))?;
         if let Some(Difference { file, what }) = differs.into_iter().flatten().next() {
             return Err(bad(PART, "restore the version's directory from a backup")(format!("{file} {what}")));
         }
     }
     if let Ok(chain) = workspace.audit_chain()
         && let Some(Difference { file, what }) =
-            workspace.versions_gone(&chain).map_err(bad(PART, "see who may read models/"))?.into_iter().next()
+            workspace.versions_gone(&chain).map_err(bad(PART, "check the permissions of models/"))?.into_iter().next()
     {
         return Err(bad(PART, "restore the version's directory from a backup")(format!("{file} {what}")));
     }
-    let experiment = Experiment::load(workspace).map_err(bad(PART, "mend or remove ab.json"))?;
-    // A chain that cannot be read is told of by its own check.
+    let experiment = Experiment::load(workspace).map_err(bad(PART, "correct or remove ab.json"))?;
+    // An unreadable chain has its own check.
     if let Ok(chain) = workspace.audit_chain()
         && let Some(Difference { file, what }) =
-            workspace.experiment_differs(&chain).map_err(bad(PART, "mend ab.json"))?
+            workspace.experiment_differs(&chain).map_err(bad(PART, "correct ab.json"))?
     {
         return Err(bad(PART, "restore ab.json from a backup, or end the experiment: mlloop ab-stop")(format!(
             "{file} {what}"
         )));
     }
-    let running = experiment.filter(Experiment::is_running).map(|found| format!("; experiment {} runs", found.name));
-    Ok(good(PART, format!("{} are stored, all manifests can be read{}", versions.len(), running.unwrap_or_default())))
+    let running =
+        experiment.filter(Experiment::is_running).map(|found| format!("; experiment {} is running", found.name));
+    Ok(good(PART, format!("{} stored, all manifests are readable{}", versions.len(), running.unwrap_or_default())))
 }
 
 fn audit(workspace: &Workspace, _: Timestamp) -> Found {
     const PART: &str = "audit chain";
-    let chain = workspace.audit_chain().map_err(bad(PART, "see who may read audit.jsonl"))?;
+    let chain = workspace.audit_chain().map_err(bad(PART, "check the permissions of audit.jsonl"))?;
     match &chain.broken {
-        None => Ok(good(PART, format!("whole: {} lines", chain.entries.len()))),
+        None => Ok(good(PART, format!("intact: {} lines", chain.entries.len()))),
         Some(broken) => {
             let told = format!("line {}: {}", broken.line, broken.what);
             Err(bad(PART, "find out who changed it; restore audit.jsonl from a backup")(told))
@@ -187,13 +189,13 @@ fn audit(workspace: &Workspace, _: Timestamp) -> Found {
 
 fn labels(workspace: &Workspace, _: Timestamp) -> Found {
     const PART: &str = "labels";
-    const ADVICE: &str = "mend or restore the file that is named";
+    const ADVICE: &str = "correct or restore that file";
     let labels = Labels::open(workspace).map_err(bad(PART, ADVICE))?;
     let used = Used::open(workspace).map_err(bad(PART, ADVICE))?;
     if let Ok(chain) = workspace.audit_chain()
         && let Some(Difference { file, what }) = workspace.labels_differ(&chain).map_err(bad(PART, ADVICE))?
     {
-        return Err(bad(PART, "find out who changed it; restore it, or `mlloop audit accept data/labels.csv`")(
+        return Err(bad(PART, "find out who changed it; restore it, or run `mlloop audit accept data/labels.csv`")(
             format!("{file} {what}"),
         ));
     }
@@ -204,25 +206,23 @@ fn labels(workspace: &Workspace, _: Timestamp) -> Found {
         return Err(bad(PART, "restore the record of the batch from a backup")(format!("{file} {what}")));
     }
     if labels.rows().is_empty() {
-        return Err(missing(PART, "there are none", "choose rows to label with `mlloop label-export`"));
+        return Err(missing(PART, "no labels yet", "choose rows to label with `mlloop label-export`"));
     }
     Ok(good(
         PART,
-        format!("{}, of which no version has learned from {}", labels.rows().len(), labels.unused(&used).count()),
+        format!("{}, of which {} were not used for training yet", labels.rows().len(), labels.unused(&used).count()),
     ))
 }
 
 fn people(workspace: &Workspace, _: Timestamp) -> Found {
     const PART: &str = "feedback";
-    const ADVICE: &str = "mend or restore data/feedback.csv";
+    const ADVICE: &str = "correct or restore data/feedback.csv";
     let entries = feedback::entries(workspace).map_err(bad(PART, ADVICE))?;
-    // A chain that cannot be read is told of by its own check.
+    // An unreadable chain has its own check.
     if workspace.audit_chain().is_ok() {
         feedback::hold(workspace).map_err(bad(PART, ADVICE))?;
         if let Some(Difference { file, what }) = feedback::announcement_differs(workspace).map_err(bad(PART, ADVICE))? {
-            return Err(bad(PART, "remove it, or let the next `mlloop feedback` write it anew")(format!(
-                "{file} {what}"
-            )));
+            return Err(bad(PART, "remove it; the next `mlloop feedback` writes a new one")(format!("{file} {what}")));
         }
     }
     Ok(good(PART, format!("{} corrections", entries.len())))
@@ -230,15 +230,15 @@ fn people(workspace: &Workspace, _: Timestamp) -> Found {
 
 fn predictions(workspace: &Workspace, _: Timestamp) -> Found {
     const PART: &str = "prediction log";
-    const ADVICE: &str = "see who may read predictions/";
+    const ADVICE: &str = "check the permissions of predictions/";
     if Journal::of(workspace).is_empty().map_err(bad(PART, ADVICE))? {
         let advice = "log predictions: `mlloop predict TABLE --log`, or `mlloop serve`";
         return Err(missing(PART, "nothing is logged", advice));
     }
     let damage = Journal::of(workspace).damage().map_err(bad(PART, ADVICE))?;
     if let Some(Damage { file, what }) = damage.first() {
-        let more = if damage.len() > 1 { format!(" (and {} files more)", damage.len() - 1) } else { String::new() };
-        let advice = "restore the file from a backup; where there is none, what cannot be read stays left out";
+        let more = if damage.len() > 1 { format!(" (and {} more files)", damage.len() - 1) } else { String::new() };
+        let advice = "restore the file from a backup; without one, unreadable rows stay excluded";
         return Err(bad(PART, advice)(format!("{file} {what}{more}")));
     }
     let (n, bytes) = contents(&workspace.path("predictions")).map_err(bad(PART, ADVICE))?;
@@ -248,13 +248,12 @@ fn predictions(workspace: &Workspace, _: Timestamp) -> Found {
 fn triggers(workspace: &Workspace, now: Timestamp) -> Found {
     const PART: &str = "reasons to retrain";
     let roles = workspace.registry().roles().map_err(bad(PART, "restore models/roles.json from a backup"))?;
-    let progress =
-        progress(workspace, roles.production, now).map_err(bad(PART, "mend or restore the file that is named"))?;
+    let progress = progress(workspace, roles.production, now).map_err(bad(PART, "correct or restore that file"))?;
     let fired: Vec<&str> = progress.triggers.iter().filter(|t| t.fired).map(|t| t.name.as_str()).collect();
     let looked = progress.triggers.iter().any(|trigger| trigger.name == "drift_share" && trigger.as_of.is_some());
     match (fired.as_slice(), looked || roles.production.is_none()) {
         ([], true) => Ok(good(PART, "none is reached".to_owned())),
-        ([], false) => Err(missing(PART, "nobody looked for drift of this version yet", "run `mlloop monitor`")),
+        ([], false) => Err(missing(PART, "drift of this version was not monitored yet", "run `mlloop monitor`")),
         (fired, _) => {
             let told = format!("reached: {}", fired.join(", "));
             Ok(Check { advice: Some("run `mlloop run`".to_owned()), ..good(PART, told) })
@@ -264,13 +263,13 @@ fn triggers(workspace: &Workspace, now: Timestamp) -> Found {
 
 fn approvals(workspace: &Workspace, now: Timestamp) -> Found {
     const PART: &str = "approvals";
-    let pending = gate::pending(workspace).map_err(bad(PART, "mend or remove the file that is named"))?;
+    let pending = gate::pending(workspace).map_err(bad(PART, "correct or remove that file"))?;
     let open: Vec<_> = pending.iter().filter(|ticket| now < ticket.expires_at).collect();
     match open.first() {
-        None => Ok(good(PART, "none waits".to_owned())),
+        None => Ok(good(PART, "none pending".to_owned())),
         Some(ticket) => {
-            let advice = format!("mlloop approve {} --by NAME, or reject it", ticket.id);
-            Ok(Check { advice: Some(advice), ..good(PART, format!("{} wait", open.len())) })
+            let advice = format!("run `mlloop approve {} --by NAME`, or `mlloop reject`", ticket.id);
+            Ok(Check { advice: Some(advice), ..good(PART, format!("{} pending", open.len())) })
         }
     }
 }
@@ -278,18 +277,19 @@ fn approvals(workspace: &Workspace, now: Timestamp) -> Found {
 fn backups(workspace: &Workspace, _: Timestamp) -> Found {
     const PART: &str = "backups";
     if let Ok(chain) = workspace.audit_chain() {
-        let differ = workspace.kept_differ(&chain).map_err(bad(PART, "see who may read runs/kept"))?;
+        let differ = workspace.kept_differ(&chain).map_err(bad(PART, "check the permissions of runs/kept"))?;
         if let Some(Difference { file, what }) = differ.first() {
             let more = if differ.len() > 1 { format!(" (and {} more)", differ.len() - 1) } else { String::new() };
-            let advice = "the loop goes on without it; `mlloop audit verify --deep` lists all";
+            let advice = "the loop works without it; `mlloop audit verify --deep` lists all";
             return Err(bad(PART, advice)(format!("{file} {what}{more}")));
         }
     }
-    let (n, bytes) = contents(&workspace.path("runs/backup")).map_err(bad(PART, "see who may read runs/backup"))?;
+    let (n, bytes) =
+        contents(&workspace.path("runs/backup")).map_err(bad(PART, "check the permissions of runs/backup"))?;
     Ok(good(PART, format!("{n} files, {bytes} bytes in runs/backup")))
 }
 
-/// How many files a directory has, and their bytes; none when it is not there.
+/// Number of files in a directory, and their bytes; 0 without the directory.
 fn contents(dir: &Path) -> io::Result<(u64, u64)> {
     let Some(entries) = std::fs::read_dir(dir).if_there()? else { return Ok((0, 0)) };
     let (mut n, mut bytes) = (0, 0);

@@ -1,4 +1,4 @@
-//! From a table to `mlloop.toml`: what `init` does.
+//! From a table to `mlloop.toml`: the work of `init`.
 
 mod keys;
 
@@ -17,7 +17,7 @@ use serde::Serialize;
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
-/// What can go wrong while a table is looked at.
+/// Errors of `init`.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// A table problem.
@@ -26,13 +26,13 @@ pub enum InitError {
     /// A target problem.
     #[error("{0}")]
     Features(#[from] FeatureError),
-    /// Rows that cannot be learned from.
+    /// Rows that cannot be used for training.
     #[error("{0}")]
     Pipeline(#[from] PipelineError),
     /// A problem of the workspace.
     #[error("{0}")]
     Workspace(#[from] WorkspaceError),
-    /// A column whose kind a person has to decide.
+    /// A column whose type a person has to decide.
     #[error("{what}: {ways_out}")]
     Doubt {
         /// Which, and its cells.
@@ -40,12 +40,12 @@ pub enum InitError {
         /// What to do.
         ways_out: String,
     },
-    /// An option that does not fit the table, or a table that cannot be learned from.
+    /// An option that does not fit the table, or a table that cannot be used for training.
     #[error("{0}")]
     Option(String),
 }
 
-/// What the command line said.
+/// The options of the command line.
 #[derive(Debug, Clone)]
 pub struct InitRequest<'a> {
     /// The table, relative to the current directory.
@@ -54,23 +54,23 @@ pub struct InitRequest<'a> {
     pub target: Option<String>,
     /// The positive class.
     pub positive: Option<String>,
-    /// The task, when it is not to be guessed.
+    /// The task; guessed when `None`.
     pub task: Option<Task>,
     /// Whether the first record names the columns.
     pub header: Option<bool>,
     /// Missing markers besides the usual ones.
     pub missing: Vec<String>,
-    /// Columns that are not to be read.
+    /// Columns to ignore.
     pub ignore: Vec<String>,
-    /// What columns are, where somebody says so.
+    /// Types of columns that were given.
     pub kinds: Vec<(String, Kind)>,
-    /// How the table is written.
+    /// The format of the table.
     pub read: TableOptions,
     /// Replace `mlloop.toml`.
     pub force: bool,
 }
 
-/// What was decided.
+/// The decisions.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InitReport {
@@ -84,7 +84,7 @@ pub struct InitReport {
     pub target: Chosen,
     /// Every column.
     pub columns: Vec<Column>,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
     /// Rows that were left out.
     #[serde(skip)]
@@ -137,7 +137,7 @@ pub fn init(workspace: &Workspace, wanted: &InitRequest) -> Result<InitReport, I
         return Err(WorkspaceError::Exists(workspace.config_path()).into());
     }
     if wanted.table == Path::new("-") {
-        return Err(InitError::Option("init needs a file: `train` will read it again".to_owned()));
+        return Err(InitError::Option("init needs a file, because `train` reads it again".to_owned()));
     }
     let mut inference = infer(Input::open(wanted.table)?, &wanted.infer_options())?;
     wanted.set_kinds(&mut inference)?;
@@ -259,18 +259,18 @@ impl InitRequest<'_> {
             if inference.schema.column(name).is_none() {
                 let names = inference.columns.iter().map(|c| c.name.as_str());
                 return Err(InitError::Option(format!(
-                    "{}: --ignore: there is no column {name:?}{}",
+                    "{}: --ignore: no column {name:?}{}",
                     self.table.display(),
                     instead(name, names)
                 )));
             }
-            set_kind(inference, name, Kind::Ignore, "left out by --ignore");
+            set_kind(inference, name, Kind::Ignore, "ignored by --ignore");
         }
         for (name, kind) in &self.kinds {
             if inference.schema.column(name).is_none() {
                 let names = inference.columns.iter().map(|c| c.name.as_str());
                 return Err(InitError::Option(format!(
-                    "{}: --kind: there is no column {name:?}{}",
+                    "{}: --kind: no column {name:?}{}",
                     self.table.display(),
                     instead(name, names)
                 )));
@@ -279,18 +279,18 @@ impl InitRequest<'_> {
                 // What it mostly is, as it is mostly written.
                 Some(doubt) => {
                     let spec = doubt.spec();
-                    set_kind(inference, name, *kind, "as --kind says");
+                    set_kind(inference, name, *kind, "set by --kind");
                     inference.schema.columns.iter_mut().filter(|c| c.name == *name).for_each(|c| c.clone_from(&spec));
                 }
                 // What it is anyway stays as it is written.
                 None if inference.schema.column(name).is_some_and(|column| column.kind == *kind) => {
                     let found = inference.columns.iter_mut().filter(|found| found.name == *name);
-                    found.for_each(|found| found.reason = format!("as --kind says; {}", found.reason));
+                    found.for_each(|found| found.reason = format!("set by --kind; {}", found.reason));
                 }
-                None => set_kind(inference, name, *kind, "as --kind says"),
+                None => set_kind(inference, name, *kind, "set by --kind"),
             }
         }
-        // What counts the rows of this file names other rows in the next, so any other id goes first.
+        // A row counter identifies other rows in the next file, so any other id is preferred.
         let mut ids: Vec<&Finding> = inference.columns.iter().filter(|c| c.kind == Kind::Id).collect();
         let is_said =
             |column: &Finding| self.kinds.iter().any(|(name, kind)| *name == column.name && *kind == Kind::Id);
@@ -299,20 +299,20 @@ impl InitRequest<'_> {
         });
         let counter = ids.first().filter(|id| id.counts_rows && COUNTERS.contains(&id.name.to_lowercase().as_str())).map(|id| {
             format!(
-                "the id {:?} counts the rows of this file: in a file that counts anew it names other rows, whose labels \
-                 would be mixed up. Say which column names a row, or leave it out with --ignore",
+                "the id {:?} is a row counter: in another file the same numbers mean other rows, and labels would be \
+                 joined to wrong rows. Set the id column with --kind COLUMN=id, or exclude this one with --ignore",
                 id.name
             )
         });
         let ids: Vec<String> = ids.into_iter().map(|id| id.name.clone()).collect();
         inference.notes.extend(counter);
         for name in ids.iter().skip(1) {
-            set_kind(inference, name, Kind::Text, &format!("distinct in every row like the id {:?}", ids[0]));
+            set_kind(inference, name, Kind::Text, &format!("unique in every row, like the id {:?}", ids[0]));
         }
         Ok(())
     }
 
-    /// A column that is nearly a number or a time is nothing else before somebody says so.
+    /// A column that is nearly a number or a time needs the user's decision.
     fn refuse_doubts(&self, inference: &Inference) -> Result<(), InitError> {
         let said = |name: &String| self.ignore.contains(name) || self.kinds.iter().any(|(known, _)| known == name);
         let mut open = inference.doubts.iter().filter(|doubt| !said(&doubt.column));
@@ -336,22 +336,22 @@ impl InitRequest<'_> {
                 (_, missing) => format!("{always} ({missing})"),
             };
             let what = format!(
-                "{}: {name:?} looks like the target, and it is always {always}: there is nothing to tell apart. Take rows \
-                 of both classes, or name another column with --target",
+                "{}: {name:?} looks like the target, but it is always {always}. Use a table with rows of both classes, or \
+                 name another column with --target",
                 self.table.display()
             );
             return Err(InitError::Option(what));
         }
         inference.target.clone().ok_or_else(|| {
             InitError::Option(format!(
-                "{}: no column looks like a target: name it with --target ({})",
+                "{}: no column looks like a target; name it with --target ({})",
                 self.table.display(),
                 list(inference.columns.iter().map(|c| c.name.as_str()))
             ))
         })
     }
 
-    /// An id must name one row. One that repeats names what several rows are about: these rows stay on one side.
+    /// An id must identify one row. A repeated one identifies an entity with several rows: they stay on one side.
     fn split(&self, inference: &mut Inference) -> Result<SplitSpec, InitError> {
         let Some(name) = inference.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone()) else {
             return Ok(SplitSpec::default());
@@ -360,18 +360,18 @@ impl InitRequest<'_> {
         let Values::Text(ids) = &table.require(&name)?.values else { return Ok(SplitSpec::default()) };
         let Some((n, first)) = repeats(ids) else { return Ok(SplitSpec::default()) };
         let rows = if n == 1 { "1 row has".to_owned() } else { format!("{n} rows have") };
-        let reason = format!("{rows} an id that another row has, such as {first:?}: it names what rows are about");
+        let reason = format!("not unique: {rows} the id of another row, such as {first:?}");
         set_kind(inference, &name, Kind::Text, &reason);
         inference.notes.push(format!(
-            "the id {name:?} repeats ({rows} one that another row has, such as {first:?}): rows of one {name} are kept on one \
-             side ([split] by = \"column\" in mlloop.toml). If each should stand once, remove the copies and run init again"
+            "the id {name:?} is not unique ({rows} the id of another row, such as {first:?}): all rows of one {name} stay on \
+             one side of the split ([split] by = \"column\"). If ids should be unique, remove the copies and run init again"
         ));
         Ok(SplitSpec { by: SplitBy::Column, column: Some(name), ..SplitSpec::default() })
     }
 
-    /// Whether `train` can learn from the table as `config` says. Long tables are taken to have rows enough.
+    /// Whether `train` can use the table as `config` says. Long tables are assumed to have enough rows.
     fn check(&self, inference: &Inference, config: &Config, n_rows: u64) -> Result<(), InitError> {
-        /// Rows up to which the whole table is looked at.
+        /// Up to this number of rows the whole table is checked.
         const SHORT: u64 = 20_000;
         let file = self.table.display();
         let is_feature = |spec: &crate::table::ColumnSpec| {
@@ -387,7 +387,7 @@ impl InitRequest<'_> {
         }
         if !is_learnable {
             return Err(InitError::Option(format!(
-                "{file}: no column is left to learn {:?} from: the others are ids, texts of single words, constants or left out",
+                "{file}: no feature is left to predict {:?}: all other columns are ids, single-word texts, constants or ignored",
                 config.target.column
             )));
         }
@@ -404,20 +404,20 @@ impl InitRequest<'_> {
         };
         if let (Some(first), None) = (left_out.first(), config.columns.iter().find(is_left)) {
             return Err(InitError::Option(format!(
-                "{file}: no column is left to learn {:?} from: {}",
+                "{file}: no feature is left to predict {:?}: {}",
                 config.target.column, first.note
             )));
         }
         let examples = Examples::new(table, &schema, &recipe)?;
         examples.parts(&recipe).map(|_| ()).map_err(|err| match err {
             PipelineError::Rows(what) => {
-                InitError::Option(format!("{file}: {n_rows} rows are too few to learn from: {what}"))
+                InitError::Option(format!("{file}: {n_rows} rows are too few for training: {what}"))
             }
             other => other.into(),
         })
     }
 
-    /// Columns that make up the target are left out; others that seem to know it are named.
+    /// Columns that make up the target are ignored; columns that nearly reveal it are reported.
     fn leave_out_leaks(&self, inference: &mut Inference, target: &Target) -> Result<Vec<String>, InitError> {
         let sample = self.sample(inference)?;
         let labels = target.encode(sample.require(&target.name)?)?;
@@ -427,9 +427,9 @@ impl InitRequest<'_> {
         for leak in &leaks {
             let reason = match &leak.how {
                 How::Formula(formula) => {
-                    format!("left out: {} = {formula}, so it is known only when the target is", target.name)
+                    format!("ignored: {} = {formula}, so it is not available at prediction time", target.name)
                 }
-                How::Equal => format!("left out: it equals {}", target.name),
+                How::Equal => format!("ignored: it equals {}", target.name),
                 _ => continue,
             };
             for column in &leak.columns {
@@ -449,12 +449,12 @@ impl InitRequest<'_> {
                 let rows: Vec<u32> = (0..u32::try_from(table.n_rows().min(SAMPLE_ROWS)).unwrap_or(0)).collect();
                 Ok(table.take(&rows))
             }
-            None => Err(InitError::Option(format!("{}: has no rows", self.table.display()))),
+            None => Err(InitError::Option(format!("{}: no rows", self.table.display()))),
         }
     }
 }
 
-/// Columns of texts that no model reads, since their cells are single words and differ from row to row.
+/// Text columns that no model uses: their cells are single words and differ from row to row.
 fn not_read(inference: &Inference, config: &Config) -> Option<String> {
     /// Words from which a text is read.
     const WORDS: f64 = 3.0;
@@ -471,7 +471,7 @@ fn not_read(inference: &Inference, config: &Config) -> Option<String> {
     let (columns, are) = if names.len() == 1 { ("column", "is") } else { ("columns", "are") };
     (!names.is_empty()).then(|| {
         format!(
-            "{columns} {} {are} not read by a model: single words that differ from row to row, and no numbers or times",
+            "{columns} {} {are} not used by the model: single words that differ from row to row, not numbers or times",
             list(names)
         )
     })

@@ -13,10 +13,10 @@ fn main() -> ExitCode {
     ExitCode::from(status)
 }
 
-/// Writes the exit status into the file that `MLLOOP_STATUS_FILE` names: whoever started this may be gone before it ends.
+/// Writes the exit status into the file that `MLLOOP_STATUS_FILE` names: the parent process may end before this one.
 fn leave(status: u8) {
     if let Some(path) = std::env::var_os("MLLOOP_STATUS_FILE") {
-        // There is nobody left to tell.
+        // A failure cannot be reported anywhere.
         let _ = mlloop::atomic::replace(path.as_ref(), |out| writeln!(out, "{status}"));
     }
 }
@@ -25,7 +25,7 @@ fn ends_with() -> u8 {
     CompleteEnv::with_factory(cmd::complete::command).complete();
     let cli = match cmd::parse() {
         Ok(cli) => cli,
-        // clap prints help and version to stdout with status 0; what it says of usage has the form of all errors.
+        // clap prints help and version to stdout with status 0; usage errors get the form of all other errors.
         Err(err) => {
             let _ = match cmd::usage::in_words(&err) {
                 Some(said) => write!(std::io::stderr(), "{}", printable::printable(&said)),
@@ -51,9 +51,9 @@ fn ends_with() -> u8 {
     }
 }
 
-/// A write beyond `ulimit -f` fails like one on a full disk; by default it would end the process without a word.
+/// Makes a write beyond `ulimit -f` fail like one on a full disk; by default it would end the process without a message.
 fn outlive_file_limits() {
-    // Whoever cannot be told of the signal is ended by it, as before.
+    // Where the handler cannot be installed, the signal ends the process as before.
     let _ = signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), std::sync::Arc::default());
 }
 
@@ -76,7 +76,7 @@ fn plan_fault() {
     }
 }
 
-/// The error and its causes; a cause that the text before it already tells is not told again.
+/// The error and its causes; a cause whose text is already contained is not repeated.
 fn one_line(err: &anyhow::Error) -> String {
     err.chain().fold(String::new(), |told, cause| {
         let cause = cause.to_string();
@@ -88,7 +88,7 @@ fn one_line(err: &anyhow::Error) -> String {
     })
 }
 
-/// Whether the reader of our output went away (`| head`), which is no failure of ours.
+/// Whether the reader of our output closed the pipe (`| head`), which is not an error.
 fn is_broken_pipe(err: &anyhow::Error) -> bool {
     err.chain().any(|cause| {
         let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);

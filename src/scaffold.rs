@@ -1,4 +1,4 @@
-//! Files that drive a loop from outside: a Makefile, scripts for cron and systemd, a GitHub workflow, a DAG of Airflow.
+//! Files that run a loop: a Makefile, scripts for cron and systemd, a GitHub workflow, an Airflow DAG.
 
 use crate::atomic::{self, At};
 use crate::workspace::{Workspace, WorkspaceError};
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// What drives the loop.
+/// A scheduler of the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driver {
     /// `make`.
@@ -33,15 +33,15 @@ impl FromStr for Driver {
             "cron" => Ok(Self::Cron),
             "github" => Ok(Self::Github),
             "airflow" => Ok(Self::Airflow),
-            _ => Err(format!("there are {}", Self::NAMES.join(", "))),
+            _ => Err(format!("choose {}", Self::NAMES.join(", "))),
         }
     }
 }
 
-/// What stands for the loop's directory in the files: absolute, or for GitHub as seen from the top of the repository.
+/// The placeholder of the loop's directory in the files: absolute, or for GitHub relative to the top of the repository.
 const HERE: &str = "/path/to/loop";
 
-/// What stands for the binary in the files for this machine.
+/// The placeholder of the binary in the files for this machine.
 const BINARY: &str = "/path/to/mlloop";
 
 const MAKE: [(&str, &str); 1] = [("Makefile", include_str!("../templates/Makefile"))];
@@ -115,7 +115,7 @@ pub fn write(
             path.parent().map_or(Ok(()), atomic::make_dirs)?;
             atomic::replace(path, |out| out.write_all(text.as_bytes()))?;
             match path.extension().is_some_and(|ending| ending == "sh") {
-                // Whoever may read it may run it.
+                // Who may read it may run it.
                 true => std::fs::metadata(path).and_then(|meta| {
                     let mode = meta.permissions().mode();
                     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode | (mode & 0o444) >> 2))

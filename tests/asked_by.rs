@@ -45,7 +45,7 @@ fn who_had_it_trained_or_judged_cannot_agree() {
         work.run(&format!("approve {id} --by Bea {NOW}")).answers(ERROR).says("somebody else has to agree");
         // Nor by a round that agrees in advance.
         let again = work.run(&format!("run --yes --by bea {NOW}")).answers(WAITING).json("/production", "v0001");
-        assert!(again.stderr.contains("bea asked for it, so somebody else has to agree"), "{}", again.stderr);
+        assert!(again.stderr.contains("bea requested it, so another person has to approve it"), "{}", again.stderr);
         assert!(!work.read("audit.jsonl").contains("\"event\":\"approved\""), "{ways:?}");
         work.run(&format!("approve {id} --by ann {NOW}")).answers(YES).json("/production", "v0002");
         work.run("audit verify").answers(YES);

@@ -23,7 +23,7 @@ fn a_whole_chain_is_shown_and_verified() {
     assert_eq!(shown[2]["details"]["version"], "v0003");
     assert_eq!(work.run("audit show --last 1").answers(YES).value()[0]["seq"], 3);
     work.run("audit --text").answers(YES).prints("2026-11-02 12:00  trained");
-    work.run("audit verify --text").answers(YES).prints("whole: 3 lines");
+    work.run("audit verify --text").answers(YES).prints("intact: 3 lines");
     Loop::new().run("audit verify").answers(ERROR).says("no loop here");
 }
 
@@ -37,7 +37,7 @@ fn it_says_what_was_in_production_then() {
     assert_eq!((&second["production"], &second["challenger"]), (&"v0001".into(), &"v0002".into()));
     assert_eq!(at("2026-12-24", YES)["challenger"], "v0003");
     work.run("audit at soon").answers(ERROR).says("\"soon\" is no time");
-    work.run("audit at 2026-11-02 --text").answers(YES).prints("v0001 was in production, v0002 challenged (line 2");
+    work.run("audit at 2026-11-02 --text").answers(YES).prints("v0001 was in production, v0002 was challenger (line 2");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_clock_that_went_back_is_seen() {
     work.run("promote --override x --by ann --now 2026-02-11T00:00:00Z").answers(YES);
     work.run("audit verify").answers(YES).json("/clock_went_back", serde_json::json!([]));
     let booted = work.run("train --algorithm decision-tree --now 1970-01-01T00:05:00Z").answers(YES);
-    let line = booted.says("the clock went back: this change is recorded 56 years before an earlier one").status();
+    let line = booted.says("the clock went back: this change is dated 56 years before a preceding one").status();
     assert_eq!(line, YES);
     work.run("audit at 2026-01-20").answers(YES).json("/production", "v0001").json("/line", 1);
     let found = work.run("audit verify").answers(YES).json("/whole", true).value()["clock_went_back"].clone();

@@ -183,7 +183,7 @@ fn completions_and_man_pages_are_written() {
     for page in ["mlloop", "mlloop-train", "mlloop-download"] {
         assert!(work.read(&format!("pages/man1/{page}.1")).contains(&format!(".TH {page}")), "{page}");
     }
-    Loop::new().run("man fly").answers(ERROR).says("there is no verb \"fly\"");
+    Loop::new().run("man fly").answers(ERROR).says("there is no command \"fly\"");
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_demo_is_begun_again_and_nothing_else_is_removed() {
     work.run("demo walk --tables --reset").answers(YES);
     assert_eq!(work.read("walk/notes.txt"), "mine");
     std::os::unix::fs::symlink(work.path(""), work.path("walk/models")).unwrap();
-    work.run("demo walk --tables --reset").answers(ERROR).says("walk/models: was not made by a demo");
+    work.run("demo walk --tables --reset").answers(ERROR).says("walk/models: not created by a demo");
     std::fs::remove_file(work.path("walk/models")).unwrap();
     // A directory that is no demo's is left alone; an empty one, and one that is not there, are filled.
     work.write("loop/mlloop.toml", "mine");
@@ -310,7 +310,7 @@ fn several_loops_are_one_table_and_one_status() {
     let said = said.stdout;
     assert!(said.contains("loops/a  yes") && said.contains("loops/b  failed"), "{said}");
     work.run("-C 'loops/*' train").answers(ERROR).says("status, run and report work on several");
-    work.run("-C 'none/*' status").answers(ERROR).says("no directory with a mlloop.toml fits");
+    work.run("-C 'none/*' status").answers(ERROR).says("no matching directory has a mlloop.toml");
 }
 
 #[test]
@@ -493,13 +493,13 @@ fn doctor_looks_at_each_part_by_itself() {
     let (found, told) = state(&said, "production");
     assert_eq!(found, "good");
     assert!(told.contains("1200 rows, 7 features, 2 classes"), "{told}");
-    assert_eq!(state(&said, "versions").1, "1 are stored, all manifests can be read");
+    assert_eq!(state(&said, "versions").1, "1 stored, all manifests are readable");
     work.run("doctor --text").answers(YES).prints("\u{2713} production").prints("\u{2192} choose rows to label");
     // What the audit chain recorded is what there has to be.
     let cut = work.copy();
     cut.write("churn.csv", "");
     let (found, told) = state(&cut.run("doctor").answers(crate::support::NO), "reference");
-    assert!(found == "bad" && told.contains("churn.csv was changed since line 1 (trained)"), "{told}");
+    assert!(found == "bad" && told.contains("churn.csv was changed after line 1 (trained)"), "{told}");
     work.write("models/v0001/model.bin", "damaged");
     work.write("data/labels.csv", "no,labels\n1,2\n");
     let before = work.files();

@@ -347,10 +347,10 @@ fn nobodys_answers_are_lost_when_others_take_theirs_in() {
     answer(&ann, 1);
     assert!(ann.follow("/ui/do/import", "").contains("1 labels are new"));
     assert!(ann.get("/ui/label").contains("0 of 4 done"));
-    assert!(ann.follow("/ui/do/close", &format!("batch={}", batch_of(&work))).contains("4 rows of it have no answer"));
+    assert!(ann.follow("/ui/do/close", &format!("batch={}", batch_of(&work))).contains("4 rows without an answer"));
     assert!(ann.get("/ui/label").contains("No batch is out"));
     let told = ann.get("/ui/audit");
-    assert!(told.contains("was closed; 4 rows of it had no answer"), "{told}");
+    assert!(told.contains("was closed; 4 rows without an answer"), "{told}");
     work.run("audit verify --deep").answers(YES);
 }
 

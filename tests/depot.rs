@@ -65,7 +65,7 @@ fn a_loop_is_the_same_elsewhere_and_what_was_not_sent_is_no_fault() {
         (&"churn.csv".into(), &Value::Array(vec![]))
     );
     assert_eq!(deep["files"]["versions"].as_array().unwrap().len(), 2);
-    other.run("audit verify --deep --text").answers(YES).prints("not here, so not checked: churn.csv");
+    other.run("audit verify --deep --text").answers(YES).prints("missing here, not checked: churn.csv");
     let scores = |work: &Loop, table: &Path| work.run(&format!("predict {}", table.display())).answers(YES).stdout;
     assert_eq!(scores(&other, &work.path("churn.csv")), scores(&work, &work.path("churn.csv")));
     other.run(&format!("pull {place}")).answers(NO);

@@ -184,7 +184,7 @@ fn the_next_run_goes_on_and_a_changed_file_begins_anew() {
     });
     let work = Loop::new();
     let line = format!("download {} --retries 0", mock.url("127.0.0.1", "/churn.csv"));
-    work.run(&line).answers(ERROR).says("given up after 1 tries").says("the same command goes on from there");
+    work.run(&line).answers(ERROR).says("given up after 1 tries").says("the same command resumes there");
     assert!(work.path("data/.partial").exists() && !work.path("data/churn.csv").exists());
     work.run(&line).answers(ERROR);
     work.run(&line).answers(YES);
@@ -197,7 +197,7 @@ fn the_next_run_goes_on_and_a_changed_file_begins_anew() {
 fn refusals_say_what_to_do() {
     for (status, token, sentence, hint) in [
         (401, "", "wants credentials (status 401): Unauthenticated", "https://www.kaggle.com/settings/api"),
-        (401, "old", "wants credentials (status 401)", "not valid any more"),
+        (401, "old", "wants credentials (status 401)", "no longer valid"),
         (403, "t", "wants credentials (status 403)", "its terms are not accepted"),
         (404, "t", "there is no such data set or file (status 404)", "check the spelling"),
     ] {

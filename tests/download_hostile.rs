@@ -54,7 +54,7 @@ fn bombs_are_stopped_by_ratio_and_by_size() {
     work.run("download big.csv.gz --max-size 40K")
         .answers(ERROR)
         .says("larger than 40960 bytes")
-        .says("--max-size allows more");
+        .says("raise the limit with --max-size");
     work.run("download big.csv --max-size 40K").answers(ERROR).says("larger than 40960 bytes");
     work.run("download big.csv --max-size 4X").answers(ERROR).says("with K, M or G");
     assert_eq!(work.files(), before);

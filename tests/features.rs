@@ -133,7 +133,7 @@ fn a_stored_version_keeps_its_features() {
     work.run("features new.csv -o f.parquet").answers(YES);
     assert!(std::fs::read(work.path("f.parquet")).unwrap().starts_with(b"PAR1"));
     work.write("mlloop.toml", config(""));
-    work.run("features new.csv").answers(ERROR).says("mlloop.toml derives no features");
+    work.run("features new.csv").answers(ERROR).says("mlloop.toml has no derived features");
 }
 
 /// A graph is given out once golden rows got their scores in it: each operator is there, and says the same.

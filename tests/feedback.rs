@@ -50,7 +50,7 @@ fn a_correction_is_followed_from_prediction_to_label() {
     assert_eq!((&stats["total"], &stats["accuracy_rate"], &stats["unused"]), (&3.into(), &0.5.into(), &2.into()));
     assert_eq!(stats["by_version"][0]["name"], "v0001");
     assert_eq!(work.run("feedback --since 2026-11-04").answers(YES).value()["total"], 0);
-    work.run("feedback --text").answers(YES).prints("2 became labels that no version has learned from");
+    work.run("feedback --text").answers(YES).prints("2 became labels that no version was trained on yet");
     work.run("audit verify").answers(YES).json("/lines", 4);
 }
 
@@ -62,7 +62,7 @@ fn many_come_from_stdin_all_or_none() {
         .answers(ERROR)
         .says("stdin: line 3: \"nobody\"");
     work.pipe("feedback -", "{\"id\": \"0010001\", \"verdict\": \"incorrect\"}\n").answers(ERROR).says("stdin: line 1");
-    work.run("feedback 0010001").answers(ERROR).says("say correct, incorrect or uncertain");
+    work.run("feedback 0010001").answers(ERROR).says("give a verdict: correct, incorrect or uncertain");
     work.run("feedback 0010001 incorrect").answers(ERROR).says("0010001: incorrect needs the actual value");
     work.run("feedback 0010001 perhaps").answers(ERROR);
     work.run("feedback --actual yes").answers(ERROR);
@@ -92,10 +92,10 @@ fn free_fields_are_counted_and_listed_by() {
     work.run("retrain --force --now 2026-11-05T00:00:00Z").answers(YES);
     work.run("feedback list 0010001").answers(YES).json("/0/used_since", "v0002");
     for (line, says) in [
-        ("feedback 0010003 corect", "\"corect\" is no verdict: did you mean \"correct\"?"),
+        ("feedback 0010003 corect", "\"corect\" is not a verdict: did you mean \"correct\"?"),
         ("feedback 0010003 correct --field by=ann", "\"by\" is no free field"),
         ("feedback 0010003 correct --field account", "--field account: write NAME=VALUE"),
-        ("feedback 0010003 correct --where account=acme", "--where: is for corrections that are counted or listed"),
+        ("feedback 0010003 correct --where account=acme", "--where: only for counting or listing"),
         ("feedback --where coment=x", "did you mean \"comment\"?"),
     ] {
         work.run(line).answers(ERROR).says(says);

@@ -327,7 +327,7 @@ fn what_cannot_be_compared_is_refused_by_name() {
     work.write("mlloop.toml", &toml);
     work.write("churn.csv", CHURN.replacen("monthly,3,", "monthly,three,", 1));
     work.run("promote").answers(ERROR).says("\"three\" is not a number");
-    work.run("promote --skip-invalid --dry-run").says("1 row was left out");
+    work.run("promote --skip-invalid --dry-run").says("1 row was skipped");
     work.write("churn.csv", CHURN);
     work.write("models/v0003/manifest.json", "{}");
     work.run("promote").answers(ERROR).says("manifest.json: is not what was stored as v0003");
@@ -400,7 +400,7 @@ fn after_a_rollback_it_is_said_of_which_version_things_were_told() {
     assert_eq!((&json["gate_of"], json["notes"].as_array().unwrap().len()), (&json!(["v0001", "v0002"]), 2));
     work.run("status --text")
         .answers(YES)
-        .prints("; v0001 is in production now and was not looked at")
+        .prints("; v0001 is now in production and was not monitored yet")
         .prints("superior, promote, 2026-11-10 00:00 UTC; rolled back to v0001, 2026-11-12 00:00 UTC");
     work.run("status").answers(YES).json("/monitor/version", "v0002").json("/since/production", "v0001");
     work.run("monitor --now 2026-11-13T00:00:00Z");

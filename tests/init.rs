@@ -12,7 +12,7 @@ fn a_target_of_one_class_is_an_error_of_its_own() {
     let text = rows("id,amount,days,churn", 200, |row| format!("k{row},{}.5,{},no", row * 37 % 101, row * 31 % 97));
     let work = Loop::new().table("r.csv", text);
     let said = work.run("init r.csv").answers(ERROR);
-    assert!(said.stderr.contains("r.csv: \"churn\" looks like the target, and it is always \"no\""), "{}", said.stderr);
+    assert!(said.stderr.contains("r.csv: \"churn\" looks like the target, but it is always \"no\""), "{}", said.stderr);
     assert!(!work.path("mlloop.toml").exists());
     work.run("init r.csv --target amount").answers(YES);
     let said = work.run("init r.csv --target churn --force").answers(ERROR);
@@ -60,7 +60,7 @@ fn what_cannot_be_learned_is_said_at_init() {
         (
             "names only",
             rows("c,y", 300, |row| format!("name-{}-of-row,{}", row.min(290), row % 2)),
-            "no column is left to learn \"y\" from: column \"c\" is left out",
+            "no feature is left to predict \"y\": column \"c\" is left out",
         ),
         (
             "two different rows",
@@ -325,5 +325,5 @@ fn columns_that_no_model_reads_are_named() {
     };
     let table = "key;pressure;x;late\n".to_owned() + &(0..120).map(row).collect::<String>();
     let notes = Loop::new().table("t.csv", table).run("init t.csv").answers(YES).value()["notes"].to_string();
-    assert!(notes.contains("column pressure is not read by a model: single words"), "{notes}");
+    assert!(notes.contains("column pressure is not used by the model: single words"), "{notes}");
 }

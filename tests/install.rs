@@ -127,10 +127,10 @@ fn a_release_installs_and_a_changed_byte_does_not() {
         ("changed", VERSION, "is expected; nothing was installed"),
         ("wrong", VERSION, "is expected; nothing was installed"),
         ("nameless", VERSION, "no SHA-256 of"),
-        ("cut", VERSION, "could not be fetched"),
-        ("absent", VERSION, "could not be fetched"),
+        ("cut", VERSION, "cannot fetch"),
+        ("absent", VERSION, "cannot fetch"),
         ("good", "9.9.9", "no SHA-256 of"),
-        ("renamed", "9.9.9", "holds no mlloop-9.9.9-"),
+        ("renamed", "9.9.9", "does not contain mlloop-9.9.9-"),
         ("liar", "9.9.9", "not mlloop 9.9.9; nothing was installed"),
     ] {
         let (status, said) = install(&work, "none", &["--version", version, "--from", &from(place)]);

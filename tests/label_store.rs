@@ -178,7 +178,7 @@ fn a_store_that_fails_is_one_line_and_changes_nothing() {
     assert!(!l.run(&set).answers(ERROR).stderr.contains(PASSWORD));
     // What reads only goes on with what is here, and says so; what does not go by labels is not stopped.
     stores_at(&l, &server.url_at(free, "/said"));
-    l.run("feedback list").answers(YES).says("note: what is new elsewhere is not counted");
+    l.run("feedback list").answers(YES).says("note: new feedback in the store is not counted");
     l.run("train --set model.n_estimators=5").answers(YES).says("note: ");
     // Another who holds the table.
     let mut holder = server.holds("said");

@@ -184,7 +184,7 @@ fn two_tables_are_compared_without_a_loop() {
     for (set, says) in [
         ("monitor.min_row=5", "unknown key \"min_row\": did you mean \"min_rows\"?"),
         ("monitor.alpha=2", "[monitor] alpha = 2 must be above 0 and at most 1"),
-        ("promote.alpha=0.1", "there is no loop here"),
+        ("promote.alpha=0.1", "no loop here"),
     ] {
         work.run(&format!("{line} {set}")).answers(ERROR).says(says);
     }
@@ -479,7 +479,7 @@ fn a_reference_comes_through_a_pipe_and_its_bad_rows_are_told() {
     work.write("a.csv", CHURN.to_owned() + "1,2\n");
     work.run("monitor --reference a.csv b.csv").answers(ERROR).says("line 1202");
     let skipped = work.run("monitor --reference a.csv b.csv --skip-invalid").answers(NO);
-    let report = skipped.says("1 row of the reference was left out").value();
+    let report = skipped.says("1 row of the reference was skipped").value();
     assert_eq!(report["notes"], serde_json::json!(["1 row of the reference was left out"]));
 }
 
@@ -650,9 +650,7 @@ fn every_verb_that_reads_rows_has_the_hint_for_a_bad_cell() {
     // monitor goes on, and says so (`bad_input_is_one_line_and_changes_nothing`).
     for line in ["predict bad.csv", "retrain --dry-run", "retrain", "run", "run bad.csv --force"] {
         let said = work.run(line).answers(ERROR).says("line 9, column \"months\": \"twelve\" is not a number");
-        said.says(
-            "hint: correct the cell, declare the text under [data] missing in mlloop.toml, or leave such rows out",
-        );
+        said.says("hint: correct the cell, add the text to [data] missing in mlloop.toml, or skip such rows");
     }
     work.run("predict bad.csv --model v0007").answers(ERROR).says("hint: `mlloop status` lists the versions");
 }

@@ -329,7 +329,7 @@ fn what_the_model_does_not_read_is_watched_on_request_and_is_no_reason_to_retrai
         ("region = \"text\"", "[monitor.watch] \"region\" = \"text\": number, category and time can be watched"),
         ("regoin = \"category\"", "[monitor.watch] \"regoin\" is not in [columns]: did you mean \"region\"?"),
         ("x = \"time\"", "[monitor.watch] \"x\" is \"time\", but \"number\" in [columns]"),
-        ("y = \"category\"", "[monitor.watch] \"y\" is the target, which is watched anyway"),
+        ("y = \"category\"", "[monitor.watch] \"y\" is the target, which is always monitored"),
     ] {
         work.write("mlloop.toml", format!("{config}\n[monitor.watch]\n{with}\n"));
         let said = work.run("monitor now.csv").answers(ERROR).stderr;

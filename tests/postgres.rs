@@ -357,7 +357,7 @@ fn scored_rows_are_written_once_however_often_they_come() {
     l.pipe(&to("scores"), rows).answers(YES);
     assert_eq!(server.sql(all), written, "the same again");
     // The last of several counts, and one that is there is replaced.
-    l.pipe(&to("scores"), "id,x\nd,1\nc,3\nd,16\n").answers(YES).says("1 came before another of the same id");
+    l.pipe(&to("scores"), "id,x\nd,1\nc,3\nd,16\n").answers(YES).says("1 replaced by a later row with the same id");
     assert_eq!(server.sql("SELECT id, x FROM scores WHERE id IN ('c', 'd') ORDER BY id"), "c|3\nd|16");
     // A row that is wrong leaves nothing of those before it.
     let many: String = (0..5000).map(|n| format!("m{n},{}\n", n % 20)).collect();
@@ -381,7 +381,7 @@ fn scored_rows_are_written_once_however_often_they_come() {
     holder.kill().unwrap();
     holder.wait().unwrap();
     for verb in ["status --json", "monitor t.csv --reference t.csv"] {
-        l.run(&format!("{verb} -o {}", server.url("/scores"))).answers(ERROR).says("only the rows of predict");
+        l.run(&format!("{verb} -o {}", server.url("/scores"))).answers(ERROR).says("only predict writes");
     }
     holds_no_secret(&l);
 }

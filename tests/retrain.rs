@@ -222,7 +222,7 @@ fn parameters_are_those_of_production_unless_somebody_changed_them() {
     work.run("retrain --set max_dept=3")
         .answers(ERROR)
         .says("--set model.max_dept=3: unknown key \"max_dept\": did you mean \"max_depth\"?");
-    work.run("retrain --set split.gate=0").answers(ERROR).says("a challenger is split like production");
+    work.run("retrain --set split.gate=0").answers(ERROR).says("a challenger must be split like production");
     work.write("mlloop.toml", work.read("mlloop.toml").replace("n_estimators = 8", "n_estimators = 9"));
     work.run("retrain --force").answers(YES).says("mlloop.toml was changed since v0002 was trained");
     assert_eq!(parameters("v0005")["model"]["n_estimators"], 9);

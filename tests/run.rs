@@ -302,7 +302,7 @@ fn a_promotion_is_announced_and_can_be_stopped_until_then() {
     }
     assert_eq!(n_told("goes into production from"), 1);
     let status = "status --text --now 2026-11-11T01:00:00Z";
-    work.run(status).answers(YES).prints("goes into production unless it is rejected, from 2026-11-11 02:00 UTC");
+    work.run(status).answers(YES).prints("goes into production, unless rejected, at 2026-11-11 02:00 UTC");
     let stopped = work.copy();
     stopped.run(&format!("reject {id} --by ann --reason no --now 2026-11-11T01:59:00Z")).answers(YES);
     stopped.run("run --now 2026-11-11T03:00:00Z").answers(NO).json("/production", "v0001");

@@ -73,11 +73,11 @@ fn a_deep_look_covers_what_is_gone_what_was_added_the_labels_and_the_reference()
         format!("{} {}", different[0]["file"].as_str().unwrap(), different[0]["what"].as_str().unwrap())
     };
     let labels = found(&|copy| copy.write("data/labels.csv", work.read("data/labels.csv").replace(",ann,", ",eve,")));
-    assert_eq!(labels, "data/labels.csv was changed since line 2 (feedback)");
+    assert_eq!(labels, "data/labels.csv was changed after line 2 (feedback)");
     let reference = found(&|copy| copy.write("churn.csv", with_another_digit(CHURN)));
-    assert_eq!(reference, "churn.csv was changed since line 1 (trained)");
+    assert_eq!(reference, "churn.csv was changed after line 1 (trained)");
     let gone = found(&|copy| std::fs::remove_file(copy.path("models/v0001/scores.json")).unwrap());
-    assert_eq!(gone, "models/v0001/scores.json is gone");
+    assert_eq!(gone, "models/v0001/scores.json is missing");
     let more = found(&|copy| copy.write("models/v0001/other.json", "{}"));
     assert_eq!(more, "models/v0001/other.json was added later");
 }
@@ -114,9 +114,9 @@ fn what_nobody_recorded_is_neither_learned_from_nor_written_over() {
     let flipped = if first.contains(",yes,") { first.replace(",yes,", ",no,") } else { first.replace(",no,", ",yes,") };
     assert_ne!(flipped, first);
     for (change, told) in [
-        (Some(labels.replace(first, &flipped)), "data/labels.csv was changed since line"),
-        (Some(format!("{header}\n")), "data/labels.csv was changed since line"),
-        (None, "data/labels.csv is gone"),
+        (Some(labels.replace(first, &flipped)), "data/labels.csv was changed after line"),
+        (Some(format!("{header}\n")), "data/labels.csv was changed after line"),
+        (None, "data/labels.csv is missing"),
     ] {
         for command in learners.iter().chain(&writers) {
             let copy = work.copy();
@@ -136,7 +136,9 @@ fn what_nobody_recorded_is_neither_learned_from_nor_written_over() {
     copy.run("audit accept data/labels.csv --by ann").answers(YES);
     copy.run("audit accept data/labels.csv --by ann").answers(NO);
     copy.run("audit verify --deep").answers(YES);
-    copy.run("audit --text").answers(YES).prints("data/labels.csv is right as it is, though it was changed since line");
+    copy.run("audit --text")
+        .answers(YES)
+        .prints("data/labels.csv was accepted as it is, although it was changed after line");
     copy.run(writers[0]).answers(YES);
     copy.run("retrain --force").answers(YES);
     let torn = work.copy();
@@ -157,7 +159,7 @@ fn feedback_that_was_changed_or_planted_is_named_by_all_who_look() {
     let last = feedback.lines().last().unwrap();
     let planted = format!("{feedback}{}\n", last.replacen(ids[2], ids[5], 1).replace(",ann,", ",eve,"));
     for (text, told) in
-        [(feedback.replace(",ann,", ",eve,"), "was changed since line"), (planted, "were not written by")]
+        [(feedback.replace(",ann,", ",eve,"), "was changed after line"), (planted, "were not written by")]
     {
         let copy = work.copy();
         copy.write("data/feedback.csv", &text);
@@ -224,7 +226,7 @@ fn an_altered_experiment_is_seen_and_what_a_limit_or_a_full_stdout_stops_is_said
     let (status, said) = shell(&format!("ulimit -f 1; {mlloop} monitor churn.csv --reference churn.csv"));
     assert!(status == Some(2) && said.contains("too large"), "{status:?} {said}");
     let (status, said) = shell(&format!("{mlloop} ab-stop --by ann > /dev/full"));
-    assert!(status == Some(2) && said.contains("of audit.jsonl was written, so what it says has happened"), "{said}");
+    assert!(status == Some(2) && said.contains("of audit.jsonl was written, so the change is recorded"), "{said}");
     assert!(work.run("audit").stdout.contains("ab-stopped"));
     for name in ["''", "' '", "'an\u{200b}n'"] {
         work.run(&format!("approve v0002 --by {name}")).answers(ERROR).says("--by");
@@ -267,10 +269,10 @@ fn what_is_missing_is_seen_and_it_is_said_what_brings_it_back() {
         copy.write(file, bytes);
     };
     for (file, change, told) in [
-        ("models/roles.json", remove, "the next command makes it anew"),
-        ("models/v0001", remove, "only a backup brings it back"),
-        ("models/v0002", remove, "only a backup brings it back"),
-        (&kept, remove, "only a backup brings it back"),
+        ("models/roles.json", remove, "the next command restores it"),
+        ("models/v0001", remove, "restore it from a backup"),
+        ("models/v0002", remove, "restore it from a backup"),
+        (&kept, remove, "restore it from a backup"),
         (&kept, append, "is not what its name says"),
         (batch, remove, "restore it from a backup"),
         (batch, digit, "restore it from a backup"),
@@ -288,7 +290,7 @@ fn what_is_missing_is_seen_and_it_is_said_what_brings_it_back() {
     }
     let copy = work.copy();
     remove(&copy, "models/roles.json");
-    copy.run("status").answers(YES).says("models/roles.json was gone").json("/production", "v0001");
+    copy.run("status").answers(YES).says("models/roles.json was missing").json("/production", "v0001");
     assert_eq!(copy.read("models/roles.json"), work.read("models/roles.json"));
     copy.run("audit verify --deep").answers(YES);
 }

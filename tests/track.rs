@@ -286,7 +286,7 @@ fn a_server_in_trouble_fails_no_verb_and_learns_no_secret() {
             )
             .answers(YES)
             .says(trouble)
-            .says("`mlloop track sync` tells it");
+            .says("`mlloop track sync` repeats it");
         assert!(begun.elapsed().as_secs() < 120 && !said.stderr.contains(secret), "{uri}: {}", said.stderr);
         // Soon after, it is left alone: nothing is asked.
         if n == 0 {

@@ -229,7 +229,7 @@ fn a_bad_cell_is_named_with_its_place_and_nothing_changes() {
         .says("new.csv: line 2, column \"monthly_charge\": \"63,90\" is not a number")
         .says("hint: ");
     assert_eq!(work.files(), before);
-    let said = work.run("predict new.csv --skip-invalid --columns customer").answers(YES).says("1 row was left out");
+    let said = work.run("predict new.csv --skip-invalid --columns customer").answers(YES).says("1 row was skipped");
     assert_eq!(said.stdout.lines().count(), CHURN.lines().count() - 1);
     work.write("churn.csv", &bad);
     let before = work.files();
@@ -275,7 +275,7 @@ fn a_version_that_its_gate_speaks_against_is_not_production_by_itself() {
     work.write("mlloop.toml", config.replace("threshold = \"f1\"", "threshold = 1.0"));
     let said = work.run("train --text").answers(YES);
     said.prints("v0001 is not fit for production: its threshold calls no gate row positive")
-        .prints("challenger, learned from");
+        .prints("challenger, trained on");
     work.run("promote").answers(ERROR).says("v0001 is not fit for it: its threshold calls no gate row positive");
     // The next one that is fit becomes production without a comparison; a person may decide otherwise before.
     let other = work.copy();
@@ -317,7 +317,10 @@ fn parameters_of_mlloop_toml_are_used_and_checked() {
     let work = ready();
     let config = work.read("mlloop.toml");
     let set = |text: &str| {
-        work.write("mlloop.toml", config.replace("# n_estimators = 400   # these", &format!("{text}   # these")));
+        work.write(
+            "mlloop.toml",
+            config.replace("# n_estimators = 400   # parameter names", &format!("{text}   # these")),
+        );
     };
     set("n_estimators = 17\nearly_stopping_rounds = 0");
     assert_eq!(work.run("train").answers(YES).value()["model"]["rounds"], 17);

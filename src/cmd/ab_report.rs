@@ -14,13 +14,12 @@ use mlloop::report::Marks;
 use mlloop::table::{InferOptions, push_record};
 use std::path::{Path, PathBuf};
 
-/// Is one arm better? A report on an experiment that one may look at at any time
+/// Is one arm better? A report on an experiment, valid however often you look
 ///
-/// Without TABLE it is the loop's experiment, from the prediction log and data/labels.csv.
-/// TABLE is any table with one row for each unit (or several: --unit puts them together): the columns are named by
-/// flags. First the distribution over the arms is checked (sample ratio mismatch); always-valid p < .01 stops the report. The
-/// verdict is that of the first outcome, by an always-valid p-value; tests for a single look are printed beside it.
-/// Arms are texts or numbers, outcomes numbers, 0/1, TRUE/FALSE or yes/no.
+/// Without TABLE it reports on the loop's experiment, from the prediction log and data/labels.csv. TABLE is any table with
+/// one row per unit (or several: --unit combines them); options name its columns. First it checks for a sample ratio
+/// mismatch: an always-valid p < .01 stops the report. The first outcome decides, by an always-valid p-value; fixed-sample
+/// tests are printed beside it. Arms are texts or numbers. Outcomes are numbers, 0/1, TRUE/FALSE or yes/no.
 ///
 ///   mlloop ab-report --text
 ///   mlloop ab-report --assign 10042
@@ -40,102 +39,102 @@ use std::path::{Path, PathBuf};
 ///   mlloop ab-report ads.csv --arm 'test group' --outcome converted \
 ///       --weights ad=.96,psa=.04 --reports out
 ///
-/// Exit status: 0 an arm wins, 1 no difference (all of them are within --margin), 2 error, 3 cannot tell: a difference is
-/// open, also at the planned end, too few units, or a mismatch of the distribution over the arms.
+/// Exit status: 0 an arm wins, 1 no difference (all arms are equivalent within --margin), 2 error, 3 cannot tell: no
+/// decision yet (also at the planned end), too few units, or a sample ratio mismatch.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// CSV (also .gz, .zst) or Parquet; - is stdin
     #[arg(value_name = "TABLE", requires = "outcome")]
     table: Option<PathBuf>,
-    /// Print the arm of this unit in the loop's experiment, and nothing else
+    /// Only print the arm of this unit in the loop's experiment
     #[arg(long, value_name = "ID", conflicts_with = "table")]
     assign: Vec<String>,
     /// The column that names the arm
     #[arg(long, value_name = "COLUMN", requires = "table")]
     arm: Option<String>,
-    /// An outcome: a column, NUMERATOR/DENOMINATOR (or /FIRST+SECOND), or COLUMN@QUANTILE; the first decides
+    /// An outcome: a column, NUMERATOR/DENOMINATOR (or /FIRST+SECOND), or COLUMN@QUANTILE; the first one decides
     #[arg(long, value_name = "COLUMN", requires = "table")]
     outcome: Vec<String>,
-    /// The column that names the unit; without it every row is one
+    /// The column with the unit's id (default: each row is a unit)
     #[arg(long, value_name = "COLUMN", requires = "table")]
     unit: Option<String>,
-    /// A column of the time before the experiment, to adjust means by (CUPED)
+    /// A covariate from before the experiment, to reduce variance (CUPED)
     #[arg(long, value_name = "COLUMN", requires = "table")]
     pre: Option<String>,
-    /// A column of the time before in whose levels the arms are compared
+    /// A column from before the experiment; arms are compared within its levels
     #[arg(long, value_name = "COLUMN", requires = "table")]
     strata: Option<String>,
     /// The column that orders the units in time
     #[arg(long, value_name = "COLUMN", requires = "table")]
     time: Option<String>,
-    /// Rows stand for many units each: the column that says for how many; outcomes are then counts
+    /// The column with the number of units that each row summarises; outcomes are then counts
     #[arg(long, value_name = "COLUMN", requires = "table")]
     n: Option<String>,
-    /// The arm that the others are compared with
+    /// The control arm
     #[arg(long, value_name = "ARM", requires = "table")]
     control: Option<String>,
-    /// Only these arms; the first is what the others are compared with
+    /// Only these arms; the first is the control
     #[arg(long, value_name = "ARMS", value_delimiter = ',')]
     arms: Vec<String>,
-    /// Arms whose names differ only in case, outer spaces or as 1 and 1.0 are one
+    /// Merge arms whose names differ only in case or outer spaces, or as 1 and 1.0
     #[arg(long, requires = "table")]
     same_arms: bool,
-    /// Refuse arms with less than this part of an equal share of the rows, unless --arms or --weights name them
+    /// Refuse arms with less than this fraction of an equal share of the rows, unless --arms or --weights name them
     #[arg(long, default_value_t = 0.02, value_name = "SHARE", value_parser = parse_min_share)]
     min_share: f64,
-    /// Cap numbers at this quantile of all units, such as .99: one unit cannot decide then
+    /// Cap numbers at this quantile of all units, such as .99, to limit the influence of outliers
     #[arg(long, value_name = "QUANTILE", value_parser = parse_cap, requires = "table")]
     cap: Option<f64>,
-    /// Weights the units were assigned by, when they are not equal: ad=.96,psa=.04
+    /// Planned shares of the arms, if not equal: ad=.96,psa=.04
     #[arg(long, value_name = "ARM=WEIGHT", value_delimiter = ',', value_parser = parse_weight)]
     weights: Vec<(String, f64)>,
     /// The text of an outcome that counts 1
     #[arg(long, value_name = "TEXT")]
     positive: Option<String>,
-    /// Which way is better
+    /// Whether higher or lower is better
     #[arg(long, value_name = "WAY", default_value = "higher", value_parser = super::args::one_of(["higher", "lower"], parse_goal))]
     goal: Goal,
     /// How to combine several rows of one unit; by default max for 0 and 1, mean for numbers
     #[arg(long, value_name = "RULE", value_parser = super::args::one_of(["first", "max", "mean", "sum"], parse_repeated))]
     repeated: Option<Repeated>,
-    /// An outcome that is missing counts 0; otherwise the unit does not count for it
+    /// Count a missing outcome as 0 (default: the unit does not count for that outcome)
     #[arg(long)]
     missing_zero: bool,
-    /// Units the experiment was planned for; say it when you look before it is over
+    /// Planned number of units; if you look repeatedly, pass the same number each time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     planned_n: Option<u64>,
-    /// The error that is allowed for
+    /// The significance level
     #[arg(long, default_value_t = 0.05, value_name = "ALPHA", value_parser = parse_alpha)]
     alpha: f64,
-    /// A difference up to this is none: lets the answer be that there is none
+    /// Equivalence margin: a difference up to this counts as none
     #[arg(long, value_name = "DIFFERENCE", value_parser = parse_margin)]
     margin: Option<f64>,
-    /// Let the test for a single look decide: the size was set beforehand, and nobody looked before
+    /// Let the fixed-sample test decide: only if the size was fixed in advance and nobody looked earlier
     #[arg(long)]
     fixed: bool,
-    /// Hold the error over all outcomes together (Holm), not for the first one alone
+    /// Correct for several outcomes (Holm); default: only the first outcome is tested
     #[arg(long)]
     correct: bool,
-    /// Print how many units and days an effect needs, from --baseline or from past units in TABLE (one a row)
+    /// Print how many units and days an effect needs, from --baseline or from past units in TABLE (one per row)
     #[arg(long, requires = "effect")]
     plan: bool,
-    /// The effect to find: a number in the outcome's unit, or a share of the baseline such as 5%
+    /// The effect to detect: a number in the outcome's unit, or a share of the baseline such as 5%
     #[arg(long, value_name = "EFFECT", value_parser = parse_effect, requires = "plan", allow_hyphen_values = true)]
     effect: Option<Effect>,
-    /// The share, or with --sd the mean, without an effect
+    /// The rate, or with --sd the mean, of the control
     #[arg(long, value_name = "NUMBER", value_parser = parse_number, requires = "plan", conflicts_with = "table")]
     baseline: Option<f64>,
     /// The standard deviation of one unit
     #[arg(long, value_name = "NUMBER", value_parser = parse_number, requires = "baseline")]
     sd: Option<f64>,
-    /// The chance with which the effect is to be found
+    /// The power: the probability of detecting the effect
     #[arg(long, value_name = "CHANCE", default_value_t = 0.8, value_parser = parse_power)]
     power: f64,
-    /// Units a day, all arms together
+    /// Units per day, in all arms
     #[arg(long, value_name = "N", value_parser = parse_number, requires = "plan")]
     per_day: Option<f64>,
-    /// Show effects also when the distribution over the arms is wrong
+    /// Show effects despite a sample ratio mismatch
     #[arg(long)]
     force: bool,
     /// Write ab_report.json, .html and .png to DIR; in a loop's directory it is reports/
@@ -154,7 +153,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     }
     let report = match (&args.table, &args.arm) {
         (Some(table), Some(arm)) => of_table(args, table, arm, ctx)?,
-        (Some(_), None) => bail!("--arm COLUMN: which column names the arm?"),
+        (Some(_), None) => bail!("give --arm COLUMN: the column with the arm"),
         (None, _) => {
             ctx.workspace.config()?;
             let asked = Asked { margin: args.margin, fixed: args.fixed, force: args.force, now: ctx.now };
@@ -175,7 +174,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
 
 fn of_table(args: &Args, table: &Path, arm: &str, ctx: &Context) -> Result<AbReport> {
     if args.n.is_some() && args.unit.is_some() {
-        bail!("--n and --unit do not go together: a row that stands for many units is not one of them");
+        bail!("--n and --unit exclude each other: with --n each row summarises many units");
     }
     let request = OutcomesRequest {
         table,
@@ -227,14 +226,14 @@ fn plan(args: &Args, out: &mut Output) -> Result<Outcome> {
             let past = ab::history(table, outcome, time, args.positive.as_deref(), &options)?;
             let baseline = Baseline::of_values(&past.values);
             (
-                baseline.with_context(|| format!("{outcome:?} is the same in every row: nothing to plan from"))?,
+                baseline.with_context(|| format!("{outcome:?} is the same in every row: cannot plan from it"))?,
                 past.per_day,
             )
         }
         (None, Some(mean)) => match args.sd {
             Some(sd) if sd > 0.0 => (Baseline::of_mean(mean, sd), None),
             None if mean > 0.0 && mean < 1.0 => (Baseline::of_share(mean), None),
-            _ => bail!("--baseline {mean}: a share lies between 0 and 1; a mean needs --sd above 0"),
+            _ => bail!("--baseline {mean}: a rate must be between 0 and 1; a mean needs --sd above 0"),
         },
         (None, None) => bail!("--plan: give --baseline, or a TABLE of past units with --outcome"),
     };
@@ -244,9 +243,7 @@ fn plan(args: &Args, out: &mut Output) -> Result<Outcome> {
         given if given.len() > 1 && given.iter().all(|(_, weight)| *weight > 0.0) => {
             given.iter().map(|(_, weight)| weight / sum).collect()
         }
-        _ => bail!(
-            "--weights: a plan needs a weight above 0 for each of two arms or more, the first that of the control"
-        ),
+        _ => bail!("--weights: a plan needs at least two arms, each with a weight above 0; the first is the control"),
     };
     let per_day = args.per_day.or(per_day);
     let request = PlanRequest { baseline, effect, weights, alpha: args.alpha, power: args.power, per_day };
@@ -254,7 +251,7 @@ fn plan(args: &Args, out: &mut Output) -> Result<Outcome> {
     out.answer(&plan, |style| {
         let n = plan.n_by_arm.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
         format!(
-            "{}\n{} {} (units by arm)\nnext: look as often as you like with --planned-n {}\n",
+            "{}\n{} {} (units by arm)\nnext: pass --planned-n {} to ab-report; then look as often as you like\n",
             plan.sentence,
             style.dim("arms"),
             n,
@@ -308,7 +305,7 @@ pub(super) fn parse_goal(text: &str) -> Result<Goal, String> {
     match text {
         "higher" => Ok(Goal::Higher),
         "lower" => Ok(Goal::Lower),
-        _ => Err("there are higher and lower".to_owned()),
+        _ => Err("choose higher or lower".to_owned()),
     }
 }
 
@@ -318,23 +315,23 @@ fn parse_repeated(text: &str) -> Result<Repeated, String> {
         "max" => Ok(Repeated::Max),
         "mean" => Ok(Repeated::Mean),
         "sum" => Ok(Repeated::Sum),
-        _ => Err("there are first, max, mean and sum".to_owned()),
+        _ => Err("choose first, max, mean or sum".to_owned()),
     }
 }
 
 pub(super) fn parse_alpha(text: &str) -> Result<f64, String> {
     let alpha = text.parse().ok().filter(|alpha| *alpha > 0.0 && *alpha <= 0.5);
-    alpha.ok_or_else(|| "a number above 0 and at most 0.5".to_owned())
+    alpha.ok_or_else(|| "give a number above 0 and at most 0.5".to_owned())
 }
 
 fn parse_min_share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share| (0.0..0.5).contains(share));
-    share.ok_or_else(|| "a number from 0 to 0.5".to_owned())
+    share.ok_or_else(|| "give a number of at least 0 and below 0.5".to_owned())
 }
 
 fn parse_cap(text: &str) -> Result<f64, String> {
     let cap = text.parse().ok().filter(|cap| *cap > 0.5 && *cap < 1.0);
-    cap.ok_or_else(|| "a number between 0.5 and 1, such as .99".to_owned())
+    cap.ok_or_else(|| "give a number between 0.5 and 1, such as .99".to_owned())
 }
 
 fn parse_number(text: &str) -> Result<f64, String> {
@@ -342,7 +339,7 @@ fn parse_number(text: &str) -> Result<f64, String> {
         Some(percent) => percent.trim().parse().ok().map(|percent: f64| percent / 100.0),
         None => text.parse().ok(),
     };
-    number.filter(|number| number.is_finite()).ok_or_else(|| "a number, or a share such as 12%".to_owned())
+    number.filter(|number| number.is_finite()).ok_or_else(|| "give a number, or a share such as 12%".to_owned())
 }
 
 fn parse_effect(text: &str) -> Result<Effect, String> {
@@ -352,10 +349,10 @@ fn parse_effect(text: &str) -> Result<Effect, String> {
 
 fn parse_power(text: &str) -> Result<f64, String> {
     let power = text.parse().ok().filter(|power| *power > 0.0 && *power < 1.0);
-    power.ok_or_else(|| "a number between 0 and 1, such as .8".to_owned())
+    power.ok_or_else(|| "give a number between 0 and 1, such as .8".to_owned())
 }
 
 fn parse_margin(text: &str) -> Result<f64, String> {
     let margin = text.parse().ok().filter(|margin: &f64| *margin > 0.0 && margin.is_finite());
-    margin.ok_or_else(|| "a number above 0".to_owned())
+    margin.ok_or_else(|| "give a number above 0".to_owned())
 }

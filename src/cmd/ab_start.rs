@@ -8,10 +8,10 @@ use mlloop::ab::start::{self, Schedule, StartOutcome, StartRequest, Who};
 use mlloop::answers::Started;
 use mlloop::period::Period;
 
-/// Begin an experiment, or a rollout in steps: units are divided among versions by a hash of their id
+/// Start an experiment, or a rollout in steps: a hash of the unit's id assigns each unit to an arm
 ///
-/// The first arm must be in production. `serve` follows within a second; `ab-report` says whether an arm is better,
-/// `ab-step` moves a rollout on, `ab-stop` ends it. --plan shows the steps and changes nothing.
+/// The first arm must be in production. `serve` applies the experiment within a second; `ab-report` shows whether an arm
+/// is better, `ab-step` takes the next step of a rollout, `ab-stop` ends it. --plan shows the steps and changes nothing.
 ///
 ///   mlloop ab-start --b challenger --split .5 --metric accuracy \
 ///       --planned-n 20000 --duration 28d
@@ -27,62 +27,62 @@ use mlloop::period::Period;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// The arm that answers now: production, challenger or a version
+    /// The control arm: production, challenger or a version
     #[arg(long, value_name = "VERSION", default_value = "production")]
     a: Who,
-    /// An arm to compare with it; several are named b, c, …
+    /// A treatment arm; several are named b, c, …
     #[arg(long, value_name = "VERSION", default_value = "challenger")]
     b: Vec<Who>,
-    /// Share of units of all arms but the first together, such as .1 or 10% (default: .5; canary .05, gradual .1)
+    /// Total share of units of the treatment arms, such as .1 or 10% (default: .5; canary .05, gradual .1)
     #[arg(long, visible_alias = "from", value_name = "SHARE", value_parser = parse_share)]
     split: Option<f64>,
-    /// How the share grows: fixed, canary (then everybody), gradual (in steps), immediate
+    /// How the share grows: fixed, canary (then all units), gradual (in steps), immediate
     #[arg(long, visible_alias = "strategy", value_name = "NAME", default_value = "fixed", value_parser = super::args::one_of(["fixed", "canary", "gradual", "immediate"], parse_schedule))]
     schedule: Schedule,
-    /// By how much the share grows at each step of a gradual rollout (default: .1, .25, .5, 1)
+    /// Increase of the share per step of a gradual rollout (default: shares .1, .25, .5, 1)
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     step: Option<f64>,
-    /// How long each step lasts at least, such as 24h (default: --duration in equal parts)
+    /// Minimum duration of each step, such as 24h (default: --duration in equal parts)
     #[arg(long, value_name = "TIME")]
     every: Option<Period>,
-    /// What it is called (default: the versions and the day)
+    /// The name of the experiment (default: the versions and the day)
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// What is hashed with a unit's id (default: the name)
+    /// Salt of the hash of a unit's id (default: the name)
     #[arg(long, value_name = "TEXT")]
     salt: Option<String>,
-    /// What decides: outcome, accuracy, log_loss, brier, absolute_error, squared_error, positive_rate
+    /// The deciding metric: outcome, accuracy, log_loss, brier, absolute_error, squared_error, positive_rate
     #[arg(long, value_name = "MEASURE", value_parser = Measure::parse)]
     metric: Option<Measure>,
-    /// Which way is better: higher, lower (default: what is usual for the metric)
+    /// Whether higher or lower is better (default: as usual for the metric)
     #[arg(long, value_name = "WAY", value_parser = super::args::one_of(["higher", "lower"], super::ab_report::parse_goal), requires = "metric")]
     goal: Option<Goal>,
-    /// What must not become worse, and by how much it may: log_loss=.02
+    /// A guardrail metric and its margin: log_loss=.02 allows the loss to be .02 worse
     #[arg(long, value_name = "MEASURE=MARGIN", value_parser = parse_guardrail)]
     guardrail: Vec<Guardrail>,
     /// Units with a final outcome that each arm needs before a rollout moves on
     #[arg(long, value_name = "N", default_value_t = 200)]
     min_units: u64,
-    /// Units with an outcome after which it is over, which the confidence sequence is narrowest at (default: 10000);
-    /// `ab-report --plan` says how many an effect needs
+    /// Planned number of units with an outcome; the confidence sequence is narrowest there (default: 10000).
+    /// `ab-report --plan` computes it for an effect
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     planned_n: Option<u64>,
-    /// The error that is allowed for
+    /// The significance level
     #[arg(long, value_name = "ALPHA", default_value_t = 0.05, value_parser = super::ab_report::parse_alpha)]
     alpha: f64,
-    /// How long it is to run (default: all steps of --every, else 28d)
+    /// Planned duration (default: all steps of --every, else 28d)
     #[arg(long, value_name = "TIME")]
     duration: Option<Period>,
-    /// How long after its prediction the outcome of a unit is final
+    /// Time after the prediction when a unit's outcome is final
     #[arg(long, value_name = "TIME", default_value = "0s")]
     label_window: Period,
-    /// The first arm answers everybody, the others score along
+    /// Shadow mode: the control arm answers all units, the other arms only score them
     #[arg(long)]
     shadow: bool,
-    /// Show what would be done and change nothing
+    /// Show the plan; change nothing
     #[arg(long)]
     plan: bool,
-    /// Who starts it
+    /// Who starts it, for the audit chain
     #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
 }
@@ -126,8 +126,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
 fn readable(done: &str, experiment: &Experiment, style: Style) -> String {
     let said = match done {
         "planned" => "would start",
-        "started" => "runs now",
-        _ => "runs already",
+        "started" => "started",
+        _ => "is already running",
     };
     format!("{} {said}\n{}", style.bold(&experiment.name), table(experiment, style))
 }
@@ -140,10 +140,10 @@ pub(super) fn table(experiment: &Experiment, style: Style) -> String {
         .zip(experiment.answering())
         .map(|(arm, weight)| format!("{} {} {:.1} %", arm.name, arm.version, weight * 100.0))
         .collect();
-    let shadow = if experiment.shadow { "; the others score along" } else { "" };
+    let shadow = if experiment.shadow { "; the other arms only score (shadow)" } else { "" };
     let mut text = format!("now {}{shadow}\n", arms.join(" · "));
     text.push_str(&format!(
-        "planned for {} units, where the confidence sequence is narrowest, and {}\n",
+        "planned: {} units (the confidence sequence is narrowest there), {}\n",
         experiment.planned_n, experiment.duration
     ));
     if experiment.rollout.is_none() {
@@ -159,7 +159,7 @@ pub(super) fn table(experiment: &Experiment, style: Style) -> String {
         text.push('\n');
     }
     for rail in &experiment.guardrails {
-        text.push_str(&format!("moves on while {} is not worse by more than {}\n", rail.measure.name(), rail.margin));
+        text.push_str(&format!("continues while {} is not worse by more than {}\n", rail.measure.name(), rail.margin));
     }
     text
 }
@@ -179,7 +179,7 @@ fn parse_schedule(text: &str) -> Result<Schedule, String> {
         "canary" => Ok(Schedule::Canary),
         "gradual" => Ok(Schedule::Gradual),
         "immediate" => Ok(Schedule::Immediate),
-        _ => Err("there are fixed, canary, gradual and immediate".to_owned()),
+        _ => Err("choose fixed, canary, gradual or immediate".to_owned()),
     }
 }
 

@@ -6,7 +6,7 @@ use mlloop::ab::status::{self, Status};
 use mlloop::answers::NoExperiment;
 use mlloop::period::Period;
 
-/// Where the experiment stands: planned end, time left, the verdict so far, and what a winner needs
+/// Show the running experiment: planned end, time left, the verdict so far, and what is missing for a winner
 ///
 ///   mlloop ab-status --text
 ///
@@ -18,7 +18,7 @@ pub(crate) struct Args {}
 pub(crate) fn run(_args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     ctx.workspace.config()?;
     let Some(status) = status::status(&ctx.workspace, ctx.now)? else {
-        let none = "there is no experiment; `mlloop ab-start` begins one";
+        let none = "there is no experiment; `mlloop ab-start` starts one";
         out.answer(&NoExperiment { running: false, sentence: none }, |_| format!("{none}\n"))?;
         return Ok(Outcome::No);
     };
@@ -30,7 +30,7 @@ fn readable(status: &Status, style: Style) -> String {
     let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
     let time = match (&status.ended, status.seconds_left) {
         (Some(ended), _) => format!("ended {}", day(ended.at)),
-        (None, 0) => format!("planned end {} is past", day(status.planned_end)),
+        (None, 0) => format!("planned end {} has passed", day(status.planned_end)),
         (None, left) => format!("planned end {}, {} left", day(status.planned_end), in_days(left)),
     };
     let mut text = format!(

@@ -4,22 +4,22 @@ use anyhow::{Context as _, Result};
 use mlloop::ab::Experiment;
 use mlloop::ab::rollout::{self, Move};
 
-/// Take the next step of a rollout, when it is due and nothing became worse
+/// Take the next step of a rollout, if it is due and no guardrail broke
 ///
-/// The guardrails are checked on the units whose outcome is final. When one breaks, production answers everybody at once;
-/// when nobody can tell, the rollout stays where it is. Meant for a crontab.
+/// The guardrails are checked on units with a final outcome. If one breaks, production answers all units at once. If the
+/// units are too few to tell, the rollout stays at its step. Meant for a crontab.
 ///
 ///   mlloop ab-step
-///   mlloop ab-step --plan --text            the steps, and where it stands
+///   mlloop ab-step --plan --text            show all steps and the current one
 ///
-/// Exit status: 0 it moved on, 1 it went back, or nothing is due, 2 error, 3 it holds because nobody can tell.
+/// Exit status: 0 next step taken, 1 rolled back or nothing due, 2 error, 3 cannot tell: stays at its step.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// Show the steps and where it stands, and change nothing
+    /// Show all steps and the current one; change nothing
     #[arg(long)]
     plan: bool,
-    /// Who takes the step
+    /// Who takes the step, for the audit chain
     #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
 }
@@ -34,8 +34,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let lock = ctx.lock()?;
     let stepped = rollout::step(&ctx.workspace, &lock, args.by.as_deref(), ctx.now)?;
     let said = match stepped.done {
-        Move::On => "moved on",
-        Move::Back => "went back",
+        Move::On => "next step",
+        Move::Back => "rolled back",
         Move::NotDue => "not due",
         Move::Holds => "holds",
         Move::Finished => "nothing to do",

@@ -4,26 +4,26 @@ use mlloop::ab::stop::{self, StopOutcome};
 use mlloop::gate::{self, PromoteRequest};
 use std::time::Instant;
 
-/// End the experiment; the winner may become production
+/// End the experiment; optionally promote the winner
 ///
-/// With --promote-winner it ends only when an arm wins and its version passes the gate, with the same rules, approval and
-/// audit as `promote`; otherwise it goes on.
+/// With --promote-winner it ends only if an arm wins and its version passes the gate, with the same rules, approval and
+/// audit as `promote`; otherwise it continues.
 ///
 ///   mlloop ab-stop
 ///   mlloop ab-stop --promote-winner --by ann
 ///
 /// Exit status: 0 it has ended, 1 no arm wins or the gate refused, 2 error, 3 too few units or rows to tell, 4 waiting
-/// for approval. After 1, 3 and 4 it goes on.
+/// for approval. After 1, 3 and 4 it continues.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// Promote the version of the arm that wins
+    /// Promote the version of the winning arm
     #[arg(long)]
     promote_winner: bool,
-    /// Who ends it
+    /// Who ends it, for the audit chain
     #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
-    /// Promote a version that the gate finds surely not worse, for this reason
+    /// Also promote a version that the gate finds equivalent, for this reason
     #[arg(long, value_name = "REASON", requires = "promote_winner")]
     allow_equivalent: Option<String>,
 }

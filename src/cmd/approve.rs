@@ -8,33 +8,32 @@ use mlloop::round::{self, RoundRequest, Step};
 use serde_json::json;
 use std::time::Instant;
 
-/// Agree to a promotion or a retraining that waits for a person, and carry it out
+/// Approve a promotion or a retraining that waits for approval, and carry it out
 ///
-/// The request is good for what it was made for, and for approval_days: when a version, the reference, mlloop.toml or
-/// production has changed since, it is refused. Who asked cannot agree. A retraining makes a challenger of all labels
-/// that are there by now; `mlloop promote` or the next `mlloop run` judges it.
+/// A request expires after approval_days. It is refused if a version, the reference, mlloop.toml or production has
+/// changed since. The person who requested it cannot approve it. A retraining uses all labels present now; `mlloop
+/// promote` or the next `mlloop run` then evaluates the challenger.
 ///
-///   mlloop status                             what is waiting
+///   mlloop status                             lists waiting requests
 ///   mlloop approve v0002-3f9a12c4 --by ann
 ///   mlloop approve v0002 --by ann
-///       the beginning of the name does, when it is the only one
-///   mlloop approve retrain-81c0de77 --by ann  train the challenger
+///       an unambiguous beginning of the name is enough
+///   mlloop approve retrain-81c0de77 --by ann  train a challenger
 ///   mlloop approve retrain-81c0de77 --by ann --judge
-///       train it, and let the gate judge it
+///       train it, then let the gate decide
 ///
-/// Exit status: 0 promoted or trained, 1 nothing is new to learn from, 2 error: no such request, or it can no longer be
-/// approved, 3 too few labels. With --judge that of `mlloop run`: 1 also refused, 3 also cannot tell, 4 the promotion
-/// waits for approval.
+/// Exit status: 0 promoted or trained, 1 no new labels, 2 error: no such request, or it can no longer be approved, 3 too
+/// few labels. With --judge as for `mlloop run`: also 1 refused, 3 cannot tell, 4 the promotion waits for approval.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The request, as `run`, `promote` and `status` name it
     #[arg(value_name = "ID")]
     id: String,
-    /// Who agrees
+    /// Who approves it
     #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: String,
-    /// Once a retraining is done, let the gate judge the challenger
+    /// After a retraining, let the gate decide about the challenger
     #[arg(long)]
     judge: bool,
 }
@@ -54,17 +53,17 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     )?;
     let version = decided.request.version;
     out.answer(&decided, |style| {
-        let told = if decided.already { "was promoted already" } else { "is production now" };
+        let told = if decided.already { "was already promoted" } else { "is now in production" };
         format!("{} {told}\n{}", style.bold(&version.to_string()), super::promote::pruned(&decided.pruned))
     })?;
     drop(lock);
-    let told = format!("{version} is production now: {} agreed", args.by);
+    let told = format!("{version} is now in production: {} approved it", args.by);
     let told = notices::promoted(ctx, &decided.request, &told);
     notices::tell(ctx, Some(told).filter(|_| !decided.already).into_iter().collect());
     Ok(Outcome::Yes)
 }
 
-/// Agrees to a retraining and carries it out. A process that dies in between has left the word: the next `run` trains.
+/// Approves a retraining and carries it out. If the process dies in between, the approval is recorded: the next `run` trains.
 fn train(args: &Args, ctx: &Context, out: &mut Output, lock: Lock, started: Instant) -> Result<Outcome> {
     let (ticket, already) = approval::approve(&ctx.workspace, &lock, &args.id, &args.by, ctx.now)?;
     let steps = ctx.progress.steps();
@@ -91,7 +90,7 @@ fn train(args: &Args, ctx: &Context, out: &mut Output, lock: Lock, started: Inst
         super::run::tell(ctx, &round);
         return Ok(super::run::outcome(round.done));
     }
-    let Some(found) = &round.retrain else { bail!("{} was approved, and nothing was trained", ticket.id) };
+    let Some(found) = &round.retrain else { bail!("{} was approved, but nothing was trained", ticket.id) };
     let answer = Trained { request: &ticket, already, retrain: found };
     out.answer(&answer, |style| format!("{}\n", style.bold(&found.sentence)))?;
     notices::tell(ctx, super::retrain::notice(found).into_iter().collect());

@@ -1,4 +1,4 @@
-//! Options that every verb takes, and those that several share.
+//! Options of every verb, and options that several verbs share.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -21,40 +21,40 @@ pub(crate) enum Color {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Work on the loop in DIR, or for status, run and report in all that fit a pattern such as 'loops/*' (default: this directory, or the nearest one above it with a mlloop.toml); paths on the
-    /// command line stay relative to where you are
+    /// Use the loop in DIR (default: the current directory, or its nearest parent with a mlloop.toml). status, run and
+    /// report also take a pattern such as 'loops/*'. Other paths stay relative to the current directory
     #[arg(short = 'C', long = "dir", value_name = "DIR", global = true)]
     pub(crate) dir: Option<PathBuf>,
-    /// Print JSON, also on a terminal; export, man and completions write their own formats
+    /// Print JSON, also on a terminal (export, man and completions have their own formats)
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Print the readable form, also into a pipe or a file
+    /// Print readable text, also into a pipe or a file
     #[arg(long, global = true, conflicts_with = "json")]
     pub(crate) text: bool,
-    /// Write the result to FILE (atomically) instead of stdout; s3://BUCKET/KEY is written too, and by predict
+    /// Write the result to FILE (atomically) instead of stdout. Also s3://BUCKET/KEY; for predict also
     /// postgres://USER@HOST/DB/TABLE
     #[arg(short, long, value_name = "FILE", global = true)]
     pub(crate) output: Option<PathBuf>,
-    /// Print nothing; the exit status is the answer
+    /// Print nothing; only the exit status tells the result
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Colour the readable form
+    /// Colour the readable text
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN", global = true)]
     pub(crate) color: Color,
-    /// Seed of everything random; the same seed and input give the same bytes
+    /// Random seed; the same seed and input give the same bytes
     #[arg(long, default_value_t = 0, value_name = "N", global = true)]
     pub(crate) seed: u64,
-    /// Use at most N threads (default: all cores); results do not depend on it
+    /// Use at most N threads (default: all cores); results are the same for any N
     #[arg(long, value_name = "N", global = true, value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,
-    /// Take this instant as the present (RFC 3339), to replay a run
+    /// Use this instant as the current time (RFC 3339), to replay a run
     #[arg(long, value_name = "TIME", global = true)]
     pub(crate) now: Option<jiff::Timestamp>,
-    /// When another mlloop is changing the loop, wait up to SECONDS for it; counted anew when the next one has its turn
+    /// Wait up to SECONDS for another mlloop that is changing the loop; the wait restarts with each new lock holder
     #[arg(long, value_name = "SECONDS", default_value_t = 5, global = true, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub(crate) wait: u64,
-    /// Another value for a key of mlloop.toml, for this command; a key without a section is one of [model]. Also by
-    /// environment: MLLOOP_SECTION_KEY
+    /// Override a key of mlloop.toml for this command; a key without a section belongs to [model]. Also by
+    /// environment variable: MLLOOP_SECTION_KEY
     #[arg(long, value_name = "KEY=VALUE", global = true)]
     pub(crate) set: Vec<String>,
     /// Exit with 0 instead of 1, 3 and 4
@@ -65,51 +65,51 @@ pub(crate) struct Global {
 /// How a table on the command line is read.
 #[derive(Debug, Args)]
 pub(crate) struct TableArgs {
-    /// Field separator; by default it is found out
+    /// Field separator (default: detected automatically)
     #[arg(long, value_name = "CHAR", value_parser = parse_delimiter)]
     pub(crate) delimiter: Option<char>,
-    /// Leave out rows that do not fit, and report them
+    /// Skip invalid rows, and report them
     #[arg(long)]
     pub(crate) skip_invalid: bool,
 }
 
-/// How a table is written of which no mlloop.toml knows.
+/// The format of a table that mlloop.toml does not describe.
 #[derive(Debug, Args)]
 pub(crate) struct UnknownTableArgs {
     #[command(flatten)]
     pub(crate) table: TableArgs,
-    /// What stands before decimals, . or , where the numbers do not tell: is 1,234 a thousand or one and a bit?
+    /// Decimal separator, . or , needed where numbers are ambiguous, such as 1,234
     #[arg(long, value_name = "CHAR", value_parser = parse_decimal)]
     pub(crate) decimal: Option<char>,
-    /// Leave out the N lines before the header: titles and the like
+    /// Skip the first N lines, before the header (titles and the like)
     #[arg(long, value_name = "N")]
     pub(crate) skip_lines: Option<u64>,
-    /// Leave out lines that begin with this character
+    /// Skip lines that begin with this character
     #[arg(long, value_name = "CHAR")]
     pub(crate) comment: Option<char>,
 }
 
 impl UnknownTableArgs {
-    /// What was said of the table.
+    /// The options given for the table.
     pub(crate) fn options(&self) -> TableOptions {
         let Self { table: TableArgs { delimiter, skip_invalid }, decimal, skip_lines, comment } = *self;
         TableOptions { delimiter, decimal, skip_lines, comment, skip_invalid }
     }
 }
 
-/// Which part of what was logged over time is meant.
+/// A period of the log.
 #[derive(Debug, Args)]
 pub(crate) struct WindowArgs {
-    /// From this day (its midnight UTC) or instant on
+    /// Only from this day (midnight UTC) or instant on
     #[arg(long, value_name = "TIME", value_parser = Window::parse_instant)]
     since: Option<jiff::Timestamp>,
-    /// The last 90m, 12h, 28d or 4w
+    /// Only the most recent period: 90m, 12h, 28d or 4w
     #[arg(long, value_name = "LENGTH", value_parser = Window::parse_length, conflicts_with = "since")]
     last: Option<jiff::SignedDuration>,
 }
 
 impl WindowArgs {
-    /// The window; all of time when nothing was said.
+    /// The window; unlimited without options.
     pub(crate) fn window(&self, now: jiff::Timestamp) -> Window {
         match (self.since, self.last) {
             (Some(since), _) => Window::since(since),
@@ -135,7 +135,7 @@ fn parse_decimal(text: &str) -> Result<char, String> {
     }
 }
 
-/// One of several names, which help and completion list.
+/// One of several names; help and completion list them.
 pub(crate) fn one_of<T: Clone + Send + Sync + 'static, E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static>(
     names: impl IntoIterator<Item = &'static str>,
     parse: fn(&str) -> Result<T, E>,
@@ -158,7 +158,7 @@ fn parse_delimiter(text: &str) -> Result<char, String> {
     }
 }
 
-/// The name of a person, for the audit chain: it has something to see, and nothing that cannot be seen.
+/// The name of a person, for the audit chain: at least one visible character, and no invisible ones.
 pub(crate) fn person(text: &str) -> Result<String, String> {
     mlloop::wording::person(text)
 }

@@ -16,32 +16,32 @@ use mlloop::workspace::{Deep, FEEDBACK_FILE};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Show every change of the loop, prove that none was altered, say what was in production then
+/// Show every change of the loop, verify the history, find what was in production at a time
 ///
-/// Each line of audit.jsonl carries the hash of the one before, and models/roles.json that of the last: a line that is
-/// altered, removed or moved is found, and so is a tail that was cut. A line whose clock is behind that of a line before
-/// is named.
+/// Each line of audit.jsonl contains the hash of the preceding line, and models/roles.json that of the last one. So
+/// altered, removed or moved lines are detected, and a cut end too. Lines with a clock behind that of a preceding line are
+/// reported.
 ///
 ///   mlloop audit                         the last 20 changes
 ///   mlloop audit show --last 100
 ///   mlloop audit show --for C-104
-///       one row: predictions, labels, the versions that learned from them
+///       one row: predictions, labels, the versions trained on them
 ///   mlloop audit verify
-///       is the chain whole?
+///       is the chain intact?
 ///   mlloop audit verify --deep
-///       and is every file what the chain says?
+///       and does every file match the chain?
 ///   mlloop audit accept data/labels.csv --by ann
-///       I edited it by hand, and it is right as it is
+///       accept a file that you edited by hand
 ///   mlloop audit replay v0003
-///       train it again: do the same files and verdicts come out?
+///       train it again: are the files and verdicts the same?
 ///   mlloop audit replay 14
-///       the decision in line 14: promote, label-import, ab-stop
+///       repeat the decision in line 14: promote, label-import, ab-stop
 ///   mlloop audit at 2026-11-20
 ///       what was in production at the end of that day (UTC)?
 ///   mlloop audit at 2026-11-20T08:30:00Z
 ///
-/// Exit status: 0 yes (shown; whole; accepted; the same came out; something was in production), 1 no (nothing to show; broken;
-/// something else came out; nothing was), 2 error, 3 cannot tell (replay: something it was made from is missing).
+/// Exit status: 0 yes (shown; intact; accepted; same result; a version was in production), 1 no (nothing to show; broken;
+/// different result; none was), 2 error, 3 cannot tell (replay: an input is missing).
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
@@ -53,28 +53,28 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List changes, the latest last; or follow one row
+    /// List changes, latest last; or follow one row
     Show(Show),
-    /// Walk along the chain and compare its end with roles.json
+    /// Verify the hash chain, and compare its end with roles.json
     Verify {
         /// Also compare every file of the versions, the labels and the reference with the chain
         #[arg(long)]
         deep: bool,
     },
-    /// Say that a file is right as it is now, though the chain says otherwise: you edited data/labels.csv by hand
+    /// Accept a file as it is now, although it differs from the chain: you edited data/labels.csv by hand
     Accept {
         /// data/labels.csv, data/feedback.csv or the reference
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Who says so: the name that goes into the audit chain
+        /// Who accepts it, for the audit chain
         #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
         by: String,
     },
-    /// Make a decision again from the files of the loop, and say what comes out the same
+    /// Repeat a decision from the loop's files, and compare the results
     Replay(super::audit_replay::Args),
-    /// Say which versions held which roles at a time
+    /// Show which version had which role at a time
     At {
-        /// A day, which means its end in UTC, or an instant (RFC 3339)
+        /// A day (its end in UTC), or an instant (RFC 3339)
         #[arg(value_name = "DATE")]
         time: String,
     },
@@ -82,16 +82,16 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct Show {
-    /// How many changes
+    /// Number of changes
     #[arg(long, value_name = "N", default_value_t = 20)]
     last: usize,
-    /// Follow this row from prediction to label to the versions that learned from it
+    /// Follow this row from prediction to label to the versions trained on it
     #[arg(long = "for", value_name = "ID", conflicts_with = "last")]
     id: Option<String>,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
-    // There is no chain to speak of outside a loop.
+    // Outside a loop there is no chain.
     ctx.workspace.config()?;
     match &args.what {
         None => show(&args.show, ctx, out),
@@ -119,14 +119,14 @@ fn show(args: &Show, ctx: &Context, out: &mut Output) -> Result<Outcome> {
 }
 
 fn accept(file: &Path, by: &str, ctx: &Context, out: &mut Output) -> Result<Outcome> {
-    // What cannot be read cannot be right.
+    // A file that cannot be read is not accepted.
     Labels::open(&ctx.workspace)?;
     feedback::entries(&ctx.workspace)?;
     let is_new = ctx.workspace.accept(&ctx.lock()?, file, by, ctx.now)?;
     let answer = Accepted { file, accepted: is_new, by };
     out.answer(&answer, |style| match is_new {
-        true => format!("{} is right as it is now, says {}\n", style.bold(&file.display().to_string()), name(by)),
-        false => format!("{} is what the chain says; there is nothing to accept\n", file.display()),
+        true => format!("accepted {} as it is now, by {}\n", style.bold(&file.display().to_string()), name(by)),
+        false => format!("{} matches the chain; nothing to accept\n", file.display()),
     })?;
     Ok(if is_new { Outcome::Yes } else { Outcome::No })
 }
@@ -150,7 +150,7 @@ fn verify(ctx: &Context, deep: bool, out: &mut Output) -> Result<Outcome> {
     };
     out.answer(&answer, |style| {
         let verdict = match &chain.broken {
-            None => format!("{}: {n} lines, each chained to the one before\n", style.bold("whole")),
+            None => format!("{}: {n} lines, each chained to the preceding one\n", style.bold("intact")),
             Some(broken) => format!("{}: line {} {}\n", style.bold("broken"), broken.line, broken.what),
         };
         let clocks: String = back.iter().map(clock_text).collect();
@@ -160,7 +160,7 @@ fn verify(ctx: &Context, deep: bool, out: &mut Output) -> Result<Outcome> {
     Ok(if is_good { Outcome::Yes } else { Outcome::No })
 }
 
-/// Every file that the chain speaks of, and the lines of feedback that it does not.
+/// Every file that the chain records, and lines of feedback that it does not record.
 fn look_deep(ctx: &Context, chain: &Chain) -> Result<Deep> {
     let mut found = ctx.workspace.verify_files(chain)?;
     let changed = found.different.iter().any(|different| different.file == FEEDBACK_FILE);
@@ -174,7 +174,7 @@ fn look_deep(ctx: &Context, chain: &Chain) -> Result<Deep> {
     Ok(found)
 }
 
-/// What a deep look found, a line for each file that differs.
+/// The result of a deep check, one line for each file that differs.
 fn files_text(files: &Deep, style: Style) -> String {
     let line = |different: &Difference| format!("{}: {} {}\n", style.bold("changed"), different.file, different.what);
     let mut text: String = files.different.iter().map(line).collect();
@@ -184,12 +184,12 @@ fn files_text(files: &Deep, style: Style) -> String {
     }
     if !files.not_here.is_empty() {
         text +=
-            &format!("not here, so not checked: {} (`mlloop pull --data` brings them)\n", files.not_here.join(", "));
+            &format!("missing here, not checked: {} (`mlloop pull --data` fetches them)\n", files.not_here.join(", "));
     }
     if !files.unsealed.is_empty() {
         let names: Vec<String> = files.unsealed.iter().map(ToString::to_string).collect();
         let names = names.join(", ");
-        text += &format!("not checked: {names}, stored before the digests of files were recorded\n");
+        text += &format!("not checked: {names}, stored before file digests were recorded\n");
     }
     text
 }
@@ -198,7 +198,7 @@ fn files_text(files: &Deep, style: Style) -> String {
 fn clock_text(back: &ClockBack) -> String {
     let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M");
     format!(
-        "the clock went back: line {} ({}) is {} before line {} ({})\n",
+        "the clock went back: line {} ({}) is dated {} before line {} ({})\n",
         back.line,
         minute(back.at),
         apart(back.at, back.after),
@@ -218,7 +218,7 @@ pub(crate) fn apart(from: Timestamp, to: Timestamp) -> String {
 
 fn at(chain: &Chain, time: &str, now: Timestamp, out: &mut Output) -> Result<Outcome> {
     if let Some(broken) = &chain.broken {
-        bail!("audit.jsonl: line {}: {}: what it says cannot be relied on", broken.line, broken.what);
+        bail!("audit.jsonl: line {}: {}: the lines from there on are not reliable", broken.line, broken.what);
     }
     let instant = end_of(time).map_err(anyhow::Error::msg)?;
     let found = chain.roles_at(instant, now);
@@ -256,7 +256,7 @@ fn end_of(time: &str) -> Result<Timestamp, String> {
 
 fn roles_text(roles: &Roles, style: Style) -> String {
     let production = roles.production.map_or_else(|| "nothing".to_owned(), |version| version.to_string());
-    let challenger = roles.challenger.map(|version| format!(", {version} challenged")).unwrap_or_default();
+    let challenger = roles.challenger.map(|version| format!(", {version} was challenger")).unwrap_or_default();
     format!("{} was in production{challenger}", style.bold(&production))
 }
 
@@ -273,7 +273,7 @@ fn entry_text(entry: &Entry, style: Style) -> String {
 
 fn trail_text(found: &Lineage, style: Style) -> String {
     if found.is_empty() {
-        return format!("nothing is known of {}\n", name(&found.id));
+        return format!("no record of {}\n", name(&found.id));
     }
     // Writing to a String cannot fail.
     let mut text = format!("{}\n", style.bold(&name(&found.id)));

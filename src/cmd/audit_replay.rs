@@ -8,22 +8,22 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Make a decision again from the files of the loop, and say what comes out the same
+/// Repeat a decision from the loop's files, and compare the results
 ///
-/// A version is trained again from the same rows, scored on its gate rows, and judged again. What the loop replaced since
-/// is kept under runs/kept. What is gone is named with its SHA-256; --file gives a copy of it. The loop is not changed.
+/// A version is trained again on the same rows, scored on its gate rows, and compared again. Files that were replaced since
+/// are kept under runs/kept. A missing file is reported with its SHA-256; --file gives a copy. The loop is not changed.
 ///
 ///   mlloop audit replay v0003
 ///   mlloop audit replay 14 --file backup/reference.csv
 ///
-/// Exit status: 0 the same came out, 1 something else did, 2 error, 3 cannot tell: something is missing.
+/// Exit status: 0 same result, 1 different result, 2 error, 3 cannot tell: an input is missing.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// A version, or the number of a line of audit.jsonl
     #[arg(value_name = "VERSION|LINE")]
     what: String,
-    /// Copies of what the loop no longer has, in any order
+    /// Copies of files that the loop no longer has, in any order
     #[arg(long = "file", value_name = "FILE", num_args = 1..)]
     files: Vec<PathBuf>,
 }
@@ -64,7 +64,7 @@ fn readable(found: &Replay, style: Style) -> String {
         // Writing to a String cannot fail.
         let _ = write!(text, "{said}  line {line}  {}", name(what));
         if !agrees {
-            let _ = write!(text, ": {} was recorded, {} came out", short(recorded), short(now));
+            let _ = write!(text, ": recorded {}, now {}", short(recorded), short(now));
         }
         text.push('\n');
     }
@@ -75,10 +75,10 @@ fn readable(found: &Replay, style: Style) -> String {
         let _ = writeln!(text, "{}", style.dim(&format!("note: {}", name(note))));
     }
     let verdict = match found.agrees() {
-        Some(true) => "The same came out.",
-        Some(false) => "Something else came out.",
-        None if found.missing.is_empty() => "Cannot tell: it does not follow from data.",
-        None => "Cannot tell: not everything that it was made from is there.",
+        Some(true) => "Same result.",
+        Some(false) => "Different result.",
+        None if found.missing.is_empty() => "Cannot tell: this decision was not computed from data.",
+        None => "Cannot tell: some inputs of this decision are missing.",
     };
     let _ = writeln!(text, "{}", style.bold(verdict));
     text

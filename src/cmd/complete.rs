@@ -1,4 +1,4 @@
-//! What the shell may complete: versions, columns, experiments, requests and batches of the loop at hand.
+//! Values for shell completion: versions, columns, experiments, requests and batches of the current loop.
 
 use clap::{Command, CommandFactory};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};

@@ -2,9 +2,9 @@ use super::{Outcome, Output};
 use anyhow::{Context as _, Result};
 use clap_complete::env::Shells;
 
-/// Print the completion script of a shell
+/// Print the completion script for a shell
 ///
-/// Versions, columns, experiments, requests and batches are completed from the loop at hand.
+/// It completes versions, columns, experiments, requests and batches of the current loop.
 ///
 ///   mlloop completions bash \
 ///       > ~/.local/share/bash-completion/completions/mlloop
@@ -18,7 +18,7 @@ pub(crate) struct Args {
     shell: String,
 }
 
-/// zsh loads the file as the function `_mlloop` when somebody first asks: without this it answers from the second time on.
+/// zsh loads the file as the function `_mlloop` at the first completion: without this, only the second one would work.
 const AUTOLOADED: &str =
     "\nif [ \"$funcstack[1]\" = \"_mlloop\" ]; then\n    _clap_dynamic_completer_mlloop \"$@\"\nfi\n";
 

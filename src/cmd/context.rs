@@ -1,4 +1,4 @@
-//! What every verb is given: the workspace, the time, the seed.
+//! What every verb receives: the workspace, the time, the seed.
 
 use super::Global;
 use super::progress::Progress;
@@ -16,18 +16,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// More threads than these only stand in each other's way: `--threads 1000` takes minutes on two cores.
+/// More threads than this only slow each other down: `--threads 1000` takes minutes on two cores.
 fn most_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).saturating_mul(4).max(64)
 }
 
-/// The surroundings of a verb.
+/// The context of a verb.
 pub(crate) struct Context {
     /// The loop's directory.
     pub(crate) workspace: Workspace,
-    /// The present, or the instant that `--now` names.
+    /// The current time, or the instant of `--now`.
     pub(crate) now: jiff::Timestamp,
-    /// Seed of everything random.
+    /// The random seed.
     pub(crate) seed: u64,
     /// How many threads may be used; all cores when `None`.
     #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only a server asks"))]
@@ -37,7 +37,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Reads the global options and sets the number of threads. A verb that makes a loop `starts` it here; any other
+    /// Reads the global options and sets the number of threads. A verb that creates a loop `starts` it here; any other
     /// finds its loop from a subdirectory as well.
     pub(crate) fn new(global: &Global, starts: bool) -> Result<Self> {
         let threads = global.threads.map(|n| n.min(most_threads()));
@@ -62,19 +62,19 @@ impl Context {
             progress: Progress::new(global.quiet),
         })
     }
-    /// The right to change the loop. What requests said while others were changing it is taken in first.
+    /// Takes the lock to change the loop. Outcomes and feedback that arrived in the meantime are imported first.
     ///
     /// # Errors
     /// As [`Workspace::lock`].
     pub(crate) fn lock(&self) -> Result<Lock, WorkspaceError> {
         let (lock, taken) = self.lock_and_take_in()?;
         if let Err(err) = taken {
-            self.progress.note(format_args!("note: outcomes and feedback that wait cannot be taken in: {err}"));
+            self.progress.note(format_args!("note: cannot import waiting outcomes and feedback: {err}"));
         }
         Ok(lock)
     }
 
-    /// The same for a verb that goes by labels and feedback: all that the store of the loop has is taken in.
+    /// The same for a verb that uses labels and feedback: it also imports everything from the loop's store.
     ///
     /// # Errors
     /// As [`Workspace::lock`], and when the store does not answer.
@@ -83,7 +83,7 @@ impl Context {
         match taken {
             Err(err @ FeedbackError::Label(LabelError::Store { .. })) => return Err(err.into()),
             Err(err) => {
-                self.progress.note(format_args!("note: outcomes and feedback that wait cannot be taken in: {err}"));
+                self.progress.note(format_args!("note: cannot import waiting outcomes and feedback: {err}"));
             }
             Ok(()) => {}
         }
@@ -91,14 +91,14 @@ impl Context {
     }
 
     fn lock_and_take_in(&self) -> Result<(Lock, Result<(), FeedbackError>), WorkspaceError> {
-        // A server may be slow: nobody else has to wait for it.
+        // A server may be slow: do not hold the lock meanwhile.
         let fetched = fetch(&self.workspace);
         let lock = self.workspace.lock()?;
         let taken = fetched.and_then(|fetched| take_in(&self.workspace, &lock, fetched, self.now));
         Ok((lock, taken.map(drop)))
     }
 
-    /// Takes in what the store of the loop has, for a verb that only reads. Without a store nothing is done.
+    /// Imports what the loop's store has, for a verb that only reads. Without a store it does nothing.
     ///
     /// # Errors
     /// As [`Context::lock_with_labels`].
@@ -109,20 +109,20 @@ impl Context {
         Ok(())
     }
 
-    /// Adds a line to the run log: what came of `verb`, which began at `started`.
+    /// Adds a line to the run log: the result of `verb`, which began at `started`.
     pub(crate) fn log(&self, verb: &str, started: Instant, result: Value) -> Result<(), WorkspaceError> {
         let seconds = started.elapsed().as_secs_f64();
         self.workspace.log(&Run { at: self.now, verb: verb.to_owned(), seconds, result })
     }
 }
 
-/// A variable of the environment that is set to something.
+/// An environment variable that is set and not empty.
 fn variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Who asks for objects: what Amazon's tools take from the environment.
+/// Credentials for S3: the environment variables of Amazon's tools.
 fn access() -> Access {
     let path = |name: &str, usual: &str| {
         let at_home = || variable("HOME").map(|home| Path::new(&home).join(".aws").join(usual));
@@ -141,7 +141,7 @@ fn access() -> Access {
     }
 }
 
-/// Who reads databases: what the programs of PostgreSQL take from the environment.
+/// Login for databases: the environment variables of PostgreSQL's tools.
 fn login() -> Login {
     let passfile = variable("PGPASSFILE").map(PathBuf::from);
     Login {
@@ -156,7 +156,7 @@ fn login() -> Login {
     }
 }
 
-/// What the environment sets, by name, and then what `--set` does.
+/// Settings of the environment, by name, then those of `--set`.
 fn settings(global: &Global) -> Result<Vec<Setting>, String> {
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -172,7 +172,7 @@ fn settings(global: &Global) -> Result<Vec<Setting>, String> {
 
 /// The nearest directory, from the current one upwards, that has a `mlloop.toml`, as a path relative to the current one.
 ///
-/// The search ends at a directory of another owner: what somebody else left in a shared place above must not decide what
+/// The search ends at a directory of another owner: a file that another user left in a shared parent must not decide what
 /// is run.
 pub(crate) fn enclosing_loop() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;

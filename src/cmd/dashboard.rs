@@ -2,16 +2,16 @@ use super::serve::{self, Pages, random};
 use super::{Context, Outcome, Output};
 use anyhow::Result;
 
-/// Open the pages of the loop in a browser: look, decide, label, say whether predictions were right
+/// Open the loop's pages in a browser: inspect, approve or reject, label, give feedback
 ///
-/// The same server as `serve`, on port 8050. Without MLLOOP_TOKEN a token is made for this run; the address that is printed
-/// carries it, so keep that to yourself. You are asked for your name, which stands in the audit chain beside what you do.
+/// The same server as `serve`, on port 8050. Without MLLOOP_TOKEN a token is created for this run. The printed address
+/// contains it: keep it secret. You are asked for your name; the audit chain records it with your actions.
 ///
 ///   mlloop dashboard
 ///   mlloop -C loops/churn dashboard --port 0
 ///   MLLOOP_TOKEN=… mlloop dashboard --users team.txt
 ///
-/// Exit status: 0 it was asked to stop, 2 error.
+/// Exit status: 0 stopped by a signal, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 #[group(id = "dashboard")]

@@ -10,42 +10,41 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Make a small drifting stream of card payments in DIR and run the loop on it
+/// Create simulated card payments with drift in DIR, and run the loop on them
 ///
-/// Every command is shown before it runs, and the first lines of what it says, so that the demo reads as a walk through
-/// mlloop.
+/// Each command is printed before it runs, followed by the first lines of its output.
 ///
 ///   mlloop demo /tmp/demo
 ///   mlloop demo /tmp/demo --drifted
-///       up to the drift, to go on in the dashboard
+///       stop after the drift, to continue in the dashboard
 ///   mlloop demo /tmp/demo --tables
-///       only make the tables, for a loop of your own
+///       only create the tables
 ///
-/// Exit status: 0 every command did what it should, 2 error.
+/// Exit status: 0 every command ended as expected, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// A directory that is empty or does not exist yet
     #[arg(value_name = "DIR")]
     into: PathBuf,
-    /// Make the tables and stop: nothing is trained
+    /// Only create the tables; train nothing
     #[arg(long)]
     tables: bool,
-    /// Begin again: remove what an earlier demo left in DIR
+    /// Start again: first remove the files of an earlier demo in DIR
     #[arg(long)]
     reset: bool,
-    /// Stop where drift was found: what to do about it is left to a person
+    /// Stop after drift was found
     #[arg(long, conflicts_with = "tables")]
     drifted: bool,
 }
 
 /// A step of the walk.
 enum Step {
-    /// What for, the command, how many lines of its output are shown, and the exit status that is its answer.
+    /// The purpose, the command, how many lines of its output are shown, and the expected exit status.
     Run(&'static str, &'static str, usize, i32),
     /// The first lines of a file that was made.
     Head(&'static str),
-    /// The rows that were handed out are answered as the stream knows them.
+    /// The exported rows are labelled from the simulation.
     Answer,
 }
 use Step::{Answer, Head, Run};
@@ -58,49 +57,39 @@ const WHOLE: usize = usize::MAX;
 /// What the demo says and runs, in order.
 const STEPS: [Step; 19] = [
     Head("data/reference.csv"),
+    Run("Guess the type of each column, and write mlloop.toml.", "init data/reference.csv --text", 13, 0),
+    Run("Train a model. The first version becomes production.", "train --text", 6, 0),
     Run(
-        "What is in the table? mlloop decides, says why, and writes mlloop.toml.",
-        "init data/reference.csv --text",
-        13,
-        0,
-    ),
-    Run("Learn from it. The first version becomes production.", "train --text", 6, 0),
-    Run(
-        "The world changes. Score what arrives, with reasons, and log the predictions.",
+        "New payments arrive, with drift. Score them with reasons, and log the predictions.",
         "predict data/current.csv --log --explain 3 -o predictions.csv",
         WHOLE,
         0,
     ),
     Head("predictions.csv"),
     Run("Is there a reason to retrain? Yes: exit status 0.", "monitor data/current.csv --text", 11, 0),
-    Run("Which payments should a person look at?", "label-export -n 2000 --text", WHOLE, 0),
+    Run("Choose payments for people to label.", "label-export -n 2000 --text", WHOLE, 0),
     Answer,
-    Run("Import the answers.", "label-import --annotator demo --text", 1, 0),
-    Run("Learn from reference and answers: a challenger, never production.", "retrain --text", 2, 0),
-    Run("Is it better, on rows that neither learned from? Yes: exit status 0.", "promote --text", 6, 0),
-    Run("Another challenger: one small tree that a person can read.", "train --algorithm decision-tree --text", 1, 0),
-    Run("It is worse, and the gate says so: exit status 1. Production stays.", "promote --text", 2, 1),
+    Run("Import the labels.", "label-import --annotator demo --text", 1, 0),
+    Run("Retrain on the reference and the new labels. The result is a challenger.", "retrain --text", 2, 0),
+    Run("Is it better on held-out rows? Yes: exit status 0.", "promote --text", 6, 0),
+    Run("Train another challenger: one small readable tree.", "train --algorithm decision-tree --text", 1, 0),
+    Run("The gate finds it worse and refuses it: exit status 1. Production stays.", "promote --text", 2, 1),
+    Run("Restore the previous version, without training.", "rollback --by demo --text", WHOLE, 0),
+    Run("Restore the newer version again.", "rollback v0002 --by demo --text", WHOLE, 0),
     Run(
-        "Trouble with the new version? Back to the one before, without training.",
-        "rollback --by demo --text",
-        WHOLE,
-        0,
-    ),
-    Run("And forward again.", "rollback v0002 --by demo --text", WHOLE, 0),
-    Run(
-        "A made-up experiment with two pages: was one better?",
+        "A simulated experiment with two pages: is one better?",
         "ab-report visits.csv --arm page --control old --outcome bought --unit visitor --reports reports --text",
         2,
         0,
     ),
     Run(
-        "The model for other tools: one graph from raw columns to the score.",
+        "Export the model for other tools: one ONNX graph from raw columns to the score.",
         "export --format onnx -o payments.onnx",
         WHOLE,
         0,
     ),
-    Run("Every change is in a chain of hashes. Is it whole?", "audit verify --text", WHOLE, 0),
-    Run("Where the loop stands.", "status --text", 5, 0),
+    Run("A hash chain records every change. Is it intact?", "audit verify --text", WHOLE, 0),
+    Run("Show the state of the loop.", "status --text", 5, 0),
 ];
 /// Steps after which drift is found.
 const UP_TO_DRIFT: usize = 6;
@@ -114,13 +103,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if again {
         reset(dir)?;
     }
-    // What people put beside a demo, and what pages ran, stays when it begins again.
+    // Files that people added, and the jobs of pages, are kept.
     let in_use = !again && std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
-    ensure!(
-        !in_use,
-        "{}: is not empty; name a directory for the demo to fill, or begin again with --reset",
-        dir.display()
-    );
+    ensure!(!in_use, "{}: is not empty; name an empty directory, or start again with --reset", dir.display());
     let data = dir.join("data");
     std::fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
     let calm = Stream { n_rows: N_REFERENCE, first: 0, drift: 0.0, seed: ctx.seed };
@@ -139,7 +124,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let place = printable::name(&data.display().to_string());
     walk.say(
         out,
-        &format!("{N_REFERENCE} card payments to learn from, and {N_CURRENT} later ones, are in {place}.\n"),
+        &format!("Created {N_REFERENCE} card payments for training and {N_CURRENT} later ones in {place}.\n"),
     )?;
     for step in steps {
         walk.take(step, out)?;
@@ -152,7 +137,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         out.json(&Demonstrated { dir, steps: ran.collect() })?;
     } else if args.drifted {
         let place = printable::name(&dir.display().to_string());
-        out.bytes(format!("\nGo on with: mlloop -C {place} dashboard\n").as_bytes())?;
+        out.bytes(format!("\nnext: mlloop -C {place} dashboard\n").as_bytes())?;
     } else if !args.tables {
         out.bytes(closing(dir).as_bytes())?;
     }
@@ -166,7 +151,7 @@ struct Walk<'a> {
     truth: &'a Table,
     ctx: &'a Context,
     width: Option<usize>,
-    /// Whether nothing is said on the way.
+    /// Whether to print nothing.
     silent: bool,
 }
 
@@ -191,12 +176,12 @@ impl Walk<'_> {
             }
             Answer => {
                 let n = answer_batch(self.dir, self.truth)?;
-                self.say(out, &format!("{n} payments are answered here as the stream knows them.\n"))
+                self.say(out, &format!("{n} payments were labelled from the simulation.\n"))
             }
         }
     }
 
-    /// Runs one command as a person would, and gives what it printed.
+    /// Runs one command and returns its output.
     fn run(&self, line: &str, status: i32) -> Result<String> {
         let mut command = Command::new(&self.mlloop);
         command.args(line.split(' ')).args(["--seed", &self.ctx.seed.to_string()]).current_dir(self.dir);
@@ -208,12 +193,16 @@ impl Walk<'_> {
             .stderr(Stdio::inherit())
             .output()
             .map_err(|err| io::Error::new(err.kind(), format!("mlloop {line}: {err}")))?;
-        ensure!(child.status.code() == Some(status), "the step `mlloop {line}` ended with {}", child.status);
+        ensure!(
+            child.status.code() == Some(status),
+            "the step `mlloop {line}` ended unexpectedly with {}",
+            child.status
+        );
         Ok(String::from_utf8_lossy(&child.stdout).into_owned())
     }
 }
 
-/// What a demo leaves in its directory, beside files of mlloop's own (`.mlloop…`).
+/// The files of a demo in its directory, besides mlloop's own (`.mlloop…`).
 const MADE: [&str; 14] = [
     "visits.csv",
     "data",
@@ -231,7 +220,7 @@ const MADE: [&str; 14] = [
     ".gitignore",
 ];
 
-/// Removes what a demo left behind, and nothing else. A directory that is none of a demo stays as it is.
+/// Removes only the files of a demo. Any other directory is not changed.
 fn reset(dir: &Path) -> Result<()> {
     let io = |path: &Path| path.display().to_string();
     let entries = |dir: &Path| -> Result<Vec<std::fs::DirEntry>> {
@@ -242,7 +231,7 @@ fn reset(dir: &Path) -> Result<()> {
     if found.is_empty() {
         return Ok(());
     }
-    ensure!(is_one(dir), "{}: is not the directory of a demo; nothing was removed", dir.display());
+    ensure!(is_one(dir), "{}: not the directory of a demo; nothing was removed", dir.display());
     found.retain(|entry| {
         let name = entry.file_name();
         MADE.iter().any(|made| name == *made) || name.to_string_lossy().starts_with(".mlloop")
@@ -250,12 +239,12 @@ fn reset(dir: &Path) -> Result<()> {
     for entry in &found {
         ensure!(
             !entry.file_type()?.is_symlink(),
-            "{}: was not made by a demo; nothing was removed: take it out, or name another directory",
+            "{}: not created by a demo; nothing was removed: move it away, or name another directory",
             entry.path().display()
         );
     }
-    // What says that it is a demo goes last, so that a reset that was cut short can be repeated. What pages ran is
-    // theirs: this may be one of it.
+    // The files that identify a demo go last, so that an interrupted reset can be repeated. Jobs of pages stay: this
+    // process may be one.
     let (mut marks, mut others) = (Vec::new(), Vec::new());
     for path in found.iter().map(std::fs::DirEntry::path) {
         match path.file_name().and_then(|name| name.to_str()) {
@@ -276,8 +265,8 @@ fn reset(dir: &Path) -> Result<()> {
 fn closing(dir: &Path) -> String {
     let dir = printable::name(&dir.display().to_string());
     format!(
-        "\nLook at {dir}/reports/drift_report.html, gate_report.html and ab_report.html; at {dir}/mlloop.toml,\n\
-         and with `mlloop -C {dir} audit --text` at every change.\n"
+        "\nReports: drift_report.html, gate_report.html and ab_report.html in {dir}/reports. Settings: {dir}/mlloop.toml.\n\
+         `mlloop -C {dir} audit --text` lists every change.\n"
     )
 }
 

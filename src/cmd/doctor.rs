@@ -6,14 +6,14 @@ use mlloop::doctor::{Check, State, examine};
 use mlloop::printable::name;
 use std::fmt::Write as _;
 
-/// Check each part of the loop, one by one: what is there, what is damaged, and what to do about it
+/// Check each part of the loop, report damage, and suggest a repair
 ///
-/// Nothing is changed. A damaged part does not keep the others from being looked at.
+/// Nothing is changed. All parts are checked, also if one is damaged.
 ///
 ///   mlloop doctor
 ///   mlloop doctor --json | jq '.checks[] | select(.state != "good")'
 ///
-/// Exit status: 0 everything is in order or not there yet, 1 something is damaged, 2 error.
+/// Exit status: 0 every part is in order or does not exist yet, 1 a part is damaged, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {}

@@ -10,14 +10,14 @@ use std::path::PathBuf;
 
 /// Fetch a table into data/, check it, unpack it, and split it into reference and current
 ///
-/// SOURCE is kaggle:owner/dataset[/file][@version], https://…, postgres://…, s3://…, file:… or a path. zip and gzip are unpacked; where the
-/// bytes came from, with their SHA-256, is written to data/SOURCE.json and to the audit chain. A transfer that is cut is
-/// resumed, also by the next run. Nothing in data/ changes before everything is there; files that differ are replaced
-/// only with --force.
+/// SOURCE is kaggle:owner/dataset[/file][@version], https://…, postgres://…, s3://…, file:… or a path. zip and gzip are
+/// unpacked. The source and its SHA-256 are written to data/SOURCE.json and to the audit chain. An interrupted transfer is
+/// resumed, also by the next run. data/ changes only when everything is complete; files that differ are overwritten only
+/// with --force.
 ///
-/// Kaggle asks for a token for many data sets: make one at https://www.kaggle.com/settings/api and export it as
-/// KAGGLE_API_TOKEN, or save it in ~/.kaggle/access_token. kaggle.json (also in the loop's secrets/, readable by you alone) and KAGGLE_USERNAME
-/// with KAGGLE_KEY work too.
+/// Many data sets of Kaggle need a token: create one at https://www.kaggle.com/settings/api and export it as
+/// KAGGLE_API_TOKEN, or save it in ~/.kaggle/access_token. kaggle.json (also in the loop's secrets/, readable only by you)
+/// and KAGGLE_USERNAME with KAGGLE_KEY work too.
 ///
 ///   mlloop download kaggle:blastchar/telco-customer-churn --split hash
 ///   mlloop download kaggle:ealaxi/paysim1 --split time --by step \
@@ -26,19 +26,19 @@ use std::path::PathBuf;
 ///   mlloop download export.csv --split time && mlloop init data/reference.csv
 ///   mlloop download 'postgres://ann@db/shop?query=select * from orders'
 ///
-/// A password is never part of an address: PGPASSWORD or ~/.pgpass has it (docs/databases.md).
+/// Never write a password into an address: set PGPASSWORD or ~/.pgpass (docs/databases.md).
 ///
-/// Exit status: 0 something new is there, 1 nothing new, 2 error.
+/// Exit status: 0 something new was fetched, 1 nothing new, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// kaggle:owner/dataset[/file][@version], https://…, postgres://USER@HOST/DB/TABLE, s3://BUCKET/KEY,
     /// file:… or a path
     pub(super) source: Source,
-    /// Make data/reference.csv and data/current.csv: the earliest rows, or a hash of each row's key, make the reference
+    /// Split into data/reference.csv and data/current.csv: the earliest rows (time) or a hash of the key (hash) become the reference
     #[arg(long, value_name = "WAY", value_parser = super::args::one_of(["time", "hash"], str::parse::<By>))]
     pub(super) split: Option<By>,
-    /// The column with the time (also a number), or with the key that keeps rows together; by default it is found out
+    /// The column with the time (or a number), or with the key that keeps rows together (default: detected)
     #[arg(long, value_name = "COLUMN", requires = "split")]
     pub(super) by: Option<String>,
     /// Share of rows for the reference
@@ -47,25 +47,25 @@ pub(crate) struct Args {
     /// The file to split, when there are several
     #[arg(long, value_name = "FILE", requires = "split")]
     pub(super) table: Option<String>,
-    /// Leave out rows that do not fit
+    /// Skip invalid rows
     #[arg(long, requires = "split")]
     pub(super) skip_invalid: bool,
-    /// Leave out the N lines before the header of the table: titles and the like
+    /// Skip the first N lines of the table, before the header (titles and the like)
     #[arg(long, value_name = "N", requires = "split")]
     pub(super) skip_lines: Option<u64>,
-    /// Leave out lines of the table that begin with this character
+    /// Skip lines of the table that begin with this character
     #[arg(long, value_name = "CHAR", requires = "split")]
     pub(super) comment: Option<char>,
-    /// What the SHA-256 of the download must be
+    /// The expected SHA-256 of the download
     #[arg(long, value_name = "HEX", value_parser = parse_sha256)]
     pub(super) sha256: Option<String>,
-    /// Replace files that differ
+    /// Overwrite files that differ
     #[arg(long)]
     pub(super) force: bool,
-    /// Most bytes to fetch, and to unpack: a number, with K, M or G
+    /// Maximum size of the download, and of the unpacked files, in bytes; K, M or G may follow the number
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = parse_size)]
     pub(super) max_size: u64,
-    /// How often to try again without getting further
+    /// Number of retries without progress
     #[arg(long, value_name = "N", default_value_t = 6)]
     pub(super) retries: u32,
     /// Address of Kaggle's API, or of a mirror
@@ -77,13 +77,13 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// How the table is written.
+    /// The format of the table.
     pub(super) fn read(&self) -> TableOptions {
         let Self { skip_invalid, skip_lines, comment, .. } = *self;
         TableOptions { skip_invalid, skip_lines, comment, ..TableOptions::default() }
     }
 
-    /// A download of `source` with nothing said.
+    /// A download of `source` with default options.
     pub(super) fn of(source: Source) -> Self {
         Self {
             source,
@@ -108,7 +108,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     split(args, args.read(), ctx, out)
 }
 
-/// As [`run`], for a table that is written like this.
+/// As [`run`], for a table in this format.
 pub(super) fn split(args: &Args, read: TableOptions, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let done = fetch(args, read, ctx)?;
     out.answer(&done.record, |style| readable(&done, style))?;
@@ -175,9 +175,12 @@ fn readable(done: &Downloaded, style: Style) -> String {
     if let Some(split) = &record.split {
         let key = split.column.as_ref().map_or_else(|| "the whole row".to_owned(), |column| format!("{column:?}"));
         let from = split.cut.as_ref().map(|cut| format!(", current from {cut} on")).unwrap_or_default();
-        let _ =
-            writeln!(text, "{} rows of reference and {} of current, by {key}{from}", split.reference, split.current);
-        text.push_str("now run `mlloop init data/reference.csv`\n");
+        let _ = writeln!(
+            text,
+            "reference: {} rows, current: {} rows, split by {key}{from}",
+            split.reference, split.current
+        );
+        text.push_str("next: mlloop init data/reference.csv\n");
     }
     text
 }

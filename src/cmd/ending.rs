@@ -1,4 +1,4 @@
-//! What the name of an output file says of its form.
+//! The format of an output file, by the ending of its name.
 //!
 //! | ending | form |
 //! |---|---|
@@ -42,10 +42,10 @@ fn ending(name: &Path) -> String {
     name.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase()
 }
 
-/// Refuses a name that says what nothing here writes.
+/// Refuses a name whose format cannot be written.
 ///
 /// # Errors
-/// With what is possible.
+/// Lists the possible formats.
 pub(super) fn check(path: &Path) -> Result<()> {
     if is_address(path) {
         return Ok(());
@@ -54,18 +54,18 @@ pub(super) fn check(path: &Path) -> Result<()> {
     let told = ending(name);
     let file = path.display();
     if NOT_WRITTEN.contains(&told.as_str()) {
-        bail!("-o {file}: .{told} is not written; name a file .csv, .tsv, .jsonl or .parquet (also .csv.gz, .csv.zst)");
+        bail!("-o {file}: cannot write .{told}; use .csv, .tsv, .jsonl or .parquet (also .csv.gz, .csv.zst)");
     }
     if packing.is_some() && told == "parquet" {
-        bail!("-o {file}: Parquet is packed inside; name the file .parquet");
+        bail!("-o {file}: Parquet is already compressed; use .parquet");
     }
     Ok(())
 }
 
-/// How rows are written: as asked by name, by --json, or as the file is called.
+/// The format of rows: by --format, by --json, or by the file's ending.
 ///
 /// # Errors
-/// When the file is called otherwise than what was asked for, or `.json`, which rows are not.
+/// When the file's ending contradicts the requested format, or is `.json`: rows are not one JSON value.
 pub(crate) fn format_of(asked: Option<Format>, json: bool, output: Option<&Path>) -> Result<Format> {
     let asked = asked.or(json.then_some(Format::JsonLines));
     let Some(path) = output else { return Ok(asked.unwrap_or_default()) };
@@ -76,13 +76,13 @@ pub(crate) fn format_of(asked: Option<Format>, json: bool, output: Option<&Path>
         "jsonl" | "ndjson" => Some(Format::JsonLines),
         "parquet" | "pq" => Some(Format::Parquet),
         "json" if asked.is_none() => {
-            bail!("-o {}: rows are written as JSON lines, one object a line; name the file .jsonl", path.display())
+            bail!("-o {}: rows are written as JSON lines, one object per line; use .jsonl", path.display())
         }
         _ => None,
     };
     match (asked, by_name) {
         (Some(asked), Some(named)) if asked != named => {
-            bail!("-o {}: the name says .{told}, and {} was asked for", path.display(), name_of(asked))
+            bail!("-o {}: the name ends in .{told}, but the requested format is {}", path.display(), name_of(asked))
         }
         (asked, named) => Ok(asked.or(named).unwrap_or_default()),
     }
@@ -102,10 +102,10 @@ pub(crate) fn parse_format(name: &str) -> Result<Format, String> {
     known
         .into_iter()
         .find(|format| name_of(*format) == name)
-        .ok_or_else(|| "there are csv, tsv, jsonl and parquet".to_owned())
+        .ok_or_else(|| "choose csv, tsv, jsonl or parquet".to_owned())
 }
 
-/// Writes into `out`, packed as the name of the file says.
+/// Writes into `out`, compressed as the file's name says.
 pub(super) fn packed<T>(
     path: &Path,
     out: &mut dyn Write,
@@ -146,7 +146,7 @@ mod tests {
                 assert!(check(Path::new(name)).is_ok(), "{name}");
             }
         }
-        assert!(told("a.json").unwrap_err().contains("name the file .jsonl"));
+        assert!(told("a.json").unwrap_err().contains("use .jsonl"));
         for name in ["a.xlsx", "a.parquet.gz", "a.csv.bz2", "a.zip", "a.feather"] {
             assert!(check(Path::new(name)).is_err(), "{name}");
         }

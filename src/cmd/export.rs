@@ -5,12 +5,12 @@ use mlloop::pipeline::SPELLINGS;
 use mlloop::registry::{Role, Version};
 use mlloop::table::Kind;
 
-/// Write a version in a format that other tools read
+/// Export a version for other tools
 ///
-/// onnx: one graph that takes the raw columns (imputation, encoders, trees, calibration) and gives the scores. The golden
-/// rows of the version go through the graph first: they must get the scores that the version gives, to 1e-6. The graph
-/// compares texts: it knows usual spellings of a level, and its metadata ("spellings") says what must be cleaned before.
-/// xgboost: the trees as XGBoost JSON; they take the features that `pipeline.json` lists.
+/// onnx: one graph from raw columns to scores (imputation, encoders, trees, calibration). First the graph scores the stored
+/// test rows of the version (golden.csv): the scores must agree to 1e-6. The graph compares texts exactly, with the usual
+/// spellings of a level; its metadata ("spellings") lists what you must normalise before. xgboost: only the trees, as
+/// XGBoost JSON; their inputs are the features listed in `pipeline.json`.
 ///
 ///   mlloop export --format onnx -o churn.onnx
 ///   mlloop export --format xgboost --model v0003 -o trees.json
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         }
         for (name, why) in pipeline.outside_onnx() {
             ctx.progress.note(format_args!(
-                "note: the graph takes the derived feature {name:?} as an input, which it cannot compute: {why}"
+                "note: the graph needs the derived feature {name:?} as an input, because it cannot compute it: {why}"
             ));
         }
     }

@@ -9,10 +9,10 @@ use mlloop::table::{Input, Spool};
 use mlloop::train::{self, TrainRequest};
 use std::path::PathBuf;
 
-/// Print the derived features of a table: what [features.derived] computes of every row
+/// Print the derived features of a table: the values that [features.derived] computes for every row
 ///
-/// The columns are those of mlloop.toml, so that an expression can be looked at before anything is trained on it;
-/// statistics of groups are learned on the training rows of the reference. With --model, they are those of a version.
+/// By default the expressions are those of mlloop.toml: check them before training. Statistics of groups are computed on
+/// the training rows of the reference. With --model, the expressions and statistics are those of a version.
 ///
 ///   mlloop features new.csv
 ///   mlloop features new.csv -o derived.parquet
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Print only these columns
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
-    /// How the rows are written: csv, tsv, jsonl (also by --json) or parquet; by default as the name of -o ends
+    /// Output format: csv, tsv, jsonl (also by --json) or parquet (default: by the ending of -o)
     #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
     format: Option<Format>,
     #[command(flatten)]
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         }
     };
     if derived.is_empty() {
-        bail!("{of} derives no features: write them under [features.derived], such as ratio = \"a / max(b, 1)\"");
+        bail!("{of} has no derived features: add them under [features.derived], such as ratio = \"a / max(b, 1)\"");
     }
     let mut options = PredictOptions {
         columns: args.columns.clone(),

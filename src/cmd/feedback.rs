@@ -8,10 +8,10 @@ use mlloop::wording::instead;
 use std::fmt::Write as _;
 use std::io;
 
-/// Say whether a prediction was right, or count what people said
+/// Record whether a prediction was right, or show the statistics of feedback
 ///
-/// A correction is about the last logged prediction of a row. It is kept in data/feedback.csv and becomes a label in
-/// data/labels.csv; an uncertain one is kept and counted but is no label.
+/// A correction refers to the last logged prediction of a row. It is stored in data/feedback.csv and becomes a label in
+/// data/labels.csv. The verdict "uncertain" is stored and counted, but gives no label.
 ///
 ///   mlloop feedback C-104 correct --by ann
 ///   mlloop feedback C-105 incorrect --actual no --by ann \
@@ -19,39 +19,38 @@ use std::io;
 ///   mlloop feedback C-106 uncertain --by ann
 ///   mlloop feedback C-107 correct --field account=acme --field period=2026-10
 ///   mlloop feedback - < corrections.csv
-///       id,verdict,actual,by,comment; or JSON lines with these keys
+///       columns id,verdict,actual,by,comment; or JSON lines with these keys
 ///   mlloop feedback                          the statistics
 ///   mlloop feedback --last 28d --period day --where account=acme
 ///   mlloop feedback list C-104
-///       all that was said of a row, and which versions learned from it
+///       all feedback on a row, and the versions trained on it
 ///   mlloop feedback list --where account=acme
 ///
-/// Other columns and keys of `-` are kept as free fields, like --field.
+/// Further columns and keys of `-` are stored as free fields, like --field.
 ///
-/// Exit status: 0 taken in, counted or listed; 1 all of it had been said before, or there is none to list; 2 error
-/// (nothing was taken in).
+/// Exit status: 0 recorded, counted or listed; 1 nothing new, or none to list; 2 error (nothing was recorded).
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The row; - reads corrections from stdin; list [ID] prints them
     #[arg(value_name = "ID")]
     id: Option<String>,
-    /// Whether its prediction was right: correct, incorrect (--actual says what is), or uncertain
+    /// Whether its prediction was right: correct, incorrect (give the right value with --actual), or uncertain
     #[arg(value_name = "VERDICT")]
     verdict: Option<String>,
-    /// What would have been right
+    /// The right value
     #[arg(long, value_name = "VALUE", requires = "verdict")]
     actual: Option<String>,
-    /// Who says so
+    /// Who gives the feedback
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true, requires = "id")]
     by: String,
-    /// Anything else
+    /// A free comment
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, requires = "verdict")]
     comment: String,
-    /// Anything else that has a name
+    /// A free field with a name
     #[arg(long, value_name = "NAME=VALUE", requires = "verdict")]
     field: Vec<String>,
-    /// Only corrections with this free field, where they are counted or listed
+    /// Only count or list corrections with this free field
     #[arg(long = "where", value_name = "NAME=VALUE", conflicts_with_all = ["actual", "comment", "field"])]
     wheres: Vec<String>,
     /// Print the statistics, as without arguments
@@ -59,13 +58,13 @@ pub(crate) struct Args {
     stats: bool,
     #[command(flatten)]
     window: WindowArgs,
-    /// Count by this period
+    /// Count per period
     #[arg(long, value_name = "PERIOD", default_value = "week", conflicts_with = "verdict", value_parser = super::args::one_of(["day", "week", "month"], str::parse::<Period>))]
     period: Period,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
-    // Outside a loop there is nothing to speak of.
+    // Outside a loop there is no feedback.
     let schema = ctx.workspace.config()?.schema();
     let filter = |id: Option<&String>| {
         let window = args.window.window(ctx.now);
@@ -76,7 +75,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if !matches!(asked, Asked::Give(_))
         && let Err(err) = ctx.look_into_store()
     {
-        ctx.progress.note(format_args!("note: what is new elsewhere is not counted: {err:#}"));
+        ctx.progress.note(format_args!("note: new feedback in the store is not counted: {err:#}"));
     }
     match asked {
         Asked::Stats => {
@@ -94,10 +93,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
             Ok(if found.is_empty() { Outcome::No } else { Outcome::Yes })
         }
         Asked::Give(corrections) => {
-            ensure!(
-                args.wheres.is_empty(),
-                "--where: is for corrections that are counted or listed; --field keeps one"
-            );
+            ensure!(args.wheres.is_empty(), "--where: only for counting or listing; use --field to record a field");
             let (_, pipeline) = train::load(&ctx.workspace, None)?;
             let lock = ctx.lock_with_labels()?;
             let given = feedback::give(&ctx.workspace, &lock, &pipeline.target, &corrections, ctx.now)?;
@@ -107,13 +103,13 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     }
 }
 
-/// What is wanted.
+/// The request.
 enum Asked<'a> {
     /// The statistics.
     Stats,
     /// All corrections, of a row or of every row.
     List(Option<&'a String>),
-    /// To take these in.
+    /// Record these.
     Give(Vec<Correction>),
 }
 
@@ -126,9 +122,9 @@ impl Args {
             Some("uncertain") => Verdict::Uncertain,
             _ if id == "list" => return Ok(Asked::List(self.verdict.as_ref())),
             None if id == "-" => return Ok(Asked::Give(parse::corrections("stdin", io::stdin(), &self.by)?)),
-            None => bail!("{id}: say correct, incorrect or uncertain"),
+            None => bail!("{id}: give a verdict: correct, incorrect or uncertain"),
             Some(other) => {
-                bail!("{id}: {other:?} is no verdict{}", instead(other, ["correct", "incorrect", "uncertain"]))
+                bail!("{id}: {other:?} is not a verdict{}", instead(other, ["correct", "incorrect", "uncertain"]))
             }
         };
         Ok(Asked::Give(vec![Correction {
@@ -163,7 +159,7 @@ fn list_text(found: &[Told], style: Style) -> String {
         let used = used_since.map_or_else(|| "not used yet".to_owned(), |version| format!("used since {version}"));
         let (id, verdict, of) = (style.bold(&entry.id), entry.verdict, entry.version);
         // Writing to a String cannot fail.
-        let _ = write!(text, "{at}  {id}  {of} said {}: {verdict}{label}{by}, {used}", entry.prediction);
+        let _ = write!(text, "{at}  {id}  {of} predicted {}: {verdict}{label}{by}, {used}", entry.prediction);
         entry.fields.iter().for_each(|(name, value)| text.push_str(&format!(", {name}={value}")));
         if !entry.comment.is_empty() {
             let _ = write!(text, ", {:?}", entry.comment);
@@ -171,7 +167,7 @@ fn list_text(found: &[Told], style: Style) -> String {
         text.push('\n');
     }
     if found.is_empty() {
-        text.push_str("nothing was said that fits\n");
+        text.push_str("no matching feedback\n");
     }
     text
 }
@@ -179,10 +175,10 @@ fn list_text(found: &[Told], style: Style) -> String {
 fn given_text(given: &Given) -> String {
     let Given { n_new, n_unchanged, labels, .. } = given;
     if given.is_nothing() {
-        return format!("nothing new: {n_unchanged} said before\n");
+        return format!("nothing new: {n_unchanged} already recorded\n");
     }
     let changed = labels.changes.len();
-    format!("{n_new} taken in, {n_unchanged} said before; {} new labels, {changed} changed\n", labels.n_added)
+    format!("{n_new} recorded, {n_unchanged} already recorded; {} new labels, {changed} changed\n", labels.n_added)
 }
 
 fn stats_text(found: &Stats, style: Style) -> String {
@@ -192,16 +188,17 @@ fn stats_text(found: &Stats, style: Style) -> String {
         let (right, corrected) = (percent(accuracy_rate), percent(correction_rate));
         format!("{name:<12} {total:>6} {correct:>8} {incorrect:>10} {uncertain:>10} {right:>9} {corrected:>10}\n")
     };
-    let head = "               said  correct  incorrect  uncertain  accuracy  corrected";
+    let head = "              total  correct  incorrect  uncertain  accuracy  corrected";
     let mut text = format!("{}\n{}", style.dim(head), line("all", &found.count));
     for group in found.by_version.iter().chain(&found.by_period) {
         text.push_str(&line(&group.name, &group.count));
     }
     // Writing to a String cannot fail.
     if found.count.n_learned > 0 {
-        let what = "are of rows that the version had learned from: they say nothing about it";
+        let what = "are on rows that the version was trained on: they do not measure it";
         let _ = writeln!(text, "{} {what}", style.bold(&found.count.n_learned.to_string()));
     }
-    let _ = writeln!(text, "{} became labels that no version has learned from", style.bold(&found.unused.to_string()));
+    let _ =
+        writeln!(text, "{} became labels that no version was trained on yet", style.bold(&found.unused.to_string()));
     text
 }

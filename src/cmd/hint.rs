@@ -1,4 +1,4 @@
-//! A second line for errors that have a usual way out.
+//! A second line for errors with a known remedy.
 
 use mlloop::atomic::AtPath;
 use mlloop::registry::RegistryError;
@@ -6,7 +6,7 @@ use mlloop::source::SourceError;
 use mlloop::table::TableError;
 use std::io::ErrorKind;
 
-/// What to do about `err`, when that is known: the first error of its chain that has a hint.
+/// The hint of the first error in the chain of `err` that has one.
 pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
     err.chain().find_map(|cause| {
         let table = cause.downcast_ref::<TableError>().and_then(of_table);
@@ -20,12 +20,12 @@ pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
 fn of_system(err: &AtPath) -> Option<&'static str> {
     match err.source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Some("make room on that disk, then run the same command again")
+            Some("free space on that disk, then run the same command again")
         }
         ErrorKind::PermissionDenied => {
-            Some("`ls -l` shows who may read and write it; run as that user, or change its mode")
+            Some("`ls -l` shows who may read and write it; run as that user, or change its permissions")
         }
-        ErrorKind::ReadOnlyFilesystem => Some("the loop must be on a disk that can be written to"),
+        ErrorKind::ReadOnlyFilesystem => Some("put the loop on a writable disk"),
         _ => None,
     }
 }
@@ -41,17 +41,17 @@ fn of_registry(err: &RegistryError) -> Option<&'static str> {
 fn of_source(err: &SourceError) -> Option<&'static str> {
     match err {
         SourceError::Unauthorized { kaggle: true, sent: false, .. } => Some(
-            "make a token at https://www.kaggle.com/settings/api (\"Generate New Token\"), then `export KAGGLE_API_TOKEN=…` or save it in ~/.kaggle/access_token",
+            "create a token at https://www.kaggle.com/settings/api (\"Generate New Token\"), then `export KAGGLE_API_TOKEN=…` or save it in ~/.kaggle/access_token",
         ),
         SourceError::Unauthorized { kaggle: true, status: 403, .. } => Some(
-            "open the data set's page in a browser: it may be private, or its terms are not accepted yet; else the token lacks the right",
+            "open the data set's page in a browser: it may be private, or you have not accepted its terms yet; otherwise the token lacks permission",
         ),
         SourceError::Unauthorized { kaggle: true, .. } => {
-            Some("the token or key is not valid any more: make one at https://www.kaggle.com/settings/api")
+            Some("the token or key is no longer valid: create one at https://www.kaggle.com/settings/api")
         }
-        SourceError::NotFound { .. } => Some("check the spelling of owner, data set, file and version"),
-        SourceError::GaveUp { .. } => Some("what has arrived is kept: the same command goes on from there"),
-        SourceError::TooLarge { .. } => Some("--max-size allows more"),
+        SourceError::NotFound { .. } => Some("check the spelling of the owner, data set, file and version"),
+        SourceError::GaveUp { .. } => Some("the downloaded part is kept: the same command resumes there"),
+        SourceError::TooLarge { .. } => Some("raise the limit with --max-size"),
         _ => None,
     }
 }
@@ -59,12 +59,12 @@ fn of_source(err: &SourceError) -> Option<&'static str> {
 fn of_table(err: &TableError) -> Option<&'static str> {
     match err {
         TableError::Cell { .. } => Some(
-            "correct the cell, declare the text under [data] missing in mlloop.toml, or leave such rows out with --skip-invalid",
+            "correct the cell, add the text to [data] missing in mlloop.toml, or skip such rows with --skip-invalid",
         ),
-        TableError::Record { .. } => Some("correct the record, or leave such rows out with --skip-invalid"),
-        TableError::MissingColumns { .. } => Some(
-            "the columns are those of [columns] in mlloop.toml; set one to \"ignore\" there if it is gone for good",
-        ),
+        TableError::Record { .. } => Some("correct the record, or skip such rows with --skip-invalid"),
+        TableError::MissingColumns { .. } => {
+            Some("[columns] in mlloop.toml lists the columns; set one to \"ignore\" there if it no longer exists")
+        }
         _ => None,
     }
 }

@@ -16,50 +16,50 @@ use mlloop::workspace::WorkspaceError;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Look at a table, decide what each column is, and write mlloop.toml
+/// Guess the type of each column of a table, and write mlloop.toml
 ///
-/// TABLE becomes the reference: the rows that `train` learns from. Every decision is printed with its reason and stands
-/// in mlloop.toml, where you can change it.
+/// TABLE becomes the reference: the rows that `train` learns from. Each decision is printed with its reason. Decisions
+/// are written to mlloop.toml; change them there.
 ///
 ///   mlloop init customers.csv
 ///   mlloop init payments.csv --target is_fraud --positive 1
 ///   mlloop init adult.data --no-header --target c15
 ///   mlloop init wine.csv --task regression
-///       grades are a quantity, not classes
-///   mlloop init --with cron   only the scripts, for a loop that is there
+///       grades are numbers, not classes
+///   mlloop init --with cron   only the scripts, for an existing loop
 ///
 /// Exit status: 0 written, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// CSV (also .gz, .zst), Parquet, postgres://USER@HOST/DB/TABLE or s3://BUCKET/KEY, of which data/TABLE.csv is made
+    /// CSV (also .gz, .zst) or Parquet; postgres://USER@HOST/DB/TABLE or s3://BUCKET/KEY is copied to data/TABLE.csv
     #[arg(required_unless_present = "with")]
     table: Option<PathBuf>,
-    /// The column to predict; by default a good guess, which is stated
+    /// The column to predict (default: guessed; the guess is printed)
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
-    /// The class that scores count toward, for two classes
+    /// For two classes: the class whose probability is the score
     #[arg(long, value_name = "CLASS")]
     positive: Option<String>,
-    /// The task, when it is not to be guessed from the target's values
+    /// The task (default: guessed from the target's values)
     #[arg(long, value_name = "TASK", value_parser = PossibleValuesParser::new(["binary", "multiclass", "regression"]))]
     task: Option<String>,
-    /// The first record is a row; columns are named c1, c2, …
+    /// The table has no header; columns are named c1, c2, …
     #[arg(long)]
     no_header: bool,
-    /// A text that means "missing", besides the usual ones; may be repeated
+    /// Another text that means "missing"; may be repeated
     #[arg(long, value_name = "TEXT")]
     missing: Vec<String>,
-    /// Columns that are not to be read
+    /// Columns to ignore
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     ignore: Vec<String>,
-    /// What a column is, where the cells do not decide: id, time, number, category, text, ignore; may be repeated
+    /// The type of a column: id, time, number, category, text, ignore; may be repeated
     #[arg(long, value_name = "COLUMN=KIND", value_parser = parse_kind)]
     kind: Vec<(String, Kind)>,
-    /// Also write what drives the loop: make, cron (with systemd timers), github, airflow
+    /// Also write files that run the loop: make, cron (with systemd timers), github, airflow
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = one_of(Driver::NAMES, str::parse::<Driver>))]
     with: Vec<Driver>,
-    /// Replace mlloop.toml, and files of --with that differ
+    /// Overwrite mlloop.toml, and files of --with that differ
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     if let Some(table) = &args.table {
         look_at(table, args, ctx, out)?;
     }
-    let mlloop = std::env::current_exe().context("finding mlloop itself")?;
+    let mlloop = std::env::current_exe().context("cannot find the mlloop binary")?;
     for path in scaffold::write(&ctx.workspace, &args.with, &mlloop, args.force)? {
         ctx.progress.note(format_args!("wrote {}", path.display()));
     }
@@ -95,7 +95,7 @@ fn look_at(table: &Path, args: &Args, ctx: &Context, out: &mut Output) -> Result
         read: args.read.options(),
         force: args.force,
     };
-    // A loop that is there is changed in turn with others.
+    // An existing loop is changed under its lock.
     let _lock = if ctx.workspace.config_path().exists() && args.force { Some(ctx.workspace.lock()?) } else { None };
     let setup = init::init(&ctx.workspace, &wanted)?;
     ctx.progress.rejects(&setup.rejects);
@@ -103,7 +103,7 @@ fn look_at(table: &Path, args: &Args, ctx: &Context, out: &mut Output) -> Result
     out.answer(&setup, |style| readable(&setup, style))
 }
 
-/// Makes a file of a table in a database: what is learned from must stay as it was.
+/// Copies a table of a database to a file: the training rows must not change later.
 fn fetch(table: &Path, args: &Args, ctx: &Context) -> Result<PathBuf> {
     if ctx.workspace.config_path().exists() && !args.force {
         return Err(WorkspaceError::Exists(ctx.workspace.config_path()).into());
@@ -115,7 +115,7 @@ fn fetch(table: &Path, args: &Args, ctx: &Context) -> Result<PathBuf> {
         ctx,
     )?;
     let file = done.record.files.first().map(|file| file.file.clone()).context("nothing was fetched")?;
-    ctx.progress.note(format_args!("{} is now {file}", printable::name(&done.record.source)));
+    ctx.progress.note(format_args!("copied {} to {file}", printable::name(&done.record.source)));
     Ok(ctx.workspace.path(file))
 }
 
@@ -128,7 +128,7 @@ fn readable(setup: &InitReport, style: Style) -> String {
     }
     let task = &setup.target;
     let _ = writeln!(text, "target {}: {}", style.bold(&printable::name(&task.column)), task.reason);
-    let _ = writeln!(text, "wrote {}; look it over, then run `mlloop train`", setup.config);
+    let _ = writeln!(text, "wrote {}; check it, then run `mlloop train`", setup.config);
     text
 }
 

@@ -13,12 +13,12 @@ use mlloop::report::grouped;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Choose rows that people should look at, and write label_inbox/to_label.csv for them to fill in
+/// Choose rows for people to label, and write them to label_inbox/to_label.csv
 ///
-/// Candidates are the rows of the prediction log, or of a table, that have no label and are in no batch that is out. They
-/// are scored by production. Of the rows asked for, 20 % (at least 50) are drawn at random, 45 % where the model is
-/// unsure, 20 % where there are more rows than in training, 15 % to stand for others. Each leaves with the probability
-/// with which it was chosen, so that accuracy over all candidates can be estimated from the answers.
+/// Candidates are the rows of the prediction log, or of a table, without a label and not in an open batch. Production
+/// scores them. Of the requested rows, 20 % (at least 50) are drawn at random, 45 % where the model is uncertain, 20 % where
+/// rows have become more frequent than in training, and 15 % for diversity. Each row is written with its selection
+/// probability: the labels then estimate accuracy over all candidates.
 ///
 ///   mlloop label-export -n 300
 ///   mlloop label-export -n 300 --last 28d --annotators ann,bob --overlap 0.1
@@ -26,27 +26,27 @@ use std::path::PathBuf;
 ///   mlloop label-export -n 300 --format label-studio
 ///   LABEL_STUDIO_API_KEY=… mlloop label-export --to label-studio \
 ///       --url http://localhost:8080
-///       into a project there; again, it sends what is missing
+///       send to a project there; repeated, it sends what is missing
 ///   mlloop label-export -n 100 --for-monitoring
-///       at random, and how soon such labels show that production got worse
+///       at random, with the weeks until such labels show a worse model
 ///
 /// Fill in the target's column, save as label_inbox/to_label_labeled.csv, and run `mlloop label-import`.
 ///
-/// Exit status: 0 rows were handed out, 1 nothing is left to label (or to send), 2 error.
+/// Exit status: 0 a batch was created, 1 nothing is left to label (or to send), 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// How many rows
+    /// Number of rows
     #[arg(long, short, value_name = "N", default_value_t = 300)]
     n: usize,
-    /// How rows are chosen; all but random keep the control rows
+    /// How rows are chosen; all strategies except random also draw the random control rows
     #[arg(long, value_name = "NAME", default_value = "balanced", value_parser = super::args::one_of(["balanced", "uncertain", "random", "drifted", "diverse", "margin", "entropy", "least-confidence"], str::parse::<Strategy>))]
     strategy: Strategy,
-    /// Draw all rows at random, which tells most of how good production is, and say how many labels a week show how soon
-    /// that it got worse
+    /// Draw all rows at random, the best choice to measure production; also print after how many weeks such labels show a
+    /// worse model
     #[arg(long, conflicts_with = "strategy")]
     for_monitoring: bool,
-    /// Candidates are the rows of this table, not of the prediction log
+    /// Take candidates from this table, not from the prediction log
     #[arg(long, value_name = "TABLE")]
     table: Option<PathBuf>,
     /// Only predictions from this time on (2026-11-01, or RFC 3339)
@@ -55,19 +55,19 @@ pub(crate) struct Args {
     /// Only predictions before this time
     #[arg(long, value_name = "TIME", value_parser = Window::parse_instant)]
     until: Option<Timestamp>,
-    /// Only predictions of the last so many days (28d), weeks, hours, minutes
+    /// Only predictions of the most recent days (28d), weeks, hours or minutes
     #[arg(long, value_name = "LENGTH", value_parser = Window::parse_length, conflicts_with_all = ["since", "until"])]
     last: Option<SignedDuration>,
-    /// Deal the rows to these people
+    /// Distribute the rows among these annotators
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     annotators: Vec<String>,
-    /// Give this share of the rows to two of them
+    /// Give this share of the rows to two annotators each
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     overlap: f64,
-    /// Show what production says of each row; it sways people, so it is left out
+    /// Show production's prediction in each row (default: hidden, because it biases annotators)
     #[arg(long)]
     show_score: bool,
-    /// A sheet, or tasks for Label Studio with the labelling interface
+    /// A CSV sheet, or tasks for Label Studio with the labelling interface
     #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = super::args::one_of(["csv", "label-studio"], str::parse::<Format>))]
     format: Format,
     /// Send the rows to a server, as tasks with predictions; implies its format
@@ -75,10 +75,10 @@ pub(crate) struct Args {
     to: Option<String>,
     #[command(flatten)]
     studio: StudioArgs,
-    /// Hand out another batch while one is out; its file is replaced, its answers can still be taken in
+    /// Create a new batch although one is unanswered; its sheet is replaced, its answers can still be imported
     #[arg(long)]
     force: bool,
-    /// Who hands out, for the audit chain
+    /// Who creates the batch, for the audit chain
     #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
 }
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let project = args.studio.project(ctx);
     let studio = args.to.as_ref().map(|_| args.studio.connect()).transpose()?;
     if let Some(studio) = &studio {
-        // A server that is down or takes no token is said before anything is handed out.
+        // A server that is down or refuses the token is reported before a batch is created.
         studio.find(&project)?;
     }
     let exported = match export(&ctx.workspace, &lock, &request) {
@@ -119,7 +119,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let pushed = match studio.filter(|_| exported.batch.is_some()) {
         Some(studio) => studio
             .push(&ctx.workspace, &project, args.show_score)
-            .context("not all rows were sent; the same command sends what is missing")?,
+            .context("not all rows were sent; run the same command to send the rest")?,
         None => None,
     };
     let alarm = if args.for_monitoring { alarm::plan(&ctx.workspace, ctx.now)? } else { None };
@@ -132,11 +132,11 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     Ok(if is_news { Outcome::Yes } else { Outcome::No })
 }
 
-/// A row for each number of labels, a column for each growth of the loss.
+/// A row for each number of labels, a column for each increase of the loss.
 fn delays(plan: &AlarmPlan) -> String {
     let AlarmPlan { loss, gate, limit, delays } = plan;
     let mut text = format!(
-        "weeks until the alarm of metric_drop, when the loss ({loss}, {gate:.3} at the gate, up to {limit:.3} allowed) grows by\n\
+        "weeks until metric_drop raises an alarm, if the loss ({loss}: {gate:.3} at the gate, limit {limit:.3}) grows by\n\
          labels a week     25 %     50 %    100 %\n"
     );
     for of_n in delays.chunk_by(|a, b| a.labels_a_week == b.labels_a_week) {
@@ -158,7 +158,7 @@ fn readable(exported: &Exported, pushed: Option<&Pushed>, style: Style) -> Strin
             let strata: Vec<String> = exported.strata.iter().map(|(stratum, n)| format!("{n} {stratum}")).collect();
             writeln!(
                 text,
-                "{}  {} rows of {} candidates: {}\n{}  batch {batch}, {} in production",
+                "{}  {} rows of {} candidates: {}\n{}  batch {batch}, scored by {}",
                 style.bold(&file.display().to_string()),
                 grouped(exported.n),
                 grouped(exported.n_candidates),
@@ -170,10 +170,10 @@ fn readable(exported: &Exported, pushed: Option<&Pushed>, style: Style) -> Strin
                 exported.version,
             )
         }
-        _ => writeln!(text, "nothing is left to label: {} rows are labelled or handed out", exported.n_excluded),
+        _ => writeln!(text, "nothing is left to label: {} rows are labelled or in an open batch", exported.n_excluded),
     };
     if let Some(Pushed { address, n_sent, n_there, .. }) = pushed {
-        let _ = writeln!(text, "{address}: {n_sent} tasks sent, {n_there} were there");
+        let _ = writeln!(text, "{address}: {n_sent} tasks sent, {n_there} already there");
     }
     exported.notes.iter().for_each(|note| {
         let _ = writeln!(text, "{}", style.dim(&format!("note: {note}")));

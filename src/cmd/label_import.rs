@@ -8,12 +8,13 @@ use mlloop::workspace::LabelPolicy;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Take in what people answered: label_inbox/to_label_labeled.csv, any table like it, or an export of Label Studio
+/// Import labels: from label_inbox/to_label_labeled.csv, any table like it, or an export of Label Studio
 ///
-/// Columns may be moved or added, ; and CRLF, blank rows, 1, 1.0, TRUE and yes are understood. An unknown id, a label
-/// that is no class, a changed header: nothing is taken in, and the place is told. Taking the same in twice changes
-/// nothing. Agreement, conflicts (conflicts.csv, to be filled in and taken in like a batch), suspect labels
-/// (suspects.csv) and the accuracy of production over all candidates are told.
+/// Columns may be moved or added. Separators ; and CRLF, blank rows, and 1, 1.0, TRUE and yes are accepted. An unknown
+/// id, a label that is not a class, or a changed header is an error: nothing is imported, and the error names line and
+/// column. Importing the same file twice changes nothing. The output reports annotator agreement, conflicts
+/// (conflicts.csv: fill it in and import it like a batch), suspect labels (suspects.csv), and production's accuracy over
+/// all candidates.
 ///
 ///   mlloop label-import
 ///   mlloop label-import ann.csv --annotator ann
@@ -21,43 +22,43 @@ use std::path::PathBuf;
 ///   LABEL_STUDIO_API_KEY=… mlloop label-import --from label-studio \
 ///       --url http://localhost:8080
 ///   mlloop label-import --skip-invalid
-///       list answers that do not fit in rejected.csv, take in the others
-///   mlloop label-import --accept-batch   take in a batch that was held back
+///       list invalid answers in rejected.csv, import the others
+///   mlloop label-import --accept-batch   import a batch that was held back
 ///   mlloop label-import ann.csv --partial
-///       more answers follow: the batch stays out until it has all of them
+///       more answers follow: the batch stays open until it is complete
 ///   mlloop label-import --close b20261120-101500
-///       rows of it that have no answer are no longer asked
+///       close the batch; its unanswered rows may be chosen again
 ///
-/// Exit status: 0 labels were taken in, 1 nothing new came, 2 error, 4 the batch looks wrong and waits for --accept-batch.
+/// Exit status: 0 labels were imported, 1 nothing new, 2 error, 4 the batch looks wrong and waits for --accept-batch.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// CSV or JSON; - is stdin; by default label_inbox/to_label_labeled.csv
+    /// CSV or JSON; - is stdin (default: label_inbox/to_label_labeled.csv)
     file: Option<PathBuf>,
-    /// Fetch the answers from a server; they are kept in label_inbox/ like a file that you exported there
+    /// Fetch the answers from a server; a copy is kept in label_inbox/
     #[arg(long, value_name = "SERVER", value_parser = ["label-studio"], conflicts_with = "file")]
     from: Option<String>,
     #[command(flatten)]
     studio: StudioArgs,
-    /// Who answered, where the file does not say; where it says the same name, that is taken to be right
+    /// The annotator, for answers without one in the file; confirms the name where the file has the same
     #[arg(long, value_name = "NAME")]
     annotator: Option<String>,
-    /// Leave out answers that do not fit, and list them in label_inbox/rejected.csv
+    /// Skip invalid answers, and list them in label_inbox/rejected.csv
     #[arg(long)]
     skip_invalid: bool,
-    /// Take in a batch whose label rates or annotators look wrong
+    /// Import a batch although its label rates or annotators look wrong
     #[arg(long)]
     accept_batch: bool,
-    /// More answers follow: the batch stays out until each row has every answer that it is asked for
+    /// More answers follow: keep the batch open until each row has all answers that were requested
     #[arg(long)]
     partial: bool,
-    /// Put a batch away that is out, with rows that nobody answered; they can be chosen again
+    /// Close an open batch; its unanswered rows can be chosen again
     #[arg(long, value_name = "BATCH", conflicts_with_all = ["file", "from", "partial", "accept_batch"])]
     close: Option<String>,
-    /// What holds where annotators differ; by default as mlloop.toml says
+    /// How to resolve disagreement of annotators (default: as in mlloop.toml)
     #[arg(long, value_name = "POLICY", value_parser = super::args::one_of(["adjudicate", "majority", "drop"], str::parse::<LabelPolicy>))]
     policy: Option<LabelPolicy>,
-    /// Who takes them in, for the audit chain
+    /// Who imports them, for the audit chain
     #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
 }
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
             None => ("closed", format!("closed {batch}")),
             Some(when) => ("already", format!("{batch}{when}")),
         };
-        let told = |style: Style| format!("{}  {n_open} rows of it have no answer\n", style.bold(&said));
+        let told = |style: Style| format!("{}  {n_open} rows without an answer\n", style.bold(&said));
         out.answer(&Closed { answer, batch, n_open }, told)?;
         return Ok(if when.is_some() { Outcome::No } else { Outcome::Yes });
     }
@@ -106,12 +107,12 @@ fn readable(imported: &Imported, style: Style) -> String {
     let headline = match imported.answer {
         Taken::Imported => format!("{} labels are new, {} changed", counts.added, counts.changed),
         Taken::Nothing => "nothing new".to_owned(),
-        Taken::Quarantined => "held back: look at the batch, then --accept-batch".to_owned(),
+        Taken::Quarantined => "held back: check the batch, then import it with --accept-batch".to_owned(),
     };
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "{}  {}\n  {} answers: {} known, {} unanswered, {} left out",
+        "{}  {}\n  {} answers: {} already imported, {} blank, {} rejected",
         style.bold(&headline),
         style.dim(&imported.file),
         counts.read,
@@ -139,12 +140,12 @@ fn readable(imported: &Imported, style: Style) -> String {
             [accuracy.weighted.value, accuracy.weighted.low, accuracy.weighted.high].map(|share| 100.0 * share);
         let _ = writeln!(
             text,
-            "  production is right on {value:.1} % of all candidates (95 % interval {low:.1} to {high:.1} %)"
+            "  production's accuracy over all candidates: {value:.1} % (95 % interval {low:.1} to {high:.1} %)"
         );
         if accuracy.n_learned > 0 {
             let _ = writeln!(
                 text,
-                "  {} answered rows are left out of that: production learned from them",
+                "  {} answered rows do not count there: production was trained on them",
                 accuracy.n_learned
             );
         }
@@ -155,7 +156,7 @@ fn readable(imported: &Imported, style: Style) -> String {
     text
 }
 
-/// How far people agree, all together and two by two.
+/// Annotator agreement, overall and by pair.
 fn agreed(agreement: &Agreement) -> String {
     let shown = |value: Option<f64>| value.map_or("not defined".to_owned(), |value| format!("{value:.2}"));
     let pairs = agreement.pairs.iter().map(|pair| {

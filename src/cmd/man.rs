@@ -4,17 +4,17 @@ use clap::CommandFactory;
 use mlloop::atomic;
 use std::path::PathBuf;
 
-/// Print the man page of mlloop, or of one verb
+/// Print the man page of mlloop, or of one command
 ///
 ///   mlloop man train | man -l -
 ///   mlloop man --to ~/.local/share/man/man1
-///       a page for mlloop and one for each verb
+///       write a page for mlloop and one for each command
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// The verb
+    /// The command
     verb: Option<String>,
-    /// Write every page into this directory
+    /// Write all pages into this directory
     #[arg(long, value_name = "DIR", conflicts_with = "verb")]
     to: Option<PathBuf>,
 }
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Outcome> {
     }
     if let Some(verb) = &args.verb {
         let found = command.find_subcommand(verb).cloned();
-        command = found.with_context(|| format!("there is no verb {verb:?}; `mlloop --help` lists them"))?;
+        command = found.with_context(|| format!("there is no command {verb:?}; `mlloop --help` lists them"))?;
     }
     out.bytes(&page(command)?)?;
     Ok(Outcome::Yes)

@@ -61,12 +61,12 @@ pub(crate) use args::Global;
 pub(crate) use context::Context;
 pub(crate) use output::Output;
 
-/// The answer of a verb; the exit status is its number (docs: `mlloop --help`).
+/// The result of a command; the exit status is its number (docs: `mlloop --help`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Yes, or done.
     Yes,
-    /// No: there is nothing to act on.
+    /// No: nothing to do.
     No,
     /// Bad usage, bad input or I/O; nothing was changed.
     Error,
@@ -93,10 +93,10 @@ impl Outcome {
 const EXIT_STATUSES: &str = "\
 Exit status:
   0  yes / done
-  1  no: nothing to act on
-  2  error: a message on stderr says what and where; nothing was changed
+  1  no: nothing to do
+  2  error: one line on stderr says what and where; nothing was changed
   3  cannot tell: too few rows or labels to answer
-  4  waiting for a person: an approval is pending
+  4  waiting for approval by a person
   --exit-zero turns 1, 3 and 4 into 0.
 
 Examples:
@@ -104,14 +104,14 @@ Examples:
   mlloop predict new.csv > scored.csv          score rows
   mlloop serve                                 answer predictions over HTTP
   mlloop monitor                               is there a reason to retrain?
-  mlloop promote                               does the challenger deserve production?
-  mlloop status                                where the loop stands
-  mlloop demo /tmp/demo                        the whole loop on a made-up stream of payments";
+  mlloop promote                               is the challenger better than production?
+  mlloop status                                versions, roles, reasons to retrain
+  mlloop demo /tmp/demo                        the whole loop on simulated card payments";
 
-/// Closes the learning loop on tabular data: train, predict, monitor, label, retrain, promote.
+/// Runs the learning loop on tabular data: train, predict, monitor, label, retrain, promote.
 ///
-/// One directory is one loop: a mlloop.toml, and plain CSV and JSON files beside it. Each verb answers one question
-/// or makes one change, and its exit status is the answer.
+/// One directory holds one loop: mlloop.toml, and plain CSV and JSON files beside it. Each command answers one question
+/// or makes one change. Its exit status tells you the result.
 #[derive(Debug, Parser)]
 #[command(name = "mlloop", version = env!("MLLOOP_VERSION"), after_help = EXIT_STATUSES, arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -171,7 +171,7 @@ enum Verb {
 }
 
 impl Verb {
-    /// Whether the verb makes a loop where it is called, also inside of another loop.
+    /// Whether the verb creates a loop in the current directory, even inside another loop.
     fn starts_a_loop(&self) -> bool {
         matches!(self, Self::Init(_) | Self::Download(_) | Self::Split(_) | Self::Demo(_))
     }
@@ -186,13 +186,13 @@ impl Verb {
         }
     }
 
-    /// Whether the verb may change versions or roles, which a tracking server is told.
+    /// Whether the verb may change versions or roles, which are reported to the tracking server.
     fn is_tracked(&self) -> bool {
         use Verb::{Approve, Promote, Retrain, Rollback, Run, Train};
         matches!(self, Train(_) | Retrain(_) | Promote(_) | Approve(_) | Rollback(_) | Run(_))
     }
 
-    /// The name of a verb that runs unattended, so that people are told when it fails.
+    /// The name of a verb that runs unattended: its failures are notified.
     fn scheduled(&self) -> Option<&'static str> {
         match self {
             Self::Monitor(_) => Some("monitor"),
@@ -215,7 +215,7 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
 
 /// Calls the verb.
 pub(crate) fn run(cli: Cli) -> Result<Outcome> {
-    // Before anything is done whose answer would then have no place.
+    // Checked first: otherwise a result could not be written after the work is done.
     cli.global.output.as_deref().map_or(Ok(()), ending::check)?;
     if let Some(loops) = several::loops(&cli.global) {
         let mut out = Output::new(&cli.global);
@@ -225,9 +225,9 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
     let ctx = Context::new(&cli.global, cli.verb.starts_a_loop())?;
     let mut out = Output::new(&cli.global);
     refuse_own_file(&ctx.workspace, &out)?;
-    // These two look at what there is.
+    // These two must see the files unchanged.
     if !matches!(cli.verb, Verb::Doctor(_) | Verb::Audit(_)) && ctx.workspace.restore_roles().unwrap_or(false) {
-        ctx.progress.note(format_args!("note: models/roles.json was gone, and is made anew from audit.jsonl"));
+        ctx.progress.note(format_args!("note: models/roles.json was missing; restored it from audit.jsonl"));
     }
     let (scheduled, tracked) = (cli.verb.scheduled(), cli.verb.is_tracked());
     let done = call(cli.verb, &ctx, &mut out);
@@ -238,33 +238,33 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
         track::after(&ctx);
     }
     note_clock(&ctx);
-    // What is in the chain has happened, whatever could not be written after it.
+    // What the chain records has happened, even if a later write failed.
     match (done, ctx.workspace.last_recorded()) {
         (Err(err), Some(line)) => Err(err.context(format!(
-            "line {line} of audit.jsonl was written, so what it says has happened, and the next command completes it"
+            "line {line} of audit.jsonl was written, so the change is recorded; the next command completes it"
         ))),
         (done, _) => done,
     }
 }
 
-/// No answer takes the place of a file that the loop lives by.
+/// Refuses `-o` with a path of the loop's own files.
 fn refuse_own_file(workspace: &Workspace, out: &Output) -> Result<()> {
     match out.file().and_then(|path| Some((path, workspace.own_file(path)?))) {
         Some((path, own)) => {
-            bail!("-o {}: is the loop's own file {}: write the answer to another one", path.display(), own.display())
+            bail!("-o {}: this is the loop's own file {}; choose another file", path.display(), own.display())
         }
         None => Ok(()),
     }
 }
 
-/// Says that the change that was just recorded bears an earlier time than one before it.
+/// Notes that the change just recorded has an earlier time than a preceding one.
 fn note_clock(ctx: &Context) {
-    // A chain that cannot be read is the verb's to report.
+    // The verb itself reports a chain that cannot be read.
     let Ok(Some(last)) = ctx.workspace.last_entry() else { return };
     if let (true, Some(after)) = (last.at == ctx.now, last.behind) {
         let apart = audit::apart(last.at, after);
         ctx.progress.note(format_args!(
-            "note: the clock went back: this change is recorded {apart} before an earlier one (audit.jsonl, line {})",
+            "note: the clock went back: this change is dated {apart} before a preceding one (audit.jsonl, line {})",
             last.seq
         ));
     }

@@ -14,66 +14,66 @@ use mlloop::table::Spool;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Is there a reason to retrain? Compare what arrived with what production was trained on
+/// Is there a reason to retrain? Compare current rows with production's training rows
 ///
-/// Columns, target and score are compared; labels that came since are held against the predictions. Reasons to retrain
-/// are the triggers under [monitor] in mlloop.toml. The report is written to reports/drift_report.json, .html and .png,
-/// and every run is added to runs/runs.jsonl. Without a current table, what was logged since production was trained arrived.
+/// Columns, target and score are compared; newly labelled rows are compared with their predictions. The reasons to
+/// retrain are the triggers under [monitor] in mlloop.toml. The report is written to reports/drift_report.json, .html and
+/// .png; every run adds a line to runs/runs.jsonl. Without a current table, the predictions logged since training are used.
 ///
 ///   mlloop monitor   data/current.csv against production's training rows
 ///   mlloop monitor && mlloop retrain          in a crontab
-///   mlloop monitor new.csv --by week          when did it begin?
+///   mlloop monitor new.csv --by week          when did drift begin?
 ///   mlloop monitor --reference a.csv b.csv
-///       any two tables, also without a loop
+///       compare any two tables, also without a loop
 ///   mlloop monitor new.csv --multivariate
-///       also changes that no column shows alone
+///       also find changes that no single column shows
 ///   mlloop monitor --reference 28d
-///       against the 28 days before, from the prediction log
+///       compare with the 28 preceding days of the prediction log
 ///   mlloop monitor --last 1d --reference weekdays:4
-///       a day against the same weekday of four weeks, from one table
+///       compare a day with the same weekday of the last four weeks
 ///
-/// Exit status: 0 there is a reason to retrain, 1 there is none, 2 error, 3 cannot tell: too little arrived.
+/// Exit status: 0 there is a reason to retrain, 1 there is none, 2 error, 3 cannot tell: too few rows.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// What arrived: CSV (also .gz, .zst), Parquet, postgres://USER@HOST/DB/TABLE or s3://BUCKET/KEY, - is stdin; by default [monitor]
-    /// current
+    /// The current rows: CSV (also .gz, .zst), Parquet, postgres://USER@HOST/DB/TABLE or s3://BUCKET/KEY; - is stdin
+    /// (default: [monitor] current)
     #[arg(value_name = "TABLE")]
     table: Option<PathBuf>,
     /// The same as TABLE
     #[arg(long, value_name = "TABLE", conflicts_with = "table")]
     current: Option<PathBuf>,
-    /// A profile of what arrived (`mlloop profile`), made here or on a cluster
+    /// A profile of the current rows (`mlloop profile`), made here or on a cluster
     #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "current", "by", "multivariate"])]
     current_profile: Option<PathBuf>,
-    /// Compare with this table, not with production's training rows; or with the rows of before: 28d, 4w, weekdays:4
+    /// Compare with this table instead of production's training rows, or with the preceding rows: 28d, 4w, weekdays:4
     #[arg(long, value_name = "TABLE")]
     reference: Option<PathBuf>,
-    /// Only the last while of what arrived, by its time column: 1d, 2w
+    /// Only the most recent period of the current rows, by their time column: 1d, 2w
     #[arg(long, value_name = "LENGTH", value_parser = Window::parse_length, conflicts_with = "current_profile")]
     last: Option<SignedDuration>,
-    /// Labels that came since, joined by id; by default data/labels.csv
+    /// New labels, joined by id (default: data/labels.csv)
     #[arg(long, value_name = "TABLE")]
     labels: Option<PathBuf>,
-    /// Whose rules decide
+    /// Which rules decide
     #[arg(long, value_name = "NAME", value_parser = super::args::one_of(["default", "evidently", "psi"], parse_preset))]
     preset: Option<Preset>,
-    /// Also ask a classifier whether it can tell the tables apart, and by which columns
+    /// Also train a classifier to distinguish the two tables, and print the columns it uses
     #[arg(long)]
     multivariate: bool,
-    /// Cut what arrived into pieces: day, week, month, or a number of rows
+    /// Split the current rows into chunks: day, week, month, or a number of rows
     #[arg(long, value_name = "PIECE")]
     by: Option<By>,
     /// Read every value instead of sketches; memory grows with the tables
     #[arg(long)]
     exact: bool,
-    /// Answer yes whatever is found
+    /// Answer yes for any result
     #[arg(long)]
     force: bool,
     /// Which files to write to reports/
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = files::Format::NAMES, value_parser = super::args::one_of(["json", "html", "png"], str::parse::<files::Format>))]
     formats: Vec<files::Format>,
-    /// Also write what was found as gauges, in the text form of Prometheus (node exporter's textfile collector)
+    /// Also write the results as gauges in the text format of Prometheus (node exporter's textfile collector)
     #[arg(long, value_name = "FILE")]
     prometheus: Option<PathBuf>,
     #[command(flatten)]
@@ -139,6 +139,6 @@ fn parse_preset(name: &str) -> Result<Preset, String> {
         "default" => Ok(Preset::Default),
         "evidently" => Ok(Preset::Evidently),
         "psi" => Ok(Preset::Psi),
-        _ => Err("there are default, evidently and psi".to_owned()),
+        _ => Err("choose default, evidently or psi".to_owned()),
     }
 }

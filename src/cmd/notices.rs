@@ -1,4 +1,4 @@
-//! What the verbs tell people, after they have answered. Nothing here makes a verb fail.
+//! Notifications that verbs send after their result. Nothing here makes a verb fail.
 
 use super::Context;
 use mlloop::drift::report::DriftReport;
@@ -12,10 +12,10 @@ use mlloop::workspace::{Config, WorkspaceError};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-/// What mail carries.
+/// The attachment of mails.
 const PICTURE: &str = "reports/drift_report.png";
 
-/// Tells people of `notices`, and of what is still queued from before.
+/// Sends `notices`, and those still queued.
 pub(crate) fn tell(ctx: &Context, mut notices: Vec<Notice>) -> Delivery {
     let Ok(config) = ctx.workspace.config() else { return Delivery::default() };
     illustrate(ctx, &mut notices);
@@ -25,7 +25,7 @@ pub(crate) fn tell(ctx: &Context, mut notices: Vec<Notice>) -> Delivery {
     })
 }
 
-/// Gives notices of a decision about production the picture of how its rows drifted, where the last report is of it.
+/// Attaches the drift picture to notices about production, if the last drift report is about that version.
 fn illustrate(ctx: &Context, notices: &mut [Notice]) {
     let wants = |notice: &&mut Notice| {
         let decides = [Kind::Retrained, Kind::GateVerdict, Kind::ApprovalWanted, Kind::WillPromote, Kind::Promoted];
@@ -34,17 +34,17 @@ fn illustrate(ctx: &Context, notices: &mut [Notice]) {
     if !notices.iter_mut().any(|notice| wants(&notice)) {
         return;
     }
-    // What cannot be read is no reason to say nothing.
+    // An unreadable report must not suppress the notice.
     let report: Option<DriftReport> = ctx.workspace.report("drift_report.json").unwrap_or_default();
     let (Some(report), Ok(roles)) = (report, ctx.workspace.registry().roles()) else { return };
     let is_of = |version: Option<Version>| version.map(|version| version.to_string()) == report.version;
     let changed = |path: &Path| ctx.workspace.path(path).metadata().and_then(|meta| meta.modified()).ok();
     let picture = Path::new(PICTURE);
-    // A report is written before its picture; one that was asked for without has an older picture beside it.
+    // A report is written before its picture; a report without one has an older picture beside it.
     if report.version.is_none() || changed(picture) < changed(Path::new("reports/drift_report.json")) {
         return;
     }
-    // A round may have promoted since it looked.
+    // A round may have promoted after monitoring.
     let is_changed = notices.iter().any(|notice| notice.kind == Kind::Promoted);
     let before = roles.previous.last().copied().filter(|_| is_changed);
     if is_of(roles.production) || (before.is_some() && is_of(before)) {
@@ -52,7 +52,7 @@ fn illustrate(ctx: &Context, notices: &mut [Notice]) {
     }
 }
 
-/// Tells people what began and what ended since the last report, of which these forms were written.
+/// Notifies what began and what ended since the last report, which was written in these formats.
 pub(crate) fn drift(ctx: &Context, report: &DriftReport, formats: &[Format]) -> Delivery {
     let Ok(config) = ctx.workspace.config() else { return Delivery::default() };
     let picture = formats.contains(&Format::Png).then(|| PathBuf::from(PICTURE));
@@ -62,24 +62,24 @@ pub(crate) fn drift(ctx: &Context, report: &DriftReport, formats: &[Format]) -> 
     })
 }
 
-/// Tells people that a verb began to fail; that it works again is remembered in silence.
+/// Notifies that a verb began to fail; recovery is recorded without a notice.
 pub(crate) fn settle(ctx: &Context, verb: &'static str, err: Option<&anyhow::Error>) {
     let Ok(config) = ctx.workspace.config() else { return };
     let busy = err.and_then(|err| err.downcast_ref::<WorkspaceError>());
     if matches!(busy, Some(WorkspaceError::Locked { .. })) || (err.is_some() && std::io::stderr().is_terminal()) {
-        // Somebody else is at work, or whoever asked has just read it.
+        // Another process holds the lock, or the user at the terminal has just read it.
         return;
     }
     let text = err.map_or_else(String::new, crate::one_line);
     let now = [Observation { key: format!("failed/{verb}"), open: Some(err.is_some()), text }];
     changes(ctx, &config, &now, |changes| {
-        // Each cause has the text of its own cause in it.
+        // Each cause contains the text of its own cause.
         let failed = |one: &Observation| Notice::new(Kind::Failed, verb, format!("{verb} failed")).with(&one.text);
         changes.began.iter().map(failed).collect()
     });
 }
 
-/// Tells people of what changed, once.
+/// Notifies each change once.
 fn changes(
     ctx: &Context,
     config: &Config,
@@ -117,7 +117,7 @@ fn send(ctx: &Context, config: &Config, queue: impl FnOnce(&Outbox) -> Result<Ve
 }
 
 fn troubled(ctx: &Context, err: &NotifyError) -> Delivery {
-    ctx.progress.note(format_args!("note: nobody could be told: {err}"));
+    ctx.progress.note(format_args!("note: could not send notifications: {err}"));
     Delivery { trouble: vec![err.to_string()], ..Delivery::default() }
 }
 
@@ -132,13 +132,13 @@ fn secrets() -> Secrets {
     }
 }
 
-/// What people are told of a decision of the gate.
+/// The notice of a decision of the gate.
 pub(crate) fn of_promotion(ctx: &Context, found: &Promotion) -> Vec<Notice> {
     let about = found.version.map_or_else(String::new, |version| version.to_string());
     let notice = |kind| {
         let title = match kind {
-            Kind::Promoted => format!("{about} is production now"),
-            Kind::WillPromote => format!("{about} will be production soon"),
+            Kind::Promoted => format!("{about} is now in production"),
+            Kind::WillPromote => format!("{about} will go into production soon"),
             Kind::ApprovalWanted => format!("{about} waits for approval"),
             _ => format!("{about} was compared with production"),
         };
@@ -151,9 +151,9 @@ pub(crate) fn of_promotion(ctx: &Context, found: &Promotion) -> Vec<Notice> {
     }
 }
 
-/// What people are told of a promotion that was asked for or announced: the metrics are those by which the gate decided.
+/// The notice of a promotion that was requested or announced, with the metrics by which the gate decided.
 pub(crate) fn promoted(ctx: &Context, ticket: &Ticket, sentence: &str) -> Notice {
-    // A report that cannot be read is no reason to say nothing.
+    // An unreadable report must not suppress the notice.
     let report: Option<GateReport> = ctx.workspace.report("gate_report.json").unwrap_or_default();
     let report = report.filter(|r| (r.challenger, r.production) == (ticket.version, ticket.production));
     let told = report.map_or_else(String::new, |report| format!("\n{}", measured(&report)));
@@ -164,7 +164,7 @@ pub(crate) fn promoted(ctx: &Context, ticket: &Ticket, sentence: &str) -> Notice
 fn of_decision(found: &Promotion, notice: impl Fn(Kind) -> Notice) -> Vec<Notice> {
     match found.done {
         PromoteOutcome::Promoted => vec![notice(Kind::Promoted)],
-        // A promotion that was told of before is not told of again.
+        // A promotion is notified once.
         PromoteOutcome::Waiting if found.request.as_ref().is_some_and(|ticket| ticket.due_at.is_some()) => {
             found.report.iter().map(|_| notice(Kind::WillPromote)).collect()
         }
@@ -174,7 +174,7 @@ fn of_decision(found: &Promotion, notice: impl Fn(Kind) -> Notice) -> Vec<Notice
     }
 }
 
-/// Every metric of both versions, and the guardrails that are broken.
+/// Every metric of both versions, and the broken guardrails.
 fn measured(report: &GateReport) -> String {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
     let metrics = report.metrics.iter().map(|pair| {
@@ -188,7 +188,7 @@ fn measured(report: &GateReport) -> String {
     std::iter::once(head).chain(metrics).chain(broken).collect::<Vec<_>>().join("\n")
 }
 
-/// What people are told of a retraining that waits for one of them.
+/// The notice of a retraining that waits for approval.
 pub(crate) fn of_retraining(ticket: &Ticket) -> Notice {
     Notice::new(Kind::ApprovalWanted, "retraining", "a retraining waits for approval").with(&format!(
         "{}\nmlloop approve {} --by NAME, until {}",

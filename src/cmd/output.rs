@@ -1,4 +1,4 @@
-//! Where a verb's answer goes: stdout or a file, as JSON, as a readable table, or nowhere.
+//! Where a verb's result goes: stdout or a file, as JSON, as readable text, or nowhere.
 
 use super::Global;
 use super::args::Color;
@@ -15,7 +15,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// The one way out for data.
+/// The single writer of results.
 pub(crate) struct Output {
     file: Option<PathBuf>,
     terminal: bool,
@@ -27,7 +27,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// The file that the answer goes to.
+    /// The output file.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
@@ -37,18 +37,18 @@ impl Output {
         self.width
     }
 
-    /// Whether the answer goes to a terminal.
+    /// Whether the output goes to a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         self.terminal
     }
 
-    /// Whether JSON was asked for by name.
+    /// Whether `--json` was given.
     pub(crate) fn wants_json(&self) -> bool {
         self.json
     }
 
     pub(crate) fn new(global: &Global) -> Self {
-        // What stdout leads to may be a file that others hold open: it is written to, never replaced.
+        // Other processes may hold stdout's file open: it is written to, never replaced.
         let file = global.output.clone().filter(|path| path.as_os_str() != "-" && path != Path::new("/dev/stdout"));
         let terminal = file.is_none() && io::stdout().is_terminal();
         #[expect(clippy::disallowed_methods, reason = "the one place that asks for NO_COLOR")]
@@ -68,7 +68,7 @@ impl Output {
         }
     }
 
-    /// Prints `value` as JSON, or `text` where people read.
+    /// Prints `value` as JSON, or `text` on a terminal.
     pub(crate) fn answer<T: Serialize>(&mut self, value: &T, text: impl FnOnce(Style) -> String) -> Result<()> {
         let rendered = match self.readable {
             true => {
@@ -86,7 +86,7 @@ impl Output {
         self.bytes(printable_json(serde_json::to_string_pretty(value)? + "\n").as_bytes())
     }
 
-    /// Writes bytes that are all there.
+    /// Writes complete bytes.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.write(|out| Ok(out.write_all(bytes)?))
     }
@@ -108,7 +108,7 @@ impl Output {
     fn send<T>(&mut self, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
         match &self.file {
             Some(path) if is_address(path) => {
-                bail!("-o: only the rows of predict are written to a database; name a file")
+                bail!("-o: only predict writes to a database; name a file")
             }
             Some(path) if s3::is_address(path) => {
                 let object = Object::at(path)?;
@@ -206,7 +206,7 @@ fn hanging(line: &str, width: usize) -> usize {
     last.filter(|column| *column <= width * 6 / 10).unwrap_or(own + 2)
 }
 
-/// How our own codes begin until the text is written: names in a text come from others, who cannot know it.
+/// Marks our own colour codes until the text is written: names in a text come from others, who cannot know the mark.
 static MARK: LazyLock<String> = LazyLock::new(|| format!("\x1b{:016x};", RandomState::new().build_hasher().finish()));
 
 /// How readable text is set.

@@ -13,9 +13,9 @@ use mlloop::train;
 use std::cell::LazyCell;
 use std::path::PathBuf;
 
-/// Score rows: the table with `prediction` and `score` added, in the order of the input
+/// Score rows: print the table with `prediction` and `score` added, in input order
 ///
-/// Columns are found by name; others are passed through. The table is streamed, so memory does not grow with it.
+/// Columns are matched by name; other columns are passed through. The table is streamed in constant memory.
 ///
 ///   mlloop predict new.csv > scored.csv
 ///   zcat new.csv.gz | mlloop predict --explain 3 -
@@ -24,16 +24,16 @@ use std::path::PathBuf;
 ///   mlloop predict new.csv --model v0002
 ///   mlloop predict new.jsonl -o scored.parquet
 ///   mlloop predict new.csv -o postgres://ann@db/shop/scores
-///       into a table, by id, all rows or none
+///       into a table, by id, all rows in one transaction
 ///   mlloop predict new.csv --log -o scored.csv
-///       and remember what was predicted
+///       and log the predictions
 ///   mlloop predict old.csv --log --outcomes
-///       and what became of it, where the target is known
+///       and record the outcomes, where the target is known
 ///
-/// With --log every row is in predictions/DATE.csv, on disk, before its answer leaves. Labels, feedback and outcomes find
-/// it there by its id, however late they come. A loop without an id column names rows after their content.
+/// With --log every row is written to predictions/DATE.csv, on disk, before its prediction is printed. Labels, feedback
+/// and outcomes are joined to it by id, at any later time. Without an id column, a hash of the row is its id.
 ///
-/// Exit status: 0 every row was scored, 2 error (what was answered before is logged).
+/// Exit status: 0 every row was scored, 2 error (rows printed before the error are logged).
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -43,23 +43,23 @@ pub(crate) struct Args {
     /// The version (default: production)
     #[arg(long, value_name = "VERSION")]
     model: Option<Version>,
-    /// Also say the N columns that moved the score most, and by how much
+    /// Also print the N columns that changed the score most, and by how much
     #[arg(long, value_name = "N")]
     explain: Option<usize>,
-    /// Also add what holds the truth of a row with this chance: lower and upper of a number, the set of likely classes
-    /// (a|b; an empty one where no class is likely)
+    /// Also add a prediction interval with this coverage: lower and upper for a number, a prediction set for classes
+    /// (a|b; empty where no class is likely)
     #[arg(long, value_name = "SHARE")]
     interval: Option<f64>,
-    /// Print only these columns, of the table and of what is added
+    /// Print only these columns, of the table or added ones
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
-    /// How the scored rows are written: csv, tsv, jsonl (also by --json) or parquet; by default as the name of -o ends
+    /// Output format: csv, tsv, jsonl (also by --json) or parquet (default: by the ending of -o)
     #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
     format: Option<Format>,
     /// Add every row to the prediction log
     #[arg(long)]
     log: bool,
-    /// Also record what the target's column holds as outcomes: labels that nobody asked for (source outcome)
+    /// Also record the values of the target column as outcomes (labels with source "outcome")
     #[arg(long, requires = "log")]
     outcomes: bool,
     /// Log the rows as those of this arm of an experiment
@@ -95,9 +95,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let told = match out.file().filter(|path| is_address(path)) {
         None => out.write(|out| Ok(predict(input, &pipeline, &options, log, out)?))?,
         Some(path) => {
-            anyhow::ensure!(args.format.is_none(), "--format is for files: a database has types of its own");
+            anyhow::ensure!(args.format.is_none(), "--format is only for files, not for a database");
             let id = pipeline.schema.columns.iter().find(|column| column.kind == Kind::Id);
-            let id = id.context("-o: the loop has no id column, by which rows of a database are told apart")?;
+            let id = id.context("-o: the loop has no id column; rows of a database need one as key")?;
             let mut rows = RowWriter::open(path, &id.name)?;
             let told = predict_into(input, &pipeline, &options, log, &mut rows)?;
             ctx.progress.note(format_args!("{}", stored(rows.finish()?, &shown(path))));
@@ -111,9 +111,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         let merged = record_known(&ctx.workspace, &ctx.lock_with_labels()?, known.collect(), ctx.now)?;
         let new = merged.n_added + merged.changes.len() as u64;
         ctx.progress
-            .note(format_args!("note: {n_outcomes} outcomes, {new} of them new, are labels now (source outcome)"));
+            .note(format_args!("note: recorded {n_outcomes} outcomes as labels, {new} of them new (source outcome)"));
     }
-    // Read only where there are numbers enough to hold against it.
+    // Read only where there are enough numbers to compare.
     let usual = LazyCell::new(|| ctx.workspace.registry().profile(version).ok());
     let range = |name: &str| {
         let column = usual.as_ref()?.column(name)?;
@@ -126,13 +126,13 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     Ok(Outcome::Yes)
 }
 
-/// What became of rows that were written to a database.
+/// The result of writing rows to a database.
 fn stored(written: Written, place: &str) -> String {
     let Written { n_rows, n_ids, made } = written;
-    let made = if made { ", which was made" } else { "" };
+    let made = if made { ", a new table" } else { "" };
     let doubled = match n_rows - n_ids {
         0 => String::new(),
-        n => format!("; {n} came before another of the same id"),
+        n => format!("; {n} replaced by a later row with the same id"),
     };
-    format!("{n_ids} rows are in {place}{made}{doubled}")
+    format!("wrote {n_ids} rows to {place}{made}{doubled}")
 }

@@ -5,10 +5,10 @@ use mlloop::profile::{merge_files, profile_tables, summary};
 use mlloop::workspace::WorkspaceError;
 use std::path::PathBuf;
 
-/// Summarise tables: each column's moments and distribution, small enough to keep and to compare
+/// Summarise tables: each column's moments and distribution, in a small file to keep and compare
 ///
-/// The columns are those of mlloop.toml; without one they are found out as `init` does. Several tables are taken as
-/// parts of one. Columns of more than 10 000 distinct values are sketched (Apache DataSketches KLL).
+/// The columns are those of mlloop.toml; without that file they are detected as by `init`. Several tables are read as
+/// parts of one. Columns with more than 10 000 distinct values are sketched (Apache DataSketches KLL).
 ///
 ///   mlloop profile january.csv > january.json
 ///   mlloop profile day-*.csv.gz
@@ -22,10 +22,10 @@ pub(crate) struct Args {
     /// CSV (also .gz, .zst), Parquet, postgres://USER@HOST/DB/TABLE or s3://BUCKET/KEY; - is stdin. With --merge: profiles
     #[arg(required = true, value_name = "TABLE")]
     tables: Vec<PathBuf>,
-    /// Keep every distinct value, however many there are
+    /// Keep every distinct value, for any number of them
     #[arg(long)]
     exact: bool,
-    /// The arguments are profiles, to be merged
+    /// Merge profiles: the arguments are profiles
     #[arg(long)]
     merge: bool,
     #[command(flatten)]

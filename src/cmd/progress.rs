@@ -6,7 +6,7 @@ use mlloop::table::Rejects;
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
-/// Where a verb says what it is doing.
+/// Where a verb reports its progress.
 pub(crate) struct Progress {
     quiet: bool,
     terminal: bool,
@@ -17,15 +17,15 @@ impl Progress {
         Self { quiet, terminal: std::io::stderr().is_terminal() }
     }
 
-    /// One line for people.
+    /// One line on stderr.
     pub(crate) fn note(&self, message: impl std::fmt::Display) {
         if !self.quiet {
-            // A closed stderr is no reason to fail.
+            // A closed stderr must not fail the command.
             let _ = writeln!(std::io::stderr(), "{}", printable::message(&message.to_string()));
         }
     }
 
-    /// What was left out of a table, with the first reasons.
+    /// The rows skipped in a table, with the first reasons.
     pub(crate) fn rejects(&self, rejects: &Rejects) {
         self.rejects_of("", rejects);
     }
@@ -37,7 +37,7 @@ impl Progress {
             return;
         }
         let (rows, were) = if rejects.count == 1 { ("row", "was") } else { ("rows", "were") };
-        self.note(format_args!("note: {} {rows}{of} {were} left out", rejects.count));
+        self.note(format_args!("note: {} {rows}{of} {were} skipped", rejects.count));
         for reject in rejects.first.iter().take(SHOWN) {
             self.note(format_args!("  {reject}"));
         }
@@ -67,7 +67,7 @@ impl Progress {
     }
 }
 
-/// How far a verb is, as lines on stderr: for a page that shows its log.
+/// Whether to print progress as lines on stderr, for a page that shows the log.
 fn lines_wanted() -> bool {
     #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
     let wanted = std::env::var("MLLOOP_PROGRESS");
@@ -77,7 +77,7 @@ fn lines_wanted() -> bool {
 /// A bar over several things that are done one after another.
 pub(crate) struct Steps {
     bar: ProgressBar,
-    /// What was last said, where lines are wanted: the step and its quarter.
+    /// The last line printed, where lines are wanted: the step and its quarter.
     lines: Option<Mutex<(String, u64)>>,
 }
 
@@ -120,7 +120,7 @@ impl Transfer<'_> {
         self.at(mlloop::source::Progress::Bytes(n, Some(all)));
     }
 
-    /// Shows how far it is; a pause is also told where there is no bar.
+    /// Shows the progress; a pause is printed even without a bar.
     pub(crate) fn at(&self, step: mlloop::source::Progress<'_>) {
         match step {
             mlloop::source::Progress::Bytes(n, total) => {

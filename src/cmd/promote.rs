@@ -6,39 +6,39 @@ use mlloop::registry::Version;
 use serde_json::json;
 use std::time::Instant;
 
-/// Does the challenger deserve production? If so, put it there
+/// Is the challenger better than production? If so, promote it
 ///
-/// Both versions score the gate rows, which neither learned from. The challenger must be better by a paired test, by at
-/// least min_improvement, and must break no guardrail (calibration, slices, flipped classes, latency, columns). The
-/// rules stand under [promote] in mlloop.toml; with approval = "manual" a person has the last word. The report is
-/// written to reports/gate_report.json, .html and .txt, and every verdict is a line of the audit chain.
+/// Both versions score the gate rows, which neither was trained on. A paired test must show that the challenger is better
+/// by at least min_improvement, and it must break no guardrail (calibration, slices, flipped classes, latency, columns).
+/// The rules are under [promote] in mlloop.toml; approval = "manual" adds human approval. The report is written to
+/// reports/gate_report.json, .html and .txt, and every verdict is a line of the audit chain.
 ///
 ///   mlloop promote
-///   mlloop promote --dry-run --text           what would happen, and why
+///   mlloop promote --dry-run --text           show the decision and its reasons
 ///   mlloop promote --version v0003   this version instead of the challenger
 ///   mlloop promote --allow-equivalent "the new one needs no credit data"
 ///   mlloop promote --version v3 --override "legal asked for it" --by ann
 ///
-/// Exit status: 0 promoted, 1 refused or nothing to promote, 2 error, 3 the rows cannot tell, 4 waiting for approval.
+/// Exit status: 0 promoted, 1 refused or nothing to promote, 2 error, 3 cannot tell: too few rows, 4 waiting for approval.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// This version instead of the challenger
     #[arg(long, value_name = "VERSION")]
     version: Option<Version>,
-    /// Say what would happen and change nothing
+    /// Show the decision; change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Who asks
+    /// Who requests it
     #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
-    /// Promote a version that is surely not worse, for this reason
+    /// Also promote a version shown to be equivalent (within the margin delta), for this reason
     #[arg(long, value_name = "REASON")]
     allow_equivalent: Option<String>,
-    /// Promote without asking the gate, for this reason; needs --by
+    /// Promote without the gate's decision, for this reason; needs --by
     #[arg(long = "override", value_name = "REASON", requires = "by")]
     overridden: Option<String>,
-    /// Leave out rows of the reference that do not fit, and report them
+    /// Skip invalid rows of the reference, and report them
     #[arg(long)]
     skip_invalid: bool,
 }
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         seed: ctx.seed,
         seconds: &|| started.elapsed().as_secs_f64(),
     };
-    // The workspace is looked at first, so that a directory without a loop gets no lock file.
+    // Checked first, to create no lock file in a directory without a loop.
     ctx.workspace.config()?;
     let lock = if args.dry_run { None } else { Some(ctx.lock_with_labels()?) };
     let promotion = gate::promote(&ctx.workspace, lock.as_ref(), &request)?;
@@ -100,12 +100,12 @@ fn readable(promotion: &Promotion, style: Style) -> String {
     text + &pruned(&promotion.pruned)
 }
 
-/// What a person can do about a better challenger that only guardrails hold back.
+/// The next step for a better challenger that only guardrails hold back.
 pub(crate) fn next(promotion: &Promotion) -> Option<String> {
     let report = promotion.report.as_ref().filter(|report| report.judgement.verdict == Verdict::Superior)?;
     let broken: Vec<&str> =
         report.guardrails.iter().filter(|rail| rail.broken).map(|rail| rail.name.as_str()).collect();
-    let next = "if that is as it should be, set {} under [promote.guardrails] and run mlloop promote";
+    let next = "if this is acceptable, set {} under [promote.guardrails] and run mlloop promote";
     (!broken.is_empty()).then(|| next.replace("{}", &broken.join(", ")))
 }
 

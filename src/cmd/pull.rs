@@ -8,34 +8,34 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::time::Instant;
 
-/// Bring the loop up to the copy that push made, or make the loop from it
+/// Update the loop from the copy that push made, or create the loop from it
 ///
-/// PLACE is what push was given. First every digest and the whole audit chain are checked; then everything is put into place at
-/// once, roles last. Until then nothing of the loop changes, and what was fetched waits in runs/pulling for the next try.
+/// PLACE is the place given to push. First every digest and the whole audit chain are checked; then all files are
+/// installed together, roles last. Until then the loop does not change; fetched files wait in runs/pulling for the next try.
 ///
-/// A loop that has changes which the place does not is not touched: push them, or, where both went on, pull into a new directory
-/// (-C DIR) and make there again what only this one has. Files that were damaged or edited behind the chain's back are refused.
-/// Reports that were made here since stay.
+/// If this loop has changes that PLACE lacks, pull is refused: push them. If both have changed, pull into a new directory
+/// (-C DIR) and repeat there the changes of this loop. Files that were damaged, or edited without an audit record, are
+/// refused. Newer reports of this loop stay.
 ///
-/// Labels, feedback and the reference come with --data, and without it where they are here already. What is not here is
-/// said by `audit verify --deep`; verbs that need it say so. Whoever may write to the place decides what this loop runs.
+/// Labels, feedback and the reference are fetched with --data, or if this loop already has them. `audit verify --deep`
+/// lists the files that are missing; commands that need one say so. Who may write to PLACE controls what this loop runs.
 ///
 ///   mlloop -C churn pull s3://models/churn
 ///   mlloop pull s3://models/churn --dry-run
 ///
-/// Exit status: 0 something new is here, 1 nothing new, 2 error.
+/// Exit status: 0 something new was fetched, 1 nothing new, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// s3://BUCKET/PREFIX, file:///DIRECTORY or a directory
     place: String,
-    /// Bring labels, feedback, the reference and what is kept for replays too
+    /// Also fetch labels, feedback, the reference and the files kept for replays
     #[arg(long)]
     data: bool,
-    /// Where mlloop.toml was changed here and there, take theirs; ours is kept as runs/backup/mlloop.here.toml
+    /// If mlloop.toml changed on both sides, take that of PLACE; ours is kept as runs/backup/mlloop.here.toml
     #[arg(long)]
     force: bool,
-    /// Only say what would be fetched
+    /// Only show what would be fetched
     #[arg(long)]
     dry_run: bool,
 }
@@ -59,14 +59,14 @@ fn readable(done: &Pulled, style: Style) -> String {
     let place = style.bold(&name(&done.place));
     let mut text = match (done.changed, done.dry_run) {
         _ if done.lines_ahead > 0 => {
-            format!("this loop has {} that {place} does not: `mlloop push` sends them\n", lines(done.lines_ahead, ""))
+            format!("this loop has {} that {place} lacks: `mlloop push` sends them\n", lines(done.lines_ahead, ""))
         }
         (false, _) => format!("nothing new in {place}, up to line {} of the history\n", done.line),
         (true, true) => {
-            format!("{} and {} would come from {place}\n", lines(done.new_lines, "new "), files(done.files))
+            format!("would fetch {} and {} from {place}\n", lines(done.new_lines, "new "), files(done.files))
         }
         (true, false) => format!(
-            "{} and {} came from {place} ({} fetched); this loop is at line {}\n",
+            "installed {} and {} from {place} ({} fetched); this loop is at line {}\n",
             lines(done.new_lines, "new "),
             files(done.files),
             files(done.fetched),
@@ -78,7 +78,7 @@ fn readable(done: &Pulled, style: Style) -> String {
         let _ = writeln!(text, "not here: {}", some(&done.not_here));
     }
     if !done.ours.is_empty() {
-        let _ = writeln!(text, "changed here since, and left so: {}", some(&done.ours));
+        let _ = writeln!(text, "changed in this loop since, not replaced: {}", some(&done.ours));
     }
     text
 }

@@ -10,13 +10,13 @@ use std::time::Instant;
 
 /// Copy the loop's models, history and reports to S3 or a directory, so that another machine can pull them
 ///
-/// PLACE is s3://BUCKET/PREFIX, file:///DIRECTORY or a directory. Files are stored under their SHA-256; what is there is not
-/// sent again, also after a run that was cut. The list of files comes last, and only if nobody else pushed meanwhile. A place
-/// whose history has a line that this loop does not is never overwritten: pull first.
+/// PLACE is s3://BUCKET/PREFIX, file:///DIRECTORY or a directory. Files are stored under their SHA-256; existing files are
+/// not sent again, also after an interrupted run. The list of files is written last, and only if no other push ran
+/// meanwhile. If the history in PLACE has a line that this loop lacks, push is refused: pull first.
 ///
-/// Sent: mlloop.toml, the audit chain, every version, reports and requests for approval. With --data also the labels, the feedback,
-/// the reference, and what is kept for `audit replay`; once they are there, they are kept up to date. Versions themselves hold some
-/// rows (golden.csv, added.csv). Never sent: the prediction log, current tables, the inbox, the run log, secrets/.
+/// Sent: mlloop.toml, the audit chain, every version, reports and requests for approval. With --data also the labels, the
+/// feedback, the reference, and the files kept for `audit replay`; later pushes then keep them up to date. Versions contain
+/// some rows (golden.csv, added.csv). Never sent: the prediction log, current tables, the inbox, the run log, secrets/.
 ///
 /// Keys come from the environment only, as for tables in S3 (docs/databases.md).
 ///
@@ -24,19 +24,19 @@ use std::time::Instant;
 ///   mlloop push s3://models/churn --data --dry-run
 ///   mlloop push /mnt/backup/churn --data
 ///
-/// Exit status: 0 something new is there, 1 nothing new, 2 error.
+/// Exit status: 0 something new was fetched, 1 nothing new, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// s3://BUCKET/PREFIX, file:///DIRECTORY or a directory
     place: String,
-    /// Send labels, feedback, the reference and what is kept for replays too
+    /// Also send labels, feedback, the reference and the files kept for replays
     #[arg(long)]
     data: bool,
-    /// Read every object that the place has, and send again what is missing or damaged
+    /// Read every object in PLACE, and send missing or damaged ones again
     #[arg(long)]
     recheck: bool,
-    /// Only say what would be sent
+    /// Only show what would be sent
     #[arg(long)]
     dry_run: bool,
 }
@@ -60,11 +60,11 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
 fn readable(done: &Pushed, style: Style) -> String {
     let place = style.bold(&name(&done.place));
     let mut text = match (done.changed, done.dry_run) {
-        (false, _) => format!("{place} has everything already, up to line {} of the history\n", done.line),
-        (true, true) => format!("{place} would get {} and {}\n", lines(done.new_lines, "new "), files(done.sent)),
+        (false, _) => format!("{place} is up to date, at line {} of the history\n", done.line),
+        (true, true) => format!("would send {} and {} to {place}\n", lines(done.new_lines, "new "), files(done.sent)),
         (true, false) => {
             let (new, sent, all) = (lines(done.new_lines, "new "), files(done.sent), files(done.all));
-            format!("{place} got {new} and {sent}; it has {all}, up to line {}\n", done.line)
+            format!("sent {new} and {sent} to {place}; it has {all}, up to line {}\n", done.line)
         }
     };
     // Writing to a String cannot fail.
@@ -72,7 +72,7 @@ fn readable(done: &Pushed, style: Style) -> String {
         let _ = writeln!(text, "not sent (--data sends them): {}", some(&done.left_out));
     }
     if !done.theirs.is_empty() {
-        let _ = writeln!(text, "newer there, and left so (pull brings them): {}", some(&done.theirs));
+        let _ = writeln!(text, "newer in the copy, not replaced (`mlloop pull` fetches them): {}", some(&done.theirs));
     }
     text
 }

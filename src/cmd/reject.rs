@@ -6,27 +6,27 @@ use mlloop::retrain::approval;
 use serde_json::json;
 use std::time::Instant;
 
-/// Turn down a promotion or a retraining that waits for a person
+/// Reject a promotion or a retraining that waits for approval
 ///
-/// After a promotion was turned down, the version stays stored and is the challenger no more. After a retraining was, all
-/// stays as it is; `mlloop run` asks again once min_new_labels more labels have come, or after approval_days.
+/// A rejected version stays stored, but is no longer the challenger. A rejected retraining changes nothing; `mlloop run`
+/// asks again after min_new_labels more labels, or after approval_days.
 ///
 ///   mlloop reject v0002-3f9a12c4 --by ann \
 ///       --reason "the drop in June is not understood"
 ///   mlloop reject retrain-81c0de77 --by ann \
 ///       --reason "the labels of June are not checked yet"
 ///
-/// Exit status: 0 rejected, 2 error: no such request, or it has been decided.
+/// Exit status: 0 rejected, 2 error: no such request, or it was already decided.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The request, as `run`, `promote` and `status` name it
     #[arg(value_name = "ID")]
     id: String,
-    /// Who turns it down
+    /// Who rejects it
     #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: String,
-    /// Why
+    /// The reason
     #[arg(long, value_name = "TEXT")]
     reason: String,
 }
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         ctx.log("reject", started, json!({ "id": request.id, "by": args.by }))?;
         let id = request.id.clone();
         out.answer(&TurnedDown { request }, |style| {
-            format!("{} is rejected: {}; nothing is changed\n", style.bold(&id), args.reason)
+            format!("{} is rejected: {}; nothing was changed\n", style.bold(&id), args.reason)
         })?;
         return Ok(Outcome::Yes);
     }

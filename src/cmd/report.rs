@@ -3,19 +3,19 @@ use anyhow::Result;
 use mlloop::printable::printable;
 use mlloop::summary::summarise;
 
-/// Say where the loop stands on one page: the verdict, the drift, and the metrics before and after
+/// Summarise the loop on one page: the verdict, the drift, and the metrics before and after
 ///
-/// Made of what the last `monitor` and `promote` wrote to reports/ and of the versions; nothing is computed anew. Markdown
-/// is what the summary of a GitHub job and a comment on a pull request take; JSON is for programs.
+/// The page is built from the versions and from the last reports of `monitor` and `promote`; nothing is recomputed.
+/// Markdown suits the summary of a GitHub job or a comment on a pull request; JSON suits programs.
 ///
 ///   mlloop report >> "$GITHUB_STEP_SUMMARY"
 ///   mlloop report --json | jq -r .retrain
 ///
-/// Exit status: 0 there is something to tell, 1 neither a report nor a version yet, 2 error.
+/// Exit status: 0 the page has content, 1 no report and no version yet, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// The form of the page
+    /// The format of the page
     #[arg(long, value_enum, default_value = "markdown", value_name = "FORMAT")]
     format: Format,
 }

@@ -9,44 +9,44 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Fit a challenger on the reference and what people and time have said since
+/// Fit a challenger on the reference and newly labelled rows
 ///
-/// Labels of data/labels.csv, and rows of [monitor] current whose target is filled in, join their features by id; a label
-/// for a row of the reference corrects it. The parameters are those of production, unless mlloop.toml was edited since.
-/// The result is always a challenger: `mlloop promote` decides.
+/// New labels come from data/labels.csv and from rows of [monitor] current whose target is filled in; they are joined with
+/// their features by id. A label for a row of the reference corrects it. The parameters are those of production, unless
+/// mlloop.toml was edited since. The result is always a challenger: `mlloop promote` decides about it.
 ///
-///   mlloop retrain --dry-run                  what would be used
+///   mlloop retrain --dry-run                  show what would be used
 ///   mlloop retrain
 ///   mlloop retrain new.csv
-///       learn from this table's outcomes, not from those of data/current.csv
+///       use the labelled rows of this table, not of data/current.csv
 ///   mlloop retrain --set max_depth=4 --set decision.imbalance=weights
 ///   mlloop retrain --force
-///       also with few new labels, or soon after the last one
+///       ignore min_new_labels and cooldown_hours
 ///
-/// Exit status: 0 there is a challenger, 1 nothing is new (or it is too soon), 2 error, 3 too few new labels.
+/// Exit status: 0 there is a challenger, 1 nothing new (or too soon), 2 error, 3 too few new labels.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// What arrived, whose filled-in targets are learned from; by default [monitor] current
+    /// Current rows; those with a target are used for training (default: [monitor] current)
     #[arg(value_name = "TABLE")]
     table: Option<PathBuf>,
-    /// Say what would be used; change nothing
+    /// Show what would be used; change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Also with few new labels, or soon after the last one
+    /// Retrain also with few new labels, or soon after the last retrain
     #[arg(long)]
     force: bool,
-    /// Who asks: the name that goes into the audit chain; where a promotion needs approval, somebody else gives it
+    /// Who requests it, for the audit chain; where a promotion needs approval, another person must give it
     #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
-    /// Leave out rows that do not fit, and report them
+    /// Skip invalid rows, and report them
     #[arg(long)]
     skip_invalid: bool,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let started = Instant::now();
-    // The loop is looked at first, so that a directory without one gets no lock file.
+    // Checked first, to create no lock file in a directory without a loop.
     ctx.workspace.config()?;
     let lock = match args.dry_run {
         true => None,
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let current = args.table.as_deref().map(Spool::new).transpose()?;
     if let Some(set) = ctx.workspace.settings().iter().find(|set| set.key.starts_with("split.")) {
         bail!(
-            "{} {}={}: a challenger is split like production, or rows would judge what they taught",
+            "{} {}={}: a challenger must be split like production; otherwise training rows would evaluate it",
             set.from,
             set.key,
             set.value
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     Ok(outcome(found.done))
 }
 
-/// The exit status of what came of it.
+/// The exit status of the result.
 pub(crate) fn outcome(done: RetrainOutcome) -> Outcome {
     match done {
         RetrainOutcome::Retrained | RetrainOutcome::Already | RetrainOutcome::Would => Outcome::Yes,
@@ -96,17 +96,17 @@ pub(crate) fn outcome(done: RetrainOutcome) -> Outcome {
     }
 }
 
-/// What people are told of a new challenger.
+/// The notice of a new challenger.
 pub(crate) fn notice(found: &Retrained) -> Option<Notice> {
     let version = found.version.filter(|_| found.done == RetrainOutcome::Retrained)?;
     let gate = found.gate.as_deref().unwrap_or("not measured");
     Some(Notice::new(Kind::Retrained, version.to_string(), found.sentence.clone()).with(&format!("gate rows: {gate}")))
 }
 
-/// What helps when there was nothing to learn from.
+/// The next step when there was nothing to train on.
 pub(crate) fn next(done: RetrainOutcome) -> Option<&'static str> {
     let is_starved = matches!(done, RetrainOutcome::Nothing | RetrainOutcome::TooFew);
-    is_starved.then_some("mlloop label-export -n 300   chooses rows for people to label")
+    is_starved.then_some("mlloop label-export -n 300   (choose rows for people to label)")
 }
 
 fn readable(found: &Retrained, style: Style) -> String {
@@ -119,13 +119,13 @@ fn readable(found: &Retrained, style: Style) -> String {
     let places: Vec<String> = plan.features_from.iter().map(|(from, n)| format!("{n} from {from}")).collect();
     let rows = [
         (plan.n_reference, "rows of the reference".to_owned()),
-        (plan.n_corrected, "of them with another label by now".to_owned()),
+        (plan.n_corrected, "of them with a corrected label".to_owned()),
         (plan.n_confirmed, "of them with the same label".to_owned()),
-        (plan.n_added, format!("labelled rows come to them ({})", places.join(", "))),
+        (plan.n_added, format!("labelled rows added ({})", places.join(", "))),
         (plan.n_without_features, "labelled rows without features, not used".to_owned()),
-        (plan.n_conflicts, "rows on which people differ, not used".to_owned()),
-        (plan.n_by_models, "labels by models, never used".to_owned()),
-        (plan.n_new, "rows with labels that no version has learned from".to_owned()),
+        (plan.n_conflicts, "rows with conflicting labels, not used".to_owned()),
+        (plan.n_by_models, "labels made by models, never used".to_owned()),
+        (plan.n_new, "rows with labels that no version was trained on".to_owned()),
     ];
     for (n, what) in rows.into_iter().filter(|(n, _)| *n > 0) {
         let _ = writeln!(text, "{n:>8}  {what}");

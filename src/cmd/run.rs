@@ -18,54 +18,54 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// Go around the loop once: monitor, retrain when there is a reason, promote what earned it, tell people
+/// Run one round of the loop: monitor, retrain if there is a reason, promote if better, notify
 ///
-/// Meant for a crontab: it is safe to start twice, takes up a round that was interrupted, and never waits for an answer
-/// unless a person sits at the terminal. A rollout (`ab-start --strategy`) takes its step when it is due and nothing
-/// became worse; while an experiment runs, nothing is promoted. With [retrain] or [promote] approval = "manual" a person
-/// is asked there; elsewhere the request stays open for `mlloop approve`.
+/// Meant for a crontab: it is safe to start twice, and it resumes an interrupted round. It asks questions only at a
+/// terminal. A rollout (`ab-start --strategy`) takes its next step when it is due and no guardrail broke; while an
+/// experiment runs, nothing is promoted. With [retrain] or [promote] approval = "manual" it asks for approval at a
+/// terminal; otherwise the request stays open for `mlloop approve`.
 ///
 ///   mlloop run   17 * * * *  mlloop -C loops/churn run -q
-///   mlloop run new.csv                        what arrived is in this table
-///   mlloop run --yes --by ann                 agree in advance to what waits
-///   mlloop run --force                        retrain whatever monitor finds
-///   mlloop run --step retrain                 one step, for schedulers
+///   mlloop run new.csv                        the current rows are in this table
+///   mlloop run --yes --by ann                 approve in advance
+///   mlloop run --force                        retrain for any result of monitor
+///   mlloop run --step retrain                 one step only, for schedulers
 ///
-/// Where a retraining needs approval, ann may ask for one and agree to it; somebody else promotes what comes of it:
+/// If retraining needs approval, ann may request one and approve it; another person must approve the promotion:
 ///
 ///   mlloop run --force --yes=retraining --by ann
 ///
-/// Exit status: 0 another version is in production (with --step: there is a reason, or a challenger), 1 no reason,
-/// nothing new, or refused, 2 error, 3 cannot tell, 4 waiting for approval.
+/// Exit status: 0 a new version is in production (with --step: there is a reason, or a challenger), 1 no reason, nothing
+/// new, or refused, 2 error, 3 cannot tell, 4 waiting for approval.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// What arrived; by default [monitor] current. Both monitor and retrain look at it
+    /// The current rows, for monitor and retrain (default: [monitor] current)
     #[arg(value_name = "TABLE")]
     table: Option<PathBuf>,
-    /// Retrain whatever is found, and however few labels are new
+    /// Retrain for any result of monitor, and with any number of new labels
     #[arg(long)]
     force: bool,
-    /// Take this step alone: is there a reason; train a challenger, whatever the reason; ask the gate
+    /// Run only this step: monitor, retrain (without asking for a reason), or promote
     #[arg(long, value_name = "STEP", value_parser = one_of(Step::NAMES, str::parse::<Step>))]
     step: Option<Step>,
-    /// Agree to a retraining or a promotion that waits for approval, or to one of the two alone
+    /// Approve a retraining or a promotion that waits for approval, or only one of the two kinds
     #[arg(long, value_name = "WHAT", conflicts_with = "no", num_args = 0..=1, require_equals = true,
         default_missing_value = "all", value_parser = one_of(Yes::NAMES, str::parse::<Yes>))]
     yes: Option<Yes>,
-    /// Turn down a retraining or a promotion that waits for approval
+    /// Reject a retraining or a promotion that waits for approval
     #[arg(long)]
     no: bool,
-    /// Who asks, or who answers with --yes or --no (then by default $USER): the name that goes into the audit chain. Who
-    /// asks by name, or with --force, cannot agree to the promotion too
+    /// Who requests, or who answers with --yes or --no (default then: $USER), for the audit chain. A person who requests
+    /// by name, or with --force, cannot also approve the promotion
     #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
-    /// Leave out rows that do not fit, and report them
+    /// Skip invalid rows, and report them
     #[arg(long)]
     skip_invalid: bool,
 }
 
-/// What `--yes` agrees to.
+/// What `--yes` approves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Yes {
     All,
@@ -93,7 +93,7 @@ impl FromStr for Yes {
             "all" => Ok(Self::All),
             "retraining" => Ok(Self::Retraining),
             "promotion" => Ok(Self::Promotion),
-            _ => Err(format!("there are {}", Self::NAMES.join(", "))),
+            _ => Err(format!("choose {}", Self::NAMES.join(", "))),
         }
     }
 }
@@ -104,7 +104,7 @@ impl Args {
         self.by.as_deref().map(str::trim).filter(|by| !by.is_empty())
     }
 
-    /// Who asks. Who only answers has not asked: the reasons are the loop's own.
+    /// Who requests. A person who only answers has not requested: the reasons are the loop's own.
     fn asks(&self) -> Option<&str> {
         self.named().filter(|_| self.force || !self.answers())
     }
@@ -113,7 +113,7 @@ impl Args {
         self.yes.is_some() || self.no
     }
 
-    /// Who answers, where nobody is at the terminal to say it.
+    /// Who answers, without a person at the terminal.
     fn answerer(&self) -> Option<String> {
         #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
         let user = || std::env::var("USER").ok().filter(|user| !user.trim().is_empty());
@@ -125,7 +125,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let started = Instant::now();
     ctx.workspace.config()?;
     if args.answers() && args.answerer().is_none() {
-        bail!("--yes and --no need --by NAME: somebody has to answer for it");
+        bail!("--yes and --no need --by NAME, for the audit chain");
     }
     let lock = ctx.lock_with_labels()?;
     let steps = ctx.progress.steps();
@@ -145,7 +145,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let mut round = round::run(&ctx.workspace, &lock, &request)?;
     steps.finish();
     round.rejects().for_each(|rejects| ctx.progress.rejects(rejects));
-    // Nobody else has to wait while a person thinks.
+    // Do not hold the lock while a person thinks.
     drop(lock);
     while let Some(agreed) = decide(args, ctx, &mut round)? {
         let lock = lock_again(ctx)?;
@@ -181,20 +181,20 @@ pub(super) fn outcome(done: RoundOutcome) -> Outcome {
     }
 }
 
-/// The lock once more, for what the round has found: it is not given up as soon as a verb that has done nothing yet.
+/// Takes the lock again to finish the round: it waits longer than a verb that has done nothing yet.
 fn lock_again(ctx: &Context) -> Result<Lock> {
     const LEAST: Duration = Duration::from_secs(10);
     Ok(ctx.workspace.lock_within(ctx.workspace.patience().max(LEAST))?)
 }
 
-/// A retraining that somebody agreed to.
+/// A retraining that was approved.
 struct Agreed {
     ticket: Ticket,
     by: String,
 }
 
-/// Carries out what a person says of a waiting request: on the command line, or asked at a terminal. A retraining that
-/// is agreed to is still to be done.
+/// Carries out a person's decision on a waiting request: from the command line, or asked at a terminal. An approved
+/// retraining still has to be run.
 fn decide(args: &Args, ctx: &Context, round: &mut Round) -> Result<Option<Agreed>> {
     let Some(ticket) = round.request.clone().filter(|_| round.done == RoundOutcome::Waiting) else { return Ok(None) };
     let own = args.named().is_some_and(|by| ticket.is_of(by));
@@ -211,38 +211,39 @@ fn decide(args: &Args, ctx: &Context, round: &mut Round) -> Result<Option<Agreed
         None => ask_name()?,
     };
     if agrees && ticket.is_of(&by) {
-        ctx.progress.note(format_args!("{by} asked for it, so somebody else has to agree: the request stays open"));
+        ctx.progress
+            .note(format_args!("{by} requested it, so another person has to approve it: the request stays open"));
         return Ok(None);
     }
     if by.is_empty() {
-        ctx.progress.note("nobody said who answers, so the request stays open");
+        ctx.progress.note("no name was given, so the request stays open");
         return Ok(None);
     }
-    const WHY: &str = "turned down by `mlloop run`";
+    const WHY: &str = "rejected by `mlloop run`";
     match (ticket.asks, agrees) {
         (Asks::Retraining, true) => return Ok(Some(Agreed { ticket, by })),
         (Asks::Retraining, false) => {
             let lock = lock_again(ctx)?;
             approval::reject(&ctx.workspace, &lock, &ticket.id, &by, WHY, ctx.now)?;
-            round.decided(RoundOutcome::Rejected, round.production, &format!("{by} turned the retraining down."));
+            round.decided(RoundOutcome::Rejected, round.production, &format!("{by} rejected the retraining."));
         }
         (Asks::Promotion, true) => {
             let lock = lock_again(ctx)?;
             let decided = gate::approve(&ctx.workspace, &lock, &ticket.id, &by, ctx.now)?;
-            let sentence = format!("{} is production now: {by} agreed.", ticket.version);
+            let sentence = format!("{} is now in production: {by} approved it.", ticket.version);
             round.decided(RoundOutcome::Promoted, decided.production, &sentence);
         }
         (Asks::Promotion, false) => {
             let lock = lock_again(ctx)?;
             let decided = gate::reject(&ctx.workspace, &lock, &ticket.id, &by, WHY, ctx.now)?;
-            let sentence = format!("{by} turned {} down.", ticket.version);
+            let sentence = format!("{by} rejected {}.", ticket.version);
             round.decided(RoundOutcome::Rejected, decided.production, &sentence);
         }
     }
     Ok(None)
 }
 
-/// Asks who answers, where neither --by nor the environment says it; empty when nobody says.
+/// Asks for the name, where neither --by nor the environment has it; empty without an answer.
 fn ask_name() -> io::Result<String> {
     write!(io::stderr(), "Your name, for the audit chain: ")?;
     let mut name = String::new();
@@ -250,7 +251,7 @@ fn ask_name() -> io::Result<String> {
     Ok(name.trim().to_owned())
 }
 
-/// Asks at the terminal; any other answer than yes and no leaves the request open.
+/// Asks at the terminal; any answer except yes and no leaves the request open.
 fn ask(ticket: &Ticket) -> io::Result<Option<bool>> {
     let sentence = printable::message(&ticket.sentence);
     let question = match ticket.asks {
@@ -267,7 +268,7 @@ fn ask(ticket: &Ticket) -> io::Result<Option<bool>> {
     })
 }
 
-/// Tells people of all that happened in the round.
+/// Notifies all that happened in the round.
 pub(super) fn tell(ctx: &Context, round: &Round) -> Delivery {
     if let Some(report) = &round.report {
         notices::drift(ctx, report, Format::ALL);
@@ -284,12 +285,12 @@ pub(super) fn tell(ctx: &Context, round: &Round) -> Delivery {
     if let Some(Exported { batch: Some(batch), files, n, .. }) = &round.labels {
         let file = files.first().map(|file| file.display().to_string()).unwrap_or_default();
         let notice = Notice::new(Kind::LabelsWanted, batch, format!("{n} rows wait to be labelled"));
-        notices.push(notice.with(&format!("{file}\nfill in the target, then mlloop label-import")));
+        notices.push(notice.with(&format!("{file}\nfill in the target, then run mlloop label-import")));
     }
     let asked = round.promotion.as_ref().is_none_or(|found| found.done == PromoteOutcome::Waiting);
     if let Some(ticket) = round.request.as_ref().filter(|_| asked && round.done == RoundOutcome::Promoted) {
         let version = ticket.version;
-        notices.push(notices::promoted(ctx, ticket, &format!("{version} is production now")));
+        notices.push(notices::promoted(ctx, ticket, &format!("{version} is now in production")));
     }
     notices::tell(ctx, notices)
 }
@@ -297,8 +298,10 @@ pub(super) fn tell(ctx: &Context, round: &Round) -> Delivery {
 pub(super) fn readable(round: &Round, style: Style) -> String {
     let production = round.production.map_or_else(|| "none".to_owned(), |version| version.to_string());
     let next = match (&round.retrain, &round.promotion) {
-        // What was handed out is not to be handed out again.
-        _ if round.labels.is_some() => Some("fill in the target of these rows, then mlloop label-import".to_owned()),
+        // The rows of an open batch must not be exported again.
+        _ if round.labels.is_some() => {
+            Some("fill in the target of these rows, then run mlloop label-import".to_owned())
+        }
         (_, Some(promotion)) => promote::next(promotion),
         (Some(found), None) => retrain::next(found.done).map(str::to_owned),
         (None, None) => None,

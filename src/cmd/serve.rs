@@ -19,71 +19,71 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Answer predictions over HTTP, with what is in production
+/// Serve predictions of the production version over HTTP
 ///
-/// JSON in and out, one row or many; rows name their features as the training table did. Every prediction is in
-/// predictions/ before its answer leaves. A promotion, a rollback or a change of the experiment is taken up within a
-/// second, and no request fails for it. /docs describes the endpoints.
+/// JSON in and out, one row or many; feature names are those of the training table. Every prediction is logged in
+/// predictions/ before its response is sent. Promotions, rollbacks and changes of the experiment take effect within a
+/// second, without a failed request. /docs describes the endpoints.
 ///
 ///   mlloop serve                                  on http://127.0.0.1:8080
 ///   curl -s localhost:8080/predict -H 'Content-Type: application/json' \
 ///       -d '{"months": 3, "contract": "monthly"}'
 ///   mlloop serve --port 0 -o serve.json
-///       on any free port, which serve.json then names
-///   mlloop serve --run-every 1h   and go around the loop each hour
-///   mlloop serve --run-at new_rows   and whenever enough labelled rows came
+///       on any free port; serve.json has the address
+///   mlloop serve --run-every 1h   and run the loop every hour
+///   mlloop serve --run-at new_rows   and after enough new labelled rows
 ///   MLLOOP_PREDICT_TOKEN=… mlloop serve --host 0.0.0.0 --tls-cert cert.pem \
 ///       --tls-key key.pem
 ///
-/// Environment: MLLOOP_TOKEN is the bearer token of endpoints that change something (without one they are closed),
-/// MLLOOP_PREDICT_TOKEN that of everything else but /health and /ready (without one every program on this machine may
-/// ask). Where other machines can reach the server, one of the two must be set; MLLOOP_TOKEN alone then serves for both.
+/// Environment: MLLOOP_TOKEN is the bearer token for endpoints that change something (without it they are closed).
+/// MLLOOP_PREDICT_TOKEN is the token for all other endpoints except /health and /ready (without it every program on this
+/// machine has access). If other machines can reach the server, one of the two must be set; MLLOOP_TOKEN alone covers both.
 ///
-/// SIGTERM or SIGINT: no new connections; requests that began are finished within --grace. A second signal ends it at once.
+/// On SIGTERM or SIGINT: no new connections; running requests may finish within --grace. A second signal stops at once.
 ///
-/// Exit status: 0 it was asked to stop, 2 error.
+/// Exit status: 0 stopped by a signal, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The address to listen on
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     host: String,
-    /// The port (8080; of `dashboard` 8050); 0 takes a free one
+    /// The port (default: 8080; for `dashboard` 8050); 0 takes a free one
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
     /// Open the pages in a browser
     #[arg(long)]
     open: bool,
-    /// Show pages only to who has signed in
+    /// Show pages only after sign-in
     #[arg(long)]
     private: bool,
-    /// Who may sign in to the pages beside the owner of MLLOOP_TOKEN: lines of name:role:sha256 of a token, with the roles
+    /// More users who may sign in, besides the owner of MLLOOP_TOKEN: lines of name:role:sha256 of a token; the roles are
     /// viewer, labeller and approver
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
-    /// Another name that requests may be sent to, such as that of a proxy in front; may be repeated
+    /// Another allowed host name of requests, such as that of a reverse proxy; may be repeated
     #[arg(long, value_name = "NAME", value_parser = host_name)]
     allow_host: Vec<String>,
-    /// Let other machines ask without a token
+    /// Allow requests of other machines without a token
     #[arg(long)]
     insecure: bool,
-    /// Also go around the loop (`mlloop run`) so often, beside serving: 1h, 30m
+    /// Also run the loop (`mlloop run`) at this interval: 1h, 30m
     #[arg(long, value_name = "TIME", value_parser = interval)]
     run_every: Option<Duration>,
-    /// Also go around the loop when this trigger of [monitor.triggers] is reached; may be repeated
+    /// Also run the loop when this trigger of [monitor.triggers] is reached; may be repeated
     #[arg(long, value_name = "TRIGGER", value_parser = standing::NAMES)]
     run_at: Vec<String>,
-    /// When a prediction is safe enough in the log to be answered: always (synced to the disk; what waits is synced
-    /// together), batch (written; synced once a second), off (written)
+    /// When a response is sent: always (after the log is synced to disk; concurrent requests share a sync), batch (after
+    /// writing the log; synced once a second), off (after writing; never synced)
     #[arg(long, value_enum, value_name = "WHEN", default_value = "always")]
     log_sync: LogSync,
     /// Do not log predictions
     #[arg(long, conflicts_with = "log_sync")]
     no_log: bool,
-    /// About how many rows are kept in memory for windows over earlier rows, per version; beyond it the oldest leave
+    /// About how many rows to keep in memory for windows over earlier rows, per version; the oldest are dropped
     #[arg(long, value_name = "N", value_parser = up_to(100_000_000), default_value_t = 1_000_000)]
     past_rows: usize,
-    /// Also answer Label Studio as its ML backend, under /label-studio: predictions for the people who label, not logged
+    /// Also serve as ML backend of Label Studio, under /label-studio: predictions for annotators, not logged
     #[arg(long)]
     label_studio: bool,
     /// Certificate chain in PEM form
@@ -92,25 +92,25 @@ pub(crate) struct Args {
     /// Its private key in PEM form
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Largest body in bytes; a larger one is answered with 413
+    /// Maximum size of a request body in bytes; a larger one gets status 413
     #[arg(long, value_name = "BYTES", value_parser = up_to(1 << 30), default_value_t = Limits::default().max_body_bytes)]
     max_body: usize,
-    /// Most rows of one request; more are answered with 413
+    /// Maximum rows per request; more get status 413
     #[arg(long, value_name = "N", value_parser = up_to(1_000_000), default_value_t = Limits::default().max_rows)]
     max_rows: usize,
-    /// Most requests answered at once; the next is answered with 503 and Retry-After
+    /// Maximum concurrent requests; further ones get status 503 with Retry-After
     #[arg(long, value_name = "N", value_parser = up_to(1_000_000), default_value_t = Limits::default().max_in_flight)]
     max_in_flight: usize,
-    /// Most open connections
+    /// Maximum open connections
     #[arg(long, value_name = "N", value_parser = up_to(1_000_000), default_value_t = Limits::default().max_connections)]
     max_connections: usize,
-    /// Most open connections of one client's address
+    /// Maximum open connections per client address
     #[arg(long, value_name = "N", value_parser = up_to(1_000_000), default_value_t = Limits::default().max_per_address)]
     max_per_address: usize,
-    /// How long a client may take for its headers, its body or its answer, and a connection may idle: 30s, 500ms, 2m
+    /// Timeout for receiving headers or body, for sending the response, and for idle connections: 30s, 500ms, 2m
     #[arg(long, value_name = "TIME", value_parser = patience, default_value = "30s")]
     patience: Duration,
-    /// How long requests that began may take after the first signal to stop
+    /// Time that running requests may take after the first stop signal
     #[arg(long, value_name = "TIME", value_parser = grace, default_value = "10s")]
     grace: Duration,
 }
@@ -120,7 +120,7 @@ fn up_to(most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=most)
 }
 
-/// A name or an address as a `Host` has it, without what stands around it.
+/// A name or an address as in a `Host` header, without brackets and trailing dot.
 fn host_name(text: &str) -> Result<String, String> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     if let Ok(address) = bare.parse::<std::net::Ipv6Addr>() {
@@ -184,7 +184,7 @@ impl Pages {
 /// long as without (two runs each on 32 561 rows: 10.6 and 10.5 s of CPU) in less memory.
 const GIVE_BACK: [(&str, &str); 2] = [("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
 
-/// Begins this program anew, as the same process, so that it gives back memory; unless somebody chose how memory is kept.
+/// Restarts this program in the same process with settings that return memory; unless the user has set them.
 fn give_back_memory() {
     let is_chosen = |(name, _): &(&str, &str)| std::env::var_os(name).is_some();
     if cfg!(not(target_env = "gnu")) || GIVE_BACK.iter().any(is_chosen) {
@@ -195,7 +195,7 @@ fn give_back_memory() {
     if let Some(own) = args.next() {
         anew.arg0(own);
     }
-    // It only returns where it cannot be done: then memory is kept, which harms nobody.
+    // It returns only on failure: then memory is kept, which is harmless.
     let _ = anew.args(args).envs(GIVE_BACK).exec();
 }
 
@@ -217,7 +217,7 @@ pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages)
         args.warn(ctx, &settings, tls.is_some());
         let state = App::open(ctx.workspace.clone().waiting(Duration::ZERO), &settings)?;
         if state.production().is_none() {
-            ctx.progress.note("note: no version is in production yet; predictions are answered with 503");
+            ctx.progress.note("note: no version is in production yet; predictions get status 503");
         }
         let listener = TcpListener::bind(&addresses[..]).await.with_context(cannot)?;
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -240,12 +240,12 @@ pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages)
         let version = told.version.map_or_else(|| "no version yet".to_owned(), |version| version.to_string());
         let page = pages.address(&told.url);
         out.answer(&told, |style| {
-            format!("{version} answers at {}\npages: {}\n", style.bold(&told.url), style.bold(&page))
+            format!("{version} serves at {}\npages: {}\n", style.bold(&told.url), style.bold(&page))
         })?;
         if pages.own_token.is_some() && out.wants_json() {
             ctx.progress.note(
-                "note: the token that was made for this run is not in this answer, so nobody can sign in: set MLLOOP_TOKEN, \
-                or ask with --text for the address that carries it",
+                "note: JSON output does not contain the token of this run, so nobody can sign in: set MLLOOP_TOKEN, \
+                or use --text to print the address with the token",
             );
         }
         if pages.open {
@@ -313,7 +313,7 @@ impl Args {
         Ok(Dashboard::open(ctx.workspace.clone(), settings)?)
     }
 
-    /// Says aloud what others could do.
+    /// Warns about what other machines can do.
     fn warn(&self, ctx: &Context, settings: &ServeSettings, is_tls: bool) {
         if settings.is_local {
             return;
@@ -321,12 +321,12 @@ impl Args {
         if settings.predict_token.is_none() {
             let host = &self.host;
             ctx.progress.note(format_args!(
-                "warning: --insecure: every machine that reaches {host} may ask for predictions and read what the server \
-                 says of its models"
+                "warning: --insecure: every machine that reaches {host} can request predictions and read the server's \
+                 information about its models"
             ));
         }
         if !is_tls {
-            ctx.progress.note("warning: without --tls-cert, rows, answers and tokens are readable on the network");
+            ctx.progress.note("warning: without --tls-cert, rows, predictions and tokens are readable on the network");
         }
     }
 
@@ -345,12 +345,12 @@ impl Args {
         #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
         let token = |name: &str| std::env::var(name).ok().filter(|token| !token.trim().is_empty());
         let change = token("MLLOOP_TOKEN");
-        // Who may change may ask; where others can reach the server, nobody else may.
+        // MLLOOP_TOKEN also covers predictions, if other machines can reach the server.
         let predict = token("MLLOOP_PREDICT_TOKEN").or_else(|| change.clone().filter(|_| !is_local && !self.insecure));
         anyhow::ensure!(
             is_local || predict.is_some() || self.insecure,
-            "--host {}: other machines can reach it, so it needs a token: set MLLOOP_PREDICT_TOKEN (or --insecure, to let \
-             everybody ask)",
+            "--host {}: other machines can reach it, so it needs a token: set MLLOOP_PREDICT_TOKEN (or --insecure, to allow \
+             everybody)",
             self.host
         );
         #[expect(clippy::disallowed_methods, reason = "a server lives on, so its clock must")]
@@ -358,7 +358,7 @@ impl Args {
         let is_name = self.host.parse::<std::net::IpAddr>().is_err();
         Ok(ServeSettings {
             now,
-            // Two servers, or one after a restart, must not give two requests the same name.
+            // Two servers, or one after a restart, must not give two requests the same id.
             seed: (ctx.now.as_nanosecond() as u64) ^ u64::from(std::process::id()).rotate_left(32),
             limits: Limits {
                 max_body_bytes: self.max_body,
@@ -385,7 +385,7 @@ impl Args {
                 set: ctx.workspace.settings().iter().filter(|set| set.from == "--set").map(Setting::pair).collect(),
             },
             tell: |fault| {
-                // A closed stderr is no reason to fail.
+                // A closed stderr must not fail the command.
                 let _ = writeln!(std::io::stderr(), "mlloop: {}", printable::message(fault));
             },
         })

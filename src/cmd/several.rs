@@ -26,7 +26,7 @@ pub(crate) fn loops(global: &Global) -> Option<Vec<PathBuf>> {
     })
 }
 
-/// What a part of a pattern stands for in a directory, by name.
+/// The entries of a directory that match a part of a pattern, by name.
 fn below(dir: &Path, part: &str) -> Vec<PathBuf> {
     if !part.contains(['*', '?', '[']) {
         return vec![dir.join(part)];
@@ -79,7 +79,7 @@ fn holds(set: &str, letter: char) -> bool {
     false
 }
 
-/// What came of one loop.
+/// The result of one loop.
 struct Answer {
     dir: String,
     status: i32,
@@ -89,15 +89,18 @@ struct Answer {
 
 /// Runs `verb` in each loop, one after another, and sums up.
 ///
-/// The exit status is 2 when any loop failed, else 4 when any waits for a person, else 0 when any said yes, else 3 when
+/// The exit status is 2 when any loop failed, else 4 when any waits for approval, else 0 when any said yes, else 3 when
 /// any cannot tell, else 1.
 pub(crate) fn run(verb: &str, dirs: &[PathBuf], global: &Global, out: &mut Output) -> Result<Outcome> {
     ensure!(
         ["status", "run", "report"].contains(&verb),
-        "-C names several loops: status, run and report work on several"
+        "-C matches several loops: only status, run and report work on several"
     );
     if dirs.is_empty() {
-        bail!("-C {}: no directory with a mlloop.toml fits", global.dir.as_deref().unwrap_or(Path::new("")).display());
+        bail!(
+            "-C {}: no matching directory has a mlloop.toml",
+            global.dir.as_deref().unwrap_or(Path::new("")).display()
+        );
     }
     let answers = dirs.iter().map(|dir| ask(dir, verb)).collect::<Result<Vec<_>>>()?;
     let json: Vec<OfLoop> = answers
@@ -208,7 +211,7 @@ fn word(status: i32) -> &'static str {
     }
 }
 
-/// What a loop said, in one line.
+/// A loop's result in one line.
 fn sentence(answer: &Answer) -> String {
     let of = |path: &str| answer.said.pointer(path).and_then(Value::as_str).map(str::to_owned);
     let first = ["/sentence", "/verdict/sentence", "/monitor/sentence", "/headline"].into_iter().find_map(of);

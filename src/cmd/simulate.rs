@@ -4,34 +4,34 @@ use mlloop::simulate::{Drift, SimulateRequest, Simulated, To, simulate};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Make traffic from a table: rows drawn at random under new ids, to a server or into the prediction log
+/// Simulate traffic: draw random rows of a table under new ids, for a server or the prediction log
 ///
-/// To try a loop before there is real traffic, and to see that drift is noticed. Without --to the rows are scored and
-/// logged here, as `predict --log` does; with it they are sent to POST /predict, with the token in MLLOOP_TOKEN or
-/// MLLOOP_PREDICT_TOKEN. Only for loops on trial: simulated rows are in the log like any others.
+/// Use it to try a loop before there is real traffic, and to check that drift is detected. Without --to the rows are
+/// scored and logged here, as by `predict --log`; with --to they are sent to POST /predict, with the token in MLLOOP_TOKEN
+/// or MLLOOP_PREDICT_TOKEN. Only for test loops: simulated rows are logged like real ones.
 ///
 ///   mlloop simulate   1000 rows of the reference, into the log
-///   mlloop simulate -n 500 --with-labels          and what became of each
+///   mlloop simulate -n 500 --with-labels          with the outcome of each row
 ///   mlloop simulate new.csv --rate 20 --to http://localhost:8080
 ///   mlloop simulate --drift monthly_charge --drift contract=monthly
 ///
-/// Exit status: 0 all rows went out, 2 error (what went out before stays).
+/// Exit status: 0 all rows were sent, 2 error (rows sent before it stay logged).
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// Where rows are drawn from, with replacement (default: the reference)
+    /// The table to draw rows from, with replacement (default: the reference)
     #[arg(value_name = "TABLE")]
     table: Option<PathBuf>,
-    /// How many rows
+    /// Number of rows
     #[arg(short, value_name = "N", default_value_t = 1000)]
     n: u64,
-    /// Rows a second (default: as fast as they are taken)
+    /// Rows per second (default: as fast as possible)
     #[arg(long, value_name = "N")]
     rate: Option<f64>,
-    /// Send what the target says of each row as its outcome
+    /// Also send the target value of each row as its outcome
     #[arg(long)]
     with_labels: bool,
-    /// Let a column drift: numbers rise by two standard deviations, categories become their rarest level; or set a value
+    /// Make a column drift: add two standard deviations to numbers, replace categories by the rarest level; or set a value
     #[arg(long, value_name = "COLUMN[=VALUE]")]
     drift: Vec<Drift>,
     /// The address of a server

@@ -4,30 +4,30 @@ use anyhow::Result;
 use mlloop::source::{By, Source};
 use std::path::PathBuf;
 
-/// Split a table that is here into data/reference.csv and data/current.csv
+/// Split a local table into data/reference.csv and data/current.csv
 ///
-/// The earliest rows become the reference (time), or the rows whose key has a low hash (hash): rows of one key are always
-/// on the same side. The same as `mlloop download TABLE --split`.
+/// With `--how time` the earliest rows become the reference. With `--how hash` a hash of the key decides: rows with the
+/// same key stay together. The same as `mlloop download TABLE --split`.
 ///
 ///   mlloop split all.csv   the earliest 70 % by the time column
 ///   mlloop split all.csv --how hash --by customer_id --reference 0.8
 ///
-/// Exit status: 0 both files are there, 1 they were there already, 2 error.
+/// Exit status: 0 both files were written, 1 they already existed, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// CSV (also .gz, .zip) or Parquet
     table: PathBuf,
-    /// What decides on which side a row is
+    /// How rows are assigned
     #[arg(long, value_name = "WAY", default_value = "time", value_parser = super::args::one_of(["time", "hash"], str::parse::<By>))]
     how: By,
-    /// The column with the time (also a number), or with the key that keeps rows together; by default it is found out
+    /// The column with the time (or a number), or with the key that keeps rows together (default: detected)
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
     /// Share of rows for the reference
     #[arg(long, value_name = "SHARE", default_value_t = 0.7)]
     reference: f64,
-    /// Replace files that differ
+    /// Overwrite files that differ
     #[arg(long)]
     force: bool,
     #[command(flatten)]

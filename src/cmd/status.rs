@@ -13,12 +13,12 @@ use mlloop::workspace::audit::Entry;
 use mlloop::workspace::event::GateVerdict;
 use std::fmt::Write as _;
 
-/// Show where the loop stands: versions, roles and metrics, the last verdict of the gate, what waits for approval
+/// Show the state of the loop: versions, roles, metrics, reasons to retrain, the last gate verdict, waiting approvals
 ///
 ///   mlloop status
 ///   mlloop status --json | jq .production
 ///
-/// Exit status: 0 there is a version in production, 1 there is none yet, 2 error.
+/// Exit status: 0 a version is in production, 1 none yet, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {}
@@ -62,7 +62,7 @@ fn experiment_line(experiment: &Running) -> String {
     let arm = |arm: &Share| format!("{} {} {:.1} %", arm.name, arm.version, 100.0 * arm.weight);
     let arms: Vec<String> = experiment.arms.iter().map(arm).collect();
     let what = if experiment.is_rollout { "rollout" } else { "experiment" };
-    format!("{what} {} runs: {}; `mlloop ab-status` says more\n", name(&experiment.name), arms.join(" · "))
+    format!("{what} {} is running: {}; see `mlloop ab-status`\n", name(&experiment.name), arms.join(" · "))
 }
 
 /// What was counted toward each reason to retrain.
@@ -79,7 +79,7 @@ fn triggers(progress: &Progress) -> String {
 fn standing(trigger: &Standing) -> String {
     let number = |value: f64| match value.fract() == 0.0 && value >= 0.0 {
         true if value < 1e9 => grouped(value as u64),
-        // What is beyond all doubt needs no digits.
+        // Huge values need no digits.
         _ if value >= 1e6 => format!("{value:.1e}"),
         _ => format!("{value:.4}"),
     };
@@ -87,10 +87,10 @@ fn standing(trigger: &Standing) -> String {
     let limit = threshold.map_or_else(String::new, |threshold| format!(" of {}", number(threshold)));
     match (count, remaining.zip(*progress_percent)) {
         _ if !trigger.is_on => "off".to_owned(),
-        (None, _) if as_of.is_none() => format!("not looked at yet,{limit}").trim_end_matches(',').to_owned(),
-        (None, _) => format!("nothing to judge,{limit}").trim_end_matches(',').to_owned(),
+        (None, _) if as_of.is_none() => format!("not measured yet,{limit}").trim_end_matches(',').to_owned(),
+        (None, _) => format!("no data,{limit}").trim_end_matches(',').to_owned(),
         (Some(count), Some(_)) if *fired => format!("{}{limit} (100 %), fired", number(*count)),
-        // It is beyond its limit, and chance explains it, or it is too small to matter.
+        // It is beyond its limit, but not significant, or too small to matter.
         (Some(count), Some((remaining, _))) if remaining <= 0.0 => format!("{}{limit}, not fired", number(*count)),
         (Some(count), Some((remaining, percent))) => {
             format!("{}{limit} ({percent:.0} %), {} remain", number(*count), number(remaining))
@@ -99,13 +99,13 @@ fn standing(trigger: &Standing) -> String {
     }
 }
 
-/// What waits for a person.
+/// The requests that wait for approval.
 fn waiting(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     let mut text = String::new();
     for ticket in &status.pending {
         let (until, state) = match ticket.due_at {
             _ if now >= ticket.expires_at => (ticket.expires_at, "expired"),
-            Some(due) => (due, "goes into production unless it is rejected, from"),
+            Some(due) => (due, "goes into production, unless rejected, at"),
             None => (ticket.expires_at, "waits for approval until"),
         };
         let until = until.strftime("%Y-%m-%d %H:%M UTC");
@@ -122,7 +122,7 @@ fn waiting(status: &Status, now: jiff::Timestamp, style: Style) -> String {
 
 fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     // Writing to a String cannot fail.
-    let mut text = format!("predicts {} from {}\n", style.bold(&name(&status.target)), name(&status.reference));
+    let mut text = format!("predicts {}, trained on {}\n", style.bold(&name(&status.target)), name(&status.reference));
     if status.versions.is_empty() {
         text.push_str("no version yet: run `mlloop train`\n");
         return text;
@@ -147,7 +147,8 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
         };
         let of = found.version.as_deref().unwrap_or("no version");
         let other = status.production.filter(|production| production.to_string() != of);
-        let other = other.map_or_else(String::new, |now| format!("; {now} is in production now and was not looked at"));
+        let other =
+            other.map_or_else(String::new, |now| format!("; {now} is now in production and was not monitored yet"));
         let (n_drifted, at) = (found.n_drifted.unwrap_or(0), day(found.at));
         let _ = writeln!(text, "\nlast monitor: {of}: {answer}, {n_drifted} columns drifted, {at}{other}");
     }

@@ -8,18 +8,18 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Tell an MLflow tracking server what changed
+/// Report changes to an MLflow tracking server
 ///
 /// With [track] uri in mlloop.toml, or MLFLOW_TRACKING_URI, every train, retrain, gate verdict, promotion and rollback is
-/// told by itself when it is made: a run with parameters, metrics, data sets and artifacts, the model as ONNX, and the
-/// aliases champion and challenger. A server that is down or slow never fails a command, and delays it by at most [track]
-/// timeout_seconds (10); what was not told waits in the audit chain, and `sync` tells it with its original times.
+/// reported automatically: a run with parameters, metrics, data sets and artifacts, the model as ONNX, and the aliases
+/// champion and challenger. A server that is down or slow never fails a command, and delays it by at most [track]
+/// timeout_seconds (10). Unreported changes stay in the audit chain; `sync` sends them with their original times.
 ///
-///   mlloop track sync       tell what waits, however long it takes
-///   mlloop track            how much waits, and why
+///   mlloop track sync       send all waiting changes, without a time limit
+///   mlloop track            show how many changes wait, and why
 ///
-/// A login comes from MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; another
-/// certificate authority from MLFLOW_TRACKING_SERVER_CERT_PATH.
+/// Set the login in MLFLOW_TRACKING_TOKEN, or in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; another
+/// certificate authority in MLFLOW_TRACKING_SERVER_CERT_PATH.
 ///
 /// Exit status: 0 nothing waits, 1 changes wait, 2 error.
 #[derive(Debug, clap::Args)]
@@ -31,9 +31,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 enum What {
-    /// Tell what waits
+    /// Send all waiting changes
     Sync,
-    /// Say how much waits (the default)
+    /// Show how many changes wait (the default)
     Status,
 }
 
@@ -66,17 +66,17 @@ fn text(synced: &Synced) -> String {
     let lines = |n: u64| format!("{n} line{} of the audit chain", if n == 1 { "" } else { "s" });
     let mut text = match synced.sent {
         0 => format!("{}\n", synced.server),
-        n => format!("{}: told {n} change{}\n", synced.server, if n == 1 { "" } else { "s" }),
+        n => format!("{}: sent {n} change{}\n", synced.server, if n == 1 { "" } else { "s" }),
     };
     match (&synced.trouble, synced.waiting) {
         (None, 0) => text.push_str("nothing waits\n"),
-        (None, n) => text.push_str(&format!("waiting: {}; `mlloop track sync` tells them\n", lines(n))),
+        (None, n) => text.push_str(&format!("waiting: {}; `mlloop track sync` sends them\n", lines(n))),
         (Some(what), n) => text.push_str(&format!("waiting: {}: {what}\n", lines(n))),
     }
     text
 }
 
-/// Tells the server of what a verb has just changed, within the time that the settings allow. Nothing here makes a verb fail.
+/// Reports the change of a verb to the server, within the time limit of the settings. Nothing here makes a verb fail.
 pub(crate) fn after(ctx: &Context) {
     let Ok(config) = ctx.workspace.config() else { return };
     let rules = config.track;
@@ -84,14 +84,14 @@ pub(crate) fn after(ctx: &Context) {
     let server = match server(&rules, limit) {
         Ok(Some(server)) => server,
         Ok(None) => return,
-        // An address for another program is none of ours; one in mlloop.toml is.
+        // MLFLOW_TRACKING_URI may be meant for another program; an address in mlloop.toml is meant for mlloop.
         Err(_) if rules.uri.is_none() => return,
-        Err(err) => return ctx.progress.note(format_args!("note: nothing was tracked: {err:#}")),
+        Err(err) => return ctx.progress.note(format_args!("note: the tracking server was not informed: {err:#}")),
     };
     let (told, tell) = mpsc::channel();
     let (workspace, now, name) = (ctx.workspace.clone(), ctx.now, server.address().to_owned());
     let begun = thread::Builder::new().name("track".to_owned()).spawn(move || {
-        // Nobody listens any more when it took too long; the cursor remembers how far it came.
+        // After the time limit the receiver is gone; the cursor remembers the progress.
         let _ = told.send(track::sync(&workspace, &rules, &server, true, now));
     });
     let late = || format!("no answer within {} seconds", limit.as_secs_f64());
@@ -105,7 +105,7 @@ pub(crate) fn after(ctx: &Context) {
         Err(err) => Some(err.to_string()),
     };
     if let Some(what) = trouble {
-        ctx.progress.note(format_args!("note: {name} was not told: {what}; `mlloop track sync` tells it"));
+        ctx.progress.note(format_args!("note: could not report to {name}: {what}; `mlloop track sync` repeats it"));
     }
 }
 

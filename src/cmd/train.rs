@@ -15,54 +15,54 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Fit a model on the reference, evaluate it on rows it never saw, and store it as a version
+/// Fit a model on the reference, evaluate it on held-out rows, and store it as a version
 ///
-/// The rows are split for good into train, tune and gate (a row never changes sides). The first version becomes
-/// production, later ones the challenger. A version whose gate rows speak against it (its threshold calls every row
-/// the same, or it is no better than its baseline) never becomes production by itself. What its gate rows show, and what it
-/// rests on, is drawn in reports/train_report.html.
+/// The rows are split permanently into train, tune and gate (the holdout): a row never changes sides. The first version
+/// becomes production, later ones the challenger. A version that predicts one class for every gate row, or is no better
+/// than its baseline, never becomes production automatically. reports/train_report.html shows the metrics on the gate
+/// rows and the importance of the columns.
 ///
 ///   mlloop train
-///   mlloop train --cv 5                       out-of-fold metrics besides
+///   mlloop train --cv 5                       also out-of-fold metrics
 ///   mlloop train --algorithm random-forest
 ///   mlloop train --quality fast               one fit instead of several
-///   mlloop train --quality best --budget 60s  the best that 60 s of CPU find
-///   mlloop train --test holdout.csv           metrics on another table besides
+///   mlloop train --quality best --budget 60s  search for 60 s of CPU time
+///   mlloop train --test holdout.csv           also metrics on another table
 ///   mlloop train --full-report                effects, and a learning curve
-///   mlloop train --from model.onnx            take in a model made elsewhere
+///   mlloop train --from model.onnx            import a model trained elsewhere
 ///
 /// Exit status: 0 a version was stored, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// The kind of model, instead of what mlloop.toml says
+    /// The algorithm (default: as in mlloop.toml)
     #[arg(long, value_name = "ALGORITHM", value_parser = super::args::one_of(["gradient-boosting", "random-forest", "decision-tree"], parse_algorithm))]
     algorithm: Option<Algorithm>,
-    /// How much is done for a good model, instead of what mlloop.toml says: standard (every row that is not in the gate
-    /// teaches), fast (one fit: the tune rows decide, and do not teach), or best (up to 13 sets of parameters are tried, and
-    /// those that are best together are one model)
+    /// How much work to spend (default: as in mlloop.toml): standard (refit on train and tune rows), fast (one fit on the
+    /// train rows; the tune rows only set rounds, calibration and threshold), or best (try up to 13 parameter sets, and
+    /// blend the best ones into one model)
     #[arg(long, value_name = "QUALITY", value_parser = super::args::one_of(["standard", "fast", "best"], parse_quality))]
     quality: Option<Quality>,
-    /// With --quality best: try nothing more after so much CPU time, such as 60s or 5m
+    /// With --quality best: stop the search after this CPU time, such as 60s or 5m
     #[arg(long, value_name = "TIME", value_parser = budget)]
     budget: Option<u32>,
-    /// Also score every row by a model that did not see it, in K folds
+    /// Also run K-fold cross-validation, and print out-of-fold metrics
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(2..=50))]
     cv: Option<u8>,
     /// Also evaluate on this labelled table
     #[arg(long, value_name = "TABLE")]
     test: Option<PathBuf>,
-    /// Store a model made elsewhere: an ONNX tree ensemble, XGBoost JSON or UBJSON, LightGBM text
+    /// Import a model trained elsewhere: an ONNX tree ensemble, XGBoost JSON or UBJSON, LightGBM text
     #[arg(long, value_name = "FILE", conflicts_with_all = ["algorithm", "cv", "quality", "budget"])]
     from: Option<PathBuf>,
-    /// The features of --from are the table's columns in their order, whatever their names
+    /// Match the features of --from with the table's columns by order, not by name
     #[arg(long, requires = "from")]
     features_by_order: bool,
-    /// Leave out rows that do not fit, and report them
+    /// Skip invalid rows, and report them
     #[arg(long)]
     skip_invalid: bool,
-    /// Look closer in reports/train_report.html: what the strongest columns do to the prediction, and whether more rows would
-    /// help (a few more fits); and draw reports/train_report.png
+    /// Add to reports/train_report.html the effects of the strongest columns and a learning curve (a few more fits), and
+    /// draw reports/train_report.png
     #[arg(long)]
     full_report: bool,
 }
@@ -117,13 +117,13 @@ fn parse_algorithm(name: &str) -> Result<Algorithm, String> {
     let known = [Algorithm::GradientBoosting, Algorithm::RandomForest, Algorithm::DecisionTree];
     known.into_iter().find(|a| a.name() == name).ok_or_else(|| {
         let names: Vec<&str> = known.iter().map(|a| a.name()).collect();
-        format!("there are {}", names.join(", "))
+        format!("choose {}", names.join(", "))
     })
 }
 
 fn parse_quality(name: &str) -> Result<Quality, String> {
     let known = Quality::NAMES.into_iter().find(|(known, _)| *known == name);
-    known.map(|(_, quality)| quality).ok_or_else(|| "there are standard, fast and best".to_owned())
+    known.map(|(_, quality)| quality).ok_or_else(|| "choose standard, fast or best".to_owned())
 }
 
 /// Whole seconds of CPU time.
@@ -132,17 +132,17 @@ fn budget(text: &str) -> Result<u32, String> {
     u32::try_from(found.as_secs()).map_err(|err| err.to_string())
 }
 
-/// What was tried, the best first.
+/// The parameter sets tried, best first.
 fn tried(search: &Search, style: Style) -> String {
     let mut text = format!(
         "\n{}\n",
         style.bold(&format!(
-            "{} of {} sets of parameters were tried; {}",
+            "tried {} of {} parameter sets; {}",
             search.tried.len(),
             search.portfolio,
             match search.n_members() {
-                1 => "one is the model".to_owned(),
-                n => format!("{n} together are the model"),
+                1 => "the model uses one".to_owned(),
+                n => format!("the model blends {n}"),
             }
         ))
     );
@@ -152,22 +152,22 @@ fn tried(search: &Search, style: Style) -> String {
         let _ = writeln!(text, "  {:<32} {:>8} {:>6} {share:>7}", trial.name, number(trial.loss), trial.rounds);
     }
     let _ = writeln!(text, "  {:<32} {:>8}", "together", number(search.loss));
-    let _ = writeln!(text, "  The loss is that of rows that the model did not see.");
+    let _ = writeln!(text, "  The loss is on rows that the model was not fitted on.");
     text
 }
 
-/// How often intervals of 90 % held the truth of the gate rows.
+/// The coverage of 90 % intervals on the gate rows.
 fn held(learned: &Trained) -> Option<String> {
     let found = learned.manifest.intervals.iter().find(|coverage| coverage.level == 0.9)?;
     let (what, widest) = Coverage::words(learned.gate.as_ref()?.task);
     Some(format!(
-        "90 % {what} hold the truth of {:.1} % of the gate rows, and of {:.1} % of the third {widest} (predict --interval 0.9)",
+        "90 % {what} cover {:.1} % of the gate rows, and {:.1} % of the third {widest} (predict --interval 0.9)",
         found.held * 100.0,
         found.held_widest * 100.0
     ))
 }
 
-/// Signs of the longest bar of an importance, and what stands before it.
+/// Characters of the longest importance bar, and of the text before it.
 const MOST_BAR: usize = 40;
 const BEFORE_BAR: usize = 36;
 
@@ -177,12 +177,15 @@ fn readable(learned: &Trained, style: Style) -> String {
     // Writing to a String cannot fail.
     let version = style.bold(&version.to_string());
     let (n_learned, n_gate) = (grouped(rows.train + rows.tune), grouped(rows.gate));
-    let learned_from = format!("learned from {n_learned} rows, judged on {n_gate} that it never saw");
+    let learned_from = format!("trained on {n_learned} rows, evaluated on {n_gate} held-out rows");
     let mut text = if manifest.doubts.is_empty() {
         format!("{version} is {role}: {learned_from}\n")
     } else {
-        let said =
-            if *role == Role::Production { "is production, against these doubts" } else { "is not fit for production" };
+        let said = if *role == Role::Production {
+            "is in production despite these problems"
+        } else {
+            "is not fit for production"
+        };
         format!("{version} {said}: {}\n{role}, {learned_from}\n", manifest.doubts.join("; "))
     };
     let evaluations = [
@@ -204,7 +207,7 @@ fn readable(learned: &Trained, style: Style) -> String {
     if let Some(rules) = &learned.rules {
         let _ = write!(text, "\n{}\n{rules}", style.bold("The tree"));
     }
-    let _ = writeln!(text, "\n{}", style.bold("What matters most"));
+    let _ = writeln!(text, "\n{}", style.bold("Importance"));
     let room = style.width().map_or(MOST_BAR, |width| width.saturating_sub(BEFORE_BAR).min(MOST_BAR));
     for column in importance.iter().take(8) {
         let bar = "▇".repeat((column.gain * room as f64).round() as usize);

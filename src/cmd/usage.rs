@@ -1,8 +1,8 @@
-//! What is wrong with a command line, in the form of all errors; and help that is wrapped once.
+//! Usage errors in the form of all other errors; and help that is wrapped once.
 
 use clap::error::ErrorKind;
 
-/// The error in our form, `mlloop: what` and hints below; `None` for help and version, which are no errors.
+/// The error in our form, `mlloop: what` with hints below; `None` for help and version, which are not errors.
 pub(crate) fn in_words(err: &clap::Error) -> Option<String> {
     if matches!(
         err.kind(),
@@ -27,14 +27,14 @@ pub(crate) fn in_words(err: &clap::Error) -> Option<String> {
     Some(format!("mlloop: {}\n{below}", plain(what)))
 }
 
-/// What parsers of numbers and instants say, in words.
+/// Plain messages for those of number and time parsers.
 fn plain(mut what: String) -> String {
     const WORDS: [(&str, &str); 5] = [
-        ("invalid digit found in string", "it is no whole number"),
-        ("cannot parse integer from empty string", "it is empty, and a whole number is needed"),
-        ("number too large to fit in target type", "it is too large"),
-        ("invalid float literal", "it is no number"),
-        ("failed to parse", "it is no instant such as 2026-01-31T12:00:00Z"),
+        ("invalid digit found in string", "not a whole number"),
+        ("cannot parse integer from empty string", "empty; a whole number is needed"),
+        ("number too large to fit in target type", "too large"),
+        ("invalid float literal", "not a number"),
+        ("failed to parse", "not an instant such as 2026-01-31T12:00:00Z"),
     ];
     for (theirs, ours) in WORDS {
         if let Some(at) = what.find(&format!("': {theirs}")) {
@@ -45,7 +45,7 @@ fn plain(mut what: String) -> String {
     what
 }
 
-/// A doc comment as help: the lines of a paragraph become one, so that they are wrapped once, to the terminal; indented
+/// A doc comment as help: the lines of a paragraph are joined and wrapped once, to the terminal's width; indented
 /// lines, which are examples, stay.
 pub(crate) fn unwrapped(text: &str) -> String {
     let mut out = String::new();
@@ -103,10 +103,10 @@ mod tests {
             super::in_words(&err).unwrap()
         };
         let told = said("mlloop label-export -n abc");
-        assert!(told.starts_with("mlloop: invalid value 'abc' for '--n <N>': it is no whole number\n"), "{told}");
+        assert!(told.starts_with("mlloop: invalid value 'abc' for '--n <N>': not a whole number\n"), "{told}");
         let told = said("mlloop --now yesterday status");
         assert!(
-            told.contains("'yesterday' for '--now <TIME>': it is no instant such as 2026-01-31T12:00:00Z\n"),
+            told.contains("'yesterday' for '--now <TIME>': not an instant such as 2026-01-31T12:00:00Z\n"),
             "{told}"
         );
     }

@@ -1,9 +1,9 @@
-//! A small, seeded, drifting stream of card payments to try the loop on.
+//! A small seeded simulation of card payments with drift, to try the loop on.
 //!
-//! One row is one payment. Its risk is a logistic function of what people in the field look at: many payments in a day,
+//! One row is one payment. Its risk is a logistic function of usual signs of fraud: many payments in a day,
 //! far from home, online at night, a young card, an amount out of line with the merchant. About one payment in twenty is
-//! fraud. [`payments`] with `drift = 0` gives the world as it was; with `drift = 1` three things have changed: more
-//! payments are online and abroad (the inputs drift), a merchant category that nobody has seen appears, and fraud moves
+//! fraud. [`payments`] with `drift = 0` has no drift; with `drift = 1` three things have changed: more
+//! payments are online and abroad (the inputs drift), a new merchant category appears, and fraud moves
 //! from cards far from home to contactless payments in quick succession (the concept drifts).
 
 mod people;
@@ -22,16 +22,16 @@ pub fn is_one(dir: &Path) -> bool {
     dir.join("visits.csv").is_file() && dir.join("data/reference.csv").is_file()
 }
 
-/// What [`payments`] makes.
+/// The parameters of [`payments`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stream {
     /// Number of payments.
     pub n_rows: usize,
     /// Number of the first payment; ids and times go on from it.
     pub first: usize,
-    /// How far the world has changed, from 0 to 1.
+    /// The amount of drift, from 0 to 1.
     pub drift: f64,
-    /// Seed of everything random.
+    /// The random seed.
     pub seed: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What people do in the demo, simulated: they answer a batch, and they look at a page.
+//! Simulated people in the demo: annotators who label a batch, and visitors of a shop.
 
 use crate::stats::random::rng;
 use crate::table::{Categories, Column, Table, TableError, Texts, Values};
@@ -11,7 +11,7 @@ const ID: &str = "payment_id";
 /// The column of [`payments`](super::payments) that people know and the loop does not.
 const TARGET: &str = "is_fraud";
 
-/// The payments as they arrive: nobody knows yet which are fraud.
+/// The payments as they arrive, without the target.
 ///
 /// # Errors
 /// None that a table of [`payments`](super::payments) can cause.
@@ -19,7 +19,7 @@ pub fn without_target(payments: &Table) -> Result<Table, TableError> {
     Table::new(payments.columns().iter().filter(|column| column.name != TARGET).cloned().collect())
 }
 
-/// Fills in the target of a batch that `label-export` wrote, by what really happened. Returns the number of answers.
+/// Fills in the true target in a batch that `label-export` wrote. Returns the number of answers.
 ///
 /// # Errors
 /// When `batch` is no table with the id and the target, or reading or writing fails.

@@ -1,4 +1,4 @@
-//! Columns that say who or what the rows are about: such rows belong on one side of the split.
+//! Columns that identify entities (customers, accounts): rows of one entity belong on one side of the split.
 //!
 //! A column of customers whose rows share an outcome lets a model recognise the customer, and a random split shows the same
 //! customers to both sides. How alike the outcomes of rows with one value are is measured as the intraclass correlation
@@ -47,20 +47,20 @@ pub(super) fn split_by_key(
         let table = wanted.read_columns(inference, vec![name.clone()])?;
         let Values::Category(values) = &table.require(&name)?.values else { continue };
         let Some(alike) = alike(values, &y).filter(|alike| *alike >= MIN_ALIKE) else { continue };
-        let rows = format!("rows with one {name} have outcomes much more alike than others ({alike:.2} of 1)");
+        let rows = format!("rows with the same {name} have similar outcomes (intraclass correlation {alike:.2})");
         if names_key(&name) || are_hashes(values) {
-            let reason = format!("names what rows are about: {} values repeat", values.levels.len());
+            let reason = format!("identifies entities: {} values, repeated", values.levels.len());
             set_kind(inference, &name, Kind::Text, &reason);
             inference.notes.push(format!(
-                "column {name:?} says what rows are about, and {rows}: they are kept on one side ([split] by = \"column\" in \
-                 mlloop.toml), and it is no feature. If new rows are about the same ones, say --kind {name}=category"
+                "column {name:?} identifies entities, and {rows}: they stay on one side of the split ([split] by = \"column\"), \
+                 and the column is not a feature. If new rows have the same values, use --kind {name}=category"
             ));
             return Ok(SplitSpec { by: SplitBy::Column, column: Some(name), ..split });
         }
         if values.levels.len() as f64 >= 0.1 * n_rows as f64 {
             inference.notes.push(format!(
-                "column {name:?}: {rows}. If later rows have other values, a random split flatters the model: by = \"column\", \
-                 column = {name:?} under [split] keeps them on one side"
+                "column {name:?}: {rows}. If later rows have new values, a random split overestimates the model: set by = \
+                 \"column\" and column = {name:?} under [split]"
             ));
         }
     }
@@ -143,7 +143,9 @@ pub(super) fn keep_codes_apart(
         let merged: Merged = all.clone().into_iter().collect();
         match merged.iter().find_map(|(level, others)| differ(values, &y, level, others)) {
             Some((one, other)) => {
-                let told = format!("{one:?} and {other:?} have other outcomes, so each spelling is a value of its own");
+                let told = format!(
+                    "rows with {one:?} and {other:?} have different outcomes, so each spelling is a separate value"
+                );
                 let n = values.levels.len();
                 inference.columns[at].reason = format!("texts, {n} distinct; {told}");
                 inference.columns[at].n_distinct = n as u64;

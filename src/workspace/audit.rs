@@ -182,7 +182,7 @@ impl Workspace {
             && chain.entry(head.seq).is_none_or(|entry| entry.hash != head.hash)
         {
             let line = chain.entries.len() as u64 + 1;
-            let what = format!("lines are missing: roles.json names line {} as one that was written", head.seq);
+            let what = format!("lines are missing: roles.json refers to line {}", head.seq);
             chain.broken = Some(Break { line, what });
         }
         Ok(chain)
@@ -233,7 +233,7 @@ impl Workspace {
         let mut roles = registry.roles()?;
         let last = self.last_entry()?;
         if last.as_ref().map(Entry::head) != roles.audit {
-            let what = "its last line is not the one that roles.json names; see `mlloop audit verify`".to_owned();
+            let what = "the last line is not the one in roles.json; run `mlloop audit verify`".to_owned();
             return Err(WorkspaceError::Audit { path: self.audit_path(), what });
         }
         let mut entry = Entry {
@@ -303,7 +303,7 @@ impl Workspace {
         let line = atomic::last_line(&path).at(&path)?;
         line.map(|line| serde_json::from_slice(&line))
             .transpose()
-            .map_err(|err| WorkspaceError::Audit { path, what: format!("its last line is damaged: {err}") })
+            .map_err(|err| WorkspaceError::Audit { path, what: format!("the last line is damaged: {err}") })
     }
 
     /// SHA-256 of `mlloop.toml`, when there is one.
@@ -348,11 +348,11 @@ fn walk(bytes: &[u8], known: usize) -> (Chain, usize) {
 
 /// The line as an entry that follows `before`, or what is wrong with it; the hash of one that `is_known` was right.
 fn check(line: &[u8], before: Option<&Entry>, is_known: bool) -> Result<Entry, String> {
-    let entry: Entry = serde_json::from_slice(line).map_err(|err| format!("is not an event: {err}"))?;
+    let entry: Entry = serde_json::from_slice(line).map_err(|err| format!("not an event: {err}"))?;
     let (seq, prev) = before.map_or((1, GENESIS), |before| (before.seq + 1, &before.hash));
     if entry.seq != seq || entry.prev != prev {
         return Err(format!(
-            "does not follow the line before it: lines were removed, added or moved (it is number {}, {seq} was due)",
+            "does not follow the preceding line: lines were removed, added or moved (number {}, expected {seq})",
             entry.seq
         ));
     }
@@ -361,7 +361,7 @@ fn check(line: &[u8], before: Option<&Entry>, is_known: bool) -> Result<Entry, S
     }
     let is_as_written = entry.line().is_ok_and(|written| written.as_bytes() == line);
     if !is_as_written || entry.digest().ok().as_ref() != Some(&entry.hash) {
-        return Err("was altered: its hash does not fit".to_owned());
+        return Err("was altered: the hash does not match".to_owned());
     }
     Ok(entry)
 }

@@ -34,7 +34,7 @@ impl Away {
         let Some(bytes) = atomic::read_at_most(&path, LIMIT).if_there().at(&path)? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|err| WorkspaceError::Audit {
             path,
-            what: format!("cannot be understood: {err}; remove it, and push or pull writes it anew"),
+            what: format!("cannot be parsed: {err}; remove it; push or pull writes a new one"),
         })
     }
 

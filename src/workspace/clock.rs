@@ -46,11 +46,11 @@ impl Moved {
     pub fn sentence(&self) -> String {
         let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M");
         let what = match self.at > self.counts_from {
-            true => "ran ahead of the lines after it",
-            false => "is behind the lines before it",
+            true => "is ahead of the following lines",
+            false => "is behind the preceding lines",
         };
         let (line, at, from) = (self.line, minute(self.at), minute(self.counts_from));
-        format!("The clock of line {line} ({at}) {what}: it counts from {from}.")
+        format!("The clock of line {line} ({at}) {what}: the line counts from {from}.")
     }
 }
 

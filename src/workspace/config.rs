@@ -80,12 +80,12 @@ impl Config {
                 ));
             }
             Some(c) if matches!(c.kind, Kind::Ignore | Kind::Id | Kind::Time | Kind::Text) => {
-                return Err(format!("the target {:?} must be a number or a category in [columns]", c.name));
+                return Err(format!("the target {:?} must have the type number or category in [columns]", c.name));
             }
             Some(_) => {}
         }
         if is_address(&config.data.reference) {
-            return Err("[data] reference must be a file, for what versions learned from must stay as it was: \
+            return Err("[data] reference must be a file, because the training rows of versions must not change: \
                         `mlloop download ADDRESS` makes one"
                 .to_owned());
         }
@@ -94,14 +94,17 @@ impl Config {
         }
         let ids: Vec<&str> = config.columns.iter().filter(|c| c.kind == Kind::Id).map(|c| c.name.as_str()).collect();
         if ids.len() > 1 {
-            return Err(format!("[columns] names several ids ({}): keep one, the others are text", ids.join(", ")));
+            return Err(format!(
+                "[columns] has several ids ({}): keep one, set the others to \"text\"",
+                ids.join(", ")
+            ));
         }
         for column in &config.columns {
             if let Some(number) = &column.number {
                 number.check().map_err(|what| format!("[columns] {:?}: {what}", column.name))?;
                 if !matches!(column.kind, Kind::Number | Kind::Id) {
                     return Err(format!(
-                        "[columns] {:?} says how numbers are written, but is neither a number nor an id",
+                        "[columns] {:?} has a number format, but is neither a number nor an id",
                         column.name
                     ));
                 }
@@ -141,7 +144,7 @@ impl Config {
             let name = &watched.name;
             let wrong = |what: String| Err(format!("[monitor.watch] {name:?} {what}"));
             if *name == self.target.column {
-                return wrong("is the target, which is watched anyway".to_owned());
+                return wrong("is the target, which is always monitored".to_owned());
             }
             let names = self.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
             let Some(column) = self.columns.iter_mut().find(|column| column.name == *name) else {

@@ -17,7 +17,7 @@ pub(super) fn with_reference(text: &str, reference: &str) -> Result<String, Stri
     let file: File = toml::from_str(text).map_err(|err| place(text, &err))?;
     let span = file.data.reference.span();
     let (Some(before), Some(after)) = (text.get(..span.start), text.get(span.end..)) else {
-        return Err("[data] reference is not found".to_owned());
+        return Err("[data] reference not found".to_owned());
     };
     Ok(format!("{before}{}{after}", quote(reference)))
 }
@@ -76,8 +76,8 @@ fn twice(text: &str, line: usize) -> String {
     let key = text.lines().nth(line).map(name).unwrap_or_default();
     let before: Vec<&str> = text.lines().take(line).collect();
     let first = before.iter().rposition(|line| name(line) == key);
-    let first = first.map_or_else(String::new, |at| format!("; it stood before on line {}", at + 1));
-    format!("{key} stands a second time{first}: put both together")
+    let first = first.map_or_else(String::new, |at| format!("; first on line {}", at + 1));
+    format!("duplicate {key}{first}: merge them")
 }
 
 #[cfg(test)]
@@ -89,11 +89,11 @@ mod tests {
         for (text, says) in [
             (
                 "[promote]\nalpha = 0.1\n[labels]\n[promote] # mine\n",
-                "line 4: [promote] stands a second time; it stood before on line 1: put both together",
+                "line 4: duplicate [promote]; first on line 1: merge them",
             ),
             (
                 "[promote]\nalpha = 0.1 # a\nalpha=0.2\n",
-                "line 3: alpha stands a second time; it stood before on line 2: put both together",
+                "line 3: duplicate alpha; first on line 2: merge them",
             ),
         ] {
             let err = toml::from_str::<toml::Table>(text).unwrap_err();

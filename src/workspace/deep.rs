@@ -137,8 +137,8 @@ pub(super) fn became(file: &str, entry: &Entry, is_same: Option<bool>) -> Option
     let line = format!("line {} ({})", entry.seq, entry.event);
     let what = match is_same {
         Some(true) => return None,
-        Some(false) => format!("was changed since {line}"),
-        None => format!("is gone; {line} recorded it"),
+        Some(false) => format!("was changed after {line}"),
+        None => format!("is missing; {line} recorded it"),
     };
     Some(Difference { file: file.to_owned(), what })
 }

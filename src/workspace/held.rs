@@ -134,7 +134,7 @@ impl Workspace {
             let differs = match self.feedback_differs(&chain)? {
                 None if self.seal_feedback(None)? != sealed(&chain)?.map(|(_, seal)| seal) => Some(Difference {
                     file: FEEDBACK_FILE.to_owned(),
-                    what: "has lines that no line of the chain added".to_owned(),
+                    what: "has lines that the chain did not record".to_owned(),
                 }),
                 differs => differs,
             };

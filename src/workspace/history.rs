@@ -39,16 +39,16 @@ impl Entry {
     /// # Errors
     /// [`WorkspaceError::Event`] when it is `None`.
     pub fn needed<T>(&self, key: &str, found: Option<T>) -> Result<T, WorkspaceError> {
-        found.ok_or_else(|| self.damaged(key, "is not there"))
+        found.ok_or_else(|| self.damaged(key, "is missing"))
     }
 
     /// Names the key that is at fault: the one without which the rest can be understood, or which is then said to be missing.
     fn not_understood<T: Details>(&self, err: &serde_json::Error) -> WorkspaceError {
         let text = err.to_string();
         if let Some(key) = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
-            return self.damaged(key, "is not there");
+            return self.damaged(key, "is missing");
         }
-        let Some(details) = self.details.as_object() else { return self.damaged("details", "is no object") };
+        let Some(details) = self.details.as_object() else { return self.damaged("details", "is not an object") };
         let fault_without = |key: &String| {
             let rest = details.iter().filter(|(name, _)| *name != key);
             let rest: Map<String, Value> = rest.map(|(name, value)| (name.clone(), value.clone())).collect();

@@ -87,7 +87,7 @@ pub enum WorkspaceError {
     },
     /// A file is not what the audit chain says, so nothing is learned from it or written over it.
     #[error(
-        "{file} {what}: restore it (runs/backup/ and runs/kept/ have copies), or say that it is right as it is with \
+        "{file} {what}: restore it (runs/backup/ and runs/kept/ have copies), or accept it as it is with \
          `mlloop audit accept {file} --by YOU`"
     )]
     Altered {
@@ -98,8 +98,8 @@ pub enum WorkspaceError {
     },
     /// A file that the chain is not asked for.
     #[error(
-        "{}: the chain has digests of data/labels.csv, data/feedback.csv and {} only; files of versions are restored, or made \
-         again by training",
+        "{}: only data/labels.csv, data/feedback.csv and {} can be accepted; restore files of versions, or train them \
+         again",
         .file.display(), .reference.display()
     )]
     NotHeld {
@@ -260,7 +260,7 @@ impl Workspace {
             != (&config.data, &config.target, &config.columns, &config.split)
         {
             return Err(unreadable(
-                "does not say what init decided; please report this with the table's header".to_owned(),
+                "does not match the decisions of init; please report this with the table's header".to_owned(),
             ));
         }
         Ok(atomic::replace(&path, |out| out.write_all(text.as_bytes())).at(path)?)
@@ -386,7 +386,7 @@ impl Workspace {
         let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|err| WorkspaceError::Audit {
             path,
-            what: format!("cannot be understood: {err}; the command that wrote it writes it anew"),
+            what: format!("cannot be parsed: {err}; run the command that wrote it again"),
         })
     }
 }

@@ -75,7 +75,7 @@ impl Workspace {
             let name = name.to_string_lossy().into_owned();
             if OWN_DATA_FILES.iter().any(|own| *own != SOURCE && is_named(&name, own)) {
                 let what =
-                    "is the loop's own file, and no download brings it: find out who put it there, and remove it";
+                    "is the loop's own file and cannot come from a download: find out who put it there, and remove it";
                 return Err(WorkspaceError::Config { path: path.join(name), what: what.to_owned() });
             }
         }

@@ -73,7 +73,7 @@ impl Workspace {
         for (n, line) in whole.split_inclusive(|&byte| byte == b'\n').enumerate() {
             let run: Run = serde_json::from_slice(line).map_err(|err| {
                 let place = if from == 0 { format!("line {}", n + 1) } else { format!("a line after byte {from}") };
-                let what = format!("{place} is not a run: {err}; remove the line");
+                let what = format!("{place} is not a valid run: {err}; remove the line");
                 WorkspaceError::Audit { path: path.clone(), what }
             })?;
             if run.verb == verb {

@@ -57,7 +57,7 @@ impl LabelRules {
         }
         match self.auto_export {
             Some(n) if !(1..=1_000_000).contains(&n) => Err(format!(
-                "[labels] auto_export = {n} must be a whole number from 1 to 1000000; leave it out for none"
+                "[labels] auto_export = {n} must be a whole number from 1 to 1000000; remove it for no export"
             )),
             _ => Ok(()),
         }
@@ -86,7 +86,7 @@ impl FromStr for LabelPolicy {
             "adjudicate" => Ok(Self::Adjudicate),
             "majority" => Ok(Self::Majority),
             "drop" => Ok(Self::Drop),
-            _ => Err("there are adjudicate, majority and drop".to_owned()),
+            _ => Err("choose adjudicate, majority or drop".to_owned()),
         }
     }
 }
@@ -109,7 +109,9 @@ fn an_hour() -> f64 {
 impl TrainerSpec {
     pub(super) fn check(&self) -> Result<(), String> {
         if self.command.first().is_none_or(|program| program.is_empty()) {
-            return Err("[trainer] command names no program: command = [\"python\", \"train.py\"]".to_owned());
+            return Err(
+                "[trainer] command is empty: give a program, such as command = [\"python\", \"train.py\"]".to_owned()
+            );
         }
         if !(self.minutes > 0.0 && self.minutes <= 10_000.0) {
             return Err(format!("[trainer] minutes = {} must be above 0 and at most 10000", self.minutes));

@@ -49,18 +49,18 @@ impl Setting {
     /// # Errors
     /// A sentence, when it is not written so or there is no such section.
     pub fn parse(pair: &str) -> Result<Self, String> {
-        let (key, value) = pair.split_once('=').ok_or_else(|| format!("--set {pair}: write key=value"))?;
+        let (key, value) = pair.split_once('=').ok_or_else(|| format!("--set {pair}: write KEY=VALUE"))?;
         let key = key.trim();
         let key = if key.contains('.') { key.to_owned() } else { format!("model.{key}") };
         let section = key.split('.').next().unwrap_or_default();
         if section == "columns" || key.starts_with("monitor.watch.") {
             return Err(format!(
-                "--set {pair}: what a column is holds for every command; change it under [{}] in mlloop.toml",
+                "--set {pair}: types of columns cannot be set for one command; change [{}] in mlloop.toml",
                 key.rsplit_once('.').map_or("columns", |(section, _)| section)
             ));
         }
         if !SECTIONS.contains(&section) {
-            return Err(format!("--set {pair}: there is no section {section:?}{}", instead(section, SECTIONS)));
+            return Err(format!("--set {pair}: no section {section:?}{}", instead(section, SECTIONS)));
         }
         Ok(Self { key, value: value.trim().to_owned(), from: "--set".to_owned() })
     }
@@ -144,7 +144,7 @@ pub fn monitor_alone(settings: &[Setting]) -> Result<DriftSettings, String> {
         if !setting.key.starts_with("monitor.") {
             // A variable may be meant for the loops of this machine.
             if setting.from == "--set" {
-                return Err(wrong("there is no loop here; two tables are compared by the keys of [monitor] alone"));
+                return Err(wrong("no loop here; only keys of [monitor] apply to a comparison of two tables"));
             }
             continue;
         }
@@ -165,7 +165,7 @@ fn set(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
             let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
             match inner.as_table_mut() {
                 Some(inner) => set(inner, rest, value),
-                None => Err(format!("{section:?} is no section")),
+                None => Err(format!("{section:?} is not a section")),
             }
         }
     }
@@ -222,7 +222,7 @@ mod tests {
                 "--set columns.tenure=ignore: what a column is holds for every command; change it under [columns] in \
                  mlloop.toml",
             ),
-            ("modl.max_depth=4", "--set modl.max_depth=4: there is no section \"modl\": did you mean \"model\"?"),
+            ("modl.max_depth=4", "--set modl.max_depth=4: no section \"modl\": did you mean \"model\"?"),
             ("split.gate=half", "the text \"half\" stands where a number such as 0.15 is needed"),
             ("split.gate=0.95", "[split] tune = 0.15 and gate = 0.95"),
             ("depth", "write key=value"),

@@ -32,11 +32,11 @@ impl Entry {
             EventKind::Retrained => self.of::<Retrained>()?.and_then(|said| {
                 let added = said.from.n_added.map(|n| format!(", {n} rows more than the reference"));
                 let (version, n, added) = (said.made.version, said.from.n_new?, added.unwrap_or_default());
-                Some(format!("{version} was trained with {n} new labels{added}, and challenges"))
+                Some(format!("{version} was trained with {n} new labels{added}, and is challenger"))
             }),
             EventKind::GateVerdict => self.of::<GateVerdict>()?.map(|said| {
                 let (new, old, verdict) = (said.challenger, said.production, said.verdict.map_or("", Verdict::name));
-                format!("{new} was compared with {old}: {verdict}, so: {}", said.decision.name())
+                format!("{new} was compared with {old}: {verdict}; decision: {}", said.decision.name())
             }),
             EventKind::Promoted => self.of::<Promoted>()?.map(|said| {
                 let from = said.from.map(|from| format!(" instead of {from}")).unwrap_or_default();
@@ -48,9 +48,9 @@ impl Entry {
             }),
             EventKind::ApprovalRequested => self.of::<ApprovalRequested>()?.map(|said| match said.due_at {
                 Some(due) => {
-                    format!("{} was announced: it goes into production on {due} unless somebody rejects it", said.id)
+                    format!("{} was announced: it goes into production on {due} unless rejected", said.id)
                 }
-                None => format!("{} waits for a person to approve it", said.id),
+                None => format!("{} waits for approval", said.id),
             }),
             EventKind::Approved => self.of::<Approved>()?.map(|said| format!("{} was approved", said.id)),
             EventKind::Rejected => {
@@ -58,9 +58,9 @@ impl Entry {
             }
             EventKind::Pruned => self.of::<Pruned>()?.map(|said| {
                 let names: Vec<String> = said.versions.iter().map(ToString::to_string).collect();
-                format!("{} {} removed to make room", names.join(", "), if names.len() == 1 { "was" } else { "were" })
+                format!("{} {} pruned", names.join(", "), if names.len() == 1 { "was" } else { "were" })
             }),
-            EventKind::ReferenceUpdated => Some("the reference is now what production learned from".to_owned()),
+            EventKind::ReferenceUpdated => Some("the reference now has the training rows of production".to_owned()),
             _ => None,
         })
     }
@@ -68,19 +68,19 @@ impl Entry {
     /// What people said, what arrived, and experiments.
     fn of_people(&self) -> Result<Option<String>, WorkspaceError> {
         Ok(match self.event {
-            EventKind::LabelsExported => self
-                .of::<LabelsExported>()?
-                .and_then(|said| Some(format!("{} rows went out to be labelled, as batch {}", said.n?, said.batch))),
+            EventKind::LabelsExported => self.of::<LabelsExported>()?.and_then(|said| {
+                Some(format!("{} rows were exported for labelling, as batch {}", said.n?, said.batch))
+            }),
             EventKind::LabelsImported => self.of::<AnswersRead>()?.and_then(|said| {
                 let file = if said.path.is_empty() { String::new() } else { format!(" from {}", said.path) };
-                Some(format!("{} labels were taken in{file}", said.n_added?))
+                Some(format!("{} labels were imported{file}", said.n_added?))
             }),
             EventKind::Feedback => self.of::<Feedback>()?.and_then(|said| {
                 let labels = match said.labels_added {
                     0 => String::new(),
                     added => format!(", {}", counted(added, "new label")),
                 };
-                Some(format!("{} judged right, wrong or uncertain{labels}", counted(said.new?, "prediction")))
+                Some(format!("feedback on {}{labels}", counted(said.new?, "prediction")))
             }),
             EventKind::LabelsReceived => self.of::<Outcomes>()?.map(|said| {
                 let changed = if said.changed > 0 { format!(", {} changed", said.changed) } else { String::new() };
@@ -88,17 +88,17 @@ impl Entry {
                 format!("{} came from {store}{changed}", counted(said.added, "new label"))
             }),
             EventKind::Outcomes => {
-                self.of::<Outcomes>()?.map(|said| format!("{} became known", counted(said.added, "outcome")))
+                self.of::<Outcomes>()?.map(|said| format!("{} recorded", counted(said.added, "outcome")))
             }
             EventKind::LabelsQuarantined => {
-                self.of::<AnswersRead>()?.map(|said| format!("the answers of {} are held back", said.path))
+                self.of::<AnswersRead>()?.map(|said| format!("the labels of {} are held back", said.path))
             }
             EventKind::BatchClosed => self.of::<BatchClosed>()?.map(|said| {
-                format!("batch {} was closed; {} of it had no answer", said.batch, counted(said.n_open, "row"))
+                format!("batch {} was closed; {} without an answer", said.batch, counted(said.n_open, "row"))
             }),
             EventKind::Accepted => self
                 .of::<Accepted>()?
-                .map(|said| format!("{} is right as it is, though it {}", said.path.display(), said.what)),
+                .map(|said| format!("{} was accepted as it is, although it {}", said.path.display(), said.what)),
             EventKind::Downloaded => self.of::<Downloaded>()?.map(|said| format!("{} was fetched", said.source)),
             EventKind::AbStarted | EventKind::AbStepped | EventKind::AbStopped => {
                 self.of::<ExperimentChanged>()?.map(|said| self.of_experiment(&said))
@@ -112,8 +112,8 @@ impl Entry {
         let shares: Vec<String> = said.weights.iter().map(|share| format!("{:.0} %", 100.0 * share)).collect();
         let shares = if shares.is_empty() { String::new() } else { format!(", shares {}", shares.join(", ")) };
         match self.event {
-            EventKind::AbStarted => format!("the experiment {name} began{shares}"),
-            EventKind::AbStepped => format!("the experiment {name} went on{shares}"),
+            EventKind::AbStarted => format!("the experiment {name} started{shares}"),
+            EventKind::AbStepped => format!("the experiment {name} took its next step{shares}"),
             _ if said.why.is_empty() => format!("the experiment {name} ended"),
             _ => format!("the experiment {name} ended: {}", said.why),
         }
@@ -155,21 +155,21 @@ mod tests {
             (
                 "feedback",
                 json!({ "new": 1, "labels_added": 1, "lines": 3 }),
-                "1 prediction judged right, wrong or uncertain, 1 new label",
+                "feedback on 1 prediction, 1 new label",
             ),
             (
                 "feedback",
                 json!({ "new": 2, "labels_added": 0, "lines": 5 }),
-                "2 predictions judged right, wrong or uncertain",
+                "feedback on 2 predictions",
             ),
             (
                 "ab-started",
                 json!({ "name": "trial", "weights": [0.9, 0.1] }),
-                "the experiment trial began, shares 90 %, 10 %",
+                "the experiment trial started, shares 90 %, 10 %",
             ),
             ("ab-stopped", json!({ "name": "trial", "why": "b wins" }), "the experiment trial ended: b wins"),
             ("promoted", json!({ "version": "v0002", "from": "v0001" }), "v0002 went into production instead of v0001"),
-            ("pruned", json!({ "versions": ["v0001", "v0002"] }), "v0001, v0002 were removed to make room"),
+            ("pruned", json!({ "versions": ["v0001", "v0002"] }), "v0001, v0002 were pruned"),
             ("something-new", json!({ "n_rows": 3, "digest": "0".repeat(64) }), "n rows 3"),
         ] {
             assert_eq!(told(event, details), sentence);

@@ -28,7 +28,7 @@ impl Workspace {
     pub fn roles_gone(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         let path = self.path(ROLES_FILE);
         let there = path.try_exists().at(&path)?;
-        let what = "is gone: the next command makes it anew from audit.jsonl";
+        let what = "is missing: the next command restores it from audit.jsonl";
         Ok((!there && !chain.entries.is_empty())
             .then(|| Difference { file: ROLES_FILE.to_owned(), what: what.to_owned() }))
     }
@@ -65,7 +65,7 @@ impl Workspace {
         }
         let gone = |(version, entry): (Version, &Entry)| {
             let what = format!(
-                "is gone; line {} ({}) recorded it: only a backup brings it back, or `mlloop train` makes a new version",
+                "is missing; line {} ({}) recorded it: restore it from a backup, or create a new version with `mlloop train`",
                 entry.seq, entry.event
             );
             Difference { file: format!("models/{version}"), what }
@@ -92,11 +92,11 @@ impl Workspace {
             match digests.first() {
                 None => found.push(Difference {
                     file: places[1].clone(),
-                    what: format!("is gone; {line} recorded it: restore it from a backup"),
+                    what: format!("is missing; {line} recorded it: restore it from a backup"),
                 }),
                 Some((file, now)) if *now != record => found.push(Difference {
                     file: file.clone(),
-                    what: format!("was changed since {line}: restore it from a backup"),
+                    what: format!("was changed after {line}: restore it from a backup"),
                 }),
                 Some(_) => {}
             }
@@ -120,7 +120,7 @@ impl Workspace {
         let mut there: BTreeSet<String> = BTreeSet::new();
         for sha256 in self.names_kept()? {
             if !matches!(self.kept_is_whole(&sha256), Ok(true)) {
-                let what = "is not what its name says, so that decisions made from it cannot be made again: restore it from a \
+                let what = "does not match its SHA-256, so decisions made from it cannot be replayed: restore it from a \
                             backup";
                 found.push(Difference { file: kept_file(&sha256), what: what.to_owned() });
             }
@@ -128,7 +128,7 @@ impl Workspace {
         }
         for (sha256, entry) in wanted.into_iter().filter(|(sha256, _)| !there.contains(sha256)) {
             let what = format!(
-                "is gone; line {} ({}) needs it to be decided again: only a backup brings it back",
+                "is missing; line {} ({}) needs it for a replay: restore it from a backup",
                 entry.seq, entry.event
             );
             found.push(Difference { file: kept_file(&sha256), what });

@@ -210,7 +210,7 @@ fn a_server_that_fails_is_said_in_a_line() {
         let (mock, kept) = studio();
         let work = loop_of(&mock);
         kept.lock().unwrap().fault = Some(("/import", kind, is_done));
-        fails(&work, SEND, "not all rows were sent; the same command sends what is missing");
+        fails(&work, SEND, "not all rows were sent; run the same command to send the rest");
         let n_there = if is_done { 100 } else { 0 };
         work.run(SEND).answers(YES).json("/sent/n_there", n_there).json("/sent/n_sent", 120 - n_there);
         assert_eq!(kept.lock().unwrap().tasks.len(), 120);

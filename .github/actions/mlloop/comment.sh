@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Says on the pull request where the loop stands, in one comment that is found by its first line and updated in place.
-# A token that may not write, as on a pull request from a fork, is no failure: the summary of the job says the same.
+# Writes the state of the loop to one comment on the pull request; its first line identifies it, and it is updated in place.
+# A token without write permission, as on a pull request from a fork, is not a failure: the job's summary has the same text.
 set -uo pipefail
 
 marker="<!-- mlloop: ${LOOP_DIRECTORY:-.} -->"
@@ -16,4 +16,4 @@ if [ -n "$id" ]; then
     gh api --method PATCH "repos/$GITHUB_REPOSITORY/issues/comments/$id" -F "body=@$body" --silent
 else
     gh api --method POST "$comments" -F "body=@$body" --silent
-fi || echo "::notice title=mlloop::the comment could not be written; the summary of the job says the same"
+fi || echo "::notice title=mlloop::cannot write the comment; the job's summary has the same text"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts mlloop on the PATH of the steps that follow: from an address, as it is there, built from a repository, or from the
-# release that the file `release` beside this script names. What is fetched is compared with its SHA-256.
+# Puts mlloop on the PATH of the following steps: from an address, from PATH, built from a repository, or from the
+# release that the file `release` beside this script names. The SHA-256 of every download is checked.
 set -euo pipefail
 
 # Fetches a binary or a release's archive, and leaves the binary in $bin.
@@ -30,7 +30,7 @@ elif [ -n "$release" ]; then
     read -r _ sha256 url <<<"$release"
     fetch "$url" "$sha256"
 else
-    echo "::error::there is no mlloop on PATH and no release for $(uname -m): give url and sha256, or git and rev"
+    echo "::error::no mlloop on PATH and no release for $(uname -m): give url and sha256, or git and rev"
     exit 1
 fi
 echo "$bin" >>"$GITHUB_PATH"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Goes around the loop once; says it in the summary of the job and in the outputs of the step.
-# An answer that is no (1), not known (3) or in a person's hands (4) is no failure; only an error (2) is.
+# Runs one round of the loop; writes the result to the job's summary and to the outputs of the step.
+# The results no (1), cannot tell (3) and waiting for approval (4) are not failures; only an error (2) is.
 set -uo pipefail
 
 dir=${LOOP_DIRECTORY:-.}
@@ -13,7 +13,7 @@ fail() {
     exit 1
 }
 
-# The first time there is nothing to compare with: the first version is trained.
+# On the first run there is no version: train one.
 mlloop -C "$dir" status -q
 case $? in
 0) ;;
