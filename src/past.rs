@@ -126,8 +126,8 @@ pub fn of_training(
     let last = windows.last(&table, id_of(schema))?;
     if last.n_rows() > MAX_ROWS {
         return Err(PastError::TooMany(format!(
-            "[features.derived]: the longest window holds {} rows at the table's end, and at most {MAX_ROWS} are stored with \
-             a version: shorten it",
+            "[features.derived]: the longest window has {} rows at the table's end; at most {MAX_ROWS} can be stored \
+             with a version: shorten the window",
             last.n_rows()
         )));
     }

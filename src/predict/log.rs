@@ -67,7 +67,7 @@ impl<'a> Logger<'a> {
     pub(super) fn note(&self) -> Option<String> {
         self.passed_over.then(|| {
             let target = &self.pipeline.target.name;
-            format!("the table holds outcomes ({target:?}): --outcomes would record them as labels, to learn from")
+            format!("the table contains outcomes ({target:?}): add --outcomes to record them as labels")
         })
     }
 

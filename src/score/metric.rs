@@ -347,7 +347,7 @@ mod tests {
         }
         let error = "roc-auc".parse::<Metric>().unwrap_err().to_string();
         assert!(
-            error.starts_with("unknown metric \"roc-auc\": did you mean \"roc_auc\"? There are roc_auc, "),
+            error.starts_with("unknown metric \"roc-auc\": did you mean \"roc_auc\"? Choose from roc_auc, "),
             "{error}"
         );
         for task in [Task::Binary, Task::Multiclass, Task::Regression] {
