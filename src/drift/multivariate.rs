@@ -52,7 +52,8 @@ pub enum MultivariateError {
     },
     /// A side is about too few things.
     #[error(
-        "the rows of the {side} table are about {have} different things; at least {MIN_ENTITIES} are needed to tell two tables apart"
+        "the rows of the {side} table belong to {have} entities; at least {MIN_ENTITIES} are needed to tell two \
+         tables apart"
     )]
     TooFewEntities {
         /// `reference` or `current`.

@@ -138,7 +138,7 @@ impl DriftShare {
         match (self.n_stable, self.n_unknown) {
             (0, 1..) if drifted > 0 => {
                 let s = if drifted == 1 { "" } else { "s" };
-                format!("{drifted} column{s} drifted and {} cannot be judged", self.n_unknown)
+                format!("{drifted} column{s} drifted, {} cannot be judged", self.n_unknown)
             }
             _ => format!("{drifted} of {judged} columns drifted"),
         }

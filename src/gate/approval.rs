@@ -183,7 +183,7 @@ pub(crate) fn agreeable(
         return no(format!("expired at {}; {anew}", ticket.expires_at));
     }
     if ticket.is_of(by) {
-        return no(format!("was made by {by}: somebody else has to agree"));
+        return no(format!("was made by {by}: somebody else must approve it"));
     }
     let production = workspace.registry().roles()?.production;
     if production != Some(ticket.production) {
@@ -191,7 +191,7 @@ pub(crate) fn agreeable(
         return no(format!("was made when {} was production, and {now} is now; {anew}", ticket.production));
     }
     if digest(workspace, config, ticket.production, ticket.version, &ticket.verdict)? != ticket.digest {
-        return no(format!("a version, the reference, mlloop.toml or the verdict is not what it was made for; {anew}"));
+        return no(format!("a version, the reference, mlloop.toml or the verdict has changed since; {anew}"));
     }
     Ok(())
 }
@@ -199,14 +199,14 @@ pub(crate) fn agreeable(
 /// Which command makes such a request.
 fn anew(asks: Asks) -> &'static str {
     match asks {
-        Asks::Promotion => "`mlloop promote` asks anew",
-        Asks::Retraining => "`mlloop run` asks anew",
+        Asks::Promotion => "`mlloop promote` makes a new request",
+        Asks::Retraining => "`mlloop run` makes a new request",
     }
 }
 
 /// A request of one kind cannot be decided as one of the other.
 fn promotes(ticket: &Ticket) -> Result<(), GateError> {
-    let what = "asks for a retraining, not for a promotion".to_owned();
+    let what = "is for a retraining, not for a promotion".to_owned();
     match ticket.asks {
         Asks::Promotion => Ok(()),
         Asks::Retraining => Err(GateError::Request { id: ticket.id.clone(), what }),
@@ -371,11 +371,11 @@ pub(crate) fn still_open(chain: &Chain, ticket: &Ticket) -> Result<(), GateError
     let no = |what: String| Err(GateError::Request { id: ticket.id.clone(), what });
     let who = ticket.decided_by.as_deref().unwrap_or("somebody");
     match ticket.status {
-        Status::Approved => no(format!("was approved by {who}; `mlloop status` shows where the loop stands now")),
+        Status::Approved => no(format!("was approved by {who}; `mlloop status` shows the current state")),
         Status::Rejected => no(format!("was rejected by {who}")),
-        Status::Superseded => no("a later request took its place; `mlloop status` shows it".to_owned()),
+        Status::Superseded => no("a later request replaced it; `mlloop status` shows it".to_owned()),
         Status::Pending if !asked(chain, ticket)? => {
-            no(format!("is not as the audit chain has it; {}", anew(ticket.asks)))
+            no(format!("differs from what the audit chain records; {}", anew(ticket.asks)))
         }
         Status::Pending => Ok(()),
     }

@@ -56,7 +56,7 @@ fn needed(workspace: &Workspace, roles: &Roles) -> Result<BTreeSet<Version>, Gat
     if let Some(bytes) = atomic::read(&path).if_there().at(&path)? {
         let experiment: Value = serde_json::from_slice(&bytes).map_err(|err| GateError::Damaged {
             path,
-            what: format!("cannot be read, so nobody knows which versions it needs: {err}"),
+            what: format!("cannot be read, so the versions that it needs are unknown: {err}"),
         })?;
         named(&experiment, &mut stays);
     }

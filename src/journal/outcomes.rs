@@ -78,7 +78,7 @@ impl Outcomes {
                 let possible = Some(asked[row]).filter(|p| *p > 0.0 && *p <= 1.0);
                 possible.map(Some).ok_or_else(|| TableError::File {
                     file: path.display().to_string(),
-                    what: format!("the select_prob of {:?} is not above 0 and up to 1", ids.get(row)),
+                    what: format!("the select_prob of {:?} must be above 0 and at most 1", ids.get(row)),
                 })
             }
             _ => Ok(None),

@@ -58,7 +58,7 @@ pub(super) struct Pass<'a> {
 /// What arrived.
 pub(super) struct Arrived {
     pub profile: Profile,
-    /// Of the rows of before, where the table holds them.
+    /// Of the preceding rows, where the table contains them.
     pub before: Option<Profile>,
     /// When it happened, where it was cut out of a table by time.
     pub span: Option<Span>,
@@ -112,7 +112,7 @@ impl Arrived {
 /// What has been gathered of the rows so far.
 pub(super) struct Gathered {
     whole: Option<ProfileBuilder>,
-    /// Rows of before, where the table brings its own reference.
+    /// The preceding rows, where the table contains its own reference.
     before: Option<ProfileBuilder>,
     pieces: BTreeMap<i64, ProfileBuilder>,
     sample: Sample<Scored>,

@@ -26,7 +26,7 @@ impl FromStr for Format {
             "json" => Ok(Self::Json),
             "html" => Ok(Self::Html),
             "png" => Ok(Self::Png),
-            _ => Err("there are json, html and png".to_owned()),
+            _ => Err("it must be json, html or png".to_owned()),
         }
     }
 }

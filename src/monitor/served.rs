@@ -123,9 +123,9 @@ fn sampled(joined: &Joined) -> Joined {
 impl Served {
     /// What a person should know of it.
     pub(super) fn note(&self) -> String {
-        let known = format!("the outcome of {} logged predictions of production is known", self.n_known);
+        let known = format!("{} logged predictions of production are labelled", self.n_known);
         match self.known.y.len() < self.n_known {
-            true => format!("{known}; performance is measured on a random sample of {}", self.known.y.len()),
+            true => format!("{known}; performance is measured on a random sample of {} of them", self.known.y.len()),
             false => known,
         }
     }

@@ -18,13 +18,13 @@ pub struct RoundRequest<'a> {
     pub agrees: bool,
     /// Leave out rows that do not fit.
     pub skip_invalid: bool,
-    /// The present.
+    /// Current time, injected.
     pub now: jiff::Timestamp,
     /// Seed of everything random.
     pub seed: u64,
     /// Is told how far it is.
     pub progress: &'a FitProgress<'a>,
-    /// A stopwatch, in seconds.
+    /// Monotonic clock, in seconds.
     pub seconds: &'a dyn Fn() -> f64,
 }
 
@@ -52,7 +52,7 @@ impl FromStr for Step {
             "monitor" => Ok(Self::Monitor),
             "retrain" => Ok(Self::Retrain),
             "promote" => Ok(Self::Promote),
-            _ => Err(format!("there are {}", Self::NAMES.join(", "))),
+            _ => Err(format!("it must be one of {}", Self::NAMES.join(", "))),
         }
     }
 }
