@@ -217,8 +217,8 @@ impl Judge<'_> {
             .collect();
         let arm = &self.units.arms[usize::from(self.units.arm[unit])];
         let note = format!(
-            "{:?}: one unit decides: without the value {} in {arm} the answer on {} would be another; --cap .99 limits \
-             such values",
+            "{:?}: one unit decides the result: without the value {} in {arm}, the answer on {} changes; --cap .99 \
+             limits such values",
             self.outcome.name,
             self.outcome.y[unit],
             changed.join(", ")

@@ -42,7 +42,7 @@ impl Measure {
             Self::PositiveRate,
         ];
         let found = all.into_iter().find(|measure| measure.name() == name);
-        found.ok_or_else(|| format!("{name:?} is none of {}", all.map(Self::name).join(", ")))
+        found.ok_or_else(|| format!("{name:?} is not one of {}", all.map(Self::name).join(", ")))
     }
 
     /// Which way is better, when nobody says.
@@ -83,7 +83,7 @@ impl Measure {
             Self::LogLoss | Self::Brier | Self::PositiveRate => task == Task::Binary,
             Self::AbsoluteError | Self::SquaredError => task == Task::Regression,
         };
-        let refuse = || AbError::Usage(format!("{} cannot be measured of this loop's target", self.name()));
+        let refuse = || AbError::Usage(format!("{} cannot be measured for this loop's target", self.name()));
         fits.then_some(()).ok_or_else(refuse)
     }
 
