@@ -30,7 +30,7 @@ impl FromStr for Period {
             "day" => Ok(Self::Day),
             "week" => Ok(Self::Week),
             "month" => Ok(Self::Month),
-            _ => Err("there are day, week and month".to_owned()),
+            _ => Err("it must be day, week or month".to_owned()),
         }
     }
 }

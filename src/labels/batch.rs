@@ -220,7 +220,7 @@ impl<'a> Inbox<'a> {
         if out.exists() && to.exists() {
             return Err(LabelError::file(
                 &to,
-                "is there already, where the batch that is out goes: move it away".to_owned(),
+                "already exists, where the open batch must be stored: move it away".to_owned(),
             ));
         }
         if out.exists() { replaceable(&to) } else { Ok(()) }
@@ -308,7 +308,7 @@ fn read(dir: &Path) -> Result<Batch, LabelError> {
     let path = dir.join("batch.json");
     let bytes = atomic::read(&path).at(&path)?;
     let batch: Batch = serde_json::from_slice(&bytes)
-        .map_err(|err| LabelError::file(&path, format!("is not the record of a batch: {err}")))?;
+        .map_err(|err| LabelError::file(&path, format!("is not a batch record: {err}")))?;
     known_format(batch.format, 1).map_err(|what| LabelError::file(&path, what))?;
     Ok(batch)
 }

@@ -64,7 +64,7 @@ fn normal(target: &Target, id: &str, label: &str) -> Result<String, LabelError> 
         file: "data/labels.csv".to_owned(),
         what: match target.classes.as_slice() {
             [] => format!("the label {label:?} of {id:?} is not a number"),
-            classes => format!("the label {label:?} of {id:?} is none of the classes {}", classes.join(", ")),
+            classes => format!("the label {label:?} of {id:?} is not one of the classes {}", classes.join(", ")),
         },
     })
 }

@@ -78,7 +78,7 @@ impl FillIn {
     fn beside(inbox: &Inbox, batch: &Batch, person: &str, taken: &Taken) -> Result<Self, LabelError> {
         let path = inbox.path(format!("{}{}.csv", prefix(batch), &sha256(person.as_bytes())[..8]));
         let [name, ..] = batch.files.as_slice() else {
-            return Err(LabelError::file(&inbox.out(&batch.batch), "names no file that went out".to_owned()));
+            return Err(LabelError::file(&inbox.out(&batch.batch), "is not a file of this batch".to_owned()));
         };
         let went_out = if path.exists() { path.clone() } else { inbox.path(&name.0) };
         let mut sheet = Sheet::read(&went_out, batch)?;
@@ -303,7 +303,7 @@ impl Sheet {
         }
         let header: Vec<String> = records.remove(0).iter().map(|name| restore(name).to_owned()).collect();
         if header != batch.columns {
-            return Err(LabelError::file(path, format!("is not what went out with {}", batch.batch)));
+            return Err(LabelError::file(path, format!("is not the file that was created for {}", batch.batch)));
         }
         let target = header.iter().rposition(|column| *column == target_name(&batch.target.name));
         match target.filter(|target| header[target + 1..] == AFTER) {

@@ -27,7 +27,7 @@ impl FromStr for Format {
         match text {
             "csv" => Ok(Self::Csv),
             "label-studio" => Ok(Self::LabelStudio),
-            _ => Err("there are csv and label-studio".to_owned()),
+            _ => Err("it must be csv or label-studio".to_owned()),
         }
     }
 }
@@ -54,7 +54,7 @@ pub struct ExportRequest<'a> {
     pub force: bool,
     /// Who hands out, when that was said.
     pub by: Option<String>,
-    /// The present.
+    /// Current time, injected.
     pub now: jiff::Timestamp,
     /// Seed of everything random.
     pub seed: u64,
@@ -78,7 +78,7 @@ pub struct ImportRequest<'a> {
     pub policy: Option<LabelPolicy>,
     /// Who takes it in, when that was said.
     pub by: Option<String>,
-    /// The present.
+    /// Current time, injected.
     pub now: jiff::Timestamp,
 }
 

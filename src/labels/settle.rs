@@ -56,8 +56,7 @@ pub fn open(workspace: &Workspace, most: usize) -> Result<Settling, LabelError> 
         }
         for record in read(&path)?.into_iter().skip(1) {
             let row = opened(&record, is_conflict);
-            let row =
-                row.ok_or_else(|| LabelError::file(&path, "is not the list that label-import wrote".to_owned()))?;
+            let row = row.ok_or_else(|| LabelError::file(&path, "was not written by label-import".to_owned()))?;
             if !all.iter().any(|known| known.id == row.id) {
                 all.push(row);
             }
@@ -79,7 +78,9 @@ fn opened(record: &[String], is_conflict: bool) -> Option<Open> {
     let (id, batch) = (cell(0)?, cell(1)?);
     let (why, label) = match is_conflict {
         true => (cell(2)?, String::new()),
-        false => (format!("{} said {}; the model finds {} likelier", cell(3)?, cell(2)?, cell(4)?), cell(2)?),
+        false => {
+            (format!("{} answered {}; the model considers {} more likely", cell(3)?, cell(2)?, cell(4)?), cell(2)?)
+        }
     };
     Some(Open { id, batch, why, label, cells: Vec::new() })
 }
