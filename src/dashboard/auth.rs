@@ -122,7 +122,9 @@ fn parse_key(line: &str) -> Result<Key, String> {
         "viewer" => Right::View,
         "labeller" => Right::Label,
         "approver" => Right::Approve,
-        other => return Err(format!("the role {other:?} is not viewer, labeller or approver; write name:role:sha256")),
+        other => {
+            return Err(format!("the role {other:?} must be viewer, labeller or approver; write name:role:sha256"));
+        }
     };
     if name.is_empty() || name.chars().count() > MAX_NAME {
         return Err(format!("a name has 1 to {MAX_NAME} characters; write name:role:sha256"));
@@ -188,7 +190,7 @@ pub(super) enum NotIn {
     NoName,
     /// The token is anybody's, and the name is that of somebody who has one of their own.
     NameTaken,
-    /// Too many wrong tokens lately.
+    /// Too many wrong tokens within the last minute.
     TooMany,
 }
 

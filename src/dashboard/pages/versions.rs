@@ -95,7 +95,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         versions,
         n: all.len(),
         earlier: (from + PER_PAGE < all.len()).then_some(from + PER_PAGE),
-        course: course(&points, Over::Values, &format!("{metric} of each version, on the gate rows of its time")),
+        course: course(&points, Over::Values, &format!("{metric} of each version, on its own gate rows")),
         metric: metric.to_owned(),
         metrics: known.iter().map(|name| ((*name).to_owned(), *name == metric)).collect(),
         damaged,
