@@ -246,9 +246,9 @@ impl NoticeSettings {
         within("max_age_hours", self.max_age_hours, 0.0, 24.0 * 365.0)?;
         match &self.email {
             None if self.has(Channel::Email) => {
-                Err("[notify] channels names email: say how under [notify.email] (host, from, to)".to_owned())
+                Err("[notify] channels lists email: configure it under [notify.email] (host, from, to)".to_owned())
             }
-            Some(email) if email.to.is_empty() => Err("[notify.email] to names nobody".to_owned()),
+            Some(email) if email.to.is_empty() => Err("[notify.email] to is empty".to_owned()),
             Some(email) => {
                 let bad = std::iter::once(&email.from).chain(&email.to).find(|a| mailbox(a).is_err());
                 bad.map_or(Ok(()), |address| Err(format!("[notify.email] {address:?} is not a mail address")))

@@ -76,8 +76,8 @@ fn key(secret: &str) -> Result<hmac::Key, String> {
     let bytes = BASE64.decode(secret.strip_prefix(PREFIX).unwrap_or(secret).trim()).unwrap_or_default();
     match bytes.len() {
         0..LEAST_BYTES => Err(format!(
-            "MLLOOP_WEBHOOK_SECRET is not {PREFIX} and at least {LEAST_BYTES} bytes in base64: `echo {PREFIX}$(openssl rand \
-             -base64 32)` makes one"
+            "MLLOOP_WEBHOOK_SECRET must be {PREFIX} followed by at least {LEAST_BYTES} bytes in base64: create one \
+             with `echo {PREFIX}$(openssl rand -base64 32)`"
         )),
         _ => Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes)),
     }

@@ -222,8 +222,8 @@ mod tests {
                 "--set columns.tenure=ignore: what a column is holds for every command; change it under [columns] in \
                  mlloop.toml",
             ),
-            ("modl.max_depth=4", "--set modl.max_depth=4: there is no section \"modl\": did you mean \"model\"?"),
-            ("split.gate=half", "the text \"half\" stands where a number such as 0.15 is needed"),
+            ("modl.max_depth=4", "--set modl.max_depth=4: unknown section \"modl\": did you mean \"model\"?"),
+            ("split.gate=half", "expected a number such as 0.15, found the text \"half\""),
             ("split.gate=0.95", "[split] tune = 0.15 and gate = 0.95"),
             ("depth", "write key=value"),
         ] {
