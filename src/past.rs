@@ -1,4 +1,4 @@
-//! What came before a row: the rows that windows look back on, and the values of windows for tables and the log.
+//! Earlier rows for windows, and the values of windows for tables and the log.
 //!
 //! ```text
 //! past.csv of the version: the last rows of its training table ─┐

@@ -1,4 +1,4 @@
-//! The names of arms in a table: one arm under two spellings, and arms that hardly anybody is in.
+//! The names of arms in a table: spellings that mean the same arm, and arms with very few units.
 
 use super::AbError;
 use super::request::OutcomesRequest;

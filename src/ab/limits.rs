@@ -1,4 +1,4 @@
-//! Values that no sum can hold, and a limit to those that would decide alone.
+//! Values that are too large to sum, and a cap for values that would decide the result alone.
 
 use super::AbError;
 use super::units::{Kind, Outcome};

@@ -1,4 +1,4 @@
-//! What is measured of a prediction once its outcome is known.
+//! The measures of a prediction, once its outcome is known.
 
 use super::AbError;
 use super::experiment::{Goal, Measure, Metric};
@@ -45,7 +45,7 @@ impl Measure {
         found.ok_or_else(|| format!("{name:?} is not one of {}", all.map(Self::name).join(", ")))
     }
 
-    /// Which way is better, when nobody says.
+    /// The default direction that is better.
     #[must_use]
     pub fn goal(self) -> Goal {
         match self {
@@ -66,7 +66,7 @@ impl Measure {
         Metric { measure: self, goal: self.goal() }
     }
 
-    /// What decides when nobody says.
+    /// The default deciding measure.
     #[must_use]
     pub fn usual(task: Task) -> Self {
         if task == Task::Regression { Self::AbsoluteError } else { Self::Accuracy }

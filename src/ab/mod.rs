@@ -1,4 +1,4 @@
-//! Experiments: who is shown what, in which steps, and whether one arm is better.
+//! Experiments: assignment of units to arms, rollout in steps, and analysis of which arm is better.
 //!
 //! ```text
 //! ab.json ─ Experiment ─ Assigner ─▶ arm of a unit: a pure hash, the same on every replica

@@ -1,4 +1,4 @@
-//! A quantile of each arm as a mean: of values that say where each unit moves it.
+//! The quantile of each arm as a mean of influence values, one per unit.
 
 use super::AbError;
 use super::sequential::Always;

@@ -1,4 +1,4 @@
-//! A rollout moves on by steps while its guardrails hold, and goes back when one breaks.
+//! A rollout advances in steps while its guardrails hold, and goes back if one breaks.
 //!
 //! ```text
 //!           ┌── not due, or cannot tell: stays ──┐
@@ -135,7 +135,7 @@ pub fn decide(experiment: &Experiment, report: &AbReport, now: Timestamp) -> Res
     })
 }
 
-/// Why nobody can tell whether the guardrails hold.
+/// Why the guardrails cannot be judged yet.
 fn unknown(report: &AbReport, min_units: u64) -> Option<String> {
     if report.srm.state == SrmState::Stop {
         return Some(report.verdict.sentence.clone());

@@ -1,4 +1,4 @@
-//! An experiment begins.
+//! Starts an experiment.
 
 use super::AbError;
 use super::experiment::{Arm, Epoch, Experiment, FORMAT, Guardrail, Measure, Metric, Rollout, Step};
@@ -60,7 +60,7 @@ impl Schedule {
         }
     }
 
-    /// The share of the other arms when nobody says.
+    /// The default share of the other arms.
     fn split(self) -> f64 {
         match self {
             Self::Fixed => 0.5,
@@ -140,11 +140,11 @@ pub struct StartRequest<'a> {
     pub now: Timestamp,
 }
 
-/// Units that an experiment is planned for when nobody says.
+/// The default planned number of units.
 pub const USUAL_N: u64 = 10_000;
-/// Seconds that it runs when nobody says.
+/// The default duration, in seconds.
 const USUAL_SECONDS: i64 = 28 * 86_400;
-/// By how much a share may become worse when nobody names a guardrail.
+/// The default margin of a guardrail on a share.
 const USUAL_MARGIN: f64 = 0.02;
 
 /// The experiment that `request` asks for; nothing is changed.
@@ -263,7 +263,7 @@ fn weights(experiment: &mut Experiment, request: &StartRequest) -> Result<(), Ab
     Ok(())
 }
 
-/// What became of a wish to start.
+/// The result of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StartOutcome {

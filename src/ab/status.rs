@@ -1,4 +1,4 @@
-//! Where an experiment stands: how long it still runs, and what a winner needs.
+//! The state of an experiment: the remaining time, and the units that a winner needs.
 
 use super::AbError;
 use super::experiment::{Ended, Experiment, FILE};

@@ -1,4 +1,4 @@
-//! An experiment ends, and the winner may become production.
+//! Ends an experiment; the winner may become production.
 
 use super::AbError;
 use super::experiment::{Ended, Experiment, FILE};
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
 
-/// What became of a wish to end.
+/// The result of a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]

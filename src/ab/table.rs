@@ -1,4 +1,4 @@
-//! Any table as an experiment: columns named by the caller, rows put together to units.
+//! Any table as an experiment: the caller names the columns, and rows are combined into units.
 
 use super::AbError;
 use super::arms::Arms;
@@ -229,7 +229,7 @@ impl Rows<'_> {
     }
 }
 
-/// An outcome that everybody or nobody has cannot tell arms apart; often the table holds those alone who have it.
+/// An outcome of every unit or of no unit cannot distinguish arms; often the table has only units with the outcome.
 fn one_sided(outcome: &Outcome) -> Option<String> {
     let known = || outcome.y.iter().filter(|y| !y.is_nan());
     let (n, ones) = (known().count(), known().filter(|y| **y == 1.0).count());

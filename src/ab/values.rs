@@ -11,7 +11,7 @@ use crate::table::{
 };
 use std::path::Path;
 
-/// Texts that count 1 and texts that count 0, where nobody says which.
+/// Texts that count as 1 and as 0 by default.
 const ONE: [&str; 17] = [
     "true",
     "t",

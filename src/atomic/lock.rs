@@ -1,4 +1,4 @@
-//! Locks by which processes keep out of each other's way.
+//! Locks that keep processes from changing the same files at once.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};

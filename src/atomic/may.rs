@@ -1,4 +1,4 @@
-//! Whether a file can be replaced: asked before something is done that cannot be taken back and needs it.
+//! Whether a file can be replaced: checked before an irreversible step that needs it.
 
 use super::{mode, parent};
 use std::fs;

@@ -269,7 +269,7 @@ fn answer(dashboard: &Dashboard, session: &Session, fields: &Fields) -> Result<A
     }))
 }
 
-/// The note of somebody who cannot tell.
+/// The note of an uncertain answer.
 fn uncertain(note: &str) -> String {
     match note {
         "" => UNCERTAIN.to_owned(),

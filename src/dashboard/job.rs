@@ -1,4 +1,4 @@
-//! A verb that was run from a page: what it is, and how it ended.
+//! A job: a verb that was started from a page, and its result.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! From requests to pages: who asks, whether the request is one of ours, and what every answer carries.
+//! From requests to pages: session, CSRF check, and the headers of every response.
 
 use super::auth::{NotIn, Right, Session};
 use super::shell::{SignIn, Viewer};
@@ -243,7 +243,7 @@ async fn post(
     dressed(answer.await, None)
 }
 
-/// Whether somebody may send the form at `path`.
+/// Whether the person may send the form at `path`.
 fn allowed(session: &Session, path: &str) -> Result<(), Oops> {
     let need = actions::right(path).ok_or_else(|| Oops::NotFound("there is no such form".to_owned()))?;
     match session.right < need {
@@ -290,7 +290,7 @@ async fn sign_in(dashboard: Arc<Dashboard>, fields: Fields) -> Response<Body> {
     dressed(page.answer(said.0), None)
 }
 
-/// The form that somebody sent without a session: where to, and its fields.
+/// A form that was sent without a session: its path and its fields.
 fn kept_form(fields: &Fields) -> Option<(String, String)> {
     let kept = [fields.get("kept_path"), fields.get("kept")].map(str::to_owned).into();
     Some(kept).filter(|(path, _)| actions::right(path).is_some())

@@ -1,4 +1,4 @@
-//! What is looked at before anything is moved: the loop here, and what a place says of its own.
+//! Checks before anything is copied: of the local loop, and of the copy.
 
 use super::files::{self, CHAIN, Kind, kind};
 use super::{DepotError, Filed, Index, Moved, Place};

@@ -1,4 +1,4 @@
-//! Metrics that scores of classes alone promise, before any outcome is known: CBPE. Numbers have DLE,
+//! Metrics estimated from class scores alone, before any outcome is known: CBPE. Numbers have DLE,
 //! [`losses`](super::losses).
 //!
 //! Both assume that the outcome still depends on the columns as it did when the version was made. Then calibrated

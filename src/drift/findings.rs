@@ -1,4 +1,4 @@
-//! What is wrong with a table's form or content, whether or not its distributions moved.
+//! Problems in the form or content of a table, independent of drift.
 
 use super::pair::{ColumnPair, PairValues};
 use super::report::{Finding, FindingKind};

@@ -1,4 +1,4 @@
-//! Direct loss estimation: how large a version's errors are on rows whose outcome nobody knows yet.
+//! Direct loss estimation: how large a version's errors are on rows without labels.
 //!
 //! From rows with outcomes y that the version never learned from, boosted trees learn |y − ŷ| and (y − ŷ)² by the
 //! version's features and its prediction ŷ. Their answers on other rows, at least 0, are averaged: MAE = mean of the

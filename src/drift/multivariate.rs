@@ -37,7 +37,7 @@ const FOLDS: usize = 5;
 /// row that so large a part of a side is equal to, as one in this number.
 const COPIES: usize = 20;
 
-/// Why nobody can say whether a classifier tells the tables apart.
+/// Why no classifier can be trained to distinguish the tables.
 #[derive(Debug, thiserror::Error)]
 pub enum MultivariateError {
     /// A side is too short.

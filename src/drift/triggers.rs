@@ -1,4 +1,4 @@
-//! Reasons to retrain, each with what was measured, what it was held to, and whether it fired.
+//! Triggers: reasons to retrain, each with its value, its threshold, and whether it fired.
 
 use super::report::{
     ColumnReport, ColumnVerdict, DriftShare, LossAlarm, MetricChange, Multivariate, Performance, Trigger,
@@ -24,7 +24,7 @@ pub struct Evidence<'a> {
     pub volume: Option<Volume>,
     /// Rows with labels from people that no version has learned from; `None` where nothing can be learned.
     pub n_feedback: Option<u64>,
-    /// What people said of predictions of the version.
+    /// Human feedback on predictions of the version.
     pub judged: Option<Judged>,
     /// Metrics on rows whose outcome is known.
     pub performance: Option<&'a Performance>,

@@ -1,4 +1,4 @@
-//! What can be wrong between a table and a matrix.
+//! Errors between a table and a matrix.
 
 use crate::table::Kind;
 

@@ -1,4 +1,4 @@
-//! Columns that know the answer.
+//! Columns that reveal the target (target leakage).
 //!
 //! A column that alone nearly gives the target away was usually written after the fact (a refund date beside "churned",
 //! the two parts of a sum beside the sum). The model would be excellent in tests and useless in use.

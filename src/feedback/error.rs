@@ -1,4 +1,4 @@
-//! What can be wrong with feedback.
+//! Errors of feedback.
 
 use crate::atomic::AtPath;
 use crate::journal::JournalError;

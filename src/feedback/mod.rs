@@ -1,4 +1,4 @@
-//! What people said of single predictions: taken in, made into labels, counted.
+//! Human feedback on single predictions: recorded, turned into labels, counted.
 //!
 //! ```text
 //! correction ─checked against the prediction log─▶ runs/feedback.json ─▶ data/feedback.csv ─▶ data/labels.csv ─▶ audit.jsonl
@@ -38,7 +38,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 
-/// What somebody says of the last prediction of a row.
+/// Feedback on the last prediction of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Correction {
     /// Where it stands, for errors: `stdin: line 3`, or the row's id.

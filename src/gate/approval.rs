@@ -1,4 +1,4 @@
-//! `approvals/ID.json`: what exactly a person is asked to agree to.
+//! `approvals/ID.json`: exactly what a person is asked to approve.
 //!
 //! ```text
 //! pending ──approve──▶ approved (and promoted)
@@ -36,7 +36,7 @@ pub struct Decided {
     pub pruned: Vec<Version>,
 }
 
-/// What somebody is to agree to.
+/// What has to be approved.
 pub(crate) struct Wish<'a> {
     pub asks: Asks,
     /// The version that is to be production, or that a retraining starts from.
@@ -47,7 +47,7 @@ pub(crate) struct Wish<'a> {
     pub sentence: &'a str,
     pub by: Option<&'a str>,
     pub now: Timestamp,
-    /// When it is carried out unless somebody has decided before.
+    /// When it is carried out unless it is decided before.
     pub due_at: Option<Timestamp>,
 }
 
@@ -150,13 +150,13 @@ pub(crate) fn ask(workspace: &Workspace, lock: &Lock, ticket: &Ticket) -> Result
     Ok(())
 }
 
-/// The request, as somebody agreed to it.
+/// The approved request.
 pub(crate) fn approved(ticket: &Ticket, by: Option<&str>, now: Timestamp) -> Ticket {
     let decided_by = by.map(str::to_owned);
     Ticket { status: Status::Approved, decided_by, decided_at: Some(now), ..ticket.clone() }
 }
 
-/// The request, as somebody turned it down.
+/// The rejected request.
 pub(crate) fn rejected(ticket: &Ticket, by: &str, reason: &str, now: Timestamp) -> Ticket {
     Ticket {
         status: Status::Rejected,

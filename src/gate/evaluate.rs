@@ -1,4 +1,4 @@
-//! Both versions on the gate rows: the whole report, nothing written.
+//! Evaluates both versions on the gate rows; writes nothing.
 
 use super::holdout::HoldoutUse;
 use super::judge::{Judgement, judge};

@@ -1,4 +1,4 @@
-//! How often the gate rows have judged: every look at them spends a little of what they are worth.
+//! How often the gate rows were used: every use makes them a little less reliable.
 //!
 //! The record of it is the audit chain: each `gate-verdict` says who was compared on how many rows. A comparison counts as a
 //! use of the present rows when at least half of them took part. By hash the rows of an earlier gate are rows of the

@@ -1,4 +1,4 @@
-//! Is the challenger better? The verdict, and how many rows it would take.
+//! Is the challenger better? The verdict, and the number of rows that are needed.
 //!
 //! ```text
 //!                −δ          0    margin

@@ -1,4 +1,4 @@
-//! Does the challenger deserve production? What `promote`, `approve`, `reject` and `rollback` do.
+//! Is the challenger better than production? The logic of `promote`, `approve`, `reject` and `rollback`.
 //!
 //! ```text
 //! gate rows ─▶ verdict, guardrails ─┬─ promote, auto ────────────────────▶ roles ─▶ prune

@@ -1,4 +1,4 @@
-//! What must not get worse, whatever the deciding metric says.
+//! Guardrails: what must not get worse, whatever the deciding metric shows.
 
 use super::rows::{Contestant, GateRows};
 use super::{GateError, slices};

@@ -1,4 +1,4 @@
-//! What the gate found, for programs and for people.
+//! The report of the gate, as JSON and as text.
 
 use super::holdout::HoldoutUse;
 use super::judge::Judgement;
@@ -45,7 +45,7 @@ pub struct GateReport {
     pub sentence: String,
     /// The verdict and the test.
     pub judgement: Judgement,
-    /// Why an equivalent challenger may be promoted, when somebody said so.
+    /// The reason for allowing an equivalent challenger, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_equivalent: Option<String>,
     /// What must not get worse.

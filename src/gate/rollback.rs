@@ -1,4 +1,4 @@
-//! Back to what was production before.
+//! Rollback to the previous production version.
 
 use super::GateError;
 use crate::atomic::Lock;

@@ -1,4 +1,4 @@
-//! The rows that judge: those that neither version learned from.
+//! The gate rows: those that neither version was trained on.
 //!
 //! ```text
 //! hash   a row is on the gate's side of both recipes        its hash alone says so, in a table of any length

@@ -55,9 +55,9 @@ pub struct Ticket {
     pub requested_by: Option<String>,
     /// When.
     pub requested_at: Timestamp,
-    /// From then on nobody can agree.
+    /// From then on it can no longer be approved.
     pub expires_at: Timestamp,
-    /// When it is carried out unless somebody has decided before; `None` when it waits for a person.
+    /// When it is carried out unless it is rejected before; `None` when it needs approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
     /// Where it stands.
@@ -133,7 +133,7 @@ impl Ticket {
     }
 }
 
-/// Requests that nobody has decided, by name; also those that have expired.
+/// Undecided requests, by name, including expired ones.
 ///
 /// # Errors
 /// When a file cannot be read.

@@ -1,4 +1,4 @@
-//! What is known of rows by now: labels that came after the rows did, joined by id.
+//! Known outcomes of rows: labels that arrived later, joined by id.
 
 use crate::features::Target;
 use crate::table::{ColumnSpec, InferOptions, Kind, ReadOptions, Schema, Spool, TableError, Values, infer, read};

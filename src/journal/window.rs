@@ -1,4 +1,4 @@
-//! Which part of the log is meant.
+//! A time window of the log.
 
 use super::day;
 use jiff::civil::Date;

@@ -1,4 +1,4 @@
-//! What came back: a table that people filled in, or an export of Label Studio, as a list of answers.
+//! Reads answers: from a filled-in table or an export of Label Studio.
 
 use super::LabelError;
 use super::answer::{Answer, Answers, Fault, Origin, Place};

@@ -1,4 +1,4 @@
-//! What went out: the record of a batch, and where it stands.
+//! The record of a batch, and its state.
 //!
 //! ```text
 //! label_inbox/batches/ID/    batch.json, and until they are put in their place the files that go out
@@ -189,7 +189,7 @@ impl<'a> Inbox<'a> {
         Ok(names.into_iter().find(|name| !taken.contains(name)).unwrap_or(stem))
     }
 
-    /// Stores a batch with the files that go out, which nobody sees until [`Inbox::put_out`].
+    /// Stores a batch with its files; they are not visible until [`Inbox::put_out`].
     pub(super) fn store(&self, _lock: &Lock, batch: &Batch, files: &[(&str, Vec<u8>)]) -> Result<String, LabelError> {
         let path = self.out(&batch.batch);
         let record = serde_json::to_vec_pretty(batch).at(&path)?;

@@ -1,4 +1,4 @@
-//! Whether answers fit what was asked.
+//! Checks answers against their batch.
 
 use super::LabelError;
 use super::answer::{Answer, Answers, Fault, Place};
@@ -27,7 +27,7 @@ pub(super) struct Checked {
     pub(super) counts: Counts,
     /// What speaks for answers that no person gave.
     pub(super) copies: Copies,
-    /// Answers in the name of somebody who was not asked.
+    /// Answers under the name of a person who was not asked.
     pub(super) strangers: Strangers,
     marks: Marks,
 }
@@ -41,7 +41,7 @@ struct Speaker<'a> {
 /// Whose word an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
-    /// That of somebody who may speak of the row.
+    /// The name of an annotator who may answer the row.
     Own,
     /// The file says that it is the adjudicator's.
     Adjudicator,
@@ -240,7 +240,7 @@ pub(super) fn class_of(target: &Target, text: &str, number: Option<&NumberFormat
     })
 }
 
-/// What is wrong with an id that nobody was asked about.
+/// Describes the problem of an id that is not in the batch.
 fn strange_id(id: &str, asked: &HashMap<&str, Vec<(&Batch, &Asked)>>) -> String {
     let stripped = |text: &str| text.trim_start_matches('0').to_owned();
     let is_number = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! Signs that answers are copies of what production said.
+//! Signs that answers are copies of production's predictions.
 
 use super::answer::Origin;
 use super::request::Guard;

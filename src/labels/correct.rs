@@ -1,4 +1,4 @@
-//! A table whose labels are what is known by now.
+//! A table with its labels updated by the latest known labels.
 
 use super::{LabelError, Resolved};
 use crate::features::Target;

@@ -1,4 +1,4 @@
-//! What can be wrong on the way of labels.
+//! Errors of labels.
 
 use crate::atomic::AtPath;
 use crate::drift::multivariate::MultivariateError;

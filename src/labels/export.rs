@@ -1,4 +1,4 @@
-//! Which rows should a person look at? What `label-export` does.
+//! Which rows should people label? The logic of `label-export`.
 //!
 //! ```text
 //! log or table ─score─▶ candidates ─rank, look closely─▶ pull of each stratum ─draw─▶ rows with their π
@@ -210,7 +210,7 @@ struct Making<'a> {
     source: &'a Source<'a>,
 }
 
-/// Names the batch that was handed out and that nobody has been told of yet.
+/// Names a created batch that is not reported yet.
 const UNTOLD: &str = "untold";
 
 /// The batch that a run handed out which ended before it could say so.

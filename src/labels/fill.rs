@@ -1,4 +1,4 @@
-//! A batch that is out, filled in row by row: what a person does in a spreadsheet, one answer at a time.
+//! An open batch, filled in row by row: as in a spreadsheet, one answer at a time.
 //!
 //! The file is the one that went out with the person's lines alone, and it is written whole after each answer. Taking it
 //! in is `label-import`, as for any other filled-in file.
@@ -212,7 +212,7 @@ pub fn sheets(workspace: &Workspace, batch: &Batch) -> Result<Vec<FillIn>, Label
 struct Taken {
     /// Who said something of a row, or could not tell; by what all names of a person have in common.
     said: HashMap<String, BTreeSet<String>>,
-    /// Rows that are asked of nobody by name: one answer is enough.
+    /// Rows without a named annotator: one answer is enough.
     of_anybody: HashSet<String>,
 }
 
@@ -312,7 +312,7 @@ impl Sheet {
         }
     }
 
-    /// Whether somebody answered a row, or could not tell.
+    /// Whether a row is answered or marked as uncertain.
     fn is_done(&self, row: &[String]) -> bool {
         !row[self.target].is_empty() || restore(&row[self.target + 2]).starts_with(UNCERTAIN)
     }

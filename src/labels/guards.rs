@@ -1,4 +1,4 @@
-//! Signs that a batch of answers is not what it should be.
+//! Checks that quarantine a suspicious batch of answers.
 
 use super::batch::{Batch, Stratum};
 use super::check::Checked;

@@ -1,4 +1,4 @@
-//! What did people say? What `label-import` does.
+//! The logic of `label-import`.
 //!
 //! ```text
 //! file ─read─▶ answers ─check against what went out─▶ labels ─guards─▶ quarantined until accepted

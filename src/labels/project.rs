@@ -196,7 +196,7 @@ impl Studio {
         )))
     }
 
-    /// The project's tasks with their annotations: those that somebody answered, or all.
+    /// The project's tasks with their annotations: only answered ones, or all.
     fn tasks(&self, project: u64, all: bool) -> Result<Vec<Value>, LabelError> {
         let all = if all { "&download_all_tasks=true" } else { "" };
         match self.get(&format!("/api/projects/{project}/export?exportType=JSON{all}"))? {

@@ -1,4 +1,4 @@
-//! What people disagree about and what looks wrong: an adjudicator's answer decides.
+//! Conflicts and suspect labels: the answer of an adjudicator decides.
 //!
 //! `conflicts.csv` and `suspects.csv` of the inbox are read with the rows of their batches; decisions are written as a table
 //! like `conflicts.csv`, which `label-import` takes in.
@@ -25,7 +25,7 @@ pub struct Open {
     pub batch: String,
     /// Who said what, or what speaks against the label.
     pub why: String,
-    /// The label that holds until somebody decides; empty where none does.
+    /// The label in effect until the decision; empty if there is none.
     pub label: String,
     /// What is known of the row: column and cell; empty where its batch did not go out as a table.
     pub cells: Vec<(String, String)>,

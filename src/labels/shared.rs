@@ -22,9 +22,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Line {
-    /// What became of a row.
+    /// The outcome of a row.
     Outcome(Label),
-    /// What somebody answered who was asked.
+    /// The answer of an annotator.
     Label(Label),
     /// A correction, as its line of `data/feedback.csv`.
     Feedback(String),

@@ -104,7 +104,7 @@ impl Label {
         (&self.label, self.source, &self.batch) == (&old.label, old.source, &old.batch)
     }
 
-    /// Whether somebody may learn from it.
+    /// Whether it may be used for training.
     #[must_use]
     pub fn teaches(&self) -> bool {
         self.source != Source::Model
@@ -170,7 +170,7 @@ impl Labels {
     /// The labels of a loop, to be learned from or written over: they are those that the audit chain speaks of.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and when somebody changed them.
+    /// As [`open`](Self::open), and when the file was changed from outside.
     pub fn held(workspace: &Workspace) -> Result<Self, LabelError> {
         workspace.hold_labels()?;
         Self::open(workspace)

@@ -1,10 +1,10 @@
-//! Answers in the name of somebody who was not asked, and what speaks against them.
+//! Answers under the name of a person who was not asked.
 
 use super::CONFLICTS;
 use super::request::Guard;
 use super::resolve::ADJUDICATOR;
 
-/// Answers in the name of somebody who was not asked.
+/// Answers under the name of a person who was not asked.
 #[derive(Debug, Default)]
 pub(super) struct Strangers {
     /// Rows that were asked of others by name, and the name that answered; empty for none.

@@ -1,4 +1,4 @@
-//! Labels are replaced, recorded and put away, in this order; whoever comes after a death in between finishes it.
+//! Labels are replaced, recorded and archived, in this order; the next command finishes an interrupted import.
 
 use super::LabelError;
 use super::answers::read_text;

@@ -1,4 +1,4 @@
-//! What can go wrong between a matrix and a prediction.
+//! Errors between a matrix and a prediction.
 
 use thiserror::Error;
 

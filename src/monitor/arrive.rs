@@ -1,4 +1,4 @@
-//! One pass over the table that arrived: its profile, a sample of scores, its pieces.
+//! One pass over the current table: its profile, a sample of scores, its periods.
 
 use super::MonitorError;
 use super::chunks::{By, MAX_CHUNKS};
@@ -55,7 +55,7 @@ pub(super) struct Pass<'a> {
     pub seed: u64,
 }
 
-/// What arrived.
+/// The current table.
 pub(super) struct Arrived {
     pub profile: Profile,
     /// Of the preceding rows, where the table contains them.

@@ -32,7 +32,7 @@ use crate::table::{Column, ColumnSpec, Input, Kind, Table, Values, read};
 use crate::wording::list;
 use std::path::Path;
 
-/// Cells of both tables together, up to which a classifier looks at them though nobody asked for it.
+/// Largest number of cells of both tables for which a classifier is trained without a request.
 const QUICK_CELLS: u64 = 10_000_000;
 /// Cells of the rows that it then learns from.
 const TAUGHT_CELLS: u64 = 1_000_000;

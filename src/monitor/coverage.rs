@@ -1,4 +1,4 @@
-//! Whether intervals and sets still hold what came of rows.
+//! Whether prediction intervals and sets still contain the true values.
 //!
 //! Rows about the same thing are held or missed together: n of them count as n ∕ design effect (Kish 1965), the variance over
 //! things by that of independent rows, times (t ∕ z)² since few things are little to know a variance by.

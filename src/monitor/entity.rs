@@ -1,4 +1,4 @@
-//! Rows about the same thing: what says so, and what follows from it.
+//! Rows of the same entity: how they are detected, and how they count.
 
 use super::arrive::Arrived;
 use super::reference::Reference;

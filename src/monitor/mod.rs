@@ -1,4 +1,4 @@
-//! Is there a reason to retrain? What `monitor` does.
+//! Is there a reason to retrain? The logic of `monitor`.
 //!
 //! ```text
 //! profile of production ──────────────┐
@@ -114,7 +114,7 @@ pub enum MonitorError {
 
 /// What is to be compared, and how.
 pub struct MonitorRequest<'a> {
-    /// What arrived; `[monitor] current` when `None`.
+    /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
     /// A profile of what arrived, instead of a table.
     pub current_profile: Option<&'a Path>,

@@ -1,4 +1,4 @@
-//! References that move along: the days before what arrived, or the same weekdays of the weeks before.
+//! Rolling references: the days before the current period, or the same weekdays of earlier weeks.
 //!
 //! ```text
 //! 28d          [──────────── reference ────────────)[── what arrived ──]        time →

@@ -1,4 +1,4 @@
-//! What was served and what became of it: the prediction log, labels and feedback.
+//! Served predictions and their outcomes: the prediction log, labels and feedback.
 
 use super::MonitorError;
 use super::together::Seen;
@@ -78,7 +78,7 @@ impl Watch<'_> {
         Ok(if is_same { n_rows - seen.n_rows } else { n_rows })
     }
 
-    /// What people said of predictions of production.
+    /// Human feedback on predictions of production.
     pub(super) fn judged(&self) -> Result<Option<Judged>, MonitorError> {
         let Some(production) = &self.production else { return Ok(None) };
         let judged = feedback::judged(self.workspace, production.version)?;

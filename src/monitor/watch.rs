@@ -1,4 +1,4 @@
-//! What is watched: a loop, or two tables without one.
+//! What `monitor` compares: the data of a loop, or two tables without a loop.
 
 use super::arrive::{Arrived, Pass};
 use super::chunks::By;

@@ -1,4 +1,4 @@
-//! From the queue to the servers: who is called when, and for how long.
+//! Delivers queued messages to servers, with retries and time limits.
 
 use super::outbox::{Message, Queued};
 use super::settings::{Channel, NoticeSettings, Secret, Secrets};

@@ -55,7 +55,7 @@ impl Post {
         Ok(post)
     }
 
-    /// Posts it. Redirects are not followed: the address is the secret, and it is told to nobody else.
+    /// Posts it. Redirects are not followed, because the address is a secret.
     pub(super) fn send(self, timeout: Duration) -> Result<(), String> {
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(timeout))
@@ -97,7 +97,7 @@ fn trouble(err: &ureq::Error) -> String {
     }
 }
 
-/// What would mention somebody or make a link is text.
+/// Mentions and links are escaped as plain text.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

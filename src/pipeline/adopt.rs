@@ -1,4 +1,4 @@
-//! A model made elsewhere, taken in as a pipeline.
+//! Imports a model that was trained elsewhere as a pipeline.
 
 use super::fit::{Fitted, HeldOut, evaluated};
 use super::{Examples, Intervals, Pipeline, PipelineError, Recipe, TargetScale, Weighed};

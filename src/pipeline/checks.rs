@@ -1,4 +1,4 @@
-//! What a person should know of the rows before a model is learned from them.
+//! Checks of the rows before a model is trained on them.
 
 use super::{Examples, PipelineError, Recipe};
 use crate::features::Task;

@@ -1,4 +1,4 @@
-//! Prediction intervals for numbers, prediction sets for classes, that hold the truth of a wanted share of rows.
+//! Prediction intervals for numbers, prediction sets for classes, that contain the true value for a chosen share of rows.
 //!
 //! ```text
 //! rows that the scoring model did not see ─▶ how strange each truth is ─▶ ascending, with the share of rows up to it

@@ -1,4 +1,4 @@
-//! Rows that can be learned from: labelled, keyed, and on a side for good.
+//! Training examples: labelled, keyed, and permanently assigned to a side of the split.
 
 use super::golden::N_GOLDEN;
 use super::{PipelineError, Recipe, SplitBy, Weighed, weights};

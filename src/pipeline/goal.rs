@@ -1,4 +1,4 @@
-//! Targets that are computed: `[target] expression`.
+//! Computed targets: `[target] expression`.
 
 use super::{PipelineError, TargetSpec};
 use crate::features::FeatureOptions;

@@ -36,7 +36,7 @@ pub(super) struct Logger<'a> {
     target: Option<usize>,
     /// Outcomes by id, of the rows that have one.
     outcomes: Vec<(String, String)>,
-    /// Whether a row had an outcome that nobody asked for.
+    /// Whether a row had an outcome although outcomes were not requested.
     passed_over: bool,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Logger<'a> {
         Ok(Self { log, pipeline, layout, writer, fields, delimiter, target, outcomes, passed_over })
     }
 
-    /// What became of the rows, by their ids, as far as the table says it.
+    /// The outcomes of the rows, by id, if the table has them.
     pub(super) fn into_outcomes(self) -> Vec<(String, String)> {
         self.outcomes
     }

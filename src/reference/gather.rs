@@ -24,7 +24,7 @@ pub struct Gathering<'a> {
     pub config: &'a Config,
     /// The version in production.
     pub pipeline: &'a Pipeline,
-    /// What arrived; `[monitor] current` when `None`.
+    /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
     /// Leave out rows that do not fit.
     pub skip_invalid: bool,
@@ -54,7 +54,7 @@ pub struct Plan {
     pub n_without_features: u64,
     /// The first of them.
     pub without_features: Vec<String>,
-    /// Rows for which labels differ, of people or in the current table; they are not used until somebody decides.
+    /// Rows with conflicting labels, from people or the current table; they are not used until the conflict is decided.
     pub n_conflicts: u64,
     /// Current rows whose outcome is none that production knows; they are not used.
     pub n_unknown: u64,
@@ -217,7 +217,7 @@ impl Gathering<'_> {
         Ok(wanted)
     }
 
-    /// Current rows whose target is filled in say what happened, unless somebody labelled them.
+    /// Current rows with a target value are outcomes, unless a person labelled them.
     fn outcomes(&self, rows: &Rows, wanted: &mut BTreeMap<String, Holds>, plan: &mut Plan, now: jiff::Timestamp) {
         let target = &self.pipeline.target;
         for (id, record) in rows.records.iter().filter(|(id, _)| !id.is_empty()) {
@@ -398,7 +398,7 @@ impl Plan {
     }
 }
 
-/// What a table says of a row, as a label that nobody gave.
+/// The outcome of a row in a table, as a label without annotator.
 fn outcome(id: &str, label: &str, now: jiff::Timestamp) -> Label {
     Label {
         id: id.to_owned(),

@@ -116,7 +116,7 @@ impl RowCounts {
 }
 
 impl Manifest {
-    /// Writes `manifest.json` into a version directory that nobody can see yet.
+    /// Writes `manifest.json` into a version directory that is not visible yet.
     ///
     /// # Errors
     /// Whatever the system says.

@@ -87,7 +87,7 @@ fn onset(verdicts: &[Option<bool>]) -> Option<usize> {
     (calm..verdicts.len()).find(|i| verdicts[*i] == Some(true))
 }
 
-/// Draws columns × pieces: a block where the column drifted, a dot where it was stable, a dash where nobody can tell.
+/// Draws columns × periods: a block where the column drifted, a dot where it was stable, a dash without a verdict.
 pub(super) fn grid(report: &DriftReport, columns: &[&ColumnReport], left: f64, width: f64) -> Piece {
     let chunks = drawn(report);
     let room = width - 96.0;

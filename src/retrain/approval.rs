@@ -22,7 +22,7 @@ use serde_json::json;
 /// Whether a challenger may be trained.
 #[derive(Debug)]
 pub enum Consent {
-    /// Yes: nobody has to be asked.
+    /// Yes: no approval is needed.
     Free,
     /// A person has to agree; the request, and whether it is new.
     Waits(Box<Ticket>, bool),
@@ -59,7 +59,7 @@ pub fn waiting(
     Ok(pending(workspace)?.into_iter().find(is_open))
 }
 
-/// The request that somebody agreed to and that no retraining has followed yet.
+/// An approved request that no retraining has followed yet.
 ///
 /// # Errors
 /// When the chain or the request cannot be read.

@@ -42,7 +42,7 @@ use std::path::Path;
 
 /// What is wanted.
 pub struct RetrainRequest<'a> {
-    /// What arrived; `[monitor] current` when `None`.
+    /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
     /// Parameter overrides, as `key=value`.
     pub set: &'a [String],
@@ -69,7 +69,7 @@ pub struct RetrainRequest<'a> {
 pub enum RetrainOutcome {
     /// There is a new challenger.
     Retrained,
-    /// The challenger has learned from all labels, and nobody has judged it yet.
+    /// The challenger was trained on all labels, and the gate has not judged it yet.
     Already,
     /// There would be one, were this no dry run.
     Would,

@@ -118,7 +118,7 @@ pub fn agreed(workspace: &Workspace, lock: &Lock, request: &RoundRequest, ticket
     Ok(round)
 }
 
-/// Goes on where a person had to agree to a retraining, once somebody has.
+/// Continues after a retraining was approved.
 ///
 /// # Errors
 /// As [`run`].

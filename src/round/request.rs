@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 /// What is wanted.
 pub struct RoundRequest<'a> {
-    /// What arrived; `[monitor] current` when `None`.
+    /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
     /// Retrain whatever `monitor` finds and however few labels are new.
     pub force: bool,
     /// This step alone.
     pub step: Option<Step>,
-    /// Who asks for what is done; where a person has to agree, it is somebody else.
+    /// Who requests it; an approval must come from somebody else.
     pub by: Option<&'a str>,
     /// Whether who asks has agreed to a retraining in advance, so that the request for it is the loop's own.
     pub agrees: bool,

@@ -159,7 +159,7 @@ impl Metric {
         }
     }
 
-    /// The metric that decides when nobody has named one: `roc_auc`, `f1_macro` or `r2`.
+    /// The metric that decides by default: `roc_auc`, `f1_macro` or `r2`.
     #[must_use]
     pub const fn primary(task: Task) -> Self {
         match task {

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How often the lock is asked for.
 const AGAIN: Duration = Duration::from_millis(20);
-/// How often, while nobody waits for an answer.
+/// How often, while no request waits for an answer.
 const BESIDE: Duration = Duration::from_millis(200);
 /// How long a store that did not answer is left alone.
 const ALONE: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ enum Work {
     Outcomes(Vec<Label>),
 }
 
-/// What became of it.
+/// The result.
 pub(super) enum Done {
     /// Corrections were taken in.
     Given(Given),
@@ -73,7 +73,7 @@ struct Queue {
     jobs: VecDeque<Job>,
     is_open: bool,
     is_over: bool,
-    /// Whether something is kept that nobody has taken in.
+    /// Whether saved feedback is not imported yet.
     is_kept: bool,
 }
 

@@ -86,7 +86,7 @@ struct Prepared {
     json: Vec<u8>,
     lines: Vec<Lines>,
     ids: Arc<[String]>,
-    /// What became of the rows, as far as the client said it.
+    /// The outcomes of the rows, if the client sent them.
     outcomes: Vec<Label>,
 }
 

@@ -71,7 +71,7 @@ struct Reload {
     tried: Instant,
 }
 
-/// How long after a failure the same files are tried again: somebody may mend a version without touching the roles.
+/// How long after a failure the same files are tried again: a version may be repaired without a change of the roles.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// How long after a refusal the server says that it is busy.

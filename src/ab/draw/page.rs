@@ -1,4 +1,4 @@
-//! The page: what the template needs, said in strings.
+//! The page: the values of its template, as strings.
 
 use super::{chart, words};
 use crate::ab::report::{AbReport, OutcomeReport};

@@ -1,4 +1,4 @@
-//! The chain of changes, and what was in production on a day.
+//! The audit chain, and which version was in production on a given day.
 
 use super::parts::Told;
 use super::{Asked, rendered};
@@ -27,7 +27,7 @@ struct Page {
     then: Vec<String>,
     /// Lines whose clock was behind that of a line before.
     clocks: Vec<String>,
-    /// Lines from the break on, which nobody should rely on.
+    /// Lines after the break, which cannot be verified.
     unchecked: Vec<Told>,
     n: String,
     lines: Vec<Told>,

@@ -1,4 +1,4 @@
-//! The page that asks once more: what follows, and what exactly is approved.
+//! The confirmation page: the consequences, and exactly what is approved.
 
 use super::decide::{Request, request};
 use super::reasons::{Bar, reasons};

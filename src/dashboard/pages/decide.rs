@@ -1,4 +1,4 @@
-//! What may be decided: promotions that wait, a retraining, a way back.
+//! Decisions: pending promotions, a retraining, a rollback.
 
 use super::changes::{Change, changes};
 use super::judged::Verdict;
@@ -46,7 +46,7 @@ pub(super) struct Request {
     pub(super) due: Option<String>,
     pub(super) expired: bool,
     pub(super) is_promotion: bool,
-    /// Whether who looks asked for it: somebody else agrees.
+    /// Whether the viewer made the request; then somebody else must approve.
     pub(super) own: bool,
     pub(super) digest: String,
     pub(super) sides: Vec<(String, Vec<Reading>, String)>,

@@ -1,4 +1,4 @@
-//! What arrived beside the reference: all columns, or one in full.
+//! The current data against the reference: all columns, or one in detail.
 
 use super::fares::{Fares, fares};
 use super::looks::{History, history};

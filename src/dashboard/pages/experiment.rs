@@ -1,4 +1,4 @@
-//! The experiment: arms, what it found so far, and the steps of its rollout.
+//! The experiment: arms, results so far, and the steps of its rollout.
 
 use super::{Asked, rendered};
 use crate::ab::experiment::Experiment;

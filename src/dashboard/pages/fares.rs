@@ -1,4 +1,4 @@
-//! Is production still good: what outcomes say, beside the gate and beside what the scores alone promise.
+//! Current performance of production: on labelled rows, at the gate, and as estimated from scores alone.
 
 use super::Asked;
 use super::parts::{Level, Over, course_at};

@@ -1,4 +1,4 @@
-//! The last predictions, what people said of them, and why each was made.
+//! The last predictions, their feedback and their explanations.
 
 use super::parts::{Over, course};
 use super::{Asked, rendered};

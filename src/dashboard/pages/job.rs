@@ -1,4 +1,4 @@
-//! A verb that a page started: how far it is, and what came of it.
+//! A job: its progress and its result.
 
 use super::{Asked, rendered};
 use crate::dashboard::job::Job;

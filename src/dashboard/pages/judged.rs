@@ -1,4 +1,4 @@
-//! What the gate found, on every page that shows it, and what became of it.
+//! The gate's verdict, as several pages show it, and what followed from it.
 
 use super::Asked;
 use crate::dashboard::shell::when;

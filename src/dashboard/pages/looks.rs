@@ -1,4 +1,4 @@
-//! A column over the last comparisons, from what `monitor` keeps in the run log.
+//! The history of a column over the last comparisons, from the run log of `monitor`.
 
 use super::Asked;
 use super::parts::{LAST_RUNS, Level, Over, course_at};

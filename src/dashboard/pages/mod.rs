@@ -71,7 +71,7 @@ struct Asked<'a> {
     dashboard: &'a Dashboard,
     viewer: &'a Viewer,
     fields: &'a Fields,
-    /// Whether nobody asked yet.
+    /// Whether nothing was asked yet.
     is_ahead: bool,
 }
 

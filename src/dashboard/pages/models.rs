@@ -1,4 +1,4 @@
-//! One version: how good it was, beside another, and what it says of values that one types in.
+//! One version: its metrics, a comparison with another version, and predictions for typed values.
 
 use super::judged::Verdict;
 use super::parts::{Standing, balance};

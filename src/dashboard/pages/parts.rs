@@ -1,4 +1,4 @@
-//! What several pages show.
+//! Parts that several pages share.
 
 use super::Asked;
 use crate::dashboard::events::stamp_of;

@@ -1,4 +1,4 @@
-//! The reasons to retrain as they stand now: what `status` says, not what the last `monitor` said then.
+//! The current reasons to retrain, as in `status`; not those of the last `monitor` run.
 
 use super::Asked;
 use crate::dashboard::shell::when;

@@ -1,4 +1,4 @@
-//! The list of versions: what each is, how good it was, and what became of it.
+//! The list of versions: role, metric and history of each.
 
 use super::models::role_name;
 use super::parts::{Over, Standing, course};
@@ -38,7 +38,7 @@ struct Listed {
     was: String,
 }
 
-/// What became of each version, by its last line in the chain.
+/// The history of each version, by its last line in the audit chain.
 fn became(asked: &Asked, roles: &Roles) -> Result<BTreeMap<Version, String>, Oops> {
     let mut all = BTreeMap::new();
     for entry in &asked.chain()?.entries {

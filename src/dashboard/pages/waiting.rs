@@ -1,4 +1,4 @@
-//! What waits for a person, each with the page where it is done: the decisions first.
+//! Open tasks, each with the page where it is done; decisions come first.
 
 use super::Asked;
 use super::decide::unjudged;
@@ -67,7 +67,7 @@ pub(super) fn waiting(asked: &Asked, reasons: &Reasons) -> Result<Vec<Waiting>, 
     Ok(all)
 }
 
-/// A request, and what becomes of it when nobody says anything.
+/// A request, and what happens without a decision.
 fn request(ticket: &Ticket, now: Timestamp) -> String {
     let (new, old, until) = (ticket.version, ticket.production, when(ticket.expires_at));
     match (ticket.asks, ticket.due_at) {

@@ -1,4 +1,4 @@
-//! From a tree of words to one that computes: names are found, types fit, constants are understood.
+//! Checks a parsed expression: resolves names, checks types, and parses constants.
 
 use super::Problem;
 use super::constants::{instant, moment, pattern, stated, zone};

@@ -1,4 +1,4 @@
-//! What stands in an expression as a text and is understood when it is checked: times, patterns, time zones.
+//! Constants that an expression has as text and that are parsed when it is checked: times, patterns, time zones.
 
 use super::Problem;
 use super::functions::Function;

@@ -1,4 +1,4 @@
-//! Statistics of groups of training rows: learned once, stored, looked up ever after.
+//! Statistics of groups of training rows: learned once, stored, then looked up.
 //!
 //! A group is all training rows with the same values of its keys. A row with a missing key has no group, and its
 //! statistic is missing. A row of a group that training did not have gets what holds for all training rows together; its

@@ -1,4 +1,4 @@
-//! Which task a column asks for, and which class is the positive one.
+//! The task that fits a target column, and its positive class.
 
 use std::collections::BTreeMap;
 

@@ -51,7 +51,7 @@ pub(crate) struct Reader<'a> {
     header: Vec<u8>,
 }
 
-/// What became of one piece.
+/// The result of one piece.
 pub(crate) struct Parsed {
     parts: Vec<Part>,
     n_rows: usize,
