@@ -1,4 +1,4 @@
-//! What a verb prints as JSON where that is put together from several nouns; `docs/schemas` describes every answer.
+//! JSON answers of verbs that combine several types; `docs/schemas` describes every answer.
 //!
 //! The schemas come from these types and from those of the nouns: `schemas.rs` writes them, `tests/schemas.rs` holds what
 //! verbs really say to them.

@@ -1,7 +1,7 @@
 //! The learning loop on tabular data, as a library of nouns; the verbs are in the binary.
 //!
-//! The modules below stand in the order in which data flows. **A module uses only modules above it**;
-//! `tests/layers.rs` holds the source to that.
+//! The modules below are in the order of the data flow. **A module uses only modules above it**;
+//! `tests/layers.rs` checks this.
 //!
 //! The library never prints, prompts, reads the environment or asks for the time: those arrive as arguments.
 
@@ -18,11 +18,11 @@ pub mod stats;
 pub mod digest;
 // Replace a file, append a line, take the lock: the only code that writes to a workspace.
 pub mod atomic;
-/// Errors in words: misspelt names, lists that stay short, what TOML and JSON say of types.
+/// Error messages: misspelt names, short lists, and the types of TOML and JSON in plain words.
 pub mod wording;
-// Text of others as a terminal may be given it.
+// Untrusted text, made safe for terminals.
 pub mod printable;
-// Text of others in HTML, SVG and XML.
+// Untrusted text, escaped for HTML, SVG and XML.
 pub mod markup;
 /// Lengths of time as people write them: `30m`, `12h`, `7d`.
 pub mod period;
@@ -33,7 +33,7 @@ pub mod web;
 pub mod s3;
 // Columns, their schema, and the readers and writers of CSV and Parquet.
 pub mod table;
-// What a table looks like, column by column: exact while that is small, sketched beyond, and mergeable.
+// Column profiles: exact for small columns, sketches for large ones; mergeable.
 pub mod profile;
 // ── models ──
 // Table to matrix: impute, encode, clip, scale; learned on training rows only.
@@ -46,28 +46,28 @@ pub mod score;
 pub mod pipeline;
 // Compare profiles: columns, target, score, performance; triggers and the verdict.
 pub mod drift;
-// What `monitor` found, for people: a page, a picture and a terminal's worth of text.
+// Reports of `monitor`: a page, a picture and terminal text.
 pub mod report;
 // ── the loop ──
-// Messages to people: console, e-mail, webhook; queued, tried again, and told once.
+// Notifications: console, e-mail, webhook; queued, retried, and sent once.
 pub mod notify;
-// Servers of others, asked in JSON over HTTP.
+// JSON over HTTP to other servers.
 pub mod remote;
-// Versions and roles: what was trained, and which of it is in production.
+// Versions and their roles, such as production and challenger.
 pub mod registry;
 // `mlloop.toml`, the paths of a workspace, and the run log.
 pub mod workspace;
-// The prediction log: append, read a window, join what became of the rows.
+// The prediction log: append, read a window, join with outcomes.
 pub mod journal;
-// The rows that windows look back on, and the values of windows for tables and the log.
+// Earlier rows for windows, and the values of windows for tables and the log.
 pub mod past;
-// Which rows people should look at, what they said, and which of it holds.
+// Labelling: which rows to label, the answers, and the label that results from them.
 pub mod labels;
-// What people said of single predictions: taken in, made into labels, counted.
+// Human feedback on single predictions: recorded, turned into labels, counted.
 pub mod feedback;
-// What became of one row: its predictions, its labels, and the versions that learned from them.
+// The history of one row: its predictions, labels, and the versions that were trained on it.
 pub mod lineage;
-// The rows that production was trained on, and what a challenger adds to them.
+// The reference: the training rows of production, and the rows that a challenger adds.
 pub mod reference;
 // From a table to `mlloop.toml`: what `init` does.
 pub mod init;
@@ -79,18 +79,18 @@ pub mod predict;
 pub mod simulate;
 // Is there a reason to retrain? What `monitor` does.
 pub mod monitor;
-// Does the challenger deserve production? What `promote`, `approve`, `reject` and `rollback` do.
+// Is the challenger better than production? What `promote`, `approve`, `reject` and `rollback` do.
 pub mod gate;
 // From labels to a challenger: what `retrain` does.
 pub mod retrain;
 // Experiments: which arm a unit is in, rollouts by steps, and whether one arm is better.
 pub mod ab;
-// Decisions made again from the files of the loop: what `audit replay` does.
+// Replays decisions from the files of the loop: what `audit replay` does.
 pub mod replay;
 // HTTP: predictions in JSON over a snapshot of the registry.
 #[cfg(feature = "serve")]
 pub mod serve;
-// Where a loop stands, on one page of Markdown.
+// The state of a loop, on one page of Markdown.
 pub mod summary;
 // Is a loop in order? Each part looked at by itself.
 pub mod doctor;
@@ -100,14 +100,14 @@ pub mod scaffold;
 pub mod source;
 // The whole loop once, as a scheduler would run it.
 pub mod round;
-// The changes of the audit chain, told to an MLflow tracking server.
+// Sends the changes of the audit chain to an MLflow tracking server.
 pub mod track;
 // A copy of a loop in another place: what `push` and `pull` do.
 pub mod depot;
 // A small, seeded, drifting stream of card payments to try the loop on.
 pub mod demo;
-// The pages where people decide, label and look; in front of `serve`.
+// The web pages for decisions, labelling and reports; in front of `serve`.
 #[cfg(feature = "serve")]
 pub mod dashboard;
-// What verbs print as JSON where several nouns are put together; the schemas of every answer.
+// JSON answers of verbs that combine several types; the schemas of every answer.
 pub mod answers;

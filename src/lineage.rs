@@ -1,4 +1,4 @@
-//! What became of one row: its predictions, what people said of them, its labels, and the versions that learned from them.
+//! The history of one row: its predictions, feedback, labels, and the versions that were trained on them.
 
 use crate::feedback::{self, FeedbackError};
 use crate::journal::{Journal, JournalError, Layout, Window};

@@ -1,4 +1,4 @@
-//! What came before a row: the rows that windows look back on, and the values of windows for tables and the log.
+//! Earlier rows for windows, and the values of windows for tables and the log.
 //!
 //! ```text
 //! past.csv of the version: the last rows of its training table ─┐
@@ -126,8 +126,8 @@ pub fn of_training(
     let last = windows.last(&table, id_of(schema))?;
     if last.n_rows() > MAX_ROWS {
         return Err(PastError::TooMany(format!(
-            "[features.derived]: the longest window holds {} rows at the table's end, and at most {MAX_ROWS} are stored with \
-             a version: shorten it",
+            "[features.derived]: the longest window has {} rows at the table's end; at most {MAX_ROWS} can be stored \
+             with a version: shorten the window",
             last.n_rows()
         )));
     }

@@ -49,13 +49,13 @@ pub enum PredictError {
         have: Vec<String>,
     },
     /// The loop's id column is not in the table.
-    #[error("the table has no column {column:?}, the loop's id: without it, no label finds its row in the log")]
+    #[error("the table has no column {column:?}, the loop's id: without it, labels cannot be joined with the log")]
     NoId {
         /// The name.
         column: String,
     },
     /// A row that cannot be found again.
-    #[error("row {row} (not counting the header) has no {column}: without an id, no label finds it in the log")]
+    #[error("row {row} (not counting the header) has no {column}: without an id, labels cannot be joined with it")]
     EmptyId {
         /// Number of the row, from 1.
         row: u64,
@@ -63,13 +63,13 @@ pub enum PredictError {
         column: String,
     },
     /// Outcomes are wanted and the table has none.
-    #[error("the table has no column {column:?}, which would hold the outcomes")]
+    #[error("the table has no column {column:?} with the outcomes")]
     NoOutcome {
         /// The target.
         column: String,
     },
     /// A row whose target is no outcome.
-    #[error("row {row} (not counting the header) holds no outcome: {what}")]
+    #[error("row {row} (not counting the header) has no valid outcome: {what}")]
     Outcome {
         /// Number of the row, from 1.
         row: u64,
@@ -251,7 +251,12 @@ fn renamed(answers: &[String], taken: &[String]) -> Vec<String> {
     let free = free_names(answers.to_vec(), taken);
     let others = answers.iter().zip(free).filter(|(answer, free)| *answer != free);
     others
-        .map(|(answer, free)| format!("the table has a column {answer:?} of its own: what is added is called {free:?}"))
+        .map(|(answer, free)| {
+            format!(
+                "the table already has a column {answer:?}: the added column is called \
+                                       {free:?}"
+            )
+        })
         .collect()
 }
 

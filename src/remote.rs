@@ -76,7 +76,7 @@ pub fn take_apart(uri: &str) -> Result<(Option<&str>, String), &'static str> {
     let (scheme, rest) = uri.trim().split_once("://").ok_or("has no http:// or https://")?;
     let scheme = scheme.to_ascii_lowercase();
     if scheme != "http" && scheme != "https" {
-        return Err("is not http:// or https://: only a server is written to, no file and no database");
+        return Err("must begin with http:// or https://: only a server can be used, not a file or a database");
     }
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let (login, host) = authority.rsplit_once('@').map_or((None, authority), |(login, host)| (Some(login), host));
@@ -141,9 +141,9 @@ impl Remote {
         match (status, value) {
             (200..=299, Ok(value)) => Ok(value),
             (200..=299, _) if said.is_empty() => Ok(Value::Object(serde_json::Map::new())),
-            (200..=299, _) => Err(CallError::Broken(format!("it answers, but not as {} does (no JSON)", self.name))),
+            (200..=299, _) => Err(CallError::Broken(format!("it does not answer like {} (no JSON)", self.name))),
             (300..=399, _) => Err(CallError::Broken(format!(
-                "it answers {status}, a redirect, which is not followed: name the address it leads to"
+                "it answers {status}, a redirect, which is not followed: give the final address"
             ))),
             (_, value) => {
                 let text = |key: &str| value.as_ref().ok().and_then(|v| v[key].as_str()).unwrap_or("").to_owned();
@@ -174,8 +174,8 @@ impl CallError {
     pub fn told(&self) -> String {
         match self {
             Self::Broken(what) => what.clone(),
-            Self::Refused { status: 401, .. } => "it wants a login (401)".to_owned(),
-            Self::Refused { status: 403, .. } => "it does not allow this to this login (403)".to_owned(),
+            Self::Refused { status: 401, .. } => "it requires a login (401)".to_owned(),
+            Self::Refused { status: 403, .. } => "this login has no permission (403)".to_owned(),
             Self::Refused { status, said, .. } if said.is_empty() => format!("it answers {status}"),
             Self::Refused { status, said, .. } => format!("it answers {status}: {said}"),
         }
@@ -199,14 +199,16 @@ fn trouble(err: &ureq::Error) -> String {
     match err {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => "its address is not a URL".to_owned(),
         ureq::Error::Timeout(_) => "no answer in time".to_owned(),
-        ureq::Error::HostNotFound => "its host is not found".to_owned(),
-        ureq::Error::BodyExceedsLimit(_) => "its answer is too long".to_owned(),
-        ureq::Error::Io(err) if err.kind() == std::io::ErrorKind::UnexpectedEof => "its answer breaks off".to_owned(),
+        ureq::Error::HostNotFound => "host not found".to_owned(),
+        ureq::Error::BodyExceedsLimit(_) => "the response is too long".to_owned(),
+        ureq::Error::Io(err) if err.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "the response is incomplete".to_owned()
+        }
         ureq::Error::Io(err) => err.to_string(),
         ureq::Error::Tls(what) => format!("TLS: {what}"),
         ureq::Error::Rustls(err) => format!("TLS: {err}"),
-        ureq::Error::Protocol(_) => "its answer breaks off, or is not HTTP".to_owned(),
-        _ => "it cannot be reached".to_owned(),
+        ureq::Error::Protocol(_) => "the response is incomplete, or is not HTTP".to_owned(),
+        _ => "the server cannot be reached".to_owned(),
     }
 }
 

@@ -112,9 +112,9 @@ pub struct SimulateRequest<'a> {
     pub drift: &'a [Drift],
     /// Where rows go.
     pub to: &'a To,
-    /// The present, at each piece.
+    /// Current time, injected at each piece.
     pub clock: &'a dyn Fn() -> Timestamp,
-    /// A stopwatch, in seconds.
+    /// Monotonic clock, in seconds.
     pub seconds: &'a dyn Fn() -> f64,
     /// Waits.
     pub pause: &'a dyn Fn(Duration),
@@ -151,7 +151,7 @@ const PIECE: u64 = 500;
 /// What is wrong with the table or the options; what the log or the server says. What went out before stays.
 pub fn simulate(workspace: &Workspace, request: &SimulateRequest) -> Result<Simulated, SimulateError> {
     if request.rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
-        return Err(SimulateError::Usage("--rate takes a number of rows a second above 0".to_owned()));
+        return Err(SimulateError::Usage("--rate must be above 0 (rows per second)".to_owned()));
     }
     let (version, pipeline) = train::load(workspace, None)?;
     let config = workspace.config()?;
@@ -212,7 +212,7 @@ fn drifted(table: Table, drift: &[Drift], pipeline: &Pipeline) -> Result<Table, 
         let usage = |what: String| SimulateError::Usage(format!("--drift {name}: {what}"));
         let inputs: Vec<&str> = pipeline.features.inputs().map(|(name, _)| name).collect();
         if !inputs.contains(&name.as_str()) {
-            return Err(usage(format!("is no column that production learns from{}", instead(name, inputs))));
+            return Err(usage(format!("is not a column that production uses{}", instead(name, inputs))));
         }
         let Some(column) = columns.iter_mut().find(|column| column.name == *name) else {
             return Err(usage("is not in the table".to_owned()));
@@ -223,7 +223,7 @@ fn drifted(table: Table, drift: &[Drift], pipeline: &Pipeline) -> Result<Table, 
                 Values::Number(numbers.iter().map(|number| number + rise).collect())
             }
             (Values::Number(numbers), Some(value)) => {
-                let set: f64 = value.parse().map_err(|_| usage(format!("{value:?} is no number")))?;
+                let set: f64 = value.parse().map_err(|_| usage(format!("{value:?} is not a number")))?;
                 Values::Number(vec![set; numbers.len()])
             }
             (Values::Category(levels), value) => {

@@ -23,7 +23,7 @@ pub struct Summary {
     pub severity: Option<Severity>,
     /// Columns that drifted.
     pub n_drifted: Option<u64>,
-    /// The version that the last `monitor` looked at: what it found is told of this version.
+    /// The version that the last `monitor` run analysed.
     pub drift_of: Option<String>,
     /// What the last `promote` decided.
     pub gate: Option<Decision>,
@@ -107,8 +107,8 @@ fn out_of_date(roles: &Roles, drift: Option<&DriftReport>, judged: Option<&GateR
     let drift = drift.and_then(|report| Some((report.version.clone()?, report.made_at)));
     let drift = drift.filter(|(version, _)| *version != production.to_string()).map(|(version, at)| {
         format!(
-            "The drift below was measured for {version} on {}. {production} is in production now: `mlloop monitor` \
-             measures it anew.",
+            "The drift below was measured for {version} on {}. {production} is in production now: run `mlloop \
+             monitor` again.",
             date(at)
         )
     });
@@ -125,12 +125,13 @@ fn out_of_date(roles: &Roles, drift: Option<&DriftReport>, judged: Option<&GateR
     let back = back.map(|report| {
         if roles.challenger == Some(report.challenger) {
             return format!(
-                "The gate below is for {}; {production} is in production until that is carried out.",
+                "The gate below is for {}; {production} stays in production until the promotion is done.",
                 report.challenger
             );
         }
         format!(
-            "The gate below promoted {} on {}. {production} is in production now: it was not carried out, or rolled back.",
+            "The gate below promoted {} on {}. {production} is in production now: the promotion was not completed, \
+             or was rolled back.",
             report.challenger,
             date(report.at)
         )
@@ -154,7 +155,7 @@ impl Summary {
         }
         match &self.drift {
             Some(report) => text.push_str(&report::drift_markdown(report)),
-            None => text.push_str("Nothing was compared yet: `mlloop monitor` has not run.\n"),
+            None => text.push_str("No comparison yet: `mlloop monitor` has not run.\n"),
         }
         if let Some(report) = &self.judged {
             let _ = writeln!(
@@ -182,10 +183,10 @@ impl Summary {
 
     fn table_of_versions(&self, text: &mut String) {
         if self.versions.is_empty() {
-            text.push_str("\nThere is no version yet: `mlloop train` makes the first.\n");
+            text.push_str("\nThere is no version yet: train the first with `mlloop train`.\n");
             return;
         }
-        text.push_str("\n### Versions, each on the gate rows of its time\n\n| |");
+        text.push_str("\n### Versions, each on its own gate rows\n\n| |");
         self.versions.iter().for_each(|v| text.extend([" ", v.role, " |"]));
         text.push_str(&format!("\n|---|{}\n| version |", "---:|".repeat(self.versions.len())));
         self.versions.iter().for_each(|v| text.push_str(&format!(" {} |", v.version)));

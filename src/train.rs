@@ -86,7 +86,7 @@ pub struct TrainRequest<'a> {
     pub config: &'a Config,
     /// Seed of everything random.
     pub seed: u64,
-    /// The present.
+    /// Current time, injected.
     pub now: jiff::Timestamp,
     /// Number of folds, when cross-validation is wanted.
     pub cv: Option<usize>,
@@ -359,20 +359,19 @@ fn test(
     let (learned, rows): (Vec<u32>, Vec<u32>) = labelled.partition(is_learned);
     if among.is_none() {
         notes.push(format!(
-            "{}: whether the model learned from some of its rows cannot be told, since they have no ids and their content does \
-             not tell them apart",
+            "{}: training rows of the model cannot be distinguished from new rows, neither by id nor by content",
             path.display()
         ));
     }
     if !learned.is_empty() {
         notes.push(format!(
-            "{}: {} rows are left out, since the model learned from them",
+            "{}: {} rows are left out because the model was trained on them",
             path.display(),
             learned.len()
         ));
     }
     if rows.is_empty() {
-        let what = "has no row to evaluate on whose outcome is known".to_owned();
+        let what = "has no labelled rows to evaluate on".to_owned();
         return Err(TableError::File { file: path.display().to_string(), what }.into());
     }
     let of = |values: &[f64]| rows.iter().map(|&row| values[row as usize]).collect::<Vec<f64>>();

@@ -88,7 +88,7 @@ pub(crate) fn is_unseen(c: char) -> bool {
 pub fn person(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("a name has at least one letter".to_owned()),
-        name if name.chars().any(is_unseen) => Err("it has characters that cannot be seen".to_owned()),
+        name if name.chars().any(is_unseen) => Err("it has invisible characters".to_owned()),
         name => Ok(name.to_owned()),
     }
 }
@@ -140,19 +140,19 @@ pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     if names.len() > LISTED { format!("{shown}, … ({} in all)", names.len()) } else { shown }
 }
 
-/// What there is instead of `word`: `: did you mean "churn"? There are id, churn`, or `; there are id, churn`.
+/// What there is instead of `word`: `: did you mean "churn"? Choose from id, churn`, or `; choose from id, churn`.
 ///
 /// ```
 /// use mlloop::wording::instead;
-/// assert_eq!(instead("chrun", ["id", "churn"]), ": did you mean \"churn\"? There are id, churn");
-/// assert_eq!(instead("z", ["id", "churn"]), "; there are id, churn");
+/// assert_eq!(instead("chrun", ["id", "churn"]), ": did you mean \"churn\"? Choose from id, churn");
+/// assert_eq!(instead("z", ["id", "churn"]), "; choose from id, churn");
 /// ```
 pub fn instead<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     match nearest(word, names.iter().copied()) {
-        Some(near) => format!(": did you mean {near:?}? There are {}", list(names)),
+        Some(near) => format!(": did you mean {near:?}? Choose from {}", list(names)),
         None if names.is_empty() => "; there is none".to_owned(),
-        None => format!("; there are {}", list(names)),
+        None => format!("; choose from {}", list(names)),
     }
 }
 
@@ -204,7 +204,7 @@ fn wrong_type(message: &str) -> Option<String> {
         other if other.starts_with("struct ") => "a section with keys",
         other => other,
     };
-    Some(format!("{found} stands where {expected} is needed"))
+    Some(format!("expected {expected}, found {found}"))
 }
 
 /// ``missing field `a` ``.
@@ -287,14 +287,11 @@ mod tests {
         for (message, plain_words) in [
             (
                 "unknown field `treshold`, expected one of `imbalance`, `threshold`",
-                "unknown key \"treshold\": did you mean \"threshold\"? There are imbalance, threshold",
+                "unknown key \"treshold\": did you mean \"threshold\"? Choose from imbalance, threshold",
             ),
-            ("unknown variant `x`, expected `a` or `b`", "unknown value \"x\"; there are a, b"),
-            (
-                "invalid type: string \"0.15\", expected f64",
-                "the text \"0.15\" stands where a number such as 0.15 is needed",
-            ),
-            ("invalid type: integer `3`, expected a boolean", "the number 3 stands where true or false is needed"),
+            ("unknown variant `x`, expected `a` or `b`", "unknown value \"x\"; choose from a, b"),
+            ("invalid type: string \"0.15\", expected f64", "expected a number such as 0.15, found the text \"0.15\""),
+            ("invalid type: integer `3`, expected a boolean", "expected true or false, found the number 3"),
             ("missing field `column`", "the key \"column\" is missing"),
             ("something else", "something else"),
         ] {

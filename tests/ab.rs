@@ -45,9 +45,10 @@ fn cookie_cats_is_what_was_published() {
     let sentence = open["verdict"]["sentence"].as_str().unwrap();
     assert!(sentence.contains("points is open. About 270567 more units halve the interval"), "{sentence}");
     work.run(&format!("{day_one} --margin .03")).answers(NO).json("/verdict/answer", "no_difference");
-    for (more, begins) in
-        [("--planned-n 90189", "Cannot tell: the planned units are in, and on "), ("--fixed", "Cannot tell: on ")]
-    {
+    for (more, begins) in [
+        ("--planned-n 90189", "Cannot tell: the planned number of units is reached, and on "),
+        ("--fixed", "Cannot tell: on "),
+    ] {
         let open =
             work.run(&format!("{day_one} {more}")).answers(CANNOT_TELL).json("/verdict/n_left", 3 * 90_189).value();
         let sentence = open["verdict"]["sentence"].as_str().unwrap();
@@ -153,7 +154,7 @@ fn units_count_once_and_in_one_arm() {
     let mean = work.run("ab-report t.csv --arm arm --outcome y --unit user --repeated mean").answers(YES).value();
     assert_eq!(mean["outcomes"][0]["kind"], "mean");
     close(&mean, "/outcomes/0/arms/0/sum", 400.0 + 1.0 / 3.0, 1e-9);
-    noted(&report, "1 units stand in more than one arm and are left out");
+    noted(&report, "1 units are in more than one arm and are left out");
     // Without the unit all rows that name an arm count.
     work.run("ab-report t.csv --arm arm --outcome y").answers(YES).json("/source/n_units", 4_004);
 }
@@ -221,7 +222,7 @@ fn counts_in_a_table_are_units() {
     // statsmodels proportions_ztest([390, 300], [3000, 3000])
     close(&report, "/outcomes/0/comparisons/0/fixed/statistic", 3.642_053_564, 1e-8);
     work.write("t.csv", text.replace(",90\n", ",9000\n"));
-    work.run(line).answers(ERROR).says("\"clicks\" holds 9000, which is no count of 1000 units");
+    work.run(line).answers(ERROR).says("\"clicks\" contains 9000, which is not a count out of 1000 units");
 }
 
 /// CUPED against ordinary least squares of the outcome on the arm and on what was known before.
@@ -271,7 +272,7 @@ fn bad_requests_are_one_line() {
     let work = Loop::new().table("t.csv", "arm,y,name\na,1,x\na,0,y\nb,2,z\n").table("one.csv", "arm,y\na,1\na,0\n");
     work.run("ab-report t.csv --arm group --outcome y")
         .answers(ERROR)
-        .says("no column \"group\"; there are arm, y, name");
+        .says("no column \"group\"; choose from arm, y, name");
     work.run("ab-report t.csv --arm arm --outcome z").answers(ERROR).says("no column \"z\"");
     work.run("ab-report t.csv --arm arm --outcome name").answers(ERROR).says("--positive");
     work.run("ab-report t.csv --arm arm --outcome y --control c").answers(ERROR).says("no arm \"c\"");
@@ -310,7 +311,10 @@ fn an_arm_that_is_worse_is_said_to_be_when_no_other_wins() {
     let report = work.run(line).answers(CANNOT_TELL).value();
     assert_eq!(report["verdict"]["worse"], serde_json::json!(["x"]));
     let sentence = report["verdict"]["sentence"].as_str().unwrap();
-    assert!(sentence.contains("x is worse than old, and nothing is shown of y; one of up to "), "{sentence}");
+    assert!(
+        sentence.contains("x is worse than old, and no difference is shown for y; a difference of up to "),
+        "{sentence}"
+    );
     work.run(&format!("{line} --planned-n 6000 --text")).answers(CANNOT_TELL).prints("Cannot tell");
 }
 
@@ -327,7 +331,7 @@ fn one_look_decides_about_a_margin_with_its_own_interval() {
     assert!(sentence.ends_with("stays within ±0.22 of a, by the test for a single look."), "{sentence}");
     let open = work.run("ab-report t.csv --arm arm --outcome y --fixed").answers(CANNOT_TELL).value();
     let high = open["outcomes"][0]["comparisons"][0]["fixed"]["interval"][0].as_f64().unwrap().abs();
-    let widest = format!("one of up to {:.2} points is open", 100.0 * high);
+    let widest = format!("a difference of up to {:.2} points is not ruled out", 100.0 * high);
     assert!(open["verdict"]["sentence"].as_str().unwrap().contains(&widest), "{open:?}");
 }
 
@@ -364,7 +368,7 @@ fn days_that_differ_more_than_independent_views_are_remarked() {
     };
     let work = Loop::new().table("even.csv", text(5)).table("uneven.csv", text(40));
     let line = |name: &str| format!("ab-report {name}.csv --arm arm --outcome clicks --n views");
-    noted(&work.run(&line("uneven")).value(), "--outcome clicks/views in place of --n takes rows as units");
+    noted(&work.run(&line("uneven")).value(), "--outcome clicks/views in place of --n to count rows as units");
     assert!(!work.run(&line("even")).value()["notes"].to_string().contains("independent units"));
 }
 
@@ -451,13 +455,13 @@ fn values_that_cannot_be_summed_up_are_named() {
             if wrong.contains("inf") {
                 said.answers(ERROR).says("t.csv: row 7, column \"rev\"").says("--skip-invalid");
             } else {
-                let sentence = format!("row 7, column \"rev\": {wrong} cannot be summed up");
+                let sentence = format!("row 7, column \"rev\": {wrong} is too large to sum");
                 assert!(said.answers(CANNOT_TELL).value()["verdict"]["sentence"].as_str().unwrap().contains(&sentence));
             }
         }
         let report = work.run("ab-report t.csv --arm arm --outcome rev --skip-invalid").value();
         assert_eq!(report["outcomes"][0]["arms"][0]["n_missing"], 1, "{wrong}");
-        noted(&report, "1 values cannot be summed up and count as missing (such as row 7)");
+        noted(&report, "1 values are too large to sum and count as missing (such as row 7)");
     }
 }
 
@@ -494,14 +498,14 @@ fn a_table_of_those_alone_who_have_it_is_no_result() {
     let work = Loop::new().table("only.csv", &only);
     let report = work.run("ab-report only.csv --arm arm --outcome y").answers(CANNOT_TELL).value();
     assert!(report["verdict"]["sentence"].as_str().unwrap().contains("is 1 in every unit"), "{}", report["verdict"]);
-    noted(&report, "--missing-zero counts it so");
+    noted(&report, "add --missing-zero");
     work.run("ab-report only.csv --arm arm --outcome y --missing-zero").answers(CANNOT_TELL);
     work.write(
         "rest.csv",
         only.lines().filter(|line| !line.ends_with(',')).map(|line| format!("{line}\n")).collect::<String>(),
     );
     let rest = work.run("ab-report rest.csv --arm arm --outcome y --force").answers(CANNOT_TELL).value();
-    noted(&rest, "may hold only those units that have it");
+    noted(&rest, "may contain only units with this outcome");
     work.write("none.csv", only.replace(",1\n", ",0\n"));
     noted(&work.run("ab-report none.csv --arm arm --outcome y --missing-zero").answers(CANNOT_TELL).value(), "no unit");
 }
@@ -515,7 +519,7 @@ fn one_unit_that_decides_is_named_and_can_be_capped() {
     });
     let work = Loop::new().table("t.csv", text);
     let report = work.run("ab-report t.csv --arm arm --outcome rev").value();
-    noted(&report, "one unit decides: without the value 9000 in a");
+    noted(&report, "one unit decides the result: without the value 9000 in a");
     let capped = work.run("ab-report t.csv --arm arm --outcome rev --cap .99").answers(YES).value();
     assert_eq!(capped["verdict"]["winner"], "b");
     noted(&capped, "of 2000 units are above the 0.99 quantile of all units (");
@@ -605,7 +609,7 @@ fn a_plan_says_units_and_days() {
     assert_eq!(read["n_units"], plan["n_units"]);
     close(&read, "/days", n / (1_000.0 / 9.0), 1e-6);
     work.run("ab-report --plan --baseline 20 --effect 1").answers(ERROR).says("--sd");
-    work.run("ab-report --plan --baseline .9 --effect .2").answers(ERROR).says("leads to 1.1");
+    work.run("ab-report --plan --baseline .9 --effect .2").answers(ERROR).says("gives 1.1");
     work.run("ab-report --plan --effect .2").answers(ERROR).says("--baseline");
     work.run("ab-report past.csv --outcome bought").answers(ERROR).says("--arm");
 }

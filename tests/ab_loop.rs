@@ -161,7 +161,7 @@ fn a_rollout_moves_on_holds_and_goes_back() {
     work.run("ab-step --plan --text").answers(YES).prints("1                40.0 %     2d  2026-11-10 00:00 UTC  here");
     work.run("ab-step --now 2026-11-11T00:00:00Z").answers(NO).json("/move", "not-due");
     let held = work.run("ab-step --now 2026-11-13T00:00:00Z").answers(CANNOT_TELL);
-    held.json("/move", "holds").json("/sentence", "arm a has 0 units with a final outcome, 100 fewer than it needs");
+    held.json("/move", "holds").json("/sentence", "arm a has 0 units with a final outcome and needs 100 more");
     let first = Log::default().units(2_000, 0, &[0.6, 0.4], [80, 82]);
     first.write(&work);
     let moved = work.run("ab-step --now 2026-11-13T00:00:00Z --by cron").answers(YES).json("/move", "on");
@@ -334,14 +334,14 @@ fn a_rollout_that_has_reached_everybody_is_made_permanent_by_the_gate() {
     work.run(short).answers(ERROR).says("--duration 2d is too short: 6 steps of").says("need 6d");
     work.run(&format!("ab-start --strategy immediate --name all --salt s --now {START}")).answers(YES);
     let text = work.run(&format!("ab-status --text --now {START}")).answers(YES).stdout;
-    assert!(text.contains("none has one yet") && !text.contains("within reach"), "{text}");
+    assert!(text.contains("No unit has a final outcome yet") && !text.contains("no realistic number"), "{text}");
     let status = work.run(&format!("status --text --now {START}")).answers(YES).stdout;
     assert!(status.contains("rollout all runs: a v0001 0.0 % · b v0002 100.0 %"), "{status}");
     // All units are in the second arm, so that nothing is ever shown of the first.
     Log::default().units(600, 0, &[0.0, 1.0], [80, 82]).write(&work);
     let now = "--now 2026-11-13T00:00:00Z";
     let said = work.run(&format!("ab-step {now}")).answers(NO).json("/move", "finished").value();
-    assert!(said["sentence"].as_str().unwrap().contains("`mlloop ab-stop --promote-winner` asks the gate"), "{said}");
+    assert!(said["sentence"].as_str().unwrap().contains("`mlloop ab-stop --promote-winner` runs the gate"), "{said}");
     let ended = work.copy();
     let stopped = work.run(&format!("ab-stop --promote-winner --by ann {now}")).answers(YES);
     stopped.json("/done", "stopped").json("/experiment/ended/promoted", "b");
@@ -355,7 +355,7 @@ fn a_rollout_that_has_reached_everybody_is_made_permanent_by_the_gate() {
     assert_eq!(status["schedule"][0]["state"], "ended");
     for line in ["ab-status", "ab-report"] {
         let text = ended.run(&format!("{line} --text {now}")).stdout;
-        assert!(text.contains("It has ended, and v0001 answers everybody."), "{line}: {text}");
+        assert!(text.contains("The experiment has ended; v0001 answers all requests."), "{line}: {text}");
         assert!(!text.contains("Keep running"), "{line}: {text}");
     }
 }

@@ -36,7 +36,7 @@ fn it_says_what_was_in_production_then() {
     let second = at("2026-11-02T12:00:00Z", YES);
     assert_eq!((&second["production"], &second["challenger"]), (&"v0001".into(), &"v0002".into()));
     assert_eq!(at("2026-12-24", YES)["challenger"], "v0003");
-    work.run("audit at soon").answers(ERROR).says("\"soon\" is no time");
+    work.run("audit at soon").answers(ERROR).says("\"soon\" is not a time");
     work.run("audit at 2026-11-02 --text").answers(YES).prints("v0001 was in production, v0002 was challenger (line 2");
 }
 

@@ -137,7 +137,7 @@ fn a_table_that_cannot_be_read_is_one_line_and_changes_nothing() {
         ("absent.csv", "mlloop: absent.csv: No such file or directory (os error 2)\n"),
         ("empty.csv", "mlloop: empty.csv: is empty\n"),
         ("header.csv", "mlloop: header.csv: has a header but no rows\n"),
-        ("twice.csv", "mlloop: twice.csv: column \"a\" stands twice\n"),
+        ("twice.csv", "mlloop: twice.csv: duplicate column \"a\"\n"),
     ] {
         let said = work.run(&format!("-C new init {table}")).answers(ERROR);
         assert_eq!(said.stderr, message);
@@ -199,7 +199,7 @@ fn a_mistake_in_mlloop_toml_is_named_with_its_line() {
         ("\"age\" = \"number\"", "\"age\" = \"numeric\"", "\"numeric\" is not a kind, use \"number\""),
         ("threshold = \"f1\"", "threshold = f1", ": a text needs quotes: threshold = \"f1\""),
         ("gate = 0.2", "gate = 0,2", ": a number has a decimal point: gate = 0.2"),
-        ("gate = 0.2", "gate = \"0.2\"", "the text \"0.2\" stands where a number such as 0.15 is needed"),
+        ("gate = 0.2", "gate = \"0.2\"", "expected a number such as 0.15, found the text \"0.2\""),
     ] {
         assert!(good.contains(from), "{from} is in\n{good}");
         tiny.write("mlloop.toml", good.replacen(from, to, 1));
@@ -384,7 +384,7 @@ fn outcomes_that_production_does_not_know_are_none_and_are_named() {
     work.write("new.csv", text);
     let report = work.run("monitor new.csv").answers(YES).value();
     assert_eq!(report["performance"]["n"], 1080);
-    assert!(report.to_string().contains("120 outcomes are none that production knows"), "{report}");
+    assert!(report.to_string().contains("120 outcomes are unknown to production"), "{report}");
 }
 
 #[test]
@@ -423,7 +423,7 @@ fn split_cuts_a_table_that_is_here() {
     for (line, says) in [
         ("split nothing.csv", "nothing.csv"),
         ("split t.csv --by stp --force", "stp"),
-        ("split t.csv --how hash --by x --reference 1.5 --force", "--reference takes a share between 0 and 1"),
+        ("split t.csv --how hash --by x --reference 1.5 --force", "--reference must be a share between 0 and 1"),
     ] {
         work.run(line).answers(ERROR).says(says);
     }
@@ -573,7 +573,7 @@ fn names_of_versions_batches_and_requests_that_are_near_are_offered() {
     let work = tiny();
     work.run("init tiny.csv --target churn").answers(YES);
     work.run("train --set n_estimators=5").answers(YES);
-    work.run("predict tiny.csv --model v0011").answers(ERROR).says("did you mean \"v0001\"? There are v0001");
-    work.run("label-import --close b-1").answers(ERROR).says("is no batch that is out; there is none");
+    work.run("predict tiny.csv --model v0011").answers(ERROR).says("did you mean \"v0001\"? Choose from v0001");
+    work.run("label-import --close b-1").answers(ERROR).says("is not an open batch; there is none");
     work.run("approve v0009 --by ann").answers(ERROR).says("; pending: none");
 }

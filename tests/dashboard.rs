@@ -191,7 +191,7 @@ fn roles_hold_and_a_private_server_shows_nothing() {
     assert_eq!(vic.send("/ui/do/monitor", "").status, 403);
     let refused = vic.ask("POST /ui/do/monitor", &vic.origin(), &format!("csrf={}", hidden(&vic.get("/ui"), "csrf")));
     assert!(
-        refused.body.contains("vic is a viewer; this takes a labeller") && refused.body.contains("<nav"),
+        refused.body.contains("vic has the role a viewer; this needs a labeller") && refused.body.contains("<nav"),
         "{}",
         refused.body
     );
@@ -309,7 +309,7 @@ fn a_batch_stays_out_until_everybody_who_is_asked_has_answered() {
     assert!(bea.get("/ui/label").contains("0 of 1 done"));
     answer(&bea, 1);
     assert!(bea.follow("/ui/do/import", "").contains("agreement on 10 rows: α 1.00"));
-    assert!(bea.get("/ui/label").contains("No batch is out"));
+    assert!(bea.get("/ui/label").contains("There is no open batch"));
     let labels = work.read("data/labels.csv");
     assert_eq!([",ann,", ",bea,"].map(|who| labels.matches(who).count()), [15, 15]);
     work.run("audit verify --deep").answers(YES);
@@ -341,14 +341,14 @@ fn nobodys_answers_are_lost_when_others_take_theirs_in() {
     let closed = ann.follow("/ui/do/close", &format!("batch={}", batch_of(&work)));
     assert!(closed.contains("2 answers of ann"), "{closed}");
     assert!(ann.follow("/ui/do/import", "").contains("2 labels are new"));
-    assert!(ann.get("/ui/label").contains("No batch is out"));
+    assert!(ann.get("/ui/label").contains("There is no open batch"));
     // A batch of which few rows are answered.
     work.run("label-export -n 5 --force").answers(YES);
     answer(&ann, 1);
     assert!(ann.follow("/ui/do/import", "").contains("1 labels are new"));
     assert!(ann.get("/ui/label").contains("0 of 4 done"));
     assert!(ann.follow("/ui/do/close", &format!("batch={}", batch_of(&work))).contains("4 rows without an answer"));
-    assert!(ann.get("/ui/label").contains("No batch is out"));
+    assert!(ann.get("/ui/label").contains("There is no open batch"));
     let told = ann.get("/ui/audit");
     assert!(told.contains("was closed; 4 rows without an answer"), "{told}");
     work.run("audit verify --deep").answers(YES);
@@ -382,7 +382,7 @@ fn a_prediction_is_corrected_and_explained() {
         ann.follow("/ui/do/feedback", &format!("id={id}&verdict=incorrect&actual=yes&comment=moved%2C+%22far%22"));
     assert!(page.contains("incorrect, ann"), "{page}");
     let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-    let within = |query: &str| ann.get(&format!("/ui/feedback?{query}")).contains("No prediction fits");
+    let within = |query: &str| ann.get(&format!("/ui/feedback?{query}")).contains("No prediction matches");
     assert!(
         within("until=2020-01-01") && within("since=2090-01-01") && !within(&format!("until={today}&since=2020-01-01"))
     );
@@ -417,7 +417,7 @@ fn a_prediction_is_corrected_and_explained() {
         next.contains("rows 51 to 100") && next.contains("href=\"/ui/feedback?sort=score&#38;from=100\""),
         "{next}"
     );
-    assert!(ann.get("/ui/feedback?q=nothing+has+this").contains("No prediction fits"));
+    assert!(ann.get("/ui/feedback?q=nothing+has+this").contains("No prediction matches"));
     assert_eq!(ann.ask("GET /ui/row?id=nobody", "", "").status, 404);
 }
 
@@ -551,7 +551,7 @@ fn a_restart_signs_nobody_out_and_loses_nothing_that_was_typed() {
     let reason = send(&ann, "/ui/do/rollback", "reason=too+slow");
     assert!(reason.body.contains("name=\"reason\" maxlength=\"500\" value=\"too slow\""), "{}", reason.body);
     let press = send(&ann, "/ui/do/retrain", "");
-    assert!(press.body.contains("Retrain, and let the gate judge?"), "{}", press.body);
+    assert!(press.body.contains("Retrain, then run the gate?"), "{}", press.body);
     assert!(!work.path("models/v0002").exists() && work.read("data/feedback.csv") == said);
     // It is no way round the sign-in, nor to what is no form.
     let page = ann.ask("POST /ui/sign-out", &ann.origin(), "");
@@ -579,12 +579,12 @@ fn two_people_who_differ_are_both_shown() {
         assert!(page.contains("incorrect, ann; correct, bea (they differ)"), "{path}: {page}");
     }
     let page = ann.get("/ui/feedback");
-    assert!(page.contains("2 became labels") && page.contains("1 prediction is said to be right by some"), "{page}");
+    assert!(page.contains("2 became labels") && page.contains("1 prediction is judged right by some people"), "{page}");
     // It counts as the retraining counts it: a row on which people differ has no label.
-    assert!(ann.get("/ui").contains("0 of 50: 0 rows have labels from people"), "{}", ann.get("/ui"));
+    assert!(ann.get("/ui").contains("0 of 50: 0 rows have new human labels"), "{}", ann.get("/ui"));
     ann.follow("/ui/do/feedback", &format!("id={id}&verdict=correct"));
     assert!(ann.get(&format!("/ui/feedback?q={id}")).contains(">correct, ann; correct, bea</td>"));
-    assert!(!ann.get("/ui/feedback").contains("said to be right by some"));
+    assert!(!ann.get("/ui/feedback").contains("judged right by some people"));
     assert!(work.read("data/feedback.csv").contains(",ann"));
 }
 
@@ -611,7 +611,7 @@ fn a_job_goes_on_when_the_server_dies_and_is_known_to_the_next() {
     let status = work.read("runs/jobs/000001.end");
     let state = match status.trim() {
         "0" => "done",
-        "1" => "done; the answer was no",
+        "1" => "done: the answer is no",
         "3" => "cannot tell: too few rows or labels",
         other => panic!("{other}"),
     };

@@ -112,13 +112,13 @@ fn two_machines_take_turns_and_neither_loses_a_line() {
     work.run(&format!("push {place}")).answers(YES);
     let before = (other.files(), work.files());
     for verb in ["push", "pull", "pull --force"] {
-        let said = other.run(&format!("{verb} {place}")).answers(ERROR).says("went apart after line 4");
-        let said = said.says("it ends with line 5 (trained on").says("this one with line");
+        let said = other.run(&format!("{verb} {place}")).answers(ERROR).says("diverged after line 4");
+        let said = said.says("it ends with line 5 (trained on").says("this loop with line");
         said.says("pull it into a new directory".replace("pull", "Pull").as_str());
     }
     assert_eq!((other.files(), work.files()), before);
     let stranger = trained().0;
-    stranger.run(&format!("push {place}")).answers(ERROR).says("is another loop");
+    stranger.run(&format!("push {place}")).answers(ERROR).says("is a different loop");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_push_or_a_pull_that_dies_is_completed_by_the_next() {
         if from.join("loop.json").exists() {
             other.run(&pull).answers(YES);
         } else {
-            other.run(&pull).answers(ERROR).says("has no loop");
+            other.run(&pull).answers(ERROR).says("contains no loop");
             copy.run("push place --data").answers(YES);
             other.run(&pull).answers(YES);
         }
@@ -209,10 +209,10 @@ fn nothing_that_is_damaged_or_forged_is_taken() {
     };
     let changed: Vec<u8> = bytes.iter().enumerate().map(|(n, byte)| if n == 9 { byte ^ 1 } else { *byte }).collect();
     for (damaged, words) in [
-        (Some(changed), "has other bytes than its name says"),
+        (Some(changed), "has contents that do not match its name"),
         (Some(bytes[..20].to_vec()), "has 20 of "),
-        (Some([bytes.clone(), vec![0]].concat()), "has other bytes than its name says"),
-        (None, "is not there"),
+        (Some([bytes.clone(), vec![0]].concat()), "has contents that do not match its name"),
+        (None, "is missing"),
     ] {
         match damaged {
             Some(damaged) => work.write(&model, damaged),
@@ -231,11 +231,17 @@ fn nothing_that_is_damaged_or_forged_is_taken() {
         refused(words);
     };
     let golden = index["files"]["models/v0001/golden.csv"].clone();
-    forged(&|it| it["files"]["models/v0001/model.bin"] = golden.clone(), "is not what line 1 of its chain stored");
-    forged(&|it| it["files"]["models/v0001/extra.bin"] = golden.clone(), "is not what line 1 of its chain stored");
-    forged(&|it| it["files"]["models/v0002/model.bin"] = golden.clone(), "was made by no line of its chain");
+    forged(
+        &|it| it["files"]["models/v0001/model.bin"] = golden.clone(),
+        "differs from what line 1 of its audit chain recorded",
+    );
+    forged(
+        &|it| it["files"]["models/v0001/extra.bin"] = golden.clone(),
+        "differs from what line 1 of its audit chain recorded",
+    );
+    forged(&|it| it["files"]["models/v0002/model.bin"] = golden.clone(), "is not recorded in its audit chain");
     let without = |it: &mut Value, name: &str| it["files"].as_object_mut().unwrap().remove(name).map(|_| ()).unwrap();
-    forged(&|it| without(it, "models/v0001/model.bin"), "is missing; line 1 of its chain stored it");
+    forged(&|it| without(it, "models/v0001/model.bin"), "is missing; line 1 of its audit chain recorded it");
     forged(&|it| without(it, "audit.jsonl"), "has no audit.jsonl");
     forged(&|it| it["head"]["seq"] = 2.into(), "does not end where loop.json says");
     forged(&|it| it["files"]["audit.jsonl"] = golden.clone(), "of its audit.jsonl is not an event");
@@ -251,11 +257,11 @@ fn nothing_that_is_damaged_or_forged_is_taken() {
         ".git/hooks/x",
         "models/roles.json",
     ] {
-        forged(&|it| it["files"][name] = golden.clone(), "which is no file of a copy");
+        forged(&|it| it["files"][name] = golden.clone(), "which cannot be a file of a copy");
     }
     forged(
         &|it| it["files"]["reports/x"] = serde_json::json!({"sha256": "../../x", "bytes": 1, "mode": 0}),
-        "which is no file of a copy",
+        "which cannot be a file of a copy",
     );
     forged(&|it| it["format"] = 2.into(), "has format 2; this mlloop knows 1");
 }
@@ -272,7 +278,7 @@ fn what_was_changed_here_is_not_lost() {
     let model = std::fs::read(other.path("models/v0001/model.bin")).unwrap();
     other.write("models/v0001/model.bin", "x");
     for verb in ["push", "pull"] {
-        other.run(&format!("{verb} {place}")).answers(ERROR).says("models/v0001/model.bin is not what was stored");
+        other.run(&format!("{verb} {place}")).answers(ERROR).says("models/v0001/model.bin was changed");
     }
     other.write("models/v0001/model.bin", &model);
 
@@ -291,7 +297,7 @@ fn what_was_changed_here_is_not_lost() {
     work.run("push place").answers(YES);
     edit(&other, "# mine\n");
     for verb in ["push", "pull"] {
-        other.run(&format!("{verb} {place}")).answers(ERROR).says("mlloop.toml was changed here and there");
+        other.run(&format!("{verb} {place}")).answers(ERROR).says("mlloop.toml was changed both here and in the copy");
     }
     other.run(&format!("pull {place} --force")).answers(YES);
     assert!(other.read("mlloop.toml").ends_with("# work\n"));
@@ -310,10 +316,10 @@ fn names_of_places_and_directories_that_are_no_loops() {
     let (work, place) = trained();
     work.run("push https://example.org/x")
         .answers(ERROR)
-        .says("is not s3://BUCKET/PREFIX, file:///DIRECTORY or a directory");
-    work.run("push .").answers(ERROR).says("is the loop itself");
+        .says("must be s3://BUCKET/PREFIX, file:///DIRECTORY or a directory");
+    work.run("push .").answers(ERROR).says("is the directory of the loop itself");
     work.run("push none/place").answers(ERROR).says("there is no directory none");
-    work.run("pull none").answers(ERROR).says("none: has no loop: `mlloop push none`");
+    work.run("pull none").answers(ERROR).says("none: contains no loop: `mlloop push none`");
     work.run(&format!("push file://{place}/")).answers(YES).json("/place", place.as_str());
     let stranger = Loop::new().table("audit.jsonl", "mine\n");
     stranger.run(&format!("pull {place}")).answers(ERROR).says("pull into an empty directory");
@@ -373,7 +379,7 @@ fn a_bucket_is_written_under_conditions_and_a_cut_push_goes_on() {
     });
     let mut work = trained().0;
     with_keys(&mut work, &server);
-    work.run("push s3://models/a/churn").answers(ERROR).says("these keys may not do that (403)");
+    work.run("push s3://models/a/churn").answers(ERROR).says("these keys do not have the permission (403)");
     *refused_after.lock().unwrap() = 1000;
     let said = work.run("push s3://models/a/churn/").answers(YES).json("/place", "s3://models/a/churn").value();
     let puts: Vec<_> = server.asked().into_iter().filter(|asked| asked.method == "PUT").collect();

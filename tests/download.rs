@@ -106,7 +106,7 @@ fn a_data_set_arrives_is_unpacked_and_written_down() {
     work.run("init data/churn.csv").answers(YES);
     work.run("audit verify").answers(YES);
     // Asked again, the storage says that nothing changed.
-    run(&work, &mock, &format!("{SET}@3"), "t0ken").answers(NO).says("nothing changed");
+    run(&work, &mock, &format!("{SET}@3"), "t0ken").answers(NO).says("not modified since");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn credentials_stay_with_the_host_they_are_for() {
     let api = [("KAGGLE_API_TOKEN", "t"), ("HOME", "/nonexistent")];
     work.run_with(&format!("{SET} --kaggle-api http://kaggle.example/v1"), &api)
         .answers(ERROR)
-        .says("https addresses only");
+        .says("only sent to https addresses");
 }
 
 #[test]
@@ -137,7 +137,10 @@ fn a_key_in_the_project_is_used_only_while_nobody_else_can_read_it() {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
     mode(0o644);
-    run(&work, &mock, SET, "").answers(ERROR).says("a key in a project is easily given away").says("chmod 600");
+    run(&work, &mock, SET, "")
+        .answers(ERROR)
+        .says("a key in a project directory is easily published")
+        .says("chmod 600");
     assert!(mock.asked().is_empty(), "nothing was sent");
     mode(0o600);
     run(&work, &mock, SET, "").answers(YES);
@@ -184,7 +187,7 @@ fn the_next_run_goes_on_and_a_changed_file_begins_anew() {
     });
     let work = Loop::new();
     let line = format!("download {} --retries 0", mock.url("127.0.0.1", "/churn.csv"));
-    work.run(&line).answers(ERROR).says("given up after 1 tries").says("the same command resumes there");
+    work.run(&line).answers(ERROR).says("failed after 1 attempts").says("the same command resumes there");
     assert!(work.path("data/.partial").exists() && !work.path("data/churn.csv").exists());
     work.run(&line).answers(ERROR);
     work.run(&line).answers(YES);
@@ -196,10 +199,10 @@ fn the_next_run_goes_on_and_a_changed_file_begins_anew() {
 #[test]
 fn refusals_say_what_to_do() {
     for (status, token, sentence, hint) in [
-        (401, "", "wants credentials (status 401): Unauthenticated", "https://www.kaggle.com/settings/api"),
-        (401, "old", "wants credentials (status 401)", "no longer valid"),
-        (403, "t", "wants credentials (status 403)", "its terms are not accepted"),
-        (404, "t", "there is no such data set or file (status 404)", "check the spelling"),
+        (401, "", "requires credentials (status 401): Unauthenticated", "https://www.kaggle.com/settings/api"),
+        (401, "old", "requires credentials (status 401)", "no longer valid"),
+        (403, "t", "requires credentials (status 403)", "its terms are not accepted"),
+        (404, "t", "the data set or file does not exist (status 404)", "check the spelling"),
     ] {
         let mock = service(move |_, _| {
             Reply::json(status, &format!("{{\"code\":{status},\"message\":\"Unauthenticated\\n\"}}"))
@@ -222,10 +225,10 @@ fn a_busy_server_is_waited_for() {
     work.run(&format!("download {url}")).answers(YES).says("status 429: slow down; trying again in 0.0 s");
     let mock = Mock::start(|_, _| Reply::new(429, "").header("retry-after", "7200"));
     let url = mock.url("127.0.0.1", "/churn.csv");
-    Loop::new().run(&format!("download {url}")).answers(ERROR).says("asks to come back in 7200 s");
+    Loop::new().run(&format!("download {url}")).answers(ERROR).says("asks to retry in 7200 s");
     let mock = Mock::start(|_, _| Reply::new(500, "").header("retry-after", "0"));
     let url = mock.url("127.0.0.1", "/churn.csv");
-    Loop::new().run(&format!("download {url} --retries 3")).answers(ERROR).says("given up after 4 tries");
+    Loop::new().run(&format!("download {url} --retries 3")).answers(ERROR).says("failed after 4 attempts");
     assert_eq!(mock.asked().len(), 4);
 }
 
@@ -278,8 +281,8 @@ fn sources_that_are_none_are_refused_by_name() {
     let work = Loop::new();
     for (source, sentence) in [
         ("kaggle:telco", "write kaggle:owner/dataset"),
-        ("kaggle:a/b@x", "which is a number from 1"),
-        ("gs://bucket/x.csv", "there are kaggle:, https:, http:, postgres:, s3: and file:"),
+        ("kaggle:a/b@x", "a version is a number from 1"),
+        ("gs://bucket/x.csv", "use kaggle:, https:, http:, postgres:, s3: or file:"),
         ("https://me:pw@host/x.csv", "end up in logs"),
         ("http://example.org/x.csv", "give --sha256, or use https"),
         ("absent.csv", "absent.csv: No such file"),
@@ -298,7 +301,7 @@ fn redirects_in_a_ring_and_web_pages_are_told() {
         .answers(ERROR)
         .says("redirects more than 10 times");
     let mock = Mock::start(|_, _| Reply::new(200, "\n<!DOCTYPE html><title>Sign in</title>"));
-    work.run(&format!("download {}", mock.url("127.0.0.1", "/x.csv"))).answers(ERROR).says("gives a web page");
+    work.run(&format!("download {}", mock.url("127.0.0.1", "/x.csv"))).answers(ERROR).says("returns a web page");
     assert!(!work.path("data/x.csv").exists());
 }
 

@@ -18,19 +18,19 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn hostile_archives_are_refused_whole() {
     let cases: [(&str, Vec<u8>, &str); 13] = [
-        ("outside", zip(&[("a.csv", b"a\n1\n", 0), ("../out.csv", b"x", 0)]), "leads outside"),
-        ("inside out", zip(&[("a/../../out.csv", b"x", 0)]), "leads outside"),
-        ("absolute", zip(&[("/tmp/out.csv", b"x", 0)]), "leads outside"),
-        ("backslash", zip(&[("..\\out.csv", b"x", 0)]), "odd name"),
-        ("control", zip(&[("a\u{1b}[2J.csv", b"x", 0)]), "odd name"),
-        ("link", zip(&[("link.csv", b"/etc/passwd", LINK)]), "holds a link"),
+        ("outside", zip(&[("a.csv", b"a\n1\n", 0), ("../out.csv", b"x", 0)]), "points outside"),
+        ("inside out", zip(&[("a/../../out.csv", b"x", 0)]), "points outside"),
+        ("absolute", zip(&[("/tmp/out.csv", b"x", 0)]), "points outside"),
+        ("backslash", zip(&[("..\\out.csv", b"x", 0)]), "unusual name"),
+        ("control", zip(&[("a\u{1b}[2J.csv", b"x", 0)]), "unusual name"),
+        ("link", zip(&[("link.csv", b"/etc/passwd", LINK)]), "contains a link"),
         ("pipe", zip(&[("pipe.csv", b"", PIPE)]), "neither a file nor a directory"),
-        ("twice", zip(&[("a.csv", b"a\n1\n", 0), ("a.csv", b"a\n2\n", 0)]), "two files of the same name"),
+        ("twice", zip(&[("a.csv", b"a\n1\n", 0), ("a.csv", b"a\n2\n", 0)]), "two files with the same name"),
         ("twice by another name", zip(&[("a.csv", b"a\n1\n", 0), ("./a.csv", b"a\n2\n", 0)]), "twice"),
         ("file and directory", zip(&[("a", b"x", 0), ("a/b.csv", b"y", 0)]), "twice"),
-        ("ours", zip(&[("labels.csv", b"id,label\n", 0)]), "the loop's own file"),
-        ("empty", zip(&[]), "holds no file"),
-        ("cut", zip(&[("a.csv", CHURN.as_bytes(), 0)])[..5000].to_vec(), "no zip archive that can be read"),
+        ("ours", zip(&[("labels.csv", b"id,label\n", 0)]), "a file of the loop"),
+        ("empty", zip(&[]), "contains no file"),
+        ("cut", zip(&[("a.csv", CHURN.as_bytes(), 0)])[..5000].to_vec(), "not a readable zip archive"),
     ];
     for (name, bytes, sentence) in cases {
         let work = Loop::new().table("data/labels.csv", "id,label\n").table("set.zip", bytes);
@@ -76,7 +76,7 @@ fn files_of_this_machine_are_taken_in_and_hidden_members_left_out() {
     assert_eq!(said.value()["sha256"], sha256(&std::fs::read(work.path("in/churn set.csv.gz")).unwrap()));
     assert_eq!(work.read("data/churn set.csv"), CHURN);
     work.run("download in/set.zip").answers(YES).says("2 hidden files of set.zip were left out");
-    work.run("download in/set.zip").answers(NO).says("those of the last download");
+    work.run("download in/set.zip").answers(NO).says("identical to the last download");
     work.write("data/churn.csv", "changed by hand\n");
     work.run("download in/set.zip").answers(ERROR).says("data/churn.csv: exists and differs");
     assert_eq!(work.read("data/churn.csv"), "changed by hand\n");
@@ -121,17 +121,17 @@ fn nothing_that_is_downloaded_becomes_a_file_of_the_loop() {
         for name in [own.to_owned(), own.to_uppercase(), format!("./{own}"), format!("{own}/rows.csv")] {
             let work = Loop::new().table("set.zip", zip(&[("a.csv", b"a\n1\n", 0), (&name, b"id,verdict\n", 0)]));
             let before = work.files();
-            work.run("download set.zip").answers(ERROR).says("the loop's own file").says("nothing was unpacked");
+            work.run("download set.zip").answers(ERROR).says("a file of the loop").says("nothing was unpacked");
             assert_eq!(work.files(), before, "{name}");
         }
         let plain = Loop::new().table(&format!("from/{own}"), "id,verdict\n");
-        plain.run(&format!("download from/{own}")).answers(ERROR).says("the loop's own file");
+        plain.run(&format!("download from/{own}")).answers(ERROR).says("a file of the loop");
         let packed = Loop::new().table(&format!("from/{own}.gz"), gz(b"id,verdict\n"));
-        packed.run(&format!("download from/{own}.gz")).answers(ERROR).says("the loop's own file");
+        packed.run(&format!("download from/{own}.gz")).answers(ERROR).says("a file of the loop");
     }
     // The Kelvin sign is a k where upper and lower case are one.
     let kelvin = Loop::new().table("set.zip", zip(&[("feedbac\u{212a}.csv", b"id,verdict\n", 0)]));
-    kelvin.run("download set.zip").answers(ERROR).says("the loop's own file");
+    kelvin.run("download set.zip").answers(ERROR).says("a file of the loop");
 }
 
 #[test]
@@ -139,9 +139,12 @@ fn nothing_that_is_downloaded_makes_a_loop() {
     for name in ["mlloop.toml", "MLLOOP.toml", "churn/mlloop.toml", "./mlloop.toml/rows.csv"] {
         let work = Loop::new().table("set.zip", zip(&[("a.csv", b"a\n1\n", 0), (name, b"[data]\n", 0)]));
         let before = work.files();
-        work.run("download set.zip").answers(ERROR).says("would make a loop").says("nothing was unpacked");
+        work.run("download set.zip")
+            .answers(ERROR)
+            .says("would turn its directory into a loop")
+            .says("nothing was unpacked");
         assert_eq!(work.files(), before, "{name}");
     }
     let plain = Loop::new().table("from/mlloop.toml", "[data]\n");
-    plain.run("download from/mlloop.toml").answers(ERROR).says("would make a loop");
+    plain.run("download from/mlloop.toml").answers(ERROR).says("would turn its directory into a loop");
 }

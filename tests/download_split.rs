@@ -79,7 +79,7 @@ fn what_cannot_be_split_is_told() {
     let before = work.files();
     for (line, sentence) in [
         ("download churn.csv --split time", "no column is a time"),
-        ("download churn.csv --split time --by when", "there is no column \"when\"; there are customer"),
+        ("download churn.csv --split time --by when", "there is no column \"when\"; the columns are customer"),
         ("download churn.csv --split hash --reference 1.5", "a share between 0 and 1"),
         ("download churn.csv --split thirds", "[possible values: time, hash]"),
         ("download churn.csv --split hash --table other.csv", "no single file \"other.csv\""),

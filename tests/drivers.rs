@@ -354,7 +354,7 @@ fn init_writes_what_drives_a_loop() {
 fn a_page_says_where_the_loop_stands() {
     let work = Loop::new().table("churn.csv", CHURN.replacen("customer,contract", "customer,con|tract", 1));
     work.run("init churn.csv").answers(YES);
-    work.run("report").answers(NO).prints("Nothing was compared yet").prints("There is no version yet");
+    work.run("report").answers(NO).prints("No comparison yet").prints("There is no version yet");
     work.run("train --algorithm decision-tree --now 2026-11-01T00:00:00Z").answers(YES);
     work.write("data/current.csv", work.read("churn.csv").replace(",monthly,", ",@weekly,"));
     work.run("monitor --formats json --now 2026-11-08T00:00:00Z").answers(YES);

@@ -208,8 +208,8 @@ fn a_program_fits_and_the_rest_stays_ours() {
     };
     assert_eq!(of("v0002").lines().count(), of("v0001").lines().count());
     for (then, more, expected) in [
-        ("echo boom >&2; exit 3", "", "failed (exit status: 3); it said last: boom"),
-        ("sleep 60", "minutes = 0.005\n", "took longer than 0.005 minutes and was ended"),
+        ("echo boom >&2; exit 3", "", "failed (exit status: 3); last message: boom"),
+        ("sleep 60", "minutes = 0.005\n", "took longer than 0.005 minutes and was stopped"),
         ("true", "", "wrote 0 bytes to the path after --output"),
         ("echo no model > \"$output\"", "", "mlloop: "),
         ("true", "minutes = 0\n", "[trainer] minutes = 0 must be above 0"),

@@ -93,7 +93,7 @@ fn free_fields_are_counted_and_listed_by() {
     work.run("feedback list 0010001").answers(YES).json("/0/used_since", "v0002");
     for (line, says) in [
         ("feedback 0010003 corect", "\"corect\" is not a verdict: did you mean \"correct\"?"),
-        ("feedback 0010003 correct --field by=ann", "\"by\" is no free field"),
+        ("feedback 0010003 correct --field by=ann", "\"by\" is reserved"),
         ("feedback 0010003 correct --field account", "--field account: write NAME=VALUE"),
         ("feedback 0010003 correct --where account=acme", "--where: only for counting or listing"),
         ("feedback --where coment=x", "did you mean \"comment\"?"),
@@ -135,8 +135,8 @@ fn monitor_sees_what_was_served_and_what_people_said() {
     assert_eq!((&unused["value"], &unused["fired"]), (&80.0.into(), &true.into()));
     let recent = trigger("recent_accuracy");
     assert_eq!((&recent["value"], &recent["fired"]), (&0.25.into(), &true.into()));
-    assert_eq!(recent["text"], "people found 25.0 % of 80 predictions right");
-    assert!(report["notes"].to_string().contains("the outcome of 80 logged predictions"));
+    assert_eq!(recent["text"], "accuracy 25.0 % on 80 predictions that people checked");
+    assert!(report["notes"].to_string().contains("80 logged predictions of production are labelled"));
     // Labels that a version has learned from are not unused.
     let labels = work.read("data/labels.csv");
     let used: String = labels

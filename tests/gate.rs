@@ -177,7 +177,7 @@ fn a_person_agrees_or_does_not() {
     let before = work.files();
     work.run(&format!("approve {id} --by Ann --now 2026-11-05T00:00:00Z"))
         .answers(ERROR)
-        .says("somebody else has to agree");
+        .says("somebody else must approve it");
     work.run(&format!("approve {id} --by cem --now 2026-11-10T00:00:00Z")).answers(ERROR).says("expired");
     work.run("approve v0009 --by cem").answers(ERROR).says(&format!("pending: {id}"));
     work.run("approve ../../etc/passwd --by cem").answers(ERROR).says("no request");
@@ -205,8 +205,8 @@ fn a_request_that_is_not_what_was_asked_for_is_refused() {
     for (from, to, says) in [
         ("2026-11-10", "2027-11-10", "audit chain"),
         ("\"digest\": \"", "\"digest\": \"0", "audit chain"),
-        ("\"verdict\": \"superior\"", "\"verdict\": \"equivalent\"", "verdict is not"),
-        ("\"version\": \"v0002\"", "\"version\": \"v0001\"", "not what it was made for"),
+        ("\"verdict\": \"superior\"", "\"verdict\": \"equivalent\"", "the verdict has changed since"),
+        ("\"version\": \"v0002\"", "\"version\": \"v0001\"", "has changed since"),
         ("{", "[", "not a request"),
     ] {
         work.write(&file, good.replacen(from, to, 1));
@@ -254,7 +254,7 @@ fn rollback_goes_back_and_only_where_production_was() {
     work.run("rollback").answers(ERROR).says("nothing to go back to");
     work.run("promote").answers(YES);
     train(&work, WEAK, "2026-11-04");
-    work.run("rollback v3").answers(ERROR).says("never was in production");
+    work.run("rollback v3").answers(ERROR).says("was never in production");
     work.run("rollback v9").answers(ERROR).says("no version v0009");
     work.run("rollback --by ann --reason 'it was tried'")
         .answers(YES)
@@ -297,8 +297,8 @@ fn what_cannot_be_compared_is_refused_by_name() {
     work.run("promote").answers(ERROR).says("no loop here");
     assert!(!work.path(".mlloop.lock").exists());
     work.run("init churn.csv").answers(YES);
-    work.run("promote").answers(ERROR).says("no version is production");
-    work.run("rollback").answers(ERROR).says("no version is production");
+    work.run("promote").answers(ERROR).says("no version is in production");
+    work.run("rollback").answers(ERROR).says("no version is in production");
     train(&work, WEAK, "2026-11-01");
     work.run("promote").answers(NO).json("/done", "nothing");
     work.run("promote --version v7").answers(ERROR).says("no version v0007");
@@ -330,7 +330,7 @@ fn what_cannot_be_compared_is_refused_by_name() {
     work.run("promote --skip-invalid --dry-run").says("1 row was skipped");
     work.write("churn.csv", CHURN);
     work.write("models/v0003/manifest.json", "{}");
-    work.run("promote").answers(ERROR).says("manifest.json: is not what was stored as v0003");
+    work.run("promote").answers(ERROR).says("manifest.json: was changed after v0003");
 }
 
 #[test]
@@ -342,7 +342,7 @@ fn several_classes_numbers_and_time_have_their_gate() {
         train(&work, WEAK, "2026-11-01");
         train(&work, "n_estimators = 60", "2026-11-02");
         let said = work.run("promote --text").answers(YES);
-        said.prints(&format!("{metric} ")).prints("The challenger is better").prints("2 is production now");
+        said.prints(&format!("{metric} ")).prints("The challenger is better").prints("2 is in production now");
         let report: Value = serde_json::from_str(&work.read("reports/gate_report.json")).unwrap();
         let found = &report["judgement"]["improvement"];
         assert_eq!((&found["metric"], &found["test"]), (&metric.into(), &"bootstrap".into()));
@@ -393,8 +393,8 @@ fn after_a_rollback_it_is_said_of_which_version_things_were_told() {
     work.run("rollback --by ann --now 2026-11-12T00:00:00Z").answers(YES);
     work.run("report")
         .answers(YES)
-        .prints("> The drift below was measured for v0002 on 2026-11-11. v0001 is in production now: `mlloop monitor`")
-        .prints("> The gate below promoted v0002 on 2026-11-10. v0001 is in production now: it was not carried out, or rolled back.")
+        .prints("> The drift below was measured for v0002 on 2026-11-11. v0001 is in production now: run `mlloop monitor`")
+        .prints("> The gate below promoted v0002 on 2026-11-10. v0001 is in production now: the promotion was not completed, or was rolled back.")
         .prints("### Gate: v0002 against v0001");
     let json = work.run("report --format json").answers(YES).json("/drift_of", "v0002").value();
     assert_eq!((&json["gate_of"], json["notes"].as_array().unwrap().len()), (&json!(["v0001", "v0002"]), 2));

@@ -26,7 +26,7 @@ fn rows_of_an_id_that_repeats_stay_on_one_side() {
     });
     let work = Loop::new().table("r.csv", text);
     let said = work.run("init r.csv --text").answers(YES);
-    assert!(!said.stdout.contains("each once") && !said.stdout.contains("each value once"), "{}", said.stdout);
+    assert!(!said.stdout.contains("unique whole") && !said.stdout.contains("unique values"), "{}", said.stdout);
     assert!(said.stderr.contains("the id \"id\" repeats (4 rows have"), "{}", said.stderr);
     let config = work.read("mlloop.toml");
     assert!(config.contains("by = \"column\"") && config.contains("column = \"id\""), "{config}");
@@ -65,7 +65,7 @@ fn what_cannot_be_learned_is_said_at_init() {
         (
             "two different rows",
             rows("flag,y", 700, |row| if row % 3 == 0 { "True,yes" } else { "False,no" }.to_owned()),
-            "only 2 of 700 rows differ, and rows that are alike stay on one side",
+            "only 2 of 700 rows differ, and equal rows stay on one side",
         ),
         ("ids only", rows("id,y", 50, |row| format!("k{row},{}", row % 2)), "no column is left to learn \"y\" from"),
     ] {
@@ -88,7 +88,7 @@ fn columns_called_like_answers_are_columns_like_others() {
         let said = work.run("predict r.csv").answers(YES);
         let header = said.stdout.lines().next().unwrap();
         assert_eq!(header, "id,score,prediction,y,prediction_,score_");
-        assert!(said.stderr.contains("what is added is called \"score_\""), "{}", said.stderr);
+        assert!(said.stderr.contains("the added column is called \"score_\""), "{}", said.stderr);
         work.run("predict r.csv --log --columns id,score").answers(YES);
         work.run("label-export -n 5").answers(YES);
     }
@@ -151,24 +151,24 @@ fn what_spreadsheets_put_below_a_table_is_no_row() {
     let (months, fees) = (0..120_u32).fold((0, 0), |(m, f), row| (m + row * 7 % 60, f + (row * 37) % 100));
     for (tail, says) in [
         ("Source: CRM,,,,\n".to_owned(), "a remark below the table"),
-        (format!(",{months},{fees},,\n"), "what all rows above add up to"),
-        (format!("Everything,{months},{fees},all,yes\n"), "what all rows above add up to"),
+        (format!(",{months},{fees},,\n"), "is the sum of all rows above"),
+        (format!("Everything,{months},{fees},all,yes\n"), "is the sum of all rows above"),
         (format!("TOTAL GÉNÉRAL,{months},1,,\n"), "looks like a total"),
         ("Average,36.0,48.90,,\n".to_owned(), "looks like a total"),
         ("120,120,120,120,120\nCount,120,120,120,120\n".to_owned(), "looks like a total"),
         ("basic Ergebnis,412,880,,\n".to_owned(), "looks like a total"),
-        ("\"Note: fees, in EUR\",,,,\n,,,,\nSource: CRM,,,,\n".to_owned(), "as 2 of the last 3 rows"),
+        ("\"Note: fees, in EUR\",,,,\n,,,,\nSource: CRM,,,,\n".to_owned(), "like 2 of the last 3 rows"),
     ] {
         init(plain.clone() + &tail).answers(ERROR).says(says);
     }
     // The same above the rows, or among them, where the rows of totals have no id.
     let (header, rows) = plain.split_once('\n').unwrap();
     let above = format!("{header}\nEverything,{months},{fees},,\n{rows}");
-    init(above).answers(ERROR).says("the first row holds what all rows below add up to, in months, fee");
+    init(above).answers(ERROR).says("the first row is the sum of all rows below, in months, fee");
     let groups: Vec<&str> = rows.lines().collect();
     let grouped = groups.chunks(60).map(|group| format!("{}\n,1722,3035.90,basic Total,\n", group.join("\n")));
     let grouped = format!("{header}\n{}K9999,1,2,pro,no\n", grouped.collect::<String>());
-    init(grouped.clone()).answers(ERROR).says("\"cust\" names each of 123 rows but 2, whose cell is missing (line 62");
+    init(grouped.clone()).answers(ERROR).says("\"cust\" has a unique id in 123 rows, but none in 2 (line 62");
     let work = Loop::new().table("t.csv", grouped);
     work.run("init t.csv --kind cust=category").answers(YES);
     // A quote that was never meant to be one.
@@ -178,13 +178,13 @@ fn what_spreadsheets_put_below_a_table_is_no_row() {
     });
     let said = init(quoted.collect());
     assert!(
-        said.status() == 2 || said.stderr.contains("lines") && said.stderr.contains("is a quote missing"),
+        said.status() == 2 || said.stderr.contains("lines") && said.stderr.contains("a missing or extra quote"),
         "{}",
         said.stderr
     );
     // A file that came after another with the columns in another order.
     let other = plain.clone() + "plan,cust,months,fee,churn\nbasic,K9,1,2,no\n";
-    init(other).answers(ERROR).says("line 122: holds the names of the header in another order");
+    init(other).answers(ERROR).says("line 122: repeats the header with the columns in another order");
     init("[{\"a\": 1, \"b\": 2},\n {\"a\": 2, \"b\": 3}]\n".to_owned()).answers(ERROR).says("jq -c '.[]'");
 }
 

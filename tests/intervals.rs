@@ -47,7 +47,7 @@ fn intervals_are_added_measured_and_watched() {
     let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
     assert!(first["lower"].as_f64().unwrap() < first["upper"].as_f64().unwrap(), "{first}");
     work.run("predict new.csv --interval 0.9999").answers(ERROR).says("too few for the level 0.9999");
-    work.run("predict new.csv --interval 90").answers(ERROR).says("no share between 0 and 1");
+    work.run("predict new.csv --interval 90").answers(ERROR).says("must be a share between 0 and 1");
     // What came later fits, then it does not.
     let finding = |shift: f64| {
         work.write("data/current.csv", rows(1000..1300, shift));

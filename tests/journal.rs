@@ -54,11 +54,11 @@ fn what_is_answered_is_logged() {
     work.run("audit --for 0010001 --text").answers(YES).prints("2026-11-20 09:30  v0001 predicted yes (score ");
     work.run("predict few.csv --arm b").answers(ERROR).says("--log");
     // The table holds what became of the rows: that is learned from only where somebody says so.
-    assert!(answered.stderr.contains("--outcomes would record them as labels"), "{}", answered.stderr);
+    assert!(answered.stderr.contains("add --outcomes to record them as labels"), "{}", answered.stderr);
     assert!(!work.path("data/labels.csv").exists());
     let asked =
         work.run(&format!("predict few.csv --log --outcomes {AT}")).answers(YES).says("3 outcomes, 3 of them new");
-    assert!(!asked.stderr.contains("would record"), "{}", asked.stderr);
+    assert!(!asked.stderr.contains("to record them"), "{}", asked.stderr);
 }
 
 #[test]

@@ -169,8 +169,8 @@ fn a_store_that_fails_is_one_line_and_changes_nothing() {
     fails(say, &server.url_at(silent_port, "/said?connect_timeout=1"), "within 1 s");
     fails(say, &said.replace("/shop", "/shoop"), "database \"shoop\" does not exist");
     fails(say, &server.url("?query=select 1"), "name a table");
-    fails(say, "said.csv", "[labels] store: is no address of a database");
-    fails(say, "s3://shop/said", "[labels] store: is no address of a database");
+    fails(say, "said.csv", "[labels] store: is not a database address");
+    fails(say, "s3://shop/said", "[labels] store: is not a database address");
     fails(say, &said.replace("ann@", &format!("ann:{PASSWORD}@")), "PGPASSWORD");
     stores_at(&l, &said);
     l.run_with(say, &[("PGPASSWORD", "wr0ng")]).answers(ERROR).says("PGPASSWORD");
@@ -182,11 +182,11 @@ fn a_store_that_fails_is_one_line_and_changes_nothing() {
     l.run("train --set model.n_estimators=5").answers(YES).says("note: ");
     // Another who holds the table.
     let mut holder = server.holds("said");
-    fails(say, &format!("{said}?timeout=1"), "said nothing for 1 s");
+    fails(say, &format!("{said}?timeout=1"), "no response for 1 s");
     holder.kill().unwrap();
     holder.wait().unwrap();
     server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN; LOCK%'");
-    // The schema changes under us, a line does, the table is gone.
+    // The schema changes under us, a line does, the table no longer exists.
     server.sql("ALTER TABLE said RENAME line TO text");
     fails(say, &said, "column \"line\" does not exist");
     server.sql("ALTER TABLE said RENAME text TO line; ALTER TABLE said DROP CONSTRAINT said_sha256_key");
@@ -194,11 +194,11 @@ fn a_store_that_fails_is_one_line_and_changes_nothing() {
     server.sql("ALTER TABLE said ADD UNIQUE (sha256); INSERT INTO said (sha256, line) VALUES ('x', '{}')");
     fails(say, &said, "number 2: the line was changed");
     server.sql("UPDATE said SET line = 'x', sha256 = encode(sha256('x'), 'hex') WHERE number = 2");
-    fails(say, &said, "number 2: is no line of mlloop");
+    fails(say, &said, "number 2: was not written by mlloop");
     server.sql("DELETE FROM said WHERE number = 2");
     l.run(say).answers(YES);
     server.sql("ALTER TABLE said RENAME TO gone");
-    fails("feedback c correct --by ann", &said, "the table is gone");
+    fails("feedback c correct --by ann", &said, "the table no longer exists");
     server.sql("ALTER TABLE gone RENAME TO said");
     assert_eq!(server.sql("SELECT count(*) FROM said"), "2");
     holds_no_secret(&l);

@@ -115,12 +115,12 @@ fn numbers_of_another_size_are_said() {
         (
             &|row| (1000 + 280 * size(row)).to_string(),
             &|row| format!("{}.000", 1 + size(row) % 29),
-            "such as 1: are they",
+            "such as 1: is the number format",
         ),
         (
             &|row| format!("{}.25", 100 + 590 * size(row)),
             &|row| format!("{}.{:03}", 1 + size(row) % 59, size(row)),
-            "numbers lie outside",
+            "numbers are outside the training range",
         ),
         (&|row| format!("{}.5", size(row)), &|row| format!("{}.5", 1000 * size(row)), "(0.5 to 100.5), such as"),
         (
@@ -236,7 +236,7 @@ fn a_model_whose_features_do_not_fit_by_name_level_or_range_is_refused() {
     says(
         &LIGHTGBM.replace("region amount", "region money"),
         same,
-        "no columns for 1 of the model's 2 features: \"money\"",
+        "1 of the model's 2 features have no column in the table: \"money\"",
     );
     says(&LIGHTGBM.replace("region amount", "Column_0 Column_1"), same, "--features-by-order");
     says(&LIGHTGBM.replace("[0:96]", "[1000:2000]"), same, "400 of 400 values of the column \"amount\" are outside");

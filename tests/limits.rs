@@ -54,9 +54,9 @@ fn limits_of_other_columns_are_refused_when_the_file_is_read() {
     for (model, what) in [
         (
             "[model.monotone]\nmonth = \"increasing\"",
-            "[model.monotone] names \"month\", which is no column: did you mean \"months\"?",
+            "[model.monotone] names \"month\", which is not a column: did you mean \"months\"?",
         ),
-        ("[model.monotone]\ncontract = \"increasing\"", "a category: only a number rises and falls"),
+        ("[model.monotone]\ncontract = \"increasing\"", "a category: only a number can be monotone"),
         ("[model.monotone]\nmonths = \"up\"", "did you mean"),
         ("interactions = [[\"months\", \"contrac\"]]", "did you mean \"contract\"?"),
         ("interactions = \"all\"", "interactions must be groups of columns"),
@@ -77,6 +77,6 @@ fn a_derived_feature_has_a_direction_of_its_own() {
     work.write("mlloop.toml", work.read("mlloop.toml").replace("\n[model]", &format!("\n{derived}")));
     let said = work.run("train").answers(YES).json("/version", "v0002");
     let notes = said.value()["notes"].to_string();
-    assert!(notes.contains("the derived feature \\\"years\\\", which reads it, is not held"), "{notes}");
+    assert!(notes.contains("not the derived feature \\\"years\\\" that uses it"), "{notes}");
     assert!(!notes.contains("the derived feature \\\"rate\\\""), "{notes}");
 }

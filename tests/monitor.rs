@@ -431,7 +431,7 @@ fn a_reference_that_moves_along_hides_what_training_shows() {
     work.run("train --now 2026-10-15T00:00:00Z").answers(YES);
     work.write("data/current.csv", creeping(0..45));
     let none = work.run("monitor --reference 21d").answers(ERROR);
-    none.says("no prediction was logged");
+    none.says("the prediction log is empty");
     let report = work.run("monitor --last 7d --reference 7d --formats json").answers(YES).value();
     assert_eq!((&report["current"]["n_rows"], &report["reference"]["n_rows"]), (&Value::from(420), &Value::from(420)));
     let name = report["reference"]["name"].as_str().unwrap();
@@ -499,9 +499,7 @@ fn a_damaged_manifest_is_an_error_and_not_an_unknown_outcome() {
         let mut manifest = whole.clone();
         manifest["gate"] = damaged;
         work.write(file, manifest.to_string());
-        work.run("monitor churn.csv")
-            .answers(ERROR)
-            .says("models/v0001/manifest.json: is not what was stored as v0001");
+        work.run("monitor churn.csv").answers(ERROR).says("models/v0001/manifest.json: was changed after v0001");
     }
 }
 
@@ -515,7 +513,7 @@ fn outcomes_of_rows_that_production_learned_from_are_left_out() {
     let left_out = |report: &Value| {
         assert_eq!(report["performance"]["n"], n_gate);
         assert_eq!(report["performance"]["n_learned"], n_learned);
-        let note = format!("{n_learned} rows whose outcome is known are left out, since v0001 learned from them");
+        let note = format!("{n_learned} labelled rows are left out because v0001 was trained on them");
         assert!(report["notes"].as_array().unwrap().contains(&Value::from(note)), "{}", report["notes"]);
     };
     // In the table, by labels, and in the prediction log.
@@ -546,7 +544,7 @@ fn outcomes_of_rows_that_production_learned_from_are_left_out() {
     work.write("learned.csv", format!("{}\n{}\n", CHURN.lines().next().unwrap(), gate.join("\n")));
     let report = work.run("monitor learned.csv --formats json").answers(NO).value();
     assert_eq!(report["performance"], Value::Null);
-    let text = format!("no outcome of a class is known beyond the {n_learned} rows that production learned from");
+    let text = format!("no labelled rows with a class beyond the {n_learned} rows that production learned from");
     assert_eq!(trigger(&report, "recent_accuracy")["text"], text);
     // The same of a table that a new version is tested on.
     let said = work.run("train --test churn.csv").answers(YES);
@@ -572,7 +570,7 @@ fn rows_without_ids_that_production_learned_from_are_left_out() {
         let report = work.run("monitor churn.csv --formats json").value();
         let tested = work.run("train --test churn.csv").value();
         let told =
-            tested["notes"].to_string().contains("whether the model learned from some of its rows cannot be told");
+            tested["notes"].to_string().contains("training rows of the model cannot be distinguished from new rows");
         assert_eq!(told, columns.len() < 8, "{}", tested["notes"]);
         (report, gate, all - gate, tested["test"]["n_rows"].clone())
     };
@@ -584,7 +582,7 @@ fn rows_without_ids_that_production_learned_from_are_left_out() {
     let (report, ..) = monitored(&[1, 2, 3, 8]);
     assert_eq!((&report["performance"]["n"], &report["performance"]["n_learned"]), (&1200.into(), &0.into()));
     let notes = report["notes"].to_string();
-    assert!(notes.contains("rows that v0001 learned from cannot be told from new ones: they have no ids"), "{notes}");
+    assert!(notes.contains("training rows of v0001 cannot be distinguished from new rows"), "{notes}");
 }
 
 #[test]
@@ -599,7 +597,7 @@ fn what_arrived_is_not_what_can_be_learned() {
     assert_eq!(n_new("churn.csv", NO).0, 0.0);
     work.write("unlabelled.csv", changed(|_, fields| fields.last_mut().unwrap().clear()));
     let (value, text, _) = n_new("unlabelled.csv", NO);
-    assert_eq!((value, text.as_str()), (0.0.into(), "0 labelled rows are new"));
+    assert_eq!((value, text.as_str()), (0.0.into(), "0 new labelled rows"));
     work.write(
         "labelled.csv",
         changed(|row, fields| {
@@ -610,7 +608,7 @@ fn what_arrived_is_not_what_can_be_learned() {
     );
     let (value, _, report) = n_new("labelled.csv", YES);
     assert_eq!(value, 1080.0);
-    assert_eq!(report["verdict"]["sentence"], "No drift. 1080 labelled rows are new: a reason to retrain.");
+    assert_eq!(report["verdict"]["sentence"], "No drift. 1080 new labelled rows: enough to retrain.");
     // The count is what a retrain would use, of the same table.
     work.run("retrain labelled.csv --dry-run").answers(YES).json("/plan/n_new", 1080).json("/plan/n_added", 1080);
     work.run("retrain churn.csv --dry-run").answers(NO).json("/plan/n_new", 0);
@@ -630,10 +628,10 @@ fn what_arrived_is_not_what_can_be_learned() {
     let toml = work.read("mlloop.toml");
     work.write("mlloop.toml", format!("{toml}\n[monitor.triggers]\ncount = \"all\"\n"));
     let (value, text, report) = n_new("unlabelled.csv", YES);
-    assert_eq!((value, text.as_str()), (1200.0.into(), "1200 rows arrived"));
-    assert_eq!(report["verdict"]["sentence"], "No drift. 1200 rows arrived: a reason to retrain.");
+    assert_eq!((value, text.as_str()), (1200.0.into(), "1200 new rows"));
+    assert_eq!(report["verdict"]["sentence"], "No drift. 1200 new rows: enough to retrain.");
     work.write("mlloop.toml", format!("{toml}\n[monitor.triggers]\ncount = \"some\"\n"));
-    work.run("monitor unlabelled.csv").answers(ERROR).says("unknown value \"some\"; there are labelled, all");
+    work.run("monitor unlabelled.csv").answers(ERROR).says("unknown value \"some\"; choose from labelled, all");
 }
 
 #[test]
@@ -671,7 +669,11 @@ fn rows_that_come_again_say_nothing_new() {
     work.write("twice.csv", table(601..801) + table(601..801).split_once('\n').unwrap().1);
     let twice = work.run("monitor twice.csv --now 2026-11-05T00:00:00Z --formats json").value();
     assert_eq!((&twice["performance"]["n"], &twice["alarm"]["n"]), (&Value::from(200), &Value::from(200)));
-    assert!(twice["notes"].to_string().contains("200 rows stand in the table more than once"), "{}", twice["notes"]);
+    assert!(
+        twice["notes"].to_string().contains("200 rows have the id of another row in the table"),
+        "{}",
+        twice["notes"]
+    );
     let half = table(601..801);
     let half = half.lines().enumerate().map(|(n, row)| match n % 2 {
         1 => row.rsplit_once(',').unwrap().0.to_owned() + ",\n",
@@ -741,19 +743,19 @@ fn ids_that_are_blank_or_all_alike_are_said() {
     };
     let n = CHURN.lines().count() - 1;
     let (notes, new, _) = said(None);
-    assert_eq!((notes.contains("with an outcome"), new), (false, n as f64));
+    assert_eq!((notes.contains("the measured performance is too optimistic"), new), (false, n as f64));
     let (notes, new, retrain) = said(Some(""));
     assert!(notes.contains(&format!("{n} rows with an outcome have no id")) && new == 0.0, "{notes} {new}");
-    let retrain = retrain.says("have no id, so that nothing can be joined").value();
+    let retrain = retrain.says("have no id, so they cannot be joined").value();
     let sentence = retrain["sentence"].as_str().unwrap().to_owned();
-    assert!(sentence.contains("every label that can be used"), "{sentence}");
+    assert!(sentence.contains("every usable label"), "{sentence}");
     let (notes, _, retrain) = said(Some("r1"));
     assert!(notes.contains(&format!("{} rows with an outcome have the id of an earlier row", n - 1)), "{notes}");
-    retrain.says("is it the id column?");
+    retrain.says("check the id column");
     // A table that came twice has each row twice.
     let twice = changed(|_, _| {});
     let rows = twice.split_once('\n').unwrap().1;
     work.write("data/current.csv", format!("{twice}{rows}"));
     let notes = work.run("monitor --formats json").value()["notes"].to_string();
-    assert!(!notes.contains("is it the id column"), "{notes}");
+    assert!(!notes.contains("check the id column"), "{notes}");
 }

@@ -89,13 +89,13 @@ fn rows_that_share_their_times_are_told() {
     let calm = payments(9000, 400, |_, at| at);
     let one = said(payments(9000, 400, |_, _| "2025-02-27T08:00:00Z".to_owned()));
     let found = one.iter().any(|text| {
-        text.contains("100.0 % of the rows have one and the same time, 2025-02-27 08:00:00: is it that of an export?")
+        text.contains("100.0 % of the rows have the same time, 2025-02-27 08:00:00: is it the time of an export?")
     });
     assert!(found, "{one:?}");
     let twice = calm.clone() + calm.split_once('\n').unwrap().1;
     for table in [twice, payments(9000, 400, |_, at| at[..10].to_owned())] {
         let told = said(table);
-        assert!(told.iter().any(|text| text.contains("% of the rows have a time that other rows have")), "{told:?}");
+        assert!(told.iter().any(|text| text.contains("% of the rows share their time with other rows")), "{told:?}");
     }
     let mut lines: Vec<&str> = calm.lines().collect();
     lines[1..].reverse();
@@ -184,7 +184,7 @@ fn a_column_of_another_type_is_told_and_the_others_are_judged() {
     // Rows that are left out did arrive.
     work.write("broken.csv", "id,at,amount,fraud\n1,2\n3,4\n");
     let broken = work.run("monitor broken.csv --skip-invalid --formats json").answers(CANNOT_TELL).value();
-    assert_eq!(broken["verdict"]["sentence"], "Cannot tell: all 2 rows that arrived were left out.");
+    assert_eq!(broken["verdict"]["sentence"], "Cannot tell: all 2 rows of the current table were left out.");
 }
 
 /// 30 columns of which some are shifted, and a category that may have a new level in 5 % of the rows.
@@ -316,7 +316,8 @@ fn what_the_model_does_not_read_is_watched_on_request_and_is_no_reason_to_retrai
     assert_eq!(report["target"].get("not_read"), None);
     let text = work.run("monitor now.csv --text").answers(NO).stdout;
     assert!(
-        text.contains("2 of 2 that the model does not read drifted") && text.contains("drifted (not read)"),
+        text.contains("2 of 2 columns that the model does not use drifted")
+            && text.contains("drifted (not used by the model)"),
         "{text}"
     );
     // A table without them is scored all the same, and what does not fit them stops nothing.
@@ -326,7 +327,7 @@ fn what_the_model_does_not_read_is_watched_on_request_and_is_no_reason_to_retrai
         assert!(said.status() != ERROR, "{line}: {}", said.stderr);
     }
     for (with, says) in [
-        ("region = \"text\"", "[monitor.watch] \"region\" = \"text\": number, category and time can be watched"),
+        ("region = \"text\"", "[monitor.watch] \"region\" = \"text\": the kind must be number, category or time"),
         ("regoin = \"category\"", "[monitor.watch] \"regoin\" is not in [columns]: did you mean \"region\"?"),
         ("x = \"time\"", "[monitor.watch] \"x\" is \"time\", but \"number\" in [columns]"),
         ("y = \"category\"", "[monitor.watch] \"y\" is the target, which is always monitored"),
@@ -362,7 +363,7 @@ fn rows_without_any_cell_are_rows() {
     work.write("tail.csv", csv(600, &|i| i >= 500));
     let report = work.run("monitor --reference ref.csv tail.csv --formats json").answers(NO).value();
     assert_eq!(report["current"]["n_rows"], 500);
-    assert_eq!(report["notes"][0], "the last 100 lines, from line 502 on, have no cell; left out");
+    assert_eq!(report["notes"][0], "the last 100 lines, from line 502 on, have no cells; left out");
 }
 
 /// `amount` and what is derived from it, in a table that came without it.

@@ -53,9 +53,9 @@ fn a_retraining_is_one_press_and_its_promotion_is_shown_whole() {
     let (bea, ann) = (person(&server, "bea"), person(&server, "ann"));
     assert!(bea.get("/ui/decide").contains("do=retrain"));
     let asked = text(&bea.get("/ui/confirm?do=retrain"));
-    assert!(asked.contains("waits for somebody else") && asked.contains("--yes=retraining --by=bea"), "{asked}");
+    assert!(asked.contains("somebody else must approve it") && asked.contains("--yes=retraining --by=bea"), "{asked}");
     let job = bea.job("/ui/do/retrain", "");
-    assert!(job.contains("waits for a person"), "{job}");
+    assert!(job.contains("waits for approval"), "{job}");
     let chain = work.read("audit.jsonl");
     let of = |event: &str| chain.lines().rfind(|line| line.contains(&format!("\"event\":\"{event}\""))).unwrap();
     for (event, by) in [("retrained", "bea"), ("approved", "bea"), ("approval-requested", "bea")] {
@@ -63,8 +63,8 @@ fn a_retraining_is_one_press_and_its_promotion_is_shown_whole() {
     }
     // Bea asked, so she is told so, and is given no way to agree.
     let page = bea.get("/ui/decide");
-    assert!(page.contains("somebody else has to agree") && !page.contains("do=approve"), "{page}");
-    assert!(!page.contains("do=retrain") && page.contains("nothing is trained before that"), "{page}");
+    assert!(page.contains("somebody else must approve it") && !page.contains("do=approve"), "{page}");
+    assert!(!page.contains("do=retrain") && page.contains("nothing is trained until then"), "{page}");
     let id = json_id(&work);
     let refused = text(&bea.get(&format!("/ui/confirm?do=approve&id={id}")));
     assert!(refused.contains("There is nothing to decide here") && refused.contains("You asked for this"), "{refused}");
@@ -74,11 +74,11 @@ fn a_retraining_is_one_press_and_its_promotion_is_shown_whole() {
     let asked = ann.get(&format!("/ui/confirm?do=approve&id={id}"));
     let said = text(&asked);
     let mut wanted = vec![
-        "v0002 answers from now on instead of v0001".to_owned(),
+        "v0002 replaces v0001 in production".to_owned(),
         ticket["digest"].as_str().unwrap().to_owned(),
-        format!("surely above {} and below {} (95 % each)", fixed(&test["low"]), fixed(&test["high"])),
+        format!("one-sided 95 % bounds: {}, {}", fixed(&test["low"]), fixed(&test["high"])),
         "rows of the reference 600 700".to_owned(),
-        "labels that are new – 100".to_owned(),
+        "new labels – 100".to_owned(),
         "n trees 1 30".to_owned(),
     ];
     for pair in report["metrics"].as_array().unwrap() {
@@ -98,7 +98,7 @@ fn a_retraining_is_one_press_and_its_promotion_is_shown_whole() {
     // What became of the verdict is told beside it.
     assert!(text(&ann.get("/ui/decide")).contains("v0002 was promoted "));
     let asked = text(&ann.get("/ui/confirm?do=rollback&version=v0001"));
-    assert!(asked.contains("v0001 (") && asked.contains("answers from now on instead of v0002 ("), "{asked}");
+    assert!(asked.contains("v0001 (") && asked.contains("replaces v0002 ("), "{asked}");
     ann.follow("/ui/do/rollback", "version=v0001&reason=the+call+centre+complains");
     let page = text(&ann.get("/ui/decide"));
     assert!(page.contains("then rolled back") && page.contains("by ann (the call centre complains)"), "{page}");
@@ -119,10 +119,10 @@ fn reasons_are_those_of_now() {
     let before = json(&work, "reports/drift_report.json")["verdict"]["sentence"].as_str().unwrap().to_owned();
     let server = server(&work);
     let ann = person(&server, "ann");
-    let unused = "rows have labels from people that no version has learned from";
+    let unused = "rows have new human labels that no version has learned from";
     for (path, asked) in [("/ui", false), ("/ui/decide", false)] {
         let page = text(&ann.get(path));
-        assert_eq!(page.contains("a person asked for it"), asked, "a wish is no measurement: {page}");
+        assert_eq!(page.contains("requested by hand (--force)"), asked, "a wish is no measurement: {page}");
     }
     let had = text(&ann.get("/ui/decide"));
     work.run("retrain").answers(YES);
@@ -134,16 +134,16 @@ fn reasons_are_those_of_now() {
     for path in ["/ui", "/ui/decide"] {
         let page = text(&ann.get(path));
         assert_eq!(page.contains(&format!("{unused} (")), fired("unused_feedback"), "{before}\n{had}\n{page}");
-        assert!(!fired("unused_feedback") && !page.contains("a person asked for it"), "{page}");
+        assert!(!fired("unused_feedback") && !page.contains("requested by hand (--force)"), "{page}");
     }
     // The challenger waits for the gate, which is told first; nothing else is offered beside it.
     let page = text(&ann.get("/ui"));
     assert!(page.contains("v0002 is trained, and the gate has not judged it"), "{page}");
-    assert!(page.contains("v0002 is not judged against production yet") && !page.contains("Production and challenger"));
+    assert!(page.contains("The gate has not judged v0002 yet") && !page.contains("Production and challenger"));
     assert!(!ann.get("/ui/decide").contains("do=retrain"));
     // Judged, both stand beside each other with the numbers of the same rows.
     work.run("promote --dry-run").is(YES);
-    assert!(text(&ann.get("/ui")).contains("v0002 is not judged against production yet"), "a dry run judges nothing");
+    assert!(text(&ann.get("/ui")).contains("The gate has not judged v0002 yet"), "a dry run judges nothing");
     let work = manual(work);
     work.run("promote --by carol").answers(WAITING);
     let report = json(&work, "reports/gate_report.json");
@@ -172,7 +172,7 @@ fn drift_is_told_with_what_decided_and_how_production_fares() {
         assert!(drift.contains(&line), "{line}\n{drift}");
     }
     assert!(
-        overview.contains("Is it still good?") && overview.contains(&fixed(&performance[0]["value"])),
+        overview.contains("Current performance") && overview.contains(&fixed(&performance[0]["value"])),
         "{overview}"
     );
     for metric in report["estimate"]["metrics"].as_array().into_iter().flatten() {
@@ -203,7 +203,7 @@ fn drift_is_told_with_what_decided_and_how_production_fares() {
         let wanted = match (column["verdict"].as_str().unwrap(), adjusted) {
             ("drifted", Some(_)) => "and large: ",
             ("stable", Some(p)) if p <= limit => "but small: effect (Cohen's h) ",
-            ("stable", Some(_)) => "not sure: p (adjusted) ",
+            ("stable", Some(_)) => "not significant: p (adjusted) ",
             _ => continue,
         };
         assert!(page.contains(wanted) && page.contains("p (adjusted)"), "{name}: {wanted}\n{page}");
@@ -233,7 +233,7 @@ fn pages_go_on_beside_a_damaged_report_and_a_broken_chain() {
     let ann = person(&server, "ann");
     // Nothing was compared yet, and no page says that nothing was found.
     let page = text(&ann.get("/ui/decide"));
-    assert!(page.contains("What arrived was not compared with the reference yet"), "{page}");
+    assert!(page.contains("The current data has not been compared with the reference yet"), "{page}");
     work.run("monitor").is(YES);
     for name in ["drift_report.json", "gate_report.json"] {
         work.write(&format!("reports/{name}"), "{\"format\":1");
@@ -247,7 +247,7 @@ fn pages_go_on_beside_a_damaged_report_and_a_broken_chain() {
     }
     ann.get("/ui/models");
     let page = text(&ann.get("/ui/audit?on=2090-01-01"));
-    assert!(page.contains("2090-01-01 has not come yet"), "{page}");
+    assert!(page.contains("2090-01-01 is in the future"), "{page}");
     for (day, what) in [("2026-10-31", "nothing was in production."), ("2026-11-01", "v0001 was in production.")] {
         let page = text(&ann.get(&format!("/ui/audit?on={day}")));
         let said = format!("At the beginning of {day} (UTC) {what}");
@@ -266,7 +266,7 @@ fn the_overview_names_the_next_step() {
     let server = server(&work);
     let ann = person(&server, "ann");
     let page = text(&ann.get("/ui"));
-    assert!(page.contains("A retraining is asked for (") && page.contains("there are 100 labels"), "{page}");
+    assert!(page.contains("A retraining is needed (") && page.contains("there are 100 labels"), "{page}");
     // Without labels the next step is to choose rows.
     let labels = work.read("data/labels.csv");
     std::fs::remove_file(work.path("data/labels.csv")).unwrap();
@@ -279,8 +279,8 @@ fn the_overview_names_the_next_step() {
     work.run("retrain").answers(YES);
     work.run("promote").answers(WAITING);
     let page = text(&ann.get("/ui"));
-    assert!(page.contains("v0002 goes into production instead of v0001 by the next run after "), "{page}");
-    assert!(page.contains("unless it is rejected") && !page.contains("may be promoted"), "{page}");
+    assert!(page.contains("v0002 replaces v0001 in production at the next run after "), "{page}");
+    assert!(page.contains("Unless rejected") && !page.contains("waits for approval to replace"), "{page}");
 }
 
 /// What no row of a table may have is no value to try; the threshold stands beside the score.
@@ -327,7 +327,7 @@ fn rows_are_dealt_on_the_page_and_every_metric_is_drawn() {
     let asked = text(&ann.get("/ui/confirm?do=export&n=20&annotators=ann%2Cbea&overlap=50"));
     assert!(asked.contains("mlloop label-export -n=20 --by=ann --annotators=ann,bea --overlap=0.5"), "{asked}");
     let refused = ann.send("/ui/do/export", "n=20&annotators=ann&overlap=200");
-    assert!(refused.status == 400 && refused.body.contains("a number from 0 to 100"), "{}", refused.body);
+    assert!(refused.status == 400 && refused.body.contains("must be from 0 to 100"), "{}", refused.body);
     assert!(refused.body.contains("name=\"annotators\" value=\"ann\""), "{}", refused.body);
     let models = text(&ann.get("/ui/models?metric=brier"));
     assert!(models.contains("brier, version by version") && models.contains("(decides)"), "{models}");

@@ -312,8 +312,8 @@ fn what_goes_wrong_is_one_line_without_secrets() {
     fails(&server.url("?query=delete from churn returning *"), "read-only transaction");
     fails(&server.url("?query=vacuum churn"), "no columns");
     fails(&server.url("?query=select 1/(n-9000) from big"), "division by zero");
-    fails(&server.url("?timeout=1&query=select pg_sleep(30)"), "said nothing for 1 s");
-    fails(&server.url_at(cut_after(300_000, server.port), "/big"), "the connection was cut");
+    fails(&server.url("?timeout=1&query=select pg_sleep(30)"), "no response for 1 s");
+    fails(&server.url_at(cut_after(300_000, server.port), "/big"), "the connection was lost");
     fails(&server.url("/churn?sslmode=require"), "TLS");
     // The wrong password, none, and one where it must not be.
     let churn = server.url("/churn");
@@ -377,7 +377,7 @@ fn scored_rows_are_written_once_however_often_they_come() {
     l.pipe(&to("wrong"), rows).answers(ERROR).says("invalid input syntax for type integer");
     // Another who holds the table.
     let mut holder = server.holds("scores");
-    l.pipe(&to("scores?timeout=1"), rows).answers(ERROR).says("said nothing for 1 s");
+    l.pipe(&to("scores?timeout=1"), rows).answers(ERROR).says("no response for 1 s");
     holder.kill().unwrap();
     holder.wait().unwrap();
     for verb in ["status --json", "monitor t.csv --reference t.csv"] {

@@ -107,7 +107,7 @@ fn bad_input_is_one_line_and_status_2() {
         ("profile --merge t.csv", "t.csv: not a profile"),
         ("profile --merge cut.json", "cut.json: not a profile"),
         ("profile --merge odd.json", "do not add up to 51 rows"),
-        ("profile --merge t.json other.json", "other.json: column \"town\" stands only in the later profile"),
+        ("profile --merge t.json other.json", "other.json: column \"town\" is only in the later profile"),
     ] {
         one_line(&work.run(line).answers(ERROR).says(said));
     }
@@ -134,7 +134,7 @@ fn train_keeps_what_it_trained_on_and_how_it_scores() {
     assert!(message.contains("profile.json: not a profile"), "{message}");
     std::fs::remove_file(&path).unwrap();
     let message = registry.profile(Version(1)).unwrap_err().to_string();
-    assert!(message.ends_with("version v0001 has no profile of what it was trained on"), "{message}");
+    assert!(message.ends_with("version v0001 has no profile of its training rows"), "{message}");
 }
 
 /// A Python with the `datasketches` package, in an environment of its own, or `None` after saying so.

@@ -87,7 +87,7 @@ fn versions_verdicts_and_imports_come_out_again_and_what_differs_or_is_missing_i
     work.run("audit replay v0009").answers(ERROR).says("no line of audit.jsonl made v0009");
     work.run("audit replay 99").answers(ERROR).says("no line 99");
     work.run("audit replay two").answers(ERROR).says("neither a version");
-    work.run("audit replay 2").answers(ERROR).says("follows from no data");
+    work.run("audit replay 2").answers(ERROR).says("cannot be replayed");
 
     // The first reference is kept since it was replaced; without it, it is named, and a copy helps.
     let copy = work.copy();

@@ -180,7 +180,7 @@ fn corrections_replace_and_what_nobody_may_learn_from_is_left_out() {
     // A wrong label is named, and nothing is changed.
     work.write("data/labels.csv", work.read("data/labels.csv") + &label(all[703][0], "maybe", "ann", "human"));
     let before = work.files();
-    work.run("retrain").answers(ERROR).says("\"maybe\"").says("is none of the classes no, yes");
+    work.run("retrain").answers(ERROR).says("\"maybe\"").says("is not one of the classes no, yes");
     assert_eq!(
         work.files().iter().filter(|(p, _)| !p.to_string_lossy().contains("runs/backup")).count(),
         before.iter().filter(|(p, _)| !p.to_string_lossy().contains("runs/backup")).count()
@@ -407,7 +407,7 @@ fn labels_of_rows_without_ids_are_learned_from() {
     let after = work.run("retrain --force --now 2026-11-04T00:00:00Z").value();
     let plan = &after["plan"];
     assert_eq!((&plan["n_reference"], &plan["n_confirmed"], &plan["n_added"]), (&json!(760), &json!(160), &json!(0)));
-    work.run("--set retrain.replay=0.5 retrain --force").answers(ERROR).says("replay leaves old rows out by their ids");
+    work.run("--set retrain.replay=0.5 retrain --force").answers(ERROR).says("replay selects old rows by their ids");
 }
 
 #[test]
@@ -437,6 +437,6 @@ fn outcomes_of_earlier_tables_are_learned_from_again_and_contradictions_are_not(
         "{plan}"
     );
     assert_eq!(plan["features_from"]["added.csv"], 100);
-    assert!(second.stderr.contains("10 rows are not used, since their labels differ"), "{}", second.stderr);
+    assert!(second.stderr.contains("10 rows are not used because their labels conflict"), "{}", second.stderr);
     assert!(second.stderr.contains("1 outcomes are not used") && second.stderr.contains("maybe"), "{}", second.stderr);
 }

@@ -38,7 +38,7 @@ fn a_round_ends_in_production_and_the_next_has_no_reason() {
     assert_eq!(round["monitor"]["retrain"], "yes");
     assert_eq!(round["promotion"]["report"]["judgement"]["verdict"], "superior");
     let told = heard.lock().unwrap().join("\n");
-    for text in ["a reason to retrain: ", "v0002 is the challenger", "v0002 is production now"] {
+    for text in ["a reason to retrain: ", "v0002 is the challenger", "v0002 is in production now"] {
         assert!(told.contains(text), "{told}");
     }
     assert_eq!(round["notified"]["sent"], 2, "drift was told by itself");
@@ -241,7 +241,7 @@ fn a_retraining_that_was_turned_down_leaves_everything_as_it_was() {
     assert_eq!((labels, reference), (work.read("data/labels.csv"), work.read("data/reference.csv")));
     let said = work.run("run --now 2026-11-11T02:00:00Z").answers(NO).json("/done", "rejected").value();
     let sentence = said["sentence"].as_str().unwrap();
-    assert!(sentence.contains("ann turned the retraining down (June is not checked)"), "{sentence}");
+    assert!(sentence.contains("ann rejected the retraining (June is not checked)"), "{sentence}");
     assert!(sentence.contains("with 90 more new labels, or from 2026-11-18 01:00 UTC on"), "{sentence}");
     work.run(&format!("approve {id} --by bob --now 2026-11-11T02:00:00Z")).answers(ERROR).says("was rejected by ann");
     // A person who wants it anyway asks anew, and so does time.
@@ -254,7 +254,7 @@ fn a_retraining_that_was_turned_down_leaves_everything_as_it_was() {
     let id = later["request"]["id"].as_str().unwrap();
     work.run(&format!("approve {id} --by ann --now 2026-11-18T03:00:00Z"))
         .answers(ERROR)
-        .says("`mlloop run` asks anew");
+        .says("`mlloop run` makes a new request");
     assert!(!work.path("models/v0002").exists());
     let anew = work.run("run --now 2026-11-18T04:00:00Z").answers(WAITING).value();
     assert_ne!(anew["request"]["id"].as_str(), Some(id), "the request is bound to mlloop.toml");
@@ -294,13 +294,13 @@ fn a_promotion_is_announced_and_can_be_stopped_until_then() {
     let id = asked["request"]["id"].as_str().unwrap().to_owned();
     assert_eq!(asked["request"]["due_at"], "2026-11-11T02:00:00Z");
     let n_told = |text: &str| heard.lock().unwrap().iter().filter(|told| told.contains(text)).count();
-    assert_eq!(n_told("goes into production from 2026-11-11 02:00 UTC on unless somebody says no"), 1);
+    assert_eq!(n_told("goes into production at 2026-11-11 02:00 UTC unless it is rejected"), 1);
     assert_eq!(n_told("- roc_auc: "), 1, "the metrics stand in it: {heard:?}");
     // Before its time nothing happens, whoever calls, and nobody is told again.
     for line in ["run", "promote"] {
         work.run(&format!("{line} --now 2026-11-11T01:59:00Z")).answers(WAITING).json("/production", "v0001");
     }
-    assert_eq!(n_told("goes into production from"), 1);
+    assert_eq!(n_told("goes into production at"), 1);
     let status = "status --text --now 2026-11-11T01:00:00Z";
     work.run(status).answers(YES).prints("goes into production, unless rejected, at 2026-11-11 02:00 UTC");
     let stopped = work.copy();
@@ -327,8 +327,8 @@ fn a_promotion_is_announced_and_can_be_stopped_until_then() {
     assert_eq!(work.read("audit.jsonl").matches("gate-verdict").count(), 1, "the gate was asked once");
     // The metrics by which the gate decided stand in it, and its title is short.
     let all = heard.lock().unwrap();
-    let last = all.iter().rfind(|told| told.contains("v0002 is production now")).unwrap();
-    assert!(last.contains("- roc_auc: ") && last.contains("nobody has rejected it since"), "{last}");
+    let last = all.iter().rfind(|told| told.contains("v0002 is in production now")).unwrap();
+    assert!(last.contains("- roc_auc: ") && last.contains("it was not rejected since"), "{last}");
     drop(all);
     let history = work.run("audit --text").stdout;
     assert!(history.contains("was announced: it goes into production on 2026-11-11T02:00:00Z"), "{history}");
@@ -340,7 +340,7 @@ fn rows_go_out_to_be_labelled_by_themselves() {
     let work = poor("\n[retrain]\nmin_new_labels = 500\n\n[labels]\nauto_export = 40\n");
     // A reason, and too few labels.
     let round = work.run(NOW).answers(CANNOT_TELL).json("/done", "too-few").json("/labels/n", 40).value();
-    assert!(round["sentence"].as_str().unwrap().contains("40 rows wait to be labelled: "), "{round}");
+    assert!(round["sentence"].as_str().unwrap().contains("40 rows are ready for labelling: "), "{round}");
     let sheet = work.read("label_inbox/to_label.csv");
     assert_eq!(sheet.lines().count(), 41);
     let other = poor("\n[retrain]\nmin_new_labels = 500\n\n[labels]\nauto_export = 40\n");
@@ -356,7 +356,7 @@ fn rows_go_out_to_be_labelled_by_themselves() {
         std::fs::remove_file(work.path(file)).unwrap();
     }
     let round = work.run(NOW).answers(CANNOT_TELL).json("/done", "cannot-tell").value();
-    assert!(round["sentence"].as_str().unwrap().contains("No rows could be handed out"), "{round}");
+    assert!(round["sentence"].as_str().unwrap().contains("No rows could be chosen"), "{round}");
     // Neither drift nor want of labels: nothing goes out.
     let toml = work.read("mlloop.toml");
     work.write("mlloop.toml", toml.replace("auto_export = 40", "auto_export = 0"));

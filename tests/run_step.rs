@@ -49,7 +49,7 @@ fn a_step_asks_the_person_whom_the_round_asks() {
     let (status, found) = step(&work, "retrain");
     assert_eq!((status, &found["request"]["asks"]), (WAITING, &"retraining".into()));
     let sentence = found["request"]["sentence"].as_str().unwrap();
-    assert!(sentence.starts_with("A challenger was asked for. A challenger would be trained: 600 rows"), "{sentence}");
+    assert!(sentence.starts_with("A challenger was requested. A challenger would be trained: 600 rows"), "{sentence}");
     assert!(!work.path("models/v0002").exists());
     let id = found["request"]["id"].as_str().unwrap();
     assert_eq!(step(&work, "retrain").1["request"]["id"], id, "asked once");

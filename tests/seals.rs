@@ -1,4 +1,4 @@
-//! A file of a loop that is not what was stored is named, and answers nothing.
+//! A file of a loop that was changed is named, and answers nothing.
 
 use crate::support::{ERROR, Loop, NO, YES};
 use serde_json::json;
@@ -46,10 +46,10 @@ fn one_changed_digit_in_any_file_of_a_version_is_an_error_that_names_the_file() 
         };
         if !command.is_empty() {
             let said = copy.run(command).answers(ERROR);
-            said.says(&file).says("is not what was stored as v0001");
+            said.says(&file).says("was changed as v0001");
         }
         let deep = copy.run("audit verify --deep").answers(NO).json("/whole", true).value();
-        assert_eq!(deep["files"]["different"], json!([{ "file": file, "what": "is not what was stored" }]));
+        assert_eq!(deep["files"]["different"], json!([{ "file": file, "what": "was changed" }]));
         copy.run("audit verify").answers(YES);
     }
 }
@@ -276,8 +276,8 @@ fn what_is_missing_is_seen_and_it_is_said_what_brings_it_back() {
         (&kept, append, "is not what its name says"),
         (batch, remove, "restore it from a backup"),
         (batch, digit, "restore it from a backup"),
-        ("runs/feedback.json", cut, "the next `mlloop feedback` writes it anew"),
-        ("runs/feedback.json", digit, "the next `mlloop feedback` writes it anew"),
+        ("runs/feedback.json", cut, "the next `mlloop feedback` rewrites it"),
+        ("runs/feedback.json", digit, "the next `mlloop feedback` rewrites it"),
     ] {
         let copy = work.copy();
         change(&copy, file);
@@ -321,7 +321,7 @@ fn a_file_that_a_version_never_had_is_not_read() {
     ] {
         let copy = work.copy();
         copy.write(&format!("models/v0001/{file}"), text);
-        copy.run(command).answers(ERROR).says(file).says("was not stored with v0001");
+        copy.run(command).answers(ERROR).says(file).says("was added after v0001 was stored");
     }
 }
 
@@ -346,17 +346,16 @@ fn lines_of_the_log_that_cannot_be_read_are_said() {
     let garbage = with(&|lines| lines[4] = "garbage".to_owned());
     let time = with(&|lines| lines[4] = lines[4].replacen("00:00:00Z", "00:00:00Zx", 1));
     for copy in [&garbage, &time] {
-        damaged(copy, "has 1 lines that cannot be read");
+        damaged(copy, "has 1 unreadable lines");
         let notes = |command: &str| copy.run(command).value()["notes"].to_string();
         for command in ["monitor", "label-export -n 5 --strategy random", "retrain --force --dry-run"] {
             let notes = notes(command);
-            assert!(
-                notes.contains("1 line of the prediction log cannot be read and is left out"),
-                "{command}: {notes}"
-            );
+            assert!(notes.contains("1 unreadable line of the prediction log is left out"), "{command}: {notes}");
             assert!(notes.contains(log) && notes.contains("line 5"), "{command}: {notes}");
         }
-        copy.run(&format!("feedback {id} correct --by ann")).answers(ERROR).says("1 line of the prediction log");
+        copy.run(&format!("feedback {id} correct --by ann"))
+            .answers(ERROR)
+            .says("1 unreadable line of the prediction log");
     }
     let header = with(&|lines| lines[0] = lines[0].replacen("id", "ix", 1));
     damaged(&header, "missing column");

@@ -64,10 +64,10 @@ fn drift_is_made_where_it_is_asked_for_and_monitor_sees_it() {
     }
     assert!(!drifted.contains(&"monthly_charge"), "{drifted:?}");
     for (line, says) in [
-        ("simulate --drift mnths", "--drift mnths: is no column that production learns from: did you mean \"months\"?"),
-        ("simulate --drift churn", "is no column that production learns from"),
-        ("simulate --drift months=many", "\"many\" is no number"),
-        ("simulate --rate 0", "--rate takes a number of rows a second above 0"),
+        ("simulate --drift mnths", "--drift mnths: is not a column that production uses: did you mean \"months\"?"),
+        ("simulate --drift churn", "is not a column that production uses"),
+        ("simulate --drift months=many", "\"many\" is not a number"),
+        ("simulate --rate 0", "--rate must be above 0 (rows per second)"),
         ("simulate nowhere.csv", "nowhere.csv"),
         ("simulate --to http://127.0.0.1:1", "http://127.0.0.1:1: "),
     ] {

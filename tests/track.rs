@@ -271,11 +271,11 @@ fn a_server_in_trouble_fails_no_verb_and_learns_no_secret() {
     let cases = [
         (format!("http://127.0.0.1:{port}"), "onnection refused"),
         (format!("http://127.0.0.1:{slow}"), "no answer"),
-        (html.url("127.0.0.1", ""), "not as MLflow does"),
-        (cut.url("127.0.0.1", ""), "its answer breaks off"),
+        (html.url("127.0.0.1", ""), "does not answer like MLflow"),
+        (cut.url("127.0.0.1", ""), "the response is incomplete"),
         (away.url("127.0.0.1", ""), "a redirect, which is not followed"),
         (list.url("127.0.0.1", ""), "has no experiment_id"),
-        (strict.url("127.0.0.1", ""), "it wants a login (401): set MLFLOW_TRACKING_TOKEN"),
+        (strict.url("127.0.0.1", ""), "it requires a login (401): set MLFLOW_TRACKING_TOKEN"),
     ];
     for (n, (uri, trouble)) in cases.iter().enumerate() {
         let begun = std::time::Instant::now();
@@ -290,7 +290,7 @@ fn a_server_in_trouble_fails_no_verb_and_learns_no_secret() {
         assert!(begun.elapsed().as_secs() < 120 && !said.stderr.contains(secret), "{uri}: {}", said.stderr);
         // Soon after, it is left alone: nothing is asked.
         if n == 0 {
-            work.run_with(TRAIN, &[("MLFLOW_TRACKING_URI", uri)]).answers(YES).says("it is tried again after");
+            work.run_with(TRAIN, &[("MLFLOW_TRACKING_URI", uri)]).answers(YES).says("next attempt after");
         }
     }
     assert!(away.asked().len() == 1, "the redirect was not followed, and the token went nowhere else");
@@ -312,7 +312,7 @@ fn a_server_in_trouble_fails_no_verb_and_learns_no_secret() {
     }
     // What is for another program is left alone; asked by name it is an error.
     let other = [("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")];
-    work.run_with("track sync", &other).answers(ERROR).says("is not http:// or https://");
+    work.run_with("track sync", &other).answers(ERROR).says("must begin with http:// or https://");
     let said = work.run_with(TRAIN, &other).answers(YES);
     assert!(!said.stderr.contains("track"), "{}", said.stderr);
     work.run("track").answers(ERROR).says("set [track] uri in mlloop.toml or MLFLOW_TRACKING_URI");

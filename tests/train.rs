@@ -245,7 +245,7 @@ fn an_id_that_stands_twice_is_refused_by_name() {
     work.write("churn.csv", format!("{CHURN}{first}\n"));
     work.run("train")
         .answers(ERROR)
-        .says("the id \"0010000\" in column \"customer\" stands in labelled rows 1 and 1201");
+        .says("duplicate id \"0010000\" in column \"customer\", in labelled rows 1 and 1201");
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn damaged_versions_are_refused() {
     let golden = fs::read_to_string(&path).unwrap();
     let last = golden.trim_end().rfind(',').unwrap();
     fs::write(&path, format!("{},0.123456\n", &golden[..last])).unwrap();
-    work.run("predict churn.csv").answers(ERROR).says("golden.csv: is not what was stored as v0001");
+    work.run("predict churn.csv").answers(ERROR).says("golden.csv: was changed after v0001");
 }
 
 #[test]
@@ -274,9 +274,11 @@ fn a_version_that_its_gate_speaks_against_is_not_production_by_itself() {
     let config = work.read("mlloop.toml");
     work.write("mlloop.toml", config.replace("threshold = \"f1\"", "threshold = 1.0"));
     let said = work.run("train --text").answers(YES);
-    said.prints("v0001 is not fit for production: its threshold calls no gate row positive")
+    said.prints("v0001 is not fit for production: at its threshold it predicts no gate row as positive")
         .prints("challenger, trained on");
-    work.run("promote").answers(ERROR).says("v0001 is not fit for it: its threshold calls no gate row positive");
+    work.run("promote")
+        .answers(ERROR)
+        .says("v0001 is not fit for it: at its threshold it predicts no gate row as positive");
     // The next one that is fit becomes production without a comparison; a person may decide otherwise before.
     let other = work.copy();
     other.write("mlloop.toml", config);
@@ -425,7 +427,7 @@ fn the_page_of_a_version_says_what_it_rests_on() {
     let manifest = work.run(fit).answers(YES).value();
     let page = work.read("reports/train_report.html");
     let value = manifest["gate"]["metrics"]["roc_auc"]["value"].as_f64().unwrap();
-    for said in ["v0001 is production", "ROC curve", "Calibration", "misses at 5 cost", "--full-report"] {
+    for said in ["v0001 is in production", "ROC curve", "Calibration", "misses at 5 cost", "--full-report"] {
         assert!(page.contains(said), "{said}");
     }
     assert!(page.contains(&format!(">{value:.4}</td>")), "{value}");
@@ -436,10 +438,10 @@ fn the_page_of_a_version_says_what_it_rests_on() {
     work.run(&format!("{fit} --full-report")).answers(YES);
     let page = work.read("reports/train_report.html");
     for said in [
-        "What the strongest columns do",
+        "Effect of the strongest columns",
         "mean probability of yes",
         "Would more rows help?",
-        "Twice the rows made it",
+        "Doubling the rows made it",
         "&lt;b&gt;pro",
     ] {
         assert!(page.contains(said), "{said}");
@@ -450,10 +452,7 @@ fn the_page_of_a_version_says_what_it_rests_on() {
         page.contains(&format!("with {learned}. Twice")) || page.contains(&format!("with {} ", learned / 1000)),
         "{learned}"
     );
-    assert_eq!(
-        page.split("by how many rows were learned from").nth(1).unwrap().matches("class=\"whisker\"").count(),
-        4
-    );
+    assert_eq!(page.split("by number of training rows").nth(1).unwrap().matches("class=\"whisker\"").count(), 4);
     assert!(work.path("reports/train_report.png").metadata().unwrap().len() > 10_000);
     // Numbers: what was predicted against the truth.
     work.run("init ref.csv --target fee --force").answers(YES);

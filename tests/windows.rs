@@ -163,7 +163,12 @@ fn every_verb_looks_back_on_the_same_rows() {
     work.run("predict late.csv --log").answers(YES);
     let found = skew(&work, "");
     let of_week = found.iter().find(|finding| finding["column"] == "card_7d").unwrap_or_else(|| panic!("{found:?}"));
-    assert!(of_week["text"].as_str().unwrap().contains("logged values differ from those that all earlier rows give"));
+    assert!(
+        of_week["text"]
+            .as_str()
+            .unwrap()
+            .contains("logged values differ from the values computed with all earlier rows")
+    );
     // What the version stored is held to its digest, and needed.
     std::fs::remove_file(work.path("models/v0001/past.csv")).unwrap();
     work.run("predict new.csv").answers(ERROR).says("past.csv");

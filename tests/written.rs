@@ -126,9 +126,7 @@ fn an_id_that_is_a_whole_number_is_the_same_row_however_it_is_written() {
     }
     // One that could be two rows is neither.
     work.write("two.csv", numbered(0..3, |id| if id == 1_107 { "1.000".to_owned() } else { id.to_string() }));
-    work.run("predict two.csv --log")
-        .answers(ERROR)
-        .says("line 3, column \"id\": \"1.000\" is not an id that can be read in one way");
+    work.run("predict two.csv --log").answers(ERROR).says("line 3, column \"id\": \"1.000\" is not an unambiguous id");
 }
 
 #[test]
@@ -213,7 +211,7 @@ fn labels_with_thousands_are_asked_for_where_production_says_that_they_are_such(
     };
     let refused = work.pipe("label-import -", answered(&german)).answers(ERROR);
     assert!(
-        refused.stderr.contains("can be read as") && refused.stderr.contains("which is nearer to"),
+        refused.stderr.contains("is ambiguous: it can mean") && refused.stderr.contains("is nearer to"),
         "{}",
         refused.stderr
     );

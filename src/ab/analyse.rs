@@ -124,7 +124,7 @@ impl Prepared {
     }
 }
 
-/// Whether nobody or everybody has it, so that the arms cannot be told apart.
+/// Whether no unit or every unit has it, so the arms cannot be compared.
 fn is_one_value(outcome: &Outcome, arms: &[ArmOutcome]) -> bool {
     let (n, ones) = arms.iter().fold((0.0, 0.0), |(n, ones), arm| (n + arm.n as f64, ones + arm.sum));
     outcome.kind == Kind::Share && (ones == 0.0 || ones == n)
@@ -217,8 +217,8 @@ impl Judge<'_> {
             .collect();
         let arm = &self.units.arms[usize::from(self.units.arm[unit])];
         let note = format!(
-            "{:?}: one unit decides: without the value {} in {arm} the answer on {} would be another; --cap .99 limits \
-             such values",
+            "{:?}: one unit decides the result: without the value {} in {arm}, the answer on {} changes; --cap .99 \
+             limits such values",
             self.outcome.name,
             self.outcome.y[unit],
             changed.join(", ")

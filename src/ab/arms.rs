@@ -1,4 +1,4 @@
-//! The names of arms in a table: one arm under two spellings, and arms that hardly anybody is in.
+//! The names of arms in a table: spellings that mean the same arm, and arms with very few units.
 
 use super::AbError;
 use super::request::OutcomesRequest;
@@ -19,7 +19,7 @@ pub(super) struct Arms {
 impl Arms {
     pub(super) fn of(table: &Table, request: &OutcomesRequest, notes: &mut Vec<String>) -> Result<Self, AbError> {
         let Values::Category(column) = &table.require(request.arm)?.values else {
-            return Err(AbError::Usage(format!("the column {:?} holds no arms", request.arm)));
+            return Err(AbError::Usage(format!("column {:?} contains no arms", request.arm)));
         };
         let spellings = Spellings::of(column, request)?;
         let names = ordered(&spellings.names(), request, notes)?;
@@ -62,7 +62,7 @@ fn ordered(levels: &[&str], request: &OutcomesRequest, notes: &mut Vec<String>) 
     });
     if names.len() < 2 {
         return usage(format!(
-            "column {:?} holds {} arm ({}): a comparison needs two",
+            "column {:?} contains {} arm ({}): a comparison needs two",
             request.arm,
             names.len(),
             have()
@@ -143,8 +143,8 @@ impl Spellings {
                 Some((_, name, _)) if request.same_arms && !listed => name,
                 Some((other, _, m)) if request.arms.is_empty() && !request.same_arms => {
                     return Err(AbError::Usage(format!(
-                        "column {:?} holds {other:?} in {m} rows and {level:?} in {n}: if they are one arm, --same-arms \
-                         makes them one; else list the arms: --arms {other},{level}",
+                        "column {:?} contains {other:?} in {m} rows and {level:?} in {n}: if they are the same arm, \
+                         merge them with --same-arms; otherwise list the arms: --arms {other},{level}",
                         request.arm
                     )));
                 }
@@ -173,8 +173,8 @@ impl Spellings {
         let Some(found) = names.iter().find(stray) else { return Ok(()) };
         let rest: Vec<&str> = names.iter().filter(|name| !stray(name)).copied().collect();
         Err(AbError::Usage(format!(
-            "column {:?} holds {found:?} in {} of {all} rows, less than {} % of an equal share: leave it out with --arms {}, \
-             or keep it with --min-share 0",
+            "column {:?} contains {found:?} in {} of {all} rows, less than {} % of an equal share: leave it out with \
+             --arms {}, or keep it with --min-share 0",
             request.arm,
             rows(found),
             100.0 * request.min_share,

@@ -1,4 +1,4 @@
-//! Differences between arms, over strata, with and without what was known before.
+//! Differences between arms, over strata, with and without adjustment for earlier values (CUPED).
 
 use super::law::{self, Law};
 use super::units::{Kind, Outcome, Units};

@@ -255,24 +255,24 @@ impl Experiment {
     /// One sentence that names the field.
     pub fn checked(self) -> Result<Self, String> {
         if self.format != FORMAT {
-            return Err(format!("format {} is not one of this version of mlloop, which knows {FORMAT}", self.format));
+            return Err(format!("has format {}; this version of mlloop knows format {FORMAT}", self.format));
         }
         if self.arms.len() < 2 {
-            return Err("arms: an experiment has at least two".to_owned());
+            return Err("arms: an experiment needs at least two".to_owned());
         }
         for (i, arm) in self.arms.iter().enumerate() {
             if arm.name.is_empty() || self.arms[..i].iter().any(|other| other.name == arm.name) {
-                return Err(format!("arms: the name {:?} is empty or stands twice", arm.name));
+                return Err(format!("arms: the name {:?} is empty or a duplicate", arm.name));
             }
         }
         if !(self.alpha > 0.0 && self.alpha <= 0.5) {
-            return Err(format!("alpha: {} is not above 0 and at most 0.5", self.alpha));
+            return Err(format!("alpha: {} must be above 0 and at most 0.5", self.alpha));
         }
         if self.planned_n == 0 {
             return Err("planned_n: an experiment needs at least one unit".to_owned());
         }
         if let Some(rail) = self.guardrails.iter().find(|rail| !(rail.margin >= 0.0 && rail.margin.is_finite())) {
-            return Err(format!("guardrails: the margin {} is not at least 0", rail.margin));
+            return Err(format!("guardrails: the margin {} must be at least 0", rail.margin));
         }
         self.check_rollout()?;
         self.check_epochs()?;
@@ -282,7 +282,7 @@ impl Experiment {
     fn check_rollout(&self) -> Result<(), String> {
         let Some(rollout) = &self.rollout else { return Ok(()) };
         if let Some(step) = rollout.steps.iter().find(|step| !(0.0..=1.0).contains(&step.share)) {
-            return Err(format!("rollout: the share {} is not between 0 and 1", step.share));
+            return Err(format!("rollout: the share {} must be between 0 and 1", step.share));
         }
         if rollout.at >= rollout.steps.len() {
             return Err(format!("rollout: there is no step {} among {}", rollout.at, rollout.steps.len()));
@@ -292,16 +292,16 @@ impl Experiment {
 
     fn check_epochs(&self) -> Result<(), String> {
         if self.epochs.is_empty() {
-            return Err("epochs: there is none, so nobody is in any arm".to_owned());
+            return Err("epochs: the list is empty, so no unit has an arm".to_owned());
         }
         for (i, epoch) in self.epochs.iter().enumerate() {
             let sum: f64 = epoch.weights.iter().sum();
             let fits = epoch.weights.len() == self.arms.len() && epoch.weights.iter().all(|w| (0.0..=1.0).contains(w));
             if !fits || (sum - 1.0).abs() > 1e-9 {
-                return Err(format!("epochs: the weights of number {} are not one for each arm with sum 1", i + 1));
+                return Err(format!("epochs: epoch {} needs one weight for each arm, with sum 1", i + 1));
             }
             if i > 0 && self.epochs[i - 1].from > epoch.from {
-                return Err(format!("epochs: number {} begins before the one before it", i + 1));
+                return Err(format!("epochs: epoch {} begins before the preceding epoch", i + 1));
             }
         }
         Ok(())
@@ -348,8 +348,8 @@ pub(super) mod tests {
             ("\"format\": 1", "\"format\": 2", "format 2"),
             ("\"alpha\": 0.05", "\"alpha\": 0.0", "alpha"),
             ("\"planned_n\": 20000", "\"planned_n\": 0", "planned_n"),
-            ("0.95,", "0.9,", "number 1 are not one for each arm"),
-            ("\"name\": \"b\"", "\"name\": \"a\"", "stands twice"),
+            ("0.95,", "0.9,", "epoch 1 needs one weight for each arm"),
+            ("\"name\": \"b\"", "\"name\": \"a\"", "a duplicate"),
             ("2026-11-08T08", "2026-10-08T08", "begins before"),
             ("\"at\": 1", "\"at\": 9", "no step 9"),
             ("\"margin\": 0.02", "\"margin\": -1.0", "margin"),

@@ -1,4 +1,4 @@
-//! Who was shown what, as the prediction log tells, and what became of it.
+//! Units, their arms and their outcomes, from the prediction log and the labels.
 
 use super::Assigner;
 use super::experiment::{Experiment, Goal, Measure};

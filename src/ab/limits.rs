@@ -1,4 +1,4 @@
-//! Values that no sum can hold, and a limit to those that would decide alone.
+//! Values that are too large to sum, and a cap for values that would decide the result alone.
 
 use super::AbError;
 use super::units::{Kind, Outcome};
@@ -11,8 +11,8 @@ const MAX_VALUE: f64 = 1e60;
 const MIN_VALUE: f64 = 1e-60;
 
 impl Column {
-    /// Refuses what is no number, and says nothing of an outcome that cannot be summed up; either counts as missing when rows
-    /// that do not fit are to be left out.
+    /// Refuses infinite values, and gives no result on an outcome that is too large to sum; with `skip_invalid` both count as
+    /// missing.
     pub(super) fn check(&mut self, file: &str, skip_invalid: bool, notes: &mut Vec<String>) -> Result<(), AbError> {
         let name = self.name.clone();
         let whole = name.split_once('/').or(name.rsplit_once('@')).unwrap_or((&name, ""));
@@ -26,11 +26,11 @@ impl Column {
             // What is no number at all is named first.
             let worst = wrong.iter().copied().find(|&row| values[row].is_infinite()).or(wrong.first().copied());
             let Some(row) = worst else { continue };
-            let place = format!("row {}, column {name:?}: {:e} cannot be summed up", row + 1, values[row]);
+            let place = format!("row {}, column {name:?}: {:e} is too large to sum", row + 1, values[row]);
             if skip_invalid {
                 let n = wrong.len();
                 notes.push(format!(
-                    "{name:?}: {n} values cannot be summed up and count as missing (such as row {})",
+                    "{name:?}: {n} values are too large to sum and count as missing (such as row {})",
                     row + 1
                 ));
                 wrong.into_iter().for_each(|row| values[row] = f64::NAN);
@@ -45,7 +45,8 @@ impl Column {
         let largest = self.y.iter().filter(|y| !y.is_nan()).fold(0.0_f64, |largest, y| largest.max(y.abs()));
         if largest > 0.0 && largest < MIN_VALUE {
             let what = format!(
-                "no value of column {over:?} is above {largest:e}, and their squares are no numbers; give them in another unit"
+                "the values of column {over:?}, at most {largest:e}, are too small to square; give them in another \
+                 unit"
             );
             self.untold.get_or_insert(what);
         }
@@ -85,8 +86,8 @@ pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) ->
     let above = known.iter().filter(|y| **y > limit).count();
     if above > 0 && known.first().is_some_and(|least| *least == limit) {
         return Err(AbError::Usage(format!(
-            "--cap {cap}: the quantile of {:?} is its smallest value {limit}, so nothing would be left; {above} of {} units \
-             are above it: choose a higher quantile",
+            "--cap {cap}: this quantile of {:?} is its smallest value {limit}, so every value would be equal; \
+             {above} of {} units are above it: choose a higher quantile",
             outcome.name,
             known.len()
         )));
@@ -94,7 +95,7 @@ pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) ->
     outcome.capped = Some((cap, outcome.y.clone()));
     outcome.y.iter_mut().filter(|y| **y > limit).for_each(|y| *y = limit);
     notes.push(format!(
-        "{:?}: {above} of {} units are above the {cap} quantile of all units ({limit}) and count as that",
+        "{:?}: {above} of {} units are above the {cap} quantile of all units ({limit}); their values are capped there",
         outcome.name,
         known.len()
     ));

@@ -28,7 +28,7 @@ pub struct Asked {
     pub fixed: bool,
     /// Show effects whatever the distribution over the arms.
     pub force: bool,
-    /// The present.
+    /// Current time, injected.
     pub now: Timestamp,
 }
 
@@ -43,7 +43,10 @@ pub fn report(workspace: &Workspace, asked: &Asked) -> Result<AbReport, AbError>
     // What would have to come is no longer of interest.
     if let (Some(left), Answer::KeepRunning) = (left, report.verdict.answer) {
         let known = report.verdict.sentence.trim_start_matches("Keep running: ");
-        report.verdict.sentence = format!("It has ended, and {left} answers everybody. Nothing was shown: {known}");
+        report.verdict.sentence = format!(
+            "The experiment has ended; {left} answers all requests. No difference was \
+                                           shown: {known}"
+        );
     }
     Ok(report)
 }
@@ -83,9 +86,7 @@ pub(crate) fn report_on(workspace: &Workspace, experiment: Experiment, asked: &A
     report.source.n_rows = scanned.n_rows;
     found.complete(&mut report, &experiment, &pipeline.target)?;
     if scanned.n_rejected > 0 {
-        report
-            .notes
-            .push(format!("{} lines of the prediction log cannot be read and are left out", scanned.n_rejected));
+        report.notes.push(format!("{} unreadable lines of the prediction log are left out", scanned.n_rejected));
     }
     if experiment.is_running() && experiment.duration.after(experiment.epochs[0].from) < asked.now {
         report.notes.push(format!("the planned {} are over", experiment.duration));
@@ -129,12 +130,12 @@ impl Settled {
                 report.notes.push(format!("{n} {text}"));
             }
         };
-        told(self.n_immature, "units came too lately for their outcome to be final and are left out");
-        told(self.n_learned, "units are left out in every arm, since the version of an arm learned from them");
-        told(self.n_in_two_arms, "units stand in more than one arm of an epoch and are left out");
+        told(self.n_immature, "units arrived too recently for a final outcome and are left out");
+        told(self.n_learned, "units are left out of every arm because the version of an arm learned from them");
+        told(self.n_in_two_arms, "units are in more than one arm of an epoch and are left out");
         told(
             self.n_not_assigned,
-            "rows name an arm that their unit was not assigned to, or another version, and are left out",
+            "rows are left out because they name an arm that their unit was not assigned to, or another version",
         );
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What is measured of a prediction once its outcome is known.
+//! The measures of a prediction, once its outcome is known.
 
 use super::AbError;
 use super::experiment::{Goal, Measure, Metric};
@@ -42,10 +42,10 @@ impl Measure {
             Self::PositiveRate,
         ];
         let found = all.into_iter().find(|measure| measure.name() == name);
-        found.ok_or_else(|| format!("{name:?} is none of {}", all.map(Self::name).join(", ")))
+        found.ok_or_else(|| format!("{name:?} is not one of {}", all.map(Self::name).join(", ")))
     }
 
-    /// Which way is better, when nobody says.
+    /// The default direction that is better.
     #[must_use]
     pub fn goal(self) -> Goal {
         match self {
@@ -66,7 +66,7 @@ impl Measure {
         Metric { measure: self, goal: self.goal() }
     }
 
-    /// What decides when nobody says.
+    /// The default deciding measure.
     #[must_use]
     pub fn usual(task: Task) -> Self {
         if task == Task::Regression { Self::AbsoluteError } else { Self::Accuracy }
@@ -83,7 +83,7 @@ impl Measure {
             Self::LogLoss | Self::Brier | Self::PositiveRate => task == Task::Binary,
             Self::AbsoluteError | Self::SquaredError => task == Task::Regression,
         };
-        let refuse = || AbError::Usage(format!("{} cannot be measured of this loop's target", self.name()));
+        let refuse = || AbError::Usage(format!("{} cannot be measured for this loop's target", self.name()));
         fits.then_some(()).ok_or_else(refuse)
     }
 

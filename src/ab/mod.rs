@@ -1,4 +1,4 @@
-//! Experiments: who is shown what, in which steps, and whether one arm is better.
+//! Experiments: assignment of units to arms, rollout in steps, and analysis of which arm is better.
 //!
 //! ```text
 //! ab.json ─ Experiment ─ Assigner ─▶ arm of a unit: a pure hash, the same on every replica
@@ -144,7 +144,7 @@ pub fn analyse(units: &Units, source: Source, settings: &AnalysisSettings, now: 
 /// What is to be known of the rule in effect.
 fn remarks(settings: &AnalysisSettings) -> Vec<String> {
     let untuned = settings.planned_n.is_none() && !settings.fixed;
-    let remark = "no plan was named, so the sequence is tuned to the units at hand, which is right for one look: if you will look \
-                  again, give the same --planned-n each time (--plan says how many an effect needs)";
+    let remark = "the sequence is tuned to the current number of units, which is right for one look: if you will \
+                  look repeatedly, pass the same --planned-n each time (--plan computes the number for an effect)";
     if untuned { vec![remark.to_owned()] } else { Vec::new() }
 }

@@ -123,7 +123,7 @@ pub fn plan(request: &PlanRequest) -> Result<Plan, AbError> {
     let then = baseline.mean + effect;
     if effect == 0.0 || !effect.is_finite() || (baseline.is_share && !(0.0..=1.0).contains(&then)) {
         return Err(AbError::Usage(format!(
-            "--effect: {effect} on a baseline of {} leads to {then}, which cannot be planned for",
+            "--effect: {effect} on a baseline of {} gives {then}, for which no sample size can be computed",
             baseline.mean
         )));
     }
@@ -142,7 +142,7 @@ pub fn plan(request: &PlanRequest) -> Result<Plan, AbError> {
             && shape.is_near_normal()
             && effect.abs() * (n / v).sqrt() >= side.widened(reach) + z
     };
-    let n = least(is_enough).ok_or_else(|| AbError::Usage("--effect: no number of units finds it".to_owned()))?;
+    let n = least(is_enough).ok_or_else(|| AbError::Usage("--effect: no number of units detects it".to_owned()))?;
     let single = normal::quantile(1.0 - alpha / (2.0 * comparisons as f64));
     let single = least(|n| effect.abs() * (n / v).sqrt() >= single + z).unwrap_or(n);
     let days = request.per_day.map(|rate| n / rate);
@@ -161,8 +161,8 @@ pub fn plan(request: &PlanRequest) -> Result<Plan, AbError> {
         days,
         n_units_single_look: single as u64,
         sentence: format!(
-            "{n:.0} units{time} find a difference of {effect:+}{share} with {:.0} % chance, however often you look; a single \
-             look at the end needs {single:.0}.",
+            "{n:.0} units{time} detect a difference of {effect:+}{share} with {:.0} % power, however often you look; \
+             a single look at the end needs {single:.0}.",
             100.0 * power
         ),
     })

@@ -1,4 +1,4 @@
-//! A quantile of each arm as a mean: of values that say where each unit moves it.
+//! The quantile of each arm as a mean of influence values, one per unit.
 
 use super::AbError;
 use super::sequential::Always;
@@ -40,8 +40,8 @@ pub(super) fn of_arms(outcome: Outcome, arm: &[u16], n_arms: usize, q: f64) -> R
         let slope = if values.len() < FEW { own.max(all) } else { own };
         if slope <= 0.0 {
             return Err(AbError::Usage(format!(
-                "{:?}: many units of an arm have the value {quantile} there, so the quantile has no error that one could \
-                 compute: choose another quantile, or compare the mean",
+                "{:?}: many units of an arm equal the quantile {quantile}, so its standard error cannot be computed: \
+                 choose another quantile, or compare the mean",
                 outcome.name
             )));
         }

@@ -1,4 +1,4 @@
-//! What a table of outcomes is asked.
+//! The request for the analysis of a table of outcomes.
 
 use super::experiment::Goal;
 use crate::table::TableOptions;
@@ -33,7 +33,7 @@ pub struct OutcomesRequest<'a> {
     pub weights: &'a [(String, f64)],
     /// Arms whose names differ in case, outer spaces or as 1 and 1.0 are one.
     pub same_arms: bool,
-    /// Smallest part of an equal share of the rows that an arm has which nobody named.
+    /// Smallest share of rows, relative to an equal share, of an arm that was not named explicitly.
     pub min_share: f64,
     /// The quantile over all units beyond which values count as that quantile.
     pub cap: Option<f64>,

@@ -1,4 +1,4 @@
-//! A rollout moves on by steps while its guardrails hold, and goes back when one breaks.
+//! A rollout advances in steps while its guardrails hold, and goes back if one breaks.
 //!
 //! ```text
 //!           ┌── not due, or cannot tell: stays ──┐
@@ -98,7 +98,13 @@ pub fn decide(experiment: &Experiment, report: &AbReport, now: Timestamp) -> Res
         return Err(AbError::Usage(format!("the experiment {:?} {what}", experiment.name)));
     };
     if let Some(why) = &rollout.went_back {
-        return Ok((Move::Finished, format!("it went back: {why}; end it with `mlloop ab-stop`")));
+        return Ok((
+            Move::Finished,
+            format!(
+                "the rollout went back to the first arm: {why}; end it with `mlloop \
+                                            ab-stop`"
+            ),
+        ));
     }
     if let Some(rail) = report.guardrails.iter().find(|rail| rail.state == RailState::Broken) {
         let why = format!(
@@ -113,7 +119,7 @@ pub fn decide(experiment: &Experiment, report: &AbReport, now: Timestamp) -> Res
     }
     if rollout.at + 1 == rollout.steps.len() {
         let how = match experiment.rolled_out() {
-            Some(_) => "`mlloop ab-stop --promote-winner` asks the gate and makes it permanent",
+            Some(_) => "`mlloop ab-stop --promote-winner` runs the gate and makes the winner permanent",
             None => "`mlloop promote VERSION` makes an arm permanent",
         };
         return Ok((Move::Finished, format!("the last step is reached; {how}")));
@@ -121,7 +127,7 @@ pub fn decide(experiment: &Experiment, report: &AbReport, now: Timestamp) -> Res
     let since = experiment.epochs.last().map_or(now, |epoch| epoch.from);
     let due = rollout.steps[rollout.at].hold.after(since);
     if now < due {
-        return Ok((Move::NotDue, format!("step {} holds until {due}", rollout.at + 1)));
+        return Ok((Move::NotDue, format!("step {} lasts until {due}", rollout.at + 1)));
     }
     Ok(match unknown(report, rollout.min_units) {
         Some(why) => (Move::Holds, why),
@@ -129,7 +135,7 @@ pub fn decide(experiment: &Experiment, report: &AbReport, now: Timestamp) -> Res
     })
 }
 
-/// Why nobody can tell whether the guardrails hold.
+/// Why the guardrails cannot be judged yet.
 fn unknown(report: &AbReport, min_units: u64) -> Option<String> {
     if report.srm.state == SrmState::Stop {
         return Some(report.verdict.sentence.clone());
@@ -137,7 +143,7 @@ fn unknown(report: &AbReport, min_units: u64) -> Option<String> {
     let known = |arm: usize| report.outcomes.first().and_then(|o| o.arms.get(arm)).map_or(0, |arm| arm.n);
     if let Some(arm) = (0..report.arms.len()).find(|&arm| known(arm) < min_units) {
         let (name, n) = (&report.arms[arm].name, known(arm));
-        return Some(format!("arm {name} has {n} units with a final outcome, {} fewer than it needs", min_units - n));
+        return Some(format!("arm {name} has {n} units with a final outcome and needs {} more", min_units - n));
     }
     let rail = report.guardrails.iter().find(|rail| rail.state == RailState::CannotTell)?;
     Some(format!("{} of arm {} may still be worse by more than {}", rail.measure.name(), rail.arm, rail.margin))

@@ -1,4 +1,4 @@
-//! What holds at every look at once: the interval of a difference and its p-value, which agree by construction.
+//! Confidence sequences: an interval and a p-value that are valid at all looks together and agree by construction.
 //!
 //! ```text
 //! normal part   sequence of the difference, widened for skewness and kurtosis; nothing until these are small

@@ -1,4 +1,5 @@
-//! How often an arm is called better or worse, or an assignment unsound, when there is nothing: looked at 30 times.
+//! Error rates by simulation at 30 looks: how often an equal arm is called better or worse, or a correct assignment a
+//! mismatch.
 
 use super::super::experiment::Goal;
 use super::super::units::Stratum;

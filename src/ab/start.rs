@@ -1,4 +1,4 @@
-//! An experiment begins.
+//! Starts an experiment.
 
 use super::AbError;
 use super::experiment::{Arm, Epoch, Experiment, FORMAT, Guardrail, Measure, Metric, Rollout, Step};
@@ -60,7 +60,7 @@ impl Schedule {
         }
     }
 
-    /// The share of the other arms when nobody says.
+    /// The default share of the other arms.
     fn split(self) -> f64 {
         match self {
             Self::Fixed => 0.5,
@@ -74,7 +74,7 @@ impl Schedule {
     fn shares(self, split: f64, step: Option<f64>) -> Result<Vec<f64>, AbError> {
         let then: &[f64] = match (self, step) {
             (Self::Gradual, Some(step)) => return by_steps(split, step),
-            (_, Some(_)) => return Err(AbError::Usage("--step goes with --strategy gradual".to_owned())),
+            (_, Some(_)) => return Err(AbError::Usage("--step needs --strategy gradual".to_owned())),
             (Self::Fixed, None) => &[],
             (Self::Canary, None) => &[1.0],
             (Self::Gradual, None) => &[0.25, 0.5, 1.0],
@@ -93,7 +93,7 @@ fn by_steps(split: f64, step: f64) -> Result<Vec<f64>, AbError> {
     let n = ((1.0 - split) / step - 1e-9).ceil().max(0.0) as usize;
     if n >= MAX_STEPS {
         return Err(AbError::Usage(format!(
-            "--step {step}: that makes {} steps, at most {MAX_STEPS} are taken",
+            "--step {step}: this gives {} steps; at most {MAX_STEPS} are allowed",
             n + 1
         )));
     }
@@ -136,15 +136,15 @@ pub struct StartRequest<'a> {
     pub label_window: Period,
     /// The first arm answers all, the others score along.
     pub shadow: bool,
-    /// The present.
+    /// Current time, injected.
     pub now: Timestamp,
 }
 
-/// Units that an experiment is planned for when nobody says.
+/// The default planned number of units.
 pub const USUAL_N: u64 = 10_000;
-/// Seconds that it runs when nobody says.
+/// The default duration, in seconds.
 const USUAL_SECONDS: i64 = 28 * 86_400;
-/// By how much a share may become worse when nobody names a guardrail.
+/// The default margin of a guardrail on a share.
 const USUAL_MARGIN: f64 = 0.02;
 
 /// The experiment that `request` asks for; nothing is changed.
@@ -161,7 +161,7 @@ pub fn plan(workspace: &Workspace, request: &StartRequest) -> Result<Experiment,
     let production = registry.holder(Role::Production)?;
     if first != production {
         return Err(AbError::Usage(format!(
-            "the first arm is {first}, but {production} is in production: an experiment begins with what answers now"
+            "the first arm is {first}, but {production} is in production: the first arm must be the production version"
         )));
     }
     let mut versions = vec![first];
@@ -210,7 +210,7 @@ pub fn plan(workspace: &Workspace, request: &StartRequest) -> Result<Experiment,
 
 fn comparable(first: &Target, other: &Target, version: Version) -> Result<(), AbError> {
     let same = first.task == other.task && first.classes == other.classes;
-    let refuse = || AbError::Usage(format!("{version} predicts something else than what is in production"));
+    let refuse = || AbError::Usage(format!("{version} does not predict the same target as production"));
     same.then_some(()).ok_or_else(refuse)
 }
 
@@ -228,12 +228,12 @@ fn guardrails(request: &StartRequest, task: Task, metric: Metric) -> Vec<Guardra
 /// The first weights, and the steps that follow.
 fn weights(experiment: &mut Experiment, request: &StartRequest) -> Result<(), AbError> {
     if request.shadow && (request.split.is_some() || request.schedule != Schedule::Fixed) {
-        let what =
-            "in a shadow experiment the first arm answers everybody: --split and --strategy do not go with --shadow";
+        let what = "in a shadow experiment the first arm answers all requests: --split and --strategy cannot be combined \
+             with --shadow";
         return Err(AbError::Usage(what.to_owned()));
     }
     if request.schedule == Schedule::Fixed && (request.step.is_some() || request.every.is_some()) {
-        return Err(AbError::Usage("--step and --every go with --strategy canary or gradual".to_owned()));
+        return Err(AbError::Usage("--step and --every need --strategy canary or gradual".to_owned()));
     }
     let split = if request.shadow { 0.0 } else { request.split.unwrap_or(request.schedule.split()) };
     let shares = request.schedule.shares(split, request.step)?;
@@ -263,7 +263,7 @@ fn weights(experiment: &mut Experiment, request: &StartRequest) -> Result<(), Ab
     Ok(())
 }
 
-/// What became of a wish to start.
+/// The result of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StartOutcome {

@@ -1,4 +1,4 @@
-//! Where an experiment stands: how long it still runs, and what a winner needs.
+//! The state of an experiment: the remaining time, and the units that a winner needs.
 
 use super::AbError;
 use super::experiment::{Ended, Experiment, FILE};
@@ -96,27 +96,25 @@ impl Needs {
 /// What a winner needs, by what came in so many days.
 fn needs(report: &AbReport, until_now: f64) -> Needs {
     match report.verdict.answer {
-        Answer::Winner => return Needs::nothing("An arm has won: it may stop now."),
+        Answer::Winner => return Needs::nothing("An arm has won: the experiment may stop now."),
         Answer::SampleRatioMismatch => {
-            return Needs::nothing("No arm can win while the units are not assigned as planned.");
+            return Needs::nothing("Sample ratio mismatch: no arm can win until the units are assigned as planned.");
         }
         _ => {}
     }
     if report.outcomes.first().is_none_or(|outcome| outcome.arms.iter().all(|arm| arm.n == 0)) {
-        return Needs::nothing(
-            "Units with a final outcome: none has one yet, so nothing can be said of how many more.",
-        );
+        return Needs::nothing("No unit has a final outcome yet, so the number that is still needed is not known.");
     }
     let comparisons = report.outcomes.first().map_or(&[][..], |outcome| &outcome.comparisons);
     let of = |c: &Comparison| Some(c.n_to_exclude_zero?.max(c.n_to_enough.unwrap_or(0)).saturating_sub(c.n));
     let Some(n_units) = comparisons.iter().filter_map(of).min() else {
-        return Needs::nothing("At the difference so far no number of units within reach makes a winner.");
+        return Needs::nothing("At the difference so far, no realistic number of units gives a winner.");
     };
     let rate = report.source.n_units as f64 / until_now;
     let days = (rate > 0.0 && rate.is_finite()).then(|| n_units as f64 / rate);
     // A rate of minutes says nothing of a day.
     let is_told = until_now >= 1.0;
     let when = days.filter(|_| is_told).map_or(String::new(), |days| format!(", {days:.1} days at {rate:.0} a day"));
-    let sentence = format!("A winner needs about {n_units} more units{when}, should the difference stay what it is.");
+    let sentence = format!("A winner needs about {n_units} more units{when} if the difference stays the same.");
     Needs { n_units: Some(n_units), days, sentence }
 }

@@ -1,4 +1,4 @@
-//! An experiment ends, and the winner may become production.
+//! Ends an experiment; the winner may become production.
 
 use super::AbError;
 use super::experiment::{Ended, Experiment, FILE};
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
 
-/// What became of a wish to end.
+/// The result of a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -80,7 +80,7 @@ pub fn stop(
     let wanted = gate::PromoteRequest { version: Some(experiment.arms[arm].version), ..copied(request) };
     let promotion = gate::promote(workspace, Some(lock), &wanted)?;
     if !matches!(promotion.done, gate::PromoteOutcome::Promoted | gate::PromoteOutcome::Already) {
-        let sentence = format!("{winner} is not promoted, so the experiment goes on: {}", promotion.sentence);
+        let sentence = format!("{winner} is not promoted, so the experiment continues: {}", promotion.sentence);
         return Ok(Stopped { done: StopOutcome::NotPromoted, sentence, promotion: Some(promotion), experiment });
     }
     ended.promoted = Some(winner);
@@ -105,7 +105,10 @@ fn copied<'a>(request: &gate::PromoteRequest<'a>) -> gate::PromoteRequest<'a> {
 
 fn goes_on(experiment: Experiment, report: &AbReport) -> Stopped {
     let done = if report.verdict.is_over { StopOutcome::NoWinner } else { StopOutcome::KeepRunning };
-    let sentence = format!("{} The experiment goes on; without --promote-winner it ends.", report.verdict.sentence);
+    let sentence = format!(
+        "{} The experiment continues. To end it without a promotion, leave out --promote-winner.",
+        report.verdict.sentence
+    );
     Stopped { done, sentence, promotion: None, experiment }
 }
 
@@ -120,7 +123,7 @@ fn end(
     let at: Timestamp = ended.at;
     let sentence = match &ended.promoted {
         Some(winner) => format!("{} has ended; {winner} is in production", experiment.name),
-        None => format!("{} has ended; {} answers", experiment.name, experiment.arms[0].version),
+        None => format!("{} has ended; {} answers all requests", experiment.name, experiment.arms[0].version),
     };
     let why = ended.verdict.clone().unwrap_or_default();
     experiment.ended = Some(ended);

@@ -1,4 +1,4 @@
-//! Any table as an experiment: columns named by the caller, rows put together to units.
+//! Any table as an experiment: the caller names the columns, and rows are combined into units.
 
 use super::AbError;
 use super::arms::Arms;
@@ -158,19 +158,19 @@ impl Rows<'_> {
     fn strata(&self, firsts: &[usize], notes: &mut Vec<String>) -> Result<(Vec<u16>, usize), AbError> {
         let Some(name) = self.request.strata else { return Ok((vec![0; firsts.len()], 1)) };
         let Values::Category(column) = &self.table.require(name)?.values else {
-            return Err(AbError::Usage(format!("--strata: the column {name:?} holds no levels")));
+            return Err(AbError::Usage(format!("--strata: column {name:?} contains no levels")));
         };
         let mut levels: Vec<u32> = firsts.iter().map(|&row| column.codes[row]).collect();
         levels.sort_unstable();
         levels.dedup();
         if levels.len() > MAX_STRATA {
             return Err(AbError::Usage(format!(
-                "--strata: the column {name:?} has {} levels, and at most {MAX_STRATA} are compared within",
+                "--strata: column {name:?} has {} levels; at most {MAX_STRATA} are allowed",
                 levels.len()
             )));
         }
         notes.push(format!(
-            "arms are compared within the {} levels of {name:?}, which weigh by their units",
+            "arms are compared within the {} levels of {name:?}, each weighted by its units",
             levels.len()
         ));
         let place = |row: &usize| levels.partition_point(|level| *level < column.codes[*row]) as u16;
@@ -181,7 +181,7 @@ impl Rows<'_> {
         let Some(unit) = self.request.unit else { return Ok(None) };
         match &self.table.require(unit)?.values {
             Values::Text(ids) => Ok(Some(ids)),
-            _ => Err(AbError::Usage(format!("the column {unit:?} holds no ids"))),
+            _ => Err(AbError::Usage(format!("column {unit:?} contains no ids"))),
         }
     }
 
@@ -201,7 +201,7 @@ impl Rows<'_> {
                 groups.par_sort_by(|a, b| at[first(a)].total_cmp(&at[first(b)]).then_with(|| first(a).cmp(&first(b))));
                 Ok(Some(When::Number(groups.iter().map(|group| at[first(group)]).collect())))
             }
-            _ => Err(AbError::Usage(format!("--time: the column {time:?} holds no times"))),
+            _ => Err(AbError::Usage(format!("--time: column {time:?} contains no times"))),
         }
     }
 
@@ -211,14 +211,16 @@ impl Rows<'_> {
                 notes.push(format!("{n} {text}"));
             }
         };
-        told(source.n_without_arm, "rows name no arm of the comparison or no unit and are left out");
-        told(source.n_in_two_arms, "units stand in more than one arm and are left out");
-        told(source.n_repeated, "units stand in several rows, which were made one");
+        told(source.n_without_arm, "rows without an arm of the comparison or without a unit are left out");
+        told(source.n_in_two_arms, "units are in more than one arm and are left out");
+        told(source.n_repeated, "units have several rows, which were combined into one");
         if self.request.unit.is_none() && self.request.n.is_none() {
-            notes.push("every row counts as a unit; --unit COLUMN puts the rows of one together".to_owned());
+            notes.push("every row counts as a unit; --unit COLUMN combines the rows of one unit".to_owned());
         }
         if self.request.time.is_none() && self.request.n.is_none() {
-            notes.push("the effect over time is in the order of the table; --time COLUMN gives another".to_owned());
+            notes.push(
+                "the effect over time follows the order of the table; --time COLUMN gives another order".to_owned(),
+            );
         }
         for outcome in &units.outcomes {
             notes.extend(unevenly_missing(units, outcome));
@@ -227,7 +229,7 @@ impl Rows<'_> {
     }
 }
 
-/// An outcome that everybody or nobody has cannot tell arms apart; often the table holds those alone who have it.
+/// An outcome of every unit or of no unit cannot distinguish arms; often the table has only units with the outcome.
 fn one_sided(outcome: &Outcome) -> Option<String> {
     let known = || outcome.y.iter().filter(|y| !y.is_nan());
     let (n, ones) = (known().count(), known().filter(|y| **y == 1.0).count());
@@ -236,12 +238,16 @@ fn one_sided(outcome: &Outcome) -> Option<String> {
     }
     let name = &outcome.name;
     Some(match (ones == 0, n < outcome.y.len()) {
-        (true, _) => format!("no unit of any arm has {name:?}: is it the right column, and has its time come?"),
+        (true, _) => format!(
+            "no unit of any arm has a value of {name:?}: check that it is the right column, and \
+                              that the outcomes are known by now"
+        ),
         (false, true) => {
-            format!("every known value of {name:?} is 1: if a missing one means 0, --missing-zero counts it so")
+            format!("every known value of {name:?} is 1: if a missing value means 0, add --missing-zero")
         }
         (false, false) => format!(
-            "every value of {name:?} is 1: the table may hold only those units that have it; the others are needed too"
+            "every value of {name:?} is 1: the table may contain only units with this outcome; the other units are \
+             needed too"
         ),
     })
 }
@@ -257,7 +263,7 @@ fn unevenly_missing(units: &Units, outcome: &Outcome) -> Option<String> {
     let shares: Vec<String> = groups.iter().map(|(k, n)| format!("{:.1} %", 100.0 * k / n)).collect();
     (test.p < 0.001).then(|| {
         format!(
-            "{:?} is missing more often in one arm than in another ({}): who is missing may decide the result",
+            "{:?} is missing more often in one arm than in another ({}): the missing units may bias the result",
             outcome.name,
             shares.join(", ")
         )

@@ -1,4 +1,4 @@
-//! The units of an experiment by column: what every analysis reads.
+//! The units of an experiment, stored by column: the input of every analysis.
 
 use super::experiment::Goal;
 

@@ -11,7 +11,7 @@ use crate::table::{
 };
 use std::path::Path;
 
-/// Texts that count 1 and texts that count 0, where nobody says which.
+/// Texts that count as 1 and as 0 by default.
 const ONE: [&str; 17] = [
     "true",
     "t",
@@ -69,7 +69,7 @@ impl Wanted {
             let kind = if found.kind == Cells::Time && cells == Some(Cells::Time) { Cells::Time } else { kind };
             match columns.iter().find(|column| column.name == name) {
                 Some(taken) if taken.kind != kind => {
-                    Err(AbError::Usage(format!("the column {name:?} cannot be two things at once")))
+                    Err(AbError::Usage(format!("column {name:?} cannot be used in two roles")))
                 }
                 Some(_) => Ok(()),
                 None => {
@@ -152,7 +152,7 @@ impl Column {
         };
         let has = |name: &str| table.column(name).is_some();
         let alone = |what: &str| match pre.is_some() || request.n.is_some() {
-            true => Err(AbError::Usage(format!("--pre and --n go with means and shares; {name:?} is a {what}"))),
+            true => Err(AbError::Usage(format!("--pre and --n apply to means and shares; {name:?} is a {what}"))),
             false => Ok(()),
         };
         let column =
@@ -169,7 +169,7 @@ impl Column {
             alone("quantile")?;
             if request.strata.is_some() {
                 return Err(AbError::Usage(format!(
-                    "--strata goes with means, shares and ratios; {name:?} is a quantile"
+                    "--strata applies to means, shares and ratios; {name:?} is a quantile"
                 )));
             }
             return Ok(column(Kind::Quantile, numbers(table, y)?, None, Some(q)));
@@ -177,7 +177,7 @@ impl Column {
         let y = match &table.require(name)?.values {
             Values::Number(y) => y.clone(),
             Values::Category(texts) => texts_to_numbers(name, texts, request.positive, notes)?,
-            _ => return Err(AbError::Usage(format!("the column {name:?} holds no outcome"))),
+            _ => return Err(AbError::Usage(format!("column {name:?} contains no outcome"))),
         };
         let share = y.iter().all(|y| y.is_nan() || *y == 0.0 || *y == 1.0);
         Ok(Self { pre, ..column(if share { Kind::Share } else { Kind::Mean }, y, None, None) })
@@ -187,7 +187,7 @@ impl Column {
 fn numbers(table: &Table, name: &str) -> Result<Vec<f64>, AbError> {
     match &table.require(name)?.values {
         Values::Number(values) => Ok(values.clone()),
-        _ => Err(AbError::Usage(format!("the column {name:?} holds no numbers"))),
+        _ => Err(AbError::Usage(format!("column {name:?} contains no numbers"))),
     }
 }
 
@@ -230,12 +230,15 @@ fn level_values(
         [Some(one), None] | [None, Some(one)] => {
             let values: Vec<f64> = known.iter().map(|known| known.unwrap_or(1.0 - one)).collect();
             let at = values.iter().position(|value| *value == 1.0).unwrap_or(0);
-            notes.push(format!("{name:?}: {:?} counts 1, the other text 0; --positive names another", levels[at]));
+            notes.push(format!(
+                "{name:?}: {:?} counts as 1, the other text as 0; --positive chooses another",
+                levels[at]
+            ));
             Ok(values)
         }
         known if known.iter().all(Option::is_some) => Ok(known.iter().map(|known| known.unwrap_or(f64::NAN)).collect()),
         _ => Err(AbError::Usage(format!(
-            "the outcome {name:?} holds texts ({shown}{}): say with --positive which counts 1",
+            "the outcome {name:?} contains texts ({shown}{}): choose with --positive which one counts as 1",
             if levels.len() > 6 { ", …" } else { "" }
         ))),
     }
@@ -267,31 +270,36 @@ pub(super) fn spread(
     notes: &mut Vec<String>,
 ) -> Result<Units, AbError> {
     let Values::Number(n) = n else {
-        return Err(AbError::Usage(format!("--n: the column {column:?} holds no numbers")));
+        return Err(AbError::Usage(format!("--n: column {column:?} contains no numbers")));
     };
     let sizes: Vec<f64> = rows.iter().map(|&row| n[row]).collect();
     let whole = |x: f64| x >= 0.0 && x.fract() == 0.0;
     if let Some(wrong) = sizes.iter().find(|size| !whole(**size)) {
-        return Err(AbError::Usage(format!("--n: {column:?} holds {wrong}, which is no number of units")));
+        return Err(AbError::Usage(format!("--n: column {column:?} contains {wrong}, which is not a number of units")));
     }
     if sizes.iter().sum::<f64>() > MAX_SPREAD {
         return Err(AbError::Usage(format!("--n: {column:?} sums to more than {MAX_SPREAD} units")));
     }
     for outcome in &units.outcomes {
         if matches!(outcome.kind, Kind::Ratio | Kind::Quantile) || outcome.pre.is_some() {
-            return Err(AbError::Usage("--n goes with counts, not with ratios or --pre".to_owned()));
+            return Err(AbError::Usage(
+                "--n applies to counts, not to ratios, and cannot be combined with --pre".to_owned(),
+            ));
         }
         if let Some((k, n)) = outcome.y.iter().zip(&sizes).find(|(k, n)| !whole(**k) || k > n) {
-            return Err(AbError::Usage(format!("{:?} holds {k}, which is no count of {n} units", outcome.name)));
+            return Err(AbError::Usage(format!(
+                "column {:?} contains {k}, which is not a count out of {n} units",
+                outcome.name
+            )));
         }
     }
     for outcome in &units.outcomes {
         let (statistic, freedom) = scatter(&units, outcome, &sizes);
         if freedom > 0.0 && tails::chi_squared(statistic, freedom) < MAX_SCATTER_P {
             notes.push(format!(
-                "{0:?}: rows of one arm differ {1:.1} times as much as independent units would (p below {MAX_SCATTER_P}), so that \
-                 the intervals are too narrow and the verdict is not to be relied on; --outcome {0}/{column} in place of --n \
-                 takes rows as units",
+                "{0:?}: rows of one arm vary {1:.1} times as much as independent units would (p below \
+                 {MAX_SCATTER_P}): the intervals are too narrow, do not rely on the verdict; use --outcome \
+                 {0}/{column} in place of --n to count rows as units",
                 outcome.name,
                 statistic / freedom
             ));
@@ -392,7 +400,7 @@ pub fn history(
     let values = match &read.require(outcome)?.values {
         Values::Number(values) => values.clone(),
         Values::Category(texts) => texts_to_numbers(outcome, texts, positive, &mut Vec::new())?,
-        _ => return Err(AbError::Usage(format!("the column {outcome:?} holds no outcome"))),
+        _ => return Err(AbError::Usage(format!("column {outcome:?} contains no outcome"))),
     };
     let per_day = match time.map(|time| read.require(time)).transpose()?.map(|column| &column.values) {
         Some(Values::Time(at)) => {
@@ -400,7 +408,7 @@ pub fn history(
             let days = (ends.1 as f64 - ends.0 as f64) / 86_400e6;
             (days > 0.0).then(|| values.len() as f64 / days)
         }
-        Some(_) => return Err(AbError::Usage("--time: a plan needs times, to count units a day".to_owned())),
+        Some(_) => return Err(AbError::Usage("--time: a plan needs times to count the units per day".to_owned())),
         None => None,
     };
     Ok(History { values, per_day })

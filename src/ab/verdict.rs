@@ -60,12 +60,12 @@ pub(super) fn one_value(outcome: &Outcome, settings: &AnalysisSettings, arms: &[
     let n_known: u64 = arms.iter().map(|arm| arm.n).sum();
     let n_left = settings.planned_n.map(|planned| planned.saturating_sub(n_known)).filter(|left| *left > 0);
     let what = match outcome.y.iter().find(|y| !y.is_nan()) {
-        None => "is not known of any unit".to_owned(),
+        None => "is not known for any unit".to_owned(),
         Some(value) if outcome.y.iter().all(|y| y.is_nan() || y == value) => format!("is {value} in every unit"),
         Some(_) => "does not vary within any arm".to_owned(),
     };
     if let Some(why) = &outcome.untold {
-        let sentence = format!("Nothing can be said of {}: {why}.", outcome.name);
+        let sentence = format!("No result on {}: {why}.", outcome.name);
         return Verdict {
             answer: Answer::KeepRunning,
             winner: None,
@@ -75,7 +75,7 @@ pub(super) fn one_value(outcome: &Outcome, settings: &AnalysisSettings, arms: &[
             sentence,
         };
     }
-    let sentence = format!("Keep running: {} {what}, so that nothing can be said of the arms.", outcome.name);
+    let sentence = format!("Keep running: {} {what}, so the arms cannot be compared.", outcome.name);
     Verdict { answer: Answer::KeepRunning, winner: None, worse: Vec::new(), n_left, is_over: false, sentence }
 }
 
@@ -160,7 +160,12 @@ impl Judged<'_> {
         let apart = self.outcome.pre.is_none() && gap != self.say_gap(turned(best.difference));
         let gap = if self.outcome.pre.is_some() == is_adjusted { self.say_gap(turned(best.difference)) } else { gap };
         let within = if apart { " while both arms had units" } else { "" };
-        let early = n_left.map_or(String::new(), |left| format!(" It may stop now, {left} units before the plan."));
+        let early = n_left.map_or(String::new(), |left| {
+            format!(
+                " The experiment may stop now, {left} units before \
+                                                                 the plan."
+            )
+        });
         let fixed = self.by_what();
         let runner_up = self.runner_up(winner).unwrap_or_default();
         let a = if is_adjusted { "an adjusted" } else { "a" };
@@ -186,8 +191,13 @@ impl Judged<'_> {
             .filter(|c| c.arm != winner && winner != self.name(0) && self.is_shown(c) && self.gain(c) > 0.0)
             .map(|c| c.arm.as_str())
             .collect();
-        (!others.is_empty())
-            .then(|| format!(" {} also beats {}; the lead of {winner} is not tested.", others.join(", "), self.name(0)))
+        (!others.is_empty()).then(|| {
+            format!(
+                " {} is also better than {}; whether {winner} is the best of them is not tested.",
+                others.join(", "),
+                self.name(0)
+            )
+        })
     }
 
     fn nearest(&self) -> &Comparison {
@@ -207,14 +217,16 @@ impl Judged<'_> {
         let (worse, rest) = (names(&worse), names(&rest).join(", "));
         let (name, few) = (&self.outcome.name, self.comparisons.iter().any(|c| !c.enough));
         if let Some(left) = n_left {
-            let sentence =
-                format!("Keep running: {left} more units until the planned number; nothing is shown on {name} yet.");
+            let sentence = format!(
+                "Keep running: {left} more units until the planned number; no difference is shown on {name} \
+                         yet."
+            );
             return Verdict { answer: Answer::KeepRunning, winner: None, worse, n_left, is_over: false, sentence };
         }
         if few || self.comparisons.is_empty() {
             let left = self.missing(n_units);
             let sentence =
-                format!("Keep running: too few units to say anything on {name}; about {left} more are needed.");
+                format!("Keep running: too few units to compare the arms on {name}; about {left} more are needed.");
             return Verdict {
                 answer: Answer::KeepRunning,
                 winner: None,
@@ -229,7 +241,7 @@ impl Judged<'_> {
         let (n_more, what) = self.needs(n_known);
         let is_over = self.settings.margin.is_none() && (self.settings.planned_n.is_some() || self.settings.fixed);
         let begin = match (is_over, self.settings.planned_n) {
-            (true, Some(_)) => "Cannot tell: the planned units are in, and",
+            (true, Some(_)) => "Cannot tell: the planned number of units is reached, and",
             (true, None) => "Cannot tell:",
             (false, _) => "Keep running:",
         };
@@ -238,10 +250,10 @@ impl Judged<'_> {
         let (first, by) = (self.name(0), self.by_what());
         let shown = match worse.is_empty() {
             true => format!("no difference is shown between {first} and {} ({p} {smallest}{by})", self.others()),
-            false => format!("{} is worse than {first}, and nothing is shown of {rest}", worse.join(", ")),
+            false => format!("{} is worse than {first}, and no difference is shown for {rest}", worse.join(", ")),
         };
         let widest = self.widest();
-        let sentence = format!("{begin} on {name} {shown}; one of up to {widest} is open. {what}");
+        let sentence = format!("{begin} on {name} {shown}; a difference of up to {widest} is not ruled out. {what}");
         Verdict { answer: Answer::KeepRunning, winner: None, worse, n_left: n_more, is_over, sentence }
     }
 
@@ -261,8 +273,8 @@ impl Judged<'_> {
         let Some(margin) = self.settings.margin else {
             let more = 3 * n_known;
             let what = format!(
-                "About {more} more units halve the interval; --margin says which difference is too small to matter, \
-                 --planned-n how many units were planned."
+                "About {more} more units halve the interval. Give the smallest difference that matters with \
+                 --margin, and the planned number of units with --planned-n."
             );
             return (Some(more), what);
         };
@@ -331,7 +343,8 @@ pub(super) fn overall(srm: &Srm, stopped: bool, outcomes: &[OutcomeReport]) -> V
         n_left: None,
         is_over: false,
         sentence: format!(
-            "Nothing can be said: units are not distributed over the arms as planned (χ² {:.2}, p {}). Find out why first: assignment, logging, or who was left out.",
+            "Sample ratio mismatch: units are not distributed over the arms as planned (χ² {:.2}, p {}), so no arm \
+             can be judged. Check first: assignment, logging, and which units were left out.",
             srm.statistic,
             say_p(srm.p)
         ),

@@ -1,4 +1,4 @@
-//! What the system said, with the file it said it of.
+//! System errors with the path of their file.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Locks by which processes keep out of each other's way.
+//! Locks that keep processes from changing the same files at once.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -60,7 +60,7 @@ pub fn lock(path: &Path) -> io::Result<Lock> {
     let file = super::open::only_plain(file)?;
     let mut file = Held::new(file).map_err(|err| match err.kind() {
         io::ErrorKind::WouldBlock => {
-            io::Error::new(err.kind(), format!("{} is held by another mlloop", path.display()))
+            io::Error::new(err.kind(), format!("{} is locked by another mlloop process", path.display()))
         }
         _ => err,
     })?;

@@ -1,4 +1,4 @@
-//! Whether a file can be replaced: asked before something is done that cannot be taken back and needs it.
+//! Whether a file can be replaced: checked before an irreversible step that needs it.
 
 use super::{mode, parent};
 use std::fs;
@@ -36,7 +36,8 @@ pub fn not_fixed(path: &Path) -> io::Result<()> {
     match is_fixed(path) {
         true => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
-            "cannot be replaced: it is immutable or append-only (lsattr shows it, chattr -i or -a takes it away)",
+            "cannot be replaced: it is immutable or append-only (check with lsattr, remove with chattr -i or chattr \
+             -a)",
         )),
         false => Ok(()),
     }

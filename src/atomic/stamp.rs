@@ -1,4 +1,4 @@
-//! Whether a file is still the one that was read.
+//! Whether a file is unchanged since it was read.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;

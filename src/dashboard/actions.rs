@@ -87,12 +87,10 @@ pub(super) fn act(dashboard: &Dashboard, session: &Session, path: &str, fields: 
 pub(super) fn verb(dashboard: &Dashboard, session: &Session, action: &str, fields: &Fields) -> Result<Verb, Oops> {
     let by = format!("--by={}", session.name);
     Ok(match action {
-        "monitor" => long("Compare what arrived with the reference", &["monitor"], "/ui/drift"),
-        "run" => long("Go around the loop once", &["run", &by], "/ui/decide"),
-        "retrain" => {
-            long("Retrain, and let the gate judge", &["run", "--force", "--yes=retraining", &by], "/ui/decide")
-        }
-        "judge" => long("Let the gate judge the challenger", &["promote", &by], "/ui/decide"),
+        "monitor" => long("Compare the current data with the reference", &["monitor"], "/ui/drift"),
+        "run" => long("Run the loop once", &["run", &by], "/ui/decide"),
+        "retrain" => long("Retrain, then run the gate", &["run", "--force", "--yes=retraining", &by], "/ui/decide"),
+        "judge" => long("Run the gate on the challenger", &["promote", &by], "/ui/decide"),
         "approve" | "reject" | "rollback" => decision(dashboard, &by, action, fields)?,
         "import" => import(dashboard, session, &by, fields)?,
         "close" => {
@@ -103,21 +101,21 @@ pub(super) fn verb(dashboard: &Dashboard, session: &Session, action: &str, field
         "reset-demo" => reset(dashboard)?,
         "export" => {
             let n = fields.number("n").filter(|n| (1..=100_000).contains(n));
-            let n = n.ok_or_else(|| Oops::Bad("how many rows? a number from 1 to 100000".to_owned()))?;
+            let n = n.ok_or_else(|| Oops::Bad("the number of rows must be from 1 to 100000".to_owned()))?;
             let mut arguments = vec!["label-export".to_owned(), format!("-n={n}"), by];
             arguments.extend(dealt(fields)?);
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             long("Choose rows to label", &arguments, "/ui/label")
         }
         "feedback" => feedback(&by, fields)?,
-        "ab-look" => long("Look at the experiment", &["ab-report"], "/ui/experiment"),
+        "ab-look" => long("Analyse the experiment", &["ab-report"], "/ui/experiment"),
         "ab-step" => short("Take the next step of the rollout", &["ab-step", &by], "/ui/experiment"),
         "ab-stop" => short("End the experiment", &["ab-stop", &by], "/ui/experiment"),
         "ab-promote" => {
             let arguments = ["ab-stop", "--promote-winner", &by];
             long("End the experiment and promote the winner", &arguments, "/ui/experiment")
         }
-        _ => return Err(Oops::NotFound("there is no such form".to_owned())),
+        _ => return Err(Oops::NotFound("this form does not exist".to_owned())),
     })
 }
 
@@ -150,14 +148,14 @@ fn import(dashboard: &Dashboard, session: &Session, by: &str, fields: &Fields) -
     if person_key(person) == ADJUDICATOR {
         return Err(Oops::Bad(format!("the {ADJUDICATOR} decides on the page Settle")));
     }
-    let nothing = || Oops::NotFound(format!("{person} has no answers that are not taken in"));
+    let nothing = || Oops::NotFound(format!("all answers of {person} are already imported"));
     let sheet = pages::label::answered(dashboard, person)?.ok_or_else(nothing)?;
     let file = sheet.path.canonicalize().map_err(|_| nothing())?;
     let who = format!("--annotator={person}");
     let arguments = ["label-import", "--partial", by, &who, "--", &file.display().to_string()];
     let whose = if person == session.name { String::new() } else { format!(" of {person}") };
     let n = counted(sheet.n_answered() as u64, "answer", "answers");
-    Ok(short(&format!("Take in {n}{whose}"), &arguments, "/ui/label"))
+    Ok(short(&format!("Import {n}{whose}"), &arguments, "/ui/label"))
 }
 
 /// Decisions on answers that conflict or look wrong.
@@ -165,14 +163,14 @@ fn settled(dashboard: &Dashboard, session: &Session, by: &str, fields: &Fields) 
     let workspace = &dashboard.workspace;
     let decisions = pages::settle::decisions(fields);
     let open = settle::open(workspace, usize::MAX)?;
-    let target = open.target.ok_or_else(|| Oops::NotFound("nothing is to be settled any more".to_owned()))?;
+    let target = open.target.ok_or_else(|| Oops::NotFound("nothing is left to settle".to_owned()))?;
     if decisions.is_empty() {
         return Err(Oops::Bad("nothing was chosen".to_owned()));
     }
     // Only what is in question is decided: the word of the adjudicator counts more than everybody's.
     let in_question = |(id, batch, _): &&Decision| open.rows.iter().any(|row| row.id == *id && row.batch == *batch);
     if let Some((id, ..)) = decisions.iter().find(|decision| !in_question(decision)) {
-        return Err(Oops::NotFound(format!("{} is not to be settled any more", short_text(id, 60))));
+        return Err(Oops::NotFound(format!("{} is already settled", short_text(id, 60))));
     }
     let file = settle::write(workspace, &target.name, &session.name, &decisions)?;
     let file = file.canonicalize().map_err(|err| Oops::Fault(err.to_string()))?;
@@ -185,7 +183,7 @@ fn settled(dashboard: &Dashboard, session: &Session, by: &str, fields: &Fields) 
 fn reset(dashboard: &Dashboard) -> Result<Verb, Oops> {
     let dir = dashboard.workspace.dir().canonicalize().map_err(|err| Oops::Fault(err.to_string()))?;
     if !demo::is_one(&dir) {
-        return Err(Oops::Forbidden("this loop is no demo".to_owned()));
+        return Err(Oops::Forbidden("this loop is not a demo".to_owned()));
     }
     Ok(long("Reset the demo", &["demo", "--reset", "--drifted", "--", &dir.display().to_string()], "/ui"))
 }
@@ -201,9 +199,7 @@ fn dealt(fields: &Fields) -> Result<Vec<String>, Oops> {
         text => match text.parse::<f64>() {
             Ok(percent) if (0.0..=100.0).contains(&percent) => percent / 100.0,
             _ => {
-                return Err(Oops::Bad(
-                    "how many percent of the rows for two people? a number from 0 to 100".to_owned(),
-                ));
+                return Err(Oops::Bad("the percentage of rows for two people must be from 0 to 100".to_owned()));
             }
         },
     };
@@ -211,10 +207,8 @@ fn dealt(fields: &Fields) -> Result<Vec<String>, Oops> {
 }
 
 fn feedback(by: &str, fields: &Fields) -> Result<Verb, Oops> {
-    let (id, verdict) = (
-        wanted(fields, "id", "the row")?,
-        wanted(fields, "verdict", "whether it was right, wrong, or cannot be told,")?,
-    );
+    let (id, verdict) =
+        (wanted(fields, "id", "the row")?, wanted(fields, "verdict", "the verdict (correct, incorrect or uncertain)")?);
     let mut arguments = vec!["feedback".to_owned(), by.to_owned()];
     for name in ["actual", "comment"] {
         match fields.get(name).trim() {
@@ -248,13 +242,13 @@ fn wanted(fields: &Fields, name: &str, what: &str) -> Result<String, Oops> {
 fn answer(dashboard: &Dashboard, session: &Session, fields: &Fields) -> Result<Answer, Oops> {
     let _one = dashboard.filling.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(mut sheet) = pages::label::sheet(dashboard, &session.name)? else {
-        return Err(Oops::NotFound("no batch is out any more; somebody took it in".to_owned()));
+        return Err(Oops::NotFound("no batch is out: it was already imported".to_owned()));
     };
     let (id, note) = (fields.get("id"), fields.get("note").trim());
     let at = usize::try_from(fields.number("at").unwrap_or(0)).unwrap_or(0);
     let trail = Trail::of(fields);
     let line = sheet.done().position(|(row, _)| row == id).and_then(|at| sheet.line(at));
-    let line = line.ok_or_else(|| Oops::NotFound(format!("{id} is not among the rows that you are asked")))?;
+    let line = line.ok_or_else(|| Oops::NotFound(format!("{id} is not one of your rows")))?;
     let (answer, note) = match fields.get("what") {
         "uncertain" => (String::new(), uncertain(note)),
         "clear" => (String::new(), String::new()),
@@ -263,7 +257,7 @@ fn answer(dashboard: &Dashboard, session: &Session, fields: &Fields) -> Result<A
         _ => (fields.get("answer").trim().to_owned(), note.to_owned()),
     };
     if fields.get("what").is_empty() && answer.is_empty() {
-        return Err(Oops::Bad("an answer is a class or a number; Skip goes on without one".to_owned()));
+        return Err(Oops::Bad("an answer is a class or a number; use Skip to go on without an answer".to_owned()));
     }
     if let Some(what) = sheet.fault(&dashboard.workspace, &answer)?.filter(|_| !answer.is_empty()) {
         return Err(Oops::Bad(format!("{} {what}", short_text(&answer, 60))));
@@ -275,7 +269,7 @@ fn answer(dashboard: &Dashboard, session: &Session, fields: &Fields) -> Result<A
     }))
 }
 
-/// The note of somebody who cannot tell.
+/// The note of an uncertain answer.
 fn uncertain(note: &str) -> String {
     match note {
         "" => UNCERTAIN.to_owned(),

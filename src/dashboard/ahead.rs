@@ -1,4 +1,4 @@
-//! Reading ahead: what pages count anew after each change is counted before somebody asks.
+//! Reading ahead: after each change, the counts of pages are updated before they are requested.
 //!
 //! It happens when the server starts, and when the loop has changed while somebody looks at pages. The thread does not step
 //! back behind others: a page that is asked for meanwhile waits for it.

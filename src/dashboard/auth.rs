@@ -1,4 +1,4 @@
-//! Who is at the page: tokens and what they allow, sessions, and the proof that a form is one of ours.
+//! Authentication: tokens and their roles, sessions, and the CSRF proof of a form.
 //!
 //! Tokens are kept as SHA-256 only. Of a session its digests are kept, in `runs/sessions.json`, so that it outlives a restart
 //! of the server: that of its random cookie, and that of the cookie with the token which opened it. Neither lets anybody in,
@@ -22,13 +22,13 @@ use crate::wording::person_key;
 const LASTS: SignedDuration = SignedDuration::from_hours(12);
 /// Most sessions at once; the oldest goes.
 const MAX_SESSIONS: usize = 1000;
-/// Wrong tokens within [`TRIES_WITHIN`] after which nobody is let in for a while.
+/// Wrong tokens within [`TRIES_WITHIN`] after which sign-in is blocked for a while.
 const MAX_TRIES: usize = 20;
 const TRIES_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 /// Longest name of a person.
 const MAX_NAME: usize = 80;
 
-/// What somebody may do; each right includes those before it.
+/// The rights of a person; each right includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
     /// Look.
@@ -96,13 +96,13 @@ impl People {
         self
     }
 
-    /// Whether nobody can sign in.
+    /// Whether sign-in is impossible.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Whether somebody of this name has a token of their own.
+    /// Whether this name has its own token.
     fn has(&self, name: &str) -> bool {
         let name = person_key(name);
         self.keys.iter().filter_map(|key| key.name.as_ref()).any(|own| person_key(own) == name)
@@ -122,7 +122,9 @@ fn parse_key(line: &str) -> Result<Key, String> {
         "viewer" => Right::View,
         "labeller" => Right::Label,
         "approver" => Right::Approve,
-        other => return Err(format!("the role {other:?} is not viewer, labeller or approver; write name:role:sha256")),
+        other => {
+            return Err(format!("the role {other:?} must be viewer, labeller or approver; write name:role:sha256"));
+        }
     };
     if name.is_empty() || name.chars().count() > MAX_NAME {
         return Err(format!("a name has 1 to {MAX_NAME} characters; write name:role:sha256"));
@@ -179,7 +181,7 @@ fn token_digest(cookie: &str, key: &Key) -> String {
     digest_of(&[b"token", cookie.as_bytes(), &key.digest])
 }
 
-/// Why somebody is not let in.
+/// Why a sign-in failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotIn {
     /// No such token.
@@ -188,7 +190,7 @@ pub(super) enum NotIn {
     NoName,
     /// The token is anybody's, and the name is that of somebody who has one of their own.
     NameTaken,
-    /// Too many wrong tokens lately.
+    /// Too many wrong tokens within the last minute.
     TooMany,
 }
 

@@ -1,4 +1,4 @@
-//! A verb that was run from a page: what it is, and how it ended.
+//! A job: a verb that was started from a page, and its result.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -51,17 +51,17 @@ impl Job {
     /// How it ended, in words.
     pub(super) fn state(&self) -> &'static str {
         if self.waits {
-            return "kept; it is done as soon as what runs has ended";
+            return "saved; it takes effect when the running job has ended";
         }
         match self.ended.as_ref().map(|ended| ended.status) {
             None => "running",
             Some(Some(0)) => "done",
-            Some(Some(1)) => "done; the answer was no",
+            Some(Some(1)) => "done: the answer is no",
             Some(Some(3)) => "cannot tell: too few rows or labels",
-            Some(Some(4)) => "waits for a person",
+            Some(Some(4)) => "waits for approval",
             Some(Some(_)) => "failed; nothing was changed",
             Some(None) if self.pid.is_none() => "did not start",
-            Some(None) => "stopped before its end",
+            Some(None) => "stopped before it finished",
         }
     }
 }

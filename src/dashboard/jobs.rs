@@ -145,8 +145,8 @@ impl Jobs {
             let note = match (&status, code) {
                 (Err(err), _) => err.to_string(),
                 (Ok(status), None) => format!(
-                    "It was stopped from outside ({status}). What it had finished by then stands in the audit chain, and \
-                     nothing is half done."
+                    "It was stopped from outside ({status}). The audit chain lists what it had finished; nothing is \
+                     half done."
                 ),
                 _ => String::new(),
             };
@@ -166,7 +166,7 @@ impl Jobs {
             match job {
                 Some(job) if job.waits || job.ended.is_some() || left.is_zero() => return Ok(job),
                 Some(_) => all = self.changed.wait_timeout(all, left).unwrap_or_else(PoisonError::into_inner).0,
-                None => return Err(NoJob::Io("the job is gone".to_owned())),
+                None => return Err(NoJob::Io("the job no longer exists".to_owned())),
             }
         }
     }
@@ -199,8 +199,8 @@ impl Jobs {
         let note = match left {
             Some(_) => String::new(),
             None => format!(
-                "It was stopped together with the server; this was seen when the server was started again, {}. What it had \
-                 finished by then stands in the audit chain, and nothing is half done.",
+                "It was stopped together with the server, and found at the restart, {}. The audit chain lists what \
+                 it had finished; nothing is half done.",
                 shell::when((self.clock)())
             ),
         };

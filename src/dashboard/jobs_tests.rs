@@ -121,10 +121,10 @@ fn what_ended_while_no_server_was_there_has_its_status() {
     while !next.unended().is_empty() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(10));
     }
-    assert_eq!(next.get(ended).unwrap().state(), "waits for a person");
+    assert_eq!(next.get(ended).unwrap().state(), "waits for approval");
     let killed = next.get(killed).unwrap();
-    assert_eq!(killed.state(), "stopped before its end");
-    assert!(killed.ended.unwrap().note.contains("started again, 2027-01-15 08:00 UTC"));
+    assert_eq!(killed.state(), "stopped before it finished");
+    assert!(killed.ended.unwrap().note.contains("at the restart, 2027-01-15 08:00 UTC"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What pages read again and again, kept until a file that it comes from is written anew.
+//! A cache of values that pages read often, valid until one of their files changes.
 
 use super::pages::feedback::Judged;
 use super::pages::versions::Facts;

@@ -1,4 +1,4 @@
-//! The pages that a team keeps open: what is in production, is it still good, what waits for a person.
+//! The web pages of a team: what is in production, its current performance, and open tasks.
 //!
 //! ```text
 //! GET  ─▶ web ─▶ pages ─▶ files of the loop ─▶ view model ─▶ template      nothing is written

@@ -1,4 +1,4 @@
-//! What stands around each page, and who sees it.
+//! The frame around each page: navigation, person and messages.
 
 use super::auth::{Right, Session};
 use super::web::{Fields, Oops, may};

@@ -1,4 +1,4 @@
-//! From requests to pages: who asks, whether the request is one of ours, and what every answer carries.
+//! From requests to pages: session, CSRF check, and the headers of every response.
 
 use super::auth::{NotIn, Right, Session};
 use super::shell::{SignIn, Viewer};
@@ -131,7 +131,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 /// What somebody without a session is told, by whether there was one.
 fn sign_in_first(headers: &HeaderMap) -> &'static str {
     match cookie(headers).is_some_and(|cookie| !cookie.is_empty()) {
-        true => "Your session has ended: 12 hours have passed, or the server was started anew with another token.",
+        true => "Your session has ended: 12 hours have passed, or the server was restarted with another token.",
         false => "",
     }
 }
@@ -170,7 +170,7 @@ async fn handle(State((dashboard, server)): State<(Arc<Dashboard>, Arc<App>)>, r
             let answer = on_page(dashboard, move |dashboard| {
                 let viewer = Viewer::new(session, parts.uri.path_and_query().map_or("/ui", |address| address.as_str()));
                 let fields = Fields::of(parts.uri.query().unwrap_or_default());
-                let fields = fields.ok_or_else(|| Oops::Bad("the address cannot be read".to_owned()));
+                let fields = fields.ok_or_else(|| Oops::Bad("the address is invalid".to_owned()));
                 fields
                     .and_then(|fields| pages::page(dashboard, &viewer, parts.uri.path(), &fields))
                     .unwrap_or_else(|oops| pages::trouble(dashboard, &viewer, &oops))
@@ -202,7 +202,7 @@ async fn post(
     let body = to_bytes(body, MAX_FORM).await.ok();
     let text = body.as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok());
     let Some((text, fields)) = text.and_then(|text| Some((text, Fields::of(text)?))) else {
-        return dressed(pages::problem(&Oops::Bad("the form is too long or cannot be read".to_owned())), None);
+        return dressed(pages::problem(&Oops::Bad("the form is too long or invalid".to_owned())), None);
     };
     if path == "/ui/sign-in" {
         return sign_in(dashboard, fields).await;
@@ -216,7 +216,7 @@ async fn post(
         return dressed(page.answer(StatusCode::UNAUTHORIZED), None);
     };
     if !session.made(fields.get("csrf")) {
-        let why = "the form is not one of this session; go back, load the page again and repeat";
+        let why = "the form belongs to another session; go back, reload the page and repeat";
         return dressed(pages::problem(&Oops::Forbidden(why.to_owned())), None);
     }
     if path == "/ui/sign-out" {
@@ -243,13 +243,13 @@ async fn post(
     dressed(answer.await, None)
 }
 
-/// Whether somebody may send the form at `path`.
+/// Whether the person may send the form at `path`.
 fn allowed(session: &Session, path: &str) -> Result<(), Oops> {
     let need = actions::right(path).ok_or_else(|| Oops::NotFound("there is no such form".to_owned()))?;
     match session.right < need {
         true => {
             let (has, needs) = (session.right.a_role(), need.a_role());
-            Err(Oops::Forbidden(format!("{} is {has}; this takes {needs}", session.name)))
+            Err(Oops::Forbidden(format!("{} has the role {has}; this needs {needs}", session.name)))
         }
         false => Ok(()),
     }
@@ -274,11 +274,9 @@ async fn sign_in(dashboard: Arc<Dashboard>, fields: Fields) -> Response<Body> {
             let page = on_page(dashboard, move |dashboard| entered(dashboard, &cookie, &fields));
             return dressed(page.await, Some(header));
         }
-        Ok(Err(NotIn::NameTaken)) => {
-            (StatusCode::BAD_REQUEST, "Somebody of this name has a token of their own: sign in with that one.")
-        }
-        Ok(Err(NotIn::WrongToken)) => (StatusCode::UNAUTHORIZED, "No such token."),
-        Ok(Err(NotIn::NoName)) => (StatusCode::BAD_REQUEST, "Say your name: it stands in the audit chain."),
+        Ok(Err(NotIn::NameTaken)) => (StatusCode::BAD_REQUEST, "This name has its own token: sign in with that token."),
+        Ok(Err(NotIn::WrongToken)) => (StatusCode::UNAUTHORIZED, "Wrong token."),
+        Ok(Err(NotIn::NoName)) => (StatusCode::BAD_REQUEST, "Enter your name: it is recorded in the audit chain."),
         Ok(Err(NotIn::TooMany)) => (StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens; try again in a minute."),
         Err(err) => return dressed(pages::problem(&Oops::Fault(err.to_string())), None),
     };
@@ -292,7 +290,7 @@ async fn sign_in(dashboard: Arc<Dashboard>, fields: Fields) -> Response<Body> {
     dressed(page.answer(said.0), None)
 }
 
-/// The form that somebody sent without a session: where to, and its fields.
+/// A form that was sent without a session: its path and its fields.
 fn kept_form(fields: &Fields) -> Option<(String, String)> {
     let kept = [fields.get("kept_path"), fields.get("kept")].map(str::to_owned).into();
     Some(kept).filter(|(path, _)| actions::right(path).is_some())
@@ -305,7 +303,8 @@ fn entered(dashboard: &Dashboard, cookie: &str, fields: &Fields) -> Answer {
     match (kept, dashboard.sessions.of(cookie, dashboard.now())) {
         (Some((path, fields)), Some(session)) => {
             let mut viewer = Viewer::new(Some(session), "/ui");
-            viewer.alert = Some("You are signed in. Nothing was sent yet: look it over, and send it again.".to_owned());
+            viewer.alert =
+                Some("You are signed in. Nothing was sent yet: check the form, and send it again.".to_owned());
             pages::again(dashboard, &viewer, StatusCode::OK, &path, &fields)
         }
         _ => Answer::Go(own_page(fields.get("next")).to_owned()),

@@ -1,4 +1,4 @@
-//! What `push` and `pull` say.
+//! The answers of `push` and `pull`.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What is looked at before anything is moved: the loop here, and what a place says of its own.
+//! Checks before anything is copied: of the local loop, and of the copy.
 
 use super::files::{self, CHAIN, Kind, kind};
 use super::{DepotError, Filed, Index, Moved, Place};
@@ -30,7 +30,7 @@ pub(super) fn sound(workspace: &Workspace, moved: impl Fn(&str) -> bool) -> Resu
             let more = found.different.len() - 1;
             let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
             Err(DepotError::Refused(format!(
-                "{} {}{more}; see `mlloop audit verify --deep`: nothing was moved",
+                "{} {}{more}; see `mlloop audit verify --deep`: nothing was copied",
                 first.file, first.what
             )))
         }
@@ -44,7 +44,7 @@ pub(super) fn names(place: &Place, index: &Index) -> Result<(), DepotError> {
     match wrong {
         None => Ok(()),
         Some((name, _)) => Err(DepotError::Refused(format!(
-            "{}: names {name:?}, which is no file of a copy; nothing was changed",
+            "{}: names {name:?}, which cannot be a file of a copy; nothing was changed",
             place.shown()
         ))),
     }
@@ -78,19 +78,19 @@ pub(super) fn held(place: &Place, index: &Index, chain: &Chain, reference: Optio
     let versions: BTreeSet<Version> = index.files.keys().filter_map(|name| of(name)).collect();
     for version in versions {
         if chain.maker_of(version)?.is_none() {
-            return refused(&version.to_string(), "was made by no line of its chain");
+            return refused(&version.to_string(), "is not recorded in its audit chain");
         }
         let sealed = chain.last_with(|entry| seals_of(entry, version))?;
         let Some((made, seals)) = sealed else { continue };
         let dir = format!("models/{version}/");
         for (name, file) in index.files.iter().filter(|(name, _)| of(name) == Some(version)) {
             if seals.get(name.strip_prefix(&dir).unwrap_or_default()) != Some(&file.sha256) {
-                return refused(name, &format!("is not what line {} of its chain stored", made.seq));
+                return refused(name, &format!("differs from what line {} of its audit chain recorded", made.seq));
             }
         }
         for name in seals.keys().map(|name| format!("{dir}{name}")) {
             if !index.files.contains_key(&name) {
-                return refused(&name, &format!("is missing; line {} of its chain stored it", made.seq));
+                return refused(&name, &format!("is missing; line {} of its audit chain recorded it", made.seq));
             }
         }
     }
@@ -102,7 +102,7 @@ pub(super) fn held(place: &Place, index: &Index, chain: &Chain, reference: Optio
     // Data, where the place has it.
     for (name, sha256) in recorded_data(chain, reference.unwrap_or_default())? {
         if index.files.get(&name).is_some_and(|file| file.sha256 != sha256) {
-            return refused(&name, "is not what its chain says");
+            return refused(&name, "differs from what its audit chain records");
         }
     }
     Ok(())
@@ -120,7 +120,7 @@ pub(super) fn reference_of(place: &Place, index: &Index) -> Result<Option<String
     let other = index.files.keys().find(|name| kind(name) == Some(Kind::Table) && Some(*name) != reference.as_ref());
     match other {
         None => Ok(reference),
-        Some(name) => Err(refused(format!("names {name:?}, which is no file of a copy"))),
+        Some(name) => Err(refused(format!("names {name:?}, which cannot be a file of a copy"))),
     }
 }
 

@@ -114,12 +114,12 @@ fn apart(place: &Place, here: &Chain, there: &Chain, common: usize) -> DepotErro
         })
     };
     let since = match common {
-        0 => "is another loop".to_owned(),
-        n => format!("and this loop went apart after line {n}"),
+        0 => "is a different loop".to_owned(),
+        n => format!("and this loop diverged after line {n}"),
     };
     DepotError::Refused(format!(
-        "{}: {since}: it ends with {}, this one with {}; nothing was changed. Pull it into a new directory (mlloop -C DIR \
-         pull {}), and make there what only this one has",
+        "{}: {since}: it ends with {}, this loop with {}; nothing was changed. Pull it into a new directory (mlloop \
+         -C DIR pull {}), and repeat there the changes that only this loop has",
         place.shown(),
         last(there),
         last(here),

@@ -52,7 +52,7 @@ impl Place {
         let dir = trimmed.strip_prefix("file://").unwrap_or(trimmed);
         if dir.contains("://") {
             return Err(DepotError::Refused(format!(
-                "{name}: is not s3://BUCKET/PREFIX, file:///DIRECTORY or a directory"
+                "{name}: must be s3://BUCKET/PREFIX, file:///DIRECTORY or a directory"
             )));
         }
         let dir = if dir.is_empty() { "/" } else { dir };
@@ -77,7 +77,7 @@ impl Place {
         let index: Result<Index, String> = serde_json::from_slice(&bytes).map_err(|err| err.to_string());
         let index = index.and_then(|index| known_format(index.format, 1).map(|()| index));
         let index = index
-            .map_err(|what| DepotError::Refused(format!("{}/{INDEX}: is not what push writes: {what}", self.shown)))?;
+            .map_err(|what| DepotError::Refused(format!("{}/{INDEX}: was not written by push: {what}", self.shown)))?;
         Ok(Some(Found { index, tag }))
     }
 
@@ -103,7 +103,7 @@ impl Place {
     pub(super) fn put_index(&self, index: &Index, before: Option<&Found>) -> Result<(), DepotError> {
         let other = || {
             DepotError::Refused(format!(
-                "{}: somebody else pushed at the same time; nothing there was changed: pull, and push again",
+                "{}: somebody else pushed at the same time; nothing was changed there: pull, then push again",
                 self.shown
             ))
         };
@@ -163,7 +163,7 @@ impl Place {
         io::copy(&mut source, &mut copy).at(from)?;
         copy.rewind().at(from)?;
         if digest::of(&copy).at(from)? != (file.bytes, file.sha256.clone()) {
-            return Err(DepotError::Refused(format!("{}: was changed while it was read; push again", from.display())));
+            return Err(DepotError::Refused(format!("{}: changed during the push; push again", from.display())));
         }
         copy.rewind().at(from)?;
         match &self.at {
@@ -187,17 +187,18 @@ impl Place {
         let shown = format!("{}/{OBJECTS}/{}", self.shown, file.sha256);
         let wrong = |what: &str| {
             DepotError::Refused(format!(
-                "{shown}: {what}; nothing was changed. `mlloop push --recheck` of a loop that has it mends the place"
+                "{shown}: {what}; nothing was changed. To repair the copy, run `mlloop push --recheck` in a loop \
+                 that has the file"
             ))
         };
         let mut from: Box<dyn Read> = match &self.at {
             At::Folder(dir) => {
                 let opened = atomic::open(object_path(dir, &file.sha256)).if_there().at(&shown)?;
-                Box::new(opened.ok_or_else(|| wrong("is not there"))?)
+                Box::new(opened.ok_or_else(|| wrong("is missing"))?)
             }
             At::Bucket(object) => match sibling(object, &file.sha256).open() {
                 Ok((_, bytes)) => Box::new(bytes),
-                Err(err) if err.why == Why::NotThere => return Err(wrong("is not there")),
+                Err(err) if err.why == Why::NotThere => return Err(wrong("is missing")),
                 Err(err) => return Err(err.into()),
             },
         };
@@ -209,7 +210,7 @@ impl Place {
         }
         match read.at(PathBuf::from(&shown))? {
             (bytes, _) if bytes < file.bytes => Err(wrong(&format!("has {bytes} of {} bytes", file.bytes))),
-            (_, sha256) if sha256 != file.sha256 => Err(wrong("has other bytes than its name says")),
+            (_, sha256) if sha256 != file.sha256 => Err(wrong("has contents that do not match its name")),
             _ => Ok(()),
         }
     }

@@ -39,7 +39,10 @@ pub fn pull(
     progress: Progress,
 ) -> Result<Pulled, DepotError> {
     let Some(found) = place.index()? else {
-        return Err(DepotError::Refused(format!("{}: has no loop: `mlloop push {0}` puts one there", place.shown())));
+        return Err(DepotError::Refused(format!(
+            "{}: contains no loop: `mlloop push {0}` puts one there",
+            place.shown()
+        )));
     };
     let there = found.index;
     names(place, &there)?;
@@ -138,8 +141,8 @@ impl Plan<'_> {
                     Since::Here => self.ours.push(name.clone()),
                     Since::Both if name == CONFIG_FILE && !self.request.force => {
                         return Err(DepotError::Refused(format!(
-                            "{CONFIG_FILE} was changed here and there; nothing was changed: --force takes that of the place, \
-                             and keeps the one that is here as {OURS}"
+                            "{CONFIG_FILE} was changed both here and in the copy; nothing was changed: --force takes \
+                             the one of the copy, and keeps yours as {OURS}"
                         )));
                     }
                     // A report that both made anew: the one that is here is of this loop's own rows.
@@ -173,8 +176,8 @@ impl Plan<'_> {
         match self.there.left_out.iter().find(is_here) {
             None => Ok(()),
             Some(name) => Err(DepotError::Refused(format!(
-                "{name} is here, and the place has none that goes with its chain; nothing was changed: `mlloop push --data` on \
-                 the other side, or pull into a new directory"
+                "{name} exists here, but the copy has none that matches its audit chain; nothing was changed: run \
+                 `mlloop push --data` on the other side, or pull into a new directory"
             ))),
         }
     }
@@ -248,7 +251,7 @@ fn settle(
         let copied = incoming.write_within(Path::new(name), file.mode, |out| {
             let (bytes, sha256) = digest::of(Tee { from: atomic::open(&from)?, to: out })?;
             let is_it = bytes == file.bytes && sha256 == file.sha256;
-            if is_it { Ok(()) } else { Err(io::Error::other("was changed while it was read")) }
+            if is_it { Ok(()) } else { Err(io::Error::other("changed while it was read")) }
         });
         copied.at(&from)?;
     }
@@ -273,7 +276,10 @@ fn grows(workspace: &Workspace, chain: &Chain, arrived: &Path) -> Result<(), Dep
     if let Some((bytes, sha256)) = feedback_seal(chain)?
         && files::read(arrived, bytes)?.is_none_or(|begun| (begun.bytes, begun.sha256) != (bytes, sha256))
     {
-        let what = format!("{FEEDBACK_FILE} of the place is not what its chain says; nothing was changed");
+        let what = format!(
+            "{FEEDBACK_FILE} of the copy differs from what its audit chain records; nothing was \
+                            changed"
+        );
         return Err(DepotError::Refused(what));
     }
     let path = workspace.path(FEEDBACK_FILE);
@@ -281,7 +287,8 @@ fn grows(workspace: &Workspace, chain: &Chain, arrived: &Path) -> Result<(), Dep
     match files::read(arrived, own.bytes)? {
         Some(begun) if begun.sha256 == own.sha256 => Ok(()),
         _ => Err(DepotError::Refused(format!(
-            "{}: has lines that the place does not; nothing was changed: `mlloop feedback` of anything records them here first",
+            "{}: has lines that the copy does not have; nothing was changed: run `mlloop feedback` here first, which \
+             records them",
             path.display()
         ))),
     }

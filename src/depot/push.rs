@@ -18,7 +18,7 @@ pub struct PushRequest {
     pub recheck: bool,
     /// Only say what would be done.
     pub dry_run: bool,
-    /// The present.
+    /// Current time, injected.
     pub now: Timestamp,
 }
 
@@ -34,7 +34,7 @@ pub fn push(
 ) -> Result<Pushed, DepotError> {
     workspace.config()?;
     if place.is(workspace.dir()) {
-        return Err(DepotError::Refused(format!("{}: is the loop itself", place.shown())));
+        return Err(DepotError::Refused(format!("{}: is the directory of the loop itself", place.shown())));
     }
     let lock = workspace.lock()?;
     let found = place.index()?;
@@ -43,7 +43,7 @@ pub fn push(
     let chain = sound(workspace, is_sent)?;
     let Some(head) = chain.entries.last().map(Entry::head) else {
         return Err(DepotError::Refused(
-            "there is nothing to push yet: `mlloop train` makes the first version".to_owned(),
+            "there is nothing to push yet: train the first version with `mlloop train`".to_owned(),
         ));
     };
     let new_lines = there.map_or(Ok(head.seq), |there| ahead(place, &chain, there))?;
@@ -98,7 +98,7 @@ fn ahead(place: &Place, chain: &Chain, there: &Index) -> Result<u64, DepotError>
     match compare(&chain.entries, &theirs.entries) {
         Standing::Apart(common) => Err(apart(place, chain, &theirs, common)),
         Standing::Behind(n) => Err(DepotError::Refused(format!(
-            "{}: has {n} {} more than this loop; nothing was changed. `mlloop pull {}` brings them, then push again",
+            "{}: has {n} {} more than this loop; nothing was changed. Run `mlloop pull {}`, then push again",
             place.shown(),
             if n == 1 { "change" } else { "changes" },
             place.shown()
@@ -145,8 +145,8 @@ fn list(
                 }
                 Since::Both if name == CONFIG_FILE => {
                     return Err(DepotError::Refused(format!(
-                        "{CONFIG_FILE} was changed here and there; nothing was changed: `mlloop pull --force` takes that of \
-                         the place, and keeps the one that is here as {OURS}"
+                        "{CONFIG_FILE} was changed both here and in the copy; nothing was changed: `mlloop pull \
+                         --force` takes the one of the copy, and keeps yours as {OURS}"
                     )));
                 }
                 _ => {}
@@ -200,7 +200,7 @@ fn send(
         let path = workspace.path(name);
         if !path.exists() {
             return Err(DepotError::Refused(format!(
-                "{}: lacks {name}, which is not here either; push from a loop that has it",
+                "{}: {name} is missing there and here; push from a loop that has it",
                 place.shown()
             )));
         }

@@ -207,8 +207,8 @@ fn rule(pair: &ColumnPair, settings: &DriftSettings) -> Rule {
 fn nothing_to_compare(pair: &ColumnPair) -> ColumnVerdict {
     let reason = match pair.n_rows() {
         (0, _) => "the reference has no rows",
-        (_, 0) => "nothing arrived",
-        _ => "it has one value on both sides",
+        (_, 0) => "the current table has no rows",
+        _ => "both tables have one and the same value",
     };
     ColumnVerdict::CannotTell { reason: reason.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Metrics that scores of classes alone promise, before any outcome is known: CBPE. Numbers have DLE,
+//! Metrics estimated from class scores alone, before any outcome is known: CBPE. Numbers have DLE,
 //! [`losses`](super::losses).
 //!
 //! Both assume that the outcome still depends on the columns as it did when the version was made. Then calibrated
@@ -20,9 +20,10 @@ use crate::stats::{moments, normal};
 use rand::Rng;
 
 /// What an estimate of classes cannot see.
-pub const CBPE_LIMIT: &str = "Estimated from the scores alone, as if outcomes still depended on the columns as in \
-    training: a changed mix of rows is tracked, concept drift is not seen (in a simulation .870 was estimated where the \
-    truth was .711). Only outcomes can show it.";
+pub const CBPE_LIMIT: &str = "Estimated from the scores alone, assuming that outcomes still depend on the columns as \
+                              in training. The estimate follows a changed mix of rows, but is blind to concept \
+                              drift: in a simulation it gave 0.870 where the truth was 0.711. Only labelled rows \
+                              reveal concept drift.";
 
 /// How often outcomes are drawn for the interval.
 const DRAWS: usize = 100;
@@ -52,7 +53,7 @@ pub enum EstimateError {
         value: f64,
     },
     /// Too few labelled rows to learn errors from.
-    #[error("{have} labelled rows are too few to learn where errors are large; {need} are needed")]
+    #[error("{have} labelled rows are too few to model the errors; {need} are needed")]
     TooFewRows {
         /// Labelled rows there are.
         have: usize,

@@ -1,4 +1,4 @@
-//! What is wrong with a table's form or content, whether or not its distributions moved.
+//! Problems in the form or content of a table, independent of drift.
 
 use super::pair::{ColumnPair, PairValues};
 use super::report::{Finding, FindingKind};
@@ -97,10 +97,10 @@ fn instants(pair: &ColumnPair) -> Option<Finding> {
     let later = horizon(pair).map_or(0, |horizon| later_than(current, horizon));
     let middle = pair.summaries.0.median?;
     let text = if later > 0 {
-        format!("{later} instants lie in the future; the latest is {}", date(last))
+        format!("{later} times are in the future; the latest is {}", date(last))
     } else if last < middle {
         let (first, last, middle) = (date(first), date(last), date(middle));
-        format!("rows of {first} to {last} lie before the middle of the reference, {middle}")
+        format!("rows from {first} to {last} are older than the middle of the reference, {middle}")
     } else {
         return None;
     };
@@ -123,12 +123,12 @@ fn shared_instants(pair: &ColumnPair, reference: &Sample, current: &Sample) -> O
     let spread = if is_sketch { share(most_before, reference) } else { share(before, reference) };
     let text = if share(most, current) >= SHARING.0 && spread <= SHARING.1 {
         let share = share(most, current) * 100.0;
-        format!("{share:.1} % of the rows have one and the same time, {}: is it that of an export?", instant(most_at))
+        format!("{share:.1} % of the rows have the same time, {}: is it the time of an export?", instant(most_at))
     } else if !is_sketch && share(now, current) >= SHARING.0 && spread <= SHARING.1 {
         let (now, before) = (share(now, current) * 100.0, share(before, reference) * 100.0);
         format!(
-            "{now:.1} % of the rows have a time that other rows have, in the reference {before:.1} %: did rows come twice, or \
-             were times cut?"
+            "{now:.1} % of the rows share their time with other rows, in the reference {before:.1} %: are rows \
+             duplicated, or were times truncated?"
         )
     } else {
         return None;
@@ -145,8 +145,8 @@ fn most_frequent(sample: &Sample) -> Option<(f64, u64)> {
     sample.values().iter().copied().zip(sample.counts().iter().copied()).max_by_key(|(_, count)| *count)
 }
 
-/// Where instants end: at the present, or where the reference looked ahead, as contracts that end and bills that are due do,
-/// as far ahead as it did. A hundredth of its rows is needed for that.
+/// The latest expected time: the current time, or later if at least 1 % of the reference's rows lie in the future (as
+/// contract ends and due dates do), by as much as theirs.
 pub(super) fn horizon(pair: &ColumnPair) -> Option<i64> {
     let PairValues::Time { reference, present, then, .. } = &pair.values else { return None };
     let present = (*present)?;
@@ -155,7 +155,7 @@ pub(super) fn horizon(pair: &ColumnPair) -> Option<i64> {
     Some(present.saturating_add(ahead.unwrap_or(0).max(0)))
 }
 
-/// How many instants lie more than a day after the present: clocks and time zones differ by less.
+/// How many instants are more than a day in the future: clocks and time zones differ by less.
 pub(super) fn later_than(current: &Sample, present: i64) -> u64 {
     let tomorrow = present.saturating_add(DAY_MICROS) as f64;
     let end = current.values().partition_point(|at| *at <= tomorrow);

@@ -1,4 +1,4 @@
-//! When a change is large, beside being sure.
+//! When a change is large, in addition to significant.
 
 use super::settings::DriftSettings;
 use crate::stats::{psi, shares};

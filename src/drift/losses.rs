@@ -1,4 +1,4 @@
-//! Direct loss estimation: how large a version's errors are on rows whose outcome nobody knows yet.
+//! Direct loss estimation: how large a version's errors are on rows without labels.
 //!
 //! From rows with outcomes y that the version never learned from, boosted trees learn |y − ŷ| and (y − ŷ)² by the
 //! version's features and its prediction ŷ. Their answers on other rows, at least 0, are averaged: MAE = mean of the
@@ -18,9 +18,10 @@ use crate::stats::moments;
 use crate::table::Table;
 
 /// What an estimate of numbers cannot see.
-pub const DLE_LIMIT: &str = "Estimated from how large errors were on labelled rows like these, as if outcomes still \
-    depended on the columns as they did there: a changed mix of rows is tracked as far as labelled rows reach, concept \
-    drift is not seen. Only outcomes can show it.";
+pub const DLE_LIMIT: &str = "Estimated from the errors on similar labelled rows, assuming that outcomes still depend \
+                             on the columns as they did there. The estimate follows a changed mix of rows where \
+                             labelled rows are similar, but is blind to concept drift. Only labelled rows reveal \
+                             concept drift.";
 
 /// Fewer labelled rows than this do not say where errors are large.
 pub const MIN_LABELLED_ROWS: usize = 100;
@@ -76,8 +77,7 @@ impl Losses {
         (unit, seed): (f64, u64),
     ) -> Result<Self, EstimateError> {
         if y.len() != predictions.len() || y.iter().any(|y| !y.is_finite()) {
-            let text =
-                format!("{} labelled rows need as many known outcomes; {} were given", predictions.len(), y.len());
+            let text = format!("{} labelled rows need as many outcomes; {} were given", predictions.len(), y.len());
             return Err(EstimateError::Outcomes(text));
         }
         if y.len() < MIN_LABELLED_ROWS {
@@ -87,7 +87,7 @@ impl Losses {
         let absolute: Vec<f32> = errors().map(|error| error.abs() as f32).collect();
         let squared: Vec<f32> = errors().map(|error| (error * error) as f32).collect();
         if squared.iter().any(|error| !error.is_finite()) {
-            let text = "errors are so large that their squares cannot be learned: give the target in larger units";
+            let text = "errors are too large to square: give the target in larger units";
             return Err(EstimateError::Outcomes(text.to_owned()));
         }
         let params = error_params().check(Task::Regression)?.with_seed(seed);

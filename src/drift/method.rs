@@ -203,7 +203,7 @@ impl Method {
     /// What is no number is no answer.
     fn told(self, found: Measured) -> Result<Measured, Cannot> {
         match self.score(&found).is_nan() {
-            true => Err(Cannot::because("the values are too large or too alike to be measured")),
+            true => Err(Cannot::because("the values are too large, or vary too little, for this method")),
             false => Ok(found),
         }
     }
@@ -264,7 +264,7 @@ impl fmt::Display for Method {
 
 /// A name that no method has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no method is called {0:?}{there}", there = instead(.0, Method::ALL.map(Method::name)))]
+#[error("unknown method {0:?}{there}", there = instead(.0, Method::ALL.map(Method::name)))]
 pub struct UnknownMethod(pub String);
 
 impl FromStr for Method {

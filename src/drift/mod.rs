@@ -1,4 +1,4 @@
-//! What arrived against what production was trained on: is there a reason to retrain?
+//! The current table against the training table of production: is there a reason to retrain?
 
 #[cfg(test)]
 mod clusters_tests;

@@ -37,7 +37,7 @@ const FOLDS: usize = 5;
 /// row that so large a part of a side is equal to, as one in this number.
 const COPIES: usize = 20;
 
-/// Why nobody can say whether a classifier tells the tables apart.
+/// Why no classifier can be trained to distinguish the tables.
 #[derive(Debug, thiserror::Error)]
 pub enum MultivariateError {
     /// A side is too short.
@@ -52,7 +52,8 @@ pub enum MultivariateError {
     },
     /// A side is about too few things.
     #[error(
-        "the rows of the {side} table are about {have} different things; at least {MIN_ENTITIES} are needed to tell two tables apart"
+        "the rows of the {side} table belong to {have} entities; at least {MIN_ENTITIES} are needed to tell two \
+         tables apart"
     )]
     TooFewEntities {
         /// `reference` or `current`.

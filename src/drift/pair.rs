@@ -65,7 +65,7 @@ pub enum PairValues {
         current: Sample,
         /// How those of either side spread over the calendar, where both profiles say so.
         calendars: Option<Box<[Calendar; 2]>>,
-        /// Later ones have not happened yet; `None` when the present is not known.
+        /// Later ones have not happened yet; `None` when the current time is not known.
         present: Option<i64>,
         /// When the reference was known: instants after it had not happened then.
         then: Option<i64>,

@@ -1,4 +1,4 @@
-//! Metrics on rows whose outcome is known, beside those of the gate.
+//! Metrics on labelled rows, compared with those of the gate.
 
 use super::report::{MetricChange, Performance};
 use crate::pipeline::{Pipeline, Scores};

@@ -79,7 +79,7 @@ pub fn probes(pair: &ColumnPair) -> Result<Vec<Probe>, Cannot> {
         PairValues::Time { current, calendars, .. } => {
             let parts = calendars.as_ref().map_or(Vec::new(), |sides| calendar(pair, sides));
             let mut parts = parts.into_iter();
-            let first = parts.next().ok_or_else(|| Cannot::because("no part of the calendar stands on both sides"));
+            let first = parts.next().ok_or_else(|| Cannot::because("the two tables share no part of the calendar"));
             (first, parts.chain(instants(pair, current, horizon(pair))).collect())
         }
     };

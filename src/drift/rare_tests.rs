@@ -276,7 +276,7 @@ fn few_rows_show_a_drift_where_the_test_is_exact() {
     assert_eq!((share.n_drifted, share.n_stable, share.n_unknown), (1, 0, 29));
     assert_eq!(
         (share.column_share, share.counted().as_str()),
-        (Some(1.0 / 30.0), "1 column drifted and 29 cannot be judged")
+        (Some(1.0 / 30.0), "1 column drifted, 29 cannot be judged")
     );
 }
 

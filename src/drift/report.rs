@@ -1,4 +1,4 @@
-//! What `monitor` found: the form of `reports/drift_report.json`, and what its pages are drawn from.
+//! The drift report of `monitor`: the format of `reports/drift_report.json`, and the input of its pages.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ pub struct DriftReport {
     pub version: Option<String>,
     /// What was compared with.
     pub reference: Side,
-    /// What arrived.
+    /// The current table.
     pub current: Side,
     /// The answer.
     pub verdict: Verdict,
@@ -115,7 +115,7 @@ pub struct DriftShare {
     pub n_drifted: u64,
     /// Columns that did not.
     pub n_stable: u64,
-    /// Columns that nobody can tell of.
+    /// Columns that cannot be judged.
     pub n_unknown: u64,
     /// The share that is held to the threshold: by columns, or by what they weigh; `None` when none could be judged.
     pub share: Option<f64>,
@@ -138,7 +138,7 @@ impl DriftShare {
         match (self.n_stable, self.n_unknown) {
             (0, 1..) if drifted > 0 => {
                 let s = if drifted == 1 { "" } else { "s" };
-                format!("{drifted} column{s} drifted and {} cannot be judged", self.n_unknown)
+                format!("{drifted} column{s} drifted, {} cannot be judged", self.n_unknown)
             }
             _ => format!("{drifted} of {judged} columns drifted"),
         }
@@ -475,7 +475,7 @@ pub struct Chunk {
     pub columns: Vec<ChunkColumn>,
 }
 
-/// What arrived against what production was trained on.
+/// The current table against the training table of production.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AgainstTraining {
@@ -495,6 +495,6 @@ pub struct ChunkColumn {
     pub name: String,
     /// The statistic of the column's method.
     pub statistic: Option<f64>,
-    /// Whether it drifted; `None` when nobody can tell.
+    /// Whether it drifted; `None` if it cannot be judged.
     pub drifted: Option<bool>,
 }

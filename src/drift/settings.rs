@@ -23,7 +23,7 @@ pub enum Preset {
 /// A limit that can be switched off with `false`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged, expecting = "a number, or false to switch the trigger off")]
+#[serde(untagged, expecting = "a number, or false to turn the trigger off")]
 pub enum Limit {
     /// Fires at this value.
     At(f64),
@@ -57,7 +57,7 @@ pub enum Count {
 /// When a metric counts as dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged, expecting = "\"sure\", a number, or false to switch the trigger off")]
+#[serde(untagged, expecting = "\"sure\", a number, or false to turn the trigger off")]
 pub enum DropLimit {
     /// Once it is sure, however often one looks.
     Sure(Sure),
@@ -263,7 +263,7 @@ impl DriftSettings {
         if let Some(column) = self.watch.iter().find(|c| !matches!(c.kind, Kind::Number | Kind::Category | Kind::Time))
         {
             return Err(format!(
-                "[monitor.watch] {:?} = {:?}: number, category and time can be watched",
+                "[monitor.watch] {:?} = {:?}: the kind must be number, category or time",
                 column.name,
                 column.kind.name()
             ));
@@ -301,7 +301,7 @@ impl DriftSettings {
         for (name, limit) in limits {
             match limit {
                 Limit::Off(true) => {
-                    return Err(format!("[monitor.triggers] {name} takes a number, or false to switch it off"));
+                    return Err(format!("[monitor.triggers] {name} must be a number, or false to turn it off"));
                 }
                 Limit::At(value) if !(value.is_finite() && value >= 0.0) => {
                     return Err(format!("[monitor.triggers] {name} = {value} must be a number of at least 0"));

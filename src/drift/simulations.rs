@@ -1,4 +1,4 @@
-//! What the default rule promises, by simulation: quiet when nothing happens, awake when something does.
+//! Error rates of the default rule, by simulation: few alarms without drift, detection with drift.
 
 use super::report::{ColumnReport, ColumnVerdict, DriftShare, Summary};
 use super::triggers::{Evidence, Volume, triggers};

@@ -1,4 +1,4 @@
-//! Reasons to retrain, each with what was measured, what it was held to, and whether it fired.
+//! Triggers: reasons to retrain, each with its value, its threshold, and whether it fired.
 
 use super::report::{
     ColumnReport, ColumnVerdict, DriftShare, LossAlarm, MetricChange, Multivariate, Performance, Trigger,
@@ -24,7 +24,7 @@ pub struct Evidence<'a> {
     pub volume: Option<Volume>,
     /// Rows with labels from people that no version has learned from; `None` where nothing can be learned.
     pub n_feedback: Option<u64>,
-    /// What people said of predictions of the version.
+    /// Human feedback on predictions of the version.
     pub judged: Option<Judged>,
     /// Metrics on rows whose outcome is known.
     pub performance: Option<&'a Performance>,
@@ -133,7 +133,7 @@ fn drift_share(evidence: &Evidence, on: bool) -> Trigger {
     let value = share.deciding();
     let text = match value {
         Some(_) if !share.weighted => share.counted(),
-        Some(value) => format!("{:.0} % of what the model looks at drifted", value * 100.0),
+        Some(value) => format!("columns with {:.0} % of the model's importance drifted", value * 100.0),
         None => "no column could be judged".to_owned(),
     };
     let fired = value.is_some_and(|v| v >= share.threshold);
@@ -150,7 +150,7 @@ fn psi(evidence: &Evidence, limit: Limit) -> Trigger {
     let fired = worst.zip(limit.at()).is_some_and(|((_, psi), limit)| psi > limit);
     let text = match worst {
         Some((column, psi)) => format!("the PSI of {} is {}", column.name, four(psi)),
-        None => "no drifted column has a PSI above what chance explains".to_owned(),
+        None => "no drifted column has a PSI above its critical value".to_owned(),
     };
     trigger("psi", worst.map(|(_, psi)| psi), limit.at(), fired, text)
 }
@@ -188,17 +188,18 @@ fn multivariate(evidence: &Evidence, on: bool) -> Trigger {
         Some(found) if found.drifted => {
             let by: Vec<&str> = found.columns.iter().take(3).map(|(name, _)| name.as_str()).collect();
             format!(
-                "a classifier tells the rows from the reference (ROC-AUC {:.4}) by {}",
+                "a classifier tells the rows from the reference (ROC-AUC {:.4}), mainly by {}",
                 found.roc_auc,
                 by.join(", ")
             )
         }
         Some(found) if found.is_open() => format!(
-            "it cannot be told whether a classifier tells the rows from the reference (ROC-AUC {:.4}, 95 % interval {:.4} to {:.4})",
+            "inconclusive: a classifier may or may not tell the rows from the reference (ROC-AUC {:.4}, 95 % \
+             interval {:.4} to {:.4})",
             found.roc_auc, found.lower, found.upper
         ),
         Some(found) => format!("a classifier does not tell the rows from the reference (ROC-AUC {:.4})", found.roc_auc),
-        None => "no classifier was asked; --multivariate asks one".to_owned(),
+        None => "no classifier was trained; --multivariate trains one".to_owned(),
     };
     let threshold = found.map_or(super::multivariate::THRESHOLD, |found| found.threshold);
     trigger("multivariate", found.map(|f| f.lower), on.then_some(threshold), found.is_some_and(|f| f.drifted), text)
@@ -207,15 +208,15 @@ fn multivariate(evidence: &Evidence, on: bool) -> Trigger {
 /// A column that came to hold another type is no drift that could be measured: it is a reason of its own.
 fn schema(evidence: &Evidence, on: bool) -> Trigger {
     let n = evidence.unfit.len();
-    let text = if n == 0 { "every column is of its type".to_owned() } else { evidence.unfit.join("; ") };
+    let text = if n == 0 { "every column has its type".to_owned() } else { evidence.unfit.join("; ") };
     trigger("schema", Some(n as f64), on.then_some(1.0), n > 0, text)
 }
 
 fn new_rows(volume: Volume, limit: Limit) -> Trigger {
     let (value, text) = match volume {
-        Volume::Labelled(n) => (Some(n), format!("{n} labelled rows are new")),
-        Volume::All(n) => (Some(n), format!("{n} rows arrived")),
-        Volume::NoVersion => (None, "no version is in production, so nothing tells what is new".to_owned()),
+        Volume::Labelled(n) => (Some(n), format!("{n} new labelled rows")),
+        Volume::All(n) => (Some(n), format!("{n} new rows")),
+        Volume::NoVersion => (None, "no version is in production, so new rows cannot be counted".to_owned()),
     };
     let value = value.map(|n| n as f64);
     let fired = value.zip(limit.at()).is_some_and(|(value, limit)| value >= limit);
@@ -226,17 +227,17 @@ fn unused_feedback(evidence: &Evidence, limit: Limit) -> Trigger {
     let value = evidence.n_feedback.map(|n| n as f64);
     let fired = value.zip(limit.at()).is_some_and(|(value, limit)| value >= limit);
     let text = match evidence.n_feedback {
-        Some(n) => format!("{n} rows have labels from people that no version has learned from"),
-        None => "no version is in production, so nothing tells what is new".to_owned(),
+        Some(n) => format!("{n} rows have new human labels that no version has learned from"),
+        None => "no version is in production, so new rows cannot be counted".to_owned(),
     };
     trigger("unused_feedback", value, limit.at(), fired, text)
 }
 
-/// What people said of single predictions counts first, when they said enough; then rows whose outcome is known.
+/// Human feedback on predictions is used first, if there is enough of it; otherwise labelled rows.
 ///
-/// A version that was no better at the gate is no worse now, and few outcomes are below any line by chance. So it fires
-/// below the line when accuracy is also surely below the lower end of the gate's interval (without a gate, below the
-/// line): an e-value of 1 ∕ [`ACCURACY_ALPHA`], which however many looks reach by chance that seldom.
+/// A version with this accuracy at the gate is not worse now, and a small sample can fall below any threshold by chance.
+/// So the trigger fires below the threshold only if accuracy is also significantly below the lower end of the gate's
+/// interval (without a gate, below the threshold): an e-value of 1 ∕ [`ACCURACY_ALPHA`], valid for any number of looks.
 fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
     let judged = evidence.judged.filter(|judged| judged.n_effective >= MIN_OUTCOMES as f64);
     // Rows of uneven weight say as much as fewer that weigh the same.
@@ -251,31 +252,28 @@ fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
     };
     let fired = known.zip(limit.at()).is_some_and(|((n, value), limit)| is_below(n, value, limit));
     let text = match (known, judged) {
-        (None, _) => nothing_known(evidence, "no outcome of a class is known"),
+        (None, _) => nothing_known(evidence, "no labelled rows with a class"),
         (Some((_, value)), Some(Judged { n, .. })) => {
-            format!("people found {:.1} % of {n} predictions right", value * 100.0)
+            format!("accuracy {:.1} % on {n} predictions that people checked", value * 100.0)
         }
         (Some((n, _)), None) if n < MIN_OUTCOMES && uneven => {
-            format!("what is known says as much as {n} independent outcomes; {MIN_OUTCOMES} are needed")
+            format!("the labelled rows are worth {n} independent rows; {MIN_OUTCOMES} are needed")
         }
-        (Some((n, _)), None) if n < MIN_OUTCOMES => format!("{n} outcomes are known; {MIN_OUTCOMES} are needed"),
+        (Some((n, _)), None) if n < MIN_OUTCOMES => format!("{n} labelled rows; {MIN_OUTCOMES} are needed"),
         (Some((n, value)), None) if uneven => {
-            format!("{:.1} % of outcomes were predicted, which say as much as {n} independent ones", value * 100.0)
+            format!("accuracy {:.1} % on labelled rows worth {n} independent rows", value * 100.0)
         }
-        (Some((n, value)), None) => format!("{:.1} % of {n} known outcomes were predicted", value * 100.0),
+        (Some((n, value)), None) => format!("accuracy {:.1} % on {n} labelled rows", value * 100.0),
     };
     trigger("recent_accuracy", known.map(|(_, value)| value), limit.at(), fired, text)
 }
 
-/// Fires when production surely loses more than its gate allows: see [`LossAlarm`].
+/// Fires when production is shown to lose more than its gate allows: see [`LossAlarm`].
 fn loss_alarm(evidence: &Evidence) -> Trigger {
     let Some(alarm) = evidence.alarm else {
-        let none = "no outcome is known, or the gate says nothing of the loss";
-        let text = if evidence.performance.is_none() {
-            nothing_known(evidence, "no outcome is known")
-        } else {
-            none.to_owned()
-        };
+        let none = "no labelled rows, or the gate has no loss to compare with";
+        let text =
+            if evidence.performance.is_none() { nothing_known(evidence, "no labelled rows") } else { none.to_owned() };
         return trigger("metric_drop", None, None, false, text);
     };
     let LossAlarm { loss, n, mean, limit, evidence, needed, fired, since, .. } = alarm;
@@ -283,13 +281,13 @@ fn loss_alarm(evidence: &Evidence) -> Trigger {
     let evidence_told = if *evidence > 1e6 { "above 1000000".to_owned() } else { format!("{evidence:.1}") };
     let text = match since {
         Some(since) => format!(
-            "the loss ({loss}) became surely more than the {limit:.4} that the gate allows (evidence {evidence_told}, {needed:.0} \
-             is needed): it is {:.4} on the {} outcomes since then, {mean:.4} on all {n}",
+            "the loss ({loss}) is shown to exceed the {limit:.4} that the gate allows (evidence {evidence_told}, \
+             needed {needed:.0}): since the change it is {:.4} on {} labelled rows, {mean:.4} on all {n}",
             since.mean, since.n
         ),
         None => format!(
-            "the loss ({loss}) on {n} outcomes is {mean:.4}, not shown to be more than the {limit:.4} that the gate allows: \
-             evidence {evidence_told}, {needed:.0} is needed"
+            "the loss ({loss}) on {n} labelled rows is {mean:.4}, not shown to exceed the {limit:.4} that the gate \
+             allows (evidence {evidence_told}, needed {needed:.0})"
         ),
     };
     trigger("metric_drop", Some(*evidence), Some(*needed), *fired, text)
@@ -300,7 +298,7 @@ fn metric_drop(evidence: &Evidence, limit: Limit) -> Trigger {
     let change =
         evidence.performance.zip(evidence.primary).and_then(|(p, primary)| Some((primary, metric(p, primary)?)));
     let Some((primary, change, gate)) = change.and_then(|(m, change)| Some((m, change, change.gate?))) else {
-        return trigger("metric_drop", None, limit.at(), false, nothing_known(evidence, "no outcome is known"));
+        return trigger("metric_drop", None, limit.at(), false, nothing_known(evidence, "no labelled rows"));
     };
     let loss = match primary.direction() {
         Direction::Higher => gate - change.value,
@@ -311,7 +309,7 @@ fn metric_drop(evidence: &Evidence, limit: Limit) -> Trigger {
         Direction::Lower => low > gate,
     });
     let fired = beyond_noise && limit.at().is_some_and(|limit| loss > limit);
-    let text = format!("{} is {:.4}, at the gate it was {gate:.4}", primary.name(), change.value);
+    let text = format!("{} is {:.4}; at the gate it was {gate:.4}", primary.name(), change.value);
     trigger("metric_drop", Some(loss), limit.at(), fired, text)
 }
 
@@ -333,7 +331,7 @@ fn age(evidence: &Evidence, limit: Limit) -> Trigger {
 }
 
 fn force(evidence: &Evidence) -> Trigger {
-    let text = if evidence.force { "a person asked for it" } else { "nobody asked for it" };
+    let text = if evidence.force { "requested by hand (--force)" } else { "not requested by hand" };
     Trigger {
         name: "force".to_owned(),
         value: Some(f64::from(u8::from(evidence.force))),

@@ -64,12 +64,12 @@ pub fn verdict(
     let (retrain, sentence) = match (fired.is_empty(), judged) {
         (false, _) if by_volume => {
             let drift = match (judged, share.n_drifted) {
-                (0, _) => "Drift cannot be told.".to_owned(),
+                (0, _) => "Drift cannot be judged.".to_owned(),
                 (_, 0) if target_drifted => "No column drifted, but the target did.".to_owned(),
                 (_, 0) => "No drift.".to_owned(),
-                _ => format!("{}, which alone is no reason to retrain.", share.counted()),
+                _ => format!("{}, which by itself is not a reason to retrain.", share.counted()),
             };
-            (Answer::Yes, format!("{drift} {}: a reason to retrain.", fired.join("; ")))
+            (Answer::Yes, format!("{drift} {}: enough to retrain.", fired.join("; ")))
         }
         (false, _) => (Answer::Yes, format!("Retrain: {}.", fired.join("; "))),
         (true, 0) => (Answer::CannotTell, cannot_tell(columns, n_rows, n_left_out)),
@@ -91,13 +91,13 @@ fn cannot_tell(columns: &[ColumnReport], n_rows: u64, n_left_out: u64) -> String
     let worth = few.filter_map(|c| c.worth).map(|(n, m)| n.min(m)).min();
     match (n_rows, need.max()) {
         (_, Some(need)) if n_rows >= need && worth.is_some_and(|worth| worth < need) => format!(
-            "Cannot tell: {n_rows} rows arrived, and since rows about the same thing are alike, they or those of the reference are \
-             worth {} independent ones; {need} are needed.",
+            "Cannot tell: {n_rows} rows arrived, but rows of one entity are alike: one of the tables is worth only \
+             {} independent rows; {need} are needed.",
             worth.unwrap_or_default()
         ),
-        (0, _) if n_left_out > 0 => format!("Cannot tell: all {n_left_out} rows that arrived were left out."),
-        (0, _) => "Cannot tell: nothing arrived.".to_owned(),
-        (_, Some(need)) => format!("Cannot tell: {n_rows} rows arrived, {need} are needed on either side."),
+        (0, _) if n_left_out > 0 => format!("Cannot tell: all {n_left_out} rows of the current table were left out."),
+        (0, _) => "Cannot tell: the current table has no rows.".to_owned(),
+        (_, Some(need)) => format!("Cannot tell: {n_rows} rows arrived; {need} are needed in each table."),
         _ => "Cannot tell: no column could be judged.".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! Rows about the same thing, counted as what they are worth.
+//! Rows of the same entity, counted by their effective number.
 
 use crate::profile::Design;
 

@@ -1,4 +1,4 @@
-//! Rows that are the same.
+//! Duplicate rows.
 
 use std::collections::HashMap;
 

@@ -194,15 +194,15 @@ impl Encoder {
                     || e.clip.is_some_and(|(low, high)| low > high)
                     || e.scale.is_some_and(|(_, sd)| sd <= 0.0)
                 {
-                    return damaged("a bound, a filling or a scale is not a proper number");
+                    return damaged("a bound, a fill value or a scale is not a finite number");
                 }
             }
             Self::OneHot(e) => {
                 if !e.hot.is_sorted_by(|a, b| a < b) || e.hot.iter().any(|&h| h as usize >= e.levels.len()) {
-                    return damaged("a feature of a level that is not there");
+                    return damaged("a feature refers to a level that does not exist");
                 }
                 if e.unseen.len() != self.n_features() || e.unseen.iter().any(|v| !v.is_finite()) {
-                    return damaged("the features of unseen levels do not fit");
+                    return damaged("the features of unseen levels do not match");
                 }
             }
             Self::TargetStatistic(e) => {
@@ -215,7 +215,7 @@ impl Encoder {
             }
             Self::Codes(e) => {
                 if e.levels.len() != e.codes.len() || e.codes.iter().any(|code| !code.is_finite()) {
-                    return damaged("levels and codes do not fit");
+                    return damaged("levels and codes do not match");
                 }
             }
             // A text's is checked as it is read.

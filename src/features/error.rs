@@ -1,4 +1,4 @@
-//! What can be wrong between a table and a matrix.
+//! Errors between a table and a matrix.
 
 use crate::table::Kind;
 
@@ -14,7 +14,7 @@ pub enum FeatureError {
         columns: Vec<String>,
     },
     /// A column that holds something else than what was learned from.
-    #[error("column {column:?} holds {found}, where training had {}; see its kind in the schema", plural(*.expected))]
+    #[error("column {column:?} contains {found}, but training had {}; see its kind in the schema", plural(*.expected))]
     Kind {
         /// The column's name.
         column: String,
@@ -24,7 +24,7 @@ pub enum FeatureError {
         found: &'static str,
     },
     /// A label that is none of the classes.
-    #[error("column {column:?}, row {row}: {value:?} is none of the classes {}", list(.classes))]
+    #[error("column {column:?}, row {row}: {value:?} is not one of the classes {}", list(.classes))]
     Label {
         /// The target's name.
         column: String,
@@ -66,14 +66,15 @@ pub enum FeatureError {
         what: String,
     },
     /// Rows without the values of their windows.
-    #[error("{window}: it looks back on earlier rows, which are not known here")]
+    #[error("{window}: it needs earlier rows, which are not available here")]
     NoPast {
         /// The feature and its expression.
         window: String,
     },
     /// No column is left to learn from.
     #[error(
-        "no column is left to learn from: ids, texts of single words, constant columns, dropped columns and the target are left out"
+        "no column is left to learn from. These are left out: ids, texts of single words, constant columns, dropped \
+         columns and the target"
     )]
     NoFeatures,
     /// Arguments whose lengths disagree.
@@ -124,7 +125,7 @@ fn plural(kind: Kind) -> &'static str {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// It is of another kind than the column was in training.
-    #[error("is of another kind than in training")]
+    #[error("does not have the kind that it had in training")]
     Kind,
     /// The rule for this column is `negative = "error"`.
     #[error("is negative, and the rule for this column is negative = \"error\"")]

@@ -1,4 +1,4 @@
-//! Columns that know the answer.
+//! Columns that reveal the target (target leakage).
 //!
 //! A column that alone nearly gives the target away was usually written after the fact (a refund date beside "churned",
 //! the two parts of a sum beside the sum). The model would be excellent in tests and useless in use.
@@ -89,30 +89,30 @@ impl fmt::Display for Leak {
         let names = self.columns.iter().map(|c| format!("{c:?}")).collect::<Vec<_>>().join(" and ");
         match &self.how {
             How::Equal => write!(f, "column {names} equals the target"),
-            How::Formula(formula) => write!(f, "columns {names} make up the target: it equals {formula}"),
+            How::Formula(formula) => write!(f, "the target is computed from the columns {names}: it equals {formula}"),
             How::Separates(auc) => write!(f, "column {names} alone separates the target (ROC-AUC {auc:.3})"),
             How::SeparatesClass(class, auc) => {
-                write!(f, "column {names} alone tells the class {class:?} from the others (ROC-AUC {auc:.3})")
+                write!(f, "column {names} alone separates the class {class:?} from the others (ROC-AUC {auc:.3})")
             }
             How::SeparatesClasses(classes) => {
                 let named: Vec<String> = classes.iter().map(|class| format!("{class:?}")).collect();
-                write!(f, "column {names} alone tells the classes {} from the others", named.join(", "))
+                write!(f, "column {names} alone separates the classes {} from the others", named.join(", "))
             }
-            How::NextRow => write!(f, "column {names} holds the target of the next row"),
+            How::NextRow => write!(f, "column {names} contains the target of the next row"),
             How::Sorts(share) => write!(
                 f,
-                "column {names} sorts the target into ranges that hardly overlap ({:.1} % of the pairs of rows)",
+                "column {names} alone orders the rows almost as the target does ({:.1} % of the pairs of rows)",
                 100.0 * share
             ),
             How::FilledFor(class, rows) => {
-                write!(f, "column {names} is filled in for the class {class:?} only ({rows} rows)")
+                write!(f, "column {names} has a value only in rows of the class {class:?} ({rows} rows)")
             }
             How::EmptyFor(class, rows) => {
-                write!(f, "column {names} is empty for the class {class:?} only ({rows} rows)")
+                write!(f, "column {names} is empty only in rows of the class {class:?} ({rows} rows)")
             }
             How::Explains(r2) => write!(f, "column {names} alone explains {:.1} % of the target", 100.0 * r2),
         }?;
-        f.write_str("; is it known when a prediction is wanted?")
+        f.write_str("; is it available at prediction time?")
     }
 }
 

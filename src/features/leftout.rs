@@ -54,8 +54,8 @@ fn why(column: &Column) -> Option<String> {
     };
     let name = &column.name;
     Some(format!(
-        "column {name:?} is left out: {what}, {distinct} distinct in {n} rows, so they name rows \
-         ([features.columns.{name:?}] keeps it; [split] by = \"column\" with it keeps its rows on one side)"
+        "column {name:?} is left out: {what}, {distinct} distinct in {n} rows, so they look like ids (to use it, add \
+         [features.columns.{name:?}]; to keep its rows on one side of the split, use [split] by = \"column\")"
     ))
 }
 

@@ -108,13 +108,13 @@ impl FeatureOptions {
         let error = |what| Err(FeatureError::Option { what });
         for (name, value) in [("clip_factor", self.clip_factor), ("smoothing", self.smoothing.unwrap_or(0.0))] {
             if !value.is_finite() || value < 0.0 {
-                return error(format!("{name} = {value} is not a finite number of at least 0"));
+                return error(format!("{name} = {value} must be a finite number of at least 0"));
             }
         }
         for (place, column) in self.drop.iter().map(|c| ("drop", c)).chain(self.columns.keys().map(|c| ("columns", c)))
         {
             if table.column(column).is_none() && self.derived.get(column).is_none() {
-                return error(format!("{place} names the column {column:?}, which is not there"));
+                return error(format!("{place} names the column {column:?}, which does not exist"));
             }
         }
         Ok(())

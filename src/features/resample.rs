@@ -122,13 +122,13 @@ impl Smote {
     fn check(&self, target: &Target) -> Result<(), FeatureError> {
         let error = |what: String| Err(FeatureError::Resample { what });
         if target.task == Task::Regression {
-            return error("synthetic rows are for classes; the target is a number".to_owned());
+            return error("synthetic rows need classes, but the target is a number".to_owned());
         }
         if self.k_neighbors == 0 || self.max_rows == 0 {
             return error("k_neighbors and max_rows must be at least 1".to_owned());
         }
         if !(self.ratio > 0.0 && self.ratio <= 1.0) {
-            return error(format!("ratio = {} is not above 0 and at most 1", self.ratio));
+            return error(format!("ratio = {} must be above 0 and at most 1", self.ratio));
         }
         Ok(())
     }

@@ -102,13 +102,13 @@ impl Target {
 
     fn encode_values(&self, column: &Column) -> Result<Encoded, FeatureError> {
         let Values::Number(values) = &column.values else {
-            return Err(self.error(format!("holds {}, where a regression needs numbers", kind_of(&column.values))));
+            return Err(self.error(format!("contains {}, but a regression needs numbers", kind_of(&column.values))));
         };
         let mut y = Vec::with_capacity(values.len());
         for (row, &value) in values.iter().enumerate() {
             if !value.is_nan() && !(value as f32).is_finite() {
                 return Err(self.error(format!(
-                    "row {}: {} is not a number that can be learned: its size is above 3.4e38",
+                    "row {}: {} is too large to learn: its absolute value is above 3.4e38",
                     row + 1,
                     Plain(value)
                 )));
@@ -150,7 +150,9 @@ impl Target {
                     y.push(if text.is_empty() { f64::NAN } else { reader.read(text, row)? });
                 }
             }
-            Values::Time(_) => return Err(self.error("holds times, where the classes are texts or numbers".to_owned())),
+            Values::Time(_) => {
+                return Err(self.error("contains times, but the classes are texts or numbers".to_owned()));
+            }
         }
         Ok(Encoded { y, notes: reader.notes })
     }

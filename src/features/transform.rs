@@ -78,7 +78,7 @@ impl Features {
         for (idx, input) in inputs.iter().enumerate() {
             input.encoder.check(&input.column)?;
             if inputs[..idx].iter().any(|other| other.column == input.column) {
-                return Err(FeatureError::Damaged { column: input.column.clone(), what: "the column stands twice" });
+                return Err(FeatureError::Damaged { column: input.column.clone(), what: "the column is listed twice" });
             }
         }
         if inputs.is_empty() {

@@ -166,8 +166,8 @@ impl Unseen {
             let n = outside.count();
             (n as f64 >= MIN_OUTSIDE * values.len() as f64).then(|| {
                 format!(
-                    "column {column:?}: {n} of {} numbers lie outside of what training had ({} to {}), such as {}: are they \
-                     written in another way, or in another unit?",
+                    "column {column:?}: {n} of {} numbers are outside the training range ({} to {}), such as {}: is \
+                     the number format or the unit different?",
                     values.len(),
                     Plain(low),
                     Plain(high),
@@ -187,7 +187,7 @@ impl Unseen {
             let share = column.n_rows as f64 / self.n_rows.max(1) as f64;
             let levels: Vec<String> = column.levels.iter().map(|level| format!("{level:?}")).collect();
             let have = if column.n_rows == 1 { "has" } else { "have" };
-            let hint = if share >= MISTAKE { "; is the column written in another way?" } else { "" };
+            let hint = if share >= MISTAKE { "; is the column written differently?" } else { "" };
             format!(
                 "column {:?}: {} of {} rows {have} a level that training did not have ({:.1} %), such as {}{hint}",
                 column.column,
@@ -200,8 +200,8 @@ impl Unseen {
         let few = |found: &&Fractions| found.n_rows as f64 >= MIN_FRACTIONS * self.n_rows as f64;
         let fractions = self.fractions.iter().filter(few).map(|found| {
             format!(
-                "column {:?}: {} of {} rows have a fraction, such as {}, where training had whole numbers only: is the mark \
-                 one of thousands? number = {{ decimal = \",\", thousands = \".\" }} under [columns] reads it so",
+                "column {:?}: {} of {} rows have a fraction, such as {}, but training had whole numbers only: if the \
+                 mark separates thousands, set number = {{ decimal = \",\", thousands = \".\" }} under [columns]",
                 found.column, found.n_rows, self.n_rows, found.first
             )
         });
@@ -255,8 +255,7 @@ mod tests {
             let cells = Values::Category(Categories::from_texts(texts));
             unseen.push(&features, &Table::new(vec![Column::new("plan", cells)]).unwrap()).unwrap();
         }
-        let note = "column \"plan\": 3 of 6 rows have a level that training did not have (50.0 %), such as \"c\", \"d\"; is \
-                    the column written in another way?";
+        let note = "column \"plan\": 3 of 6 rows have a level that training did not have (50.0 %), such as \"c\", \"d\"; is the column written differently?";
         assert_eq!(unseen.notes(), [note]);
         assert!(features.has_level(0, "b") && !features.has_level(0, "c"));
     }

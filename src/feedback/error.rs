@@ -1,4 +1,4 @@
-//! What can be wrong with feedback.
+//! Errors of feedback.
 
 use crate::atomic::AtPath;
 use crate::journal::JournalError;
@@ -26,7 +26,7 @@ pub enum FeedbackError {
         what: String,
     },
     /// Corrections are kept, and what follows from them is not done.
-    #[error("data/feedback.csv has the {n} corrections, and the next command completes them: {source}")]
+    #[error("data/feedback.csv contains the {n} corrections; the next command finishes recording them: {source}")]
     Unfinished {
         /// How many.
         n: usize,
@@ -34,7 +34,7 @@ pub enum FeedbackError {
         source: Box<FeedbackError>,
     },
     /// Corrections are in the store, and not yet here.
-    #[error("{store} has the {n} corrections, and the next command takes them in: {source}")]
+    #[error("{store} contains the {n} corrections; the next command imports them: {source}")]
     Sent {
         /// How many.
         n: usize,

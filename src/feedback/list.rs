@@ -1,4 +1,4 @@
-//! Single corrections, and what came of each.
+//! Single corrections, and the result of each.
 
 use super::{Entry, FeedbackError, Fields, entries, label};
 use crate::journal::Window;

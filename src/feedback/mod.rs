@@ -1,4 +1,4 @@
-//! What people said of single predictions: taken in, made into labels, counted.
+//! Human feedback on single predictions: recorded, turned into labels, counted.
 //!
 //! ```text
 //! correction ─checked against the prediction log─▶ runs/feedback.json ─▶ data/feedback.csv ─▶ data/labels.csv ─▶ audit.jsonl
@@ -38,7 +38,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 
-/// What somebody says of the last prediction of a row.
+/// Feedback on the last prediction of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Correction {
     /// Where it stands, for errors: `stdin: line 3`, or the row's id.
@@ -235,10 +235,16 @@ fn entry(
     let wrong = |what: String| FeedbackError::Correction { place: correction.place.clone(), what };
     let by = correction.by.trim().to_owned();
     if person_key(&by) == ADJUDICATOR {
-        return Err(wrong(format!("{by:?} decides where people differ (mlloop label-import): say who you are")));
+        return Err(wrong(format!(
+            "the name {by:?} is reserved for decisions between conflicting answers (mlloop \
+                                  label-import): give your own name"
+        )));
     }
     let Some(prediction) = prediction else {
-        return Err(wrong(format!("{:?} is in no line of the prediction log", correction.id)));
+        return Err(wrong(format!(
+            "no logged prediction for {:?} (log predictions with predict --log)",
+            correction.id
+        )));
     };
     let actual =
         correction.actual.as_deref().map(|actual| understood(actual, target, number)).transpose().map_err(wrong)?;
@@ -248,19 +254,22 @@ fn entry(
         && let Some(meant) = misread_thousands(text, value, number, expected)
     {
         return Err(wrong(format!(
-            "{text:?} can be read as {value} and as {meant}, which is nearer to the {expected} that was predicted: write it \
-             without marks between thousands"
+            "{text:?} is ambiguous: it can mean {value} or {meant}, and the second is nearer to the prediction \
+             {expected}: write it without thousands separators"
         )));
     }
     let was_predicted = actual.as_ref().is_some_and(|actual| *actual == prediction.prediction);
     let label = match (correction.verdict, actual) {
         (Verdict::Correct, Some(actual)) if !was_predicted => {
-            return Err(wrong(format!("{:?} was predicted, so {actual:?} makes it incorrect", prediction.prediction)));
+            return Err(wrong(format!(
+                "the prediction was {:?}, so with {actual:?} the verdict is incorrect",
+                prediction.prediction
+            )));
         }
         (Verdict::Correct, _) => prediction.prediction.clone(),
         (Verdict::Incorrect, None) => return Err(wrong("incorrect needs the actual value".to_owned())),
         (Verdict::Incorrect, Some(actual)) if was_predicted => {
-            return Err(wrong(format!("{actual:?} is what was predicted, so it is correct")));
+            return Err(wrong(format!("{actual:?} equals the prediction, so the verdict is correct")));
         }
         (Verdict::Incorrect, Some(actual)) => actual,
         (Verdict::Uncertain, Some(_)) => return Err(wrong("uncertain takes no actual value".to_owned())),
@@ -287,7 +296,7 @@ fn understood(actual: &str, target: &Target, number: Option<&NumberFormat>) -> R
         return Ok(value.to_string());
     }
     let class = target.class_of(actual).map(|class| target.classes[class].clone());
-    class.ok_or_else(|| format!("{actual:?} is none of the classes {}", target.classes.join(", ")))
+    class.ok_or_else(|| format!("{actual:?} is not one of the classes {}", target.classes.join(", ")))
 }
 
 /// The outcome that a cell of a table of this schema holds; `None` for an empty one and for a missing marker.
@@ -342,7 +351,7 @@ pub fn announcement_differs(workspace: &Workspace) -> Result<Option<Difference>,
     let what = store::announcement_fault(workspace, &entries(workspace)?)?;
     Ok(what.map(|what| Difference {
         file: store::ANNOUNCEMENT.to_owned(),
-        what: format!("{what}: no correction is lost, and the next `mlloop feedback` writes it anew"),
+        what: format!("{what}: no correction is lost; the next `mlloop feedback` rewrites it"),
     }))
 }
 

@@ -1,4 +1,4 @@
-//! What was said elsewhere, in the order in which it was said, and how a loop takes it in.
+//! Feedback recorded on other machines, in its order, and how a loop imports it.
 
 use super::store::{self, Entry, Verdict};
 use super::{FeedbackError, Given, take};

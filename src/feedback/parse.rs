@@ -35,17 +35,17 @@ pub fn field(fields: &mut Fields, name: &str, value: &str) -> Result<(), String>
     let (most, longest_name, longest_value) = LARGEST;
     let (name, value) = (name.trim(), value.trim());
     if KEYS.contains(&name) {
-        return Err(format!("{name:?} is no free field: it has a meaning of its own"));
+        return Err(format!("{name:?} is reserved and cannot be a free field"));
     }
     if let Some(near) = nearest(name, KEYS) {
-        return Err(format!("{name:?}: did you mean {near:?}? A free field needs a name that is less like it"));
+        return Err(format!("{name:?}: did you mean {near:?}? The name of a free field must differ more from it"));
     }
     let is_name = !name.is_empty() && name.chars().count() <= longest_name && !name.chars().any(char::is_control);
     if !is_name || name.contains('=') {
-        return Err(format!("{name:?} is no name of a field: 1 to {longest_name} characters without \"=\""));
+        return Err(format!("{name:?} is not a valid field name: 1 to {longest_name} characters without \"=\""));
     }
     if value.chars().count() > longest_value {
-        return Err(format!("{name:?} holds more than {longest_value} characters"));
+        return Err(format!("{name:?} has more than {longest_value} characters"));
     }
     if !value.is_empty() {
         fields.insert(name.to_owned(), value.to_owned());

@@ -30,7 +30,7 @@ impl FromStr for Period {
             "day" => Ok(Self::Day),
             "week" => Ok(Self::Week),
             "month" => Ok(Self::Month),
-            _ => Err("there are day, week and month".to_owned()),
+            _ => Err("it must be day, week or month".to_owned()),
         }
     }
 }
@@ -56,7 +56,7 @@ pub struct Count {
     pub correct: u64,
     /// Predictions that were not.
     pub incorrect: u64,
-    /// Predictions of which nobody could tell.
+    /// Predictions judged uncertain.
     pub uncertain: u64,
     /// Predictions of rows that the version had learned from. They say nothing about it, and count as none of the above.
     pub n_learned: u64,

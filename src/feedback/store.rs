@@ -108,7 +108,7 @@ impl Entry {
     pub(super) fn of_line(line: &str) -> Result<Self, String> {
         let text = [HEADER, line.as_bytes()].concat();
         let mut entries = read(text.as_slice(), 0).map_err(|err| err.to_string())?;
-        entries.pop().ok_or_else(|| "is no correction".to_owned())
+        entries.pop().ok_or_else(|| "is not a correction".to_owned())
     }
 
     /// SHA-256 of its line; of one without free fields as it was before there were any.
@@ -200,11 +200,11 @@ pub(super) fn append(workspace: &Workspace, entries: &[&Entry]) -> Result<(), Fe
     };
     match write().at(&path)? {
         true => Ok(()),
-        false => Err(FeedbackError::File { path: path.clone(), what: "line 1: is not its header".to_owned() }),
+        false => Err(FeedbackError::File { path: path.clone(), what: "line 1: is not the expected header".to_owned() }),
     }
 }
 
-/// Gives a file of before there were free fields its new header, with an empty cell at the end of each line.
+/// Gives a file written before free fields existed its new header, with an empty cell at the end of each line.
 fn upgrade(path: &Path) -> io::Result<()> {
     let Some(file) = atomic::open(path).if_there()? else { return Ok(()) };
     let mut text = Vec::new();
@@ -261,7 +261,7 @@ pub(super) fn announced(workspace: &Workspace, after: usize, entries: &[Entry]) 
         Some(bytes) => {
             let said: Announced = serde_json::from_slice(&bytes).map_err(|err| FeedbackError::File {
                 path: path.clone(),
-                what: format!("does not say which corrections were about to be added: {err}"),
+                what: format!("does not list which corrections were about to be added: {err}"),
             })?;
             if said.after == after { said.lines } else { Vec::new() }
         }
@@ -272,8 +272,8 @@ pub(super) fn announced(workspace: &Workspace, after: usize, entries: &[Entry]) 
     }
     let n = entries.len() - n_known;
     let what = format!(
-        "the last {n} lines (from the correction of {:?} on) were not written by `mlloop feedback`: remove them, or say \
-         that they are right with `mlloop audit accept data/feedback.csv --by YOU`",
+        "the last {n} lines (from the correction of {:?} on) were not written by `mlloop feedback`: remove them, or \
+         accept them with `mlloop audit accept data/feedback.csv --by YOU`",
         entries[n_known].id
     );
     Err(FeedbackError::File { path: self::path(workspace), what })
@@ -288,11 +288,11 @@ pub(super) fn announcement_fault(
     let path = announcement(workspace);
     let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(None) };
     let Ok(Announced { after, lines }) = serde_json::from_slice::<Announced>(&bytes) else {
-        return Ok(Some("cannot be understood"));
+        return Ok(Some("cannot be parsed"));
     };
     let stand =
         known.get(after..).map(|entries| entries.iter().zip(&lines).all(|(entry, line)| entry.digest() == *line));
-    Ok((stand != Some(true)).then_some("does not say what was added last"))
+    Ok((stand != Some(true)).then_some("does not record what was added last"))
 }
 
 fn announcement(workspace: &Workspace) -> PathBuf {

@@ -101,9 +101,9 @@ fn one_that_is_wrong_keeps_all_out() {
     let cases = [
         (said("z", Verdict::Correct, None), "prediction log"),
         (said("a", Verdict::Incorrect, None), "needs the actual value"),
-        (said("a", Verdict::Incorrect, Some("yes")), "is what was predicted"),
-        (said("a", Verdict::Correct, Some("no")), "makes it incorrect"),
-        (said("a", Verdict::Incorrect, Some("maybe")), "none of the classes no, yes"),
+        (said("a", Verdict::Incorrect, Some("yes")), "equals the prediction"),
+        (said("a", Verdict::Correct, Some("no")), "the verdict is incorrect"),
+        (said("a", Verdict::Incorrect, Some("maybe")), "not one of the classes no, yes"),
         (said("a", Verdict::Uncertain, Some("no")), "takes no actual value"),
     ];
     for (wrong, what) in cases {
@@ -178,7 +178,7 @@ fn csv_and_json_lines_are_read() {
     for (text, what) in [
         ("id,verdict\na,\"correct\n", "stdin: line 2: a quote is opened and never closed"),
         ("id,verdict\na,wrong\n", "stdin: line 2: "),
-        ("id,verdict\na\n", "1 fields where the header has 2"),
+        ("id,verdict\na\n", "1 fields, but the header has 2"),
         ("id,verdict,actal\na,correct,red\n", "did you mean \"actual\"?"),
         ("{\"id\": \"a\", \"verdict\": \"correct\", \"tags\": [1]}\n", "\"tags\" is a list or an object"),
         ("{\"id\": \"a\"}\n", "stdin: line 1: missing field"),

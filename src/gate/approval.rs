@@ -1,4 +1,4 @@
-//! `approvals/ID.json`: what exactly a person is asked to agree to.
+//! `approvals/ID.json`: exactly what a person is asked to approve.
 //!
 //! ```text
 //! pending ──approve──▶ approved (and promoted)
@@ -36,7 +36,7 @@ pub struct Decided {
     pub pruned: Vec<Version>,
 }
 
-/// What somebody is to agree to.
+/// What has to be approved.
 pub(crate) struct Wish<'a> {
     pub asks: Asks,
     /// The version that is to be production, or that a retraining starts from.
@@ -47,7 +47,7 @@ pub(crate) struct Wish<'a> {
     pub sentence: &'a str,
     pub by: Option<&'a str>,
     pub now: Timestamp,
-    /// When it is carried out unless somebody has decided before.
+    /// When it is carried out unless it is decided before.
     pub due_at: Option<Timestamp>,
 }
 
@@ -150,13 +150,13 @@ pub(crate) fn ask(workspace: &Workspace, lock: &Lock, ticket: &Ticket) -> Result
     Ok(())
 }
 
-/// The request, as somebody agreed to it.
+/// The approved request.
 pub(crate) fn approved(ticket: &Ticket, by: Option<&str>, now: Timestamp) -> Ticket {
     let decided_by = by.map(str::to_owned);
     Ticket { status: Status::Approved, decided_by, decided_at: Some(now), ..ticket.clone() }
 }
 
-/// The request, as somebody turned it down.
+/// The rejected request.
 pub(crate) fn rejected(ticket: &Ticket, by: &str, reason: &str, now: Timestamp) -> Ticket {
     Ticket {
         status: Status::Rejected,
@@ -183,7 +183,7 @@ pub(crate) fn agreeable(
         return no(format!("expired at {}; {anew}", ticket.expires_at));
     }
     if ticket.is_of(by) {
-        return no(format!("was made by {by}: somebody else has to agree"));
+        return no(format!("was made by {by}: somebody else must approve it"));
     }
     let production = workspace.registry().roles()?.production;
     if production != Some(ticket.production) {
@@ -191,7 +191,7 @@ pub(crate) fn agreeable(
         return no(format!("was made when {} was production, and {now} is now; {anew}", ticket.production));
     }
     if digest(workspace, config, ticket.production, ticket.version, &ticket.verdict)? != ticket.digest {
-        return no(format!("a version, the reference, mlloop.toml or the verdict is not what it was made for; {anew}"));
+        return no(format!("a version, the reference, mlloop.toml or the verdict has changed since; {anew}"));
     }
     Ok(())
 }
@@ -199,14 +199,14 @@ pub(crate) fn agreeable(
 /// Which command makes such a request.
 fn anew(asks: Asks) -> &'static str {
     match asks {
-        Asks::Promotion => "`mlloop promote` asks anew",
-        Asks::Retraining => "`mlloop run` asks anew",
+        Asks::Promotion => "`mlloop promote` makes a new request",
+        Asks::Retraining => "`mlloop run` makes a new request",
     }
 }
 
 /// A request of one kind cannot be decided as one of the other.
 fn promotes(ticket: &Ticket) -> Result<(), GateError> {
-    let what = "asks for a retraining, not for a promotion".to_owned();
+    let what = "is for a retraining, not for a promotion".to_owned();
     match ticket.asks {
         Asks::Promotion => Ok(()),
         Asks::Retraining => Err(GateError::Request { id: ticket.id.clone(), what }),
@@ -371,11 +371,11 @@ pub(crate) fn still_open(chain: &Chain, ticket: &Ticket) -> Result<(), GateError
     let no = |what: String| Err(GateError::Request { id: ticket.id.clone(), what });
     let who = ticket.decided_by.as_deref().unwrap_or("somebody");
     match ticket.status {
-        Status::Approved => no(format!("was approved by {who}; `mlloop status` shows where the loop stands now")),
+        Status::Approved => no(format!("was approved by {who}; `mlloop status` shows the current state")),
         Status::Rejected => no(format!("was rejected by {who}")),
-        Status::Superseded => no("a later request took its place; `mlloop status` shows it".to_owned()),
+        Status::Superseded => no("a later request replaced it; `mlloop status` shows it".to_owned()),
         Status::Pending if !asked(chain, ticket)? => {
-            no(format!("is not as the audit chain has it; {}", anew(ticket.asks)))
+            no(format!("differs from what the audit chain records; {}", anew(ticket.asks)))
         }
         Status::Pending => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! What can be wrong on the way into production.
+//! Errors on the way into production.
 
 use crate::atomic::AtPath;
 use crate::labels::LabelError;
@@ -43,7 +43,7 @@ pub enum GateError {
     /// A metric that cannot be computed.
     #[error("{0}")]
     Score(#[from] ScoreError),
-    /// Two versions that cannot be held against each other.
+    /// Two versions that cannot be compared.
     #[error("{production} and {challenger} cannot be compared: {what}")]
     Apart {
         /// The version in production.
@@ -74,10 +74,10 @@ pub enum GateError {
     /// A version that production cannot go back to.
     #[error("{0}")]
     NoWayBack(String),
-    /// Options that do not go together, or lack something.
+    /// Options that cannot be combined, or that are incomplete.
     #[error("{0}")]
     Usage(String),
-    /// A file that cannot be understood.
+    /// A file that cannot be parsed.
     #[error("{}: {what}", .path.display())]
     Damaged {
         /// The file.

@@ -1,4 +1,4 @@
-//! Both versions on the gate rows: the whole report, nothing written.
+//! Evaluates both versions on the gate rows; writes nothing.
 
 use super::holdout::HoldoutUse;
 use super::judge::{Judgement, judge};
@@ -37,21 +37,23 @@ pub(super) fn evaluate(
     let mut notes = Vec::new();
     if rows.y.is_empty() {
         notes.push(
-            "no labelled row is one that neither learned from: give [split] gate a share, or label later rows"
+            "every labelled row was used to train one of the versions: set a share in [split] gate, or label newer \
+             rows"
                 .to_owned(),
         );
     }
     notes.extend(rows.copies.clone());
     if let (Some(name), Some(_)) = (&challenger.recipe.weight, &rows.weights) {
         notes.push(format!(
-            "rows count by {name:?} in metrics, tests and guardrails; how many rows are needed counts each once"
+            "metrics, tests and guardrails weight rows by {name:?}; the number of rows that are needed counts each \
+             row once"
         ));
     }
     if rows.n_corrected > 0 {
-        notes.push(format!("{} labels are those of data/labels.csv, not the table's", rows.n_corrected));
+        notes.push(format!("{} labels come from data/labels.csv instead of the table", rows.n_corrected));
     }
     for of in [production, challenger].iter().filter(|of| of.pipeline.model.plan().is_none()) {
-        notes.push(format!("{} was made elsewhere: that it never saw these rows is for its maker to say", of.version));
+        notes.push(format!("{} was trained elsewhere: we cannot verify that it never saw these rows", of.version));
     }
     let holdout_rows = HoldoutRows { n: rows.y.len() as u64, digest: rows.digest.clone(), until: rows.until };
     let report = GateReport {

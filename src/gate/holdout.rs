@@ -1,4 +1,4 @@
-//! How often the gate rows have judged: every look at them spends a little of what they are worth.
+//! How often the gate rows were used: every use makes them a little less reliable.
 //!
 //! The record of it is the audit chain: each `gate-verdict` says who was compared on how many rows. A comparison counts as a
 //! use of the present rows when at least half of them took part. By hash the rows of an earlier gate are rows of the
@@ -65,12 +65,12 @@ impl HoldoutUse {
         };
         let note = match rules.holdout {
             Holdout::Spend if uses > 1 => Some(format!(
-                "these rows judge for the {} time, so this comparison is held to alpha = {alpha:.2e}",
+                "these gate rows are used for the {} time, so this comparison uses alpha = {alpha:.2e}",
                 ordinal(uses)
             )),
             Holdout::Warn if uses >= WARN_FROM => Some(format!(
-                "these rows judge for the {} time: the chance that some challenger no better passed is {:.0} %; \
-                 [promote] holdout = \"spend\" corrects for it, fresh rows end it",
+                "these gate rows are used for the {} time: the chance that a challenger which is not better has \
+                 passed is {:.0} %. To correct for it, set [promote] holdout = \"spend\", or use new rows",
                 ordinal(uses),
                 100.0 * (1.0 - (1.0 - rules.alpha).powf(k))
             )),
@@ -103,7 +103,10 @@ mod tests {
         let warned = HoldoutUse::at(5, &PromoteRules::default());
         assert!(
             warned.alpha == 0.05
-                && warned.note.unwrap().contains("5th time: the chance that some challenger no better passed is 23 %")
+                && warned
+                    .note
+                    .unwrap()
+                    .contains("5th time: the chance that a challenger which is not better has passed is 23 %")
         );
         assert_eq!(HoldoutUse::at(4, &PromoteRules::default()).note, None);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Is the challenger better? The verdict, and how many rows it would take.
+//! Is the challenger better? The verdict, and the number of rows that are needed.
 //!
 //! ```text
 //!                −δ          0    margin
@@ -52,7 +52,7 @@ pub struct Judgement {
     pub enough: bool,
     /// Chance at which each bound is wrong.
     pub alpha: f64,
-    /// The improvement must surely be above this, in the metric's unit.
+    /// The lower bound of the improvement must be above this, in the metric's unit.
     pub margin: f64,
     /// Surely less than this worse is equivalent, in the metric's unit.
     pub delta: f64,

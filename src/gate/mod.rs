@@ -1,4 +1,4 @@
-//! Does the challenger deserve production? What `promote`, `approve`, `reject` and `rollback` do.
+//! Is the challenger better than production? The logic of `promote`, `approve`, `reject` and `rollback`.
 //!
 //! ```text
 //! gate rows ─▶ verdict, guardrails ─┬─ promote, auto ────────────────────▶ roles ─▶ prune
@@ -52,10 +52,10 @@ pub struct PromoteRequest<'a> {
     pub overridden: Option<&'a str>,
     /// Leave out rows of the reference that do not fit.
     pub skip_invalid: bool,
-    /// The present.
+    /// Current time, injected.
     pub now: jiff::Timestamp,
     /// Seed of the bootstrap.
     pub seed: u64,
-    /// A stopwatch, in seconds.
+    /// Monotonic clock, in seconds.
     pub seconds: &'a dyn Fn() -> f64,
 }

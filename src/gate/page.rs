@@ -81,7 +81,7 @@ fn draw(report: &GateReport) -> String {
         },
         headline: report.headline(),
         sentence: clean(&report.sentence),
-        rows: format!("{} gate rows{positives}, from which neither version learned.", j.n_rows),
+        rows: format!("{} gate rows{positives}; neither version was trained on them.", j.n_rows),
         metric,
         interval: found.map_or_else(String::new, |found| interval(j, found)),
         test: found.map_or_else(String::new, |found| test(j, found)),
@@ -135,13 +135,13 @@ fn test(j: &Judgement, found: &Improvement) -> String {
     let how = match found.test {
         Test::DeLong => "DeLong's test of two ROC areas on the same rows",
         Test::McNemar => "McNemar's mid-p test, with the bounds of Bonett and Price",
-        Test::Bootstrap => "the paired bootstrap and the exchange of both models' answers",
+        Test::Bootstrap => "the paired bootstrap and a permutation test of both models' answers",
     };
     let relative =
         j.relative.map_or_else(String::new, |share| format!(", {} of production's value", percent(share.abs())));
     format!(
-        "{} → {}: {} by {}{relative}. Each end of the line is wrong with chance {}, by {how}. Left of the dashed line at \
-         −{} a challenger is worse, right of the one at {} it is better.",
+        "{} → {}: {} by {}{relative}. The ends of the line are one-sided bounds with error probability {} each, by \
+         {how}. Left of the dashed line at −{} a challenger is worse; right of the line at {} it is better.",
         number(found.production),
         number(found.challenger),
         if found.value < 0.0 { "worse" } else { "better" },
@@ -184,7 +184,7 @@ fn interval(j: &Judgement, found: &Improvement) -> String {
     drawing.raw(&dot);
     labels(&mut drawing, found, &x, top + height + 20.0);
     let title =
-        format!("better by {}, surely between {} and {}", number(found.value), number(found.low), number(found.high));
+        format!("better by {}, one-sided bounds {} and {}", number(found.value), number(found.low), number(found.high));
     drawing.image("wide", (WIDTH, HEIGHT), &title)
 }
 
@@ -241,6 +241,6 @@ mod tests {
         report.judgement.improvement = None;
         report.guardrails.clear();
         let page = draw(&report);
-        assert!(!page.contains("class=\"wide\"") && page.contains("Without rows"));
+        assert!(!page.contains("class=\"wide\"") && page.contains("Not checked: there are no gate rows"));
     }
 }

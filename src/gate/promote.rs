@@ -106,7 +106,7 @@ fn decide(workspace: &Workspace, lock: Option<&Lock>, request: &PromoteRequest) 
     };
     workspace.registry().path(version)?;
     if version == production {
-        let sentence = format!("{version} is production already.");
+        let sentence = format!("{version} is already in production.");
         let pruned = finish(workspace, lock, &config, request)?;
         return Ok(Promotion {
             pruned,
@@ -119,7 +119,7 @@ fn decide(workspace: &Workspace, lock: Option<&Lock>, request: &PromoteRequest) 
     }
 }
 
-/// Without production there is nothing to compare with: a version that was not fit for it by itself needs a person's word.
+/// Without production there is nothing to compare with: a version that is not fit for production needs human approval.
 fn first(
     workspace: &Workspace,
     lock: Option<&Lock>,
@@ -134,8 +134,8 @@ fn first(
     }
     let doubts = workspace.registry().manifest(version)?.doubts;
     Err(GateError::Usage(format!(
-        "no version is production, and {version} is not fit for it: {}; train a better one, or take it with --override REASON \
-         --by NAME",
+        "no version is in production, and {version} is not fit for it: {}; train a better one, or promote it with \
+         --override REASON --by NAME",
         doubts.join("; ")
     )))
 }
@@ -158,13 +158,13 @@ fn nothing(
     match last.filter(|entry| entry.event == EventKind::Promoted) {
         Some(entry) => {
             let at = entry.at.strftime("%Y-%m-%d %H:%M:%S UTC");
-            let sentence = format!("{production} was promoted at {at}, and nothing has happened since.");
+            let sentence = format!("{production} was promoted at {at}, and nothing has changed since.");
             let pruned = finish(workspace, lock, config, request)?;
             let answer = Promotion::of(PromoteOutcome::Already, Some(production), roles.production, sentence);
             Ok(Promotion { pruned, ..answer })
         }
         None => {
-            let sentence = "There is no challenger: `mlloop retrain` or `mlloop train` makes one.".to_owned();
+            let sentence = "There is no challenger: train one with `mlloop retrain` or `mlloop train`.".to_owned();
             Ok(Promotion::of(PromoteOutcome::Nothing, None, Some(production), sentence))
         }
     }
@@ -181,7 +181,7 @@ fn override_gate(
     reason: &str,
 ) -> Result<Promotion, GateError> {
     let Some(by) = request.by else {
-        return Err(GateError::Usage("--override needs --by NAME: somebody has to answer for it".to_owned()));
+        return Err(GateError::Usage("--override needs --by NAME: it is recorded who is responsible".to_owned()));
     };
     workspace.registry().pipeline(version)?;
     let told = format!("against the gate, by {by}: {reason}");
@@ -249,7 +249,7 @@ fn carry_out(
             record_verdict(workspace, lock, request, report, rows)?;
             approval::ask(workspace, lock, &ticket)?;
         }
-        let sentence = format!("{version} deserves production. {}", ticket.waits());
+        let sentence = format!("{version} passes the gate. {}", ticket.waits());
         let answer = Promotion::of(PromoteOutcome::Waiting, Some(version), Some(report.production), sentence);
         return Ok(Promotion { request: Some(ticket), ..answer });
     }
@@ -261,7 +261,7 @@ fn carry_out(
     };
     swap(workspace, lock, request.now, request.by, &Promoted { version, from: Some(report.production), because })?;
     let pruned = prune::prune(workspace, lock, config.promote.keep_versions, request.now)?;
-    let sentence = format!("{version} is production now, instead of {}. {}", report.production, report.sentence);
+    let sentence = format!("{version} is in production now and replaces {}. {}", report.production, report.sentence);
     Ok(Promotion { pruned, ..Promotion::of(PromoteOutcome::Promoted, Some(version), Some(version), sentence) })
 }
 
@@ -279,7 +279,7 @@ fn announced(
         return Ok(Promotion { request: Some(ticket), ..answer });
     }
     let sentence = format!(
-        "{version} is production now, instead of {old}: nobody has rejected it since {}. {}",
+        "{version} is in production now and replaces {old}: it was not rejected since {}. {}",
         ticket.requested_at.strftime("%Y-%m-%d %H:%M UTC"),
         ticket.sentence
     );

@@ -1,4 +1,4 @@
-//! Old versions go: the latest `keep_versions` stay, and whatever somebody may still need.
+//! Removes old versions: keeps the latest `keep_versions` and those that are still in use.
 
 use super::{GateError, ticket};
 use crate::atomic::{self, At, Lock};
@@ -47,7 +47,7 @@ pub(super) fn prune(
     Ok(old)
 }
 
-/// Versions that somebody may still need.
+/// Versions that are still in use.
 fn needed(workspace: &Workspace, roles: &Roles) -> Result<BTreeSet<Version>, GateError> {
     let mut stays: BTreeSet<Version> = roles.production.into_iter().chain(roles.challenger).collect();
     stays.extend(roles.previous.last());
@@ -56,7 +56,7 @@ fn needed(workspace: &Workspace, roles: &Roles) -> Result<BTreeSet<Version>, Gat
     if let Some(bytes) = atomic::read(&path).if_there().at(&path)? {
         let experiment: Value = serde_json::from_slice(&bytes).map_err(|err| GateError::Damaged {
             path,
-            what: format!("cannot be read, so nobody knows which versions it needs: {err}"),
+            what: format!("cannot be read, so the versions that it needs are unknown: {err}"),
         })?;
         named(&experiment, &mut stays);
     }

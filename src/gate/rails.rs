@@ -1,4 +1,4 @@
-//! What must not get worse, whatever the deciding metric says.
+//! Guardrails: what must not get worse, whatever the deciding metric shows.
 
 use super::rows::{Contestant, GateRows};
 use super::{GateError, slices};
@@ -110,7 +110,7 @@ pub(super) struct Rails<'a> {
 }
 
 impl Rails<'_> {
-    /// Every guardrail that is switched on; `seconds` is a stopwatch.
+    /// Every guardrail that is switched on; `seconds` is a monotonic clock.
     pub(super) fn check(&self, seconds: &dyn Fn() -> f64) -> Result<Vec<Guardrail>, GateError> {
         let (old, new) = (losses(&self.production.1), losses(&self.challenger.1));
         let mut found = Vec::new();
@@ -162,7 +162,7 @@ impl Rails<'_> {
         };
         let text = match (worst, broken.as_slice()) {
             (None, _) => format!("no slice has {least} rows"),
-            (Some(_), []) => format!("none of {} is surely worse", slices.len()),
+            (Some(_), []) => format!("none of {} is shown to be worse", slices.len()),
             (Some(_), broken) => broken.iter().take(3).map(told).collect::<Vec<_>>().join("; "),
         };
         let value = broken.iter().copied().chain(worst).map(|i| losses[i].rise()).next();
@@ -175,7 +175,7 @@ impl Rails<'_> {
         let n = old.iter().zip(&new).filter(|(old, new)| old != new).count();
         let weights = self.rows.weights.as_deref();
         let share = moments::weighted_mean(old.len(), weights, &|i| f64::from(u8::from(old[i] != new[i])));
-        let text = format!("{n} of {} rows get another class", old.len());
+        let text = format!("{n} of {} rows get a different class", old.len());
         Some(Guardrail::new("flip_rate", Some(share), Some(limit), share > limit, text))
     }
 
@@ -189,7 +189,7 @@ impl Rails<'_> {
         let text = match (added.as_slice(), gone.as_slice()) {
             ([], []) => "the same columns are needed".to_owned(),
             ([], gone) => format!("no longer needed: {}", gone.join(", ")),
-            (added, _) => format!("needed now and not before: {}", added.join(", ")),
+            (added, _) => format!("newly needed: {}", added.join(", ")),
         };
         Guardrail::new("schema", Some(added.len() as f64), Some(0.0), !added.is_empty(), text)
     }
@@ -217,7 +217,7 @@ impl Rails<'_> {
         let broken = ratio > limit && new - old > FLOOR_SECONDS;
         let text = match ratio > limit && !broken {
             true => format!(
-                "{text}: {ratio:.1} times as long, and less than {:.0} µs more does not matter",
+                "{text}: {ratio:.1} times as long, but an increase below {:.0} µs is ignored",
                 FLOOR_SECONDS * 1e6
             ),
             false => text,

@@ -1,4 +1,4 @@
-//! What the gate found, for programs and for people.
+//! The report of the gate, as JSON and as text.
 
 use super::holdout::HoldoutUse;
 use super::judge::Judgement;
@@ -45,7 +45,7 @@ pub struct GateReport {
     pub sentence: String,
     /// The verdict and the test.
     pub judgement: Judgement,
-    /// Why an equivalent challenger may be promoted, when somebody said so.
+    /// The reason for allowing an equivalent challenger, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_equivalent: Option<String>,
     /// What must not get worse.
@@ -75,7 +75,7 @@ impl GateReport {
         );
         let j = &self.judgement;
         let positives = j.n_positive.map_or_else(String::new, |n| format!(", {n} of them positive"));
-        let _ = writeln!(text, "{} {}{positives}; no version learned from them", dim("gate rows"), j.n_rows);
+        let _ = writeln!(text, "{} {}{positives}; neither version was trained on them", dim("gate rows"), j.n_rows);
         if let Some(found) = &j.improvement {
             let (low, high) = (found.low, found.high);
             let confidence = format!("{:.2}", 100.0 * (1.0 - j.alpha));
@@ -83,7 +83,7 @@ impl GateReport {
             let relative = j.relative.map_or_else(String::new, |share| format!(" ({:+.2} %)", 100.0 * share));
             let _ = writeln!(
                 text,
-                "{} {} {} → {}: {} by {:.4}{relative}, surely above {low:+.4} and below {high:+.4} ({confidence} % each)",
+                "{} {} {} → {}: {} by {:.4}{relative}, one-sided {confidence} % bounds: {low:+.4}, {high:+.4}",
                 dim("test     "),
                 found.metric,
                 rounded(Some(found.production)),
@@ -102,11 +102,11 @@ impl GateReport {
     pub(super) fn headline(&self) -> &'static str {
         match (self.decision, self.judgement.verdict) {
             (Decision::Promote, Verdict::Superior) => "The challenger is better",
-            (Decision::Promote, _) => "The challenger is as good, and that is enough here",
-            (Decision::Wait, _) => "The rows cannot tell",
+            (Decision::Promote, _) => "The challenger is equivalent, which is enough here",
+            (Decision::Wait, _) => "Inconclusive: the gate rows are not enough to decide",
             (Decision::Refuse, Verdict::Regression) => "The challenger is worse",
             (Decision::Refuse, Verdict::Equivalent) => "The challenger is not better",
-            (Decision::Refuse, _) => "The challenger does not deserve production",
+            (Decision::Refuse, _) => "The challenger stays out of production",
         }
     }
 
@@ -147,20 +147,23 @@ pub(super) fn sentence(judgement: &Judgement, guardrails: &[Guardrail], allow: O
     let broken: Vec<String> =
         guardrails.iter().filter(|g| g.broken).map(|g| format!("{} ({})", g.name, g.text)).collect();
     let mut text = match (&judgement.improvement, judgement.verdict) {
-        (None, _) => "The gate rows are too few for any test.".to_owned(),
+        (None, _) => "There are too few gate rows for a test.".to_owned(),
         (Some(i), Verdict::Superior) => {
-            format!("{} is better by {:.4}, surely by more than {:.4}.", i.metric, i.value, i.low)
+            format!("{} is better by {:.4}; the lower bound is {:.4}.", i.metric, i.value, i.low)
         }
         (Some(i), Verdict::Equivalent) if i.high < 0.0 => {
-            format!("{} is surely worse, and surely by less than delta = {:.4}.", i.metric, judgement.delta)
+            format!(
+                "{} is shown to be worse, but by less than delta = {:.4}: equivalent within the margin.",
+                i.metric, judgement.delta
+            )
         }
         (Some(i), Verdict::Equivalent) => format!(
-            "{} is surely less than delta = {:.4} worse, and not surely more than {:.4} better.",
+            "{}: equivalent within the margin delta = {:.4}; no improvement above {:.4} is shown.",
             i.metric, judgement.delta, judgement.margin
         ),
-        (Some(i), Verdict::Regression) => format!("{} is surely worse, by {:.4}.", i.metric, -i.value),
+        (Some(i), Verdict::Regression) => format!("{} is shown to be worse, by {:.4}.", i.metric, -i.value),
         (Some(i), Verdict::Inconclusive) => {
-            format!("{} may be anything from {:+.4} to {:+.4} better.", i.metric, i.low, i.high)
+            format!("{}: the difference may be anything between {:+.4} and {:+.4}.", i.metric, i.low, i.high)
         }
     };
     if judgement.verdict == Verdict::Superior && !judgement.enough {
@@ -168,13 +171,13 @@ pub(super) fn sentence(judgement: &Judgement, guardrails: &[Guardrail], allow: O
             write!(text, " That is less than min_improvement = {} of production's value.", judgement.min_improvement);
     }
     if let (Verdict::Equivalent, Some(reason)) = (judgement.verdict, allow) {
-        let _ = write!(text, " Equivalent is allowed: {reason}.");
+        let _ = write!(text, " An equivalent challenger is allowed: {reason}.");
     }
     if let Some(need) = &judgement.need {
         let of = if need.positives { "positives" } else { "rows" };
         let _ = write!(text, " About {} more {of} are needed ({} in all)", need.more, need.in_all);
         text.push_str(&match need.effect {
-            e if e > 0.0 => format!(" to find an improvement of {e:.4} with 80 % chance."),
+            e if e > 0.0 => format!(" to detect an improvement of {e:.4} with 80 % power."),
             _ => ".".to_owned(),
         });
     }
@@ -252,7 +255,7 @@ pub(super) mod tests {
         let text = report.text(&plain, &plain);
         assert!(!text.contains('\u{1b}'), "{text:?}");
         for said in [
-            "roc_auc 0.8100 → 0.8412: better by 0.0312 (+3.85 %), surely above +0.0198",
+            "roc_auc 0.8100 → 0.8412: better by 0.0312 (+3.85 %), one-sided 95 % bounds: +0.0198",
             "(95 % each)",
             "BROKEN",
             "note      a note",
@@ -272,20 +275,19 @@ pub(super) mod tests {
         };
         assert_eq!(
             told(Verdict::Superior, 0.02, 0.04, 0.03),
-            "roc_auc is better by 0.0300, surely by more than 0.0200."
+            "roc_auc is better by 0.0300; the lower bound is 0.0200."
         );
-        assert_eq!(told(Verdict::Regression, -0.04, -0.02, -0.03), "roc_auc is surely worse, by 0.0300.");
+        assert_eq!(told(Verdict::Regression, -0.04, -0.02, -0.03), "roc_auc is shown to be worse, by 0.0300.");
         assert!(
-            told(Verdict::Equivalent, -0.009, -0.001, -0.005)
-                .starts_with("roc_auc is surely worse, and surely by less")
+            told(Verdict::Equivalent, -0.009, -0.001, -0.005).starts_with("roc_auc is shown to be worse, but by less")
         );
         assert!(
             told(Verdict::Equivalent, -0.009, 0.003, 0.0)
-                .starts_with("roc_auc is surely less than delta = 0.0100 worse")
+                .starts_with("roc_auc: equivalent within the margin delta = 0.0100")
         );
         assert!(
             told(Verdict::Inconclusive, -0.02, 0.03, 0.0)
-                .starts_with("roc_auc may be anything from -0.0200 to +0.0300")
+                .starts_with("roc_auc: the difference may be anything between -0.0200 and +0.0300")
         );
         let broken = sentence(&judgement, &guardrails, None);
         assert!(broken.ends_with("Broken: slices (contract = monthly (412 rows))."), "{broken}");

@@ -1,4 +1,4 @@
-//! Back to what was production before.
+//! Rollback to the previous production version.
 
 use super::GateError;
 use crate::atomic::Lock;
@@ -56,7 +56,7 @@ pub fn rollback(
     registry.path(target)?;
     if !was_production(&roles, &chain, target) {
         return Err(GateError::NoWayBack(format!(
-            "{target} never was in production: `mlloop promote --version {target}` asks the gate"
+            "{target} was never in production: run the gate with `mlloop promote --version {target}`"
         )));
     }
     registry.pipeline(target)?;

@@ -1,4 +1,4 @@
-//! The rows that judge: those that neither version learned from.
+//! The gate rows: those that neither version was trained on.
 //!
 //! ```text
 //! hash   a row is on the gate's side of both recipes        its hash alone says so, in a table of any length
@@ -135,12 +135,12 @@ fn comparable(production: &Contestant, challenger: &Contestant) -> Result<(), Ga
             [] => format!("{:?} as a number", t.name),
             classes => format!("{:?} as {}", t.name, classes.join(", ")),
         };
-        format!("one predicts {}, the other {}", told(old), told(new))
+        format!("one predicts {}, the other predicts {}", told(old), told(new))
     } else if (by.split.by, &by.split.column) != (to.split.by, &to.split.column)
         || by.placed_by(&production.pipeline.schema) != to.placed_by(&challenger.pipeline.schema)
     {
-        "they were split differently ([split] by, or the columns it looks at), so rows that judge the one may have taught \
-         the other; train both with the same [split]"
+        "they were split differently ([split] by, or its columns), so gate rows of one may be training rows of the \
+         other; train both with the same [split]"
             .to_owned()
     } else {
         return Ok(());
@@ -163,7 +163,7 @@ fn both_schemas(production: &Contestant, challenger: &Contestant) -> Result<Sche
                     production: production.version,
                     challenger: challenger.version,
                     what: format!(
-                        "column {name:?} is {} for the one and {} for the other, so no table suits both",
+                        "column {name:?} is {} in one and {} in the other, so no table fits both",
                         old.kind.name(),
                         new.kind.name()
                     ),

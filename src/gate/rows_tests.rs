@@ -138,7 +138,7 @@ fn copies_under_new_ids_are_one_row_and_are_said() {
     };
     let rows = found("by = \"id\"", 10);
     let told = rows.copies.unwrap();
-    assert!(told.contains("equal a row that a version learned from") && told.contains("by = \"column\""), "{told}");
+    assert!(told.contains("equal a training row of a version") && told.contains("by = \"column\""), "{told}");
     assert!(told.contains("count as one in the test"), "{told}");
     // 900 rows are 90; hardly one of them has all of its ten copies on the other side.
     let n_units = *rows.entities.as_ref().unwrap().iter().max().unwrap() as usize + 1;
@@ -173,5 +173,5 @@ fn labels_that_came_later_are_what_counts() {
     )
     .unwrap();
     let refused = gate_rows(&workspace, &config, &old, &new, false).err().unwrap().to_string();
-    assert!(refused.contains("\"maybe\" of \"r0001\" is none of the classes no, yes"), "{refused}");
+    assert!(refused.contains("\"maybe\" of \"r0001\" is not one of the classes no, yes"), "{refused}");
 }

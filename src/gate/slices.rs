@@ -1,4 +1,4 @@
-//! Parts of the rows that may be worse off: levels of categories, quarters of numbers.
+//! Slices that may get worse: levels of categories, quarters of numbers.
 
 use crate::stats::quantiles;
 use crate::table::{Kind, MISSING_CODE, Table, Values};

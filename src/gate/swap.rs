@@ -1,4 +1,4 @@
-//! Production changes hands.
+//! Changes which version is in production.
 
 use super::GateError;
 use crate::atomic::Lock;

@@ -55,9 +55,9 @@ pub struct Ticket {
     pub requested_by: Option<String>,
     /// When.
     pub requested_at: Timestamp,
-    /// From then on nobody can agree.
+    /// From then on it can no longer be approved.
     pub expires_at: Timestamp,
-    /// When it is carried out unless somebody has decided before; `None` when it waits for a person.
+    /// When it is carried out unless it is rejected before; `None` when it needs approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
     /// Where it stands.
@@ -122,7 +122,7 @@ impl Ticket {
         };
         match self.due_at {
             Some(due) => format!(
-                "{what} goes into production from {} on unless somebody says no: mlloop reject {} --by NAME --reason TEXT",
+                "{what} goes into production at {} unless it is rejected: mlloop reject {} --by NAME --reason TEXT",
                 at(due),
                 self.id
             ),
@@ -133,7 +133,7 @@ impl Ticket {
     }
 }
 
-/// Requests that nobody has decided, by name; also those that have expired.
+/// Undecided requests, by name, including expired ones.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -183,10 +183,10 @@ fn read(path: &Path) -> Result<Ticket, GateError> {
     known_format(ticket.format, 1).map_err(damaged)?;
     // What it asks for is part of its name, and the name of its digest.
     if (ticket.asks == Asks::Retraining) != ticket.id.starts_with("retrain-") {
-        return Err(damaged(format!("does not ask for what its name {:?} says", ticket.id)));
+        return Err(damaged(format!("does not match its file name {:?}", ticket.id)));
     }
     if path.file_stem().is_none_or(|stem| stem.to_string_lossy() != ticket.id) {
-        return Err(damaged(format!("is not named after the request in it, {:?}", ticket.id)));
+        return Err(damaged(format!("has a file name that does not match its request, {:?}", ticket.id)));
     }
     Ok(ticket)
 }

@@ -22,12 +22,8 @@ impl Scanned {
         };
         match self.n_rejected {
             0 => None,
-            1 => {
-                Some(format!("1 line of the prediction log cannot be read and is left out{first}: see `mlloop doctor`"))
-            }
-            n => Some(format!(
-                "{n} lines of the prediction log cannot be read and are left out{first}: see `mlloop doctor`"
-            )),
+            1 => Some(format!("1 unreadable line of the prediction log is left out{first}: see `mlloop doctor`")),
+            n => Some(format!("{n} unreadable lines of the prediction log are left out{first}: see `mlloop doctor`")),
         }
     }
 }
@@ -57,7 +53,7 @@ impl Journal {
                 (Err(JournalError::Damaged { what, .. }), ..) => what,
                 (Err(other), ..) => return Err(other),
                 (Ok(()), 0, _) => continue,
-                (Ok(()), n, Some((_, first))) => format!("has {n} lines that cannot be read, the first is {first}"),
+                (Ok(()), n, Some((_, first))) => format!("has {n} unreadable lines, the first is {first}"),
                 (Ok(()), n, None) => format!("has {n} lines without an id, a time or a version"),
             };
             found.push(Damage { file: name_of(&path), what });

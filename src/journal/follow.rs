@@ -1,4 +1,4 @@
-//! What was appended to the log since it was read last, by whichever process.
+//! New lines of the log since the last read, from any process.
 
 use super::read::Scan;
 use super::{Journal, JournalError, Layout, Logged, Scanned, Window};

@@ -1,4 +1,4 @@
-//! The prediction log: append, read a window, join what became of the rows.
+//! The prediction log: append, read a window, join with outcomes.
 //!
 //! ```text
 //! rows ─Layout─▶ lines ─Writer─▶ predictions/2026-11-20.csv   one record a line, whole, under a lock, synced

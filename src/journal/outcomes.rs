@@ -1,4 +1,4 @@
-//! What is known of rows by now: labels that came after the rows did, joined by id.
+//! Known outcomes of rows: labels that arrived later, joined by id.
 
 use crate::features::Target;
 use crate::table::{ColumnSpec, InferOptions, Kind, ReadOptions, Schema, Spool, TableError, Values, infer, read};
@@ -78,7 +78,7 @@ impl Outcomes {
                 let possible = Some(asked[row]).filter(|p| *p > 0.0 && *p <= 1.0);
                 possible.map(Some).ok_or_else(|| TableError::File {
                     file: path.display().to_string(),
-                    what: format!("the select_prob of {:?} is not above 0 and up to 1", ids.get(row)),
+                    what: format!("the select_prob of {:?} must be above 0 and at most 1", ids.get(row)),
                 })
             }
             _ => Ok(None),

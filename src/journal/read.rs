@@ -1,4 +1,4 @@
-//! Reading a window of the log, batch by batch, and joining it with what became of the rows.
+//! Reads a window of the log in batches and joins it with outcomes.
 
 use super::{Journal, JournalError, Layout, Outcome, Outcomes, Window};
 use crate::atomic::{self, At, whole_lines_len};

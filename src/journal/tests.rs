@@ -263,7 +263,7 @@ fn rows_that_were_asked_stand_for_those_that_were_not() {
     assert_eq!(["a", "b", "c"].map(|id| found.of(id).unwrap().weight), [4.0, 1.0, 1.0]);
     assert_eq!(found.of("d"), None);
     let error = read("a,yes,human,0.25\nb,no,human,1.5\n").unwrap_err().to_string();
-    assert!(error.contains("the select_prob of \"b\" is not above 0 and up to 1"), "{error}");
+    assert!(error.contains("the select_prob of \"b\" must be above 0 and at most 1"), "{error}");
 }
 
 #[test]

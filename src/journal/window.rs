@@ -1,4 +1,4 @@
-//! Which part of the log is meant.
+//! A time window of the log.
 
 use super::day;
 use jiff::civil::Date;
@@ -34,7 +34,7 @@ impl Window {
         let midnight = |day: Date| day.to_zoned(TimeZone::UTC).ok().map(|midnight| midnight.timestamp());
         let of_day = || text.parse::<Date>().ok().and_then(midnight);
         let instant = text.parse().ok().or_else(of_day);
-        instant.ok_or_else(|| format!("{text:?} is no time: write 2026-11-01 or 2026-11-01T08:30:00Z"))
+        instant.ok_or_else(|| format!("{text:?} is not a time: write 2026-11-01 or 2026-11-01T08:30:00Z"))
     }
 
     /// Reads a length: a number of minutes, hours, days or weeks (`90m`, `12h`, `28d`, `4w`).
@@ -42,7 +42,7 @@ impl Window {
     /// # Errors
     /// A sentence that says how it is written.
     pub fn parse_length(text: &str) -> Result<SignedDuration, String> {
-        let wrong = || format!("{text:?} is no length of time: write 90m, 12h, 28d or 4w");
+        let wrong = || format!("{text:?} is not a length of time: write 90m, 12h, 28d or 4w");
         let unit = text.chars().last().ok_or_else(wrong)?;
         let minutes = match unit {
             'm' => 1,

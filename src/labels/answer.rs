@@ -1,4 +1,4 @@
-//! One answer of a person, wherever it was written.
+//! One answer of a person, from any source.
 
 use super::LabelError;
 use std::fmt;
@@ -21,7 +21,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What somebody said of a row.
+/// One answer for a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Answer {
     pub place: Place,

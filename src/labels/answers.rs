@@ -1,4 +1,4 @@
-//! What came back: a table that people filled in, or an export of Label Studio, as a list of answers.
+//! Reads answers: from a filled-in table or an export of Label Studio.
 
 use super::LabelError;
 use super::answer::{Answer, Answers, Fault, Origin, Place};
@@ -31,7 +31,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, LabelError> {
     match input.unpack()? {
         #[cfg(feature = "parquet")]
         Unpacked::Parquet(_) => {
-            Err(wrong("is Parquet: answers come as CSV or as an export of Label Studio".to_owned()))
+            Err(wrong("is a Parquet file: answers must be CSV or an export of Label Studio".to_owned()))
         }
         Unpacked::Text(mut text) | Unpacked::Json(mut text) | Unpacked::Records(mut text) => {
             let mut bytes = Vec::new();
@@ -74,7 +74,7 @@ fn table(file: &str, text: &str, expected: &Expected) -> Result<Answers, LabelEr
     let text = if only_returns { Cow::Owned(text.replace('\r', "\n")) } else { Cow::Borrowed(text) };
     if let Some(line) = late_header(&text, expected) {
         return Err(wrong(format!(
-            "line 1 is none of the table, whose header stands on line {line}: remove what stands above it"
+            "line 1 is not part of the table; the header is on line {line}: remove the lines above it"
         )));
     }
     let mut records = Records::new(&text, delimiter(&text, expected)).filter(|record| match record {
@@ -147,7 +147,7 @@ impl Header {
         let other = if last.is_empty() { None } else { other_than(last) };
         for name in ["id", target.as_str(), "batch", AFTER[0]] {
             if names.iter().filter(|n| *n == name).count() > 1 {
-                return Err(Fault::new(place, name, name, "stands twice in the header"));
+                return Err(Fault::new(place, name, name, "appears twice in the header"));
             }
         }
         let find = |name: &str| {
@@ -155,14 +155,14 @@ impl Header {
             let what = if instead.is_empty() {
                 "is missing from the header"
             } else {
-                "stands in the header, where the batch has another column: the header was changed"
+                "is in the header, but the batch has another column there: the header was changed"
             };
             at(name).ok_or_else(|| Fault::new(place, name, if instead.is_empty() { name } else { instead }, what))
         };
         let (id, target) = (find("id")?, find(&target)?);
         let fits_one = expected.headers.iter().any(|columns| changed(columns).is_none());
         if let (false, Some((gone, came))) = (fits_one, changed(&last)) {
-            let what = "stands in the header, where the batch has another column: the header was changed";
+            let what = "is in the header, but the batch has another column there: the header was changed";
             faults.push(Fault::new(place, &gone, &came, what));
         }
         let (batch, annotator) = (at("batch"), at(AFTER[0]));
@@ -174,7 +174,7 @@ impl Header {
         let at = |name: &str| names.iter().position(|n| n == name);
         for name in [STUDIO_ID, studio::CONTROL, target, "batch", AFTER[0]] {
             if names.iter().filter(|n| *n == name).count() > 1 {
-                return Err(Fault::new(place, name, name, "stands twice in the header"));
+                return Err(Fault::new(place, name, name, "appears twice in the header"));
             }
         }
         let missing = |name: &str, what: &str| Fault::new(place, name, name, what);
@@ -192,7 +192,7 @@ impl Header {
         let place = Place::Line(record.line);
         let raw = |at: usize| record.cells.get(at).map_or("", |cell| cell.trim_matches([' ', '\u{a0}']));
         if record.cells.iter().skip(self.names.len()).any(|cell| !cell.trim().is_empty()) {
-            let what = format!("{} fields where the header has {}", record.cells.len(), self.names.len());
+            let what = format!("{} fields, but the header has {}", record.cells.len(), self.names.len());
             return read.faults.push(Fault::new(place, &self.names[self.id], raw(self.id), what));
         }
         // Label Studio writes cells as they are.

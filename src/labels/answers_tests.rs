@@ -45,10 +45,10 @@ fn the_habits_of_spreadsheets_change_nothing() {
 #[test]
 fn a_changed_header_is_told() {
     for (header, what) in [
-        ("id,batch,reason,months,Churn?,annotator,note", "line 1, column \"churn\": \"Churn?\" stands in the header"),
-        ("ID,batch,reason,months,churn,annotator,note", "line 1, column \"id\": \"ID\" stands in the header"),
+        ("id,batch,reason,months,Churn?,annotator,note", "line 1, column \"churn\": \"Churn?\" is in the header"),
+        ("ID,batch,reason,months,churn,annotator,note", "line 1, column \"id\": \"ID\" is in the header"),
         ("id,batch,reason,months", "line 1, column \"churn\": \"churn\" is missing"),
-        ("id,churn,churn", "line 1, column \"churn\": \"churn\" stands twice"),
+        ("id,churn,churn", "line 1, column \"churn\": \"churn\" appears twice"),
     ] {
         let told = read_as(&format!("{header}\na1,yes,x\n")).unwrap_err().to_string();
         assert!(told.starts_with("back.csv: ") && told.contains(what), "{told}");
@@ -62,7 +62,7 @@ fn a_changed_header_is_told() {
         read("back.csv", "id,batch,reason,tenure,churn,annotator,note\na1,b1,x,3,yes,ann,\n", &both).unwrap();
     assert_eq!((of_the_first.faults, of_the_first.answers.len()), (vec![], 1), "answers may be to an earlier batch");
     let long = read_as("id,churn\na1,yes,what\n").unwrap();
-    assert!(long.faults[0].what.contains("3 fields where the header has 2") && long.answers.is_empty());
+    assert!(long.faults[0].what.contains("3 fields, but the header has 2") && long.answers.is_empty());
     assert!(read_as("").unwrap_err().to_string().contains("is empty"));
 }
 
@@ -215,7 +215,7 @@ fn a_shape_that_is_not_known_is_an_error_and_never_unanswered() {
         assert_eq!(fault(&text).column, "annotations", "{text}");
     }
     assert_eq!(fault(r#"[{"data": {"row_id": "a1"}}]"#).column, "annotations");
-    assert!(fault(&studio(r#"{"result": "yes"}"#)).what.contains("no list of results"));
+    assert!(fault(&studio(r#"{"result": "yes"}"#)).what.contains("not a list of results"));
     let other = fault(r#"[{"row_id": "a1", "sentiment": "yes", "annotator": 4}]"#);
     assert_eq!((other.value.as_str(), other.what.contains("\"label\" or \"churn\"")), ("sentiment", true));
     let headers = read_as("id,row_id,sentiment\n7,a1,yes\n").unwrap_err().to_string();

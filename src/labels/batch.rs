@@ -1,4 +1,4 @@
-//! What went out: the record of a batch, and where it stands.
+//! The record of a batch, and its state.
 //!
 //! ```text
 //! label_inbox/batches/ID/    batch.json, and until they are put in their place the files that go out
@@ -189,7 +189,7 @@ impl<'a> Inbox<'a> {
         Ok(names.into_iter().find(|name| !taken.contains(name)).unwrap_or(stem))
     }
 
-    /// Stores a batch with the files that go out, which nobody sees until [`Inbox::put_out`].
+    /// Stores a batch with its files; they are not visible until [`Inbox::put_out`].
     pub(super) fn store(&self, _lock: &Lock, batch: &Batch, files: &[(&str, Vec<u8>)]) -> Result<String, LabelError> {
         let path = self.out(&batch.batch);
         let record = serde_json::to_vec_pretty(batch).at(&path)?;
@@ -220,7 +220,7 @@ impl<'a> Inbox<'a> {
         if out.exists() && to.exists() {
             return Err(LabelError::file(
                 &to,
-                "is there already, where the batch that is out goes: move it away".to_owned(),
+                "already exists, where the open batch must be stored: move it away".to_owned(),
             ));
         }
         if out.exists() { replaceable(&to) } else { Ok(()) }
@@ -308,7 +308,7 @@ fn read(dir: &Path) -> Result<Batch, LabelError> {
     let path = dir.join("batch.json");
     let bytes = atomic::read(&path).at(&path)?;
     let batch: Batch = serde_json::from_slice(&bytes)
-        .map_err(|err| LabelError::file(&path, format!("is not the record of a batch: {err}")))?;
+        .map_err(|err| LabelError::file(&path, format!("is not a batch record: {err}")))?;
     known_format(batch.format, 1).map_err(|what| LabelError::file(&path, what))?;
     Ok(batch)
 }

@@ -1,4 +1,4 @@
-//! Outcomes that became known beside predictions: labels that nobody asked for.
+//! Outcomes that arrive by themselves: labels without a labelling request.
 
 use super::{Label, LabelError, Labels, Merged, Source};
 use crate::atomic::Lock;

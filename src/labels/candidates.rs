@@ -1,4 +1,4 @@
-//! The rows that could be asked, wherever they are: scored in one pass, fetched in another.
+//! Candidate rows for labelling, from the log or a table: scored in one pass, fetched in another.
 //!
 //! ```text
 //! log or table ─pass 1─▶ (hash of id, place, uncertainty) of each row that may be asked      about 40 bytes a row

@@ -1,4 +1,4 @@
-//! Whether answers fit what was asked.
+//! Checks answers against their batch.
 
 use super::LabelError;
 use super::answer::{Answer, Answers, Fault, Place};
@@ -27,7 +27,7 @@ pub(super) struct Checked {
     pub(super) counts: Counts,
     /// What speaks for answers that no person gave.
     pub(super) copies: Copies,
-    /// Answers in the name of somebody who was not asked.
+    /// Answers under the name of a person who was not asked.
     pub(super) strangers: Strangers,
     marks: Marks,
 }
@@ -41,7 +41,7 @@ struct Speaker<'a> {
 /// Whose word an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
-    /// That of somebody who may speak of the row.
+    /// The name of an annotator who may answer the row.
     Own,
     /// The file says that it is the adjudicator's.
     Adjudicator,
@@ -90,8 +90,8 @@ impl Marks {
         let (Ok(value), Ok(expected)) = (said.parse(), row.prediction.parse()) else { return };
         if let Some(meant) = misread_thousands(&answer.text, value, number, expected) {
             let what = format!(
-                "can be read as {value} and as {meant}, which is nearer to the {} that production says: write it without \
-                 marks between thousands",
+                "is ambiguous: it can mean {value} or {meant}, and the second is nearer to production's prediction \
+                 {}: write it without thousands separators",
                 row.prediction
             );
             self.misread.push(Fault::new(answer.place, &batch.target.name, &answer.text, what));
@@ -125,7 +125,7 @@ impl Known {
             let bytes = std::fs::read(&path).at(&path)?;
             let record = recorded(&chain, &batch.batch)?.and_then(|(_, said)| said.record);
             if record.is_none_or(|record| record != sha256(&bytes)) {
-                return Err(LabelError::file(&path, "is not what went out: it was changed since (see `mlloop audit`)"));
+                return Err(LabelError::file(&path, "was changed after the batch was created (see `mlloop audit`)"));
             }
         }
         batches.extend(open);
@@ -134,7 +134,7 @@ impl Known {
 
     pub(super) fn expected(&self, file: &str) -> Result<Expected<'_>, LabelError> {
         let last = self.batches.last().ok_or_else(|| {
-            let what = "no batch ever went out: run `mlloop label-export` first";
+            let what = "there is no batch yet: run `mlloop label-export` first";
             LabelError::File { file: file.to_owned(), what: what.to_owned() }
         })?;
         let headers = self.batches.iter().map(|batch| batch.columns.as_slice()).collect();
@@ -221,9 +221,7 @@ impl Known {
         if found.is_none() {
             faults.push(match of_id.is_empty() {
                 true => Fault::new(answer.place, "id", &answer.id, strange_id(&answer.id, asked)),
-                false => {
-                    Fault::new(answer.place, "batch", &answer.batch, "is not the batch in which this row was asked")
-                }
+                false => Fault::new(answer.place, "batch", &answer.batch, "is not the batch that contains this row"),
             });
         }
         found
@@ -238,28 +236,26 @@ pub(super) fn class_of(target: &Target, text: &str, number: Option<&NumberFormat
     let class = target.class_of(text).map(|class| target.classes[class].clone());
     class.ok_or_else(|| {
         let classes: Vec<String> = target.classes.iter().map(|class| format!("{class:?}")).collect();
-        format!("is none of the classes {}", classes.join(", "))
+        format!("is not one of the classes {}", classes.join(", "))
     })
 }
 
-/// What is wrong with an id that nobody was asked about.
+/// Describes the problem of an id that is not in the batch.
 fn strange_id(id: &str, asked: &HashMap<&str, Vec<(&Batch, &Asked)>>) -> String {
     let stripped = |text: &str| text.trim_start_matches('0').to_owned();
     let is_number = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
     if is_number && asked.keys().any(|known| known.starts_with('0') && stripped(known) == stripped(id)) {
-        return "is no id that was asked; a spreadsheet dropped the zeros in front: import the column as text"
+        return "is not an id of the batch; a spreadsheet dropped the leading zeros: import the column as text"
             .to_owned();
     }
     if id.is_empty() {
-        return "is empty, but the row has an answer or was not empty when it went out".to_owned();
+        return "is empty, but the row has an answer or had an id when the batch was created".to_owned();
     }
     match looks_mangled(id) {
-        true => {
-            "is no id that was asked; a spreadsheet seems to have made a date or a number of one: import the column as \
-                 text"
-                .to_owned()
-        }
-        false => "is no id that was asked".to_owned(),
+        true => "is not an id of the batch; a spreadsheet probably turned an id into a date or a number: import the \
+             column as text"
+            .to_owned(),
+        false => "is not an id of the batch".to_owned(),
     }
 }
 

@@ -112,7 +112,7 @@ impl Chooser<'_> {
         let mut notes = Vec::new();
         if share < 1.0 {
             notes.push(format!(
-                "there were more than {MAX_CANDIDATES} candidates: a random part was looked at, 1 in {}",
+                "there are more than {MAX_CANDIDATES} candidates: rows are chosen from a random sample, 1 in {}",
                 (1.0 / share).round()
             ));
         }
@@ -138,8 +138,7 @@ impl Chooser<'_> {
             let scores = pipeline.score(table)?;
             for (row, id) in ids.iter().enumerate() {
                 if id.is_empty() {
-                    let what =
-                        format!("row {} has no id, so that its label could not be joined", first as usize + row + 1);
+                    let what = format!("row {} has no id, so its label could not be joined", first as usize + row + 1);
                     return Err(LabelError::File { file: name.clone(), what });
                 }
                 let unsure = match pipeline.target.task {
@@ -166,7 +165,10 @@ impl Chooser<'_> {
         let [uncertain, drifted, diverse] = self.request.strategy.shares().map(|share| share * (n - control) as f64);
         if n == rows.len() || n == control {
             if n < rows.len() && self.request.strategy != Strategy::Random {
-                notes.push(format!("all rows are control: it takes {} before others are chosen", CONTROL.1));
+                notes.push(format!(
+                    "all rows are random control rows: {} are needed before other rows are chosen",
+                    CONTROL.1
+                ));
             }
             return Ok((pull, HashMap::new()));
         }
@@ -199,9 +201,7 @@ impl Chooser<'_> {
         if self.pipeline.target.task != Task::Regression && left > 0.0 {
             pull.targeted.push((Stratum::Uncertain, uncertain_pull(&order, &pull.certain, left)));
         } else if left >= 1.0 && uncertain > 0.0 {
-            notes.push(
-                "the scores of a regression do not say how sure they are: these rows are drawn at random".to_owned(),
-            );
+            notes.push("a regression has no uncertainty scores: these rows are drawn at random".to_owned());
         }
         Ok((pull, ratios))
     }
@@ -255,16 +255,16 @@ impl Chooser<'_> {
     ) -> Result<Result<(Vec<f32>, HashMap<u32, f64>), String>, LabelError> {
         let reference = self.workspace.path(&self.config.data.reference);
         if !reference.exists() {
-            return Ok(Err(format!("{} is not there to compare with", reference.display())));
+            return Ok(Err(format!("{} does not exist, so nothing can be compared", reference.display())));
         }
         let reference = self.sampled(self.workspace.table_of(self.config, self.version)?)?;
         let target = [self.pipeline.target.name.clone()];
         let schema = &self.pipeline.schema;
         let c = match domain_scores(&reference, current, schema, &target, self.request.seed) {
             Err(MultivariateError::TooFewRows { .. }) => {
-                return Ok(Err(format!("it takes {MIN_ROWS} rows on both sides to see where there are more")));
+                return Ok(Err(format!("{MIN_ROWS} rows are needed in each table to find drifted regions")));
             }
-            Err(MultivariateError::NoColumns) => return Ok(Err("no column that varies is on both sides".to_owned())),
+            Err(MultivariateError::NoColumns) => return Ok(Err("no column that varies is in both tables".to_owned())),
             scored => scored.map_err(LabelError::Drift)?,
         };
         let used = |table: &Table| table.n_rows().min(MAX_ROWS);

@@ -1,4 +1,4 @@
-//! Signs that answers are copies of what production said.
+//! Signs that answers are copies of production's predictions.
 
 use super::answer::Origin;
 use super::request::Guard;
@@ -41,19 +41,19 @@ impl Copies {
         });
         let text = if copied > 0 {
             format!(
-                "{copied} of {n} answers are copies of predictions: Label Studio made them from a prediction (\
-                 parent_prediction) and nobody spent time on them (no lead_time)"
+                "{copied} of {n} answers are copies of predictions: Label Studio made them from a prediction \
+                 (parent_prediction), and no working time was recorded (no lead_time)"
             )
         } else if all {
             format!(
-                "all {n} answers equal production's and nobody spent time on them (no lead_time): they are copies of \
-                 predictions"
+                "all {n} answers equal production's, and no working time was recorded (no lead_time): they are \
+                 copies of predictions"
             )
         } else {
             let most = 100.0 * too_often?;
             format!(
-                "{equal} of {n} answers equal production's, which by its gate is right on {most:.0} % of rows at most: they are \
-                 likely to be copies of predictions"
+                "{equal} of {n} answers equal production's predictions, but its accuracy at the gate is at most \
+                 {most:.0} %: the answers are probably copies of predictions"
             )
         };
         Some(Guard { name: "copied-predictions", fired: true, text })

@@ -1,4 +1,4 @@
-//! A table whose labels are what is known by now.
+//! A table with its labels updated by the latest known labels.
 
 use super::{LabelError, Resolved};
 use crate::features::Target;
@@ -64,7 +64,7 @@ fn normal(target: &Target, id: &str, label: &str) -> Result<String, LabelError> 
         file: "data/labels.csv".to_owned(),
         what: match target.classes.as_slice() {
             [] => format!("the label {label:?} of {id:?} is not a number"),
-            classes => format!("the label {label:?} of {id:?} is none of the classes {}", classes.join(", ")),
+            classes => format!("the label {label:?} of {id:?} is not one of the classes {}", classes.join(", ")),
         },
     })
 }

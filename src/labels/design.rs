@@ -1,4 +1,4 @@
-//! With which probability each row is asked, and which rows are.
+//! The selection probability of each row, and the draw.
 //!
 //! ```text
 //! π = 1                      rows that stand for the rest of their kind (diverse)

@@ -1,4 +1,4 @@
-//! What can be wrong on the way of labels.
+//! Errors of labels.
 
 use crate::atomic::AtPath;
 use crate::drift::multivariate::MultivariateError;
@@ -40,8 +40,8 @@ pub enum LabelError {
     },
     /// A batch is out.
     #[error(
-        "{}: batch {batch} is out with {n} rows: take its answers in with `mlloop label-import`, or hand out another with \
-         --force",
+        "{}: batch {batch} is open with {n} rows: import its answers with `mlloop label-import`, or create another \
+         batch with --force",
         .path.display()
     )]
     Out {

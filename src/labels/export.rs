@@ -1,4 +1,4 @@
-//! Which rows should a person look at? What `label-export` does.
+//! Which rows should people label? The logic of `label-export`.
 //!
 //! ```text
 //! log or table ─score─▶ candidates ─rank, look closely─▶ pull of each stratum ─draw─▶ rows with their π
@@ -67,7 +67,7 @@ pub fn export(workspace: &Workspace, lock: &Lock, request: &ExportRequest) -> Re
     complete(workspace, lock)?;
     let open = inbox.open()?;
     if let Some(batch) = untold(&inbox, &open)? {
-        return Ok(told(&inbox, batch, 0, vec!["a run that was interrupted is now complete".to_owned()]));
+        return Ok(told(&inbox, batch, 0, vec!["an interrupted run was completed".to_owned()]));
     }
     if let Some(out) = open.last().filter(|_| !request.force) {
         return Err(LabelError::Out { path: inbox.path(&out.files[0].0), batch: out.batch.clone(), n: out.rows.len() });
@@ -124,10 +124,10 @@ impl ExportRequest<'_> {
         let usage = |what: &str| Err(LabelError::Usage(what.to_owned()));
         let distinct: HashSet<String> = self.annotators.iter().map(|name| person_key(name)).collect();
         match () {
-            () if self.n == 0 => usage("--n takes a number of at least 1"),
-            () if !(0.0..=1.0).contains(&self.overlap) => usage("--overlap is a share from 0 to 1"),
+            () if self.n == 0 => usage("--n must be at least 1"),
+            () if !(0.0..=1.0).contains(&self.overlap) => usage("--overlap must be a share from 0 to 1"),
             () if distinct.len() < self.annotators.len() || distinct.contains(&String::new()) => {
-                usage("--annotators takes different names: ann,bob")
+                usage("--annotators needs different names, such as ann,bob")
             }
             () if self.overlap > 0.0 && self.annotators.len() < 2 => {
                 usage("--overlap gives rows to two people: name them with --annotators ann,bob")
@@ -152,8 +152,8 @@ fn table_of(workspace: &Workspace, config: &Config, request: &ExportRequest) -> 
     match is_there(&current) {
         true => Ok(Some(Spool::new(&current)?)),
         false => Err(LabelError::Usage(format!(
-            "there is nothing to choose from: nothing is logged (`mlloop predict --log`) and {} is not there; name a table \
-             with --table",
+            "there are no rows to choose from: the prediction log is empty (`mlloop predict --log` fills it) and {} \
+             does not exist; name a table with --table",
             current.display()
         ))),
     }
@@ -174,13 +174,15 @@ fn source<'a>(
         return Ok(Source::Log { journal: Journal::of(workspace), window: request.window, layout, windows: beside });
     };
     if request.window != Window::default() {
-        return Err(LabelError::Usage("--since, --until and --last cut the prediction log, not a table".to_owned()));
+        return Err(LabelError::Usage(
+            "--since, --until and --last select from the prediction log, not from a table".to_owned(),
+        ));
     }
     let mut schema = config.schema();
     schema.know_flags(&pipeline.schema);
     schema.columns.retain(|c| c.name != pipeline.target.name && c.kind != Kind::Ignore);
     let Some(id) = schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone()) else {
-        let what = "labels join by id, and mlloop.toml names no id column: set one under [columns]";
+        let what = "labels are joined by id, but mlloop.toml has no id column: set one under [columns]";
         return Err(LabelError::Usage(what.to_owned()));
     };
     let needed: Vec<&str> = pipeline.features.inputs().map(|(name, _)| name).chain([id.as_str()]).collect();
@@ -208,7 +210,7 @@ struct Making<'a> {
     source: &'a Source<'a>,
 }
 
-/// Names the batch that was handed out and that nobody has been told of yet.
+/// Names a created batch that is not reported yet.
 const UNTOLD: &str = "untold";
 
 /// The batch that a run handed out which ended before it could say so.
@@ -329,7 +331,7 @@ impl Making<'_> {
                 Some(ratio) => format!("rows like this are {ratio:.1} times as frequent as in training"),
                 None => "rows like this are more frequent than in training".to_owned(),
             },
-            (Stratum::Diverse, _) => "unlike the other rows asked".to_owned(),
+            (Stratum::Diverse, _) => "unlike the other chosen rows".to_owned(),
             (Stratum::Uncertain, Strategy::Entropy | Strategy::LeastConfidence) => "the model is unsure".to_owned(),
             (Stratum::Uncertain, Strategy::Margin) => "two classes are close".to_owned(),
             (Stratum::Uncertain, _) if multiclass => "two classes are close".to_owned(),

@@ -1,4 +1,4 @@
-//! A batch that is out, filled in row by row: what a person does in a spreadsheet, one answer at a time.
+//! An open batch, filled in row by row: as in a spreadsheet, one answer at a time.
 //!
 //! The file is the one that went out with the person's lines alone, and it is written whole after each answer. Taking it
 //! in is `label-import`, as for any other filled-in file.
@@ -78,7 +78,7 @@ impl FillIn {
     fn beside(inbox: &Inbox, batch: &Batch, person: &str, taken: &Taken) -> Result<Self, LabelError> {
         let path = inbox.path(format!("{}{}.csv", prefix(batch), &sha256(person.as_bytes())[..8]));
         let [name, ..] = batch.files.as_slice() else {
-            return Err(LabelError::file(&inbox.out(&batch.batch), "names no file that went out".to_owned()));
+            return Err(LabelError::file(&inbox.out(&batch.batch), "is not a file of this batch".to_owned()));
         };
         let went_out = if path.exists() { path.clone() } else { inbox.path(&name.0) };
         let mut sheet = Sheet::read(&went_out, batch)?;
@@ -212,7 +212,7 @@ pub fn sheets(workspace: &Workspace, batch: &Batch) -> Result<Vec<FillIn>, Label
 struct Taken {
     /// Who said something of a row, or could not tell; by what all names of a person have in common.
     said: HashMap<String, BTreeSet<String>>,
-    /// Rows that are asked of nobody by name: one answer is enough.
+    /// Rows without a named annotator: one answer is enough.
     of_anybody: HashSet<String>,
 }
 
@@ -303,7 +303,7 @@ impl Sheet {
         }
         let header: Vec<String> = records.remove(0).iter().map(|name| restore(name).to_owned()).collect();
         if header != batch.columns {
-            return Err(LabelError::file(path, format!("is not what went out with {}", batch.batch)));
+            return Err(LabelError::file(path, format!("is not the file that was created for {}", batch.batch)));
         }
         let target = header.iter().rposition(|column| *column == target_name(&batch.target.name));
         match target.filter(|target| header[target + 1..] == AFTER) {
@@ -312,7 +312,7 @@ impl Sheet {
         }
     }
 
-    /// Whether somebody answered a row, or could not tell.
+    /// Whether a row is answered or marked as uncertain.
     fn is_done(&self, row: &[String]) -> bool {
         !row[self.target].is_empty() || restore(&row[self.target + 2]).starts_with(UNCERTAIN)
     }

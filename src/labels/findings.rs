@@ -1,4 +1,4 @@
-//! What answers show: how far people agree, where they do not, which labels look wrong, how good production is.
+//! Findings from answers: agreement, conflicts, suspect labels, and the accuracy of production.
 
 use super::answer::Fault;
 use super::batch::{Asked, Batch, Inbox, Stratum};

@@ -1,4 +1,4 @@
-//! Signs that a batch of answers is not what it should be.
+//! Checks that quarantine a suspicious batch of answers.
 
 use super::batch::{Batch, Stratum};
 use super::check::Checked;
@@ -57,7 +57,7 @@ pub(super) fn change_guard(
     }
     let of = if first.annotator.is_empty() { String::new() } else { format!(" of {}", first.annotator) };
     let text = format!(
-        "{} labels that are there already would change, such as that{of} for {:?} from {:?} to {:?}",
+        "{} existing labels would change, such as that{of} for {:?} from {:?} to {:?}",
         turned.len(),
         first.id,
         first.old,
@@ -86,7 +86,7 @@ fn range_guard(incoming: &[Label], (min, max): (f64, f64)) -> Option<Guard> {
         name: "label-range",
         fired: values.len() >= FEWEST && outside.len() as f64 > OUTSIDE * values.len() as f64,
         text: format!(
-            "{} of {} answers lie outside of what production learned from ({min} to {max}), such as {first}",
+            "{} of {} answers are outside the range of production's training labels ({min} to {max}), such as {first}",
             outside.len(),
             values.len()
         ),
@@ -141,7 +141,7 @@ fn rate_guard(incoming: &[Label], taken: &[&Batch], earlier: &[Batch], labels: &
         name: "label-rate",
         fired: p < P / asked.len() as f64,
         text: format!(
-            "{:.1} % of {} control rows are {class:?}; in {} it were {:.1} % of {} (p = {p:.2e})",
+            "{:.1} % of {} control rows are {class:?}; in batch {} it was {:.1} % of {} (p = {p:.2e})",
             share(&now),
             total(&now),
             batch.batch,
@@ -161,6 +161,7 @@ fn share_guard(incoming: &[Label]) -> Option<Guard> {
     let total: u64 = by.values().sum();
     let (who, n) = by.iter().max_by_key(|(_, n)| **n)?;
     let share = *n as f64 / total as f64;
-    let text = format!("{who} gave {n} of {total} answers, {:.0} %, where {} people answered", 100.0 * share, by.len());
+    let text =
+        format!("{who} gave {n} of {total} answers, {:.0} %, although {} people answered", 100.0 * share, by.len());
     Some(Guard { name: "annotator-share", fired: share > SHARE, text })
 }

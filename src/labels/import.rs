@@ -1,4 +1,4 @@
-//! What did people say? What `label-import` does.
+//! The logic of `label-import`.
 //!
 //! ```text
 //! file ─read─▶ answers ─check against what went out─▶ labels ─guards─▶ quarantined until accepted
@@ -81,13 +81,15 @@ pub fn close(
         }
         let names: Vec<&str> = open.iter().map(|one| one.batch.as_str()).collect();
         let there = crate::wording::instead(batch, names);
-        return Err(LabelError::file(&place, format!("is no batch that is out{there}")));
+        return Err(LabelError::file(&place, format!("is not an open batch{there}")));
     };
     let sheets = if found.columns.is_empty() { Vec::new() } else { fill::sheets(workspace, found)? };
     if let Some(sheet) = sheets.iter().find(|sheet| sheet.n_answered() > 0) {
         let (n, whose) = (sheet.n_answered(), sheet.person());
-        let what =
-            format!("holds {n} answers of {whose} that are not taken in: mlloop label-import {}", sheet.path.display());
+        let what = format!(
+            "contains {n} answers of {whose} that are not imported: mlloop label-import {}",
+            sheet.path.display()
+        );
         return Err(LabelError::file(&sheet.path, what));
     }
     let labels = Labels::open(workspace)?;
@@ -154,9 +156,7 @@ impl Back {
         if let Some(fault) = checked.faults.first().filter(|_| !request.skip_invalid) {
             let (mut first, more) = (fault.clone(), checked.faults.len() - 1);
             if more > 0 {
-                first
-                    .what
-                    .push_str(&format!(" (and {more} more; --skip-invalid leaves such answers out and lists them)"));
+                first.what.push_str(&format!(" (and {more} more; --skip-invalid rejects such answers and lists them)"));
             }
             return Err(first.into_error(&file));
         }
@@ -168,7 +168,7 @@ impl Back {
     fn notes(&self) -> Vec<String> {
         let nameless = self.checked.labels.iter().filter(|label| label.annotator.is_empty()).count();
         let of = self.checked.labels.len();
-        let note = format!("{nameless} of {of} answers do not say who gave them; --annotator NAME does");
+        let note = format!("{nameless} of {of} answers have no annotator; set one with --annotator NAME");
         if nameless > 0 { vec![note] } else { Vec::new() }
     }
 }
@@ -234,13 +234,13 @@ fn nothing(path: &Path, finished: Option<AnswersRead>, home: Option<String>) -> 
         findings: Findings::default(),
         notes: vec![match (finished, home) {
             (Some(said), _) => told_finished(&said),
-            (None, Some(batch)) => format!("{} is not there: already imported as {batch}", path.display()),
-            (None, None) => format!("{} is not there: nothing came back", path.display()),
+            (None, Some(batch)) => format!("{} does not exist: it is already imported as {batch}", path.display()),
+            (None, None) => format!("{} does not exist: no answers to import", path.display()),
         }],
     }
 }
 
 fn told_finished(said: &AnswersRead) -> String {
     let n = said.n_added.unwrap_or(0);
-    format!("a run that was interrupted is now complete: {n} labels of {:?}", said.file)
+    format!("an interrupted run was completed: {n} labels of {:?}", said.file)
 }

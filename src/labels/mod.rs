@@ -1,4 +1,4 @@
-//! Which rows people should look at, what they said, and which of it holds.
+//! Labelling: which rows to label, the answers, and the label that results from them.
 //!
 //! ```text
 //! candidates ─export─▶ label_inbox/to_label.csv ─people─▶ to_label_labeled.csv ─import─▶ data/labels.csv ─resolve─▶ one each

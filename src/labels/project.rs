@@ -59,7 +59,7 @@ impl Studio {
         let usage = |what: &str| LabelError::Usage(format!("--url: the address of Label Studio {what}"));
         let (login, base) = take_apart(url).map_err(usage)?;
         if login.is_some() {
-            return Err(usage("has a login: the token in LABEL_STUDIO_API_KEY is one"));
+            return Err(usage("contains a login: put the token into LABEL_STUDIO_API_KEY instead"));
         }
         let remote = |authorization: Option<String>| {
             let hidden = vec![token.clone()];
@@ -72,7 +72,7 @@ impl Studio {
         }
         let asking = Self { remote: remote(None) };
         let answer = asking.send("/api/token/refresh", &json!({ "refresh": token }))?;
-        let access = answer["access"].as_str().ok_or_else(|| asking.wrong("its answer has no access token"))?;
+        let access = answer["access"].as_str().ok_or_else(|| asking.wrong("the response has no access token"))?;
         Ok(Self { remote: remote(Some(format!("Bearer {access}"))) })
     }
 
@@ -83,14 +83,14 @@ impl Studio {
     pub fn find(&self, title: &str) -> Result<Option<u64>, LabelError> {
         if let Ok(number) = title.parse::<u64>() {
             let project = self.get(&format!("/api/projects/{number}/"))?;
-            return project["id"].as_u64().map(Some).ok_or_else(|| self.wrong("its answer has no project"));
+            return project["id"].as_u64().map(Some).ok_or_else(|| self.wrong("the response has no project"));
         }
         let mut found = Vec::new();
         for page in 1..=MAX_PAGES {
             let query = [("page", page.to_string()), ("page_size", "100".to_owned())];
             let listed =
                 self.get(&format!("/api/projects/{}", encoded(&query.each_ref().map(|(k, v)| (*k, v.as_str())))))?;
-            let all = listed["results"].as_array().ok_or_else(|| self.wrong("its answer has no list of projects"))?;
+            let all = listed["results"].as_array().ok_or_else(|| self.wrong("the response has no list of projects"))?;
             found.extend(all.iter().filter(|one| one["title"] == title).filter_map(|one| one["id"].as_u64()));
             if listed["next"].is_null() {
                 break;
@@ -131,7 +131,9 @@ impl Studio {
             let answer = self.send(&format!("/api/projects/{project}/import?return_task_ids=true"), &json!(part))?;
             if answer["task_count"].as_u64() != Some(part.len() as u64) {
                 let took = &answer["task_count"];
-                return Err(self.wrong(&format!("it took {took} of {} tasks: look at its log", part.len())));
+                return Err(
+                    self.wrong(&format!("it accepted {took} of {} tasks: see the log of Label Studio", part.len()))
+                );
             }
         }
         let n_sent = missing.len() as u64;
@@ -172,7 +174,7 @@ impl Studio {
                 "sampling": "Sequential sampling", "show_collab_predictions": show,
             }),
         )?;
-        made["id"].as_u64().ok_or_else(|| self.wrong("its answer has no number of a project"))
+        made["id"].as_u64().ok_or_else(|| self.wrong("the response has no project number"))
     }
 
     /// Whether the answers of the project can be taken in for the batch: people may have changed its interface.
@@ -189,17 +191,17 @@ impl Studio {
             return Ok(());
         }
         Err(self.wrong(&format!(
-            "project {project} asks another question ({CONTROL} has {}): name another with --project",
+            "project {project} asks a different question ({CONTROL} has {}): name another project with --project",
             if is_number { "a number".to_owned() } else { classes.join(", ") }
         )))
     }
 
-    /// The project's tasks with their annotations: those that somebody answered, or all.
+    /// The project's tasks with their annotations: only answered ones, or all.
     fn tasks(&self, project: u64, all: bool) -> Result<Vec<Value>, LabelError> {
         let all = if all { "&download_all_tasks=true" } else { "" };
         match self.get(&format!("/api/projects/{project}/export?exportType=JSON{all}"))? {
             Value::Array(tasks) => Ok(tasks),
-            _ => Err(self.wrong("its export is no list of tasks")),
+            _ => Err(self.wrong("its export is not a list of tasks")),
         }
     }
 
@@ -216,9 +218,12 @@ impl Studio {
         match err {
             CallError::Refused { status: 401, said, .. } => {
                 let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-                self.wrong(&format!("it does not take the token in LABEL_STUDIO_API_KEY (401){said}"))
+                self.wrong(&format!("it rejects the token in LABEL_STUDIO_API_KEY (401){said}"))
             }
-            CallError::Refused { status: 404, .. } => self.wrong("it has no such project, or is no Label Studio (404)"),
+            CallError::Refused { status: 404, .. } => self.wrong(
+                "this project does not exist, or the server is not \
+                                                                  Label Studio (404)",
+            ),
             err => self.wrong(&err.told()),
         }
     }
@@ -258,7 +263,11 @@ fn sent_files(inbox: &Inbox, batch: &Batch) -> Result<Files, LabelError> {
         let bytes = std::fs::read(&path).at(&path)?;
         let digest = batch.files.iter().find(|(file, _)| file == name).map(|(_, digest)| digest);
         if digest != Some(&sha256(&bytes)) {
-            return Err(LabelError::file(&path, "was changed since it went out: hand out another batch with --force"));
+            return Err(LabelError::file(
+                &path,
+                "was changed after the batch was created: create another batch with \
+                                                --force",
+            ));
         }
         Ok((path, bytes))
     };

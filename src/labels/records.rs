@@ -16,11 +16,11 @@ pub(super) fn each_record<const N: usize>(
     let mut reader = csv::ReaderBuilder::new().from_reader(from);
     let header = reader.headers().map_err(|err| wrong(record_error(&err)))?.clone();
     if let Some(other) = header.iter().find(|name| !columns.contains(name)) {
-        return Err(wrong(format!("column {other:?} does not belong here; there are {}", columns.join(", "))));
+        return Err(wrong(format!("unknown column {other:?}; the columns are {}", columns.join(", "))));
     }
     let places = columns.map(|column| header.iter().position(|name| name == column));
     if let Some(missing) = (0..required).find(|&column| places[column].is_none()) {
-        return Err(wrong(format!("column {:?} is missing; there must be {}", columns[missing], columns.join(", "))));
+        return Err(wrong(format!("column {:?} is missing; the columns are {}", columns[missing], columns.join(", "))));
     }
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(|err| wrong(record_error(&err)))? {
@@ -35,7 +35,7 @@ fn record_error(err: &csv::Error) -> String {
     let line = err.position().map_or(1, csv::Position::line);
     match err.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("line {line}: {len} fields where the header has {expected_len}")
+            format!("line {line}: {len} fields, but the header has {expected_len}")
         }
         csv::ErrorKind::Utf8 { .. } => format!("line {line}: is not UTF-8"),
         _ => err.to_string(),

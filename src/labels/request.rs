@@ -1,4 +1,4 @@
-//! What is asked when rows go out and when answers come back, and the answers to that.
+//! Requests and results of `label-export` and `label-import`.
 
 use super::Change;
 use super::findings::Findings;
@@ -27,7 +27,7 @@ impl FromStr for Format {
         match text {
             "csv" => Ok(Self::Csv),
             "label-studio" => Ok(Self::LabelStudio),
-            _ => Err("there are csv and label-studio".to_owned()),
+            _ => Err("it must be csv or label-studio".to_owned()),
         }
     }
 }
@@ -38,7 +38,7 @@ pub struct ExportRequest<'a> {
     pub n: usize,
     /// What they are chosen by.
     pub strategy: Strategy,
-    /// Who is asked; with nobody named, the annotator's column is empty.
+    /// The annotators; if empty, the annotator's column is empty.
     pub annotators: &'a [String],
     /// The share of rows that two of them get.
     pub overlap: f64,
@@ -54,7 +54,7 @@ pub struct ExportRequest<'a> {
     pub force: bool,
     /// Who hands out, when that was said.
     pub by: Option<String>,
-    /// The present.
+    /// Current time, injected.
     pub now: jiff::Timestamp,
     /// Seed of everything random.
     pub seed: u64,
@@ -78,11 +78,11 @@ pub struct ImportRequest<'a> {
     pub policy: Option<LabelPolicy>,
     /// Who takes it in, when that was said.
     pub by: Option<String>,
-    /// The present.
+    /// Current time, injected.
     pub now: jiff::Timestamp,
 }
 
-/// What became of the answers.
+/// The result of the import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -91,7 +91,7 @@ pub enum Taken {
     Imported,
     /// There is nothing that is not known.
     Nothing,
-    /// Guards hold them back until somebody accepts them.
+    /// Quarantined by guards until the batch is accepted.
     Quarantined,
 }
 
@@ -99,7 +99,7 @@ pub enum Taken {
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Imported {
-    /// What became of the answers.
+    /// The result of the import.
     pub answer: Taken,
     /// The file.
     pub file: String,

@@ -1,4 +1,4 @@
-//! One label per row, where several people or sources spoke.
+//! One label per row, from several people or sources.
 //!
 //! ```text
 //! outcomes, else the adjudicator, else everybody ─▶ all the same? ─yes─▶ that label
@@ -63,7 +63,7 @@ pub struct Conflict {
     pub said: Vec<(String, String)>,
 }
 
-/// Every row that somebody spoke of.
+/// Every row with a label.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resolution<'a> {
     /// Rows with a label, in the order in which they first came.

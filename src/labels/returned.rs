@@ -67,7 +67,7 @@ impl Export<'_> {
         let is_full = task["data"].is_object();
         let data = if is_full { &task["data"] } else { task };
         let Some(id) = text_of(&data["row_id"]) else {
-            let what = "is missing: this task did not go out with a batch";
+            let what = "is missing: this task does not belong to a batch";
             return read.faults.push(Fault::new(place, "row_id", &short(&data["row_id"]), what));
         };
         let unanswered = Answer {
@@ -94,7 +94,7 @@ impl Export<'_> {
     fn annotations(&self, task: &Value, of: &Answer, read: &mut Answers) {
         let list = if task["annotations"].is_null() { &task["completions"] } else { &task["annotations"] };
         let Some(annotations) = list.as_array() else {
-            let what = "is no list of annotations: export the project as JSON, JSON-MIN or CSV";
+            let what = "is not a list of annotations: export the project as JSON, JSON-MIN or CSV";
             return read.faults.push(Fault::new(of.place, "annotations", &short(list), what));
         };
         for annotation in annotations.iter().filter(|a| a["was_cancelled"] != true && a["skipped"] != true) {
@@ -143,7 +143,7 @@ impl Export<'_> {
             return Ok(None);
         }
         let Some(all) = result.as_array() else {
-            return Err((short(result), "is no list of results".to_owned()));
+            return Err((short(result), "is not a list of results".to_owned()));
         };
         let of = |control: &str| -> Vec<&Value> { all.iter().filter(|part| part["from_name"] == control).collect() };
         let ours = [of(CONTROL), of(self.target)].into_iter().find(|parts| !parts.is_empty());
@@ -161,7 +161,7 @@ impl Export<'_> {
 /// A value that cannot be taken in, and what is wrong with it.
 type Wrong = (String, String);
 
-const OTHER: &str = "is no choice, number or text: another kind of project";
+const OTHER: &str = "is not a choice, number or text: this is another kind of project";
 
 /// The only answer among those given.
 fn one(mut said: Vec<String>) -> Result<Option<String>, Wrong> {

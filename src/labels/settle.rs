@@ -1,4 +1,4 @@
-//! What people disagree about and what looks wrong: an adjudicator's answer decides.
+//! Conflicts and suspect labels: the answer of an adjudicator decides.
 //!
 //! `conflicts.csv` and `suspects.csv` of the inbox are read with the rows of their batches; decisions are written as a table
 //! like `conflicts.csv`, which `label-import` takes in.
@@ -25,7 +25,7 @@ pub struct Open {
     pub batch: String,
     /// Who said what, or what speaks against the label.
     pub why: String,
-    /// The label that holds until somebody decides; empty where none does.
+    /// The label in effect until the decision; empty if there is none.
     pub label: String,
     /// What is known of the row: column and cell; empty where its batch did not go out as a table.
     pub cells: Vec<(String, String)>,
@@ -56,8 +56,7 @@ pub fn open(workspace: &Workspace, most: usize) -> Result<Settling, LabelError> 
         }
         for record in read(&path)?.into_iter().skip(1) {
             let row = opened(&record, is_conflict);
-            let row =
-                row.ok_or_else(|| LabelError::file(&path, "is not the list that label-import wrote".to_owned()))?;
+            let row = row.ok_or_else(|| LabelError::file(&path, "was not written by label-import".to_owned()))?;
             if !all.iter().any(|known| known.id == row.id) {
                 all.push(row);
             }
@@ -79,7 +78,9 @@ fn opened(record: &[String], is_conflict: bool) -> Option<Open> {
     let (id, batch) = (cell(0)?, cell(1)?);
     let (why, label) = match is_conflict {
         true => (cell(2)?, String::new()),
-        false => (format!("{} said {}; the model finds {} likelier", cell(3)?, cell(2)?, cell(4)?), cell(2)?),
+        false => {
+            (format!("{} answered {}; the model considers {} more likely", cell(3)?, cell(2)?, cell(4)?), cell(2)?)
+        }
     };
     Some(Open { id, batch, why, label, cells: Vec::new() })
 }

@@ -22,9 +22,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Line {
-    /// What became of a row.
+    /// The outcome of a row.
     Outcome(Label),
-    /// What somebody answered who was asked.
+    /// The answer of an annotator.
     Label(Label),
     /// A correction, as its line of `data/feedback.csv`.
     Feedback(String),
@@ -95,7 +95,8 @@ impl Shared {
         self.lines.add(&texts).map_err(|refused| match refused.may_be_there {
             false => wrong(refused.what, false),
             true => {
-                let again = "it is not known whether it was recorded: do it again, which changes nothing if it was";
+                let again = "it is unknown whether this was recorded: repeat it; if it was recorded, repeating \
+                             changes nothing";
                 wrong(format!("{}; {again}", refused.what), true)
             }
         })
@@ -122,7 +123,12 @@ impl Shared {
         let mut last = None;
         let each = |line: NumberedLine| {
             let wrong = |what: String| format!("number {}: {what}", line.number);
-            let said = serde_json::from_str(&line.text).map_err(|err| wrong(format!("is no line of mlloop: {err}")))?;
+            let said = serde_json::from_str(&line.text).map_err(|err| {
+                wrong(format!(
+                    "was not written by mlloop: \
+                                                                                     {err}"
+                ))
+            })?;
             take(said).map_err(wrong)?;
             last = Some((line.number, line.sha256));
             Ok(())

@@ -56,7 +56,7 @@ impl FromStr for Source {
             "human" => Ok(Self::Human),
             "outcome" => Ok(Self::Outcome),
             "model" => Ok(Self::Model),
-            _ => Err("is not a source: there are human, outcome and model".to_owned()),
+            _ => Err("is not a source; it must be human, outcome or model".to_owned()),
         }
     }
 }
@@ -104,7 +104,7 @@ impl Label {
         (&self.label, self.source, &self.batch) == (&old.label, old.source, &old.batch)
     }
 
-    /// Whether somebody may learn from it.
+    /// Whether it may be used for training.
     #[must_use]
     pub fn teaches(&self) -> bool {
         self.source != Source::Model
@@ -170,7 +170,7 @@ impl Labels {
     /// The labels of a loop, to be learned from or written over: they are those that the audit chain speaks of.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and when somebody changed them.
+    /// As [`open`](Self::open), and when the file was changed from outside.
     pub fn held(workspace: &Workspace) -> Result<Self, LabelError> {
         workspace.hold_labels()?;
         Self::open(workspace)
@@ -320,7 +320,7 @@ fn parse(file: &str, line: u64, cells: &[&str; 8]) -> Result<Label, LabelError> 
         "" => None,
         text => {
             let valid = text.parse().ok().filter(|p| *p > 0.0 && *p <= 1.0);
-            Some(valid.ok_or_else(|| wrong(6, "is not a probability above 0 and up to 1".to_owned()))?)
+            Some(valid.ok_or_else(|| wrong(6, "is not a probability above 0 and at most 1".to_owned()))?)
         }
     };
     let model_version = match *version {

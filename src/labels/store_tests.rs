@@ -65,9 +65,9 @@ fn what_is_wrong_is_told_with_its_place() {
         (format!("{HEADER}a,yes,ann,2026-11-20T10:00:00Z,human,,0,\n"), "column \"select_prob\": \"0\" is not a prob"),
         (format!("{HEADER}a,yes,ann,2026-11-20T10:00:00Z,human,,nan,\n"), "\"nan\" is not a probability"),
         (format!("{HEADER}a,yes,ann,2026-11-20T10:00:00Z,human,,,latest\n"), "\"latest\" is not a version"),
-        (format!("{HEADER}a,yes\n"), "labels.csv: line 2: 2 fields where the header has 8"),
+        (format!("{HEADER}a,yes\n"), "labels.csv: line 2: 2 fields, but the header has 8"),
         ("id,label,annotator,source\n".to_owned(), "column \"labelled_at\" is missing"),
-        (HEADER.replace("batch", "lot"), "column \"lot\" does not belong here"),
+        (HEADER.replace("batch", "lot"), "unknown column \"lot\""),
         (String::new(), "column \"id\" is missing"),
     ];
     for (text, what) in cases {

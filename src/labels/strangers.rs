@@ -1,10 +1,10 @@
-//! Answers in the name of somebody who was not asked, and what speaks against them.
+//! Answers under the name of a person who was not asked.
 
 use super::CONFLICTS;
 use super::request::Guard;
 use super::resolve::ADJUDICATOR;
 
-/// Answers in the name of somebody who was not asked.
+/// Answers under the name of a person who was not asked.
 #[derive(Debug, Default)]
 pub(super) struct Strangers {
     /// Rows that were asked of others by name, and the name that answered; empty for none.
@@ -19,17 +19,17 @@ impl Strangers {
     pub(super) fn guards(&self) -> impl Iterator<Item = Guard> {
         let others = self.others.first().map(|(id, name)| {
             let n = self.others.len();
-            let who = if name.is_empty() { "nobody by name".to_owned() } else { format!("{name:?}") };
+            let who = if name.is_empty() { "an unnamed person".to_owned() } else { format!("{name:?}") };
             let text = format!(
-                "{n} answers are to rows that other people are asked, such as {id:?} by {who}: --annotator NAME says who \
-                 answered"
+                "{n} answers are for rows of other people, such as {id:?} by {who}: give the annotator with \
+                 --annotator NAME"
             );
             Guard { name: "asked-of-others", fired: true, text }
         });
         let adjudicated = self.adjudicated.first().map(|id| {
             let n = self.adjudicated.len();
             let text = format!(
-                "{n} answers speak as the {ADJUDICATOR}, such as that to {id:?}; an {ADJUDICATOR} decides in \
+                "{n} answers use the name {ADJUDICATOR}, such as that for {id:?}; an {ADJUDICATOR} answers in \
                  label_inbox/{CONFLICTS}, or with --annotator {ADJUDICATOR}"
             );
             Guard { name: ADJUDICATOR, fired: true, text }

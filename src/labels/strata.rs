@@ -1,4 +1,4 @@
-//! Which rows are worth asking: how unsure the model is, where rows have become more, which stand for others.
+//! Strata of rows for labelling: uncertain, drifted and diverse rows.
 
 use crate::features::Matrix;
 use crate::pipeline::Pipeline;

@@ -1,4 +1,4 @@
-//! Labels are replaced, recorded and put away, in this order; whoever comes after a death in between finishes it.
+//! Labels are replaced, recorded and archived, in this order; the next command finishes an interrupted import.
 
 use super::LabelError;
 use super::answers::read_text;
@@ -171,7 +171,7 @@ pub(super) fn complete_import(workspace: &Workspace, lock: &Lock) -> Result<Opti
     let path = inbox.path(PENDING);
     let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(None) };
     let pending: Pending = serde_json::from_slice(&bytes)
-        .map_err(|err| LabelError::file(&path, format!("is not the record of an import: {err}")))?;
+        .map_err(|err| LabelError::file(&path, format!("is not an import record: {err}")))?;
     let (id, annotator, label) = &pending.witness;
     let chain = workspace.audit_chain()?;
     let AnswersRead { batch, path: given, file, sha256: digest, .. } = &pending.details;

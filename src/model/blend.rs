@@ -13,7 +13,7 @@ impl Model {
     ///
     /// When there is no member, or members differ in their features, what they predict or their link.
     pub fn blend(members: &[(Self, f64)]) -> Result<Self, ModelError> {
-        let differ = |what: &str| ModelError::Format(format!("models that differ in their {what} have no mean"));
+        let differ = |what: &str| ModelError::Format(format!("models with different {what} cannot be averaged"));
         let heaviest = members.iter().reduce(|best, one| if one.1 > best.1 { one } else { best });
         let Some((heaviest, _)) = heaviest else { return Err(ModelError::Format("no model to blend".into())) };
         let total: f64 = members.iter().map(|(_, weight)| weight).sum();
@@ -108,7 +108,7 @@ mod tests {
         );
         let other = fitted(Task::Binary, 2, r#"{"n_estimators": 9}"#).0;
         let told = Model::blend(&[(boosted, 1.0), (other, 1.0)]).unwrap_err().to_string();
-        assert!(told.contains("differ in their answers"), "{told}");
+        assert!(told.contains("with different answers"), "{told}");
         assert!(Model::blend(&[]).is_err());
     }
 }

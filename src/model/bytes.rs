@@ -93,5 +93,5 @@ fn part(bytes: &[u8], length: u64) -> Result<(&[u8], &[u8]), ModelError> {
     usize::try_from(length)
         .ok()
         .and_then(|length| bytes.split_at_checked(length))
-        .ok_or_else(|| ModelError::Format(format!("a part of {length} bytes is announced, {} are left", bytes.len())))
+        .ok_or_else(|| ModelError::Format(format!("a part should have {length} bytes, but {} are left", bytes.len())))
 }

@@ -15,7 +15,7 @@ const TREES: usize = 8;
 const ROWS: usize = 16;
 /// Bytes of the cells that go through a tree before the next: they stay in the second fastest memory.
 const BLOCK_BYTES: usize = 64 << 10;
-/// After so many levels it is looked whether every path has come to a leaf: few paths of a deep tree are long.
+/// Levels between two checks whether all paths have reached a leaf: few paths of a deep tree are long.
 const LOOK_EVERY: u32 = 12;
 
 /// A value as its two cells: what is asked where "missing" goes left, and where it goes right.

@@ -1,4 +1,4 @@
-//! What can go wrong between a matrix and a prediction.
+//! Errors between a matrix and a prediction.
 
 use thiserror::Error;
 
@@ -16,7 +16,7 @@ pub enum ModelError {
         allowed: &'static str,
     },
     /// A graph that was written does not give what the model gives.
-    #[error("the ONNX graph is not right, so it is not given out: {0}; please report this")]
+    #[error("the ONNX graph is wrong, so it was not written: {0}; please report this")]
     Graph(String),
     /// A parameter means nothing to this algorithm, or contradicts another one.
     #[error("parameter \"{key}\" does not apply to {algorithm}: {hint}")]

@@ -62,7 +62,7 @@ impl Model {
         Self::fit_from(data.x.clone(), data.y, data.weights, options)
     }
 
-    /// [`Model::fit`] on features that are given up: where nobody else holds them they are let go of as soon as they are
+    /// [`Model::fit`] on features that are given up: where nobody else holds them, they are dropped as soon as they are
     /// binned, for bins take less than half of their room.
     ///
     /// # Errors
@@ -340,7 +340,7 @@ fn check_data(data: &FitData<'_>, task: Task, n_classes: usize) -> Result<(), Mo
     }
     check_rows(data, task, n_classes)?;
     if task != Task::Regression && data.y.iter().all(|&y| y == data.y[0]) {
-        return refuse(format!("every row is of class {}: there is nothing to tell apart", data.y[0]));
+        return refuse(format!("every row is of class {}: at least two classes are needed", data.y[0]));
     }
     Ok(())
 }
@@ -365,7 +365,7 @@ fn check_rows(data: &FitData<'_>, task: Task, n_classes: usize) -> Result<(), Mo
         return refuse(format!("{} weights for {n} rows", weights.len()));
     }
     if let Some(row) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
-        return refuse(format!("the weight of row {row} is {}: it must be finite and from 0", weights[row]));
+        return refuse(format!("the weight of row {row} is {}: it must be finite and at least 0", weights[row]));
     }
     if n > 0 && weights.iter().all(|&w| w == 0.0) {
         return refuse("every weight is 0".into());

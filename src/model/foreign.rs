@@ -8,7 +8,7 @@ use hessboost::model::BoostedModel;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForeignError {
     /// The first bytes are of no format that is read.
-    #[error("not a model that can be taken in: expected ONNX, XGBoost JSON or UBJSON, or LightGBM text")]
+    #[error("unknown model format: expected ONNX, XGBoost JSON or UBJSON, or LightGBM text")]
     UnknownFormat,
     /// The file is of the format, but it is broken.
     #[error("damaged {format} model: {reason}")]
@@ -19,7 +19,7 @@ pub enum ForeignError {
         reason: String,
     },
     /// The file is whole, but it holds something that trees over numbers cannot say.
-    #[error("the {format} model cannot be taken in: {what} is not supported")]
+    #[error("the {format} model cannot be imported: {what} is not supported")]
     Unsupported {
         /// The format's name.
         format: &'static str,

@@ -1,4 +1,4 @@
-//! What trees may not do with a column: `[model.monotone]` and `[model] interactions`.
+//! Constraints on trees: `[model.monotone]` and `[model] interactions`.
 
 use serde::{Deserialize, Serialize};
 

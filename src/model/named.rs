@@ -34,7 +34,7 @@ impl Params {
                     ));
                 }
                 kind => {
-                    return Err(format!("[model.monotone] names {name:?}, a {kind}: only a number rises and falls"));
+                    return Err(format!("[model.monotone] names {name:?}, a {kind}: only a number can be monotone"));
                 }
             }
         }
@@ -76,8 +76,8 @@ impl Params {
                 _ => {
                     return Err(ModelError::NotApplicable {
                         key: "monotone",
-                        algorithm: "a column that is no number",
-                        hint: "only a number rises and falls",
+                        algorithm: "a column that is not a number",
+                        hint: "only a number can be monotone",
                     });
                 }
             }
@@ -119,14 +119,14 @@ impl Named<'_> {
         match found {
             None => {
                 let names = self.columns.iter().filter(is_feature).map(|(column, _)| *column);
-                Err(format!("{key} names {name:?}, which is no column{}", instead(name, names)))
+                Err(format!("{key} names {name:?}, which is not a column{}", instead(name, names)))
             }
             Some(found) if is_feature(&found) => Ok(found.1),
-            Some(_) if name == self.target => Err(format!("{key} names {name:?}, the target, which is no feature")),
+            Some(_) if name == self.target => Err(format!("{key} names {name:?}, the target, which is not a feature")),
             Some(_) if self.drop.iter().any(|dropped| dropped == name) => {
                 Err(format!("{key} names {name:?}, which [features] drop leaves out"))
             }
-            Some((_, kind)) => Err(format!("{key} names {name:?}, of kind \"{kind}\", which is no feature")),
+            Some((_, kind)) => Err(format!("{key} names {name:?}, of kind \"{kind}\", which is not a feature")),
         }
     }
 }

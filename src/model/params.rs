@@ -196,7 +196,7 @@ impl Params {
 }
 
 const SHARE: &str = "above 0 and at most 1";
-const FROM_ZERO: &str = "a finite number from 0";
+const FROM_ZERO: &str = "a finite number of at least 0";
 
 impl Params {
     /// Checks every value and that every name means something to the algorithm.
@@ -214,7 +214,7 @@ impl Params {
             return Err(ModelError::NotApplicable {
                 key: "monotone",
                 algorithm: "several classes",
-                hint: "their shares sum to 1, so that no share rises by itself; leave [model.monotone] out",
+                hint: "their probabilities sum to 1, so no class can be monotone by itself; remove [model.monotone]",
             });
         }
         Ok(Checked { params: self.clone(), task, seed: 0, limits: Limits::default() })
@@ -254,32 +254,32 @@ impl Params {
     fn check_names(&self) -> Result<(), ModelError> {
         let boosting = self.algorithm == Algorithm::GradientBoosting;
         let tree = self.algorithm == Algorithm::DecisionTree;
-        let penalty = "its leaves are means, which no penalty shrinks";
+        let penalty = "its leaves are means, so penalties have no effect";
         let refused: [(&'static str, bool, &'static str); 13] = [
             ("learning_rate", !boosting && self.learning_rate.is_some(), "its trees are not boosted; leave it out"),
             (
                 "early_stopping_rounds",
                 !boosting && self.early_stopping_rounds.is_some(),
-                "its trees do not build on each other; leave it out",
+                "its trees are independent; leave it out",
             ),
             ("grow_policy", !boosting && self.grow_policy.is_some(), "use max_depth or max_leaves"),
             ("reg_lambda", !boosting && self.reg_lambda.is_some(), penalty),
             ("reg_alpha", !boosting && self.reg_alpha.is_some(), penalty),
             ("min_samples_leaf", boosting && self.min_samples_leaf.is_some(), "use min_child_weight"),
             ("n_estimators", tree && self.n_estimators.is_some(), "it is one tree; use random-forest for several"),
-            ("subsample", tree && self.subsample.is_some(), "it sees every row"),
-            ("colsample_bytree", tree && self.colsample_bytree.is_some(), "it sees every feature"),
-            ("colsample_bynode", tree && self.colsample_bynode.is_some(), "it sees every feature"),
-            ("max_features", tree && self.max_features.is_some(), "it sees every feature"),
+            ("subsample", tree && self.subsample.is_some(), "it always uses every row"),
+            ("colsample_bytree", tree && self.colsample_bytree.is_some(), "it always uses every feature"),
+            ("colsample_bynode", tree && self.colsample_bynode.is_some(), "it always uses every feature"),
+            ("max_features", tree && self.max_features.is_some(), "it always uses every feature"),
             (
                 "max_features",
                 self.colsample_bynode.is_some() && self.max_features.is_some(),
-                "colsample_bynode says the same; keep one of them",
+                "colsample_bynode means the same; keep one of them",
             ),
             (
                 "min_samples_leaf",
                 self.min_child_weight.is_some() && self.min_samples_leaf.is_some(),
-                "min_child_weight says the same; keep one of them",
+                "min_child_weight means the same; keep one of them",
             ),
         ];
         match refused.into_iter().find(|(_, refused, _)| *refused) {

@@ -248,7 +248,10 @@ fn data_that_cannot_be_learned_from_is_refused() {
     let empty = Matrix::new(vec![], 0, Arc::clone(&x.names));
     assert_eq!(message(&empty, &[], None), "training data: there are no rows");
     assert_eq!(message(&x, &y[1..], None), "training data: 19 targets for 20 rows");
-    assert_eq!(message(&x, &[1.0; 20], None), "training data: every row is of class 1: there is nothing to tell apart");
+    assert_eq!(
+        message(&x, &[1.0; 20], None),
+        "training data: every row is of class 1: at least two classes are needed"
+    );
     let mut wrong = y.clone();
     wrong[3] = 2.0;
     assert_eq!(message(&x, &wrong, None), "training data: the target of row 3 is 2: a class is 0 to 1");

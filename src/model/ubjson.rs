@@ -38,7 +38,7 @@ impl<'a> Walk<'a> {
                 self.at += n;
                 Ok(taken)
             }
-            None => self.error("it ends here"),
+            None => self.error("the file ends here"),
         }
     }
 

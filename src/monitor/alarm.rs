@@ -1,4 +1,4 @@
-//! Production's loss against its gate's, by bets: an alarm that is false in one life of a loop in twenty at most.
+//! Compares production's loss with that of its gate, by betting: at most 5 % of loops ever raise a false alarm.
 //!
 //! ```text
 //! gate: loss and its interval ─▶ limit ─┐

@@ -1,4 +1,4 @@
-//! One pass over the table that arrived: its profile, a sample of scores, its pieces.
+//! One pass over the current table: its profile, a sample of scores, its periods.
 
 use super::MonitorError;
 use super::chunks::{By, MAX_CHUNKS};
@@ -55,10 +55,10 @@ pub(super) struct Pass<'a> {
     pub seed: u64,
 }
 
-/// What arrived.
+/// The current table.
 pub(super) struct Arrived {
     pub profile: Profile,
-    /// Of the rows of before, where the table holds them.
+    /// Of the preceding rows, where the table contains them.
     pub before: Option<Profile>,
     /// When it happened, where it was cut out of a table by time.
     pub span: Option<Span>,
@@ -112,7 +112,7 @@ impl Arrived {
 /// What has been gathered of the rows so far.
 pub(super) struct Gathered {
     whole: Option<ProfileBuilder>,
-    /// Rows of before, where the table brings its own reference.
+    /// The preceding rows, where the table contains its own reference.
     before: Option<ProfileBuilder>,
     pieces: BTreeMap<i64, ProfileBuilder>,
     sample: Sample<Scored>,

@@ -32,7 +32,7 @@ use crate::table::{Column, ColumnSpec, Input, Kind, Table, Values, read};
 use crate::wording::list;
 use std::path::Path;
 
-/// Cells of both tables together, up to which a classifier looks at them though nobody asked for it.
+/// Largest number of cells of both tables for which a classifier is trained without a request.
 const QUICK_CELLS: u64 = 10_000_000;
 /// Cells of the rows that it then learns from.
 const TAUGHT_CELLS: u64 = 1_000_000;
@@ -179,7 +179,10 @@ impl Watch<'_> {
         let absent = |column: &&ColumnSpec| reference.profile.column(&column.name).is_none();
         let names: Vec<&str> = self.settings.watch.iter().filter(absent).map(|column| column.name.as_str()).collect();
         let why = match reference.is_training {
-            true => "production was trained before; the next version knows them, --reference FILE does at once",
+            true => {
+                "production was trained before they were listed: available from the next version on, or at once \
+                     with --reference FILE"
+            }
             false => "the reference does not have them",
         };
         (!names.is_empty()).then(|| format!("not watched yet: {} ({why})", list(names)))
@@ -264,23 +267,22 @@ impl Watch<'_> {
         let known = served.map(|served| &served.known).filter(|known| known.y.len() >= own.y.len()).unwrap_or(&own);
         let version = production.version;
         if known.n_learned > 0 {
-            notes.push(format!(
-                "{} rows whose outcome is known are left out, since {version} learned from them",
-                known.n_learned
-            ));
+            notes.push(format!("{} labelled rows are left out because {version} was trained on them", known.n_learned));
         }
         if std::ptr::eq(known, &own) && !own.y.is_empty() && !self.tells_learned(arrived) {
             notes.push(format!(
-                "rows that {version} learned from cannot be told from new ones: they have no ids, and their content does \
-                 not tell them apart either. Where the {} rows with an outcome are among them, its performance is \
-                 flattered",
+                "training rows of {version} cannot be distinguished from new rows, neither by id nor by content. If \
+                 the {} labelled rows contain training rows, the measured performance is too optimistic",
                 own.y.len()
             ));
         }
         if let Some(name) = self.weight().filter(|_| !known.y.is_empty()) {
             notes.push(match std::ptr::eq(known, &own) && arrived.names.iter().any(|column| column == name) {
-                true => format!("performance counts rows by {name:?}; rows without a weight above 0 are not measured"),
-                false => format!("performance counts each row once: {name:?} is not among what was logged or arrived"),
+                true => format!("performance weights rows by {name:?}; rows without a weight above 0 are left out"),
+                false => format!(
+                    "performance counts each row once: the weight {name:?} is not in the log or in the \
+                                  current table"
+                ),
             });
         }
         let measured = match known.y.is_empty() {
@@ -441,13 +443,13 @@ impl Watch<'_> {
             let is_logged = served.known.about.iter().any(Option::is_some);
             if let Some(column) = self.entity().filter(|_| !is_logged) {
                 notes.push(format!(
-                    "the prediction log does not keep {column:?}, so that each logged outcome counts as one of its own"
+                    "the prediction log does not contain {column:?}, so each logged outcome counts as independent"
                 ));
             }
         }
         if arrived.n_repeated > 0 {
             notes.push(format!(
-                "{} rows stand in the table more than once, by their id: scores and performance are those of the last of each",
+                "{} rows have the id of another row in the table: scores and performance use the last row of each id",
                 arrived.n_repeated
             ));
         }
@@ -460,7 +462,7 @@ impl Watch<'_> {
         notes.extend(arrived.left_out.iter().cloned());
         if !arrived.absent.is_empty() {
             let absent = list(arrived.absent.iter().map(String::as_str));
-            notes.push(format!("no row is scored: production needs {absent}, and the table does not have it"));
+            notes.push(format!("no row is scored: production needs {absent}, which the table does not have"));
         }
         for (rejects, of) in [(&arrived.rejects, ""), (&reference.rejects, " of the reference")] {
             match rejects.count {

@@ -1,4 +1,4 @@
-//! Whether intervals and sets still hold what came of rows.
+//! Whether prediction intervals and sets still contain the true values.
 //!
 //! Rows about the same thing are held or missed together: n of them count as n ∕ design effect (Kish 1965), the variance over
 //! things by that of independent rows, times (t ∕ z)² since few things are little to know a variance by.
@@ -87,7 +87,7 @@ fn design_effect(parts: impl Iterator<Item = (Option<u64>, f64)>, independent: f
 }
 
 impl Watch<'_> {
-    /// A finding where intervals hold the truth of surely fewer rows than they should.
+    /// A finding where intervals contain the true value of significantly fewer rows than they should.
     pub(super) fn coverage(&self, arrived: &Arrived) -> Option<Finding> {
         let held = Held::of(arrived.sample.rows())?;
         let what = match self.production.as_ref()?.pipeline.target.task {
@@ -98,7 +98,7 @@ impl Watch<'_> {
             kind: FindingKind::Coverage,
             column: None,
             text: format!(
-                "90 % {what} hold the truth of {:.1} % of {} rows whose outcome is known: answers are further off than when \
+                "90 % {what} contain the true value of only {:.1} % of {} labelled rows: errors are larger than when \
                  the version was trained",
                 held.share * 100.0,
                 held.n

@@ -1,4 +1,4 @@
-//! Rows about the same thing: what says so, and what follows from it.
+//! Rows of the same entity: how they are detected, and how they count.
 
 use super::arrive::Arrived;
 use super::reference::Reference;
@@ -53,8 +53,8 @@ impl Watch<'_> {
         let effect = median_effect(profile, column).filter(|effect| effect * WORTH_TELLING > 1.0)?;
         let worth = profile.n_rows as f64 / effect;
         Some(format!(
-            "rows of one {column:?} are alike: the {} rows are worth about {worth:.0} independent ones, and p-values take each row \
-             for one of its own. entity = {column:?} under [monitor] makes them count so",
+            "rows of one {column:?} are alike: the {} rows are worth about {worth:.0} independent rows, but p-values \
+             count each row as independent. To correct for it, set entity = {column:?} under [monitor]",
             profile.n_rows
         ))
     }
@@ -75,23 +75,24 @@ impl Watch<'_> {
         let Some(column) = self.entity() else { return arrived.may_be_about.iter().cloned().collect() };
         let Some(entities) = &arrived.profile.entities else {
             return vec![format!(
-                "{column:?} did not arrive: rows of one {column:?} are taken to be as alike as those of the reference"
+                "the current table has no column {column:?}: rows of one {column:?} are assumed to be as alike as in \
+                 the reference"
             )];
         };
         let mut notes = Vec::new();
         if let Some(effect) = median_effect(&arrived.profile, column) {
             let (n, worth) = (arrived.profile.n_rows, arrived.profile.n_rows as f64 / effect);
             notes.push(format!(
-                "rows of one {column:?} count together: the {n} rows about {} of them are worth about {worth:.0} independent ones, in \
-                 half of the columns more",
+                "rows of one {column:?} count together: the {n} rows of {} {column:?} values are worth about \
+                 {worth:.0} independent rows (median over the columns)",
                 entities.n
             ));
         }
         if reference.profile.entities.as_ref().is_none_or(|entities| entities.column != column) {
-            let why = if reference.is_training { "the next version knows it" } else { "it has no such column" };
+            let why = if reference.is_training { "the next version will have it" } else { "it has no such column" };
             notes.push(format!(
-                "the reference does not say how alike its rows of one {column:?} are ({why}); they are taken to be as alike as those \
-                 that arrived"
+                "the reference does not record how alike its rows of one {column:?} are ({why}); they are assumed to \
+                 be as alike as in the current table"
             ));
         }
         notes

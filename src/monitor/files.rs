@@ -35,7 +35,7 @@ impl FromStr for Format {
             "html" => Ok(Self::Html),
             "png" if report::DRAWS => Ok(Self::Png),
             "png" => Err(report::NO_PICTURES.to_owned()),
-            _ => Err("there are json, html and png".to_owned()),
+            _ => Err("it must be json, html or png".to_owned()),
         }
     }
 }

@@ -68,7 +68,7 @@ impl Watch<'_> {
             }
             let such_as = arrived.words.named(column).map_or_else(String::new, |named| format!(", such as {named}"));
             let text = format!(
-                "{:.1} % of the words were in no two training rows, in the gate rows {:.1} %{such_as}",
+                "{:.1} % of the words are new (in fewer than two training rows), in the gate rows {:.1} %{such_as}",
                 now * 100.0,
                 then * 100.0
             );
@@ -82,8 +82,8 @@ impl Watch<'_> {
         let (count, first) = arrived.misfits.columns.get(column)?;
         let n = arrived.profile.n_rows.max(*count);
         let expected = match self.schema.column(column).map(|spec| spec.kind) {
-            Some(Kind::Time) => "times as in the reference",
-            Some(Kind::Id) => "ids that can be read in one way",
+            Some(Kind::Time) => "times written as in the reference",
+            Some(Kind::Id) => "unambiguous ids",
             _ => "numbers",
         };
         let example = first.value.as_deref().unwrap_or_default();
@@ -121,8 +121,7 @@ impl Watch<'_> {
             all.push(finding(FindingKind::ExtraColumn, Some(name), "is not in the reference".to_owned()));
         }
         if arrived.unknown.n > 0 {
-            let text =
-                format!("{} outcomes are none that production knows: {}", arrived.unknown.n, arrived.unknown.first);
+            let text = format!("{} outcomes are unknown to production: {}", arrived.unknown.n, arrived.unknown.first);
             all.push(finding(FindingKind::CategoricalValues, Some(target), text));
         }
         for name in arrived.misfits.columns.keys() {
@@ -134,7 +133,7 @@ impl Watch<'_> {
             let bad = arrived.rejects.first.iter().filter(|reject| reject.column.as_ref() == Some(&column.name));
             let bad: Vec<_> = bad.collect();
             if let Some(first) = bad.first() {
-                let text = format!("{} of the rows left out do not fit its type, first {first}", bad.len());
+                let text = format!("{} of the rejected rows do not fit its type, the first is {first}", bad.len());
                 all.push(finding(FindingKind::DataType, Some(&column.name), text));
             }
         }
@@ -159,7 +158,7 @@ pub(super) fn onsets(history: &[Chunk]) -> Vec<Finding> {
         for (piece, drifts) in judged {
             if !drifts {
                 return first.map(|since: &Chunk| {
-                    finding(FindingKind::Onset, Some(&column.name), format!("drifts since {}", since.name))
+                    finding(FindingKind::Onset, Some(&column.name), format!("drifted since {}", since.name))
                 });
             }
             first = Some(piece);
@@ -174,10 +173,10 @@ fn changes(before: &serde_json::Value, columns: &[ColumnReport]) -> Vec<Finding>
     let before: Vec<&str> = before.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
     let change = |column: &ColumnReport| match (&column.verdict, before.contains(&column.name.as_str())) {
         (ColumnVerdict::Drifted, false) => {
-            Some(finding(FindingKind::Onset, Some(&column.name), "drifted; at the last run it had not".to_owned()))
+            Some(finding(FindingKind::Onset, Some(&column.name), "drifted; not drifted at the last run".to_owned()))
         }
         (ColumnVerdict::Stable, true) => {
-            let text = "no longer drifts; at the last run it did".to_owned();
+            let text = "no longer drifted; drifted at the last run".to_owned();
             Some(finding(FindingKind::Recovery, Some(&column.name), text))
         }
         _ => None,
@@ -212,7 +211,7 @@ mod tests {
         ];
         let found = onsets(&history);
         let told: Vec<(&str, &str)> = found.iter().map(|f| (f.column.as_deref().unwrap(), f.text.as_str())).collect();
-        assert_eq!(told, [("a", "drifts since 3")]);
+        assert_eq!(told, [("a", "drifted since 3")]);
         assert!(onsets(&[]).is_empty());
     }
 }

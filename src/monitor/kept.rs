@@ -54,7 +54,7 @@ impl Kept {
         match serde_json::from_str::<Self>(&text) {
             Ok(kept) => Ok(Self { version, ..kept }),
             Err(err) => {
-                let what = format!("{err}; put the file back, or remove it to begin anew");
+                let what = format!("{err}; restore the file, or remove it to start again");
                 Err(MonitorError::Usage(format!("{}: {what}", path.display())))
             }
         }
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(Kept::load(&workspace, "v0004".parse().unwrap(), 0.14).unwrap().n, 0);
         atomic::replace(&path(&workspace, version), |out| out.write_all(b"{\"bets\":3}")).unwrap();
         let refused = Kept::load(&workspace, version, 0.14).unwrap_err().to_string();
-        assert!(refused.contains("alarm_v0003.json") && refused.contains("remove it to begin anew"), "{refused}");
+        assert!(refused.contains("alarm_v0003.json") && refused.contains("remove it to start again"), "{refused}");
     }
 
     /// Lives of five years with a table of 100 outcomes a week, at the edge of the hypothesis: fewer than one in a hundred, as

@@ -1,4 +1,4 @@
-//! Is there a reason to retrain? What `monitor` does.
+//! Is there a reason to retrain? The logic of `monitor`.
 //!
 //! ```text
 //! profile of production ──────────────┐
@@ -99,7 +99,7 @@ pub enum MonitorError {
     #[error("{0}")]
     Report(#[from] ReportError),
     /// The cut gives a piece for nearly every row.
-    #[error("--by {by} cuts the table into more than {MAX_CHUNKS} pieces: take larger ones")]
+    #[error("--by {by} cuts the table into more than {MAX_CHUNKS} pieces: choose larger pieces")]
     TooManyPieces {
         /// The cut.
         by: By,
@@ -114,13 +114,13 @@ pub enum MonitorError {
 
 /// What is to be compared, and how.
 pub struct MonitorRequest<'a> {
-    /// What arrived; `[monitor] current` when `None`.
+    /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
     /// A profile of what arrived, instead of a table.
     pub current_profile: Option<&'a Path>,
     /// What to compare with; the training rows of production when `None`.
     pub reference: Option<&'a Path>,
-    /// Compare with rows of before that move along, instead.
+    /// Compare with a rolling window of earlier rows instead.
     pub rolling: Option<Rolling>,
     /// Only the last while of what arrived, by its time column (or by the prediction log).
     pub last: Option<SignedDuration>,
@@ -138,7 +138,7 @@ pub struct MonitorRequest<'a> {
     pub force: bool,
     /// How the tables are written, where it is not as the loop's are.
     pub read: TableOptions,
-    /// The present.
+    /// Current time, injected.
     pub now: jiff::Timestamp,
     /// Seed of everything random.
     pub seed: u64,

@@ -1,4 +1,4 @@
-//! When an alarm about the loss is raised, and when it is over.
+//! When an alarm about the loss starts and ends.
 //!
 //! Bets say for good that the loss was too large at some time. What came since the alarm was raised, with the week or the
 //! table that raised it, says whether it still is: once its mean is no more than the gate allows, the alarm is over, and bets

@@ -1,4 +1,4 @@
-//! What is compared with: the training rows, another table, or rows of before that move along.
+//! The reference: the training rows, another table, or a rolling window of earlier rows.
 
 use super::MonitorError;
 use super::arrive::{Arrived, Pass};
@@ -74,7 +74,7 @@ impl Watch<'_> {
         Ok(Some(Reference { side, profile, rejects: Rejects::default(), is_training: true }))
     }
 
-    /// Rows of before: of the same table when it was cut, of the prediction log otherwise.
+    /// The preceding rows: of the same table when it was cut, else of the prediction log.
     fn rolling(&self, rolling: Rolling, arrived: &mut Arrived) -> Result<(String, Profile), MonitorError> {
         let name = |span: Span, of: &str| {
             let day = Timestamp::from_microsecond(span.first).map(|first| first.strftime("%Y-%m-%d").to_string());
@@ -87,8 +87,8 @@ impl Watch<'_> {
         let (journal, layout) = (Journal::of(self.workspace), self.layout()?);
         if journal.is_empty()? {
             return Err(MonitorError::Usage(
-                "no prediction was logged; to take a rolling reference from the table itself, by its time column, say \
-                 how much of it arrived: --last 7d"
+                "the prediction log is empty. To take a rolling reference from the table itself, by its time column, \
+                 give the current period: --last 7d"
                     .to_owned(),
             ));
         }
@@ -110,7 +110,7 @@ impl Watch<'_> {
         Ok((name(span, "prediction log"), builder.finish()))
     }
 
-    /// When what arrived happened, by its time column; the present without one.
+    /// The period of the current rows, by their time column; the current time without one.
     fn span(&self, arrived: &Arrived) -> Span {
         let column = self.time_column().and_then(|name| arrived.profile.column(name));
         match column.and_then(|column| column.numbers()).map(|numbers| numbers.moments).filter(|m| m.n > 0) {
@@ -176,7 +176,7 @@ impl Watch<'_> {
         }
     }
 
-    /// The rows of a table that arrived in its last `length`, and those of before.
+    /// The rows of a table in its last `length`, and the preceding rows.
     pub(super) fn windows(&self, table: &Spool, length: SignedDuration) -> Result<Windows, MonitorError> {
         let Some(column) = self.time_column() else {
             return Err(MonitorError::Usage("--last needs a time column".to_owned()));
@@ -188,7 +188,7 @@ impl Watch<'_> {
                 last = last.max(times.iter().copied().filter(|&time| time != MISSING_TIME).max());
             }
         }
-        let last = last.ok_or_else(|| MonitorError::Usage(format!("column {column:?} holds no time")))?;
+        let last = last.ok_or_else(|| MonitorError::Usage(format!("column {column:?} contains no time")))?;
         // The last day of daily rows is one day, not two.
         let first = last.saturating_sub(rolling::micros(length)) + 1;
         let span = Span { first: self.request.rolling.map_or(first, |rolling| rolling.begin(first)), last };

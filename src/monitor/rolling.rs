@@ -1,4 +1,4 @@
-//! References that move along: the days before what arrived, or the same weekdays of the weeks before.
+//! Rolling references: the days before the current period, or the same weekdays of earlier weeks.
 //!
 //! ```text
 //! 28d          [──────────── reference ────────────)[── what arrived ──]        time →
@@ -29,7 +29,7 @@ impl FromStr for Rolling {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no window: write 28d, 4w or weekdays:4");
+        let wrong = || format!("{text:?} is not a window: write 28d, 4w or weekdays:4");
         let some = |rolling| if rolling == Self::Length(SignedDuration::ZERO) { Err(wrong()) } else { Ok(rolling) };
         match text.strip_prefix("weekdays:") {
             Some(weeks) => match weeks.parse() {
@@ -96,7 +96,7 @@ impl Rolling {
     pub(super) fn windows(self, arrived: Span) -> Result<Vec<Window>, MonitorError> {
         let at = |micros: i64| {
             Timestamp::from_microsecond(micros)
-                .map_err(|_| MonitorError::Usage("the rows that arrived lie outside of all calendars".to_owned()))
+                .map_err(|_| MonitorError::Usage("the times of the current rows are outside the calendar".to_owned()))
         };
         match self {
             Self::Length(length) => {
@@ -108,7 +108,8 @@ impl Rolling {
                 if last - first >= 7 {
                     let days = last - first + 1;
                     return Err(MonitorError::Usage(format!(
-                        "what arrived spans {days} days; the same weekdays are those of at most 7: say --last 1d"
+                        "the current rows span {days} days, but a comparison by weekday allows at most 7: add --last \
+                         1d"
                     )));
                 }
                 let window = |week: i64| {
@@ -129,7 +130,7 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// The rows of `table` that arrived, and those of before; rows without a time are neither.
+    /// The rows of `table` that arrived, and the preceding rows; rows without a time are neither.
     pub(super) fn of(&self, table: &Table, time_column: &str) -> [Vec<u32>; 2] {
         let Some(Values::Time(times)) = table.column(time_column).map(|column| &column.values) else {
             return [Vec::new(), Vec::new()];

@@ -48,7 +48,7 @@ impl<T> Sample<T> {
     }
 
     /// Which of the next `n` rows are in the sample, with their places; the numbers count from 0. All of them are to be
-    /// pushed. Rows of before may leave to make room.
+    /// pushed. Earlier rows may be dropped to make room.
     pub fn choose(&mut self, n: usize) -> Vec<(u32, f64)> {
         let first = self.n_seen;
         self.n_seen += n as u64;

@@ -1,4 +1,4 @@
-//! What was served and what became of it: the prediction log, labels and feedback.
+//! Served predictions and their outcomes: the prediction log, labels and feedback.
 
 use super::MonitorError;
 use super::together::Seen;
@@ -78,7 +78,7 @@ impl Watch<'_> {
         Ok(if is_same { n_rows - seen.n_rows } else { n_rows })
     }
 
-    /// What people said of predictions of production.
+    /// Human feedback on predictions of production.
     pub(super) fn judged(&self) -> Result<Option<Judged>, MonitorError> {
         let Some(production) = &self.production else { return Ok(None) };
         let judged = feedback::judged(self.workspace, production.version)?;
@@ -123,9 +123,9 @@ fn sampled(joined: &Joined) -> Joined {
 impl Served {
     /// What a person should know of it.
     pub(super) fn note(&self) -> String {
-        let known = format!("the outcome of {} logged predictions of production is known", self.n_known);
+        let known = format!("{} logged predictions of production are labelled", self.n_known);
         match self.known.y.len() < self.n_known {
-            true => format!("{known}; performance is measured on a random sample of {}", self.known.y.len()),
+            true => format!("{known}; performance is measured on a random sample of {} of them", self.known.y.len()),
             false => known,
         }
     }

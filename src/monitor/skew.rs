@@ -44,7 +44,8 @@ impl Watch<'_> {
         let told = |(name, skew): (&String, &Skew)| {
             let (logged, computed) = skew.first?;
             let text = format!(
-                "{} of {} logged values differ from those that all earlier rows give; the first was {} and is {}",
+                "{} of {} logged values differ from the values computed with all earlier rows; the first was logged \
+                 as {} and is {}",
                 skew.n_differ,
                 skew.n,
                 said(logged),

@@ -1,4 +1,4 @@
-//! What is watched: a loop, or two tables without one.
+//! What `monitor` compares: the data of a loop, or two tables without a loop.
 
 use super::arrive::{Arrived, Pass};
 use super::chunks::By;
@@ -77,13 +77,15 @@ impl<'a> Watch<'a> {
         };
         if config.is_some() && request.read.decimal.is_some() {
             return Err(MonitorError::Usage(
-                "--decimal is for tables without a loop: [columns] in mlloop.toml says how numbers are written"
+                "--decimal is for tables without a loop: here [columns] in mlloop.toml defines how numbers are written"
                     .to_owned(),
             ));
         }
         schema.dialect = request.read.dialect(&schema.dialect);
         if config.is_none() && request.rolling.is_some() {
-            return Err(MonitorError::Usage("a rolling reference needs a loop: mlloop init makes one".to_owned()));
+            return Err(MonitorError::Usage(
+                "a rolling reference needs a loop: create one with mlloop init".to_owned(),
+            ));
         }
         let mut settings = match &config {
             Some(config) => config.monitor.clone(),
@@ -144,7 +146,7 @@ impl<'a> Watch<'a> {
                 Ok(Outcomes::read(path, &reading)?)
             }
             (_, Some(path), _) => Err(MonitorError::Usage(format!(
-                "{}: labels join by id with what production predicts; there is no id column, or no production",
+                "{}: labels are joined with predictions by id, but there is no id column, or no production version",
                 path.display()
             ))),
             (Some(production), None, _) => self.stored_outcomes(&production.pipeline.target),
@@ -185,7 +187,7 @@ impl<'a> Watch<'a> {
         let by_time = matches!(self.request.by, Some(By::Day | By::Week | By::Month));
         if by_time && self.time_column().is_none() {
             return Err(MonitorError::Usage(
-                "--by day, week and month need a time column; --by N cuts by rows".to_owned(),
+                "--by day, week and month need a time column; --by N cuts by number of rows".to_owned(),
             ));
         }
         let read = self.read_options();

@@ -1,4 +1,4 @@
-//! From the queue to the servers: who is called when, and for how long.
+//! Delivers queued messages to servers, with retries and time limits.
 
 use super::outbox::{Message, Queued};
 use super::settings::{Channel, NoticeSettings, Secret, Secrets};
@@ -50,7 +50,7 @@ impl Outbox {
         atomic::remove_leftovers(&self.dir()).at(self.dir())?;
         let Queued { messages, damaged } = self.messages()?;
         for path in damaged {
-            delivery.trouble.push(format!("{}: not a message; removed", path.display()));
+            delivery.trouble.push(format!("{}: not a valid message; removed", path.display()));
             remove(&path)?;
         }
         let mut failed = Vec::new();
@@ -108,7 +108,7 @@ impl Round<'_> {
             message.attempts += 1;
             let minutes = 1_i64 << message.attempts.min(MAX_DOUBLINGS);
             message.next_at = self.now.checked_add(jiff::SignedDuration::from_mins(minutes)).ok();
-            delivery.trouble.push(format!("{what}; it is tried again in {minutes} minutes or later"));
+            delivery.trouble.push(format!("{what}; next attempt in {minutes} minutes or later"));
             message.last_error = Some(what);
         }
         message.pending.is_empty()
@@ -120,13 +120,13 @@ impl Round<'_> {
         let sent = match channel {
             Channel::Console => Ok(()),
             Channel::Email => match &self.settings.email {
-                None => Err("[notify.email] is not there".to_owned()),
+                None => Err("[notify.email] is missing".to_owned()),
                 Some(email) => mail::Letter::new(email, self.secrets, self.base, message)
                     .and_then(|letter| within(timeout, move || letter.send(timeout)))
                     .map_err(|what| format!("mail to {}: {what}", email.host)),
             },
             Channel::Webhook => match &self.secrets.webhook {
-                None => Err("webhook: its address is not in the environment (MLLOOP_WEBHOOK_URL)".to_owned()),
+                None => Err("webhook: its address is missing: set MLLOOP_WEBHOOK_URL in the environment".to_owned()),
                 Some(url) => webhook::Post::new(url, self.secrets.webhook_secret.as_ref(), message, self.now)
                     .and_then(|post| within(timeout, move || post.send(timeout)))
                     .map_err(|what| format!("webhook: {what}")),
@@ -135,7 +135,7 @@ impl Round<'_> {
         sent.map_err(|what| self.scrub(what))
     }
 
-    /// Takes out of a server's or a library's words what nobody shall read.
+    /// Removes secrets from the text of a server or a library.
     fn scrub(&self, mut text: String) -> String {
         let Secrets { smtp_password, webhook, webhook_secret, .. } = self.secrets;
         let secrets = [smtp_password.as_ref(), webhook.as_ref(), webhook_secret.as_ref()];

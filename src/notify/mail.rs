@@ -44,7 +44,7 @@ impl Letter {
             _ => None,
         };
         if login.is_some() && email.tls == Tls::None && !is_local(&email.host) {
-            return Err("a password is not sent over a connection that anybody can read: set tls".to_owned());
+            return Err("a password is not sent over an unencrypted connection: set tls".to_owned());
         }
         Ok(Self { mail, wire: wire(email, base)?, email: email.clone(), login })
     }

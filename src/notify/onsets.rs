@@ -1,4 +1,4 @@
-//! What people know already: every change of a check is told once.
+//! What was already notified: every change of a check is notified once.
 
 use super::{NotifyError, Outbox};
 use crate::atomic::{self, At};

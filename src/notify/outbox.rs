@@ -1,4 +1,4 @@
-//! `runs/outbox/`: one file per message that is on its way.
+//! `runs/outbox/`: one file per undelivered message.
 
 use super::settings::{Channel, Kind, NoticeSettings};
 use super::{Notice, NotifyError};

@@ -1,4 +1,4 @@
-//! `[notify]` in `mlloop.toml`: who is told what.
+//! `[notify]` in `mlloop.toml`: recipients and events.
 
 use super::address::is_address;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub enum Channel {
     Webhook,
 }
 
-/// What people are told of.
+/// The events of notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -33,7 +33,7 @@ pub enum Kind {
     ApprovalWanted,
     /// Rows went out to be labelled.
     LabelsWanted,
-    /// Production is going to change, unless somebody says no.
+    /// Production is going to change unless the request is rejected.
     WillPromote,
     /// Production changed.
     Promoted,
@@ -187,9 +187,9 @@ impl Email {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NoticeSettings {
-    /// How people are told; nobody is when empty.
+    /// The channels; no notifications when empty.
     pub channels: Vec<Channel>,
-    /// What they are told of.
+    /// The events that are notified.
     pub events: Vec<Kind>,
     /// A message that could not be delivered for so many hours is dropped.
     pub max_age_hours: f64,
@@ -216,7 +216,7 @@ impl Default for NoticeSettings {
 }
 
 impl NoticeSettings {
-    /// Whether people are told of `kind`.
+    /// Whether `kind` is notified.
     #[must_use]
     pub fn wants(&self, kind: Kind) -> bool {
         !self.channels.is_empty() && self.events.contains(&kind)
@@ -241,9 +241,9 @@ impl NoticeSettings {
         within("max_age_hours", self.max_age_hours, 0.0, 24.0 * 365.0)?;
         match &self.email {
             None if self.has(Channel::Email) => {
-                Err("[notify] channels names email: say how under [notify.email] (host, from, to)".to_owned())
+                Err("[notify] channels lists email: configure it under [notify.email] (host, from, to)".to_owned())
             }
-            Some(email) if email.to.is_empty() => Err("[notify.email] to names nobody".to_owned()),
+            Some(email) if email.to.is_empty() => Err("[notify.email] to is empty".to_owned()),
             Some(email) => {
                 let bad = std::iter::once(&email.from).chain(&email.to).find(|address| !is_address(address));
                 bad.map_or(Ok(()), |address| Err(format!("[notify.email] {address:?} is not a mail address")))

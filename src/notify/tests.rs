@@ -166,7 +166,7 @@ fn mail_goes_out_in_the_clear_only_without_a_password_or_at_home() {
     let secrets = login("loop", "hunter2");
     outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();
     let delivery = send(dir.path(), &settings, &secrets, NOW);
-    assert!(delivery.trouble[0].contains("a password is not sent over a connection"), "{delivery:?}");
+    assert!(delivery.trouble[0].contains("a password is not sent over an unencrypted connection"), "{delivery:?}");
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn events_can_be_chosen_and_settings_are_checked() {
         ("channels = ['email']", "[notify.email]"),
         ("timeout_seconds = 0.0", "timeout_seconds"),
         ("[email]\nhost = 'x'\nfrom = 'nobody'\nto = ['a@b.org']", "\"nobody\" is not a mail address"),
-        ("[email]\nhost = 'x'\nfrom = 'a@b.org'\nto = []", "names nobody"),
+        ("[email]\nhost = 'x'\nfrom = 'a@b.org'\nto = []", "to is empty"),
     ];
     for (toml, said) in wrong {
         let what = toml::from_str::<NoticeSettings>(toml).unwrap().check().unwrap_err();

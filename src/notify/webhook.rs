@@ -55,7 +55,7 @@ impl Post {
         Ok(post)
     }
 
-    /// Posts it. Redirects are not followed: the address is the secret, and it is told to nobody else.
+    /// Posts it. Redirects are not followed, because the address is a secret.
     pub(super) fn send(self, timeout: Duration) -> Result<(), String> {
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(timeout))
@@ -76,8 +76,8 @@ fn key(secret: &str) -> Result<hmac::Key, String> {
     let bytes = BASE64.decode(secret.strip_prefix(PREFIX).unwrap_or(secret).trim()).unwrap_or_default();
     match bytes.len() {
         0..LEAST_BYTES => Err(format!(
-            "MLLOOP_WEBHOOK_SECRET is not {PREFIX} and at least {LEAST_BYTES} bytes in base64: `echo {PREFIX}$(openssl rand \
-             -base64 32)` makes one"
+            "MLLOOP_WEBHOOK_SECRET must be {PREFIX} followed by at least {LEAST_BYTES} bytes in base64: create one \
+             with `echo {PREFIX}$(openssl rand -base64 32)`"
         )),
         _ => Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes)),
     }
@@ -97,7 +97,7 @@ fn trouble(err: &ureq::Error) -> String {
     }
 }
 
-/// What would mention somebody or make a link is text.
+/// Mentions and links are escaped as plain text.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,4 +1,4 @@
-//! The rows that windows look back on while a version is served.
+//! Earlier rows for windows while a version is served.
 //!
 //! ```text
 //! past.csv of the version ─┐

@@ -1,4 +1,4 @@
-//! A model made elsewhere, taken in as a pipeline.
+//! Imports a model that was trained elsewhere as a pipeline.
 
 use super::fit::{Fitted, HeldOut, evaluated};
 use super::{Examples, Intervals, Pipeline, PipelineError, Recipe, TargetScale, Weighed};
@@ -31,7 +31,7 @@ pub fn adopt(
     let n_classes = model.head().n_classes;
     if model.task() != target.task || n_classes != target.classes.len() {
         return Err(PipelineError::Rows(format!(
-            "the {} model is made for {:?} with {n_classes} classes; the target {:?} is {:?} with {}",
+            "the {} model is for {:?} with {n_classes} classes, but the target {:?} is {:?} with {}",
             format.name(),
             model.task(),
             target.name,
@@ -78,9 +78,12 @@ pub fn adopt(
         pipeline.threshold = Some(threshold_of(&pipeline, examples, &parts.tune, recipe)?);
     }
     let mut notes = [examples.notes.clone(), unchecked(recipe, format.name())].concat();
-    notes.extend(
-        by_order.map(|columns| format!("the model's features are the columns by their order, as asked: {columns}")),
-    );
+    notes.extend(by_order.map(|columns| {
+        format!(
+            "the model's features are taken in the order of the columns, as requested: \
+                                        {columns}"
+        )
+    }));
     let held_out = HeldOut::new(examples, &parts);
     let gate = pipeline.features.transform(&examples.table.take(&parts.gate))?;
     evaluated(pipeline, &gate, held_out, parts, notes, seed)
@@ -88,15 +91,18 @@ pub fn adopt(
 
 /// Which rows a model made elsewhere learned from is not known.
 fn no_intervals() -> Arc<Intervals> {
-    let why = "the model was made elsewhere, and which rows it learned from is not known";
+    let why = "the model was trained elsewhere, and its training rows are not known";
     Arc::new(Intervals::refused(why.to_owned()))
 }
 
 /// What nobody has looked for in the model: rows of the gate, and what `mlloop.toml` forbids.
 fn unchecked(recipe: &Recipe, format: &str) -> Vec<String> {
-    let flatters = format!("the model came as {format}: metrics are flattered if it was trained on rows of the gate");
+    let flatters = format!(
+        "the model was imported from {format}: its metrics are too optimistic if it was trained \
+                            on gate rows"
+    );
     let forbids = !recipe.model.monotone.is_empty() || recipe.model.interactions.is_some();
-    let limits = "[model.monotone] and interactions are not checked in a model that was made elsewhere";
+    let limits = "[model.monotone] and interactions are not checked in a model that was trained elsewhere";
     std::iter::once(flatters).chain(forbids.then(|| limits.to_owned())).collect()
 }
 
@@ -131,7 +137,7 @@ impl<'a> Matching<'a> {
         }
         let Some(names) = &self.features.names else {
             return Err(PipelineError::Rows(format!(
-                "the model's file does not name its {} features, so which columns they are cannot be checked: \
+                "the model's file does not name its {} features, so they cannot be matched with columns: \
                  --features-by-order takes the table's columns in their order",
                 self.n_features
             )));
@@ -150,8 +156,8 @@ impl<'a> Matching<'a> {
             let shown = strange.iter().take(10).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
             let more = if strange.len() > 10 { ", …" } else { "" };
             return Err(PipelineError::Rows(format!(
-                "the table has no columns for {} of the model's {} features: {shown}{more}; rename the columns, or take \
-                 them in their order with --features-by-order",
+                "{} of the model's {} features have no column in the table: {shown}{more}; rename the columns, or \
+                 take them in their order with --features-by-order",
                 strange.len(),
                 names.len()
             )));
@@ -271,8 +277,8 @@ impl<'a> Matching<'a> {
             return Ok(());
         }
         Err(PipelineError::Rows(format!(
-            "{outside} of {n} values of the column {:?} are outside of what the model's feature was trained on ({low} to {high}): \
-             it is another column, or in another unit",
+            "{outside} of {n} values of the column {:?} are outside the training range of the model's feature ({low} \
+             to {high}): it is a different column or unit",
             column.name
         )))
     }

@@ -63,7 +63,7 @@ impl Pipeline {
             return Ok(());
         }
         let Elements::Text(classes) = output("prediction")? else {
-            return Err(wrong("its classes are no texts".to_owned()));
+            return Err(wrong("its classes are not texts".to_owned()));
         };
         for (row, class) in classes.iter().enumerate() {
             let ours = self.class_of(ours.row(row)).map_or("", |class| &self.target.classes[class]);

@@ -1,4 +1,4 @@
-//! What a person should know of the rows before a model is learned from them.
+//! Checks of the rows before a model is trained on them.
 
 use super::{Examples, PipelineError, Recipe};
 use crate::features::Task;
@@ -46,8 +46,8 @@ impl Copied {
     pub fn told(&self) -> Option<String> {
         let n = self.contents.len();
         let of_learned =
-            format!("{} equal a row that a version learned from, so that its metrics flatter", self.of_learned);
-        let among = format!("{} equal another of them, so that they count as one in the test", self.among);
+            format!("{} equal a training row of a version, so its metrics are too optimistic", self.of_learned);
+        let among = format!("{} equal another gate row, so they count as one in the test", self.among);
         let what = match (self.of_learned, self.among) {
             (0, 0) => return None,
             (_, 0) => of_learned,
@@ -76,12 +76,15 @@ impl Examples {
         let (n, name, class) = (self.y.len(), &self.target.name, &self.target.classes[class]);
         if self.target.task == Task::Binary && rows == 1 {
             return Err(PipelineError::Rows(format!(
-                "column {name:?} is {class:?} in 1 of {n} labelled rows: one row is nothing to learn a class from; add rows \
-                 of it"
+                "column {name:?} is {class:?} in 1 of {n} labelled rows: a class cannot be learned from one row; add \
+                 rows of it"
             )));
         }
         Ok((rows < FEW_OF_CLASS).then(|| {
-            format!("column {name:?} is {class:?} in {rows} of {n} labelled rows: what is learned of it from so few is a guess")
+            format!(
+                "column {name:?} is {class:?} in {rows} of {n} labelled rows: too few to learn this class \
+                     reliably"
+            )
         }))
     }
 
@@ -96,7 +99,7 @@ impl Examples {
         let (copied, n) = (self.copied(&learned, &parts.gate, schema, recipe)?, parts.gate.len());
         Ok((copied.of_learned > 0).then(|| {
             format!(
-                "{} of {n} gate rows are copies of rows that are learned from ({}), so the metrics flatter: {}",
+                "{} of {n} gate rows are copies of training rows ({}), so the metrics are too optimistic: {}",
                 copied.of_learned,
                 copied.alike,
                 copied.remedy()
@@ -156,8 +159,8 @@ impl Examples {
         let step = largest.next_up() - largest;
         (step > MAX_STEP * deviation).then(|| {
             format!(
-                "column {:?} has values up to {largest:e} that differ by {deviation:.3} (standard deviation); 64-bit \
-                 numbers go in steps of {step} there: subtract a constant from the column",
+                "column {:?} has values up to {largest:e} with a standard deviation of {deviation:.3}, but 64-bit \
+                 numbers have steps of {step} there: subtract a constant from the column",
                 self.target.name
             )
         })

@@ -1,4 +1,4 @@
-//! Prediction intervals for numbers, prediction sets for classes, that hold the truth of a wanted share of rows.
+//! Prediction intervals for numbers, prediction sets for classes, that contain the true value for a chosen share of rows.
 //!
 //! ```text
 //! rows that the scoring model did not see ─▶ how strange each truth is ─▶ ascending, with the share of rows up to it
@@ -74,7 +74,7 @@ impl Coverage {
     pub fn words(task: Task) -> (&'static str, &'static str) {
         match task {
             Task::Regression => ("intervals", "with the widest"),
-            Task::Binary | Task::Multiclass => ("sets", "that is least sure"),
+            Task::Binary | Task::Multiclass => ("sets", "that is least certain"),
         }
     }
 }
@@ -122,7 +122,7 @@ impl Intervals {
         let n_rows = known.truth.y.len();
         if n_rows < MIN_ROWS {
             return Ok(Self::refused(format!(
-                "{n_rows} rows that no model learned from are too few to say how far answers are off; {MIN_ROWS} are needed"
+                "{n_rows} rows that no model was trained on are too few to estimate the errors; {MIN_ROWS} are needed"
             )));
         }
         let (strangeness, spread) = match &known.features {
@@ -220,18 +220,19 @@ impl Pipeline {
     fn intervals_at(&self, level: f64) -> Result<(&Intervals, f64), PipelineError> {
         let none = |why: &str| Err(PipelineError::Rows(format!("no prediction intervals: {why}")));
         let Some(intervals) = self.intervals.as_deref() else {
-            return none("the version was stored by an mlloop that made none; train again");
+            return none("the version was stored by an older mlloop without intervals; train again");
         };
         if let Some(why) = &intervals.refused {
             return none(why);
         }
         if !(level > 0.0 && level < 1.0) {
-            return none(&format!("the level {level} is no share between 0 and 1, such as .9"));
+            return none(&format!("the level {level} must be a share between 0 and 1, such as .9"));
         }
         match intervals.strangest(level) {
             Some(strangest) => Ok((intervals, strangest)),
             None => none(&format!(
-                "{} rows that no model learned from are too few for the level {level}; at most {:.4} can be said",
+                "{} rows that no model was trained on are too few for the level {level}; the highest possible level \
+                 is {:.4}",
                 intervals.n_rows,
                 intervals.steps.last().map_or(0.0, |(_, share)| (share * 1e4).floor() / 1e4)
             )),

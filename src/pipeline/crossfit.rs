@@ -1,4 +1,4 @@
-//! Decisions from rows that the deciding model did not see, and a model that learned from all of them.
+//! Cross-fitting: decisions on out-of-fold rows, and a final model trained on all rows.
 //!
 //! ```text
 //! train + tune   [ 1 | 2 | 3 | 4 | 5 ]      each fold is scored by a model of the other four

@@ -1,4 +1,4 @@
-//! Rows that can be learned from: labelled, keyed, and on a side for good.
+//! Training examples: labelled, keyed, and permanently assigned to a side of the split.
 
 use super::golden::N_GOLDEN;
 use super::{PipelineError, Recipe, SplitBy, Weighed, weights};
@@ -56,7 +56,7 @@ impl Examples {
             let n_labelled = labelled.len();
             labelled.retain(|&row| weights[row as usize] > 0.0);
             if labelled.len() < n_labelled {
-                notes.push(format!("{} rows that weigh 0 are left out", n_labelled - labelled.len()));
+                notes.push(format!("{} rows with weight 0 are left out", n_labelled - labelled.len()));
             }
             notes.extend(recipe.unweighted());
         }
@@ -115,7 +115,7 @@ impl Examples {
         self.check_rows("train", &parts.train).map_err(|err| self.since_rows_are_alike(err))?;
         if shares.gate > 0.0 && parts.gate.is_empty() {
             return Err(self.since_rows_are_alike(PipelineError::Rows(format!(
-                "{} labelled rows leave none to judge a model on: add rows, or set [split] gate = 0",
+                "with {} labelled rows, none are left for the gate: add rows, or set [split] gate = 0",
                 self.y.len()
             ))));
         }
@@ -130,8 +130,8 @@ impl Examples {
         match err {
             PipelineError::Rows(what) if n_different < ENOUGH && n_different < self.y.len() / 2 => {
                 PipelineError::Rows(format!(
-                    "{what} (only {n_different} of {} rows differ, and rows that are alike stay on one side: an id column \
-                     names rows, and [split] by = \"column\" says which belong together)",
+                    "{what} (only {n_different} of {} rows differ, and equal rows stay on one side of the split: set \
+                     an id column, or name the rows that belong together with [split] by = \"column\")",
                     self.y.len()
                 ))
             }
@@ -178,7 +178,7 @@ impl Examples {
             .collect();
         let Some(places) = places.filter(|places| places.len() == classes.len()) else {
             return Err(PipelineError::Rows(format!(
-                "the model tells the classes {} apart, the target {:?} has {}",
+                "the model has the classes {}, but the target {:?} has {}",
                 classes.join(", "),
                 self.target.name,
                 self.target.classes.join(", ")
@@ -280,7 +280,7 @@ impl Recipe {
         let mut instants = vec![0_i64; table.n_rows()];
         for (name, is_first) in parts.iter().zip(std::iter::once(true).chain(std::iter::repeat(false))) {
             let Values::Number(values) = &table.require(name)?.values else {
-                return Err(PipelineError::Rows(format!("[split] columns: {name:?} is no number")));
+                return Err(PipelineError::Rows(format!("[split] columns: {name:?} is not a number")));
             };
             let most = if is_first { 9999.0 } else { (ROOM - 1) as f64 };
             for (instant, &value) in instants.iter_mut().zip(values) {
@@ -290,7 +290,8 @@ impl Recipe {
                 }
                 if value.fract() != 0.0 || !(0.0..=most).contains(&value) {
                     return Err(PipelineError::Rows(format!(
-                        "[split] columns: {value} in {name:?} is no part of a time (a whole number from 0 to {most})"
+                        "[split] columns: {value} in {name:?} is not a part of a time (a whole number from 0 to \
+                         {most})"
                     )));
                 }
                 *instant = *instant * ROOM + value as i64;
@@ -340,8 +341,8 @@ fn id_column(schema: &Schema) -> Option<&str> {
 pub(super) fn times<'a>(table: &'a Table, schema: &Schema) -> Result<&'a [i64], PipelineError> {
     let name = schema.time().map(|c| c.name.as_str()).ok_or_else(|| {
         PipelineError::Rows(
-            "[split] by = \"time\" needs a column of kind \"time\" in [columns], or columns = [\"year\", \"month\", …] that \
-             say it in parts"
+            "[split] by = \"time\" needs a column of kind \"time\" in [columns], or its parts as columns = \
+             [\"year\", \"month\", …]"
                 .to_owned(),
         )
     })?;
@@ -371,8 +372,9 @@ fn refuse_repeated_ids(table: &Table, schema: &Schema) -> Result<(), PipelineErr
             && !id.is_empty()
         {
             return Err(PipelineError::Rows(format!(
-                "the id {id:?} in column {name:?} stands in labelled rows {} and {}: a row that stands twice would be on \
-                 both sides; remove one, or let the column be \"text\" in mlloop.toml with [split] by = \"column\", column = {name:?}",
+                "duplicate id {id:?} in column {name:?}, in labelled rows {} and {}: they could end up on both sides \
+                 of the split; remove one, or set the column to \"text\" in mlloop.toml with [split] by = \
+                 \"column\", column = {name:?}",
                 before + 1,
                 row + 1
             )));

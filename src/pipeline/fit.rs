@@ -78,7 +78,7 @@ pub const MAX_LABELLED: usize = 20_000;
 
 /// Fits, and evaluates on the gate rows.
 ///
-/// Examples that are given away are let go of as soon as they are features: a large table is then never held together
+/// Owned examples are dropped once they are encoded as features: a large table is then never held together
 /// with what is made of it.
 ///
 /// # Errors
@@ -117,14 +117,14 @@ pub fn fit(
     };
     if recipe.quality == Quality::Best && search.is_none() {
         notes.push(
-            "quality = \"best\" tried nothing: too few rows are left to decide between models ([split] tune)"
+            "quality = \"best\" tried nothing: too few tune rows are left to choose between models ([split] tune)"
                 .to_owned(),
         );
     }
     pipeline.intervals = Some(Arc::new(match known {
         Some(known) => Intervals::learn(&pipeline, &known, seed)?,
         None => {
-            Intervals::refused("every row taught the model, so that none says how far its answers are off".to_owned())
+            Intervals::refused("every row was used for training, so none is left to estimate the errors".to_owned())
         }
     }));
     progress("evaluating", 0, 1);

@@ -1,4 +1,4 @@
-//! Targets that are computed: `[target] expression`.
+//! Computed targets: `[target] expression`.
 
 use super::{PipelineError, TargetSpec};
 use crate::features::FeatureOptions;
@@ -27,7 +27,7 @@ impl TargetSpec {
             (_, Kind::Category) if expression.is_condition() => {}
             (found, kind) => {
                 return Err(format!(
-                    "[target] expression gives a {found}, and the target {:?} is a {kind} in [columns]",
+                    "[target] expression gives a {found}, but the target {:?} is a {kind} in [columns]",
                     self.column
                 ));
             }
@@ -35,16 +35,15 @@ impl TargetSpec {
         let reads: Vec<&str> = expression.reads().map(|(name, _)| name).collect();
         for (name, reason) in &self.allow {
             if reason.trim().is_empty() {
-                return Err(format!(
-                    "[target] allow {name:?} needs a reason: why is it known when a row is predicted?"
-                ));
+                return Err(format!("[target] allow {name:?} needs a reason: why is it available at prediction time?"));
             }
         }
         let is_free = |name: &str| features.drop.iter().any(|dropped| dropped == name) || self.allow.contains_key(name);
         let refuse = |name: &str, how: String| {
             Err(format!(
-                "the feature {name:?} {how}, which the target {:?} is computed from: it would give the target away; drop it \
-                 ([features] drop), or allow it with a reason ([target.allow] {name:?} = \"known when a row is predicted\")",
+                "the feature {name:?} {how}, from which the target {:?} is computed, so it reveals the target: drop \
+                 it ([features] drop), or allow it with a reason ([target.allow] {name:?} = \"available at \
+                 prediction time\")",
                 self.column
             ))
         };

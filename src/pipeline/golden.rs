@@ -132,7 +132,7 @@ fn is_decided(pipeline: &Pipeline, scores: &[f64]) -> bool {
 
 fn changed(verb: &str, now: &str) -> String {
     format!(
-        "when the version was stored and {verb} {now} now: a file of the version is damaged, or this mlloop computes \
-         differently; restore the version or train again"
+        "when the version was stored, but {verb} {now} now: a file of the version is damaged, or this mlloop \
+         computes differently; restore the version or train again"
     )
 }

@@ -24,10 +24,11 @@ mod operators;
 mod parity_tests;
 
 /// What is to be done to texts before they go into a graph.
-pub const SPELLINGS: &str = "texts are compared as they are: a level is known as it was written in training, in small letters, in \
-     capitals, with a capital, with one space or full stop beside it, and as a number in its usual forms (2.0, 2.00, +2, 2e0, \
-     2.00E+00). Clean other spellings before: no spaces around, one space between words, accents composed (NFC), no characters \
-     without width";
+pub const SPELLINGS: &str = "texts are compared exactly: a level is recognised as it was written in training, in \
+                             lower case, in upper case, capitalised, with one space or full stop before or after it, \
+                             and as a number in its usual forms (2.0, 2.00, +2, 2e0, 2.00E+00). Normalise other \
+                             spellings first: no spaces around, one space between words, composed accents (NFC), no \
+                             zero-width characters";
 
 use self::derived::{Exporter, why_not};
 use crate::features::{Encoder, Features, LARGEST, Negative, NumberEncoder, RawColumn, Target, Task, TimePart};
@@ -116,8 +117,8 @@ impl OnnxParts<'_> {
         let is_text = |input: &&RawColumn| matches!(input.encoder, Encoder::Text(_));
         match self.features.encoders().iter().find(is_text) {
             Some(RawColumn { column, .. }) => Err(ModelError::Unsupported(format!(
-                "ONNX cannot cut the texts of column {column:?} into words as mlloop does: serve the version with mlloop, or \
-                 train one without it ([features.columns.{column:?}] text = \"drop\")"
+                "ONNX cannot split the texts of column {column:?} into words as mlloop does: serve the version with \
+                 mlloop, or train one without this column ([features.columns.{column:?}] text = \"drop\")"
             ))),
             None => Ok(()),
         }

@@ -51,7 +51,7 @@ pub(super) fn look(examples: &Examples, computed: &Table, rows: &[u32], options:
 fn sentence(examples: &Examples, rows: &[u32], out: &[bool], by_column: &[(usize, &str)], rule: Outliers) -> String {
     const MOST_NAMED: usize = 5;
     let n = out.iter().filter(|out| **out).count();
-    let done = if rule == Outliers::Drop { "are not learned from" } else { "have numbers that are pulled in" };
+    let done = if rule == Outliers::Drop { "are not used for training" } else { "have clipped numbers" };
     let mut text = format!("outliers: {n} of {} rows {done}", rows.len());
     if n > 0 {
         let mut named: Vec<String> =

@@ -130,7 +130,7 @@ fn copies_under_new_ids_are_counted_at_the_gate() {
         table.number("y", move |row| 10.0 * noise(row / copies, 3)).learn().unwrap()
     };
     let fitted = of(10);
-    assert!(noted(&fitted, "gate rows are copies of rows that are learned from"), "{:?}", fitted.notes);
+    assert!(noted(&fitted, "gate rows are copies of training rows"), "{:?}", fitted.notes);
     assert!(noted(&fitted, "[split] by = \"row\""));
     assert!(!noted(&of(1), "copies"));
 }
@@ -269,9 +269,12 @@ fn rows_with_outliers_are_dropped_and_counted() {
     let learned = |fitted: &Fitted| fitted.parts.train.len() + fitted.parts.tune.len();
     let n = learned(&kept) - learned(&dropped);
     assert!(n >= 5 && kept.parts.gate == dropped.parts.gate, "{n}");
-    assert!(noted(&dropped, &format!("outliers: {n} of {} rows are not learned from (\"a\" in {n})", learned(&kept))));
+    assert!(noted(
+        &dropped,
+        &format!("outliers: {n} of {} rows are not used for training (\"a\" in {n})", learned(&kept))
+    ));
     assert!(!noted(&kept, "outliers"));
-    assert!(noted(&of(Outliers::Clip), "have numbers that are pulled in"));
+    assert!(noted(&of(Outliers::Clip), "have clipped numbers"));
 }
 
 #[test]

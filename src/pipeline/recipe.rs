@@ -74,7 +74,7 @@ impl SearchLimits {
             Self { budget: Some(budget), .. } if !(1..=LONGEST).contains(&budget) => {
                 Err(format!("[train] budget = {budget} must be seconds from 1 to {LONGEST}"))
             }
-            Self { tries: Some(0), .. } => Err("[train] tries = 0 tries nothing: write a number from 1".to_owned()),
+            Self { tries: Some(0), .. } => Err("[train] tries must be at least 1".to_owned()),
             _ => Ok(()),
         }
     }
@@ -233,13 +233,13 @@ impl SplitSpec {
             return Ok(());
         }
         if self.by != SplitBy::Time {
-            return Err("[split] columns are the parts of a time: they go with by = \"time\"".to_owned());
+            return Err("[split] columns lists the parts of a time: it needs by = \"time\"".to_owned());
         }
         if self.columns.len() > MOST {
             return Err(format!("[split] columns names {} parts of a time, of {MOST} at most", self.columns.len()));
         }
         match self.columns.iter().find(|name| !numbers.contains(&name.as_str())) {
-            Some(name) => Err(format!("[split] columns names {name:?}, which is no number in [columns]")),
+            Some(name) => Err(format!("[split] columns names {name:?}, which is not a number in [columns]")),
             None => Ok(()),
         }
     }
@@ -268,7 +268,8 @@ impl SplitSpec {
         let fits = |share: f64| (0.0..1.0).contains(&share);
         if !fits(self.tune) || !fits(self.gate) || self.tune + self.gate > 0.9 {
             return Err(format!(
-                "[split] tune = {} and gate = {} must be shares of at least 0 that leave a tenth of the rows for training",
+                "[split] tune = {} and gate = {} must be shares of at least 0 and leave at least 10 % of the rows \
+                 for training",
                 self.tune, self.gate
             ));
         }
@@ -301,8 +302,8 @@ mod tests {
         };
         assert_eq!(check(SplitBy::Id, &[]), "");
         assert_eq!(check(SplitBy::Time, &["year", "month"]), "");
-        assert!(check(SplitBy::Id, &["year"]).contains("go with by = \"time\""));
-        assert!(check(SplitBy::Time, &["year", "at"]).contains("\"at\", which is no number"));
+        assert!(check(SplitBy::Id, &["year"]).contains("needs by = \"time\""));
+        assert!(check(SplitBy::Time, &["year", "at"]).contains("\"at\", which is not a number"));
         assert!(check(SplitBy::Time, &["x"; 6]).contains("6 parts of a time, of 5 at most"));
     }
 }

@@ -149,11 +149,11 @@ impl Pipeline {
     fn check(&self, dir: &Path) -> Result<(), PipelineError> {
         let (have, want) = (self.features.names().len(), self.model.n_features());
         if have != want {
-            return Err(damaged(dir, format!("pipeline.json makes {have} features where model.bin takes {want}")));
+            return Err(damaged(dir, format!("pipeline.json makes {have} features, but model.bin takes {want}")));
         }
         let (have, want) = (self.model.n_scores(), self.target.n_scores());
         if have != want {
-            return Err(damaged(dir, format!("model.bin gives {have} scores where pipeline.json has {want}")));
+            return Err(damaged(dir, format!("model.bin gives {have} scores, but pipeline.json has {want}")));
         }
         let path = dir.join("pipeline.json");
         match (self.target.task, self.threshold) {
@@ -161,13 +161,13 @@ impl Pipeline {
                 return Err(damaged(&path, format!("\"threshold\" is {threshold}, which is not between 0 and 1")));
             }
             (Task::Binary | Task::Multiclass, _) if !self.scale.is_identity() => {
-                return Err(damaged(&path, "has a \"scale\", which numbers have only".to_owned()));
+                return Err(damaged(&path, "has a \"scale\", which is only for numbers".to_owned()));
             }
             (Task::Regression, None) if !self.scale.is_sound() => {
-                return Err(damaged(&path, "has a \"scale\" that is no distance and no size".to_owned()));
+                return Err(damaged(&path, "has an invalid \"scale\"".to_owned()));
             }
             (Task::Multiclass | Task::Regression, Some(_)) => {
-                return Err(damaged(&path, "has a \"threshold\", which two classes have only".to_owned()));
+                return Err(damaged(&path, "has a \"threshold\", which is only for two classes".to_owned()));
             }
             _ => {}
         }

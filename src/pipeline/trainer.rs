@@ -75,8 +75,8 @@ fn unheld(recipe: &Recipe, schema: &Schema, drop: &[String]) -> Vec<String> {
         let free = !held.contains_key(&derived) && !drop.contains(&derived);
         if let Some(column) = read.iter().find(|column| free && held.contains_key(*column)) {
             notes.push(format!(
-                "[model.monotone] holds {column:?}, and the derived feature {derived:?}, which reads it, is not held: through it \
-                 the prediction may go the other way"
+                "[model.monotone] constrains {column:?}, but not the derived feature {derived:?} that uses it: the \
+                 prediction may still move in the other direction"
             ));
         }
     }

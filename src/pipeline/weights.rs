@@ -11,8 +11,8 @@ use crate::table::{Kind, Schema, Table, Values};
 use crate::wording::instead;
 
 /// Made-up rows have no weight.
-pub(super) const NO_SMOTE: &str = "[data] weight does not go with imbalance = \"smote\", whose made-up rows have no weight: \
-                                   use \"weights\" or \"none\"";
+pub(super) const NO_SMOTE: &str = "[data] weight cannot be combined with imbalance = \"smote\", whose synthetic rows \
+                                   have no weight: use \"weights\" or \"none\"";
 
 /// Labels with the weight of each row.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +56,7 @@ pub fn check_weight(
     }
     let reads = derive::origins(&features.derived, columns, target);
     if let Some((derived, _)) = reads.iter().find(|(_, read)| read.iter().any(|column| column == name)) {
-        return wrong(&format!("is read by the derived feature {derived:?}; a weight is no feature"));
+        return wrong(&format!("is used by the derived feature {derived:?}; a weight cannot be a feature"));
     }
     if decision.imbalance == Imbalance::Smote {
         return Err(NO_SMOTE.to_owned());
@@ -73,7 +73,7 @@ impl Recipe {
         let Some(name) = &self.weight else { return Ok(None) };
         let column = table.require(name)?;
         let Values::Number(weights) = &column.values else {
-            return Err(PipelineError::Rows(format!("[data] weight: column {name:?} is no number")));
+            return Err(PipelineError::Rows(format!("[data] weight: column {name:?} is not a number")));
         };
         let fits = |weight: f64| weight.is_finite() && weight >= 0.0;
         if let Some(&row) = rows.iter().find(|row| !fits(weights[**row as usize])) {
@@ -88,7 +88,7 @@ impl Recipe {
         let Some(first) = rows.first().map(|&row| weights[row as usize]) else { return Ok(None) };
         match rows.iter().all(|&row| weights[row as usize] == first) {
             true if first == 0.0 => {
-                Err(PipelineError::Rows(format!("[data] weight: every labelled row of column {name:?} weighs 0")))
+                Err(PipelineError::Rows(format!("[data] weight: every labelled row has weight 0 in column {name:?}")))
             }
             true => Ok(None),
             false => Ok(Some(weights.clone())),
@@ -99,8 +99,8 @@ impl Recipe {
     pub(super) fn unweighted(&self) -> Option<String> {
         let name = self.weight.as_ref()?;
         Some(format!(
-            "rows count by {name:?} in fitting, calibration, threshold and metrics; each counts once in target statistics, \
-             filled cells, scales, statistics of groups, bins, profiles and expected errors"
+            "rows are weighted by {name:?} in fitting, calibration, threshold and metrics; each row counts once in \
+             target statistics, imputed values, scales, group statistics, bins, profiles and expected errors"
         ))
     }
 }

@@ -75,7 +75,7 @@ fn a_weight_of_two_is_the_row_written_twice() {
         assert_eq!(ours.pipeline.model.rounds(), theirs.pipeline.model.rounds());
         let threshold = |pipeline: &crate::pipeline::Pipeline| pipeline.threshold.unwrap_or(0.0);
         assert!((threshold(&ours.pipeline) - threshold(&theirs.pipeline)).abs() < 1e-4);
-        assert!(ours.notes.iter().any(|note| note.contains("rows count by \"w\"")), "{:?}", ours.notes);
+        assert!(ours.notes.iter().any(|note| note.contains("rows are weighted by \"w\"")), "{:?}", ours.notes);
         assert!(ours.importance.iter().all(|column| column.column != "w"));
     }
 }
@@ -108,7 +108,7 @@ fn weights_that_are_none_are_refused() {
     );
     assert!(refused(&at(f64::NAN)).contains("row 17 is missing"));
     assert!(refused(&at(f64::INFINITY)).contains("row 17 is inf"));
-    assert!(refused(&|_| 0.0).contains("every labelled row of column \"w\" weighs 0"));
+    assert!(refused(&|_| 0.0).contains("every labelled row has weight 0 in column \"w\""));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_weight_is_a_number_and_nothing_else() {
     assert!(check("cuont", "", Imbalance::None).contains("is not in [columns]: did you mean \"count\"?"));
     assert!(check("plan", "", Imbalance::None).contains("is of kind \"category\""));
     assert!(check("y", "", Imbalance::None).contains("is the target"));
-    assert!(check("count", "a / count", Imbalance::None).contains("read by the derived feature \"d\""));
+    assert!(check("count", "a / count", Imbalance::None).contains("used by the derived feature \"d\""));
     assert!(check("count", "", Imbalance::Smote).contains("smote"));
 }
 

@@ -36,7 +36,7 @@ pub(super) struct Logger<'a> {
     target: Option<usize>,
     /// Outcomes by id, of the rows that have one.
     outcomes: Vec<(String, String)>,
-    /// Whether a row had an outcome that nobody asked for.
+    /// Whether a row had an outcome although outcomes were not requested.
     passed_over: bool,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Logger<'a> {
         Ok(Self { log, pipeline, layout, writer, fields, delimiter, target, outcomes, passed_over })
     }
 
-    /// What became of the rows, by their ids, as far as the table says it.
+    /// The outcomes of the rows, by id, if the table has them.
     pub(super) fn into_outcomes(self) -> Vec<(String, String)> {
         self.outcomes
     }
@@ -67,7 +67,7 @@ impl<'a> Logger<'a> {
     pub(super) fn note(&self) -> Option<String> {
         self.passed_over.then(|| {
             let target = &self.pipeline.target.name;
-            format!("the table holds outcomes ({target:?}): --outcomes would record them as labels, to learn from")
+            format!("the table contains outcomes ({target:?}): add --outcomes to record them as labels")
         })
     }
 

@@ -166,13 +166,13 @@ impl Profile {
             return Err(format!("is of format {}; this mlloop reads format {FORMAT}", self.format));
         }
         if self.n_rows > MAX_ROWS {
-            return Err(format!("says that it is of {} rows", self.n_rows));
+            return Err(format!("has the row count {}", self.n_rows));
         }
         let mut seen = std::collections::HashSet::new();
         for column in &self.columns {
             let name = &column.name;
             if !seen.insert(name) {
-                return Err(format!("column {name:?} stands twice"));
+                return Err(format!("duplicate column {name:?}"));
             }
             let counted = match &column.shape {
                 Shape::Numbers(numbers) => {

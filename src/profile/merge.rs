@@ -12,11 +12,11 @@ impl Profile {
         let mismatch =
             |column: &ColumnProfile, what: String| Err(ProfileError::Mismatch { column: column.name.clone(), what });
         if let Some(extra) = other.columns.iter().find(|c| self.column(&c.name).is_none()) {
-            return mismatch(extra, "stands only in the later profile".to_owned());
+            return mismatch(extra, "is only in the later profile".to_owned());
         }
         for mine in &self.columns {
             match other.column(&mine.name) {
-                None => return mismatch(mine, "stands only in the earlier profile".to_owned()),
+                None => return mismatch(mine, "is only in the earlier profile".to_owned()),
                 Some(theirs) if !same_shape(mine, theirs) => {
                     return mismatch(
                         mine,

@@ -130,7 +130,7 @@ fn a_column_that_does_not_match_is_named() {
     let mut renamed = a.clone();
     renamed.columns[1].name = "other".to_owned();
     let message = a.clone().merge(&renamed, Limits::default()).unwrap_err().to_string();
-    assert_eq!(message, "column \"other\" stands only in the later profile");
+    assert_eq!(message, "column \"other\" is only in the later profile");
     let mut turned = a.clone();
     turned.columns[1].kind = Kind::Category;
     turned.columns[1].shape = a.columns[4].shape.clone();

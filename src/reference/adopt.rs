@@ -92,14 +92,14 @@ pub fn adoptable(workspace: &Workspace, config: &Config) -> Result<(), Reference
     }
     if configured == usual {
         return Err(ReferenceError::Usage(format!(
-            "{}: rows can only be added to a plain text file: put the table itself there, without a link and not packed, or \
-             give it another name and name that under [data] reference",
+            "{}: rows can only be added to a plain text file: put an uncompressed table there (no link), or name \
+             another file under [data] reference",
             configured.display()
         )));
     }
     Err(ReferenceError::Usage(format!(
-        "{}: rows can only be added to a plain text file in the loop's directory, and {USUAL} exists: move it away, or name \
-         it under [data] reference",
+        "{}: rows can only be added to a plain text file in the loop's directory, but {USUAL} exists: move it away, \
+         or name it under [data] reference",
         configured.display()
     )))
 }
@@ -202,7 +202,7 @@ fn keep(path: &Path, under: &Path) -> io::Result<()> {
 fn read_marker(path: &Path) -> Result<Marker, ReferenceError> {
     let Some(bytes) = atomic::read(path).if_there().at(path)? else { return Ok(Marker::default()) };
     serde_json::from_slice(&bytes).map_err(|err| {
-        let what = format!("does not say which versions' rows the reference has: {err}");
+        let what = format!("does not list the versions whose rows are in the reference: {err}");
         ReferenceError::Apart { path: path.to_owned(), what }
     })
 }

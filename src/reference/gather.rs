@@ -24,7 +24,7 @@ pub struct Gathering<'a> {
     pub config: &'a Config,
     /// The version in production.
     pub pipeline: &'a Pipeline,
-    /// What arrived; `[monitor] current` when `None`.
+    /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
     /// Leave out rows that do not fit.
     pub skip_invalid: bool,
@@ -54,7 +54,7 @@ pub struct Plan {
     pub n_without_features: u64,
     /// The first of them.
     pub without_features: Vec<String>,
-    /// Rows for which labels differ, of people or in the current table; they are not used until somebody decides.
+    /// Rows with conflicting labels, from people or the current table; they are not used until the conflict is decided.
     pub n_conflicts: u64,
     /// Current rows whose outcome is none that production knows; they are not used.
     pub n_unknown: u64,
@@ -92,13 +92,17 @@ impl Plan {
             (
                 *n_without_features,
                 format!(
-                    "labelled rows are not used, since their features are nowhere to be found: {}",
+                    "labelled rows are not used because their features are not in the reference, the log or the \
+                     current table: {}",
                     without_features.join(", ")
                 ),
             ),
-            (*n_conflicts, "rows are not used, since their labels differ".to_owned()),
-            (*n_unknown, format!("outcomes are not used, since production does not know them: {}", unknown.join(", "))),
-            (*n_by_models, "labels are not used, since a model gave them".to_owned()),
+            (*n_conflicts, "rows are not used because their labels conflict".to_owned()),
+            (
+                *n_unknown,
+                format!("outcomes are not used because they are not a class of production: {}", unknown.join(", ")),
+            ),
+            (*n_by_models, "labels are not used because a model made them".to_owned()),
         ];
         let told = told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
         told.chain(self.about_ids()).collect()
@@ -109,16 +113,12 @@ impl Plan {
     pub fn about_ids(&self) -> Vec<String> {
         let n_named = self.n_repeated + self.n_labels + self.n_conflicts;
         let told = [
-            (
-                self.n_unnamed > 0,
-                self.n_unnamed,
-                "have no id, so that nothing can be joined with them or learned from them",
-            ),
+            (self.n_unnamed > 0, self.n_unnamed, "have no id, so they cannot be joined or used for training"),
             // Some repeat: a row that came twice. Most do: the column names something else, such as a file or a day.
             (
                 2 * self.n_repeated > n_named,
                 self.n_repeated,
-                "have the id of an earlier row, so that they count as one with it: is it the id column?",
+                "have the id of an earlier row and count as one with it: check the id column",
             ),
         ];
         told.into_iter().filter(|told| told.0).map(|(_, n, what)| format!("{n} rows with an outcome {what}")).collect()
@@ -217,7 +217,7 @@ impl Gathering<'_> {
         Ok(wanted)
     }
 
-    /// Current rows whose target is filled in say what happened, unless somebody labelled them.
+    /// Current rows with a target value are outcomes, unless a person labelled them.
     fn outcomes(&self, rows: &Rows, wanted: &mut BTreeMap<String, Holds>, plan: &mut Plan, now: jiff::Timestamp) {
         let target = &self.pipeline.target;
         for (id, record) in rows.records.iter().filter(|(id, _)| !id.is_empty()) {
@@ -276,7 +276,7 @@ impl Gathering<'_> {
         let place = names.iter().position(|name| *name == target.name);
         if place.is_none() && schema.dialect.header && !wanted.is_empty() {
             return Err(ReferenceError::Usage(format!(
-                "{} has no column {:?} for the labels that came: add it; [target] expression fills its empty cells",
+                "{} has no column {:?} for the new labels: add it; [target] expression fills its empty cells",
                 path.display(),
                 target.name
             )));
@@ -398,7 +398,7 @@ impl Plan {
     }
 }
 
-/// What a table says of a row, as a label that nobody gave.
+/// The outcome of a row in a table, as a label without annotator.
 fn outcome(id: &str, label: &str, now: jiff::Timestamp) -> Label {
     Label {
         id: id.to_owned(),
@@ -430,7 +430,7 @@ pub(super) fn as_written(target: &Target, id: &str, label: &str, file: &str) -> 
         file: Path::new(file).display().to_string(),
         what: match target.classes.as_slice() {
             [] => format!("the label {label:?} of {id:?} is not a number"),
-            classes => format!("the label {label:?} of {id:?} is none of the classes {}", classes.join(", ")),
+            classes => format!("the label {label:?} of {id:?} is not one of the classes {}", classes.join(", ")),
         },
     })
 }

@@ -273,7 +273,8 @@ pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write)
     let (read, id) = (ids_only(schema), schema.id());
     let mut rows = stream(base, &read, &options)?;
     if rows.names() != added.names {
-        let what = format!("has the columns {}, the reference has {}", added.names.join(", "), rows.names().join(", "));
+        let what =
+            format!("has the columns {}, but the reference has {}", added.names.join(", "), rows.names().join(", "));
         return Err(ReferenceError::Apart { path: added.path.clone(), what });
     }
     let mut write = |record: &[u8]| {

@@ -48,7 +48,7 @@ fn rows_of_other_columns_are_refused() {
     let added = Added::new(vec!["c1".to_owned(), "c2".to_owned()]);
     let base = Input::from_reader("t", &b"c1;c2;c3\n1;a;no\n"[..]);
     let err = combine(base, &schema(true), &added, &mut Vec::new()).unwrap_err().to_string();
-    assert!(err.contains("has the columns c1, c2, the reference has c1, c2, c3"), "{err}");
+    assert!(err.contains("has the columns c1, c2, but the reference has c1, c2, c3"), "{err}");
 }
 
 #[test]

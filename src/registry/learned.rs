@@ -90,7 +90,7 @@ impl Learned {
         self.hashes.binary_search(&hash).is_ok()
     }
 
-    /// Writes them into a version directory that nobody can see yet.
+    /// Writes them into a version directory that is not visible yet.
     ///
     /// # Errors
     /// Whatever the system says.

@@ -116,7 +116,7 @@ impl RowCounts {
 }
 
 impl Manifest {
-    /// Writes `manifest.json` into a version directory that nobody can see yet.
+    /// Writes `manifest.json` into a version directory that is not visible yet.
     ///
     /// # Errors
     /// Whatever the system says.
@@ -158,7 +158,7 @@ impl Registry {
     fn part<T: DeserializeOwned>(&self, version: Version, key: &str, value: &Value) -> Result<T, RegistryError> {
         T::deserialize(value).or_else(|err| {
             let path = self.path(version)?.join(NAME);
-            Err(RegistryError::Damaged { path, what: format!("\"{key}\" cannot be understood: {err}") })
+            Err(RegistryError::Damaged { path, what: format!("\"{key}\" cannot be parsed: {err}") })
         })
     }
 

@@ -49,8 +49,8 @@ pub enum RegistryError {
     },
     /// A file of a version is not the one that was stored.
     #[error(
-        "{}: is not what was stored as {version}: its SHA-256 is not that of the audit line; restore the file, or train \
-         again (`mlloop audit verify --deep` lists every such file)",
+        "{}: was changed after {version} was stored: its SHA-256 differs from the audit line; restore the file, or \
+         train again (`mlloop audit verify --deep` lists every such file)",
         .path.display()
     )]
     Altered {
@@ -61,8 +61,8 @@ pub enum RegistryError {
     },
     /// A file in the directory of a version was not stored with it.
     #[error(
-        "{}: was not stored with {version}: its audit line does not list it; remove the file (`mlloop audit verify --deep` \
-         lists every such file)",
+        "{}: was added after {version} was stored: the audit line does not list it; remove the file (`mlloop audit \
+         verify --deep` lists every such file)",
         .path.display()
     )]
     Added {
@@ -75,7 +75,7 @@ pub enum RegistryError {
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
     /// A version that was stored before profiles were.
-    #[error("{}: version {version} has no profile of what it was trained on", .path.display())]
+    #[error("{}: version {version} has no profile of its training rows", .path.display())]
     NoProfile {
         /// The version.
         version: Version,

@@ -14,7 +14,7 @@ const LOSSES: [&str; 2] = ["loss_absolute.bin", "loss_squared.bin"];
 /// Files larger than this are not a version's: refused before they are read.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Writes both profiles into a version directory that nobody can see yet.
+/// Writes both profiles into a version directory that is not visible yet.
 ///
 /// # Errors
 /// Whatever the system says.
@@ -29,7 +29,7 @@ pub fn save_profiles(dir: &Path, trained_on: &Profile, scores: &Profile) -> io::
     Ok(())
 }
 
-/// Writes how large errors are into a version directory that nobody can see yet.
+/// Writes the error profile into a version directory that is not visible yet.
 ///
 /// # Errors
 /// Whatever the system says.

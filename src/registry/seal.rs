@@ -193,8 +193,8 @@ impl Registry {
         let mut found = Vec::new();
         for (name, seal) in seals.iter() {
             match now.get(name) {
-                None => found.push(named(name, "is gone")),
-                Some(other) if other != seal => found.push(named(name, "is not what was stored")),
+                None => found.push(named(name, "is missing")),
+                Some(other) if other != seal => found.push(named(name, "was changed")),
                 Some(_) => {}
             }
         }

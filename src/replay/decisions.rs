@@ -78,17 +78,20 @@ fn compare(line: u64, said: &GateVerdict, report: &GateReport) -> Vec<Part> {
     parts
 }
 
-/// A promotion follows from the verdict before it, or from a person's word.
+/// A promotion follows from the preceding verdict, or from a human override.
 pub(super) fn promoted(source: &Source, entry: &Entry, said: &Promoted) -> Result<Replay, ReplayError> {
     let version = said.version;
     let by = entry.by.as_deref().unwrap_or("somebody");
     if let Some(reason) = &said.because.overridden {
-        let note = format!("{version} was promoted against the gate, by {by}: {reason}; nothing follows from data");
+        let note = format!(
+            "{version} was promoted against the gate, by {by}: {reason}; this decision cannot be \
+                            replayed from data"
+        );
         return Ok(Replay { notes: vec![note], ..Replay::default() });
     }
     let is_its = |before: &Entry, said: &GateVerdict| before.seq < entry.seq && said.challenger == version;
     let Some((judged, verdict_then)) = source.chain.last_of(is_its)? else {
-        let what = format!("line {}: no verdict of the gate on {version} comes before it", entry.seq);
+        let what = format!("line {}: no earlier line has a gate verdict on {version}", entry.seq);
         return Err(ReplayError::Usage(what));
     };
     let mut found = verdict(source, judged, &verdict_then)?;
@@ -131,13 +134,13 @@ pub(super) fn ab_stopped(source: &Source, entry: &Entry) -> Result<Replay, Repla
             // A change of before rows were recorded.
             None if verdict.agrees => parts.push(verdict),
             None => shadow.missing.push(format!(
-                "the predictions of line {}: it does not say which rows of the log it was made from, and those that are there \
-                 give another verdict",
+                "the predictions of line {}: it does not record which rows of the log were used, and the present \
+                 rows give another verdict",
                 entry.seq
             )),
             Some(was) => shadow.missing.push(format!(
-                "the predictions of line {}: it was made from {} rows of the log, of which not all are there as they were ({} are \
-                 there now)",
+                "the predictions of line {}: it was made from {} rows of the log, but some of them are missing or \
+                 changed (now {} rows)",
                 entry.seq,
                 was.n_rows,
                 read.map_or(0, |read| read.n_rows)

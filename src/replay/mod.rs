@@ -152,8 +152,7 @@ struct Source<'a> {
 pub fn replay(workspace: &Workspace, request: &ReplayRequest) -> Result<Replay, ReplayError> {
     let chain = workspace.audit_chain()?;
     if let Some(broken) = &chain.broken {
-        let what =
-            format!("audit.jsonl: line {}: {}; nothing is made again from a broken chain", broken.line, broken.what);
+        let what = format!("audit.jsonl: line {}: {}; a broken chain cannot be replayed", broken.line, broken.what);
         return Err(ReplayError::Usage(what));
     }
     let source = Source { workspace, chain: &chain, files: request.files, progress: request.progress };
@@ -192,8 +191,8 @@ fn of_line(source: &Source, entry: &Entry) -> Result<Replay, ReplayError> {
         EventKind::AbStopped => decisions::ab_stopped(source, entry),
         EventKind::LabelsImported => decisions::labels(source, entry),
         other => Err(ReplayError::Usage(format!(
-            "line {} ({other}) follows from no data; trained, retrained, gate-verdict, promoted, ab-stopped and \
-             labels-imported can be made again",
+            "line {} ({other}) cannot be replayed; trained, retrained, gate-verdict, promoted, ab-stopped and \
+             labels-imported can",
             entry.seq
         ))),
     }

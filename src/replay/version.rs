@@ -23,7 +23,10 @@ pub(super) fn remake(source: &Source, entry: &Entry, version: Version) -> Result
     let mut shadow = Shadow::before(source, entry)?;
     let mut found = Replay::default();
     if registry.pipeline(version)?.model.plan().is_none() {
-        found.missing.push(format!("the file that {version} was taken in from (train --from): a model made elsewhere"));
+        found.missing.push(format!(
+            "the file that {version} was imported from (train --from): the model was trained \
+                                    elsewhere"
+        ));
         return Ok(found);
     }
     let has_config = shadow.missing.is_empty();
@@ -34,7 +37,7 @@ pub(super) fn remake(source: &Source, entry: &Entry, version: Version) -> Result
         }
         if !has_config && !found.parts.is_empty() && found.parts.iter().all(|part| part.agrees) {
             // The parameters are the version's own. That the same bytes came out shows that the columns are the same, too.
-            shadow.notes.extend(shadow.missing.drain(..).map(|what| format!("{what} is gone, and was not needed")));
+            shadow.notes.extend(shadow.missing.drain(..).map(|what| format!("{what} is missing, but was not needed")));
         }
     }
     found.missing = std::mem::take(&mut shadow.missing);
@@ -120,7 +123,7 @@ fn manifests(line: u64, recorded: &Manifest, now: &Manifest) -> Vec<Part> {
         })
         .collect();
     match differing.is_empty() {
-        true => vec![Part::of(line, "manifest.json (but for how it was asked for)", Value::Null, Value::Null)],
+        true => vec![Part::of(line, "manifest.json (except for the command line)", Value::Null, Value::Null)],
         false => differing,
     }
 }

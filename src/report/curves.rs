@@ -222,7 +222,7 @@ pub(crate) fn learning(points: &[Reached], metric: &str) -> Option<Picture> {
         [(place(n), low), (place(n), high), (place(n), point.value)]
     });
     let (mut drawing, frame) = (Drawing::default(), Frame::around(&ends.collect::<Vec<_>>()));
-    frame.side(&mut drawing, ["rows to learn from", metric]);
+    frame.side(&mut drawing, ["training rows", metric]);
     let line = || points.iter().enumerate().map(|(n, point)| (place(n), point.value));
     for (n, point) in points.iter().enumerate() {
         let x = frame.place((place(n), 0.0)).0;
@@ -233,7 +233,7 @@ pub(crate) fn learning(points: &[Reached], metric: &str) -> Option<Picture> {
     }
     drawing.path("cur stable", &frame.through(line()));
     line().for_each(|point| frame.dot(&mut drawing, point));
-    Some(Picture { drawing, title: format!("{metric} by how many rows were learned from") })
+    Some(Picture { drawing, title: format!("{metric} by number of training rows") })
 }
 
 #[cfg(test)]

@@ -189,13 +189,16 @@ pub(crate) fn share_text(report: &DriftReport) -> String {
     let said = |share: Option<f64>| share.map_or(NOTHING.to_owned(), percent);
     let (plain, weighted) = (said(share.column_share.or(share.share)), said(share.weighted_share));
     let deciding = match (share.weighted, share.weighted_share) {
-        (true, _) => format!("{weighted} of the model's importance drifted; that is what decides. By count: {plain}."),
+        (true, _) => format!(
+            "Columns with {weighted} of the model's importance drifted; this share decides. By \
+                              count: {plain}."
+        ),
         (false, Some(_)) => format!("{plain} of the columns that can be judged; weighted by importance: {weighted}."),
         (false, None) => format!("{plain} of the columns that can be judged."),
     };
     match words::watched_only(report) {
         watched if watched.is_empty() => deciding,
-        watched => format!("{deciding} Beside these, {watched}."),
+        watched => format!("{deciding} In addition, {watched}."),
     }
 }
 
@@ -266,7 +269,7 @@ fn row(column: &ColumnReport, settings: &serde_json::Value) -> Row {
 
 /// What decides is held to the threshold: p where there is one, else the statistic.
 fn held(column: &ColumnReport) -> [String; 2] {
-    let limit = format!("held to {}", number(column.threshold));
+    let limit = format!("limit {}", number(column.threshold));
     match (column.p_adjusted.is_some(), column.p.is_some()) {
         (true, _) => [String::new(), format!("adjusted, {limit}")],
         (false, true) => [String::new(), limit],
@@ -278,7 +281,7 @@ fn together(report: &DriftReport) -> Option<Together> {
     let seen = report.multivariate.as_ref()?;
     let can = match seen.drifted {
         true => "A classifier can tell current rows from reference rows",
-        false if seen.is_open() => "Whether a classifier can tell current rows from reference rows is open",
+        false if seen.is_open() => "Inconclusive: a classifier may or may not tell current rows from reference rows",
         false => "A classifier cannot tell current rows from reference rows",
     };
     let sentence = format!(
@@ -298,11 +301,11 @@ fn together(report: &DriftReport) -> Option<Together> {
 
 fn metrics(report: &DriftReport) -> Vec<MetricTable> {
     let known = report.performance.as_ref().map(|known| MetricTable {
-        title: "On rows whose outcome is known",
+        title: "On labelled rows",
         rows: counted(known.n, "row", "rows"),
         limit: known.n_effective.map_or(String::new(), |n| {
             format!(
-                "Rows were chosen unevenly and weigh by that, or are about the same things. They say as much as {}.",
+                "Rows have unequal weights, or belong to the same entities. Effective sample size: {}.",
                 counted(n as u64, "independent row", "independent rows")
             )
         }),
@@ -339,9 +342,9 @@ fn history(report: &DriftReport) -> Option<History> {
         shares: above.image(
             "wide",
             (WIDE, shares.height),
-            "Share of drifted columns in each piece of the current table",
+            "Share of drifted columns in each period of the current table",
         ),
-        grid: below.image("wide", (WIDE, grid.height), "Columns by pieces: a block where the column drifted"),
+        grid: below.image("wide", (WIDE, grid.height), "Columns by period: a block where the column drifted"),
         left_out: timeline::left_out(report),
     })
 }

@@ -35,14 +35,18 @@ pub fn drift_prometheus(report: &DriftReport) -> String {
     let mut page = Page::default();
     let version = report.version.as_deref().unwrap_or_default();
     let single = [
-        ("mlloop_drift_made_at_seconds", "When monitor looked last.", Some(report.made_at.as_second() as f64)),
-        ("mlloop_drift_share", "Share of the table that drifted, as the verdict weighs it.", report.share.deciding()),
-        ("mlloop_drift_share_threshold", "From this share on the table drifted.", Some(report.share.threshold)),
+        ("mlloop_drift_made_at_seconds", "Time of the last monitor run.", Some(report.made_at.as_second() as f64)),
+        ("mlloop_drift_share", "Share of drifted columns, weighted as in the verdict.", report.share.deciding()),
+        (
+            "mlloop_drift_share_threshold",
+            "Threshold of the share from which the table counts as drifted.",
+            Some(report.share.threshold),
+        ),
         ("mlloop_drift_columns_drifted", "Columns that drifted.", Some(report.share.n_drifted as f64)),
-        ("mlloop_drift_columns_stable", "Columns that did not.", Some(report.share.n_stable as f64)),
+        ("mlloop_drift_columns_stable", "Columns that did not drift.", Some(report.share.n_stable as f64)),
         ("mlloop_drift_columns_unknown", "Columns that could not be judged.", Some(report.share.n_unknown as f64)),
         ("mlloop_retrain_warranted", "1 when there is a reason to retrain, 0 when there is none.", warranted(report)),
-        ("mlloop_performance_rows", "Rows whose outcome is known.", report.performance.as_ref().map(|p| p.n as f64)),
+        ("mlloop_performance_rows", "Labelled rows.", report.performance.as_ref().map(|p| p.n as f64)),
     ];
     for (name, help, value) in single {
         if let Some(value) = value {
@@ -51,7 +55,7 @@ pub fn drift_prometheus(report: &DriftReport) -> String {
         }
     }
     columns(&mut page, report, version);
-    page.head("mlloop_performance", "gauge", "Metrics on rows whose outcome is known.");
+    page.head("mlloop_performance", "gauge", "Metrics on labelled rows.");
     for change in report.performance.iter().flat_map(|found| &found.metrics) {
         page.line("mlloop_performance", &[("version", version), ("metric", &change.name)], change.value);
     }
@@ -61,7 +65,7 @@ pub fn drift_prometheus(report: &DriftReport) -> String {
             page.line("mlloop_performance_gate", &[("version", version), ("metric", &change.name)], gate);
         }
     }
-    page.head("mlloop_trigger_fired", "gauge", "1 when a reason to retrain is reached.");
+    page.head("mlloop_trigger_fired", "gauge", "1 when a trigger fired.");
     for trigger in &report.triggers {
         let fired = f64::from(u8::from(trigger.fired));
         page.line("mlloop_trigger_fired", &[("version", version), ("trigger", &trigger.name)], fired);
@@ -94,9 +98,9 @@ fn columns(page: &mut Page, report: &DriftReport, version: &str) {
             ColumnVerdict::Stable => Some(0.0),
             ColumnVerdict::TooFewRows { .. } | ColumnVerdict::CannotTell { .. } => None,
         }),
-        ("mlloop_column_statistic", "The statistic of the method that judged.", |column| column.statistic),
+        ("mlloop_column_statistic", "Statistic of the drift test.", |column| column.statistic),
         ("mlloop_column_psi", "Population stability index.", |column| column.psi),
-        ("mlloop_column_median", "Median of a number in what arrived.", |column| column.current.median),
+        ("mlloop_column_median", "Median of a number in the current rows.", |column| column.current.median),
     ];
     for (name, help, get) in measures {
         page.head(name, "gauge", help);

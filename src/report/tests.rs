@@ -70,14 +70,8 @@ fn the_page_says_what_was_found() {
     {
         assert!(html.contains(said), "{said}");
     }
-    for said in [
-        "What this cannot see",
-        "Settings in effect",
-        "since 2026-10-1",
-        "&#60; 0.001",
-        "49\u{a0}672 rows",
-        "±0.7\u{a0}%",
-    ] {
+    for said in ["Limits.", "Settings in effect", "since 2026-10-1", "&#60; 0.001", "49\u{a0}672 rows", "±0.7\u{a0}%"]
+    {
         assert!(html.contains(said), "{said}");
     }
 }
@@ -129,12 +123,12 @@ fn every_finding_has_its_column_and_every_bar_its_number() {
         assert!(found.contains("card_network: 1 level that the reference does not know"), "{found}");
     }
     assert!(markdown.contains("card\\_network: 1 level that the reference"), "{markdown}");
-    let legend = "Below it stands its critical value: when nothing changed, chance alone exceeds that in 1 of 100";
+    let legend = "Below it is its critical value: without drift, 1 in 100 comparisons";
     assert!(html.contains(legend) && html.contains("<small>chance: "), "{html}");
     for idle in ["recent accuracy", "age"] {
         assert!(!html.contains(&format!("<span class=\"name\">{idle}")), "{idle} is a row of nothing");
     }
-    assert!(html.contains("Off, or nothing to judge: recent accuracy, age."));
+    assert!(html.contains("Off, or no data: recent accuracy, age."));
     let network = report.columns.iter().find(|column| column.name == "card_network").unwrap();
     let Plot::Category { reference, current, .. } = &network.plot else { panic!("levels") };
     for share in reference.iter().chain(current) {

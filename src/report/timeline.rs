@@ -19,7 +19,7 @@ pub(super) fn drawn(report: &DriftReport) -> &[Chunk] {
 
 /// The share of the last piece, or why it has none.
 pub(super) fn last(report: &DriftReport) -> String {
-    let Some(chunk) = report.history.last() else { return "nothing arrived".to_owned() };
+    let Some(chunk) = report.history.last() else { return "no rows".to_owned() };
     match (chunk.share, &chunk.reason) {
         (Some(share), _) => percent(share),
         (None, Some(reason)) => format!("cannot tell: {}", short(&clean(reason), 60)),
@@ -87,7 +87,7 @@ fn onset(verdicts: &[Option<bool>]) -> Option<usize> {
     (calm..verdicts.len()).find(|i| verdicts[*i] == Some(true))
 }
 
-/// Draws columns × pieces: a block where the column drifted, a dot where it was stable, a dash where nobody can tell.
+/// Draws columns × periods: a block where the column drifted, a dot where it was stable, a dash without a verdict.
 pub(super) fn grid(report: &DriftReport, columns: &[&ColumnReport], left: f64, width: f64) -> Piece {
     let chunks = drawn(report);
     let room = width - 96.0;
@@ -122,7 +122,7 @@ pub(super) fn left_out(report: &DriftReport) -> String {
     let (chunks, columns) = (report.history.len(), report.columns.len());
     let mut said = Vec::new();
     if chunks > MAX_CHUNKS {
-        said.push(format!("the last {MAX_CHUNKS} of {chunks} pieces"));
+        said.push(format!("the last {MAX_CHUNKS} of {chunks} periods"));
     }
     if columns > MAX_COLUMNS {
         said.push(format!("the first {MAX_COLUMNS} of {columns} columns"));

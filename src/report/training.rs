@@ -62,7 +62,7 @@ pub(crate) fn importance_picture(
 /// Draws the title and a bar for each column; how high that is.
 fn bars(drawing: &mut Drawing, title: &str, shares: &[(String, f64)]) -> f64 {
     drawing.text("h1", (MARGIN, 32.0), title);
-    drawing.text("ax", (MARGIN, 52.0), "share of the loss that the trees' splits took away, by column");
+    drawing.text("ax", (MARGIN, 52.0), "gain: share of the loss reduction by the trees' splits, by column");
     let largest = shares.iter().map(|(_, share)| *share).fold(f64::MIN_POSITIVE, f64::max);
     for (at, (column, share)) in shares.iter().take(MOST).enumerate() {
         let y = HEAD + ROW * at as f64;

@@ -85,9 +85,9 @@ pub(crate) fn decided(column: &ColumnReport, settings: &serde_json::Value) -> St
         return format!("{what} is {value}, {side} the {limit} of {}", clean(&column.method));
     };
     if p > column.threshold {
-        return format!("not sure: p (adjusted) {} is above {limit}", p_value(Some(p)));
+        return format!("not significant: p (adjusted) {} is above {limit}", p_value(Some(p)));
     }
-    let sure = format!("sure: p (adjusted) {} is at most {limit}", p_value(Some(p)));
+    let sure = format!("significant: p (adjusted) {} is at most {limit}", p_value(Some(p)));
     let (name, size, least) = match settings["psi"].as_f64() {
         Some(least) => ("PSI", column.psi, least),
         None => ("effect (Cohen's h)", column.effect, settings["effect"].as_f64().unwrap_or(f64::NAN)),
@@ -95,8 +95,8 @@ pub(crate) fn decided(column: &ColumnReport, settings: &serde_json::Value) -> St
     let (size, least) = (number_or(size), number_or(Some(least)));
     match (drifted, &column.because) {
         (true, Some(because)) => format!("{sure}, and large: {}", short(because, 200)),
-        (true, None) => format!("{sure}, and large: {name} {size}, large from {least} on"),
-        (false, _) => format!("{sure}, but small: {name} {size}, large from {least} on"),
+        (true, None) => format!("{sure}, and large: {name} {size}, threshold {least}"),
+        (false, _) => format!("{sure}, but small: {name} {size}, threshold {least}"),
     }
 }
 
@@ -111,13 +111,13 @@ pub(super) fn share(report: &DriftReport) -> (Option<f64>, &'static str) {
 /// What a column is, and whether it is watched only.
 pub(crate) fn kind(column: &ColumnReport) -> String {
     let kind = clean(&column.kind);
-    if column.not_read { format!("{kind}, not read by the model") } else { kind }
+    if column.not_read { format!("{kind}, not used by the model") } else { kind }
 }
 
 /// The verdict of a column, in a table.
 pub(super) fn verdict_of(column: &ColumnReport) -> String {
     let verdict = verdict(&column.verdict);
-    if column.not_read { format!("{verdict} (not read)") } else { verdict.to_owned() }
+    if column.not_read { format!("{verdict} (not used by the model)") } else { verdict.to_owned() }
 }
 
 /// The columns that are watched though the model does not read them; empty where there are none.
@@ -126,8 +126,10 @@ pub(super) fn watched_only(report: &DriftReport) -> String {
     let n_drifted = others.clone().filter(|column| column.verdict == ColumnVerdict::Drifted).count();
     match others.count() {
         0 => String::new(),
-        1 => format!("1 that the model does not read {}", if n_drifted == 1 { "drifted" } else { "did not drift" }),
-        n => format!("{n_drifted} of {n} that the model does not read drifted"),
+        1 => {
+            format!("1 column that the model does not use {}", if n_drifted == 1 { "drifted" } else { "did not drift" })
+        }
+        n => format!("{n_drifted} of {n} columns that the model does not use drifted"),
     }
 }
 
@@ -140,7 +142,7 @@ pub(super) fn share_counts(report: &DriftReport) -> [(Tone, u64); 3] {
 /// How a side was read.
 pub(super) fn exactness(side: &Side) -> String {
     match side.exact {
-        true => "every value read".to_owned(),
+        true => "all values".to_owned(),
         false => format!("sketch, ranks within ±{}", percent(side.rank_error)),
     }
 }
@@ -160,7 +162,7 @@ pub(super) fn since_training(report: &DriftReport) -> Option<String> {
     let names = drifted.iter().take(SHOWN).map(|name| clean(name)).collect::<Vec<_>>().join(", ");
     let more = if drifted.len() > SHOWN { ", …" } else { "" };
     let names = if names.is_empty() { names } else { format!(": {names}{more}") };
-    Some(format!("{} of {} drifted since{names}", drifted.len(), counted(judged, "column", "columns")))
+    Some(format!("{} of {} drifted since then{names}", drifted.len(), counted(judged, "column", "columns")))
 }
 
 /// A kind of finding in words.
@@ -172,8 +174,8 @@ pub(super) fn finding(kind: FindingKind) -> &'static str {
         FindingKind::CategoricalValues => "new levels",
         FindingKind::Range => "range",
         FindingKind::ExtraColumn => "extra column",
-        FindingKind::NothingArrived => "nothing arrived",
-        FindingKind::NotRunSince => "not run since",
+        FindingKind::NothingArrived => "no current rows",
+        FindingKind::NotRunSince => "monitor not run",
         FindingKind::Onset => "onset",
         FindingKind::Recovery => "recovery",
         FindingKind::Coverage => "coverage",
@@ -199,8 +201,7 @@ pub(crate) fn judged(report: &DriftReport) -> (Vec<&Trigger>, String) {
         asked.partition(|trigger| trigger.fired || trigger.value.zip(trigger.threshold).is_some());
     let name = |trigger: &&Trigger| words(&trigger.name);
     let names: Vec<String> = idle.iter().map(name).collect();
-    let said =
-        if names.is_empty() { String::new() } else { format!("Off, or nothing to judge: {}.", names.join(", ")) };
+    let said = if names.is_empty() { String::new() } else { format!("Off, or no data: {}.", names.join(", ")) };
     (judged, said)
 }
 

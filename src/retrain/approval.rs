@@ -1,4 +1,4 @@
-//! A person's word before a challenger is trained: `[retrain] approval = "manual"`.
+//! Human approval before a challenger is trained: `[retrain] approval = "manual"`.
 //!
 //! ```text
 //! reason, enough labels ─▶ approvals/retrain-ID.json ─approve─▶ trained now, or by the next `run`
@@ -22,7 +22,7 @@ use serde_json::json;
 /// Whether a challenger may be trained.
 #[derive(Debug)]
 pub enum Consent {
-    /// Yes: nobody has to be asked.
+    /// Yes: no approval is needed.
     Free,
     /// A person has to agree; the request, and whether it is new.
     Waits(Box<Ticket>, bool),
@@ -38,9 +38,9 @@ pub struct Reasons<'a> {
     pub found: &'a Retrained,
     /// Whether a person asked for it whatever `monitor` finds.
     pub force: bool,
-    /// Who asks: somebody else has to agree. `None` when nobody asked by name.
+    /// Who asks: somebody else must approve. `None` for an unnamed request.
     pub by: Option<&'a str>,
-    /// The present.
+    /// Current time, injected.
     pub now: Timestamp,
 }
 
@@ -59,7 +59,7 @@ pub fn waiting(
     Ok(pending(workspace)?.into_iter().find(is_open))
 }
 
-/// The request that somebody agreed to and that no retraining has followed yet.
+/// An approved request that no retraining has followed yet.
 ///
 /// # Errors
 /// When the chain or the request cannot be read.
@@ -140,7 +140,7 @@ fn turned_down(
     }
     let by = word.by.as_deref().unwrap_or("somebody");
     Ok(Some(format!(
-        "{by} turned the retraining down ({}); it is asked for again with {} more new labels, or from {} on",
+        "{by} rejected the retraining ({}); it is requested again with {} more new labels, or from {} on",
         word.needed("reason", said.reason)?,
         wanted - n_new,
         until.strftime("%Y-%m-%d %H:%M UTC")
@@ -222,7 +222,7 @@ fn retrains(ticket: Ticket) -> Result<Ticket, RetrainError> {
     match ticket.asks {
         Asks::Retraining => Ok(ticket),
         Asks::Promotion => {
-            let what = "asks for a promotion, not for a retraining".to_owned();
+            let what = "is for a promotion, not for a retraining".to_owned();
             Err(GateError::Request { id: ticket.id, what }.into())
         }
     }

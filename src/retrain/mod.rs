@@ -42,9 +42,9 @@ use std::path::Path;
 
 /// What is wanted.
 pub struct RetrainRequest<'a> {
-    /// What arrived; `[monitor] current` when `None`.
+    /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
-    /// Parameters that shall be others, as `key=value`.
+    /// Parameter overrides, as `key=value`.
     pub set: &'a [String],
     /// Also when there are few new labels, or it is too soon.
     pub force: bool,
@@ -52,13 +52,13 @@ pub struct RetrainRequest<'a> {
     pub by: Option<&'a str>,
     /// Leave out rows that do not fit.
     pub skip_invalid: bool,
-    /// The present.
+    /// Current time, injected.
     pub now: jiff::Timestamp,
     /// Seed of everything random.
     pub seed: u64,
     /// Is told how far it is.
     pub progress: &'a FitProgress<'a>,
-    /// A stopwatch, in seconds.
+    /// Monotonic clock, in seconds.
     pub seconds: &'a dyn Fn() -> f64,
 }
 
@@ -69,7 +69,7 @@ pub struct RetrainRequest<'a> {
 pub enum RetrainOutcome {
     /// There is a new challenger.
     Retrained,
-    /// The challenger has learned from all labels, and nobody has judged it yet.
+    /// The challenger was trained on all labels, and the gate has not judged it yet.
     Already,
     /// There would be one, were this no dry run.
     Would,
@@ -210,13 +210,13 @@ fn refusal(
         let waits = chain.ends_with(&EventKind::Retrained);
         return Ok(match (last, roles.challenger) {
             (Some((_, version)), Some(challenger)) if version == challenger && waits => {
-                let sentence = format!("{version} has learned from all labels, and nothing has happened since.");
+                let sentence = format!("{version} was trained on all labels, and there is nothing new since.");
                 answer(RetrainOutcome::Already, Some(version), sentence)
             }
             _ => {
                 let known = format!("{} rows of the reference and {} other rows", plan.n_reference, plan.n_added);
-                let which = if plan.leaves_out() { "label that can be used" } else { "label there is" };
-                let sentence = format!("Nothing is new: a version has learned from every {which}, of {known}.");
+                let which = if plan.leaves_out() { "usable label" } else { "label" };
+                let sentence = format!("Nothing new: every {which} of {known} was already used to train a version.");
                 answer(RetrainOutcome::Nothing, None, sentence)
             }
         });
@@ -226,7 +226,8 @@ fn refusal(
         // A clock that ran ahead then says nothing of how long ago it was.
         if (0.0..rules.cooldown_hours).contains(&hours) {
             let sentence = format!(
-                "Too soon: {version} was trained {hours:.1} hours ago, [retrain] cooldown_hours = {}; --force does it now.",
+                "Too soon: {version} was trained {hours:.1} hours ago, [retrain] cooldown_hours = {}; --force trains \
+                 now.",
                 rules.cooldown_hours
             );
             return Ok(answer(RetrainOutcome::TooSoon, None, sentence));
@@ -234,7 +235,8 @@ fn refusal(
     }
     if plan.n_new < rules.min_new_labels && request.set.is_empty() {
         let sentence = format!(
-            "Too few: {} rows have new labels, {} more are needed ([retrain] min_new_labels = {}); --force takes them.",
+            "Too few: {} rows have new labels, {} more are needed ([retrain] min_new_labels = {}); --force trains \
+             with these.",
             plan.n_new,
             rules.min_new_labels - plan.n_new,
             rules.min_new_labels
@@ -247,7 +249,7 @@ fn refusal(
 /// Notes when the reference is not what the chain says, and when lines of the log cannot be read.
 fn remarks(workspace: &Workspace, chain: &Chain) -> Result<Vec<String>, RetrainError> {
     let told = |Difference { file, what }| {
-        format!("{file} {what}: `mlloop audit accept {file}` records that it is right as it is")
+        format!("{file} {what}: if it is right, record that with `mlloop audit accept {file}`")
     };
     let altered = workspace.reference_differs(chain)?.map(told);
     Ok(altered.into_iter().chain(Journal::of(workspace).unread(&Window::default())?).collect())
@@ -301,8 +303,8 @@ impl<'a> Replayed<'a> {
     fn new(share: f64, names: &'a RowNames, seed: u64) -> Result<Self, RetrainError> {
         match names.id() {
             None if share < 1.0 => Err(RetrainError::Usage(
-                "[retrain] replay leaves old rows out by their ids, and mlloop.toml names no id column: set replay = 1, or let \
-                 one column under [columns] be \"id\""
+                "[retrain] replay selects old rows by their ids, but mlloop.toml has no id column: set replay = 1, \
+                 or set one column under [columns] to \"id\""
                     .to_owned(),
             )),
             id => Ok(Self { share, id: id.unwrap_or_default(), seed }),

@@ -42,7 +42,7 @@ pub(super) fn choose(
         },
     };
     if (&stored.model, &stored.features, &stored.decision) != (&recipe.model, &recipe.features, &recipe.decision) {
-        notes.push(format!("mlloop.toml was changed since {production} was trained: its parameters are taken"));
+        notes.push(format!("mlloop.toml was changed since {production} was trained: the new settings are used"));
     }
     for pair in set {
         recipe = with(&recipe, pair)?;
@@ -57,7 +57,7 @@ fn with(recipe: &Recipe, pair: &str) -> Result<Recipe, RetrainError> {
     let (key, value) = pair.split_once('=').ok_or_else(|| wrong("write key=value".to_owned()))?;
     let (section, name) = key.trim().split_once('.').unwrap_or(("model", key.trim()));
     if !SECTIONS.contains(&section) {
-        return Err(wrong(format!("there is no section {section:?} to set{}", instead(section, SECTIONS))));
+        return Err(wrong(format!("unknown section {section:?}{}", instead(section, SECTIONS))));
     }
     let mut json = serde_json::to_value(recipe).map_err(|err| wrong(err.to_string()))?;
     json[section][name] = value_of(value.trim());

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// The triggers in the order in which they are shown: first those that are counted when somebody asks.
+/// The triggers in the order in which they are shown: first those that are counted on request.
 pub const NAMES: [&str; 10] = [
     "new_rows",
     "unused_feedback",
@@ -62,7 +62,7 @@ pub struct Standing {
 pub struct Progress {
     /// Labels of all kinds.
     pub n_labels: usize,
-    /// Of those that somebody may learn from, the ones that no version has learned from.
+    /// Usable labels that no version has learned from.
     pub n_unused: usize,
     /// Each reason to retrain.
     pub triggers: Vec<Standing>,

@@ -17,7 +17,7 @@ pub struct Step {
     pub seconds: f64,
 }
 
-/// A stopwatch over steps that follow one another.
+/// Measures the time of consecutive steps.
 pub(super) struct Steps<'a> {
     seconds: &'a dyn Fn() -> f64,
     begun: RefCell<Vec<(&'static str, f64)>>,

@@ -29,7 +29,7 @@ pub(super) fn roll(
     let result = Rolled { moved: stepped.done, sentence: stepped.sentence.clone(), weights: stepped.weights.clone() };
     if matches!(stepped.done, Move::On | Move::Back) {
         log(workspace, request, "ab-step", began, json!(result))?;
-        let what = if stepped.done == Move::On { "moved on" } else { "went back" };
+        let what = if stepped.done == Move::On { "moved to the next step" } else { "went back" };
         round.add(&format!("The rollout {} {what}: {}.", stepped.experiment.name, stepped.sentence));
     }
     round.rollout = Some(result);
@@ -74,12 +74,12 @@ pub(super) fn hand_out(
             if let (Some(batch), Some(file)) = (&exported.batch, exported.files.first()) {
                 let result = json!({ "batch": batch, "n": exported.n, "strata": exported.strata });
                 log(workspace, request, "label-export", began, result)?;
-                round.add(&format!("{} rows wait to be labelled: {}.", exported.n, file.display()));
+                round.add(&format!("{} rows are ready for labelling: {}.", exported.n, file.display()));
                 round.labels = Some(exported);
             }
         }
         Err(LabelError::Out { .. }) => {}
-        Err(err) => round.add(&format!("No rows could be handed out to be labelled: {err}.")),
+        Err(err) => round.add(&format!("No rows could be chosen for labelling: {err}.")),
     }
     Ok(())
 }

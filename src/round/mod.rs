@@ -89,8 +89,8 @@ fn around(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<
             watch(workspace, lock, request, &mut round)?;
         }
         Some(version) => round.add(&match announced(workspace, &roles)? {
-            true => format!("The notice of {version} is over."),
-            false => format!("{version} is a challenger that nobody has judged."),
+            true => format!("The notice period of {version} is over."),
+            false => format!("{version} is a challenger that the gate has not judged."),
         }),
         None => {
             let agreed = approval::agreed(workspace, &chain, roles.production, request.now)?;
@@ -118,7 +118,7 @@ pub fn agreed(workspace: &Workspace, lock: &Lock, request: &RoundRequest, ticket
     Ok(round)
 }
 
-/// Goes on where a person had to agree to a retraining, once somebody has.
+/// Continues after a retraining was approved.
 ///
 /// # Errors
 /// As [`run`].
@@ -285,8 +285,8 @@ fn learn(
 fn judge(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: &mut Round) -> Result<(), RoundError> {
     if let Some(experiment) = running(workspace, round.production)? {
         round.add(&format!(
-            "Nothing is promoted while the experiment {} runs: mlloop ab-stop --promote-winner ends it, mlloop promote \
-             does not wait for it.",
+            "Nothing is promoted while the experiment {} runs: end it with mlloop ab-stop --promote-winner, or use \
+             mlloop promote, which does not wait.",
             experiment.name
         ));
         round.done = RoundOutcome::Experiment;

@@ -6,25 +6,25 @@ use std::str::FromStr;
 
 /// What is wanted.
 pub struct RoundRequest<'a> {
-    /// What arrived; `[monitor] current` when `None`.
+    /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
     /// Retrain whatever `monitor` finds and however few labels are new.
     pub force: bool,
     /// This step alone.
     pub step: Option<Step>,
-    /// Who asks for what is done; where a person has to agree, it is somebody else.
+    /// Who requests it; an approval must come from somebody else.
     pub by: Option<&'a str>,
     /// Whether who asks has agreed to a retraining in advance, so that the request for it is the loop's own.
     pub agrees: bool,
     /// Leave out rows that do not fit.
     pub skip_invalid: bool,
-    /// The present.
+    /// Current time, injected.
     pub now: jiff::Timestamp,
     /// Seed of everything random.
     pub seed: u64,
     /// Is told how far it is.
     pub progress: &'a FitProgress<'a>,
-    /// A stopwatch, in seconds.
+    /// Monotonic clock, in seconds.
     pub seconds: &'a dyn Fn() -> f64,
 }
 
@@ -52,7 +52,7 @@ impl FromStr for Step {
             "monitor" => Ok(Self::Monitor),
             "retrain" => Ok(Self::Retrain),
             "promote" => Ok(Self::Promote),
-            _ => Err(format!("there are {}", Self::NAMES.join(", "))),
+            _ => Err(format!("it must be one of {}", Self::NAMES.join(", "))),
         }
     }
 }

@@ -42,12 +42,12 @@ pub(super) fn take(
     }
     let chain = workspace.audit_chain()?;
     if let Some(version) = unjudged(&chain, &roles)? {
-        round.add(&format!("{version} is a challenger that nobody has judged."));
+        round.add(&format!("{version} is a challenger that the gate has not judged."));
         round.done = RoundOutcome::Challenger;
         return Ok(round);
     }
     // What the person who may have to agree reads.
-    round.add("A challenger was asked for.");
+    round.add("A challenger was requested.");
     let agreed = approval::agreed(workspace, &chain, roles.production, request.now)?;
     if agreed.is_none() && !may_learn(workspace, lock, request, &mut round, true)? {
         return Ok(round);

@@ -84,8 +84,8 @@ impl Access {
         };
         if credentials.is_none() && self.profile.is_some() {
             return Err(format!(
-                "AWS_PROFILE names {profile:?}, for which ~/.aws/credentials has no keys: \
-                 `aws configure export-credentials --format env` prints those of a login"
+                "AWS_PROFILE names {profile:?}, but ~/.aws/credentials has no keys for it: print the keys of a login \
+                 with `aws configure export-credentials --format env`"
             ));
         }
         Ok(Resolved { credentials, region, endpoint })

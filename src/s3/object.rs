@@ -192,14 +192,14 @@ fn parse(text: &str) -> Result<(&str, &str), &'static str> {
     let (bucket, key) = text.get(SCHEME.len()..).and_then(|rest| rest.split_once('/')).ok_or(wrong)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     if bucket.len() < 3 || !bucket.chars().all(plain) || bucket.contains("..") {
-        return Err("does not name a bucket: its name has letters, digits, - and . only, at least three");
+        return Err("has an invalid bucket name: at least three characters, only letters, digits, - and .");
     }
     if key.is_empty() || key.ends_with('/') {
-        return Err("names no object, only a place of some");
+        return Err("names a prefix, not an object");
     }
     // In an address these would lead to another object.
     if key.split('/').any(|part| part == "." || part == "..") || key.chars().any(char::is_control) {
-        return Err("has a key that no address can hold: no part of it may be . or .., nor a control character");
+        return Err("has an invalid key: no part of it may be . or .., and control characters are not allowed");
     }
     Ok((bucket, key))
 }
@@ -235,7 +235,7 @@ impl Bytes {
         match answer.status().as_u16() {
             200 if self.at == 0 => {}
             _ if fits => {}
-            412 => return Err(io::Error::other("it was written anew while it was read")),
+            412 => return Err(io::Error::other("it was rewritten while it was read")),
             _ => return Err(why),
         }
         self.body = answer.into_body().into_with_config().reader();
@@ -248,7 +248,7 @@ impl Read for Bytes {
         loop {
             let why = match self.body.read(buf) {
                 Ok(0) if !buf.is_empty() && self.stored.bytes.is_some_and(|all| self.at < all) => {
-                    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection broke before the end")
+                    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed too early")
                 }
                 Ok(n) => {
                     self.at += n as u64;

@@ -132,7 +132,7 @@ fn what_is_written_is_read_back_over_broken_connections() {
     let (access, kept) = server();
     let object = Object::asked_by(Path::new("s3://bucket/tables/a b.csv"), &access).unwrap();
     assert_eq!(object.look().unwrap(), None);
-    assert_eq!(object.open().err().unwrap().to_string(), "s3://bucket/tables/a b.csv: there is no such object");
+    assert_eq!(object.open().err().unwrap().to_string(), "s3://bucket/tables/a b.csv: the object does not exist");
     let bytes: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
     kept.lock().unwrap().busy = 2;
     object.put(&mut file(&bytes), Condition::New).unwrap();
@@ -166,7 +166,7 @@ fn an_object_that_changes_is_no_mixture_and_conditions_hold() {
     bytes.read_exact(&mut vec![0; 30_000]).unwrap();
     kept.lock().unwrap().objects.insert("/bucket/k".to_owned(), vec![4; 90_000]);
     let told = bytes.read_to_end(&mut Vec::new()).unwrap_err().to_string();
-    assert!(told.contains("written anew while it was read"), "{told}");
+    assert!(told.contains("rewritten while it was read"), "{told}");
     // A server that never gets any further is given up.
     kept.lock().unwrap().breaks_after = Some(0);
     let told = object.read(1 << 20).unwrap_err().to_string();
@@ -183,7 +183,7 @@ fn a_large_object_is_sent_in_parts_and_is_whole_or_as_it_was() {
     // One that fails in the middle leaves no part, and no object.
     kept.lock().unwrap().refuses = Some(3);
     let told = put(30_000, Condition::New).unwrap_err().to_string();
-    assert!(told.ends_with("may not do that (403)"), "{told}");
+    assert!(told.ends_with("do not have the permission (403)"), "{told}");
     assert!(there().is_none() && kept.lock().unwrap().parts.is_empty());
     kept.lock().unwrap().refuses = None;
     // A part that a busy server refuses is sent again.

@@ -48,10 +48,10 @@ pub struct S3Error {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
     /// There is no such object.
-    #[error("there is no such object")]
+    #[error("the object does not exist")]
     NotThere,
     /// It is another one than the condition wants.
-    #[error("somebody else wrote it at the same time")]
+    #[error("another process wrote it at the same time")]
     Changed,
     /// Anything else.
     #[error("{0}")]
@@ -97,7 +97,7 @@ pub(super) fn unreachable(err: &ureq::Error) -> String {
     match err {
         ureq::Error::Io(err) => format!("the server cannot be reached: {err}"),
         ureq::Error::Timeout(_) => "the server does not answer in time".to_owned(),
-        ureq::Error::HostNotFound => "the server's name is not known".to_owned(),
+        ureq::Error::HostNotFound => "the host name is unknown".to_owned(),
         ureq::Error::Rustls(err) => format!("no secure connection: {err}"),
         ureq::Error::Tls(what) => format!("no secure connection: {what}"),
         _ => "the connection to the server failed".to_owned(),
@@ -113,7 +113,7 @@ pub(super) fn refused(region: &str, signed: bool, answer: Response<Body>) -> Why
     let code = element(&text, "Code").unwrap_or_default();
     let elsewhere = header.or_else(|| element(&text, "Region")).filter(|there| there != region);
     let what = match (status, code.as_str()) {
-        (_, "NoSuchBucket") => "there is no such bucket".to_owned(),
+        (_, "NoSuchBucket") => "the bucket does not exist".to_owned(),
         (404, _) => return Why::NotThere,
         (412, _) | (409, "ConditionalRequestConflict") => return Why::Changed,
         (301 | 307 | 400, _) if elsewhere.is_some() => {
@@ -123,12 +123,12 @@ pub(super) fn refused(region: &str, signed: bool, answer: Response<Body>) -> Why
         (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken") => {
             format!("the server does not accept these keys ({code}): see AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY")
         }
-        (_, "RequestTimeTooSkewed") => "the server's clock and this one are far apart".to_owned(),
-        (401 | 403, _) if !signed => "it is not for everybody, and there are no keys: set AWS_ACCESS_KEY_ID and \
-                                      AWS_SECRET_ACCESS_KEY (`aws configure export-credentials --format env` prints those \
-                                      of a login)"
+        (_, "RequestTimeTooSkewed") => "the clock of this machine differs too much from the server's clock".to_owned(),
+        (401 | 403, _) if !signed => "it is not public, and no keys are set: set AWS_ACCESS_KEY_ID and \
+                                      AWS_SECRET_ACCESS_KEY (`aws configure export-credentials --format env` prints \
+                                      the keys of a login)"
             .to_owned(),
-        (401 | 403, _) => format!("these keys may not do that ({status})"),
+        (401 | 403, _) => format!("these keys do not have the permission ({status})"),
         (300..=399, _) => format!("the server answers {status}, a redirect, which is not followed"),
         _ => {
             let said = element(&text, "Message").unwrap_or_default();
@@ -160,13 +160,13 @@ mod tests {
         let answer =
             |status: u16, body: &str| Response::builder().status(status).body(Body::builder().data(body)).unwrap();
         let told = |status, body: &str| refused("r", true, answer(status, body)).to_string();
-        assert_eq!(told(404, "<Error><Code>NoSuchKey</Code></Error>"), "there is no such object");
-        assert_eq!(told(404, "<Code>NoSuchBucket</Code>"), "there is no such bucket");
+        assert_eq!(told(404, "<Error><Code>NoSuchKey</Code></Error>"), "the object does not exist");
+        assert_eq!(told(404, "<Code>NoSuchBucket</Code>"), "the bucket does not exist");
         assert!(told(403, "<Code>SignatureDoesNotMatch</Code>").contains("does not accept these keys"));
-        assert!(told(403, "").ends_with("may not do that (403)"));
+        assert!(told(403, "").ends_with("do not have the permission (403)"));
         assert!(told(301, "<Code>PermanentRedirect</Code><Region>eu-1</Region>").ends_with("AWS_REGION=eu-1"));
         assert!(told(418, "<Code>Tea\n</Code><Message>pot").ends_with("answers 418 Tea"));
         assert_eq!(refused("r", true, answer(412, "")), Why::Changed);
-        assert!(refused("r", false, answer(403, "")).to_string().contains("there are no keys"));
+        assert!(refused("r", false, answer(403, "")).to_string().contains("no keys are set"));
     }
 }

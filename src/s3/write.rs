@@ -62,8 +62,8 @@ impl Object {
             Err(_) => S3Error {
                 why: match err.why {
                     Why::Other(what) => Why::Other(format!(
-                        "{what}; the parts that were sent could not be removed: a lifecycle rule of the bucket that aborts \
-                         incomplete uploads does so"
+                        "{what}; the parts that were sent could not be removed: add a lifecycle rule to the bucket \
+                         that aborts incomplete uploads"
                     )),
                     why => why,
                 },
@@ -80,7 +80,9 @@ impl Object {
         };
         let answer = self.asked(persist(send))?;
         let text = told(answer);
-        inside(&text, "UploadId").map(str::to_owned).ok_or_else(|| self.failed("the server names no upload".to_owned()))
+        inside(&text, "UploadId")
+            .map(str::to_owned)
+            .ok_or_else(|| self.failed("the server returned no upload id".to_owned()))
     }
 
     /// Sends every part; gives their tags.
@@ -100,7 +102,7 @@ impl Object {
             };
             let answer = self.asked(persist(send))?;
             let tag = answer.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-            tags.push(tag.ok_or_else(|| self.failed(format!("the server gave no ETag for part {number}")))?);
+            tags.push(tag.ok_or_else(|| self.failed(format!("the server returned no ETag for part {number}")))?);
             at += n_bytes;
         }
         Ok(tags)
@@ -119,7 +121,8 @@ impl Object {
         let answer = match self.asked(persist(send)) {
             // An answer that was lost may have been a yes: then the upload is no more.
             Err(err) if n_tries > 1 && err.why == Why::NotThere => {
-                let what = "an answer was lost, so it is not known whether the object was written: look at it, or write it again";
+                let what = "a response was lost, so it is unknown whether the object was written: check it, or write \
+                            it again";
                 return Err(self.failed(what.to_owned()));
             }
             answer => answer?,

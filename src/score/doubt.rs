@@ -25,7 +25,7 @@ pub fn doubts(evaluation: &Evaluation) -> Doubts {
     if let Some(positives) = evaluation.n_positive {
         if positives == 0 || positives == n {
             let which = if positives == 0 { "none" } else { "each" };
-            doubts.grave.push(format!("{which} of the {n} gate rows is positive: nothing is known of its quality"));
+            doubts.grave.push(format!("{which} of the {n} gate rows is positive: its quality cannot be measured"));
             return doubts;
         }
         if let Some(one) = called(evaluation, n) {
@@ -37,11 +37,14 @@ pub fn doubts(evaluation: &Evaluation) -> Doubts {
     }
     let rarest = rarest(evaluation);
     if n < FEW_ROWS {
-        doubts.slight.push(format!("the gate has {n} rows: its metrics say little"));
+        doubts.slight.push(format!("the gate has only {n} rows: its metrics are unreliable"));
     } else if rarest.is_some_and(|(_, rows)| rows < FEW_OF_CLASS)
         && let Some((class, rows)) = rarest
     {
-        doubts.slight.push(format!("the gate has {rows} rows of class {class:?}: metrics about it say little"));
+        doubts.slight.push(format!(
+            "the gate has only {rows} rows of class {class:?}: metrics of this class are \
+                                    unreliable"
+        ));
     }
     doubts
 }
@@ -62,8 +65,8 @@ pub fn resolution(evaluation: &Evaluation) -> Option<String> {
     let shown = SHOWN * (primary.high? - primary.low?);
     (shown > COARSE).then(|| {
         format!(
-            "the gate has {} rows: differences between versions under about {shown:.2} in {} will stay inconclusive; \
-             more rows tell more",
+            "the gate has {} rows: differences between versions below about {shown:.2} in {} will stay inconclusive; \
+             more gate rows detect smaller differences",
             evaluation.n_rows,
             evaluation.primary.name()
         )
@@ -77,7 +80,10 @@ fn called(evaluation: &Evaluation, n: usize) -> Option<String> {
     let confusion = evaluation.confusion.as_ref()?;
     let (n_called, n_found) = (confusion.predicted(1), confusion.cell(1, 1));
     if n_called > 0.0 && n_found == 0.0 && evaluation.n_positive.is_some_and(|positives| positives >= SOME) {
-        return Some(format!("its threshold calls gate rows positive (of {n}), and none of those that are"));
+        return Some(format!(
+            "at its threshold it finds none of the positive gate rows, but predicts others as \
+                             positive (of {n} rows)"
+        ));
     }
     let all = if confusion.predicted(0) == 0.0 {
         "every"
@@ -86,7 +92,7 @@ fn called(evaluation: &Evaluation, n: usize) -> Option<String> {
     } else {
         return None;
     };
-    Some(format!("its threshold calls {all} gate row positive (of {n})"))
+    Some(format!("at its threshold it predicts {all} gate row as positive (of {n})"))
 }
 
 fn no_better(evaluation: &Evaluation) -> Option<String> {
@@ -131,7 +137,7 @@ mod tests {
             super::resolution(&evaluation(&y, &scores, 0.5))
         };
         let shown = |said: &str| -> f64 {
-            let (_, rest) = said.split_once("under about ").unwrap();
+            let (_, rest) = said.split_once("below about ").unwrap();
             rest.split(' ').next().unwrap().parse().unwrap()
         };
         let (few, more) = (told(60).unwrap(), told(240).unwrap());
@@ -154,9 +160,12 @@ mod tests {
         let scores: Vec<f64> = y.iter().map(|y| 0.3 + 0.4 * (*y)).collect();
         assert_eq!(
             doubts(&evaluation(&y, &scores, 0.0)).grave,
-            ["its threshold calls every gate row positive (of 100)"]
+            ["at its threshold it predicts every gate row as positive (of 100)"]
         );
-        assert_eq!(doubts(&evaluation(&y, &scores, 0.9)).grave, ["its threshold calls no gate row positive (of 100)"]);
+        assert_eq!(
+            doubts(&evaluation(&y, &scores, 0.9)).grave,
+            ["at its threshold it predicts no gate row as positive (of 100)"]
+        );
         let wrong: Vec<f64> = scores.iter().map(|s| 1.0 - s).collect();
         assert_eq!(
             doubts(&evaluation(&y, &wrong, 0.5)).grave[1..],
@@ -166,20 +175,26 @@ mod tests {
         let beside: Vec<f64> =
             (0..100).map(|i| if i % 4 == 1 { 0.9 } else { 0.1 + 0.3 * f64::from(u8::from(i % 4 == 0)) }).collect();
         let grave = doubts(&evaluation(&y, &beside, 0.5)).grave;
-        assert_eq!(grave[0], "its threshold calls gate rows positive (of 100), and none of those that are");
+        assert_eq!(
+            grave[0],
+            "at its threshold it finds none of the positive gate rows, but predicts others as positive (of 100 rows)"
+        );
         let none = doubts(&evaluation(&[0.0; 60], &[0.1; 60], 0.5)).grave;
-        assert_eq!(none, ["none of the 60 gate rows is positive: nothing is known of its quality"]);
+        assert_eq!(none, ["none of the 60 gate rows is positive: its quality cannot be measured"]);
     }
 
     #[test]
     fn few_rows_are_said() {
         let few = doubts(&evaluation(&[0.0, 1.0, 0.0], &[0.1, 0.9, 0.2], 0.5));
-        assert_eq!((few.grave.len(), few.slight), (0, vec!["the gate has 3 rows: its metrics say little".to_owned()]));
+        assert_eq!(
+            (few.grave.len(), few.slight),
+            (0, vec!["the gate has only 3 rows: its metrics are unreliable".to_owned()])
+        );
         let y: Vec<f64> = (0..100).map(|i| f64::from(u8::from(i % 25 == 0))).collect();
         let scores: Vec<f64> = y.iter().map(|y| 0.3 + 0.4 * (*y)).collect();
         assert_eq!(
             doubts(&evaluation(&y, &scores, 0.5)).slight,
-            ["the gate has 4 rows of class \"yes\": metrics about it say little"]
+            ["the gate has only 4 rows of class \"yes\": metrics of this class are unreliable"]
         );
     }
 }

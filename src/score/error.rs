@@ -20,7 +20,7 @@ pub enum ScoreError {
         expected: usize,
     },
     /// The truth of a row is not a class or a number.
-    #[error("row {row}: the true value {value} is not {expected}; leave rows without a known outcome out")]
+    #[error("row {row}: the true value {value} is not {expected}; leave out rows without an outcome")]
     Truth {
         /// Index of the row, from 0.
         row: usize,
@@ -65,7 +65,7 @@ pub enum ScoreError {
     #[error("threshold rule: {0}")]
     Rule(String),
     /// A threshold that does what is asked does not exist on these rows.
-    #[error("no threshold reaches {wanted}: the best on {rows} rows is {best:.4}")]
+    #[error("no threshold reaches {wanted}: the best value on {rows} rows is {best:.4}")]
     Unreachable {
         /// What was asked for.
         wanted: String,
@@ -75,7 +75,7 @@ pub enum ScoreError {
         rows: usize,
     },
     /// A metric that the rows do not tell.
-    #[error("cannot tell: {rows} rows do not give {metric}, or most resamples of them do not")]
+    #[error("cannot tell: {metric} is undefined on the {rows} rows, or on most resamples of them")]
     Untold {
         /// The metric.
         metric: &'static str,

@@ -101,7 +101,7 @@ pub struct Evaluation {
     /// Binary: number of positive rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_positive: Option<usize>,
-    /// The metric that decides when nobody has named one.
+    /// The metric that decides by default.
     pub primary: Metric,
     /// The metrics with their intervals.
     pub metrics: Metrics,

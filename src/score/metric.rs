@@ -159,7 +159,7 @@ impl Metric {
         }
     }
 
-    /// The metric that decides when nobody has named one: `roc_auc`, `f1_macro` or `r2`.
+    /// The metric that decides by default: `roc_auc`, `f1_macro` or `r2`.
     #[must_use]
     pub const fn primary(task: Task) -> Self {
         match task {
@@ -347,7 +347,7 @@ mod tests {
         }
         let error = "roc-auc".parse::<Metric>().unwrap_err().to_string();
         assert!(
-            error.starts_with("unknown metric \"roc-auc\": did you mean \"roc_auc\"? There are roc_auc, "),
+            error.starts_with("unknown metric \"roc-auc\": did you mean \"roc_auc\"? Choose from roc_auc, "),
             "{error}"
         );
         for task in [Task::Binary, Task::Multiclass, Task::Regression] {

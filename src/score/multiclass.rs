@@ -114,7 +114,7 @@ impl<'a> Rows<'a> {
         let occurs = |class| self.curves.iter().any(|(c, _)| *c == class);
         let names: Vec<String> =
             (0..self.n_classes).filter(|&c| !occurs(c)).map(|c| format!("{:?}", self.class_names[c])).collect();
-        (!names.is_empty()).then(|| format!("left out, as no row is of the class: {}", names.join(", ")))
+        (!names.is_empty()).then(|| format!("left out because they have no rows: {}", names.join(", ")))
     }
 
     fn mean_influences(&self, values: &[f64]) -> Vec<f64> {

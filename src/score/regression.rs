@@ -202,9 +202,11 @@ impl Resample for Rows {
     fn note(&self, metric: Metric) -> Option<String> {
         match metric {
             Metric::R2 if self.truth.len() < 2 => Some("needs two rows".to_owned()),
-            Metric::R2 if self.truth.iter().all(|t| *t == self.truth[0]) => Some("the truth is constant".to_owned()),
+            Metric::R2 if self.truth.iter().all(|t| *t == self.truth[0]) => {
+                Some("the true value is constant".to_owned())
+            }
             Metric::Mape if self.has_zero() > 0 => {
-                Some(format!("the truth is 0 in {} rows, where a relative error means nothing", self.has_zero()))
+                Some(format!("the true value is 0 in {} rows, where a relative error is undefined", self.has_zero()))
             }
             _ => None,
         }

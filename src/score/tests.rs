@@ -154,7 +154,7 @@ fn what_cannot_be_told_says_why() {
     assert!(text.lines().any(|l| l.starts_with("roc_auc") && l.ends_with("no row is positive")), "{text}");
     let absent = case(&reference["metrics"]["multiclass_absent"], NO_INTERVALS);
     let note = absent.metrics.get(Metric::RocAucMacro).unwrap().note.clone().unwrap();
-    assert_eq!(note, "left out, as no row is of the class: \"2\", \"4\"");
+    assert_eq!(note, "left out because they have no rows: \"2\", \"4\"");
 }
 
 #[test]

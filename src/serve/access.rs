@@ -129,7 +129,7 @@ impl Access {
 }
 
 fn no_host() -> Refusal {
-    Refusal::Malformed("a request has one header `Host` that names this server".to_owned())
+    Refusal::Malformed("a request needs exactly one header `Host` that names this server".to_owned())
 }
 
 /// The name or address without its port: `[::1]:8080` is `[::1]`.

@@ -114,7 +114,7 @@ fn named(app: &App, snapshot: &Snapshot, endpoint: Endpoint, parts: &Parts) -> R
     if let (Some("versions"), Some(version)) = (words.next(), words.next()) {
         let answers = snapshot.production.as_ref().map(|live| live.model.version);
         if answers.is_none_or(|own| version != own.to_string() && version != own.0.to_string()) {
-            return Err(Refusal::NotFound(format!("version {:?} does not answer", problem::shorten(version))));
+            return Err(Refusal::NotFound(format!("version {:?} is not served", problem::shorten(version))));
         }
     }
     Ok(name.to_owned())

@@ -26,11 +26,11 @@ use tokio::sync::oneshot;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How often the lock is asked for.
 const AGAIN: Duration = Duration::from_millis(20);
-/// How often, while nobody waits for an answer.
+/// How often, while no request waits for an answer.
 const BESIDE: Duration = Duration::from_millis(200);
 /// How long a store that did not answer is left alone.
 const ALONE: Duration = Duration::from_secs(5);
-/// Requests that wait; the next is told to come back.
+/// Longest queue of requests; further ones are answered with 503.
 const QUEUE: usize = 256;
 
 /// What waits.
@@ -41,7 +41,7 @@ enum Work {
     Outcomes(Vec<Label>),
 }
 
-/// What became of it.
+/// The result.
 pub(super) enum Done {
     /// Corrections were taken in.
     Given(Given),
@@ -73,7 +73,7 @@ struct Queue {
     jobs: VecDeque<Job>,
     is_open: bool,
     is_over: bool,
-    /// Whether something is kept that nobody has taken in.
+    /// Whether saved feedback is not imported yet.
     is_kept: bool,
 }
 
@@ -135,7 +135,7 @@ impl Desk {
             queue.jobs.push_back(Job { work, since: Instant::now(), done });
         }
         self.shared.came.notify_one();
-        told.await.unwrap_or_else(|_| Err(Refusal::Internal("a panic, which is told above".to_owned())))
+        told.await.unwrap_or_else(|_| Err(Refusal::Internal("a panic, see above".to_owned())))
     }
 
     /// Takes nothing any more; those that wait are refused.
@@ -225,7 +225,7 @@ impl Shared {
     fn make_all(&self, app: &App, lock: &Lock, fetched: Option<News>) {
         match take_in(&app.workspace, lock, fetched, app.now()) {
             Ok(_) => self.queue().is_kept = false,
-            Err(err) => app.tell(&format!("outcomes and feedback that wait cannot be taken in: {err}")),
+            Err(err) => app.tell(&format!("queued outcomes and feedback cannot be recorded: {err}")),
         }
         // What comes meanwhile has its turn under the next lock, so that other processes get theirs.
         let jobs = std::mem::take(&mut self.queue().jobs);
@@ -303,10 +303,10 @@ impl Shared {
         let kept = keep(&app.workspace, outcomes, &said);
         match &kept {
             Ok(()) => self.queue().is_kept = true,
-            Err(err) => app.tell(&format!("outcomes and feedback cannot be kept: {err}")),
+            Err(err) => app.tell(&format!("outcomes and feedback cannot be saved: {err}")),
         }
         for (n, done) in waiting {
-            let why = "the loop cannot be changed now, and what came could not be kept; try again later";
+            let why = "the loop is busy, and the request could not be saved; try again later";
             let _ = done.send(match &kept {
                 Ok(()) => Ok(Done::Kept(n)),
                 Err(_) => Err(Refusal::Unavailable(why.to_owned())),
@@ -318,7 +318,7 @@ impl Shared {
     fn refuse_all(&self, app: &App, err: &WorkspaceError) {
         app.tell(&format!("changes cannot be made: {err}"));
         for job in std::mem::take(&mut self.queue().jobs) {
-            let why = "the loop cannot be changed now; try again later";
+            let why = "the loop is busy; try again later";
             let _ = job.done.send(Err(Refusal::Unavailable(why.to_owned())));
         }
     }
@@ -329,7 +329,7 @@ fn ask_store(app: &App) -> Option<Option<News>> {
     match fetch(&app.workspace) {
         Ok(fetched) => Some(fetched),
         Err(err @ FeedbackError::Label(LabelError::Store { .. })) => {
-            app.tell(&format!("outcomes and feedback are kept, to be sent later: {err}"));
+            app.tell(&format!("outcomes and feedback are saved and recorded later: {err}"));
             None
         }
         // Whoever takes in says what is wrong.
@@ -342,7 +342,7 @@ fn checked(app: &App, model: &Loaded, corrections: &[Correction]) -> Result<Vec<
     let check = || check(&app.workspace, &model.pipeline.target, corrections, app.now());
     match catch_unwind(AssertUnwindSafe(check)) {
         Ok(checked) => checked.map_err(|err| refusal(app, &err)),
-        Err(_) => Err(Refusal::Internal("a panic, which is told above".to_owned())),
+        Err(_) => Err(Refusal::Internal("a panic, see above".to_owned())),
     }
 }
 

@@ -167,20 +167,23 @@ impl Endpoint {
         match self {
             Self::Info => "What this server is, and its endpoints",
             Self::Docs => "This page",
-            Self::OpenApi => "The same for programs (OpenAPI 3.1)",
-            Self::Health => "Is the process alive? 200 as long as it is",
-            Self::Ready => "Can it predict? 200, or 503 with the reason; says when files on disk could not be loaded",
-            Self::Metrics => "Counters and latencies as Prometheus reads them",
+            Self::OpenApi => "The API description (OpenAPI 3.1)",
+            Self::Health => "Liveness: 200 while the process runs",
+            Self::Ready => {
+                "Readiness: 200, or 503 with the reason; also reports files on disk that could not be \
+                            loaded"
+            }
+            Self::Metrics => "Counters and latencies in the Prometheus format",
             Self::Models => "The versions of this loop with their roles and metrics",
             Self::Predict => "Score one row or many with the version in production",
             Self::PredictA => "Score with the first arm of the experiment; without one, with production",
             Self::PredictB => "Score with the second arm of the experiment; 409 without one",
             Self::PredictAb => {
-                "Score each row with the arm that its unit belongs to (by hash, or that of the request id); without an \
+                "Score each row with the arm of its unit (by a hash of the unit, or of the request id); without an \
                  experiment, with production"
             }
-            Self::Feedback => "Say whether predictions were right; needs the server's token",
-            Self::RetrainStatus => "How many new labels there are, and how many a retraining wants",
+            Self::Feedback => "Report whether predictions were right; needs the server's token",
+            Self::RetrainStatus => "The number of new labels, and the number needed for a retraining",
             Self::AbStatus => "The experiment: arms, weights, step",
             Self::Ping => "SageMaker, MLflow: is it ready?",
             Self::Invocations => "SageMaker, MLflow: score JSON or CSV",
@@ -189,13 +192,13 @@ impl Endpoint {
             Self::V2Server => "KServe V2: what this server is",
             Self::V2Live => "KServe V2: is it alive?",
             Self::V2Ready => "KServe V2: is it ready?",
-            Self::V2Model => "KServe V2: what the model takes and gives",
+            Self::V2Model => "KServe V2: inputs and outputs of the model",
             Self::V2ModelReady => "KServe V2: is the model ready?",
             Self::V2Infer => "KServe V2: score tensors",
             Self::StudioHealth => "Label Studio (serve --label-studio): is it alive?",
             Self::StudioSetup => "Label Studio: does the labelling interface fit the model?",
             Self::StudioPredict => "Label Studio: predictions for tasks; nothing is logged",
-            Self::StudioWebhook => "Label Studio: events, which are answered and not looked at",
+            Self::StudioWebhook => "Label Studio: events; acknowledged and ignored",
             Self::Other => "",
         }
     }

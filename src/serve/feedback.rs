@@ -21,11 +21,11 @@ pub(super) async fn feedback(app: &Arc<App>, parts: &Parts, body: Body) -> Resul
     let body = read(body, &mut ticket).await?;
     ticket.take_place()?;
     let snapshot = app.snapshot();
-    let none = || Refusal::Unavailable("no version is in production yet; `mlloop train` makes one".to_owned());
+    let none = || Refusal::Unavailable("no version is in production yet; train one with `mlloop train`".to_owned());
     let live = snapshot.production.as_ref().ok_or_else(none)?;
     let corrections = parse::corrections("feedback", lines(&body)?.as_bytes(), "").map_err(|err| refusal(app, &err))?;
     if corrections.is_empty() {
-        return Err(Refusal::Malformed("there is no correction in the body".to_owned()));
+        return Err(Refusal::Malformed("the body contains no correction".to_owned()));
     }
     let done = app.desk.give(app, Arc::clone(&live.model), corrections).await?;
     let fault = |err: serde_json::Error| Refusal::Internal(err.to_string());
@@ -33,7 +33,7 @@ pub(super) async fn feedback(app: &Arc<App>, parts: &Parts, body: Body) -> Resul
         Done::Given(given) => json(StatusCode::OK, &serde_json::to_value(given).map_err(fault)?),
         Done::Recorded => json(StatusCode::OK, &json!({})),
         Done::Kept(n_kept) => {
-            let note = "the loop cannot take them in now: they are kept, and count once it can";
+            let note = "the loop is busy: they are saved, and recorded later";
             json(StatusCode::ACCEPTED, &json!({ "n_kept": n_kept, "note": note }))
         }
     })
@@ -48,7 +48,7 @@ fn lines(body: &[u8]) -> Result<String, Refusal> {
         one => vec![one],
     };
     if let Some(place) = list.iter().position(|one| !one.is_object()) {
-        let what = format!("number {} is no correction: write {{\"id\": …, \"verdict\": \"correct\"}}", place + 1);
+        let what = format!("number {} is not a correction: write {{\"id\": …, \"verdict\": \"correct\"}}", place + 1);
         return Err(Refusal::Correction(what));
     }
     Ok(list.iter().map(|one| format!("{one}\n")).collect())

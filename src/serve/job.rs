@@ -152,7 +152,7 @@ impl Job {
                 found.triggers.into_iter().find(|trigger| trigger.fired && wanted(&trigger.name)).map(|t| t.name)
             }
             Err(err) => {
-                app.tell(&format!("the job cannot look at the triggers: {err}"));
+                app.tell(&format!("the job cannot check the triggers: {err}"));
                 None
             }
         }
@@ -187,8 +187,8 @@ impl Job {
         });
         let State { said, exit_status, .. } = self.locked().clone();
         if exit_status.is_none_or(|status| status == 2) && !self.is_over() {
-            let said = said.unwrap_or_else(|| "it said nothing".to_owned());
-            app.tell(&format!("the round that was started beside serving failed: {said}"));
+            let said = said.unwrap_or_else(|| "no message".to_owned());
+            app.tell(&format!("the background run of mlloop run failed: {said}"));
         }
     }
 

@@ -36,7 +36,7 @@ impl Lane {
                 let _ = done.send(compute());
             }
         });
-        told.await.unwrap_or_else(|_| Err(Refusal::Internal("the computation was broken off".to_owned())))
+        told.await.unwrap_or_else(|_| Err(Refusal::Internal("the computation was cancelled".to_owned())))
     }
 }
 

@@ -9,7 +9,7 @@ pub struct Limits {
     pub max_body_bytes: usize,
     /// Most rows of one request.
     pub max_rows: usize,
-    /// Most requests that are being answered at once; the next is told to come back.
+    /// Most requests that are answered at once; further ones are refused.
     pub max_in_flight: usize,
     /// Most bytes of bodies, their cells and answers that are held at once.
     pub max_bytes_in_flight: usize,

@@ -127,7 +127,7 @@ impl Log {
         } else {
             self.put(entry)?;
         }
-        told.await.unwrap_or_else(|_| Err("the thread that writes the log fell".to_owned()))
+        told.await.unwrap_or_else(|_| Err("the thread that writes the log stopped".to_owned()))
     }
 
     /// Puts lines into the tray of this thread.

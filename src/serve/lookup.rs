@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot};
 
-/// Questions that wait; the next is told to come back.
+/// Longest queue of questions; further ones are answered with 503.
 const MAX_WAITING: usize = 256;
 /// Files are not looked at more often than this.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -108,7 +108,7 @@ impl Answers {
         let read = move || done.send(look(&theirs, endpoint));
         let spawned = std::thread::Builder::new().name("status".to_owned()).spawn(move || read().is_ok());
         spawned.map_err(|err: io::Error| fault(err.to_string()))?;
-        let known = told.await.map_err(|_| fault("a panic, which is told above".to_owned()))??;
+        let known = told.await.map_err(|_| fault("a panic, see above".to_owned()))??;
         let bytes = known.bytes.clone();
         *self.slot(endpoint).lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
         Ok(bytes)
@@ -175,7 +175,10 @@ pub(super) async fn look_up(app: &Arc<App>, endpoint: Endpoint, parts: &Parts) -
         }
         _ if endpoint.describes() => adapter::describe(app, endpoint, parts, why_not_ready(app).is_none())?,
         _ => {
-            return Err(Refusal::NotFound(format!("there is no {}; see /docs", problem::shorten(parts.uri.path()))));
+            return Err(Refusal::NotFound(format!(
+                "there is no endpoint {}; see /docs",
+                problem::shorten(parts.uri.path())
+            )));
         }
     })
 }
@@ -251,7 +254,7 @@ fn too_small(app: &App) -> Option<String> {
         .map(|(live, past)| (live, past.held()))
         .find(|(_, held)| held.n_left > 0)?;
     Some(format!(
-        "the windows of {} see too few rows: {} left for want of room (--past-rows)",
+        "the windows of {} miss rows: {} rows were dropped because the store is full (--past-rows)",
         live.model.name, held.n_left
     ))
 }

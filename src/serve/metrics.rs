@@ -183,7 +183,7 @@ impl Metrics {
                 *n as f64,
             );
         }
-        page.head("mlloop_version_info", "gauge", "What answers: 1 for each role or arm with its version.");
+        page.head("mlloop_version_info", "gauge", "Served versions: 1 for each role or arm with its version.");
         for (role, version) in &now.versions {
             page.line("mlloop_version_info", &[("role", role), ("version", &version.to_string())], 1.0);
         }
@@ -192,9 +192,19 @@ impl Metrics {
             ("mlloop_log_bytes_total", "counter", "Bytes written to the prediction log.", load(&self.logged_bytes)),
             ("mlloop_log_commits_total", "counter", "Writes to the prediction log.", load(&self.log_commits)),
             ("mlloop_log_failures_total", "counter", "Writes that failed.", load(&self.log_failures)),
-            ("mlloop_reloads_total", "counter", "Changes of roles or experiment taken up.", load(&self.reloads)),
-            ("mlloop_reload_failures_total", "counter", "Changes that could not be.", load(&self.reload_failures)),
-            ("mlloop_stale", "gauge", "1 while a change cannot be taken up.", f64::from(u8::from(now.stale))),
+            (
+                "mlloop_reloads_total",
+                "counter",
+                "Changes of roles or experiment that were loaded.",
+                load(&self.reloads),
+            ),
+            (
+                "mlloop_reload_failures_total",
+                "counter",
+                "Changes that could not be loaded.",
+                load(&self.reload_failures),
+            ),
+            ("mlloop_stale", "gauge", "1 while a change cannot be loaded.", f64::from(u8::from(now.stale))),
             ("mlloop_in_flight", "gauge", "Requests being answered.", now.in_flight as f64),
             ("mlloop_arriving", "gauge", "Requests whose body is arriving.", now.arriving as f64),
             ("mlloop_connections", "gauge", "Open connections.", load(&self.connections)),
@@ -204,7 +214,7 @@ impl Metrics {
                 "Connections over the limit.",
                 load(&self.refused_connections),
             ),
-            ("mlloop_panics_total", "counter", "Faults of the server, answered with 500.", load(&self.panics)),
+            ("mlloop_panics_total", "counter", "Internal errors, answered with 500.", load(&self.panics)),
         ];
         for (name, kind, help, value) in plain {
             page.head(name, kind, help);
@@ -246,10 +256,10 @@ pub(super) fn past(versions: &[(&str, Held)]) -> String {
         page.head(name, kind, help);
         versions.iter().for_each(|(version, held)| page.line(name, &[("version", version)], of(held) as f64));
     };
-    tell("mlloop_past_rows", "gauge", "Rows kept for windows to look back on.", |held| held.n_rows);
-    let left = "Rows that left although windows reach them: too many.";
+    tell("mlloop_past_rows", "gauge", "Rows stored for windows over earlier rows.", |held| held.n_rows);
+    let left = "Rows dropped although windows reach them: too many rows.";
     tell("mlloop_past_left_total", "counter", left, |held| held.n_left);
-    tell("mlloop_past_late_total", "counter", "Rows so late that their windows may lack some.", |held| held.n_late);
+    tell("mlloop_past_late_total", "counter", "Late rows, whose windows may miss other rows.", |held| held.n_late);
     page.text
 }
 

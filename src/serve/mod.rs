@@ -199,7 +199,7 @@ fn check_codings(parts: &Parts) -> Result<(), Refusal> {
     };
     let (transfer, content) = (said(header::TRANSFER_ENCODING), said(header::CONTENT_ENCODING));
     if !["", "chunked"].contains(&transfer.as_str()) {
-        return Err(Refusal::Malformed("`Transfer-Encoding: chunked` is the only one that is taken".to_owned()));
+        return Err(Refusal::Malformed("only `Transfer-Encoding: chunked` is supported".to_owned()));
     }
     if ["", "identity"].contains(&content.as_str()) { Ok(()) } else { Err(Refusal::Packed) }
 }

@@ -61,12 +61,12 @@ fn operation(endpoint: Endpoint) -> Value {
         "summary": endpoint.summary(),
         "parameters": [
             { "name": "explain", "in": "query", "schema": { "type": "integer", "minimum": 0 },
-              "description": "How many contributions to give with each prediction" },
+              "description": "Number of contributions to return with each prediction" },
             { "name": "interval", "in": "query",
               "schema": { "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 },
-              "description": "The chance with which lower and upper, or set, hold the truth" },
+              "description": "Coverage: the probability that lower and upper, or set, contain the true value" },
             { "name": "request_id", "in": "query", "schema": { "type": "string" },
-              "description": "Names the request, as the header X-Request-Id does" },
+              "description": "Request id, like the header X-Request-Id" },
         ],
         "requestBody": { "required": true, "content": { "application/json": { "schema": { "oneOf": [row, rows, wrapped] } } } },
         "responses": responses,
@@ -78,9 +78,9 @@ fn feedback_operation() -> Value {
     let correction = json!({
         "type": "object",
         "properties": {
-            "id": { "type": "string", "description": "the id that the prediction came with" },
+            "id": { "type": "string", "description": "the id of the prediction" },
             "verdict": { "enum": ["correct", "incorrect", "uncertain"] },
-            "actual": { "type": ["string", "number", "boolean"], "description": "what would have been right" },
+            "actual": { "type": ["string", "number", "boolean"], "description": "the correct value" },
             "by": { "type": "string" },
             "comment": { "type": "string" },
         },
@@ -92,27 +92,31 @@ fn feedback_operation() -> Value {
         "security": [{ "token": [] }],
         "requestBody": { "required": true, "content": { "application/json": { "schema": schema } } },
         "responses": {
-            "200": { "description": "how many were new, and what they did to the labels" },
-            "202": { "description": "another process changes the loop: so many are kept, and count once it is done" },
-            "401": { "description": "another token, or none" },
+            "200": { "description": "the number of new corrections, and the changes of the labels" },
+            "202": { "description": "another process changes the loop: the corrections are saved and recorded later" },
+            "401": { "description": "wrong or missing token" },
             "403": { "description": "the server was started without a token" },
-            "422": { "description": "a correction that cannot be taken in; none was" },
+            "422": { "description": "an invalid correction; none was recorded" },
         },
     })
 }
 
 /// What a request can be refused with.
 const ERRORS: [(&str, &str); 11] = [
-    ("400", "not JSON, or an option without meaning"),
-    ("401", "a token is wanted"),
-    ("403", "the server was started without a token and this changes something, or a page of another origin asks"),
+    ("400", "not JSON, or an invalid option"),
+    ("401", "a token is required"),
+    (
+        "403",
+        "the server was started without a token and this is a change, or the request comes from a page of \
+             another origin",
+    ),
     ("408", "the body did not arrive in time"),
-    ("409", "there is no such arm"),
+    ("409", "this arm does not exist"),
     ("413", "too large a body, or too many rows"),
     ("415", "not application/json, or packed (Content-Encoding)"),
-    ("421", "sent to a name that is not the server's"),
+    ("421", "the host name is not that of the server"),
     ("422", "unknown, missing or mistyped features, all of them named"),
-    ("500", "internal error; the server says on stderr what it is"),
+    ("500", "internal error; see the server log (stderr)"),
     ("503", "no version yet, too many requests at once, or the log cannot be written; see Retry-After"),
 ];
 
@@ -151,7 +155,7 @@ fn prediction_schema(snapshot: &Snapshot) -> Value {
         "type": "object",
         "properties": {
             "request_id": { "type": "string" },
-            "id": { "type": "string", "description": "names the row in the prediction log" },
+            "id": { "type": "string", "description": "id of the row in the prediction log" },
             "prediction": { "type": prediction },
             "score": { "type": "number", "description": "of the positive class, for two classes" },
             "scores": { "type": "object", "description": "of each class, for several" },
@@ -166,7 +170,7 @@ fn prediction_schema(snapshot: &Snapshot) -> Value {
                 "properties": {
                     "column": { "type": "string" },
                     "value": { "type": "number" },
-                    "words": { "type": "array", "description": "of a text: what its strongest words add to its score", "items": {
+                    "words": { "type": "array", "description": "for a text: contributions of its strongest words", "items": {
                         "type": "object",
                         "properties": { "term": { "type": "string" }, "value": { "type": "number" } },
                     } },

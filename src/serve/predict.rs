@@ -86,7 +86,7 @@ struct Prepared {
     json: Vec<u8>,
     lines: Vec<Lines>,
     ids: Arc<[String]>,
-    /// What became of the rows, as far as the client said it.
+    /// The outcomes of the rows, if the client sent them.
     outcomes: Vec<Label>,
 }
 
@@ -201,14 +201,16 @@ fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(Known, Probl
         match found {
             Ok(Some(value)) => known.values.push((row, value)),
             Ok(None) => {}
-            Err(what) => problems.push(|| Problem::of_cell(row, name, format!("holds no outcome: {what}"))),
+            Err(what) => problems.push(|| Problem::of_cell(row, name, format!("is not a valid outcome: {what}"))),
         }
     }
     known.given = !known.values.is_empty();
     if known.given {
         let may = job.app.access.may_record(&parts.headers).and_then(|()| match job.app.log {
             Some(_) => Ok(()),
-            None => Err(Refusal::Conflict("without a prediction log, an outcome finds no prediction".to_owned())),
+            None => Err(Refusal::Conflict(
+                "without a prediction log, an outcome cannot be joined with its prediction".to_owned(),
+            )),
         });
         match may {
             Err(refusal) if rows.has_labels => return Err(refusal),
@@ -263,8 +265,8 @@ async fn log(job: &Job, ticket: &mut Ticket, n: usize, lines: Vec<Lines>) -> Res
     let Some(log) = job.log() else { return ticket.charge(n) };
     ticket.charge(n + lines.iter().map(|lines| lines.bytes.len()).sum::<usize>())?;
     log.commit(job.at, lines).await.map_err(|err| {
-        job.app.tell(&format!("a prediction could not be logged, so it was not given: {err}"));
-        Refusal::Unavailable("the prediction could not be logged, so it is not given".to_owned())
+        job.app.tell(&format!("a prediction could not be logged, so it was not returned: {err}"));
+        Refusal::Unavailable("the prediction could not be logged, so it is not returned".to_owned())
     })
 }
 
@@ -278,7 +280,7 @@ async fn run<T: Send + 'static>(
     let guarded = move || {
         catch_unwind(AssertUnwindSafe(|| compute(&theirs))).unwrap_or_else(|_| {
             theirs.app.metrics.panicked();
-            Err(Refusal::Internal("a panic, which is told above".to_owned()))
+            Err(Refusal::Internal("a panic, see above".to_owned()))
         })
     };
     match is_large {
@@ -314,14 +316,14 @@ impl Job {
             }
             (Some(_), _) if self.shadow().is_some() => all(Some(0)),
             (None, Endpoint::PredictB) => Err(Refusal::Conflict(
-                "no experiment is running, so there is no second arm; `mlloop ab-start` begins one".to_owned(),
+                "no experiment is running, so there is no second arm; start one with `mlloop ab-start`".to_owned(),
             )),
             _ => all(None),
         }
     }
 
     fn live(&self, arm: Option<usize>) -> Result<&Live, Refusal> {
-        let none = || Refusal::Unavailable("no version is in production yet; `mlloop train` makes one".to_owned());
+        let none = || Refusal::Unavailable("no version is in production yet; train one with `mlloop train`".to_owned());
         match (arm, &self.snapshot.running) {
             (Some(arm), Some(running)) => running.arms.get(arm).ok_or_else(none),
             _ => self.snapshot.production.as_ref().ok_or_else(none),
@@ -392,13 +394,13 @@ fn parse(job: &Job, body: &Bytes, allow: Allow) -> Result<Rows, Refusal> {
         NoRows::NoRoom => Refusal::Overload,
         NoRows::OutOfRange(err) => Refusal::Rows(Problems::one(Problem::of_all(out_of_range(&err)))),
         NoRows::TooMany => Refusal::TooLarge(format!("more than {max_rows} rows; send them in several requests")),
-        NoRows::Json(err) => Refusal::Malformed(format!("the body is not JSON that holds rows: {err}")),
+        NoRows::Json(err) => Refusal::Malformed(format!("the body is not JSON with rows: {err}")),
     })?;
     if rows.len() == 0 && rows.problems.is_empty() {
-        return Err(Refusal::Malformed("there is no row in the body".to_owned()));
+        return Err(Refusal::Malformed("the body contains no row".to_owned()));
     }
     if job.wanted.explain > 0 && rows.len() > MAX_EXPLAINED_ROWS {
-        return Err(Refusal::TooLarge(format!("at most {MAX_EXPLAINED_ROWS} rows are explained in one request")));
+        return Err(Refusal::TooLarge(format!("at most {MAX_EXPLAINED_ROWS} rows can be explained in one request")));
     }
     Ok(rows)
 }

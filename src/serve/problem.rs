@@ -146,7 +146,7 @@ pub(super) enum Refusal {
     Rows(Problems),
     /// A correction that cannot be taken in: 422.
     Correction(String),
-    /// A fault of ours: 500. Only whoever runs the server is told what it is.
+    /// Internal error: 500. The cause is only in the server log.
     Internal(String),
     /// There is no version to answer with, or the log cannot be written: 503.
     Unavailable(String),
@@ -190,23 +190,26 @@ impl Refusal {
                 what.clone()
             }
             Self::TooLarge(what) | Self::Unavailable(what) => what.clone(),
-            Self::Internal(_) => "internal error; see the server's messages".to_owned(),
+            Self::Internal(_) => "internal error; see the server log".to_owned(),
             Self::Foreign => {
-                "a page of another origin may not ask this server; --allow-host NAME allows one".to_owned()
+                "a page of another origin may not use this server; allow it with --allow-host NAME".to_owned()
             }
             Self::Misdirected(host) => {
-                format!("this server does not answer to {host:?}; start it with --allow-host NAME if it should")
+                format!(
+                    "this server does not accept the host name {host:?}; to allow it, start the server with \
+                         --allow-host NAME"
+                )
             }
             Self::Unauthorized => {
                 "this needs the header `Authorization: Bearer TOKEN` with the server's token".to_owned()
             }
             Self::Closed => {
-                "the server was started without MLLOOP_TOKEN in its environment, so nobody may change anything; \
-                             set it and start again"
+                "the server was started without MLLOOP_TOKEN in its environment, so changes are not allowed; set it \
+                 and start again"
                     .to_owned()
             }
             Self::Ambiguous => "send Content-Length or Transfer-Encoding, not both".to_owned(),
-            Self::Method => "this address takes another method; see /docs".to_owned(),
+            Self::Method => "this address needs another method; see /docs".to_owned(),
             Self::Slow => "the body did not arrive in time".to_owned(),
             Self::MediaType => "send JSON with the header `Content-Type: application/json`".to_owned(),
             Self::Packed => "send the body as it is, without `Content-Encoding`".to_owned(),

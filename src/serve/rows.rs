@@ -68,7 +68,7 @@ impl Flat {
             Self::Ordered => "[[…]], one list of values per row",
             Self::Named => "[{\"column\": value, …}], one object per row",
         };
-        format!("the list of rows has values instead of rows: write {form}")
+        format!("the list contains values instead of rows: write {form}")
     }
 }
 
@@ -85,8 +85,8 @@ pub(super) enum NoRows {
     NoRoom,
 }
 
-const TOO_MANY: &str = "more rows than are taken at once";
-const NO_ROOM: &str = "more cells than there is room for";
+const TOO_MANY: &str = "too many rows in one request";
+const NO_ROOM: &str = "too many cells in one request";
 /// What a cell takes here, as a feature, and in the log.
 const BYTES_PER_CELL: usize = size_of::<Raw>() + 24;
 
@@ -277,7 +277,7 @@ impl<'de> Visitor<'de> for List<'_, '_> {
     }
 }
 
-/// A row of a list; what is no row is a problem, and the others are looked at all the same.
+/// A row of a list; entries that are not rows are reported, and parsing continues.
 struct One<'r, 'a> {
     reader: &'r mut Reader<'a>,
     order: Option<&'r [Option<usize>]>,
@@ -290,7 +290,7 @@ impl One<'_, '_> {
             rows.flat = Some(if self.order.is_some() { Flat::Ordered } else { Flat::Named });
         }
         let row = rows.push_empty();
-        rows.problems.push(|| Problem::of_row(row, "is no row: write {\"column\": value, …}"));
+        rows.problems.push(|| Problem::of_row(row, "is not a row: write {\"column\": value, …}"));
     }
 }
 
@@ -395,7 +395,7 @@ fn read_row<'de, A: MapAccess<'de>>(reader: &mut Reader, mut map: A, may_wrap: b
             Key::Kept(place) => {
                 let cell = map.next_value_seed(CellSeed { rows: &mut *reader.rows })?;
                 if reader.rows.cells[start + place] != Raw::Absent {
-                    reader.rows.problems.push(|| Problem::of_cell(row, form.name(place), "stands twice"));
+                    reader.rows.problems.push(|| Problem::of_cell(row, form.name(place), "appears twice"));
                 }
                 reader.rows.cells[start + place] = cell;
                 next = place + 1;

@@ -33,7 +33,7 @@ pub struct ServeSettings {
     pub job: JobSettings,
     /// How many threads may compute large requests.
     pub n_threads: usize,
-    /// Where faults are told, for whoever runs the server; clients are told none of their details.
+    /// Where internal errors are reported, for the operator; clients see none of their details.
     pub tell: fn(&str),
 }
 

@@ -71,12 +71,12 @@ struct Reload {
     tried: Instant,
 }
 
-/// How long after a failure the same files are tried again: somebody may mend a version without touching the roles.
+/// How long after a failure the same files are tried again: a version may be repaired without a change of the roles.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// How long after a refusal the server says that it is busy.
 const BUSY_MS: u64 = 1_000;
-/// How long after a fault the same one is told again.
+/// How long after a fault the same one is reported again.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 impl App {
@@ -220,7 +220,7 @@ impl App {
     fn remember(&self, snapshot: &Snapshot) {
         for (live, past) in snapshot.looking_back() {
             if let Err(err) = past.catch_up(&self.workspace, self.now()) {
-                self.tell(&format!("{}: windows may lack rows that others logged: {err}", live.model.name));
+                self.tell(&format!("{}: windows may miss rows that other processes logged: {err}", live.model.name));
             }
         }
     }
@@ -236,7 +236,7 @@ impl App {
         let text = match atomic::read(&path).map(|bytes| serde_json::from_slice(&bytes)) {
             Ok(Ok(report)) => drift_prometheus(&report),
             Ok(Err(err)) => {
-                self.tell(&format!("{}: is no report, so /metrics has no drift: {err}", path.display()));
+                self.tell(&format!("{}: is not a report, so /metrics has no drift: {err}", path.display()));
                 String::new()
             }
             // There is none, or it is being replaced.

@@ -94,7 +94,7 @@ pub(super) fn models(workspace: &Workspace, snapshot: &Snapshot) -> Result<Model
                 metric: manifest.headline(decides),
                 gate: manifest.gate["metrics"].clone(),
             },
-            Err(_) => Model::Damaged { version, role, error: "its manifest cannot be read; `mlloop status` says why" },
+            Err(_) => Model::Damaged { version, role, error: "its manifest cannot be read; see `mlloop status`" },
         });
     }
     let roles = &snapshot.roles;
@@ -112,7 +112,7 @@ pub(super) fn models(workspace: &Workspace, snapshot: &Snapshot) -> Result<Model
 pub(crate) struct Retraining {
     /// Labels of all kinds.
     n_labels: usize,
-    /// Of those that somebody may learn from, the ones that no version has learned from.
+    /// Usable labels that no version has learned from.
     n_unused: usize,
     /// Of the triggers that count labels, the one that is farthest along.
     trigger: Option<String>,
@@ -219,7 +219,7 @@ pub(super) fn experiment(snapshot: &Snapshot) -> ExperimentStatus {
     let why_not = match (&snapshot.running, experiment.is_running()) {
         (Some(_), _) => None,
         (None, false) => Some("it has ended"),
-        (None, true) => Some("what is in production is not its first arm: it was promoted or rolled back since"),
+        (None, true) => Some("its first arm is no longer in production: another version was promoted or rolled back"),
     };
     ExperimentStatus {
         running: snapshot.running.is_some(),

@@ -84,7 +84,7 @@ fn sets_of_classes_are_answered() {
     assert!(sure["predictions"][0]["set"].as_array().unwrap().len() <= set.len(), "{sure}");
     assert_eq!(ask(&state, request("/predict", ROW)).1.get("set"), None);
     for (level, what) in
-        [("2", "no share between 0 and 1"), ("0.99999", "too few for the level"), ("x", "in the address")]
+        [("2", "must be a share between 0 and 1"), ("0.99999", "too few for the level"), ("x", "in the address")]
     {
         let (status, answer) = ask(&state, request(&format!("/predict?interval={level}"), ROW));
         assert!(status == 400 && answer["error"].as_str().unwrap().contains(what), "{answer}");
@@ -254,7 +254,7 @@ fn a_prediction_that_cannot_be_logged_is_not_given() {
     let state = served.open();
     let (status, answer) = ask(&state, request("/predict", ROW));
     assert_eq!(status, 503, "{answer}");
-    assert_eq!(answer["error"], "the prediction could not be logged, so it is not given", "no path is shown");
+    assert_eq!(answer["error"], "the prediction could not be logged, so it is not returned", "no path is shown");
     assert!(answer.get("prediction").is_none());
     let state = App::open(served.workspace.clone(), &ServeSettings { log: None, ..settings() }).unwrap();
     assert_eq!(ask(&state, request("/predict", ROW)).0, 200);

@@ -167,7 +167,7 @@ pub(super) async fn read(body: Body, ticket: &mut Ticket) -> Result<Bytes, Refus
         let mut rest: Vec<u8> = Vec::new();
         let mut charged = 0;
         while let Some(frame) = next_frame(&mut body).await {
-            let frame = frame.map_err(|err| Refusal::Malformed(format!("the body broke off: {err}")))?;
+            let frame = frame.map_err(|err| Refusal::Malformed(format!("the body is incomplete: {err}")))?;
             let Ok(bytes) = frame.into_data() else { continue };
             let come = first.len() + rest.len() + bytes.len();
             if come > limits.max_body_bytes {

@@ -55,7 +55,7 @@ pub(super) fn unpack(
     }
     let text = String::from_utf8_lossy(&head).trim_start().to_lowercase();
     if text.starts_with("<!doctype html") || text.starts_with("<html") {
-        let what = "gives a web page, not a table: perhaps it asks for a login, or for terms to be accepted".to_owned();
+        let what = "returns a web page, not a table: it may require a login, or the acceptance of terms".to_owned();
         return Err(SourceError::Answer { from, what });
     }
     let gzip = head.starts_with(magic::GZIP);
@@ -75,13 +75,13 @@ fn unzip(file: File, name: &str, budget: &mut Budget, incoming: &Incoming) -> Re
     if [".xlsx", ".ods"].iter().any(|ending| name.to_lowercase().ends_with(ending)) {
         return Err(bad("is a spreadsheet: save the sheet as CSV".to_owned()));
     }
-    let damaged = |err: ZipError| bad(format!("is no zip archive that can be read: {err}"));
+    let damaged = |err: ZipError| bad(format!("is not a readable zip archive: {err}"));
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     if archive.has_duplicate_names() {
-        return Err(bad("holds two files of the same name".to_owned()));
+        return Err(bad("contains two files with the same name".to_owned()));
     }
     if archive.len() > MAX_MEMBERS {
-        return Err(bad(format!("holds {} files, more than {MAX_MEMBERS}", archive.len())));
+        return Err(bad(format!("contains {} files, more than {MAX_MEMBERS}", archive.len())));
     }
     let (mut names, mut n_hidden) = (Vec::new(), 0_usize);
     for index in 0..archive.len() {
@@ -95,14 +95,14 @@ fn unzip(file: File, name: &str, budget: &mut Budget, incoming: &Incoming) -> Re
             SourceError::Io(err)
                 if matches!(err.source.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) =>
             {
-                bad(format!("holds {} twice", path.display()))
+                bad(format!("contains {} twice", path.display()))
             }
             other => other,
         })?;
         names.push(path);
     }
     if names.is_empty() {
-        return Err(bad("holds no file".to_owned()));
+        return Err(bad("contains no file".to_owned()));
     }
     names.sort();
     let notes = (n_hidden > 0).then(|| format!("{n_hidden} hidden files of {name} were left out"));
@@ -111,15 +111,15 @@ fn unzip(file: File, name: &str, budget: &mut Budget, incoming: &Incoming) -> Re
 
 /// Where a member belongs; `None` for a directory.
 fn place_of<R: Read>(member: &ZipFile<'_, R>) -> Result<Option<PathBuf>, String> {
-    let name = member.name().map_err(|_| "holds a file whose name is no text".to_owned())?.into_owned();
+    let name = member.name().map_err(|_| "contains a file whose name is not text".to_owned())?.into_owned();
     let shown = name.escape_default();
     if member.is_symlink() {
-        return Err(format!("holds a link, \"{shown}\""));
+        return Err(format!("contains a link, \"{shown}\""));
     }
     // The upper bits are the type of the file; none are given by archivers that know no types.
     let kind = member.unix_mode().unwrap_or(0) & 0o170_000;
     if !matches!(kind, 0 | 0o100_000 | 0o040_000) {
-        return Err(format!("holds \"{shown}\", which is neither a file nor a directory"));
+        return Err(format!("contains \"{shown}\", which is neither a file nor a directory"));
     }
     let path = safe(name.trim_end_matches('/'))?;
     Ok((!member.is_dir()).then_some(path))
@@ -134,19 +134,19 @@ fn safe(name: &str) -> Result<PathBuf, String> {
         match part {
             Component::Normal(part) => inside.push(part),
             Component::CurDir => {}
-            _ => return Err(format!("holds \"{shown}\", which leads outside")),
+            _ => return Err(format!("contains \"{shown}\", which points outside the archive")),
         }
     }
     if inside.as_os_str().is_empty() || name.contains(|c: char| c == '\\' || steers(c)) || name.len() > 1000 {
-        return Err(format!("holds a file with an odd name, \"{shown}\""));
+        return Err(format!("contains a file with an unusual name, \"{shown}\""));
     }
     let is = |part: &OsStr, own: &str| is_named(&part.to_string_lossy(), own);
     let top = inside.iter().next().unwrap_or_default();
     if OWN_DATA_FILES.iter().any(|own| is(top, own)) {
-        return Err(format!("holds {shown}, which is the loop's own file"));
+        return Err(format!("contains {shown}, which is a file of the loop"));
     }
     if inside.iter().any(|part| is(part, CONFIG_FILE)) {
-        return Err(format!("holds {shown}, which would make a loop of its directory"));
+        return Err(format!("contains {shown}, which would turn its directory into a loop"));
     }
     Ok(inside)
 }

@@ -84,7 +84,7 @@ impl Credentials {
         if ours.is_file() {
             let found = from_json(&ours)?;
             return match found.note {
-                Some(note) => Err(format!("a key in a project is easily given away: {note}")),
+                Some(note) => Err(format!("a key in a project directory is easily published: {note}")),
                 None => Ok(Some(found)),
             };
         }

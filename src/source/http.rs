@@ -18,7 +18,9 @@ impl Address {
         let uri: Uri = text.replace(' ', "%20").parse().map_err(|_| "is not an address".to_owned())?;
         let authority = uri.authority().ok_or("names no host")?;
         if authority.as_str().contains('@') {
-            return Err("holds a user name or password, which would end up in logs and in data/SOURCE.json".to_owned());
+            return Err(
+                "contains a user name or password, which would end up in logs and in data/SOURCE.json".to_owned()
+            );
         }
         Ok(Self(uri))
     }

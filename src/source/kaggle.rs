@@ -36,7 +36,10 @@ impl FromStr for Dataset {
         let (name, version) = match text.rsplit_once('@') {
             Some((name, version)) => {
                 let number = version.parse().ok().filter(|number| *number > 0);
-                (name, Some(number.ok_or_else(|| format!("has {version:?} for a version, which is a number from 1"))?))
+                (
+                    name,
+                    Some(number.ok_or_else(|| format!("has the version {version:?}; a version is a number from 1"))?),
+                )
             }
             None => (text, None),
         };
@@ -50,7 +53,7 @@ impl FromStr for Dataset {
         let (owner, dataset) = (slug(parts.next())?, slug(parts.next())?);
         let file = parts.next().map(str::to_owned);
         if file.as_ref().is_some_and(|file| file.is_empty() || file.ends_with('/')) {
-            return Err("ends with /: name a file after it, or leave it out".to_owned());
+            return Err("ends with /: add a file name, or remove the /".to_owned());
         }
         Ok(Self { owner, dataset, file, version })
     }

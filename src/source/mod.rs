@@ -44,7 +44,7 @@ pub enum SourceError {
         what: String,
     },
     /// The server wants to know who is asking.
-    #[error("{from}: the server wants credentials (status {status}){said}")]
+    #[error("{from}: the server requires credentials (status {status}){said}")]
     Unauthorized {
         /// What was asked for.
         from: String,
@@ -58,7 +58,7 @@ pub enum SourceError {
         sent: bool,
     },
     /// There is nothing there.
-    #[error("{from}: there is no such data set or file (status {status}){said}")]
+    #[error("{from}: the data set or file does not exist (status {status}){said}")]
     NotFound {
         /// What was asked for.
         from: String,
@@ -76,7 +76,7 @@ pub enum SourceError {
         what: String,
     },
     /// Every try failed.
-    #[error("{from}: given up after {tries} tries: {why}")]
+    #[error("{from}: failed after {tries} attempts: {why}")]
     GaveUp {
         /// What was asked for.
         from: String,
@@ -166,9 +166,9 @@ impl FromStr for Source {
             return Ok(Self::File(PathBuf::from(path)));
         }
         match text.split_once("://") {
-            Some((scheme, _)) if !scheme.contains('/') => Err(wrong(
-                "has a scheme that mlloop does not know: there are kaggle:, https:, http:, postgres:, s3: and file:",
-            )),
+            Some((scheme, _)) if !scheme.contains('/') => {
+                Err(wrong("has an unknown scheme: use kaggle:, https:, http:, postgres:, s3: or file:"))
+            }
             _ if text.is_empty() => Err(wrong("names nothing")),
             _ => Ok(Self::File(PathBuf::from(text))),
         }
@@ -223,7 +223,7 @@ pub struct DownloadRequest<'a> {
     pub table: Option<&'a str>,
     /// How the table is written that is split.
     pub read: TableOptions,
-    /// The present.
+    /// Current time, injected.
     pub now: jiff::Timestamp,
     /// Waits for so long.
     pub wait: &'a dyn Fn(Duration),
@@ -262,7 +262,7 @@ pub struct Downloaded {
 /// See [`SourceError`]; `data/` is then as it was. What has arrived of a transfer is kept and resumed.
 pub fn download(workspace: &Workspace, request: &DownloadRequest) -> Result<Downloaded, SourceError> {
     if request.split.is_some_and(|split| !(split.share > 0.0 && split.share < 1.0)) {
-        return Err(SourceError::Split("--reference takes a share between 0 and 1, such as 0.7".to_owned()));
+        return Err(SourceError::Split("--reference must be a share between 0 and 1, such as 0.7".to_owned()));
     }
     let fetched = match request.source {
         Source::File(path) => fetched::Fetched::local(path, request)?,
@@ -275,7 +275,7 @@ pub fn download(workspace: &Workspace, request: &DownloadRequest) -> Result<Down
                 // The server is asked whether anything changed only when the files are as it last left them.
                 (None, Some(record)) => return Ok(unchanged(record)),
                 (None, None) => {
-                    let what = "answers \"not modified\", which it was not asked".to_owned();
+                    let what = "answers \"not modified\" to an unconditional request".to_owned();
                     return Err(SourceError::Answer { from: request.source.public(), what });
                 }
             }
@@ -290,7 +290,7 @@ pub fn download(workspace: &Workspace, request: &DownloadRequest) -> Result<Down
 }
 
 fn unchanged(record: Record) -> Downloaded {
-    Downloaded { record, new: false, notes: vec!["the server says that nothing changed".to_owned()] }
+    Downloaded { record, new: false, notes: vec!["not modified since the last download".to_owned()] }
 }
 
 fn check(fetched: &fetched::Fetched, request: &DownloadRequest) -> Result<(), SourceError> {

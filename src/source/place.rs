@@ -53,7 +53,7 @@ pub(super) fn place(
         split,
     };
     if !changed && recorded && record::read(workspace)?.is_some_and(|was| was.files == record.files) {
-        notes.push("the bytes are those of the last download".to_owned());
+        notes.push("identical to the last download".to_owned());
         return Ok(Downloaded { record, new: false, notes });
     }
     incoming.write(Path::new("SOURCE.json"), |out| out.write_all(&atomic::pretty(&record)?))?;

@@ -122,7 +122,7 @@ impl FromStr for By {
         match text {
             "time" => Ok(Self::Time),
             "hash" => Ok(Self::Hash),
-            _ => Err("there are time and hash".to_owned()),
+            _ => Err("it must be time or hash".to_owned()),
         }
     }
 }

@@ -27,7 +27,8 @@ pub(super) const CURRENT: &str = "current.csv";
 impl SplitRecord {
     /// What a person should know.
     pub(super) fn note(&self) -> Option<String> {
-        (self.left_out > 0).then(|| format!("{} rows of {} were left out: they do not fit", self.left_out, self.table))
+        (self.left_out > 0)
+            .then(|| format!("{} rows of {} were left out: they do not fit the schema", self.left_out, self.table))
     }
 }
 
@@ -80,7 +81,7 @@ pub(super) fn split(
             return Err(SourceError::Split(what));
         }
         *cut = cut_at(times, wanted.share).ok_or_else(|| {
-            SourceError::Split(format!("{}: {column:?} does not tell rows apart at this share", table.name))
+            SourceError::Split(format!("{}: {column:?} has too few distinct values to split at this share", table.name))
         })?;
     }
     let mut rows = stream(table.input()?, &schema, &read)?;
@@ -98,7 +99,7 @@ pub(super) fn split(
     Ok(SplitRecord { table: table.name, by: wanted.by, column, share: wanted.share, cut, reference, current, left_out })
 }
 
-/// A file with the name that errors shall use.
+/// A file with the name that errors use.
 struct Table {
     path: PathBuf,
     name: String,
@@ -129,8 +130,8 @@ fn choose<'a>(names: &'a [PathBuf], wanted: Option<&str>) -> Result<&'a PathBuf,
         (_, wanted) => {
             let have = names.iter().map(|name| name.display().to_string()).collect::<Vec<_>>().join(", ");
             Err(SourceError::Split(match (wanted, found.len()) {
-                (Some(wanted), _) => format!("there is no single file {wanted:?} to split; there are {have}"),
-                (None, 0) => format!("none of the files is a table to split: {have}"),
+                (Some(wanted), _) => format!("no single file {wanted:?} to split; the files are {have}"),
+                (None, 0) => format!("none of the files is a table that can be split: {have}"),
                 (None, _) => format!("there are several tables: choose one with --table ({have})"),
             }))
         }
@@ -142,7 +143,7 @@ fn decide(inference: &Inference, wanted: &Split) -> Result<(ColumnSpec, Decider)
     let named = |name: &str| {
         columns.iter().find(|c| c.name == name).ok_or_else(|| {
             let have = columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
-            SourceError::Split(format!("--by: there is no column {name:?}; there are {have}"))
+            SourceError::Split(format!("--by: there is no column {name:?}; the columns are {have}"))
         })
     };
     let as_text = |name: &str| ColumnSpec::new(name, Kind::Text);
@@ -167,7 +168,7 @@ fn decide(inference: &Inference, wanted: &Split) -> Result<(ColumnSpec, Decider)
                 (None, [one]) => one,
                 (None, []) => {
                     return Err(SourceError::Split(
-                        "no column is a time: name one with --by, also a number will do".to_owned(),
+                        "no column is a time: name a time or number column with --by".to_owned(),
                     ));
                 }
                 (None, several) => {
@@ -177,7 +178,7 @@ fn decide(inference: &Inference, wanted: &Split) -> Result<(ColumnSpec, Decider)
             };
             if spec.is_clock() {
                 return Err(SourceError::Split(format!(
-                    "--by: {:?} is a time of day, which does not say which rows are the earlier ones",
+                    "--by: {:?} is a time of day, which does not order the rows: name a date column",
                     spec.name
                 )));
             }
@@ -304,6 +305,6 @@ mod tests {
         assert_eq!(choose(&names, Some("b.csv")).unwrap(), &names[2]);
         assert_eq!(choose(&names[..2], None).unwrap(), &names[0]);
         assert_eq!(choose(&names[1..2], None).unwrap(), &names[1]);
-        assert!(choose(&names, Some("c.csv")).unwrap_err().to_string().contains("there are a.csv"));
+        assert!(choose(&names, Some("c.csv")).unwrap_err().to_string().contains("the files are a.csv"));
     }
 }

@@ -120,8 +120,8 @@ fn check_scheme(start: &Address, request: &DownloadRequest) -> Result<(), Source
         return Ok(());
     }
     let what = match request.source {
-        Source::Kaggle(_) => "is not encrypted: credentials are sent to https addresses only",
-        _ => "is not encrypted, so anybody on the way could change it: give --sha256, or use https",
+        Source::Kaggle(_) => "is not encrypted: credentials are only sent to https addresses",
+        _ => "is not encrypted, so the data could be changed in transit: give --sha256, or use https",
     };
     Err(SourceError::NotASource { text: start.public(), what: what.to_owned() })
 }
@@ -205,7 +205,7 @@ impl Transfer<'_> {
                     self.meta.total = total.or(self.meta.total);
                     self.receive(answer.response)
                 }
-                _ => self.start_over("the server sent another part than the one that is missing"),
+                _ => self.start_over("the server sent the wrong part"),
             },
             304 if self.known.is_some() => Ok(false),
             416 => match http::content_range(answer.response.headers()) {
@@ -283,7 +283,7 @@ impl Transfer<'_> {
             }
             let answer_of = |what: String| SourceError::Answer { from: self.public(), what };
             let location = http::header(response.headers(), "location")
-                .ok_or_else(|| answer_of(format!("redirects (status {status}) and does not say where to")))?;
+                .ok_or_else(|| answer_of(format!("redirects (status {status}) without an address")))?;
             address = address.redirected(location).map_err(answer_of)?;
             if matches!(status, 301..=303) || address.origin() != home {
                 body = None;
@@ -327,13 +327,13 @@ impl Transfer<'_> {
         if answer.elsewhere && matches!(status, 400 | 401 | 403 | 404 | 410) && self.n_expired < 2 {
             // Addresses of storages are signed for some minutes; the service hands out a fresh one.
             self.n_expired += 1;
-            return again(format!("the address that was handed out has expired (status {status})"));
+            return again(format!("the temporary address has expired (status {status})"));
         }
         let said = message(answer.response);
         match status {
             408 | 425 | 429 | 500..=599 => match pause {
                 Some(pause) if pause > LONGEST_PAUSE => {
-                    let what = format!("asks to come back in {} s (status {status}){said}", pause.as_secs());
+                    let what = format!("asks to retry in {} s (status {status}){said}", pause.as_secs());
                     Stop::Fatal(SourceError::Answer { from, what })
                 }
                 _ => Stop::Again { why: format!("the server answers with status {status}{said}"), pause },

@@ -19,7 +19,7 @@ pub fn fisher_exact(reference: &[u64], current: &[u64]) -> Result<Measured, Cann
     let [(first_r, first_c), (second_r, second_c)] = cells[..] else {
         return match cells.len() {
             1 => Ok(Measured { statistic: f64::NAN, p: Some(1.0) }),
-            more => Err(Cannot::because(format!("this test is for two levels, not {more}"))),
+            more => Err(Cannot::because(format!("this test needs two levels, not {more}"))),
         };
     };
     let odds = (second_c as f64 * first_r as f64) / (second_r as f64 * first_c as f64);

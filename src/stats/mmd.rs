@@ -26,7 +26,7 @@ pub fn test(reference: &Sample, current: &Sample, seed: u64) -> Result<Measured,
         return Err(Cannot::because("each sample needs at least two values"));
     }
     if n + m > MOST_ROWS {
-        return Err(Cannot::because(format!("it reads every pair of rows, which {} are too many for", n + m)));
+        return Err(Cannot::because(format!("it compares every pair of rows: {} rows are too many", n + m)));
     }
     let (n, m) = (n as usize, m as usize);
     let rows: Vec<f64> = [reference, current].iter().flat_map(|s| expand(s)).collect();

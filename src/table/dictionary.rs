@@ -76,7 +76,7 @@ impl Dictionary {
     }
 }
 
-/// The codes of short fields that were met lately, by their bytes as they stand in the file.
+/// The codes of recently seen short fields, by their bytes as they stand in the file.
 ///
 /// A field of 1 to 16 bytes is told by its length and two words: its first and last eight bytes, which overlap, or all
 /// of its fewer than eight.

@@ -53,13 +53,13 @@ pub enum TableError {
         near: String,
     },
     /// A name that stands twice.
-    #[error("column {column:?} stands twice")]
+    #[error("duplicate column {column:?}")]
     DuplicateColumn {
         /// The name.
         column: String,
     },
     /// Columns of different lengths.
-    #[error("column {column:?} has {n_rows} rows where others have {expected}")]
+    #[error("column {column:?} has {n_rows} rows, but other columns have {expected}")]
     Ragged {
         /// The name.
         column: String,

@@ -34,8 +34,8 @@ impl WholeIds {
 
     /// What a cell should have been, for an error.
     pub(crate) fn expected(&self) -> String {
-        "an id that can be read in one way: ids are whole numbers here, so write it with all digits and without marks, or \
-         say in mlloop.toml how they are written"
+        "an unambiguous id: ids are whole numbers here, so write it with all digits and no separators, or define the \
+         number format in mlloop.toml"
             .to_owned()
     }
 }

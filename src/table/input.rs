@@ -213,13 +213,13 @@ impl Input {
         Ok(Self::from_file(&name, file))
     }
 
-    /// A file that is open already, under the name that errors shall use.
+    /// A file that is open already, under the name that errors use.
     pub(crate) fn from_file(name: &str, file: File) -> Self {
         let size = file.metadata().map(|meta| meta.len()).ok();
         Self { name: name.to_owned(), body: Body::File(file), size, consumed: Arc::default(), records: false }
     }
 
-    /// Any reader, under the name that errors shall use.
+    /// Any reader, under the name that errors use.
     pub fn from_reader(name: &str, reader: impl Read + Send + 'static) -> Self {
         let body = Body::Reader(Box::new(reader));
         Self { name: name.to_owned(), body, size: None, consumed: Arc::default(), records: false }

@@ -44,7 +44,7 @@ impl JsonLines {
             }
             n += 1;
             if n == 1 && line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii_start().first() == Some(&b'[') {
-                let what = "is one JSON array, where objects are read, one a line: jq -c '.[]' FILE makes such lines";
+                let what = "is one JSON array, but one object per line is needed: convert it with jq -c '.[]' FILE";
                 return Err(TableError::File { file: file.to_owned(), what: what.to_owned() });
             }
             if let Some(object) =
@@ -93,8 +93,8 @@ fn object(line: &[u8]) -> Result<Option<Map<String, Value>>, String> {
     let parsed = serde_json::from_slice(line);
     match parsed.or_else(|err| serde_json::from_slice(&without_nan(line).ok_or(err)?)) {
         Ok(Value::Object(object)) => Ok(Some(flat(object))),
-        Ok(_) => Err("is no JSON object: each line must be one, {\"column\": value, …}".to_owned()),
-        Err(err) => Err(format!("is no JSON object: {err}")),
+        Ok(_) => Err("is not a JSON object: each line must be one, {\"column\": value, …}".to_owned()),
+        Err(err) => Err(format!("is not a JSON object: {err}")),
     }
 }
 

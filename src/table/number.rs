@@ -78,7 +78,7 @@ impl NumberFormat {
         }
         match self.thousands {
             Some(same) if same == self.decimal => {
-                Err(format!("decimal and thousands are both {same:?}: a number has to be read in one way"))
+                Err(format!("decimal and thousands are both {same:?}: they must differ"))
             }
             Some(c) if !matches!(c, '.' | ',' | '\'' | ' ') => {
                 Err(format!("thousands = {c:?} must be \",\", \".\", \"'\" or \" \""))
@@ -262,9 +262,10 @@ pub fn label_value(text: &str, format: Option<&NumberFormat>) -> Result<f64, Str
     let plain = text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
     let written = format.and_then(|format| format.parse(text));
     match (plain, written) {
-        (Some(plain), Some(written)) if plain != written => {
-            Err(format!("is {plain} as a plain number, and {written} as the column is written: leave out its marks"))
-        }
+        (Some(plain), Some(written)) if plain != written => Err(format!(
+            "is ambiguous: {plain} as a plain number, {written} in the format of the column: write it \
+                         without separators"
+        )),
         (Some(value), _) | (None, Some(value)) => Ok(value),
         (None, None) => {
             Err(format.map_or_else(|| "is not a number".to_owned(), |f| format!("is not {}", f.expected())))

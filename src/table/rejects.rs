@@ -106,7 +106,7 @@ impl Fault {
         match self {
             Self { line, what: What::Record(what) } if n_bad >= MANY && n_bad > n_good => TableError::File {
                 file: file.to_owned(),
-                what: format!("line {line}: {what}, and so it is with most records: is the header the first line?"),
+                what: format!("line {line}: {what}, like most records: check that the first line is the header"),
             },
             fault => fault.into_error(file),
         }

@@ -130,7 +130,7 @@ impl Dialect {
     }
 }
 
-/// The missing markers declared when nobody says otherwise.
+/// The default missing markers.
 pub const DEFAULT_MISSING: [&str; 12] =
     ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "?"];
 

@@ -40,7 +40,14 @@ impl Server {
         let (login, base) = take_apart(uri).map_err(settings)?;
         let (user, password) = match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
             Some((user, password)) => {
-                let plain = |text| decode_percents(text).ok_or_else(|| settings("has a login that is not URL-encoded"));
+                let plain = |text| {
+                    decode_percents(text).ok_or_else(|| {
+                        settings(
+                            "contains a login that is not \
+                                                                                 URL-encoded",
+                        )
+                    })
+                };
                 (Some(plain(user)?), Some(Secret::new(plain(password)?)))
             }
             None => (credentials.user.clone(), credentials.password.clone()),
@@ -105,7 +112,7 @@ impl Server {
     fn ask(&self, method: Method, path: &str, body: Option<(&[u8], &str)>) -> Result<Value, CallError> {
         match self.remote.ask(method, path, body)? {
             value if value.is_object() => Ok(value),
-            _ => Err(CallError::Broken("it answers, but not as MLflow does (no JSON object)".to_owned())),
+            _ => Err(CallError::Broken("it does not answer like MLflow (no JSON object)".to_owned())),
         }
     }
 }
@@ -113,7 +120,7 @@ impl Server {
 /// The error as one clause that says what to do.
 pub(super) fn told(err: &CallError) -> String {
     match err {
-        CallError::Refused { status: 401, .. } => "it wants a login (401): set MLFLOW_TRACKING_TOKEN, or \
+        CallError::Refused { status: 401, .. } => "it requires a login (401): set MLFLOW_TRACKING_TOKEN, or \
                                                    MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
             .to_owned(),
         err => err.told(),

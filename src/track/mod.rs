@@ -154,7 +154,7 @@ fn path(workspace: &Workspace) -> PathBuf {
 }
 
 /// Tells the server what it was not told yet. `by_itself`: for a verb that has just changed something, so that a server that
-/// failed lately is left alone for 2, 4, 8, … minutes.
+/// failed recently is left alone for 2, 4, 8, … minutes.
 ///
 /// # Errors
 /// What is wrong on this side; a server that fails is told in [`Synced::trouble`].
@@ -168,7 +168,7 @@ pub fn sync(
     let mut synced = Synced { server: server.address().to_owned(), ..Synced::default() };
     let chain = workspace.audit_chain()?;
     if let Some(broken) = &chain.broken {
-        let what = format!("line {} does not hold: {}; `mlloop audit verify` says more", broken.line, broken.what);
+        let what = format!("line {} is invalid: {}; see `mlloop audit verify`", broken.line, broken.what);
         return Err(WorkspaceError::Audit { path: workspace.path("audit.jsonl"), what }.into());
     }
     let Some(last) = chain.entries.last() else { return Ok(synced) };
@@ -176,7 +176,7 @@ pub fn sync(
     let runs = workspace.path("runs");
     atomic::make_dirs(&runs).at(&runs)?;
     let Ok(_lock) = atomic::lock_within(&runs.join(".track.lock"), PATIENCE) else {
-        synced.trouble = Some("another mlloop is telling it".to_owned());
+        synced.trouble = Some("another mlloop process is sending to it".to_owned());
         return Ok(synced);
     };
     let mut cursor = place(workspace, server, &names, &chain)?;
@@ -185,8 +185,8 @@ pub fn sync(
     }
     synced.waiting = last.seq - cursor.seq;
     if let Some(next) = cursor.next_at.filter(|next| by_itself && *next > now) {
-        let why = cursor.last_error.clone().unwrap_or_else(|| "the last try did not end".to_owned());
-        synced.trouble = Some(format!("{why}; it is tried again after {next}"));
+        let why = cursor.last_error.clone().unwrap_or_else(|| "the last attempt did not finish".to_owned());
+        synced.trouble = Some(format!("{why}; next attempt after {next}"));
         return Ok(synced);
     }
     // Until the round has gone well it has failed: a process that is ended in it leaves word.
@@ -282,7 +282,7 @@ impl Round<'_> {
         };
         if found["experiment"]["lifecycle_stage"] == "deleted" {
             return Err(CallError::Broken(format!(
-                "its experiment {name:?} was deleted: restore it there, or name another in [track] experiment"
+                "its experiment {name:?} was deleted: restore it on the server, or set another in [track] experiment"
             )));
         }
         text(&found["experiment"]["experiment_id"], "experiment_id")
@@ -292,5 +292,5 @@ impl Round<'_> {
 /// A text in an answer.
 fn text(value: &serde_json::Value, key: &str) -> Result<String, CallError> {
     let found = value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    found.ok_or_else(|| CallError::Broken(format!("its answer has no {key}: it may not be an MLflow server")))
+    found.ok_or_else(|| CallError::Broken(format!("the response has no {key}: it may not be an MLflow server")))
 }

@@ -41,8 +41,8 @@ impl Round<'_> {
         }
         files.extend(self.drift_page(entry)?.map(|page| ("drift_report.html".to_owned(), page)));
         let Some(place) = self.place(run)? else {
-            self.synced.notes.push(format!("{version}: the server keeps artifacts elsewhere, so it has none of them"));
-            return Ok(self.tag(run, "mlloop.artifacts", "not sent: the server does not take them")?);
+            self.synced.notes.push(format!("{version}: the server stores artifacts elsewhere, so none were sent"));
+            return Ok(self.tag(run, "mlloop.artifacts", "not sent: the server does not accept them")?);
         };
         self.store(&place, &files)?;
         self.model(run, entry, version, &manifest)

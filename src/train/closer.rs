@@ -58,14 +58,15 @@ impl Closer {
     #[must_use]
     pub fn told(&self) -> String {
         let [.., half, whole] = self.learning.as_slice() else {
-            return "Too few rows to see whether more would help.".to_owned();
+            return "Too few rows to estimate whether more rows would help.".to_owned();
         };
         let gain = match self.metric.direction() {
             Direction::Higher => whole.value - half.value,
             Direction::Lower => half.value - whole.value,
         };
         format!(
-            "One fit each, on the same gate rows: {name} {} with {} rows and {} with {}. Twice the rows made it {} by {}.",
+            "One fit each, on the same gate rows: {name} {} with {} rows and {} with {}. Doubling the rows made it \
+             {} by {}.",
             fixed(half.value),
             count(half.n_rows),
             fixed(whole.value),

@@ -56,7 +56,7 @@ pub(super) fn fit(
 ) -> Result<Fitted, TrainError> {
     let recipe = request.config.recipe();
     if request.cv.is_some() {
-        return Err(failed("--cv fits models of mlloop's own; [trainer] command fits one".to_owned()));
+        return Err(failed("--cv needs mlloop's own models; [trainer] command uses another trainer".to_owned()));
     }
     let parts = examples.parts(&recipe)?;
     let dir = tempfile::tempdir().at(FOLDER)?;
@@ -88,7 +88,8 @@ pub(super) fn fit(
     let size = fs::metadata(&output).map(|meta| meta.len()).unwrap_or(0);
     if size == 0 || size > MAX_MODEL_BYTES {
         return Err(failed(format!(
-            "ended well, but wrote {size} bytes to the path after --output: it must write an ONNX, XGBoost or LightGBM model there"
+            "succeeded, but wrote {size} bytes to the path after --output: it must write an ONNX, XGBoost or \
+             LightGBM model there"
         )));
     }
     let bytes = fs::read(&output).at(FOLDER)?;
@@ -129,7 +130,7 @@ fn failed(what: String) -> TrainError {
 /// Runs the program until it ends, or its time is up.
 fn run(workspace: &Workspace, spec: &TrainerSpec, dir: &Path) -> Result<(), TrainError> {
     let [program, rest @ ..] = spec.command.as_slice() else {
-        return Err(failed("names no program".to_owned()));
+        return Err(failed("does not name a program".to_owned()));
     };
     let told = File::options().write(true).create_new(true).open(dir.join("told")).at(FOLDER)?;
     let mut command = Command::new(program);
@@ -153,10 +154,10 @@ fn run(workspace: &Workspace, spec: &TrainerSpec, dir: &Path) -> Result<(), Trai
         let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(4096)..]).into_owned();
         let line = tail.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
         let line: String = line.chars().filter(|c| !c.is_control()).take(300).collect();
-        if line.is_empty() { "it said nothing".to_owned() } else { format!("it said last: {line}") }
+        if line.is_empty() { "no message".to_owned() } else { format!("last message: {line}") }
     };
     match status {
-        None => Err(failed(format!("took longer than {} minutes and was ended; {}", spec.minutes, last()))),
+        None => Err(failed(format!("took longer than {} minutes and was stopped; {}", spec.minutes, last()))),
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(failed(format!("failed ({status}); {}", last()))),
     }

@@ -94,7 +94,7 @@ fn draw(learned: &Trained, closer: Option<&Closer>) -> Result<String, TrainError
         headline: headline(learned),
         sentence: manifest.headline(None),
         rows: format!(
-            "Learned from {} rows, judged on {} gate rows that it never saw.",
+            "Trained on {} rows, evaluated on {} gate rows that were not used for training.",
             count(manifest.rows.train + manifest.rows.tune),
             count(manifest.rows.gate)
         ),
@@ -126,8 +126,8 @@ fn draw(learned: &Trained, closer: Option<&Closer>) -> Result<String, TrainError
 
 fn headline(learned: &Trained) -> String {
     match (learned.role, learned.manifest.doubts.is_empty()) {
-        (Role::Production, true) => format!("{} is production", learned.version),
-        (Role::Production, false) => format!("{} is production, against doubts", learned.version),
+        (Role::Production, true) => format!("{} is in production", learned.version),
+        (Role::Production, false) => format!("{} is in production, despite doubts", learned.version),
         (Role::Challenger, true) => format!("{} is the challenger", learned.version),
         (Role::Challenger, false) => format!("{} is not fit for production", learned.version),
     }
@@ -137,19 +137,24 @@ fn headline(learned: &Trained) -> String {
 fn pictures(learned: &Trained) -> Result<Vec<(&'static str, &'static str, Picture)>, TrainError> {
     let mut found = Vec::new();
     if let Some(gate) = &learned.gate {
-        let same = "Predicted probability against observed share; on the dashed line both are the same.";
+        let same = "Predicted probability against observed share; on the dashed line both are equal.";
         found.extend(gate.reliability.as_ref().map(|bins| ("Calibration", same, curves::calibration(bins))));
-        found.extend(
-            curves::roc(&gate.curve).map(|drawn| ("ROC curve", "What is found at which share of false alarms.", drawn)),
-        );
-        let both = "How many of those that are called positive are so.";
+        found.extend(curves::roc(&gate.curve).map(|drawn| {
+            (
+                "ROC curve",
+                "Recall (true positive rate) against the false \
+                                                                positive rate.",
+                drawn,
+            )
+        }));
+        let both = "Precision at each recall: the share of predicted positives that are positive.";
         found.extend(curves::precision_recall(&gate.curve).map(|drawn| ("Precision and recall", both, drawn)));
     }
     let pairs = learned.pairs()?;
     found.extend(
-        curves::against(&pairs).map(|drawn| ("Predicted and true", "On the dashed line both are the same.", drawn)),
+        curves::against(&pairs).map(|drawn| ("Predicted and true", "On the dashed line both are equal.", drawn)),
     );
-    let small = "Errors that grow or bend with the prediction are left to learn.";
+    let small = "A trend in the errors means that the model can still improve.";
     found.extend(curves::residuals(&pairs).map(|drawn| ("Errors", small, drawn)));
     Ok(found)
 }
@@ -182,7 +187,7 @@ fn cost(gate: &Evaluation, recipe: &serde_json::Value) -> Option<String> {
 fn interval(held: &Coverage, task: Task) -> String {
     let (what, widest) = Coverage::words(task);
     format!(
-        "{} {what} hold the truth of {} of the gate rows, and of {} of the third {widest}.",
+        "{} {what} contain the true value of {} of the gate rows, and of {} of the third {widest}.",
         percent(held.level),
         percent(held.held),
         percent(held.held_widest)

@@ -223,7 +223,7 @@ mod tests {
                  mlloop.toml",
             ),
             ("modl.max_depth=4", "--set modl.max_depth=4: no section \"modl\": did you mean \"model\"?"),
-            ("split.gate=half", "the text \"half\" stands where a number such as 0.15 is needed"),
+            ("split.gate=half", "expected a number such as 0.15, found the text \"half\""),
             ("split.gate=0.95", "[split] tune = 0.15 and gate = 0.95"),
             ("depth", "write key=value"),
         ] {

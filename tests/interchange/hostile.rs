@@ -143,6 +143,6 @@ fn messages_name_the_tool_and_the_reason() {
     let text = String::from_utf8(bytes("xgboost_binary.json")).unwrap();
     let ranked = text.replace("binary:logistic", "rank:pairwise");
     let message = ForeignModel::read(ranked.as_bytes()).unwrap_err().to_string();
-    assert_eq!(message, "the XGBoost model cannot be taken in: objective rank:pairwise is not supported");
+    assert_eq!(message, "the XGBoost model cannot be imported: objective rank:pairwise is not supported");
     assert!(expected().tables.contains_key("missing"));
 }

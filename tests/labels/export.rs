@@ -68,7 +68,7 @@ fn a_batch_that_is_out_is_not_overwritten_and_its_rows_are_not_asked_again() {
     let work = trained();
     work.run(&format!("label-export -n 400 --strategy random {DAY}")).answers(YES);
     let before = work.files();
-    work.run("label-export -n 10").answers(ERROR).says("batch b20261120-100000 is out with 400 rows").says("--force");
+    work.run("label-export -n 10").answers(ERROR).says("batch b20261120-100000 is open with 400 rows").says("--force");
     assert_eq!(work.files(), before);
     let first: BTreeSet<String> =
         records(&work.read("label_inbox/to_label.csv")).into_iter().map(|mut row| row.remove("id").unwrap()).collect();
@@ -109,7 +109,7 @@ fn the_log_is_looked_at_by_window_and_the_latest_row_of_an_id_counts() {
     }
     work.run("label-export -n 10 --table data/current.csv --last 28d")
         .answers(ERROR)
-        .says("--last cut the prediction log");
+        .says("--last select from the prediction log");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn what_is_missing_is_said() {
     work.run("init churn.csv").answers(YES);
     work.run("label-export").answers(ERROR).says("mlloop train");
     work.run("train --algorithm decision-tree").answers(YES);
-    work.run("label-export").answers(ERROR).says("nothing is logged (`mlloop predict --log`)").says("--table");
+    work.run("label-export").answers(ERROR).says("the prediction log is empty (`mlloop predict --log`").says("--table");
     work.write("no_ids.csv", CHURN.replace("0010007,", ","));
     work.run("label-export --table no_ids.csv").answers(ERROR).says("row 8 has no id");
     work.write("bad.csv", CHURN.replacen(",12,", ",twelve,", 1));

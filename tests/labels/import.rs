@@ -108,20 +108,26 @@ fn real_mistakes_are_refused_with_their_place_and_nothing_is_taken_in() {
         third.replace(",yes,,", ",?,,").replace(",no,,", ",?,,").replace(",?,,", &format!(",{other},,"))
     );
     for (text, what) in [
-        (misspelt, "line 4, column \"churn\": \"yess\" is none of the classes \"no\", \"yes\"".to_owned()),
-        (with(&third.replacen(&id, "N9999", 1)), "line 4, column \"id\": \"N9999\" is no id that was asked".to_owned()),
-        (with(&third.replacen(&id, "3-Apr", 1)), "\"3-Apr\" is no id that was asked; a spreadsheet seems".to_owned()),
-        (with(&third.replacen(&id, "2.00E+05", 1)), "a spreadsheet seems to have made a date or a number".to_owned()),
+        (misspelt, "line 4, column \"churn\": \"yess\" is not one of the classes \"no\", \"yes\"".to_owned()),
+        (
+            with(&third.replacen(&id, "N9999", 1)),
+            "line 4, column \"id\": \"N9999\" is not an id of the batch".to_owned(),
+        ),
+        (
+            with(&third.replacen(&id, "3-Apr", 1)),
+            "\"3-Apr\" is not an id of the batch; a spreadsheet probably".to_owned(),
+        ),
+        (
+            with(&third.replacen(&id, "2.00E+05", 1)),
+            "a spreadsheet probably turned an id into a date or a number".to_owned(),
+        ),
         (with(&third.replacen(&id, "", 1)), "line 4, column \"id\": \"\" is empty".to_owned()),
         (
             with(&third.replacen("b20261120-100000", "b1", 1)),
             "line 4, column \"batch\": \"b1\" is not the batch".to_owned(),
         ),
-        (plain.replacen("churn", "Churn", 1), "line 1, column \"churn\": \"Churn\" stands in the header".to_owned()),
-        (
-            plain.replacen("months", "tenure", 1),
-            "line 1, column \"months\": \"tenure\" stands in the header".to_owned(),
-        ),
+        (plain.replacen("churn", "Churn", 1), "line 1, column \"churn\": \"Churn\" is in the header".to_owned()),
+        (plain.replacen("months", "tenure", 1), "line 1, column \"months\": \"tenure\" is in the header".to_owned()),
         (doubled, format!("line 62, column \"churn\": \"{other}\" differs from")),
         (with(&format!("{third},surplus")), "line 4, column \"id\"".to_owned()),
         ("[".to_owned(), "is not valid JSON".to_owned()),
@@ -171,7 +177,7 @@ fn zeros_that_a_spreadsheet_dropped_are_told() {
         cells[0] = cells[0].trim_start_matches('0').to_owned();
     });
     work.write(BACK, text);
-    work.run("label-import").answers(ERROR).says("a spreadsheet dropped the zeros in front");
+    work.run("label-import").answers(ERROR).says("a spreadsheet dropped the leading zeros");
 }
 
 #[test]
@@ -274,7 +280,7 @@ fn one_of_several_with_most_answers_holds_a_batch_back() {
     });
     work.write(BACK, text);
     let said = work.run("label-import").answers(WAITING).value();
-    assert_eq!(said["guards"][0]["text"], "eve gave 50 of 90 answers, 56 %, where 3 people answered");
+    assert_eq!(said["guards"][0]["text"], "eve gave 50 of 90 answers, 56 %, although 3 people answered");
 }
 
 #[test]
@@ -378,9 +384,9 @@ fn a_record_that_was_changed_is_refused_and_so_are_answers_to_nothing() {
     answer_truthfully(&work);
     let record = "label_inbox/batches/b20261120-100000/batch.json";
     work.write(record, work.read(record).replacen("\"select_prob\": 0.", "\"select_prob\": 0.9", 1));
-    work.run("label-import").answers(ERROR).says("batch.json: is not what went out");
+    work.run("label-import").answers(ERROR).says("batch.json: was changed after the batch was created");
     let fresh = trained();
     fresh.write("back.csv", "id,churn\nN0001,yes\n");
-    fresh.run("label-import back.csv").answers(ERROR).says("no batch ever went out");
+    fresh.run("label-import back.csv").answers(ERROR).says("there is no batch yet");
     Loop::new().table("churn.csv", CHURN).run("label-import").answers(ERROR).says("no loop here");
 }

@@ -85,7 +85,7 @@ fn a_person_is_the_same_in_other_letters_and_by_the_address() {
     work.write(BACK, answered_by(&work, "Ann"));
     work.run("label-import").answers(YES).json("/counts/added", 20);
     assert!(labels(&work).keys().all(|(_, who)| who == "ann"));
-    work.run("label-export -n 4 --annotators ann,Ann").answers(ERROR).says("--annotators takes different names");
+    work.run("label-export -n 4 --annotators ann,Ann").answers(ERROR).says("--annotators needs different names");
 }
 
 #[test]
@@ -111,8 +111,8 @@ fn who_labels_alone_is_asked_nothing_more() {
 fn the_adjudicator_gives_no_feedback() {
     let work = super::trained();
     work.run(&format!("predict data/current.csv --log {DAY}")).answers(YES);
-    work.run("feedback N0001 correct --by ' Adjudicator'").answers(ERROR).says("say who you are");
-    work.pipe("feedback -", "id,verdict,by\nN0001,correct,adjudicator\n").answers(ERROR).says("say who you are");
+    work.run("feedback N0001 correct --by ' Adjudicator'").answers(ERROR).says("give your own name");
+    work.pipe("feedback -", "id,verdict,by\nN0001,correct,adjudicator\n").answers(ERROR).says("give your own name");
     work.run("feedback N0001 correct --by ann").answers(YES);
     work.run("feedback N0002 correct --by 'ANN '").answers(YES);
     work.run("feedback N0001 correct --by Ann").answers(NO);

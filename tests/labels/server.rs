@@ -182,10 +182,10 @@ fn a_server_that_fails_is_said_in_a_line() {
     let before = work.files();
     let fault = |path, fault, is_done| kept.lock().unwrap().fault = Some((path, fault, is_done));
     for (kind, says) in [
-        (Fault::Cut, "its answer breaks off"),
+        (Fault::Cut, "the response is incomplete"),
         (Fault::Slow, "no answer in time"),
         (Fault::Breaks, "it answers 500: out of order"),
-        (Fault::NoJson, "it answers, but not as Label Studio does"),
+        (Fault::NoJson, "it does not answer like Label Studio"),
     ] {
         fault("/api/projects/", kind, false);
         fails(&work, SEND, says);
@@ -193,12 +193,12 @@ fn a_server_that_fails_is_said_in_a_line() {
     // Before anything was handed out: nothing is.
     fails(&work, "label-import --from label-studio --project churn", "there is no project \"churn\"");
     work.set("LABEL_STUDIO_API_KEY", "wrong");
-    fails(&work, SEND, "it does not take the token in LABEL_STUDIO_API_KEY (401): Invalid token.");
+    fails(&work, SEND, "it rejects the token in LABEL_STUDIO_API_KEY (401): Invalid token.");
     work.set("LABEL_STUDIO_API_KEY", "");
     fails(&work, SEND, "set LABEL_STUDIO_API_KEY to your token");
     work.set("LABEL_STUDIO_API_KEY", TOKEN);
     fails(&work, &format!("{SEND} --url http://127.0.0.1:9"), "Label Studio at http://127.0.0.1:9: ");
-    fails(&work, &format!("{SEND} --url http://ann:pw@127.0.0.1:9"), "has a login");
+    fails(&work, &format!("{SEND} --url http://ann:pw@127.0.0.1:9"), "contains a login");
     fails(&work, &format!("{SEND} --url localhost:8080"), "has no http:// or https://");
     let left = |files: &[(std::path::PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
     let files: Vec<_> = work.files().into_iter().filter(|(path, _)| !path.ends_with(".mlloop.lock")).collect();
@@ -219,9 +219,9 @@ fn a_server_that_fails_is_said_in_a_line() {
         annotate(&kept, 100, 7);
         let labels = work.path("data/labels.csv");
         kept.lock().unwrap().fault = Some(("/export", Fault::Cut, true));
-        fails(&work, FETCH, "its answer breaks off");
+        fails(&work, FETCH, "the response is incomplete");
         kept.lock().unwrap().fault = Some(("/export", Fault::NoJson, true));
-        fails(&work, FETCH, "it answers, but not as Label Studio does");
+        fails(&work, FETCH, "it does not answer like Label Studio");
         assert!(!labels.exists());
         work.run(FETCH).answers(YES).json("/counts/added", 100);
     }
@@ -234,9 +234,9 @@ fn a_project_that_asks_something_else_gets_no_rows() {
     let project =
         |id: u32, labels: Value| json!({ "id": id, "title": "churn", "parsed_label_config": { "label": labels } });
     kept.lock().unwrap().projects = vec![project(5, json!({ "type": "Choices", "labels": ["cat", "dog"] }))];
-    fails(&work, SEND, "project 5 asks another question (label has cat, dog)");
+    fails(&work, SEND, "project 5 asks a different question (label has cat, dog)");
     kept.lock().unwrap().projects = vec![project(5, json!({ "type": "Number" }))];
-    fails(&work, SEND, "project 5 asks another question (label has a number)");
+    fails(&work, SEND, "project 5 asks a different question (label has a number)");
     kept.lock().unwrap().projects.push(project(6, Value::Null));
     fails(&work, SEND, "several projects are called \"churn\": name one by --project 5 or 6");
     assert!(kept.lock().unwrap().tasks.is_empty());
@@ -244,12 +244,12 @@ fn a_project_that_asks_something_else_gets_no_rows() {
     let work = loop_of(&mock);
     work.run(&format!("label-export -n 60 {DAY}")).answers(YES);
     kept.lock().unwrap().projects.clear();
-    fails(&work, SEND, "is out with 60 rows");
+    fails(&work, SEND, "is open with 60 rows");
     work.run(&format!("{SEND} --force")).answers(YES);
     kept.lock().unwrap().tasks.clear();
     let text = work.read("label_inbox/to_label.json");
     work.write("label_inbox/to_label.json", text.replacen("N0", "M0", 1));
-    fails(&work, SEND, "was changed since it went out");
+    fails(&work, SEND, "was changed after the batch was created");
     work.run("label-export --to somewhere").answers(ERROR).says("[possible values: label-studio]");
     work.run("label-export --to label-studio --format csv").answers(ERROR).says("cannot be used with");
 }

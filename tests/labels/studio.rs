@@ -105,7 +105,10 @@ fn copies_of_predictions_are_held_back() {
     work.write("export", copied(json!(3.5), json!(501)).to_string());
     let held = work.run("label-import export").answers(WAITING).value();
     let told = held["guards"][0]["text"].as_str().unwrap();
-    assert!(told.starts_with("60 of 60 answers equal production's, which by its gate is right on"), "{told}");
+    assert!(
+        told.starts_with("60 of 60 answers equal production's predictions, but its accuracy at the gate is at most"),
+        "{told}"
+    );
     work.run("label-import export --accept-batch").answers(YES).json("/counts/added", 60);
 }
 
@@ -128,7 +131,7 @@ fn one_answer_of_another_shape_stops_the_import_with_its_place() {
     records[7]["label"] = json!({ "choices": ["yes"] });
     work.write("min.json", Value::from(records).to_string());
     let taken = work.run("label-import min.json").answers(YES).json("/counts/added", 20).value();
-    assert_eq!(taken["notes"], json!(["20 of 20 answers do not say who gave them; --annotator NAME does"]));
+    assert_eq!(taken["notes"], json!(["20 of 20 answers have no annotator; set one with --annotator NAME"]));
 }
 
 /// Label Studio writes an address into one export and the person's number into another.

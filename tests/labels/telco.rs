@@ -58,9 +58,9 @@ fn as_it_is() {
     let first = text.lines().nth(1).unwrap();
     let id = first.split(',').next().unwrap();
     for (wrong, what) in [
-        (text.replacen(first, &first.replacen(id, "3-Apr-68", 1), 1), "made a date or a number of one"),
-        (text.replacen(first, &first.replacen(id, "0000-XXXXX", 1), 1), "is no id that was asked"),
-        (text.replacen(&format!("{},,", truth[id]), "Maybe,,", 1), "is none of the classes \"No\", \"Yes\""),
+        (text.replacen(first, &first.replacen(id, "3-Apr-68", 1), 1), "turned an id into a date or a number"),
+        (text.replacen(first, &first.replacen(id, "0000-XXXXX", 1), 1), "is not an id of the batch"),
+        (text.replacen(&format!("{},,", truth[id]), "Maybe,,", 1), "is not one of the classes \"No\", \"Yes\""),
     ] {
         work.write("wrong.csv", wrong);
         work.run("label-import wrong.csv").answers(ERROR).says("line 2, column").says(what);

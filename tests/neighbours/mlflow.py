@@ -129,7 +129,7 @@ def with_login(work, loop, home, env):
     auth = {"MLFLOW_AUTH_CONFIG_PATH": str(home / "auth.ini"), "MLFLOW_FLASK_SERVER_SECRET_KEY": "k" * 32}
     with server(home, port, "--app-name", "basic-auth", env=auth):
         _, said = mlloop("train", "--algorithm", "decision-tree", cwd=loop, env=env)
-        assert "it wants a login (401)" in said, said
+        assert "it requires a login (401)" in said, said
         _, said = mlloop("train", "--algorithm", "decision-tree", cwd=loop, env={**env, "MLFLOW_TRACKING_USERNAME": "ann", "MLFLOW_TRACKING_PASSWORD": "wrong" + SECRET})
         assert SECRET not in said and "was not told" in said, said
         login = {**env, "MLFLOW_TRACKING_USERNAME": "ann", "MLFLOW_TRACKING_PASSWORD": SECRET}

@@ -53,8 +53,8 @@ def main():
         assert '"n_rows": 1200' in profile, profile[:200]
         mlloop("monitor", "s3://shop/in/ünï/churn.csv", cwd=loop, env=env, status=1)
         for address, changed, words in [
-            ("s3://shop/none.csv", {}, "there is no such object"),
-            ("s3://nobucket/a.csv", {}, "no such bucket"),
+            ("s3://shop/none.csv", {}, "the object does not exist"),
+            ("s3://nobucket/a.csv", {}, "the bucket does not exist"),
             ("s3://shop/out/", {}, "names no object"),
             ("s3://shop/in/ünï/churn.csv", {"AWS_ACCESS_KEY_ID": "nobody"}, "does not accept these keys"),
             ("s3://shop/in/ünï/churn.csv", {"AWS_ACCESS_KEY_ID": ""}, "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not"),
@@ -114,7 +114,7 @@ def turns(work, env, bucket):
     mlloop("push", place, cwd=one, env=env)
     for verb in ["push", "pull"]:
         _, words = mlloop(verb, place, cwd=two, env=env, status=2)
-        assert "went apart after line 3" in words and "Signature=" not in words, words
+        assert "diverged after line 3" in words and "Signature=" not in words, words
     secret = env["AWS_SECRET_ACCESS_KEY"].encode()
     for path in work.rglob("*"):
         assert not path.is_file() or secret not in path.read_bytes(), path
@@ -210,7 +210,7 @@ def signed(work):
         for wrong, words in [
             ({"AWS_SECRET_ACCESS_KEY": "another-secret"}, "does not accept these keys (SignatureDoesNotMatch)"),
             ({"AWS_ACCESS_KEY_ID": "AKBEN"}, "does not accept these keys (InvalidAccessKeyId)"),
-            ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "there are no keys"),
+            ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no keys are set"),
         ]:
             new = work / "signed-new"
             new.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-//! What `ab-report` found, for people: a page, a picture and a terminal's worth of text.
+//! Renders an A/B report as an HTML page, a picture and terminal text.
 
 mod chart;
 mod page;

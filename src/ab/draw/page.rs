@@ -1,4 +1,4 @@
-//! The page: what the template needs, said in strings.
+//! The page: the values of its template, as strings.
 
 use super::{chart, words};
 use crate::ab::report::{AbReport, OutcomeReport};
@@ -62,7 +62,7 @@ struct ComparisonView {
 /// Draws the page.
 pub(super) fn draw(report: &AbReport) -> String {
     let arm = |arm: &crate::ab::report::ArmFacts| {
-        let role = if arm.control { "the others are compared with it" } else { "" };
+        let role = if arm.control { "control: the other arms are compared with it" } else { "" };
         let expected = count(arm.n_expected.round().max(0.0) as u64);
         [short(&arm.name, 60), role.to_owned(), count(arm.n_units), expected]
     };
@@ -106,7 +106,8 @@ fn outcome(outcome: &OutcomeReport) -> OutcomeView {
     };
     let cuped = outcome.cuped.as_ref().map(|cuped| {
         format!(
-            "Adjusted by {} (CUPED): {:.1} % of the variance is gone, slope {}; {} units have no value there and count as average. Without it: {}.",
+            "Adjusted by {} (CUPED): variance reduced by {:.1} %, slope {}; {} units have no value there and count \
+             as average. Unadjusted: {}.",
             short(&cuped.column, 60),
             100.0 * cuped.variance_reduction,
             number(cuped.theta),

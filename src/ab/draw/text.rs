@@ -89,13 +89,16 @@ impl Terminal<'_> {
             let _ = writeln!(
                 text,
                 "  {}",
-                (self.dim)(&format!("for a single look at a size set beforehand: {}", words::fixed(&comparison.fixed)))
+                (self.dim)(&format!(
+                    "fixed-horizon test (one look, at a size set beforehand): {}",
+                    words::fixed(&comparison.fixed)
+                ))
             );
         }
         if let Some(cuped) = &outcome.cuped {
             let _ = writeln!(
                 text,
-                "  adjusted by {}: {:.1} % of the variance is gone",
+                "  adjusted by {}: variance reduced by {:.1} %",
                 clean(&cuped.column),
                 100.0 * cuped.variance_reduction
             );

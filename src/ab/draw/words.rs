@@ -13,11 +13,11 @@ pub(super) fn headline(report: &AbReport) -> String {
         (Answer::Winner, Some(winner)) => format!("{} wins", short(winner, 40)),
         (Answer::Winner, None) | (Answer::NoDifference, _) => "No difference".to_owned(),
         (Answer::KeepRunning, _) if report.experiment.as_ref().is_some_and(|facts| !facts.running) => {
-            "Nothing was shown".to_owned()
+            "No difference shown".to_owned()
         }
         (Answer::KeepRunning, _) if report.verdict.is_over => "Cannot tell".to_owned(),
         (Answer::KeepRunning, _) => "Keep running".to_owned(),
-        (Answer::SampleRatioMismatch, _) => "Nothing can be said: sample ratio mismatch".to_owned(),
+        (Answer::SampleRatioMismatch, _) => "No result: sample ratio mismatch".to_owned(),
     }
 }
 
@@ -34,8 +34,8 @@ pub(super) fn tone(report: &AbReport) -> &'static str {
 pub(super) fn tag(outcome: &OutcomeReport) -> (String, &'static str) {
     match (&outcome.verdict.answer, &outcome.verdict.winner) {
         (Answer::Winner, Some(winner)) => (format!("{} wins", short(winner, 24)), "stable"),
-        _ if !outcome.verdict.worse.is_empty() => ("no arm is shown better".to_owned(), "unknown"),
-        (Answer::KeepRunning, _) => ("nothing shown yet".to_owned(), "unknown"),
+        _ if !outcome.verdict.worse.is_empty() => ("no arm is shown to be better".to_owned(), "unknown"),
+        (Answer::KeepRunning, _) => ("no difference shown yet".to_owned(), "unknown"),
         _ => ("no difference".to_owned(), "unknown"),
     }
 }
@@ -44,7 +44,7 @@ pub(super) fn tag(outcome: &OutcomeReport) -> (String, &'static str) {
 pub(super) fn srm(report: &AbReport) -> String {
     let srm = &report.srm;
     let facts = format!(
-        "χ² {} on {} degree{} of freedom, p {} for a single look, {} for all",
+        "χ² {} on {} degree{} of freedom, p {} for this look, {} for all looks",
         number(srm.statistic),
         srm.freedom,
         if srm.freedom == 1.0 { "" } else { "s" },
@@ -54,12 +54,18 @@ pub(super) fn srm(report: &AbReport) -> String {
     match srm.state {
         SrmState::Ok => format!("Units are distributed over the arms as planned ({facts})."),
         SrmState::Warning => {
-            format!("Warning: units are distributed over the arms less evenly than chance explains well ({facts}).")
+            format!("Warning: the distribution of units over the arms is unlikely by chance ({facts}).")
         }
         SrmState::Stop if report.settings.force => {
-            format!("Units are not distributed over the arms as planned ({facts}); shown all the same, as asked.")
+            format!(
+                "Sample ratio mismatch: units are not distributed over the arms as planned ({facts}). The result \
+                     is shown because --force was given; do not rely on it."
+            )
         }
-        SrmState::Stop => format!("Units are not distributed over the arms as planned ({facts})."),
+        SrmState::Stop => format!(
+            "Sample ratio mismatch: units are not distributed over the arms as planned \
+                                   ({facts})."
+        ),
     }
 }
 
@@ -145,11 +151,13 @@ pub(super) fn source(report: &AbReport) -> String {
 /// How the verdict is found, in one line.
 pub(super) fn rule(report: &AbReport) -> String {
     let settings = &report.settings;
-    let planned = settings.planned_n.map_or("the units at hand".to_owned(), |n| format!("{} units", count(n)));
+    let planned =
+        settings.planned_n.map_or("the current number of units".to_owned(), |n| format!("{} units", count(n)));
     match settings.fixed {
         true => format!("The test for a single look decides, at α = {}.", settings.alpha),
         false => format!(
-            "The always-valid p decides, at α = {}: one may look at any time. The sequence is tuned to {planned}.",
+            "The always-valid p decides, at α = {}: it is valid however often you look. The sequence is tuned to \
+             {planned}.",
             settings.alpha
         ),
     }
@@ -195,7 +203,7 @@ pub(super) fn paired(paired: &PairedReport) -> String {
     let mut parts = vec![format!("{} against {} on {} rows", paired.arm, paired.against, count(paired.n))];
     if let Some(test) = &paired.mcnemar {
         parts.push(format!(
-            "only {} right {}, only {} right {}, McNemar's mid-p {}",
+            "only {} correct in {}, only {} correct in {}, McNemar's mid-p {}",
             paired.against,
             count(test.only_a),
             paired.arm,

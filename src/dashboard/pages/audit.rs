@@ -1,4 +1,4 @@
-//! The chain of changes, and what was in production on a day.
+//! The audit chain, and which version was in production on a given day.
 
 use super::parts::Told;
 use super::{Asked, rendered};
@@ -27,7 +27,7 @@ struct Page {
     then: Vec<String>,
     /// Lines whose clock was behind that of a line before.
     clocks: Vec<String>,
-    /// Lines from the break on, which nobody should rely on.
+    /// Lines after the break, which cannot be verified.
     unchecked: Vec<Told>,
     n: String,
     lines: Vec<Told>,
@@ -56,7 +56,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         whole: chain.broken.is_none(),
         state: match &chain.broken {
             None => format!(
-                "The chain is whole: {}, each hash is right.",
+                "The chain is intact: {}, every hash is correct.",
                 counted(chain.entries.len() as u64, "line", "lines")
             ),
             Some(found) => format!("The chain is broken at line {}: {}", found.line, found.what),
@@ -79,7 +79,7 @@ fn in_production(asked: &Asked, chain: &Chain, text: &str) -> Result<Vec<String>
     let from = Window::parse_instant(text).map_err(Oops::Bad)?;
     let now = asked.dashboard.now();
     if from > now {
-        return Ok(vec![format!("{text} has not come yet: it is {} now.", when(now))]);
+        return Ok(vec![format!("{text} is in the future: it is {} now.", when(now))]);
     }
     // A day is asked for from its beginning to its end, which is midnight in UTC.
     let is_day = text.len() == 10;
@@ -106,7 +106,7 @@ fn clocks(chain: &Chain) -> Vec<String> {
     let back = chain.clock_went_back();
     let told = back.iter().take(20).map(|back| {
         format!(
-            "The clock went back: line {} is of {}, line {} before it of {}.",
+            "The clock went back: line {} has the time {}, the earlier line {} has {}.",
             back.line,
             when(back.at),
             back.after_line,
@@ -127,7 +127,7 @@ fn unchecked(asked: &Asked, chain: &Chain) -> Result<Vec<Told>, Oops> {
             at: String::new(),
             by: String::new(),
             event: "damaged".to_owned(),
-            text: "this is no line of a chain".to_owned(),
+            text: "this is not a line of an audit chain".to_owned(),
         },
     });
     Ok(told.collect())

@@ -35,18 +35,18 @@ pub(super) fn changes(asked: &Asked, old: Version, new: Version) -> Result<(Vec<
             crate::dashboard::shell::when(after.trained_at),
         ),
         Change::of("rows of the reference", reference_rows(&before), reference_rows(&after)),
-        Change::of("rows learned from", learned(&before), learned(&after)),
-        Change::of("rows judged on", before.rows.gate, after.rows.gate),
+        Change::of("training rows", learned(&before), learned(&after)),
+        Change::of("gate rows", before.rows.gate, after.rows.gate),
     ];
     all.extend(labels(asked, new)?);
     let (columns_before, columns_after) = (columns(&before), columns(&after));
     for (title, from, than) in
-        [("columns gone", &columns_before, &columns_after), ("columns new", &columns_after, &columns_before)]
+        [("removed columns", &columns_before, &columns_after), ("new columns", &columns_after, &columns_before)]
     {
         let other: Vec<&str> = from.iter().filter(|name| !than.contains(name)).map(String::as_str).collect();
         if !other.is_empty() {
             let names = other.join(", ");
-            let pair = if title == "columns gone" { (names.as_str(), "–") } else { ("–", names.as_str()) };
+            let pair = if title == "removed columns" { (names.as_str(), "–") } else { ("–", names.as_str()) };
             all.push(Change::of(title, pair.0, pair.1));
         }
     }
@@ -73,9 +73,9 @@ pub(super) fn changes(asked: &Asked, old: Version, new: Version) -> Result<(Vec<
     }
     let hidden = all.len().saturating_sub(MAX_LINES);
     all.truncate(MAX_LINES);
-    let same = counted(n_same, "parameter and setting is the same", "parameters and settings are the same");
+    let same = counted(n_same, "parameter and setting is unchanged", "parameters and settings are unchanged");
     let more =
-        if hidden > 0 { format!(" {hidden} more changes stand in the manifests of both.") } else { String::new() };
+        if hidden > 0 { format!(" The manifests of both versions list {hidden} more changes.") } else { String::new() };
     Ok((all, format!("{same}.{more}")))
 }
 
@@ -108,7 +108,7 @@ fn labels(asked: &Asked, version: Version) -> Result<Vec<Change>, Oops> {
     let Some(made) = chain.maker_of(version)? else { return Ok(Vec::new()) };
     let Some(Retrained { from, .. }) = made.of()? else { return Ok(Vec::new()) };
     let counts = [
-        (from.n_new, "labels that are new"),
+        (from.n_new, "new labels"),
         (from.n_added, "rows added by labels"),
         (from.n_replaced, "rows whose label was corrected"),
     ];

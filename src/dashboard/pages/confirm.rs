@@ -1,4 +1,4 @@
-//! The page that asks once more: what follows, and what exactly is approved.
+//! The confirmation page: the consequences, and exactly what is approved.
 
 use super::decide::{Request, request};
 use super::reasons::{Bar, reasons};
@@ -41,39 +41,43 @@ fn consequence(action: &str) -> Option<(&'static str, bool)> {
         "reject" => ("", true),
         "rollback" => ("", true),
         "retrain" => (
-            "You approve a retraining: a new version is trained from the reference and all labels, whatever was found, and \
-             the gate judges it at once. One that is not better stays a challenger. One that is goes into production, or \
-             waits for somebody else to approve it where promotions need approval, since you asked for it.",
+            "You approve a retraining. A new version is trained from the reference and all labels, even if no \
+             trigger fired, and the gate judges it at once. If it is not shown to be better, it stays a challenger. \
+             If it is, it goes into production; where promotions need approval, somebody else must approve it, \
+             because you asked for it.",
             false,
         ),
         "run" => (
-            "The loop goes around once: compare, retrain when there is a reason, promote what earned it. What needs \
-             approval waits for somebody else, since you asked for it.",
+            "The loop runs once: compare, retrain if a trigger fired, promote if the new model is shown to be \
+             better. If approval is needed, somebody else must give it, because you asked for this.",
             false,
         ),
-        "judge" => {
-            ("The gate compares the challenger with production. A better one becomes production, or waits here.", false)
-        }
+        "judge" => (
+            "The gate compares the challenger with production. If the challenger is shown to be better, it becomes \
+              production, or waits here for approval.",
+            false,
+        ),
         "reset-demo" => (
-            "All versions, labels and reports of this demo are removed. It begins again, up to where drift is found; the \
-            audit chain begins anew.",
+            "All versions, labels and reports of this demo are removed. The demo starts again and runs until drift \
+             is found, with a new audit chain.",
             false,
         ),
         "monitor" => {
-            ("What arrived is compared with the reference. The report is written; nothing else changes.", false)
+            ("The current data is compared with the reference. The report is written; nothing else changes.", false)
         }
         "import" => (
-            "The answers become labels, which the next retraining learns from. The batch stays out until each row has the \
-            answers that it is asked for.",
+            "The answers become labels, which the next retraining learns from. The batch stays open until every row \
+             has all its answers.",
             false,
         ),
-        "close" => ("Rows of the batch that have no answer are no longer asked; they can be chosen again.", false),
-        "export" => ("Rows are chosen and handed out as a batch to label.", false),
-        "ab-look" => ("The outcomes that are known by now are counted, arm by arm. The report is written.", false),
-        "ab-step" => ("The rollout moves to its next share, when it is due and no guardrail broke.", false),
-        "ab-stop" => ("The experiment ends. Production answers everybody.", false),
+        "close" => ("Rows of the batch without an answer are withdrawn; they can be chosen again.", false),
+        "export" => ("Rows are chosen, and a batch to label is created.", false),
+        "ab-look" => ("The outcomes known so far are analysed by arm. The report is written.", false),
+        "ab-step" => ("The rollout moves to its next share if it is due and no guardrail is broken.", false),
+        "ab-stop" => ("The experiment ends. Production answers all requests.", false),
         "ab-promote" => (
-            "The experiment ends only when an arm wins and its version passes the gate; then it becomes production.",
+            "The experiment ends only if an arm wins and its version passes the gate; that version then becomes \
+             production.",
             false,
         ),
         _ => return None,
@@ -85,36 +89,39 @@ fn of_request(action: &str, ticket: &Ticket) -> String {
     let (new, old) = (ticket.version, ticket.production);
     match (action, ticket.asks) {
         ("approve", Asks::Promotion) => format!(
-            "{new} answers from now on instead of {old}, and the reference becomes what {new} learned from. {old} stays \
-             stored, so that you can roll back."
+            "{new} replaces {old} in production, and the rows that {new} learned from become the reference. {old} \
+             stays stored, so you can roll back."
         ),
         ("approve", Asks::Retraining) => format!(
-            "A challenger to {old} is trained from the reference and all labels that are there by now, and the gate judges \
-             it at once. Nothing is in production by this approval unless the gate finds it better; where promotions need \
-             approval, it then waits here."
+            "A challenger to {old} is trained from the reference and all current labels, and the gate judges it at \
+             once. It goes into production only if the gate shows it to be better; where promotions need approval, \
+             it then waits here."
         ),
-        (_, Asks::Promotion) => format!("{old} stays in production. {new} stays stored and is the challenger no more."),
+        (_, Asks::Promotion) => format!(
+            "{old} stays in production. {new} stays stored, but is no longer the \
+                                         challenger."
+        ),
         (_, Asks::Retraining) => {
-            format!("{old} stays as it is. A retraining is asked for again when there is more to learn from.")
+            format!("{old} stays in production. A retraining is requested again when there are more labels.")
         }
     }
 }
 
 /// Why nothing is to be decided about `ticket` any more; empty while something is.
 fn over(asked: &Asked, action: &str, ticket: &Ticket) -> String {
-    let by = ticket.decided_by.as_deref().map_or_else(|| "nobody by name".to_owned(), |by| short(by, 60));
+    let by = ticket.decided_by.as_deref().map_or_else(|| "an unnamed person".to_owned(), |by| short(by, 60));
     let at = ticket.decided_at.map(|at| format!(" {}", when(at))).unwrap_or_default();
     match ticket.status {
         Status::Approved => format!("It was approved by {by}{at}."),
         Status::Rejected => format!("It was rejected by {by}{at}."),
-        Status::Superseded => "A later request took its place.".to_owned(),
+        Status::Superseded => "A later request replaced it.".to_owned(),
         Status::Pending if asked.dashboard.now() >= ticket.expires_at => {
             format!("It expired {}.", when(ticket.expires_at))
         }
         Status::Pending
             if action == "approve" && asked.viewer.session.as_ref().is_some_and(|who| ticket.is_of(&who.name)) =>
         {
-            "You asked for this, so somebody else has to agree.".to_owned()
+            "You asked for this, so somebody else must approve it.".to_owned()
         }
         Status::Pending => String::new(),
     }
@@ -129,7 +136,7 @@ fn of_rollback(asked: &Asked, fields: &Fields) -> Result<String, Oops> {
         _ => asked.version("version")?,
     };
     let (Some(to), Some(from)) = (to, roles.production) else {
-        return Ok("The version before answers from now on. Nothing is trained.".to_owned());
+        return Ok("The previous version becomes production again. Nothing is trained.".to_owned());
     };
     let decides = asked.dashboard.workspace.config()?.promote.metric;
     let told = |version: Version| -> Result<String, Oops> {
@@ -140,7 +147,7 @@ fn of_rollback(asked: &Asked, fields: &Fields) -> Result<String, Oops> {
         return Err(Oops::NotFound(format!("{to} is not stored (any more)")));
     }
     Ok(format!(
-        "{} answers from now on instead of {}. Nothing is trained; the version that is taken back stays stored.",
+        "{} replaces {} in production. Nothing is trained; the replaced version stays stored.",
         told(to)?,
         told(from)?
     ))
@@ -149,17 +156,18 @@ fn of_rollback(asked: &Asked, fields: &Fields) -> Result<String, Oops> {
 /// The page that asks once more.
 pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let action = asked.fields.get("do");
-    let (general, reason) = consequence(action).ok_or_else(|| Oops::NotFound("there is no such action".to_owned()))?;
+    let (general, reason) =
+        consequence(action).ok_or_else(|| Oops::NotFound("this action does not exist".to_owned()))?;
     let need = actions::right(&format!("/ui/do/{action}"));
     let session = asked.viewer.session.as_ref();
     let Some(session) = session.filter(|session| may(Some(session), need.unwrap_or(crate::dashboard::Right::Approve)))
     else {
-        return Err(Oops::Forbidden("sign in as somebody who may do this".to_owned()));
+        return Err(Oops::Forbidden("sign in with a role that may do this".to_owned()));
     };
     let (mut text, mut wanted, mut done) = (general.to_owned(), None, String::new());
     if matches!(action, "approve" | "reject") {
         let ticket = gate::find(&asked.dashboard.workspace, asked.fields.get("id"))
-            .map_err(|err| Oops::NotFound(format!("there is no such request: {err}")))?;
+            .map_err(|err| Oops::NotFound(format!("this request does not exist: {err}")))?;
         (text, done) = (of_request(action, &ticket), over(asked, action, &ticket));
         wanted = done.is_empty().then(|| request(asked, &ticket)).transpose()?;
     } else if action == "rollback" {

@@ -1,4 +1,4 @@
-//! What may be decided: promotions that wait, a retraining, a way back.
+//! Decisions: pending promotions, a retraining, a rollback.
 
 use super::changes::{Change, changes};
 use super::judged::Verdict;
@@ -46,7 +46,7 @@ pub(super) struct Request {
     pub(super) due: Option<String>,
     pub(super) expired: bool,
     pub(super) is_promotion: bool,
-    /// Whether who looks asked for it: somebody else agrees.
+    /// Whether the viewer made the request; then somebody else must approve.
     pub(super) own: bool,
     pub(super) digest: String,
     pub(super) sides: Vec<(String, Vec<Reading>, String)>,
@@ -103,11 +103,11 @@ fn nothing(report: Option<&DriftReport>, production: Option<Version>, fired: boo
     match (report, production) {
         (Some(report), Some(version)) if fired && report.version == Some(version.to_string()) => String::new(),
         (_, None) => "Nothing is in production yet.".to_owned(),
-        (None, _) => "What arrived was not compared with the reference yet.".to_owned(),
+        (None, _) => "The current data has not been compared with the reference yet.".to_owned(),
         (Some(report), Some(version)) if report.version != Some(version.to_string()) => {
-            format!("What arrived was not compared for {version} yet.")
+            format!("The current data has not been compared for {version} yet.")
         }
-        _ => "Nothing asks for a retraining now.".to_owned(),
+        _ => "There is no reason to retrain now.".to_owned(),
     }
 }
 
@@ -116,9 +116,9 @@ fn first(asked: &Asked, tickets: &[Ticket], unjudged: Option<Version>) -> String
     let now = asked.dashboard.now();
     let open = |asks: Asks| tickets.iter().find(|ticket| ticket.asks == asks && now < ticket.expires_at);
     match (open(Asks::Promotion), open(Asks::Retraining), unjudged) {
-        (Some(ticket), _, _) => format!("{} waits for a decision; nothing is trained before that.", ticket.version),
-        (_, Some(_), _) => "A retraining waits above; approve or reject it there.".to_owned(),
-        (_, _, Some(version)) => format!("{version} is trained and waits for the gate; let it judge first."),
+        (Some(ticket), _, _) => format!("{} waits for a decision; nothing is trained until then.", ticket.version),
+        (_, Some(_), _) => "A retraining waits for approval: approve or reject it above.".to_owned(),
+        (_, _, Some(version)) => format!("{version} is trained and waits for the gate; run the gate first."),
         _ => String::new(),
     }
 }

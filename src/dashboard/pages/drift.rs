@@ -1,4 +1,4 @@
-//! What arrived beside the reference: all columns, or one in full.
+//! The current data against the reference: all columns, or one in detail.
 
 use super::fares::{Fares, fares};
 use super::looks::{History, history};
@@ -119,9 +119,9 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let from = usize::try_from(asked.fields.number("from").unwrap_or(0)).unwrap_or(0);
     let later = (from + PER_PAGE < found.len()).then_some(from + PER_PAGE);
     let sorts = [
-        ("", "what drifted first"),
+        ("", "drifted columns first"),
         ("name", "name"),
-        ("p", "p, the smallest first"),
+        ("p", "p, smallest first"),
         ("psi", "PSI"),
         ("importance", "importance in the model"),
     ];
@@ -144,7 +144,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         q: asked.fields.get("q").to_owned(),
         sorts: sorts.map(|(key, name)| (key, name, key == sort)).into(),
         sort: sort.to_owned(),
-        course: course(&shares(asked)?, Over::Shares, "Share of drifted columns, comparison by comparison"),
+        course: course(&shares(asked)?, Over::Shares, "Share of drifted columns, by comparison"),
         largest: largest(&all),
         report: report.as_deref().map(|report| told(report, production)),
     })
@@ -192,15 +192,17 @@ fn row(column: &ColumnReport, settings: &serde_json::Value, width: f64) -> Row {
         verdict: match &column.verdict {
             ColumnVerdict::Drifted => "drifted".to_owned(),
             ColumnVerdict::Stable => "stable".to_owned(),
-            ColumnVerdict::TooFewRows { need } => format!("too few rows: {need} would do"),
+            ColumnVerdict::TooFewRows { need } => format!("too few rows: {need} are needed"),
             ColumnVerdict::CannotTell { reason } => format!("cannot tell: {}", short(reason, 160)),
         },
         plot: report::column_plot(column, width),
         bar: bar(column, class),
         statistic: number_or(column.statistic),
         method: match column.p_adjusted.or(column.p) {
-            Some(_) => format!("{}; p at most {} is sure", clean(&column.method), number_or(Some(column.threshold))),
-            None => format!("{}; held to {}", clean(&column.method), number_or(Some(column.threshold))),
+            Some(_) => {
+                format!("{}; significant at p of at most {}", clean(&column.method), number_or(Some(column.threshold)))
+            }
+            None => format!("{}; limit {}", clean(&column.method), number_or(Some(column.threshold))),
         },
         p: p_value(column.p_adjusted.or(column.p)),
         adjusted: column.p_adjusted.is_some(),
@@ -223,7 +225,7 @@ fn bar(column: &ColumnReport, class: &str) -> String {
     drawing.rect(&format!("bar {class}"), (0.0, 3.0), (length.max(1.0), 8.0));
     drawing.line("limit", (WIDTH / TENS, 0.0), (WIDTH / TENS, 14.0));
     let title = format!(
-        "PSI {}; chance alone exceeds {} once in a hundred times",
+        "PSI {}; without drift, 1 comparison in 100 exceeds {}",
         number_or(Some(psi)),
         number_or(Some(critical))
     );

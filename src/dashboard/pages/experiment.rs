@@ -1,4 +1,4 @@
-//! The experiment: arms, what it found so far, and the steps of its rollout.
+//! The experiment: arms, results so far, and the steps of its rollout.
 
 use super::{Asked, rendered};
 use crate::ab::experiment::Experiment;
@@ -186,7 +186,12 @@ fn band_chart(looks: &[(u64, f64, f64, f64)]) -> String {
         drawing.text("ax end", (78.0, y(value) + 4.0), &number_or(Some(value)));
     }
     drawing.text("ax", (84.0, HEIGHT - 8.0), &format!("{} units", first.0));
-    drawing.text("ax mid", (WIDTH / 2.0, HEIGHT - 8.0), "units that have come in");
+    drawing.text("ax mid", (WIDTH / 2.0, HEIGHT - 8.0), "units so far");
     drawing.text("ax end", (WIDTH - 20.0, HEIGHT - 8.0), &format!("{} units", last.0));
-    drawing.image("wide", (WIDTH, HEIGHT), "The effect on what decides, with its confidence sequence, as units came in")
+    drawing.image(
+        "wide",
+        (WIDTH, HEIGHT),
+        "The effect on the deciding outcome, with its confidence sequence, by \
+                                            number of units",
+    )
 }

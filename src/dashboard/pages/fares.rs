@@ -1,4 +1,4 @@
-//! Is production still good: what outcomes say, beside the gate and beside what the scores alone promise.
+//! Current performance of production: on labelled rows, at the gate, and as estimated from scores alone.
 
 use super::Asked;
 use super::parts::{Level, Over, course_at};
@@ -110,7 +110,7 @@ fn compared(metric: &MetricChange) -> &'static str {
 /// The answer in a sentence.
 fn sentence(report: &DriftReport, decides: Option<&MetricChange>) -> String {
     let Some((known, metric)) = report.performance.as_ref().zip(decides) else {
-        return "No outcome is known yet, so this is what the scores alone promise.".to_owned();
+        return "There are no labelled rows yet: this is an estimate from the scores alone.".to_owned();
     };
     let said = compared(metric);
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
@@ -119,7 +119,7 @@ fn sentence(report: &DriftReport, decides: Option<&MetricChange>) -> String {
     let interval = if interval.is_empty() { interval } else { format!(" ({interval})") };
     format!(
         "On {} {} is {}{interval}{gate}{said}.",
-        counted(known.n, "row whose outcome is known,", "rows whose outcome is known,"),
+        counted(known.n, "labelled row,", "labelled rows,"),
         metric.name,
         fixed(metric.value),
     )
@@ -129,8 +129,7 @@ fn notes(report: &DriftReport) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(n) = report.performance.as_ref().and_then(|known| known.n_effective) {
         notes.push(format!(
-            "Rows were chosen unevenly and weigh by that, or are about the same things: they say as much as {n:.0} \
-             independent ones."
+            "Rows have unequal weights, or belong to the same entities: effective sample size {n:.0} independent rows."
         ));
     }
     if let Some(promised) = &report.estimate {
@@ -153,10 +152,5 @@ fn course(asked: &Asked, version: Version, primary: &str, measured: &[MetricChan
         runs.iter().filter(|run| of(run)).filter_map(|run| Some((when(run.at), value(run)?))).collect();
     let gate = measured.iter().find(|metric| metric.name == primary).and_then(|metric| metric.gate);
     let level = gate.map(|value| Level { value, name: "at the gate" });
-    Ok(course_at(
-        &points,
-        Over::Values,
-        level,
-        "The deciding metric on rows whose outcome is known, comparison by comparison",
-    ))
+    Ok(course_at(&points, Over::Values, level, "The deciding metric on labelled rows, by comparison"))
 }

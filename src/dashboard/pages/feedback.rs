@@ -1,4 +1,4 @@
-//! The last predictions, what people said of them, and why each was made.
+//! The last predictions, their feedback and their explanations.
 
 use super::parts::{Over, course};
 use super::{Asked, rendered};
@@ -229,7 +229,7 @@ fn by_people(asked: &Asked, production: Option<Version>) -> Result<Option<u64>, 
 fn by_week(stats: &feedback::Stats) -> String {
     let weeks = stats.by_period.iter().rev().take(26).rev();
     let rate = |group: &feedback::Group| (group.name.clone(), group.count.accuracy_rate.unwrap_or(f64::NAN));
-    let title = "Accuracy by week, of the predictions that people judged";
+    let title = "Accuracy by week, on the predictions that people checked";
     course(&weeks.map(rate).collect::<Vec<_>>(), Over::Shares, title)
 }
 
@@ -269,7 +269,7 @@ fn bound(text: &str) -> Result<Option<f64>, Oops> {
         "" => Ok(None),
         text => match text.parse::<f64>() {
             Ok(bound) if bound.is_finite() => Ok(Some(bound)),
-            _ => Err(Oops::Bad(format!("{} is no number, such as 0.8", short(text, 40)))),
+            _ => Err(Oops::Bad(format!("{} is not a number, such as 0.8", short(text, 40)))),
         },
     }
 }
@@ -386,8 +386,8 @@ impl Said {
         }
         let they = if n == 1 { "it has" } else { "they have" };
         format!(
-            "{} said to be right by some and wrong by others: {they} no label unless a majority decides (policy in [labels] \
-             of mlloop.toml).",
+            "{} judged right by some people and wrong by others: {they} no label unless a majority decides (policy \
+             in [labels] of mlloop.toml).",
             counted_of(n, "prediction is", "predictions are")
         )
     }

@@ -1,4 +1,4 @@
-//! A verb that a page started: how far it is, and what came of it.
+//! A job: its progress and its result.
 
 use super::{Asked, rendered};
 use crate::dashboard::job::Job;
@@ -60,7 +60,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     };
     let Some(job) = job else {
         return match asked.fields.has("id") {
-            true => Err(Oops::NotFound("there is no such job".to_owned())),
+            true => Err(Oops::NotFound("this job does not exist".to_owned())),
             false => rendered(&Nothing { shell: asked.shell("/ui/job", "Jobs")? }),
         };
     };

@@ -1,4 +1,4 @@
-//! What the gate found, on every page that shows it, and what became of it.
+//! The gate's verdict, as several pages show it, and what followed from it.
 
 use super::Asked;
 use crate::dashboard::shell::when;
@@ -99,14 +99,14 @@ fn rail(rail: &crate::gate::Guardrail) -> Rail {
 fn difference(report: &GateReport) -> String {
     let j = &report.judgement;
     let Some(found) = &j.improvement else {
-        return format!("{} gate rows that no version learned from are too few for a test.", j.n_rows);
+        return format!("Too few gate rows for a test: {}. No version learned from them.", j.n_rows);
     };
     // Each bound is wrong with chance alpha.
     let confidence = format!("{:.2}", 100.0 * (1.0 - j.alpha));
     let confidence = confidence.trim_end_matches('0').trim_end_matches('.');
     format!(
-        "{}, on {} gate rows that no version learned from: {} → {}, {} by {}, surely above {} and below {} ({confidence} % \
-         each).",
+        "{}, on {} gate rows that no version learned from: {} → {}, {} by {}; one-sided {confidence} % bounds: {}, \
+         {}.",
         found.metric,
         j.n_rows,
         fixed(found.production),

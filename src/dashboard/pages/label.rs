@@ -1,4 +1,4 @@
-//! The batch that is out, one row at a time.
+//! The open batch, one row at a time.
 
 use super::{Asked, rendered};
 use crate::dashboard::shell::Shell;
@@ -43,7 +43,7 @@ struct Progress {
     n_answered: usize,
 }
 
-/// What somebody is asked and has answered.
+/// The open rows of a person and the answers so far.
 struct Person {
     name: String,
     n: usize,

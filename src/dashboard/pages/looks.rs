@@ -1,4 +1,4 @@
-//! A column over the last comparisons, from what `monitor` keeps in the run log.
+//! The history of a column over the last comparisons, from the run log of `monitor`.
 
 use super::Asked;
 use super::parts::{LAST_RUNS, Level, Over, course_at};
@@ -107,15 +107,15 @@ fn courses(kept: &[Kept], method: &str) -> Vec<(&'static str, String)> {
     // Either p is held to the threshold, or, where there is none, the statistic.
     let level = |name: &'static str| threshold.map(|value| Level { value, name });
     let (of_p, of_statistic) =
-        if p.is_empty() { (None, level("drifts from here on")) } else { (level("is sure from here down"), None) };
+        if p.is_empty() { (None, level("drift from here on")) } else { (level("significant from here down"), None) };
     let all = [
         ("Statistic", points(|kept| kept.statistic), Over::Values, of_statistic),
         ("p", p, Over::Tens, of_p),
         ("PSI", points(|kept| kept.psi), Over::Values, None),
     ];
-    let drawn = all.into_iter().map(|(name, points, over, level)| {
-        (name, course_at(&points, over, level, &format!("{name}, comparison by comparison")))
-    });
+    let drawn = all
+        .into_iter()
+        .map(|(name, points, over, level)| (name, course_at(&points, over, level, &format!("{name}, by comparison"))));
     drawn.filter(|(_, drawn)| !drawn.is_empty()).collect()
 }
 

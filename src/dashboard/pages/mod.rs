@@ -51,7 +51,7 @@ pub(super) fn page(dashboard: &Dashboard, viewer: &Viewer, path: &str, fields: &
             let next = own_page(fields.get("next")).to_owned();
             Ok(SignIn { next, ..sign_in_page(dashboard) }.answer(StatusCode::OK))
         }
-        _ => Err(Oops::NotFound("there is no such page".to_owned())),
+        _ => Err(Oops::NotFound("this page does not exist".to_owned())),
     }
 }
 
@@ -71,7 +71,7 @@ struct Asked<'a> {
     dashboard: &'a Dashboard,
     viewer: &'a Viewer,
     fields: &'a Fields,
-    /// Whether nobody asked yet.
+    /// Whether nothing was asked yet.
     is_ahead: bool,
 }
 
@@ -111,8 +111,8 @@ fn told(oops: &Oops) -> (StatusCode, &'static str, &str) {
     match oops {
         Oops::NotFound(what) => (StatusCode::NOT_FOUND, "Not found", what),
         Oops::Forbidden(what) => (StatusCode::FORBIDDEN, "Not allowed", what),
-        Oops::Bad(what) => (StatusCode::BAD_REQUEST, "That cannot be used", what),
-        Oops::Fault(what) => (StatusCode::INTERNAL_SERVER_ERROR, "The loop's files cannot be read", what),
+        Oops::Bad(what) => (StatusCode::BAD_REQUEST, "Invalid input", what),
+        Oops::Fault(what) => (StatusCode::INTERNAL_SERVER_ERROR, "The loop's files are unreadable", what),
     }
 }
 

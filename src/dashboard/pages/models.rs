@@ -1,4 +1,4 @@
-//! One version: how good it was, beside another, and what it says of values that one types in.
+//! One version: its metrics, a comparison with another version, and predictions for typed values.
 
 use super::judged::Verdict;
 use super::parts::{Standing, balance};
@@ -118,7 +118,7 @@ pub(super) fn model(asked: &Asked) -> Result<Answer, Oops> {
         parent: manifest.parent.map_or_else(String::new, |parent| parent.to_string()),
         model: short(&manifest.model.to_string(), 600),
         rows: format!(
-            "{} to learn from, {} of them also to tune, {} to judge",
+            "{} for training, {} of them also for tuning, {} for the gate",
             manifest.rows.train + manifest.rows.tune,
             manifest.rows.tune,
             manifest.rows.gate

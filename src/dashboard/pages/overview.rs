@@ -1,4 +1,4 @@
-//! The loop on one page: what waits for a person first.
+//! The loop on one page: open tasks first.
 
 use super::fares::{FEW, Fares, fares};
 use super::judged::Verdict;

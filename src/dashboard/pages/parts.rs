@@ -1,4 +1,4 @@
-//! What several pages show.
+//! Parts that several pages share.
 
 use super::Asked;
 use crate::dashboard::events::stamp_of;
@@ -69,7 +69,7 @@ impl Asked<'_> {
     pub(super) fn damaged(&self) -> Result<Vec<String>, Oops> {
         let drift = self.kept_drift()?;
         let gate = self.dashboard.workspace.report::<GateReport>("gate_report.json").err();
-        let gate = gate.map(|err| format!("{err}: let the gate judge again"));
+        let gate = gate.map(|err| format!("{err}: run the gate again"));
         let drift = drift.as_ref().as_ref().err().map(|err| format!("{err}: refresh the analysis"));
         Ok(drift.into_iter().chain(gate).map(|text| clean(&text)).collect())
     }
@@ -98,7 +98,7 @@ impl Asked<'_> {
     pub(super) fn version(&self, field: &str) -> Result<Option<Version>, Oops> {
         match self.fields.get(field) {
             "" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| Oops::Bad(format!("{text:?} is no version, such as v0002"))),
+            text => text.parse().map(Some).map_err(|_| Oops::Bad(format!("{text:?} is not a version, such as v0002"))),
         }
     }
 }

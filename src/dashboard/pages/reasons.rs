@@ -1,4 +1,4 @@
-//! The reasons to retrain as they stand now: what `status` says, not what the last `monitor` said then.
+//! The current reasons to retrain, as in `status`; not those of the last `monitor` run.
 
 use super::Asked;
 use crate::dashboard::shell::when;
@@ -56,12 +56,12 @@ pub(super) fn reasons(
     let idle: Vec<String> = standing.triggers.iter().filter(|trigger| bar(trigger).is_none()).map(name).collect();
     let idle = match idle.is_empty() {
         true => String::new(),
-        false => format!("Off, or nothing to judge: {}.", idle.join(", ")),
+        false => format!("Off, or no data: {}.", idle.join(", ")),
     };
     let (sentence, tone) = headline(&standing.triggers, report, production);
     let as_of = match report {
         Some(report) if production.is_some() => {
-            format!("What arrived was compared {}; labels, feedback and age are counted now.", when(report.made_at))
+            format!("The current data was compared {}; labels, feedback and age are as of now.", when(report.made_at))
         }
         _ => String::new(),
     };
@@ -84,14 +84,17 @@ fn headline(
         false => format!(" {}: a reason to retrain.", counted.join("; ")),
     };
     let Some(report) = report else {
-        let sentence = format!("{version} is in production. What arrived was not compared with its reference yet.");
+        let sentence = format!(
+            "{version} is in production. The current data has not been compared with its \
+                                reference yet."
+        );
         return (sentence + &counted, "unknown");
     };
     if report.version != Some(version.to_string()) {
         let of = report.version.as_deref().map_or_else(|| "no version".to_owned(), clean);
         let sentence = format!(
-            "{version} is in production. What arrived was last compared for {of}: refresh the analysis to see how \
-             {version} fares."
+            "{version} is in production. The current data was last compared for {of}: refresh the analysis to \
+             evaluate {version}."
         );
         return (sentence + &counted, "unknown");
     }
@@ -122,7 +125,7 @@ fn told(standing: &Standing) -> String {
     let n = standing.count.unwrap_or(0.0);
     match standing.name.as_str() {
         "new_rows" => format!("{n:.0} rows are new"),
-        "unused_feedback" => format!("{n:.0} rows have labels from people that no version has learned from"),
+        "unused_feedback" => format!("{n:.0} rows have new human labels that no version has learned from"),
         "age" => format!("production is {n:.1} days old"),
         _ => standing.text.clone().unwrap_or_default(),
     }

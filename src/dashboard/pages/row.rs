@@ -61,10 +61,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         None => logged_before(&journal, &layout, id)?,
     };
     let Some(logged) = found else {
-        return Err(Oops::NotFound(format!(
-            "{} was never predicted under this id, as far as the log goes",
-            short(id, 80)
-        )));
+        return Err(Oops::NotFound(format!("{}: the prediction log has no prediction with this id", short(id, 80))));
     };
     let judged = asked.judged()?;
     let shown = shown(&logged, 0, &judged.seen(&asked.dashboard.workspace)?.said, threshold(asked)?);

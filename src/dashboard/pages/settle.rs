@@ -1,4 +1,4 @@
-//! Answers that conflict or look wrong: one decides.
+//! Answers that conflict or look wrong, for an adjudicator.
 
 use super::{Asked, rendered};
 use crate::dashboard::shell::Shell;

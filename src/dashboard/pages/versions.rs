@@ -1,4 +1,4 @@
-//! The list of versions: what each is, how good it was, and what became of it.
+//! The list of versions: role, metric and history of each.
 
 use super::models::role_name;
 use super::parts::{Over, Standing, course};
@@ -38,7 +38,7 @@ struct Listed {
     was: String,
 }
 
-/// What became of each version, by its last line in the chain.
+/// The history of each version, by its last line in the audit chain.
 fn became(asked: &Asked, roles: &Roles) -> Result<BTreeMap<Version, String>, Oops> {
     let mut all = BTreeMap::new();
     for entry in &asked.chain()?.entries {
@@ -95,7 +95,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         versions,
         n: all.len(),
         earlier: (from + PER_PAGE < all.len()).then_some(from + PER_PAGE),
-        course: course(&points, Over::Values, &format!("{metric} of each version, on the gate rows of its time")),
+        course: course(&points, Over::Values, &format!("{metric} of each version, on its own gate rows")),
         metric: metric.to_owned(),
         metrics: known.iter().map(|name| ((*name).to_owned(), *name == metric)).collect(),
         damaged,

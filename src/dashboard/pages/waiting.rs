@@ -1,4 +1,4 @@
-//! What waits for a person, each with the page where it is done: the decisions first.
+//! Open tasks, each with the page where it is done; decisions come first.
 
 use super::Asked;
 use super::decide::unjudged;
@@ -58,33 +58,30 @@ pub(super) fn waiting(asked: &Asked, reasons: &Reasons) -> Result<Vec<Waiting>, 
         if n_unused > 0 {
             let labels =
                 counted(n_unused, "label that no version has learned from", "labels that no version has learned from");
-            all.push(Waiting::decide(format!("A retraining is asked for ({why}); there are {labels}.")));
+            all.push(Waiting::decide(format!("A retraining is needed ({why}); there are {labels}.")));
         } else if out.is_empty() {
-            let what = format!("A retraining is asked for ({why}), and there are no new labels: choose rows to label.");
+            let what = format!("A retraining is needed ({why}), but there are no new labels: choose rows to label.");
             all.push(Waiting { what, to: "/ui/label", name: "Label" });
         }
     }
     Ok(all)
 }
 
-/// A request, and what becomes of it when nobody says anything.
+/// A request, and what happens without a decision.
 fn request(ticket: &Ticket, now: Timestamp) -> String {
     let (new, old, until) = (ticket.version, ticket.production, when(ticket.expires_at));
     match (ticket.asks, ticket.due_at) {
         (Asks::Retraining, _) if now >= ticket.expires_at => {
-            "A request to retrain has expired; run the loop to ask anew.".to_owned()
+            "A request to retrain has expired; run the loop for a new request.".to_owned()
         }
         (Asks::Promotion, _) if now >= ticket.expires_at => {
-            format!("The request to promote {new} has expired; let the gate judge again.")
+            format!("The request to promote {new} has expired; run the gate again.")
         }
-        (Asks::Retraining, _) => format!("A retraining waits, until {until}: {}", clean(&ticket.sentence)),
+        (Asks::Retraining, _) => format!("A retraining waits for approval, until {until}: {}", clean(&ticket.sentence)),
         (Asks::Promotion, Some(due)) => {
-            format!(
-                "{new} goes into production instead of {old} by the next run after {}, unless it is rejected.",
-                when(due)
-            )
+            format!("Unless rejected, {new} replaces {old} in production at the next run after {}.", when(due))
         }
-        (Asks::Promotion, None) => format!("{new} may be promoted instead of {old}, until {until}."),
+        (Asks::Promotion, None) => format!("{new} waits for approval to replace {old} in production, until {until}."),
     }
 }
 
@@ -99,7 +96,7 @@ fn experiment(asked: &Asked) -> Result<Option<Waiting>, Oops> {
     let here = steps.iter().position(|step| step.state == "here");
     let found = last_look(asked, &experiment).filter(|found| found.is_told);
     let what = match (found, here.map(|at| steps.get(at + 1))) {
-        _ if went_back => Some(format!("{name} went back to its first arm: look at it, or end it.")),
+        _ if went_back => Some(format!("{name} went back to its first arm: check it, or end it.")),
         (Some(found), _) => Some(format!("{name}: {}", found.sentence)),
         (None, Some(Some(next))) if asked.dashboard.now() >= next.from => {
             Some(format!("The next step of {name} is due."))

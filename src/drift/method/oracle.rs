@@ -1,4 +1,4 @@
-//! Every method against Evidently's and scipy's answers on many tables, where those are at hand.
+//! Every method against Evidently and scipy on many tables, if their results are available.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};

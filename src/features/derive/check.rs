@@ -1,4 +1,4 @@
-//! From a tree of words to one that computes: names are found, types fit, constants are understood.
+//! Checks a parsed expression: resolves names, checks types, and parses constants.
 
 use super::Problem;
 use super::constants::{instant, moment, pattern, stated, zone};
@@ -63,9 +63,9 @@ pub(super) fn check(expr: &Expr, names: &mut dyn Names) -> Checked {
 
 fn wrong(expr: &Expr, found: Type, needed: &str, of: &str) -> Problem {
     let hint = match (found, needed) {
-        (Type::Text, "a number") => "; number(…) reads a text as one",
+        (Type::Text, "a number") => "; number(…) converts a text to a number",
         (Type::Number, "true or false") => "; write != 0",
-        (Type::Text, "a time") => "; date('2026-01-31') is one",
+        (Type::Text, "a time") => "; write a time as date('2026-01-31')",
         _ => "",
     };
     Problem::new(expr.at, format!("{of} needs {needed} here, and this is {}{hint}", found.name()))
@@ -146,7 +146,7 @@ fn compare(op: Op, left: &Expr, right: &Expr, names: &mut dyn Names) -> Result<N
     };
     let compared = match (of_a, of_b) {
         (a, b) if a == Type::Nothing || b == Type::Nothing => {
-            return Err(Problem::new(left.at, "nothing equals missing: write is_missing(…)"));
+            return Err(Problem::new(left.at, "a comparison with missing is never true: write is_missing(…)"));
         }
         (of_a, of_b) if of_a.is_number() && of_b.is_number() => {
             let (a, b) = pair(a, b);
@@ -161,7 +161,7 @@ fn compare(op: Op, left: &Expr, right: &Expr, names: &mut dyn Names) -> Result<N
             (Node::Text(stated), _) | (_, Node::Text(stated)) if stated.is_empty() => {
                 return Err(Problem::new(
                     left.at,
-                    "an empty text is missing, which nothing equals: write is_missing(…)",
+                    "an empty text is a missing value, so this comparison is never true: write is_missing(…)",
                 ));
             }
             (Node::Text(stated), of) | (of, Node::Text(stated)) => {
@@ -170,7 +170,7 @@ fn compare(op: Op, left: &Expr, right: &Expr, names: &mut dyn Names) -> Result<N
             (a, b) => Node::SameText(Box::new(a), Box::new(b)),
         },
         (Type::Text, Type::Text) => {
-            return Err(Problem::new(left.at, "texts are equal or not, and have no order: compare with == or !="));
+            return Err(Problem::new(left.at, "texts have no order: compare with == or !="));
         }
         (of_a, of_b) => {
             let hint = match (&a, &b) {
@@ -208,7 +208,7 @@ fn one_of(at: usize, value: &Expr, list: &[Expr], names: &mut dyn Names) -> Resu
             };
             Ok(Node::OneOf(list.iter().map(number).collect::<Result<_, _>>()?, node))
         }
-        Type::Nothing => Err(Problem::new(value.at, "missing is in no list: write is_missing(…)")),
+        Type::Nothing => Err(Problem::new(value.at, "a missing value is never in a list: write is_missing(…)")),
     }
 }
 
@@ -217,15 +217,15 @@ struct NoNames;
 
 impl Names for NoNames {
     fn find(&mut self, name: &str) -> Result<(Node, Type), String> {
-        Err(format!("a stated value is needed here, not the column {name:?}"))
+        Err(format!("a constant is needed here, not the column {name:?}"))
     }
 
     fn slot(&mut self) -> Result<usize, String> {
-        Err("a stated value is needed here, not a statistic".to_owned())
+        Err("a constant is needed here, not a statistic".to_owned())
     }
 
     fn clock(&mut self) -> Result<(Node, Type), String> {
-        Err("a stated value is needed here, not a window".to_owned())
+        Err("a constant is needed here, not a window".to_owned())
     }
 }
 
@@ -234,7 +234,7 @@ fn alike(parts: Vec<(&Expr, Node, Type)>) -> Result<(Vec<Node>, Type), Problem> 
     let mut of = Type::Nothing;
     for (expr, _, found) in &parts {
         of = of.with(*found).ok_or_else(|| {
-            Problem::new(expr.at, format!("this is {}, and what stands before it is {}", found.name(), of.name()))
+            Problem::new(expr.at, format!("this is {}, and the value before it is {}", found.name(), of.name()))
         })?;
     }
     let node = |(_, node, found): (&Expr, Node, Type)| if found == Type::Nothing { Node::nothing(of) } else { node };
@@ -280,7 +280,7 @@ pub(super) fn window(
             Ok(Window { slot, statistic, of, by, time, length_us })
         }
         (_, found) => {
-            let what = format!("a window goes by a time column of [columns], and this is {}", found.name());
+            let what = format!("a window needs a time column of [columns], and this is {}", found.name());
             Err(Problem::new(at, what))
         }
     }
@@ -293,7 +293,7 @@ fn grouped(of: Option<&Expr>, by: &[Expr], names: &mut dyn Names) -> Result<(Opt
     for key in by {
         match check(key, names)? {
             (Node::Number(_) | Node::Text(_) | Node::Time(_), _) => {
-                return Err(Problem::new(key.at, "by needs a column, not a stated value"));
+                return Err(Problem::new(key.at, "by needs a column, not a constant"));
             }
             (node, _) => keys.push(node),
         }

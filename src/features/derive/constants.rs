@@ -1,4 +1,4 @@
-//! What stands in an expression as a text and is understood when it is checked: times, patterns, time zones.
+//! Constants that an expression has as text and that are parsed when it is checked: times, patterns, time zones.
 
 use super::Problem;
 use super::functions::Function;
@@ -15,7 +15,13 @@ const MAX_REGEX: usize = 1 << 20;
 pub(super) fn stated(expr: &Expr, of: &str) -> Result<String, Problem> {
     match &expr.what {
         What::Text(text) => Ok(text.clone()),
-        _ => Err(Problem::new(expr.at, format!("{of} needs a text in quotes here, not one that differs by row"))),
+        _ => Err(Problem::new(
+            expr.at,
+            format!(
+                "{of} needs a constant text in quotes here, not a text that varies by \
+                                                row"
+            ),
+        )),
     }
 }
 
@@ -48,7 +54,7 @@ pub(super) fn pattern(expr: &Expr, of: &str) -> Result<regex::Regex, Problem> {
     RegexBuilder::new(&text).size_limit(MAX_REGEX).dfa_size_limit(MAX_REGEX).nest_limit(100).build().map_err(|err| {
         let what = err.to_string();
         let last = what.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        Problem::new(expr.at, format!("'{text}' is no pattern: {last}"))
+        Problem::new(expr.at, format!("'{text}' is not a valid pattern: {last}"))
     })
 }
 

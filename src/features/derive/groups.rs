@@ -1,4 +1,4 @@
-//! Statistics of groups of training rows: learned once, stored, looked up ever after.
+//! Statistics of groups of training rows: learned once, stored, then looked up.
 //!
 //! A group is all training rows with the same values of its keys. A row with a missing key has no group, and its
 //! statistic is missing. A row of a group that training did not have gets what holds for all training rows together; its
@@ -152,7 +152,7 @@ impl Learned {
     ) -> Result<Self, String> {
         let (codes, groups) = Coded::join(keys, n_rows);
         if groups.len() > MAX_GROUPS {
-            return Err(format!("the training rows have {} groups, and at most {MAX_GROUPS} are stored", groups.len()));
+            return Err(format!("the training rows have {} groups; at most {MAX_GROUPS} can be stored", groups.len()));
         }
         let value = |row: usize| of.map_or(1.0, |of| of.get(row));
         let mut rows: Vec<Vec<f64>> = vec![Vec::new(); groups.len()];

@@ -120,7 +120,7 @@ fn token(text: &str, first: char) -> Result<(Token, usize), String> {
         c => match SIGNS.iter().find(|sign| text.starts_with(**sign)) {
             Some(sign) => Ok((Token::Sign(sign), sign.len())),
             None => Err(format!(
-                "{c:?} is no part of an expression; a column whose name has it is written `in back quotes`"
+                "{c:?} is not allowed in an expression; write a column name that contains it in `back quotes`"
             )),
         },
     }
@@ -141,7 +141,7 @@ fn quoted(text: &str, mark: char) -> Result<(Token, usize), String> {
         let token = if mark == '`' { Token::Quoted(inside) } else { Token::Text(inside) };
         return Ok((token, at + 1));
     }
-    Err(format!("the text that {mark} begins has no {mark} at its end"))
+    Err(format!("the text that begins with {mark} has no closing {mark}"))
 }
 
 fn number(text: &str) -> Result<(Token, usize), String> {
@@ -173,7 +173,7 @@ fn number(text: &str) -> Result<(Token, usize), String> {
                 return Ok((Token::Length(text[..end].to_owned()), end));
             }
             let word = short(&text[..end]);
-            Err(format!("{word} is no number; a column of that name is written `{word}`"))
+            Err(format!("{word} is not a number; if it is a column, write `{word}`"))
         }
     }
 }

@@ -398,7 +398,7 @@ impl<'de> Deserialize<'de> for Derived {
         let program =
             Program::new(&definitions, &columns, "").map_err(|err| D::Error::custom(wrong(&definitions, err)))?;
         if program.n_slots != statistics.len() || program.reads.len() != reads.len() {
-            return Err(D::Error::custom("[features.derived]: what was stored is not what the expressions need"));
+            return Err(D::Error::custom("[features.derived]: the stored statistics do not match the expressions"));
         }
         let learned = statistics.into_iter().map(groups::Stored::read).collect::<Result<_, _>>();
         let levels =

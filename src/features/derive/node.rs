@@ -1,4 +1,4 @@
-//! An expression that was checked: every part knows what it computes, and nothing can go wrong any more.
+//! A checked expression: every part has a type, and evaluation cannot fail.
 
 use super::functions::Statistic;
 use super::numbers::{Binary, OfTimes, Unary};

@@ -22,9 +22,7 @@ pub(super) fn parse(text: &str) -> Result<Expr, Problem> {
     let expr = parser.or()?;
     match parser.tokens.next() {
         (_, Token::End) => Ok(expr),
-        (at, token) => {
-            Err(Problem::new(at, format!("{token} stands where the expression should end or go on with an operator")))
-        }
+        (at, token) => Err(Problem::new(at, format!("unexpected {token}: the end or an operator is expected here"))),
     }
 }
 
@@ -100,7 +98,11 @@ impl Parser {
         if negated || self.tokens.is_word("in") {
             self.tokens.next();
             if negated && !self.tokens.take_word("in") {
-                return Err(Problem::new(at, "not stands between two values: write not in (…), or != for unequal"));
+                return Err(Problem::new(
+                    at,
+                    "\"not\" cannot stand between two values: write not in (…), or != for \
+                                             unequal",
+                ));
             }
             let (list, depth) = self.list()?;
             let depth = depth.max(left.depth);
@@ -177,7 +179,7 @@ impl Parser {
                 Ok(inside)
             }
             Token::Word(word) => self.word(at, word),
-            token => Err(Problem::new(at, format!("{token} stands where a value is needed"))),
+            token => Err(Problem::new(at, format!("unexpected {token}: a value is expected here"))),
         }
     }
 
@@ -190,7 +192,7 @@ impl Parser {
             "and" | "or" | "in" | "not" | "when" | "then" | "else" | "end" | "by" => {
                 return Err(Problem::new(
                     at,
-                    format!("{word:?} stands where a value is needed; a column of that name is written `{word}`"),
+                    format!("unexpected {word:?}: a value is expected here; if it is a column, write `{word}`"),
                 ));
             }
             _ => {}
@@ -243,7 +245,7 @@ impl Parser {
             let Some(statistic) = Statistic::of(name) else {
                 return Err(Problem::new(
                     at,
-                    format!("{name} has no groups{}", instead(name, Statistic::ALL.map(|(name, _)| name))),
+                    format!("{name} cannot be used with groups{}", instead(name, Statistic::ALL.map(|(name, _)| name))),
                 ));
             };
             let wanted = usize::from(statistic != Statistic::Count);
@@ -283,7 +285,7 @@ impl Parser {
         let (at, token) = self.tokens.next();
         match token {
             Token::Word(name) | Token::Quoted(name) => Ok(vec![self.node(at, What::Column(name), 0)?]),
-            token => Err(Problem::new(at, format!("{token} stands where by needs a column"))),
+            token => Err(Problem::new(at, format!("unexpected {token}: a column is expected after by"))),
         }
     }
 
@@ -296,12 +298,15 @@ impl Parser {
         let length = match &token {
             Token::Length(text) | Token::Text(text) => text.parse().map_err(|what: String| Problem::new(at, what))?,
             token => {
-                let what = format!("{token} stands where over needs a length of time: write 30m, 12h, 7d or 2w");
+                let what = format!(
+                    "unexpected {token}: a length of time is expected after over: write 30m, 12h, 7d \
+                                    or 2w"
+                );
                 return Err(Problem::new(at, what));
             }
         };
         if length == Period::default() {
-            return Err(Problem::new(at, "a window of no length holds nothing"));
+            return Err(Problem::new(at, "a window needs a length above 0"));
         }
         if !self.tokens.take_word("of") {
             return Ok(Some(Over { at, length, column: None }));
@@ -310,7 +315,13 @@ impl Parser {
             (place, Token::Word(name) | Token::Quoted(name)) => {
                 Ok(Some(Over { at, length, column: Some((place, name)) }))
             }
-            (place, token) => Err(Problem::new(place, format!("{token} stands where of needs a time column"))),
+            (place, token) => Err(Problem::new(
+                place,
+                format!(
+                    "unexpected {token}: a time column is expected after \
+                                                               of"
+                ),
+            )),
         }
     }
 
@@ -318,7 +329,7 @@ impl Parser {
     fn list(&mut self) -> Result<(Vec<Expr>, usize), Problem> {
         let (at, token) = self.tokens.next();
         if token != Token::Sign("(") {
-            return Err(Problem::new(at, format!("{token} stands where ( is needed")));
+            return Err(Problem::new(at, format!("unexpected {token}: ( is expected here")));
         }
         let (mut parts, mut depth) = (Vec::new(), 0);
         if self.tokens.take_sign(")") {
@@ -338,16 +349,17 @@ impl Parser {
     fn close(&mut self) -> Result<(), Problem> {
         match self.tokens.next() {
             (_, Token::Sign(")")) => Ok(()),
-            (at, token) => Err(Problem::new(at, format!("{token} stands where ) is needed"))),
+            (at, token) => Err(Problem::new(at, format!("unexpected {token}: ) is expected here"))),
         }
     }
 
     fn expect_word(&mut self, word: &str) -> Result<(), Problem> {
         match self.tokens.take_word(word) {
             true => Ok(()),
-            false => {
-                Err(Problem::new(self.tokens.at(), format!("{} stands where {word} is needed", self.tokens.peek())))
-            }
+            false => Err(Problem::new(
+                self.tokens.at(),
+                format!("unexpected {}: {word} is expected here", self.tokens.peek()),
+            )),
         }
     }
 }

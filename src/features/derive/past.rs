@@ -179,7 +179,8 @@ impl Windows {
                 0 => own.clone(),
                 _ => {
                     let earlier = raw_values(read, &before)?;
-                    let apart = || FeatureError::Derived { what: format!("{:?} is stored as two kinds", read.0) };
+                    let apart =
+                        || FeatureError::Derived { what: format!("{:?} is stored with two different kinds", read.0) };
                     Values::stacked(&[earlier, own]).ok_or_else(apart)?
                 }
             });

@@ -58,7 +58,7 @@ impl Names for Known<'_> {
             });
         }
         if name == self.target {
-            return Err(format!("{name:?} is the target: it is not known when a row is predicted"));
+            return Err(format!("{name:?} is the target: it is not available at prediction time"));
         }
         let Some((_, kind)) = self.columns.iter().find(|(known, _)| *known == name) else {
             let derived = self.program.compiled.iter().map(|c| c.name.as_str());
@@ -66,7 +66,7 @@ impl Names for Known<'_> {
             return Err(format!("there is no column {name:?}{}", instead(name, derived.chain(columns))));
         };
         let Some(of) = Type::of(*kind) else {
-            return Err(format!("column {name:?} is not read: its kind is \"ignore\" in [columns]"));
+            return Err(format!("column {name:?} is not read because its kind is \"ignore\" in [columns]"));
         };
         let place = self.program.reads.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
             self.program.reads.push((name.to_owned(), *kind));
@@ -86,7 +86,7 @@ impl Names for Known<'_> {
             (Some(name), None) => self.find(name),
             (None, _) => Err("a window needs a time column, and [columns] has none".to_owned()),
             (Some(one), Some(other)) => Err(format!(
-                "there are several time columns, such as {one:?} and {other:?}: say which, as in over 7d of {one}"
+                "there are several time columns, such as {one:?} and {other:?}: name one, as in over 7d of {one}"
             )),
         }
     }
@@ -99,8 +99,7 @@ impl Known<'_> {
         let slot = self.program.n_windows;
         let window = window((*statistic, of.as_deref(), by), over, slot, self)?;
         if !window.parts().all(|part| self.program.is_plain(part)) {
-            let what =
-                "a window looks at what can be told of a row alone, not at other windows or statistics of groups";
+            let what = "a window can only use values of single rows, not other windows or statistics of groups";
             return Err(Problem::new(tree.at, what));
         }
         self.program.n_windows += 1;
@@ -159,10 +158,10 @@ impl Program {
                 return refuse("the name is empty, or begins or ends with a space".to_owned());
             }
             if columns.iter().any(|(name, _)| *name == definition.name) || definition.name == target {
-                return refuse("[columns] has a column of that name: give the derived feature another one".to_owned());
+                return refuse("[columns] has a column of that name: give the derived feature another name".to_owned());
             }
             if trees.iter().any(|(name, _)| *name == definition.name) {
-                return refuse("the name stands twice".to_owned());
+                return refuse("duplicate name".to_owned());
             }
             trees.push((definition.name.as_str(), parse(&definition.expression).map_err(wrong)?));
         }

@@ -1,4 +1,4 @@
-//! Rows that happened, kept so that the windows of the next row are found at once.
+//! Past rows, stored so that the windows of the next row are computed quickly.
 //!
 //! ```text
 //! row ─▶ per stream (value, key, time): the lane of its group ─▶ each window's value, to the bit that of a table

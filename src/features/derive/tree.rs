@@ -1,4 +1,4 @@
-//! What an expression says, part by part, before names and types are looked at.
+//! The syntax tree of an expression, before names and types are checked.
 
 use super::functions::{Function, Statistic};
 use crate::period::Period;

@@ -148,21 +148,25 @@ fn a_wrong_window_is_one_line_with_its_character() {
     let one = &two[..3];
     let columns = |kinds: usize| [&no_time[..], one, &two[..]][kinds];
     for (kinds, expression, expected) in [
-        (1, "count() by card over", "character 21, at its end: the end stands where over needs a length of time"),
-        (1, "count() by card over 7", "character 22, at `7`: 7 stands where over needs a length of time"),
-        (1, "count() by card over 7y", "7y is no number"),
+        (
+            1,
+            "count() by card over",
+            "character 21, at its end: unexpected the end: a length of time is expected after over",
+        ),
+        (1, "count() by card over 7", "character 22, at `7`: unexpected 7: a length of time is expected after over"),
+        (1, "count() by card over 7y", "7y is not a number"),
         (1, "count() by card over '7 days'", "character 22, at `'7 days'`: \"7 days\" is not a length of time"),
         (
             1,
             "count() by card over 99999999999d",
             "character 22, at `99999999999d`: \"99999999999d\" is not a length of time",
         ),
-        (1, "count() by card over 0d", "character 22, at `0d`: a window of no length holds nothing"),
-        (1, "count() by card over 7d of", "the end stands where of needs a time column"),
+        (1, "count() by card over 0d", "character 22, at `0d`: a window needs a length above 0"),
+        (1, "count() by card over 7d of", "unexpected the end: a time column is expected after of"),
         (
             1,
             "count() by card over 7d of amount",
-            "character 28, at `amount`: a window goes by a time column of [columns], and this is a number",
+            "character 28, at `amount`: a window needs a time column of [columns], and this is a number",
         ),
         (1, "count() by card over 7d of when_", "character 28, at `when_`: there is no column \"when_\""),
         (
@@ -175,17 +179,17 @@ fn a_wrong_window_is_one_line_with_its_character() {
         (
             1,
             "mean(mean(amount) by card) by card over 7d",
-            "character 1, at `mean(mean(amount) by car…`: a window looks at what can be told of a row alone",
+            "character 1, at `mean(mean(amount) by car…`: a window can only use values of single rows",
         ),
-        (1, "mean(n) by card over 7d", "a window looks at what can be told of a row alone"),
-        (1, "mean(7d) by card", "character 6, at `7d) by card`: 7d stands where a value is needed"),
-        (1, "abs(amount) by card over 7d", "abs has no groups"),
-        (1, "count() by 'x' over 7d", "'x' stands where by needs a column"),
+        (1, "mean(n) by card over 7d", "a window can only use values of single rows"),
+        (1, "mean(7d) by card", "character 6, at `7d) by card`: unexpected 7d: a value is expected here"),
+        (1, "abs(amount) by card over 7d", "abs cannot be used with groups"),
+        (1, "count() by 'x' over 7d", "unexpected 'x': a column is expected after by"),
         (0, "count() by card over 7d", "character 22, at `7d`: a window needs a time column, and [columns] has none"),
         (
             2,
             "count() by card over 7d",
-            "character 22, at `7d`: there are several time columns, such as \"at\" and \"due\": say which, as in over 7d of at",
+            "character 22, at `7d`: there are several time columns, such as \"at\" and \"due\": name one, as in over 7d of at",
         ),
     ] {
         let text = check(

@@ -1,4 +1,4 @@
-//! Columns that are the target in a coarser form: rounded, cut into ranges, or with classes put together.
+//! Columns that are a coarser form of the target: rounded, binned, or with merged classes.
 
 use super::{ENOUGH_CLASS_ROWS, How, MIN_AUC, MIN_CLASS_ROWS, PERFECT_AUC, Sample};
 use crate::features::target::Task;

@@ -1,4 +1,4 @@
-//! Texts that hold the answer in a part of theirs: `A-17/yes`, `id_fraud_0003`, `paid 120.50 in March`.
+//! Texts that contain the target in a part: `A-17/yes`, `id_fraud_0003`, `paid 120.50 in March`.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Columns that hold the target of a neighbouring row.
+//! Columns that contain the target of a neighbouring row.
 //!
 //! The value of the row before is known when a prediction is wanted; that of the row after is not. Which row is the earlier
 //! one is known where a column of times runs through the table; otherwise rows are taken to stand in the order of time.

@@ -1,4 +1,4 @@
-//! Which task a column asks for, and which class is the positive one.
+//! The task that fits a target column, and its positive class.
 
 use std::collections::BTreeMap;
 
@@ -92,10 +92,10 @@ pub(super) fn choose(
     };
     let n_missing = column.values.len() as u64 - seen.n_labelled;
     Err(error(match n_missing {
-        0 => format!("every label is {only:?}; there is nothing to tell apart"),
+        0 => format!("every label is {only:?}; at least two different labels are needed"),
         n => format!(
-            "every label is {only:?} and {n} rows have none; there is nothing to tell apart, unless a class is read as a \
-            marker of missing, such as NA ([data] missing)"
+            "every label is {only:?} and {n} rows have none; at least two different labels are needed. Check whether \
+             a class is read as a missing value, such as NA ([data] missing)"
         ),
     }))
 }
@@ -122,7 +122,7 @@ fn look(column: &Column) -> Result<Seen, FeatureError> {
         }
         Values::Time(_) => Err(FeatureError::Target {
             column: column.name.clone(),
-            what: format!("holds {}; a target is a class or a number", kind_of(&column.values)),
+            what: format!("contains {}; a target must be a class or a number", kind_of(&column.values)),
         }),
     }
 }
@@ -161,16 +161,16 @@ fn look_at_numbers(values: &[f64]) -> Seen {
 fn decide(seen: &Seen, task: Option<Task>) -> Result<(Task, String), String> {
     let n = seen.labels.len();
     match task {
-        Some(Task::Regression) if !seen.numeric => Err("holds texts, where a regression needs numbers".to_owned()),
-        Some(Task::Regression) => Ok((Task::Regression, "a number, as asked".to_owned())),
+        Some(Task::Regression) if !seen.numeric => Err("contains texts, but a regression needs numbers".to_owned()),
+        Some(Task::Regression) => Ok((Task::Regression, "a number, as configured".to_owned())),
         Some(Task::Binary) if n > 2 => {
-            Err(format!("has {} distinct values, where two classes are asked for", count(seen)))
+            Err(format!("has {} distinct values, but two classes are requested", count(seen)))
         }
         Some(Task::Multiclass) => {
             check_classes(seen)?;
-            Ok((Task::Multiclass, format!("{n} classes, as asked")))
+            Ok((Task::Multiclass, format!("{n} classes, as configured")))
         }
-        Some(Task::Binary) => Ok((Task::Binary, "two classes, as asked".to_owned())),
+        Some(Task::Binary) => Ok((Task::Binary, "two classes, as configured".to_owned())),
         None if n == 2 => Ok((Task::Binary, "two distinct values".to_owned())),
         None if !seen.numeric => {
             check_classes(seen)?;
@@ -178,7 +178,7 @@ fn decide(seen: &Seen, task: Option<Task>) -> Result<(Task, String), String> {
         }
         None if seen.integers && n <= MAX_INTEGER_CLASSES => Ok((
             Task::Multiclass,
-            format!("{n} distinct whole numbers are classes (task = \"regression\" overrules it)"),
+            format!("{n} distinct whole numbers are classes (override with task = \"regression\")"),
         )),
         None if seen.integers => {
             Ok((Task::Regression, format!("{} distinct whole numbers are a quantity", count(seen))))
@@ -214,7 +214,10 @@ fn build(
 ) -> Result<(Target, String), String> {
     let name = column.name.clone();
     if positive.is_some() && task != Task::Binary {
-        return Err(format!("a positive class is for two classes; the column has {} distinct values", count(&seen)));
+        return Err(format!(
+            "a positive class needs a target with two classes; the column has {} distinct values",
+            count(&seen)
+        ));
     }
     let classes: Vec<String> = seen.labels.iter().map(|(l, _)| l.clone()).collect();
     match task {
@@ -228,7 +231,7 @@ fn build(
                         let there = instead(label, classes.iter().map(String::as_str));
                         format!("the positive class {label:?} does not occur{there}")
                     })?;
-                    (index, "as asked".to_owned())
+                    (index, "as configured".to_owned())
                 }
                 None => guess(&seen.labels),
             };
@@ -260,7 +263,7 @@ fn guess(labels: &[(String, u64)]) -> (usize, String) {
         return (0, "it is the rarer one".to_owned());
     }
     let tie = labels[0].1 == labels[1].1;
-    (1, if tie { "both are equally frequent, it sorts last" } else { "it is the rarer one" }.to_owned())
+    (1, if tie { "both are equally frequent, and it sorts last" } else { "it is the rarer one" }.to_owned())
 }
 
 /// Whether a label names the positive (`true`) or the negative class.

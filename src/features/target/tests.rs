@@ -64,14 +64,14 @@ fn a_positive_class_may_be_asked_for() {
     let target = Target::fit(&category(&["No", "Yes"]), Some("no"), None).unwrap();
     assert_eq!(target.classes, ["Yes", "No"]);
     let error = Target::fit(&category(&["No", "Yes"]), Some("maybe"), None).unwrap_err().to_string();
-    assert_eq!(error, "target \"y\": the positive class \"maybe\" does not occur; there are No, Yes");
+    assert_eq!(error, "target \"y\": the positive class \"maybe\" does not occur; choose from No, Yes");
     assert!(Target::fit(&category(&["a", "b", "c"]), Some("a"), None).is_err());
 }
 
 #[test]
 fn what_cannot_be_learned_is_refused() {
     let says = |column: &Column, task| Target::fit(column, None, task).unwrap_err().to_string();
-    assert!(says(&category(&["a", "a"]), None).contains("nothing to tell apart"));
+    assert!(says(&category(&["a", "a"]), None).contains("at least two different labels are needed"));
     assert!(says(&category(&["", ""]), None).contains("every label is missing"));
     assert!(says(&numbers(&[]), None).contains("every label is missing"));
     assert!(says(&Column::new("y", Values::Time(vec![1, 2])), None).contains("times"));
@@ -111,7 +111,7 @@ fn another_spelling_is_understood_once_it_is_unique() {
 fn a_foreign_label_is_an_error_with_its_row() {
     let target = fit(&category(&["No", "Yes"]));
     let error = target.encode(&category(&["Yes", "", "Maybe"])).unwrap_err().to_string();
-    assert_eq!(error, "column \"y\", row 3: \"Maybe\" is none of the classes \"No\", \"Yes\"");
+    assert_eq!(error, "column \"y\", row 3: \"Maybe\" is not one of the classes \"No\", \"Yes\"");
     let error = fit(&numbers(&[3.0, 4.0, 5.0])).encode(&numbers(&[3.0, 6.0])).unwrap_err().to_string();
     assert!(error.contains("row 2: \"6\""), "{error}");
 }

@@ -1,4 +1,4 @@
-//! What the words of a training column say of the target.
+//! Learns how the words of a training column relate to the target.
 
 use super::linear::{Linear, Loss, Sparse};
 use super::{N_COUNTS, Reader, Stored, TextEncoder, counted, vocabulary};

@@ -81,7 +81,7 @@ impl TryFrom<Stored> for TextEncoder {
             && idf.len() == terms.len()
             && terms.len().checked_mul(outputs.len()) == Some(weights.len());
         if !fits || !centres.iter().chain(idf).chain(weights).all(|value| value.is_finite()) {
-            return Err("the weights of a text do not fit its terms");
+            return Err("the weights of a text do not match its terms");
         }
         let places = (0..).zip(terms).map(|(place, term)| (term_hash(term), place)).collect();
         Ok(Self(Arc::new(Known { stored, places })))

@@ -115,7 +115,7 @@ fn what_is_missing_or_of_another_kind_is_named() {
     let mut columns = customers().into_columns();
     columns[1] = category("tenure", &["a", "b", "c", "d"]);
     let error = features.transform(&table(columns)).unwrap_err().to_string();
-    assert_eq!(error, "column \"tenure\" holds categories, where training had numbers; see its kind in the schema");
+    assert_eq!(error, "column \"tenure\" contains categories, but training had numbers; see its kind in the schema");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn options_that_do_not_fit_are_refused() {
     };
     let drop =
         |names: &[&str]| FeatureOptions { drop: names.iter().map(|&n| n.into()).collect(), ..Default::default() };
-    assert_eq!(fit(drop(&["nope"])), "[features] drop names the column \"nope\", which is not there");
+    assert_eq!(fit(drop(&["nope"])), "[features] drop names the column \"nope\", which does not exist");
     assert!(fit(FeatureOptions { smoothing: Some(-1.0), ..Default::default() }).contains("smoothing"));
     assert!(fit(drop(&["tenure", "contract", "partner", "since"])).contains("no column is left"));
     let short = Features::fit(&customers(), &binary(), &[0.0], &FeatureOptions::default(), 0).unwrap_err();

@@ -24,15 +24,15 @@ fn refused(json: &str) -> String {
 fn limits_name_features() {
     for (json, what) in [
         (r#"{"monotone": {"a": "increasing", "ratio": "decreasing"}, "interactions": [["a", "plan"], ["at"]]}"#, ""),
-        (r#"{"monotone": {"ration": "increasing"}}"#, "\"ration\", which is no column: did you mean \"ratio\"?"),
-        (r#"{"monotone": {"plan": "increasing"}}"#, "\"plan\", a category: only a number rises and falls"),
+        (r#"{"monotone": {"ration": "increasing"}}"#, "\"ration\", which is not a column: did you mean \"ratio\"?"),
+        (r#"{"monotone": {"plan": "increasing"}}"#, "\"plan\", a category: only a number can be monotone"),
         (r#"{"monotone": {"at": "increasing"}}"#, "\"at\", a time"),
-        (r#"{"monotone": {"note": "increasing"}}"#, "\"note\", a text: only a number rises and falls"),
+        (r#"{"monotone": {"note": "increasing"}}"#, "\"note\", a text: only a number can be monotone"),
         (r#"{"monotone": {"y": "increasing"}}"#, "\"y\", the target"),
         (r#"{"monotone": {"left": "increasing"}}"#, "\"left\", which [features] drop leaves out"),
         (
             r#"{"interactions": [["a", "plam"]]}"#,
-            "[model] interactions names \"plam\", which is no column: did you mean \"plan\"?",
+            "[model] interactions names \"plam\", which is not a column: did you mean \"plan\"?",
         ),
         (r#"{"interactions": [["a", "a"]]}"#, "names \"a\" twice in one group"),
         (r#"{"interactions": [["a"], []]}"#, "has an empty group"),

@@ -138,7 +138,7 @@ impl Table<'_> {
             let output = output.ok_or_else(|| at.damaged(format!("{outputs} has {}", output_ids[i])))?;
             let place = self.place.get(&(tree_ids[i], node_ids[i])).copied();
             let leaf = place.filter(|&p| self.modes[p] == "LEAF").ok_or_else(|| {
-                at.damaged(format!("a weight for node {} of tree {}, which is no leaf", node_ids[i], tree_ids[i]))
+                at.damaged(format!("a weight for node {} of tree {}, which is not a leaf", node_ids[i], tree_ids[i]))
             })?;
             self.weights[leaf].push((output as u32, value));
         }

@@ -52,9 +52,11 @@ fn head(scores: &Scores) -> Result<Head, ForeignError> {
         (Kind::Values, n) => Err(attributes::unsupported("a regression", format_args!("{n} targets"))),
         (Kind::Probabilities, 1) => Ok(Head { task: Task::Binary, n_classes: 2, link: scores.link }),
         (Kind::Probabilities, n) => Ok(Head { task: Task::Multiclass, n_classes: n, link: scores.link }),
-        (Kind::Margins, _) => {
-            Err(attributes::unsupported("a classifier", "raw scores: convert it so that it puts out probabilities"))
-        }
+        (Kind::Margins, _) => Err(attributes::unsupported(
+            "a classifier",
+            "raw scores: convert the model so that its output is \
+                                                         probabilities",
+        )),
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 /// # Errors
 /// The operator that cannot be run, and why.
 pub fn run(model: &[u8], inputs: HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>, String> {
-    let model = ModelProto::decode(model).map_err(|err| format!("is no ONNX model: {err}"))?;
+    let model = ModelProto::decode(model).map_err(|err| format!("is not an ONNX model: {err}"))?;
     let graph = model.graph.ok_or("has no graph")?;
     let mut values = inputs;
     for constant in &graph.initializer {
@@ -89,7 +89,7 @@ impl Call<'_> {
 }
 
 fn step(node: &NodeProto, values: &HashMap<String, Tensor>) -> Result<Tensor, String> {
-    let inputs = node.input.iter().map(|name| values.get(name).ok_or_else(|| format!("{name:?} is not there")));
+    let inputs = node.input.iter().map(|name| values.get(name).ok_or_else(|| format!("{name:?} does not exist")));
     let call = Call { node, inputs: inputs.collect::<Result<_, _>>()? };
     match node.op_type.as_str() {
         "Identity" => call.input(0).cloned(),
@@ -118,7 +118,7 @@ fn cast(call: &Call) -> Result<Tensor, String> {
         Elements::Double(v) => v.clone(),
         Elements::Int64(v) => v.iter().map(|&v| v as f64).collect(),
         Elements::Bool(v) => v.iter().map(|&v| f64::from(u8::from(v))).collect(),
-        Elements::Text(_) => return Err("texts are no numbers".to_owned()),
+        Elements::Text(_) => return Err("texts are not numbers".to_owned()),
     };
     let to = call.int("to", 0);
     let elements = match (i32::try_from(to).unwrap_or(0), &from.elements) {
@@ -161,10 +161,10 @@ fn concat(call: &Call) -> Result<Tensor, String> {
 /// The slices of the first input, along an axis, that the second names.
 fn gather(call: &Call) -> Result<Tensor, String> {
     let (from, Elements::Int64(indices)) = (call.input(0)?, &call.input(1)?.elements) else {
-        return Err("its indices are no whole numbers".to_owned());
+        return Err("its indices are not whole numbers".to_owned());
     };
     let axis = usize::try_from(call.int("axis", 0)).map_err(|_| "its axis is negative".to_owned())?;
-    let n = *from.dims.get(axis).ok_or("its axis is not there")?;
+    let n = *from.dims.get(axis).ok_or("its axis does not exist")?;
     let (outer, inner) = (from.dims[..axis].iter().product::<usize>(), from.dims[axis + 1..].iter().product::<usize>());
     let mut places = Vec::new();
     for block in 0..outer {
@@ -193,7 +193,7 @@ fn choose(call: &Call) -> Result<Tensor, String> {
     let dims = common(&call.inputs)?;
     let [condition, yes, no] = [0, 1, 2].map(|at| call.input(at).and_then(|input| input.broadcast(&dims)));
     let (Elements::Bool(condition), yes, no) = (condition?.elements, yes?.elements, no?.elements) else {
-        return Err("its condition is no truth value".to_owned());
+        return Err("its condition is not a truth value".to_owned());
     };
     let n = condition.len();
     let both = yes.followed_by(&[&no])?;

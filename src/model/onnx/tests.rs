@@ -200,7 +200,7 @@ fn an_operator_that_is_not_understood_is_named() {
     let trees = node("TreeEnsembleRegressor", &["scaled"], "y", stump("BRANCH_LEQ", 0));
     let scaler = NodeProto { name: Some("first".into()), ..node("Scaler", &["X"], "scaled", vec![]) };
     let error = ForeignModel::read(&model(vec![scaler, trees], &[], "y")).unwrap_err().to_string();
-    assert_eq!(error, "the ONNX model cannot be taken in: operator Scaler (first) is not supported");
+    assert_eq!(error, "the ONNX model cannot be imported: operator Scaler (first) is not supported");
     let tanh =
         [node("TreeEnsembleRegressor", &["X"], "sum", stump("BRANCH_LEQ", 0)), node("Tanh", &["sum"], "y", vec![])];
     let error = ForeignModel::read(&model(tanh.to_vec(), &[], "y")).unwrap_err().to_string();

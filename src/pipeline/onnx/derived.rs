@@ -22,15 +22,13 @@ pub(super) fn cannot(node: &Node) -> Option<String> {
                 OfText::Length => "it counts the characters of a text",
                 OfText::Number => "it reads a number from a text",
                 OfText::Contains(_) | OfText::StartsWith(_) | OfText::EndsWith(_) | OfText::Matches(_) => {
-                    "it looks into a text"
+                    "it searches in a text"
                 }
             },
             Node::Case(LetterCase::Lower | LetterCase::Upper, _) => "it changes the case of a text",
             Node::SameText(..) => "it compares two columns of texts",
-            Node::Calendar(_, Zone::Named(zone), _) if zone.to_fixed_offset().is_err() => {
-                "it needs the rules of a time zone"
-            }
-            Node::Window(_) => "it looks back on earlier rows",
+            Node::Calendar(_, Zone::Named(zone), _) if zone.to_fixed_offset().is_err() => "it needs time zone rules",
+            Node::Window(_) => "it uses earlier rows",
             Node::Group { by, .. } if by.len() > 1 => "it looks up a group by several keys",
             Node::Group { by, .. } if !by.iter().all(is_text) => "it looks up a group by a number or a time",
             _ => return,

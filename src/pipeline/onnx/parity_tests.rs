@@ -60,15 +60,15 @@ fn every_function_that_a_graph_can_say_gives_what_pandas_gives() {
             "length(t): it counts the characters of a text",
             "lower(t): it changes the case of a text",
             "upper(t): it changes the case of a text",
-            "contains(t, 'old'): it looks into a text",
-            "starts_with(t, 'Gold'): it looks into a text",
-            "ends_with(t, 'ER'): it looks into a text",
-            "matches(t, '[0-9]+'): it looks into a text",
+            "contains(t, 'old'): it searches in a text",
+            "starts_with(t, 'Gold'): it searches in a text",
+            "ends_with(t, 'ER'): it searches in a text",
+            "matches(t, '[0-9]+'): it searches in a text",
             "number(t): it reads a number from a text",
-            "hour(at, 'Europe/Berlin'): it needs the rules of a time zone",
-            "day(at, 'Asia/Kolkata'): it needs the rules of a time zone",
-            "weekday(at, 'America/New_York'): it needs the rules of a time zone",
-            "is_month_end(at, 'Australia/Sydney'): it needs the rules of a time zone",
+            "hour(at, 'Europe/Berlin'): it needs time zone rules",
+            "day(at, 'Asia/Kolkata'): it needs time zone rules",
+            "weekday(at, 'America/New_York'): it needs time zone rules",
+            "is_month_end(at, 'Australia/Sydney'): it needs time zone rules",
         ]
     );
     assert_eq!(n_said + outside.len(), cases.len());

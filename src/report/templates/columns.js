@@ -6,10 +6,10 @@ const bar = made("p", ""), field = made("input", ""), order = made("select", "")
 bar.className = "find";
 field.type = "search";
 count.setAttribute("role", "status");
-for (const [value, text] of [["", "what drifted first"], ["name", "name"], ["p", "p, the smallest first"], ["psi", "PSI"], ["importance", "importance"]]) {
+for (const [value, text] of [["", "drifted columns first"], ["name", "name"], ["p", "p, smallest first"], ["psi", "PSI"], ["importance", "importance"]]) {
   order.append(Object.assign(made("option", text), { value }));
 }
-for (const [text, control] of [["Name holds ", field], ["Order ", order]]) {
+for (const [text, control] of [["Name contains ", field], ["Order ", order]]) {
   const label = made("label", text);
   label.append(control);
   bar.append(label);

@@ -143,14 +143,17 @@ impl Calibration {
         let truth: Vec<u32> = y.iter().map(|y| *y as u32).collect();
         let tune = Tune { truth: &truth, scores, n_scores, weights };
         let kind = match rule {
-            CalibrationRule::None => return Ok(Fitted::none("not asked for")),
+            CalibrationRule::None => return Ok(Fitted::none("not requested")),
             CalibrationRule::Auto => return Ok(tune.choose(seed)),
             CalibrationRule::Platt => Kind::Platt,
             CalibrationRule::Isotonic => Kind::Isotonic,
         };
         Ok(match tune.fit(kind, &tune.all()) {
-            Some(calibration) => Fitted { reason: "asked for".to_owned(), ..Fitted::of(calibration) },
-            None => Fitted::none("the scores do not rise with the truth on the tune part, or it holds one class"),
+            Some(calibration) => Fitted { reason: "requested".to_owned(), ..Fitted::of(calibration) },
+            None => Fitted::none(
+                "the scores do not rise with the true values on the tune part, or it contains one \
+                                  class only",
+            ),
         })
     }
 
@@ -260,7 +263,10 @@ impl Tune<'_> {
         let (log_loss_before, log_loss_after) = (Some(before), Some(after));
         match best.and_then(|kind| Some((kind, self.fit(kind, &self.all())?))) {
             None => {
-                let none = Fitted::none("no method lowers the cross-validated log loss by more than its error");
+                let none = Fitted::none(
+                    "no method lowers the cross-validated log loss by more than its standard \
+                                         error",
+                );
                 Fitted { log_loss_before, log_loss_after: log_loss_before, ..none }
             }
             Some((kind, calibration)) => {

@@ -67,7 +67,10 @@ fn budgets_and_floors_hold() {
     let precise = chosen(ThresholdRule::Precision(0.6));
     assert_eq!((precise.precision, precise.recall), (0.6, 0.75));
     let error = choose(ThresholdRule::Precision(0.9), &Y, &SCORES, None).unwrap_err();
-    assert_eq!(error.to_string(), "no threshold reaches precision of at least 0.9: the best on 10 rows is 0.6000");
+    assert_eq!(
+        error.to_string(),
+        "no threshold reaches precision of at least 0.9: the best value on 10 rows is 0.6000"
+    );
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) async fn answer(
     let mut ticket = app.gate.ticket(seat(parts));
     let body = read(body, &mut ticket).await?;
     if endpoint == Endpoint::StudioWebhook {
-        let why = "answers are taken by `mlloop label-import`, and learned from by `mlloop retrain`";
+        let why = "import answers with `mlloop label-import`, and train on them with `mlloop retrain`";
         return Ok(problem::json(StatusCode::OK, &json!({ "status": "ignored", "why": why })));
     }
     ticket.charge_values(&body)?;
@@ -86,11 +86,11 @@ struct Understood {
 }
 
 fn understand(snapshot: &Snapshot, body: &[u8]) -> Result<Understood, Refusal> {
-    let wrong = |err| Refusal::Malformed(format!("the body is no request of Label Studio: {err}"));
+    let wrong = |err| Refusal::Malformed(format!("the body is not a request of Label Studio: {err}"));
     // An object, and no list of its values.
     let object: Map<String, Value> = serde_json::from_slice(body).map_err(wrong)?;
     let asked: Request = serde_json::from_value(Value::Object(object)).map_err(wrong)?;
-    let none = || Refusal::Unavailable("no version is in production yet; `mlloop train` makes one".to_owned());
+    let none = || Refusal::Unavailable("no version is in production yet; train one with `mlloop train`".to_owned());
     let live = snapshot.production.as_ref().ok_or_else(none)?;
     let interface = asked.label_config.as_deref().or(asked.schema.as_deref());
     if interface.is_some_and(|text| text.len() > LARGEST_INTERFACE) {
@@ -108,7 +108,7 @@ fn understand(snapshot: &Snapshot, body: &[u8]) -> Result<Understood, Refusal> {
 pub(super) fn is_open(app: &App) -> Result<(), Refusal> {
     match app.label_studio {
         true => Ok(()),
-        false => Err(Refusal::NotFound("Label Studio is answered by `mlloop serve --label-studio`".to_owned())),
+        false => Err(Refusal::NotFound("requests of Label Studio need `mlloop serve --label-studio`".to_owned())),
     }
 }
 

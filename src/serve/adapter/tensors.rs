@@ -34,7 +34,7 @@ const MOST: usize = 1 << 24;
 
 /// Rows from tensors: one tensor a column, each with a value a row; or a single one of several columns.
 pub(super) fn read(body: &[u8], headers: &HeaderMap, model: String) -> Result<Asked, Refusal> {
-    let wrong = |what: String| Refusal::Malformed(format!("the body is no inference request: {what}"));
+    let wrong = |what: String| Refusal::Malformed(format!("the body is not an inference request: {what}"));
     let length = headers.get("inference-header-content-length").map(|length| length.to_str().unwrap_or_default());
     let length = length.map(|length| length.parse::<usize>().map_err(|err| wrong(err.to_string()))).transpose()?;
     let (head, mut binary) = body
@@ -48,7 +48,7 @@ pub(super) fn read(body: &[u8], headers: &HeaderMap, model: String) -> Result<As
         let values = tensor.values(&mut binary).map_err(&wrong)?;
         if values.len() != n {
             let (name, has) = (shorten(&tensor.name), values.len());
-            return Err(wrong(format!("{name:?} has {has} values where its shape has {n}")));
+            return Err(wrong(format!("{name:?} has {has} values, but its shape has {n}")));
         }
         columns.push(values);
     }
@@ -84,16 +84,16 @@ impl Tensor {
         let size = self.parameters.get("binary_data_size").and_then(Value::as_u64);
         let size = size.ok_or_else(|| format!("{name:?} has no data"))?;
         let cut = usize::try_from(size).ok().and_then(|size| binary.split_at_checked(size));
-        let (own, rest) = cut.ok_or_else(|| format!("the bytes of {name:?} are not there"))?;
+        let (own, rest) = cut.ok_or_else(|| format!("the bytes of {name:?} are missing"))?;
         *binary = rest;
-        decode(&self.datatype, own).ok_or_else(|| format!("the bytes of {name:?} are no {}", shorten(&self.datatype)))
+        decode(&self.datatype, own).ok_or_else(|| format!("the bytes of {name:?} are not {}", shorten(&self.datatype)))
     }
 }
 
 fn flatten(data: &Value, values: &mut Vec<Value>, depth: usize) -> Result<(), String> {
     match data {
         Value::Array(list) if depth > 0 => list.iter().try_for_each(|item| flatten(item, values, depth - 1)),
-        Value::Array(_) | Value::Object(_) => Err("its data are no values".to_owned()),
+        Value::Array(_) | Value::Object(_) => Err("its data are not values".to_owned()),
         value => {
             values.push(value.clone());
             Ok(())

@@ -49,9 +49,9 @@ fn everything_that_is_wrong_is_named() {
         said(&rows),
         [
             "row 0: unknown column \"monhts\"",
-            "row 0: column \"months\" stands twice",
-            "row 1: is no row: write {\"column\": value, …}",
-            "row 2: is no row: write {\"column\": value, …}",
+            "row 0: column \"months\" appears twice",
+            "row 1: is not a row: write {\"column\": value, …}",
+            "row 2: is not a row: write {\"column\": value, …}",
             "row 3: unknown column \"x\"",
         ]
     );
@@ -109,24 +109,24 @@ fn outcomes_stand_in_the_row_or_in_a_list() {
         assert_eq!((said(&rows), rows.has_labels), (vec![], body.starts_with('{')), "{body}");
     }
     let told = [
-        (r#"{"rows": [{"months": 1}], "labels": [1, 0]}"#, "there are 2 outcomes for 1 rows"),
+        (r#"{"rows": [{"months": 1}], "labels": [1, 0]}"#, "2 outcomes for 1 rows"),
         (
             r#"{"rows": [{"months": 1}], "labels": ["no"], "true_labels": ["yes"]}"#,
-            "gives outcomes twice: \"labels\" and \"true_labels\" are the same, and one list is enough",
+            "gives outcomes twice: \"labels\" and \"true_labels\" mean the same; send one of them",
         ),
         (
             r#"{"rows": [{"months": 1}], "labels": ["no"], "labels": ["no"]}"#,
-            "gives outcomes twice: \"labels\" and \"true_labels\" are the same, and one list is enough",
+            "gives outcomes twice: \"labels\" and \"true_labels\" mean the same; send one of them",
         ),
-        (r#"{"rows": [{"churn": 1}], "labels": [1]}"#, "row 0: column \"churn\" stands twice"),
+        (r#"{"rows": [{"churn": 1}], "labels": [1]}"#, "row 0: column \"churn\" appears twice"),
         (r#"{"rows": [{"months": 1}], "months": 2}"#, "unknown column \"months\""),
         (r#"{"rows": [], "months": 2}"#, "unknown column \"months\""),
         (r#"{"rows": [{}], "inputs": [[]]}"#, "unknown column \"inputs\""),
-        (r#"{"inputs": [[1]]}"#, "row 0: has 1 values where 2 are wanted"),
-        (r#"{"inputs": [[1, 2, 3]]}"#, "row 0: has 3 values where 2 are wanted"),
+        (r#"{"inputs": [[1]]}"#, "row 0: has 1 values, expected 2"),
+        (r#"{"inputs": [[1, 2, 3]]}"#, "row 0: has 3 values, expected 2"),
         (r#"{"dataframe_split": {"columns": ["monhts"], "data": [[1]]}}"#, "unknown column \"monhts\""),
-        (r#"{"dataframe_split": {"columns": ["months", "months"], "data": []}}"#, "column \"months\" stands twice"),
-        (r#"{"dataframe_split": {"data": [[1]], "columns": ["months"]}}"#, "\"columns\" come before \"data\""),
+        (r#"{"dataframe_split": {"columns": ["months", "months"], "data": []}}"#, "duplicate column \"months\""),
+        (r#"{"dataframe_split": {"data": [[1]], "columns": ["months"]}}"#, "\"columns\" must come before \"data\""),
     ];
     for (body, expected) in told {
         assert_eq!(said(&parse(body)), [expected], "{body}");
@@ -146,7 +146,7 @@ fn one_row_and_columns_stand_where_rows_do() {
     let rows = parse(r#"{"inputs": {"months": [1, 2], "nobody": [1, 2]}}"#);
     assert_eq!((said(&rows), rows.len()), (vec!["unknown column \"nobody\"".to_owned()], 2));
     let rows = parse(r#"{"inputs": {"months": [1, 2], "contract": ["a"]}}"#);
-    assert_eq!(said(&rows), ["column \"contract\" has 1 values where 2 are wanted"]);
+    assert_eq!(said(&rows), ["column \"contract\" has 1 values, expected 2"]);
     assert!(matches!(
         Rows::parse(br#"{"inputs": {"months": [1, 2, 3]}}"#, &form(), 2, &mut |_| true),
         Err(NoRows::TooMany)

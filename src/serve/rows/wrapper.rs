@@ -84,7 +84,7 @@ pub(super) fn finish(reader: &mut Reader) {
     let Some(place) = reader.form.target() else { return };
     if labels.len() != rows.len() {
         let n_rows = rows.len();
-        rows.problems.push(|| Problem::of_all(format!("there are {} outcomes for {n_rows} rows", labels.len())));
+        rows.problems.push(|| Problem::of_all(format!("{} outcomes for {n_rows} rows", labels.len())));
         return;
     }
     rows.has_labels = true;
@@ -92,7 +92,7 @@ pub(super) fn finish(reader: &mut Reader) {
         let cell = &mut rows.cells[row * rows.n_columns + place];
         let before = std::mem::replace(cell, label);
         if before != Raw::Absent {
-            rows.problems.push(|| Problem::of_cell(row, reader.form.name(place), "stands twice"));
+            rows.problems.push(|| Problem::of_cell(row, reader.form.name(place), "appears twice"));
         }
     }
 }
@@ -114,7 +114,7 @@ pub(super) fn read_values<'de, A: SeqAccess<'de>>(
     }
     if n != order.len() {
         let expected = order.len();
-        rows.problems.push(|| Problem::of_row(row, &format!("has {n} values where {expected} are wanted")));
+        rows.problems.push(|| Problem::of_row(row, &format!("has {n} values, expected {expected}")));
     }
     Ok(())
 }
@@ -128,10 +128,7 @@ pub(super) fn read_columns<'de, A: MapAccess<'de>>(reader: &mut Reader, mut map:
         let n = *n_rows.get_or_insert(cells.len());
         if cells.len() != n {
             let have = cells.len();
-            reader
-                .rows
-                .problems
-                .push(|| Problem::of_all(format!("column {name:?} has {have} values where {n} are wanted")));
+            reader.rows.problems.push(|| Problem::of_all(format!("column {name:?} has {have} values, expected {n}")));
         }
         while reader.rows.len() < start + n {
             if reader.rows.len() >= reader.max_rows {
@@ -203,7 +200,7 @@ impl<'de> Visitor<'de> for Labels<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
         if self.0.labels.is_some() {
-            let what = "gives outcomes twice: \"labels\" and \"true_labels\" are the same, and one list is enough";
+            let what = "gives outcomes twice: \"labels\" and \"true_labels\" mean the same; send one of them";
             self.0.problems.push(|| Problem::of_all(what.to_owned()));
         }
         let labels = Cells(&mut *self.0).visit_seq(seq)?;
@@ -243,7 +240,7 @@ impl<'de> Visitor<'de> for Split<'_, '_> {
                 ("data", Some(order)) => map.next_value_seed(List { reader: &mut *reader, order: Some(order) })?,
                 ("data", None) => {
                     map.next_value::<IgnoredAny>()?;
-                    reader.rows.problems.push(|| Problem::of_all("\"columns\" come before \"data\"".to_owned()));
+                    reader.rows.problems.push(|| Problem::of_all("\"columns\" must come before \"data\"".to_owned()));
                 }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -264,7 +261,7 @@ fn places(form: &Form, rows: &mut Rows, names: &[String]) -> Vec<Option<usize>> 
         }
         let place = found.flatten();
         if place.is_some() && order.contains(&place) {
-            rows.problems.push(|| Problem::of_all(format!("column {name:?} stands twice")));
+            rows.problems.push(|| Problem::of_all(format!("duplicate column {name:?}")));
         }
         order.push(place);
     }

@@ -293,7 +293,7 @@ fn too_many_rows_leave_and_it_is_said() {
     assert!(metric(&state, "mlloop_past_left_total") > 300.0);
     let told = ask(&state, get("/ready")).1;
     let past = told["past"].as_str().unwrap_or_default();
-    assert!(past.starts_with("the windows of v0001 see too few rows: ") && past.contains("--past-rows"), "{told}");
+    assert!(past.starts_with("the windows of v0001 miss rows: ") && past.contains("--past-rows"), "{told}");
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Plan {
                 names.iter().map(String::as_str).filter(|name| schema.column(name).is_none()).collect();
             let near = missing.iter().find_map(|name| Some((name, nearest(name, strange.iter().copied())?)));
             let near =
-                near.map(|(name, near)| format!("; is {near:?}, which the file has, {name:?}?")).unwrap_or_default();
+                near.map(|(name, near)| format!("; the file has {near:?}: is that {name:?}?")).unwrap_or_default();
             return Err(TableError::MissingColumns { file: file.to_owned(), columns: missing, near });
         }
         let watched = options.watch.iter().filter_map(|name| fields.get(name.as_str()).copied()).collect();
@@ -153,7 +153,7 @@ fn by_position(file: &str, n_fields: usize, schema: &Schema, options: &ReadOptio
     Err(TableError::File {
         file: file.to_owned(),
         what: format!(
-            "has {n_fields} fields per record where the schema has {}; without a header they must agree",
+            "has {n_fields} fields per record, but the schema has {}; without a header they must agree",
             all.len()
         ),
     })
@@ -163,7 +163,7 @@ fn extra_note(extra: &[&str]) -> String {
     let shown: Vec<&str> = extra.iter().take(8).copied().collect();
     let more = if extra.len() > shown.len() { ", …" } else { "" };
     let s = if extra.len() == 1 { "" } else { "s" };
-    format!("ignored {} column{s} that the schema does not have: {}{more}", extra.len(), shown.join(", "))
+    format!("ignored {} column{s} that are not in the schema: {}{more}", extra.len(), shown.join(", "))
 }
 
 /// What the number of fields of a record is compared with.

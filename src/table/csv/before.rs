@@ -147,8 +147,8 @@ impl<'a> Head<'a> {
     /// is filled may be a title too: spreadsheets give each line as many delimiters as the table has.
     pub(super) fn title(&self, file: &str, delimiter: u8, padded: bool) -> Option<TableError> {
         if self.is_json() {
-            let what = "has a JSON array on each line, where objects are read: with names, jq -c '{id: .[0], x: .[1]}' FILE \
-                        makes such lines";
+            let what = "has a JSON array on each line, but objects are needed: add names with jq -c '{id: .[0], x: \
+                        .[1]}' FILE";
             return Some(TableError::File { file: file.to_owned(), what: what.to_owned() });
         }
         let usual = self.usual().filter(|&width| width > 1)?;
@@ -182,14 +182,14 @@ impl<'a> Head<'a> {
         let comments = self.records[..n_before].iter().all(|(record, _)| record.starts_with(b"#"));
         let what = match comments {
             true => format!(
-                "line {line} begins with # and has {width} {field}{s}, the lines from line {header} on have {usual}: is it a \
-                 comment? --comment '#' leaves such lines out"
+                "line {line} begins with # and has {width} {field}{s}, the lines from line {header} on have {usual}: \
+                 if it is a comment, skip such lines with --comment '#'"
             ),
             false => format!(
-                "line {line} has {width} {field}{s}, the lines from line {header} on have {usual}: is it a title? \
-                 --skip-lines {} leaves out what stands before the header{}",
+                "line {line} has {width} {field}{s}, the lines from line {header} on have {usual}: if it is a title, \
+                 skip the lines before the header with --skip-lines {}{}",
                 header - 1,
-                if is_wide { "; --skip-lines 0 takes it for the header" } else { "" }
+                if is_wide { "; to use it as the header, add --skip-lines 0" } else { "" }
             ),
         };
         Some(TableError::File { file: file.to_owned(), what })
@@ -215,12 +215,13 @@ impl<'a> Head<'a> {
             .iter()
             .all(|(record, _)| fields(record).last().is_some_and(|last| last.trim().is_empty()));
         let cause = match ends_empty {
-            true => "the rows end with a delimiter, and the header does not: add one to it",
+            true => "the rows end with a delimiter, but the header does not: add one to the header",
             false => {
-                "the first column has no name, as where R writes the names of rows (write.csv, or row.names = FALSE): add one"
+                "the first column has no name, as in files with row names written by R (use row.names = FALSE): add \
+                 a name"
             }
         };
-        Some(format!("line {line}, the header, has {first} names, and every row has {usual} fields: {cause}"))
+        Some(format!("line {line}, the header, has {first} names, but every row has {usual} fields: {cause}"))
     }
 
     /// Whether each line is an array of JSON.
@@ -246,8 +247,8 @@ impl<'a> Head<'a> {
         }
         let (first, header) = (self.records[0].1, self.records[n].1);
         Some(format!(
-            "line {first} begins with #, and the header seems to stand on line {header}: is it a comment? --comment '#' \
-             leaves such lines out"
+            "line {first} begins with #, and the header seems to be on line {header}: if it is a comment, skip such \
+             lines with --comment '#'"
         ))
     }
 

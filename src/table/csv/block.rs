@@ -122,7 +122,7 @@ impl Blocks {
     pub(crate) fn skip_lines(&mut self, n: u64) -> Result<(), TableError> {
         while n > 0 && self.line <= n {
             let Some(feed) = memchr::memchr(b'\n', &self.carry) else {
-                return Err(self.unusable(&format!("has no line after the {n} that are to be skipped")));
+                return Err(self.unusable(&format!("has no line after the {n} skipped lines")));
             };
             self.carry.drain(..=feed);
             self.line += 1;
@@ -288,8 +288,7 @@ impl Blocks {
         TableError::Record {
             file: self.name.clone(),
             line: self.line,
-            what: "the record that begins here does not end; a quote that opens a field is probably never closed"
-                .to_owned(),
+            what: "the record that begins here does not end; probably a quote is never closed".to_owned(),
         }
     }
 

@@ -51,7 +51,7 @@ pub(crate) struct Reader<'a> {
     header: Vec<u8>,
 }
 
-/// What became of one piece.
+/// The result of one piece.
 pub(crate) struct Parsed {
     parts: Vec<Part>,
     n_rows: usize,
@@ -136,7 +136,7 @@ fn late_header(file: &str, line: u64) -> TableError {
     TableError::File {
         file: file.to_owned(),
         what: format!(
-            "the header stands on line {line}: say so under [data] in mlloop.toml (skip_lines = {}), or remove what stands \
+            "the header is on line {line}: set skip_lines = {} under [data] in mlloop.toml, or remove the lines \
              before it",
             line - 1
         ),
@@ -153,16 +153,16 @@ fn add_repeated(all: &mut Option<(u64, u64)>, next: Option<(u64, u64)>) {
 
 fn repeated_note((n, first): (u64, u64)) -> String {
     match n {
-        1 => format!("line {first}: the header stands again; left out"),
-        n => format!("the header stands again on {n} lines, first on line {first}; left out"),
+        1 => format!("line {first}: repeated header; left out"),
+        n => format!("repeated header on {n} lines, first on line {first}; left out"),
     }
 }
 
 /// What is said of lines without any cell below the table.
 fn emptied_note((n, first): (u64, u64)) -> String {
     match n {
-        1 => format!("line {first}, the last one, has no cell; left out"),
-        n => format!("the last {n} lines, from line {first} on, have no cell; left out"),
+        1 => format!("line {first}, the last one, has no cells; left out"),
+        n => format!("the last {n} lines, from line {first} on, have no cells; left out"),
     }
 }
 
@@ -372,14 +372,13 @@ fn record_fault(yardstick: &str, comment: &str, index: &Index<'_>, bad: &BadReco
             let s = if n == 1 { "" } else { "s" };
             let end = if cut { "; the file ends in the middle of this record" } else { "" };
             let comment = match index.text.as_bytes().get(bad.at) {
-                Some(b'#') => format!("; if lines with # are comments, {comment} leaves them out"),
+                Some(b'#') => format!("; if lines with # are comments, skip them with {comment}"),
                 _ => String::new(),
             };
-            format!("{n} field{s} where {yardstick} {}{end}{comment}", index.n_fields)
+            format!("{n} field{s}, but {yardstick} {}{end}{comment}", index.n_fields)
         }
         Why::OtherOrder => {
-            "holds the names of the header in another order: rows from here on have their columns in that order"
-                .to_owned()
+            "repeats the header with the columns in another order: the rows from here on follow that order".to_owned()
         }
         Why::OpenQuote => "the quote that opens here is never closed".to_owned(),
         Why::NotUtf8(byte) => {
@@ -407,5 +406,5 @@ pub(crate) fn header_names(file: &str, record: &[u8], line: u64, delimiter: u8) 
 }
 
 fn no_records(file: &str) -> TableError {
-    TableError::File { file: file.to_owned(), what: "holds no records".to_owned() }
+    TableError::File { file: file.to_owned(), what: "contains no records".to_owned() }
 }

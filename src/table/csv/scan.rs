@@ -62,7 +62,7 @@ impl Scan {
             }
         };
         if header && let Some(cell) = &data {
-            notes.push(format!("the first record looks like data ({cell:?}): say --no-header if it is"));
+            notes.push(format!("the first record looks like data ({cell:?}): if it is, add --no-header"));
         }
         let names = if header {
             let (record, line) = blocks.take_record()?.ok_or_else(|| no_records(name))?;
@@ -192,8 +192,8 @@ fn refuse_other_lines(
     }
     let Some(cells) = sniff::second_header(head, delimiter) else { return Ok(()) };
     let what = format!(
-        "line {} looks like a second header, texts above numbers ({cells}): --skip-lines {line} takes it for the header; \
-         where it says units or types, remove it",
+        "line {} looks like a second header, texts above numbers ({cells}): use it as the header with --skip-lines \
+         {line}; if it lists units or types, remove it",
         line + 1
     );
     Err(TableError::File { file: name.to_owned(), what })

@@ -191,13 +191,16 @@ impl TailWatch {
     /// and at most one record in a thousand ends like that elsewhere.
     pub(crate) fn truncated(&self, names: &[String]) -> Option<Ending> {
         if self.total {
-            return Some(Ending { what: "looks like a total of the rows above, not like a row".to_owned(), n: 1 });
+            return Some(Ending { what: "looks like a total of the rows above, not a data row".to_owned(), n: 1 });
         }
         if self.n_last_alone > 0 && self.n_last_alone == self.n_alone && self.n_rows > MIN_OTHERS + self.alone_run {
             let what = match self.n_alone {
-                1 => "has its first field only, as no other row: a remark below the table, not a row".to_owned(),
+                1 => "has only its first field, unlike all other rows: it looks like a remark below the table, not a \
+                      data row"
+                    .to_owned(),
                 n => format!(
-                    "has its first field only, as {n} of the last {} rows and no others: remarks below the table, not rows",
+                    "has only its first field, like {n} of the last {} rows and no others: they look like remarks \
+                     below the table, not data rows",
                     self.alone_run
                 ),
             };
@@ -211,7 +214,8 @@ impl TailWatch {
         }
         let (first, last) = (&names[self.n_fields - run], &names[self.n_fields - 1]);
         let what = format!(
-            "the last record looks truncated: its last {run} fields ({first} to {last}) are blank, as in hardly any other record"
+            "the last record looks truncated: its last {run} fields ({first} to {last}) are blank, which is rare in \
+             this file"
         );
         Some(Ending { what, n: 1 })
     }

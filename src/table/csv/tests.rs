@@ -50,7 +50,7 @@ fn columns_are_matched_by_name_in_the_schemas_order() {
     let Values::Category(b) = &table.columns()[2].values else { panic!() };
     assert_eq!(b.levels.to_vec(), ["no", "yes"]);
     assert_eq!((b.level(0), b.level(1), b.level(2)), (Some("yes"), Some("no"), None));
-    assert_eq!(result.notes, ["ignored 1 column that the schema does not have: extra"]);
+    assert_eq!(result.notes, ["ignored 1 column that are not in the schema: extra"]);
 }
 
 #[test]
@@ -69,17 +69,17 @@ fn errors_name_the_first_place_in_file_order() {
         error("b,a,c\n1,2,\n3,4,\"\n\"\n5,x,\ny,6,\n", &ab),
         r#"t.csv: line 5, column "a": "x" is not a number"#
     );
-    assert_eq!(error("a,b\n1,2\n3\n4,x\n", &ab), "t.csv: line 3: 1 field where the header has 2");
+    assert_eq!(error("a,b\n1,2\n3\n4,x\n", &ab), "t.csv: line 3: 1 field, but the header has 2");
     assert_eq!(error("a,b\n1,x\n3\n", &ab), r#"t.csv: line 2, column "b": "x" is not a number"#);
     assert_eq!(
         error("a,b\n1,2\n3", &ab),
-        "t.csv: line 3: 1 field where the header has 2; the file ends in the middle of this record"
+        "t.csv: line 3: 1 field, but the header has 2; the file ends in the middle of this record"
     );
     assert_eq!(error("c\n1\n", &ab), r#"t.csv: missing columns "a", "b""#);
-    assert_eq!(error("a,b,a\n", &ab), r#"column "a" stands twice"#);
+    assert_eq!(error("a,b,a\n", &ab), r#"duplicate column "a""#);
     assert_eq!(error("a,b\n1,in\n", &ab), r#"t.csv: line 2, column "b": "in" is not a number"#);
     assert_eq!(error("a,b\n1,\"2\n3,4\n", &ab), "t.csv: line 2: the quote that opens here is never closed");
-    assert_eq!(error("\n \n", &ab), "t.csv: holds no records");
+    assert_eq!(error("\n \n", &ab), "t.csv: contains no records");
     assert!(error("a\rb\r", &ab).contains("CR alone"));
     let time = read_text("t\n2025-02-30\n", &schema(&[("t", Kind::Time)]), &ReadOptions::default()).unwrap_err();
     assert!(time.to_string().contains(r#""2025-02-30" is not a time"#), "{time}");
@@ -124,7 +124,7 @@ fn without_a_header_fields_go_by_position() {
     let Values::Category(job) = &scored.require("job").unwrap().values else { panic!() };
     assert_eq!(job.level(0), Some("clerk"));
     let error = read_text("39\n", &all, &optional).unwrap_err().to_string();
-    assert!(error.contains("1 fields per record where the schema has 3"), "{error}");
+    assert!(error.contains("1 fields per record, but the schema has 3"), "{error}");
 }
 
 #[test]
@@ -175,10 +175,10 @@ fn lines_of_delimiters_are_rows_unless_no_row_follows() {
         let Values::Number(a) = &found.table.columns()[0].values else { panic!() };
         let known: Vec<(usize, f64)> = a.iter().copied().enumerate().filter(|(_, a)| !a.is_nan()).collect();
         assert_eq!((a.len(), known), (162, vec![(80, 1.0), (161, 2.0)]), "block of {block}");
-        assert_eq!(found.notes, ["the last 80 lines, from line 244 on, have no cell; left out"]);
+        assert_eq!(found.notes, ["the last 80 lines, from line 244 on, have no cells; left out"]);
     }
     let one = read_text("a,b\n1,x\n;\n,\n".replace(";\n", "").as_str(), &ab, &ReadOptions::default()).unwrap();
-    assert_eq!(one.notes, ["line 3, the last one, has no cell; left out"]);
+    assert_eq!(one.notes, ["line 3, the last one, has no cells; left out"]);
 }
 
 /// Contents that survive trimming; quotes, delimiters and line feeds included.
@@ -280,7 +280,7 @@ fn what_is_no_row_is_left_out_or_named() {
     let again = "a,b,c\n1,x,p\n\u{feff}a,b,c\n2,y,p\n\"a\", \"b\",c\n3,z,p\nA,B,C\n4,x,p\n";
     let (found, notes) = numbers(again, &ab);
     assert_eq!(found, [1.0, 2.0, 3.0, 4.0]);
-    assert_eq!(notes, ["the header stands again on 3 lines, first on line 3; left out"]);
+    assert_eq!(notes, ["repeated header on 3 lines, first on line 3; left out"]);
     assert_eq!(numbers("sep=;\na;b;c\n1;x,y;p\n", &ab).0, [1.0]);
     let mut titled = ab.clone();
     (titled.dialect.skip_lines, titled.dialect.comment) = (2, Some('#'));
@@ -293,12 +293,12 @@ fn what_is_no_row_is_left_out_or_named() {
     let kept = read_text(mixed, &ab, &options).unwrap();
     let Values::Number(a) = &kept.table.columns()[0].values else { panic!() };
     assert_eq!((a.as_slice(), kept.rejects.count), (&[1.0, 2.0, 3.0][..], 1));
-    assert_eq!(kept.notes, ["line 5: the header stands again; left out"]);
+    assert_eq!(kept.notes, ["line 5: repeated header; left out"]);
     let other = "a,b,c\n1,x,p\na,B,C\n";
     assert_eq!(numbers(other, &ab).0, [1.0]);
     let names = [("a", Kind::Number), ("b", Kind::Category), ("c", Kind::Category)];
     let late = error("Title\n\na,b,c\n1,x,p\n", &names);
-    assert!(late.contains("the header stands on line 3") && late.contains("skip_lines = 2"), "{late}");
+    assert!(late.contains("the header is on line 3") && late.contains("skip_lines = 2"), "{late}");
     let total = error("a,b,c\n1,x,p\n2,y,q\n,Total:,\n", &names);
     assert_eq!(numbers("a,b,c\n1,x,p\n2,total,q\n,total,\n", &ab).0.len(), 3, "a level that stands above too");
     assert!(total.contains("line 4: looks like a total"), "{total}");

@@ -110,7 +110,7 @@ fn constant(seen: &Evidence) -> Option<Decision> {
 pub(super) fn written_time(seen: &Evidence) -> Option<Decision> {
     let fitting = seen.times.fitting();
     let first = *fitting.first()?;
-    let (day, month) = ("the day stands first", "the month stands first");
+    let (day, month) = ("the day comes first", "the month comes first");
     let (format, remark) = match fitting.get(1) {
         Some(other) => {
             // Days that run on in one month are likelier than one day of many months, unless that is the first.
@@ -120,14 +120,14 @@ pub(super) fn written_time(seen: &Evidence) -> Option<Decision> {
                 _ => false,
             };
             let (taken, order, left) = if month_first { (*other, month, first) } else { (first, day, *other) };
-            (taken, format!("ambiguous, taken as {order}; it could be {}", left.name()))
+            (taken, format!("ambiguous, read as {order}; it could be {}", left.name()))
         }
         None => {
             let other = swapped(first).and_then(|o| seen.times.ruled_out(&o).map(|p| (o, p)));
             match other {
                 Some((_, place)) => {
                     let order = if first.name().starts_with("%d") { day } else { month };
-                    (first, format!("{order}, as {:?} on line {} shows", place.value, place.line))
+                    (first, format!("{order}, because of {:?} on line {}", place.value, place.line))
                 }
                 None => (first, String::new()),
             }
@@ -211,7 +211,7 @@ fn numeric(name: &str, seen: &Evidence, beside: Beside) -> Option<Decision> {
     if let Some(zero) = seen.leading_zero() {
         let note = format!("leading zeros ({:?} on line {}), so text", zero.value, zero.line);
         return Some(match coded(name, seen) {
-            Kind::Id => Decision::new(Kind::Id, format!("{note}; each value once")),
+            Kind::Id => Decision::new(Kind::Id, format!("{note}; unique values")),
             kind => Decision::new(kind, format!("{note}; {} distinct", count(seen))),
         });
     }
@@ -271,7 +271,7 @@ pub(super) fn numeric_time(name: &str, seen: &Evidence, integers: bool) -> Optio
     } else {
         return None;
     };
-    let why = if named { ", as the name says" } else { "" };
+    let why = if named { ", because of its name" } else { "" };
     let reason = format!("{what}, {} to {}{why}", seen.plain.min, seen.plain.max);
     Some(Decision { format: Some(format.to_owned()), ..Decision::new(Kind::Time, reason) })
 }
@@ -287,11 +287,11 @@ fn numeric_id(name: &str, seen: &Evidence, values: &Numbers) -> Option<Decision>
             return Some(id(format!("counts the rows, {first} to {last}")));
         }
         if has_word(name, &ID_WORDS) || names_key(name) {
-            return Some(id("whole numbers, each once, and the name says so".to_owned()));
+            return Some(id("unique whole numbers, and its name says so".to_owned()));
         }
     } else if (has_word(name, &["id", "uuid", "guid", "key"]) || names_key(name)) && seen.distinct.count() > 20 {
         if seen.missing == 0 && seen.distinct.share() > 0.95 {
-            return Some(id(format!("the name says id, and nearly all values differ ({} distinct)", count(seen))));
+            return Some(id(format!("the name says id, and almost all values differ ({} distinct)", count(seen))));
         }
         let reason = format!("the name says id, but values repeat: {} distinct", count(seen));
         return Some(Decision::new(Kind::Category, reason));
@@ -311,7 +311,7 @@ fn number_reason(seen: &Evidence, integers: bool) -> String {
 fn textual(name: &str, seen: &Evidence) -> Decision {
     let kind = coded(name, seen);
     let mut reason = match kind {
-        Kind::Id => "texts without spaces, each once".to_owned(),
+        Kind::Id => "unique texts without spaces".to_owned(),
         Kind::Text => format!("texts of words, {} distinct", count(seen)),
         _ if seen.distinct.count() <= 4 => {
             format!("texts: {}", seen.levels.iter().map(shorten).collect::<Vec<_>>().join(", "))
@@ -319,7 +319,7 @@ fn textual(name: &str, seen: &Evidence) -> Decision {
         _ => format!("texts, {} distinct", count(seen)),
     };
     if kind == Kind::Id && !seen.is_unique() {
-        reason = format!("the name says id, and nearly all values differ ({} distinct)", count(seen));
+        reason = format!("the name says id, and almost all values differ ({} distinct)", count(seen));
     }
     if let Some(hint) = almost(seen) {
         reason = format!("{reason}; {hint}");
@@ -353,11 +353,14 @@ fn almost(seen: &Evidence) -> Option<String> {
         return Some(format!("times written {} until {:?} on line {}", near.format.name(), place.value, place.line));
     }
     if let Some(place) = &seen.long {
-        return Some(format!("{:?} on line {} has more digits than a number keeps, so text", place.value, place.line));
+        return Some(format!(
+            "{:?} on line {} has more digits than a number can store, so text",
+            place.value, place.line
+        ));
     }
     let place = seen.first_not_number.as_ref().filter(|_| seen.plain.n * 10 >= others * 90)?;
     Some(format!(
-        "numbers but for {others}, first {:?} on line {}: declare it as missing if it means that",
+        "numbers except {others}, first {:?} on line {}: if it means missing, declare it as missing",
         place.value, place.line
     ))
 }
@@ -540,7 +543,7 @@ mod tests {
     fn days_and_months_are_told_apart_by_evidence() {
         let d = decide_cells("d", &["1/01/2011", "2/01/2011", "13/01/2011"]);
         assert_eq!((d.kind, d.format.as_deref()), (Kind::Time, Some("%d/%m/%Y")));
-        assert!(d.reason.contains("day stands first") && d.reason.contains("line 4"), "{}", d.reason);
+        assert!(d.reason.contains("day comes first") && d.reason.contains("line 4"), "{}", d.reason);
         let d = decide_cells("d", &["01/02/2025", "01/15/2025"]);
         assert_eq!(d.format.as_deref(), Some("%m/%d/%Y"));
         let d = decide_cells("d", &["01/02/2025", "02/03/2025"]);

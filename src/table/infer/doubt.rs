@@ -175,16 +175,23 @@ impl Doubt {
     pub fn ways_out(&self) -> String {
         let Self { column, why, .. } = self;
         match why {
-            Why::Ambiguous => "say --decimal . or --decimal ,".to_owned(),
+            Why::Ambiguous => "add --decimal . or --decimal ,".to_owned(),
             Why::Mixed => {
                 let kind = self.kind;
-                format!("write all cells alike, or say that it is no {kind}: --kind {column}=category")
+                format!(
+                    "write all cells in the same way, or declare that it is not a {kind}: --kind \
+                         {column}=category"
+                )
             }
             Why::Nameless => {
-                format!("remove these rows or give them an id, or say that it names no rows: --kind {column}=category")
+                format!(
+                    "remove these rows, or give them an id, or declare that the column is not an id: --kind \
+                         {column}=category"
+                )
             }
             Why::Nearly => format!(
-                "say --missing TEXT for a text that means missing, or say what the column is: --kind {column}=category"
+                "add --missing TEXT for a text that means missing, or declare the kind of the column: --kind \
+                 {column}=category"
             ),
         }
     }
@@ -199,8 +206,8 @@ impl fmt::Display for Doubt {
         match self.why {
             Why::Ambiguous => write!(
                 f,
-                "column {column:?} can be read with a decimal point or with a decimal comma, and no other column tells which \
-                 ({cells})"
+                "column {column:?} can be read with a decimal point or with a decimal comma, and no other column \
+                 decides it ({cells})"
             ),
             Why::Mixed => write!(
                 f,
@@ -209,8 +216,8 @@ impl fmt::Display for Doubt {
             ),
             Why::Nameless => write!(
                 f,
-                "column {column:?} names each of {n_present} rows but {n_cells}, whose cell is missing ({cells}): they may be \
-                 totals, remarks, or ids that were lost"
+                "column {column:?} has a unique id in {n_present} rows, but none in {n_cells} ({cells}): these may \
+                 be totals, remarks, or lost ids"
             ),
             Why::Nearly => {
                 write!(

@@ -256,7 +256,7 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
     let columns = names.iter().zip(&decisions).map(|(name, d)| d.spec(name)).collect();
     let mut schema = Schema { dialect: dialect.clone(), columns };
     let target = match &options.target {
-        Some(name) => Some(TargetGuess { name: name.clone(), reason: "as asked".to_owned() }),
+        Some(name) => Some(TargetGuess { name: name.clone(), reason: "as requested".to_owned() }),
         None => target::guess(&schema.columns, seen),
     };
     let outright = target.as_ref().and_then(|t| schema.column(&t.name)).is_some_and(target::is_outright);
@@ -307,13 +307,18 @@ fn finding(name: &str, decision: Decision, seen: &Evidence, beside: Beside) -> F
 
 /// A last or first row that all others add up to is none, whatever it is called.
 fn refuse_total(file: &str, names: &[String], seen: &[Evidence], gathered: &Gathered) -> Result<(), TableError> {
-    for (end, row) in
-        [(Total::Last, "last row holds what all rows above"), (Total::First, "first row holds what all rows below")]
-    {
+    for (end, row) in [
+        (Total::Last, "last row is the sum of all rows above"),
+        (
+            Total::First,
+            "first row is the sum of all rows \
+                                                                                 below",
+        ),
+    ] {
         let is_total = |(_, seen): &(&String, &Evidence)| seen.has_total(end);
         let totals: Vec<&str> = names.iter().zip(seen).filter(is_total).map(|(name, _)| name.as_str()).collect();
         if !totals.is_empty() && gathered.whole {
-            let what = format!("the {row} add up to, in {}: it is a total and no row; remove it", list(totals));
+            let what = format!("the {row}, in {}: it is a total, not a data row; remove it", list(totals));
             return Err(TableError::File { file: file.to_owned(), what });
         }
     }
@@ -349,7 +354,7 @@ fn usable_as_target(decision: &mut Decision, seen: &Evidence) {
             decision.number.take_if(|format| format.is_plain());
         }
         decision.kind = if numeric { Kind::Number } else { Kind::Category };
-        decision.reason.push_str("; taken as the target");
+        decision.reason.push_str("; used as the target");
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn of(names: &[String], seen: &[Evidence], decisions: &[Decision], ta
     let mut remarks: Vec<String> = columns()
         .filter(|(_, _, decision)| decision.ambiguous)
         .map(|(name, _, decision)| {
-            format!("column {name:?}: {}: correct [columns] in mlloop.toml if it is not so", decision.reason)
+            format!("column {name:?}: {}: if this is wrong, correct [columns] in mlloop.toml", decision.reason)
         })
         .collect();
     remarks.extend(alike(names));
@@ -91,7 +91,7 @@ pub(super) fn of(names: &[String], seen: &[Evidence], decisions: &[Decision], ta
         let more: Vec<&str> = more.iter().map(|(name, _)| *name).collect();
         let more = if more.is_empty() { String::new() } else { format!("; also in {}", more.join(", ")) };
         remarks.push(format!(
-            "values that may mean \"missing\", since no other value is near: {}{more}",
+            "values that may mean \"missing\", because they are far from all others: {}{more}",
             shown.join(", ")
         ));
     }
@@ -110,12 +110,16 @@ fn alike(names: &[String]) -> Option<String> {
         .collect();
     let (a, b) = *pairs.first()?;
     let more = if pairs.len() > 1 { format!(" (and {} more pairs)", pairs.len() - 1) } else { String::new() };
-    Some(format!("columns {a:?} and {b:?} have nearly the same name{more}: both are used; --ignore leaves one out"))
+    Some(format!(
+        "columns {a:?} and {b:?} have almost the same name{more}: both are used; leave one out with \
+                  --ignore"
+    ))
 }
 
 /// Whether the rows have an order in time, which a random split hides.
 fn order(columns: &[(&str, &Evidence, &Decision)]) -> Option<String> {
-    let flatters = "the latest rows judge a model, where a random split flatters it on ordered data";
+    let flatters = "the gate uses the latest rows; on ordered data a random split gives metrics that are too \
+                    optimistic";
     let is_date = |decision: &Decision| {
         let format = decision.format.as_deref().and_then(|format| TimeFormat::new(format).ok());
         decision.kind == Kind::Time && format.is_some_and(|format| !format.is_clock())
@@ -145,14 +149,14 @@ fn order(columns: &[(&str, &Evidence, &Decision)]) -> Option<String> {
         true => {
             let quoted: Vec<String> = parts.iter().map(|part| format!("{part:?}")).collect();
             format!(
-                "columns {} are a time in parts: with by = \"time\" and columns = [{}] under [split], {flatters}",
+                "columns {} are the parts of a time: with by = \"time\" and columns = [{}] under [split], {flatters}",
                 parts.join(", "),
                 quoted.join(", ")
             )
         }
         false => format!(
-            "columns {} are parts of a time without a year: where rows have an order in time, a random split flatters a \
-             model; a column with the whole time and by = \"time\" under [split] lets the latest rows judge it",
+            "columns {} are parts of a time without a year: if rows are ordered in time, a random split gives \
+             metrics that are too optimistic; add a column with the whole time and set by = \"time\" under [split]",
             parts.join(", ")
         ),
     })
@@ -215,7 +219,7 @@ fn marker(name: &str, seen: &Evidence, decision: &Decision, is_target: bool) -> 
     let levels: Vec<String> =
         seen.levels.iter().chain([text.as_str()]).take(6).map(|level| format!("{level:?}")).collect();
     Some(format!(
-        "column {name:?}: {} cells {text:?} are read as missing; if it is a {} like the others, list it with them in mlloop.toml: \
+        "column {name:?}: {} cells {text:?} are read as missing; if this is a normal {}, list it in mlloop.toml: \
          levels = [{}]",
         seen.marked,
         if is_target { "class" } else { "level" },
@@ -332,12 +336,12 @@ mod tests {
         };
         let told = table(["NA", "EU", "AS"], ["a", "b", "c"]);
         assert!(
-            told.contains("column \"region\": 67 cells \"NA\" are read as missing; if it is a level like"),
+            told.contains("column \"region\": 67 cells \"NA\" are read as missing; if this is a normal level"),
             "{told}"
         );
         assert!(told.contains("levels = [\"EU\", \"AS\", \"NA\"]"), "{told}");
         let told = table(["x", "y", "z"], ["alt", "both", "null"]);
-        assert!(told.contains("cells \"null\" are read as missing; if it is a class"), "{told}");
+        assert!(told.contains("cells \"null\" are read as missing; if this is a normal class"), "{told}");
         for (region, class) in [(["NA", "Europe", "Asia"], ["a", "b", "c"]), (["", "EU", "AS"], ["a", "b", ""])] {
             assert!(!table(region, class).contains("read as missing"));
         }
@@ -349,7 +353,7 @@ mod tests {
         for header in
             ["amount,Amount", "net_amount,netAmount", "Größe,GRÖSSE ".replace("ÖSSE", "ÖßE").as_str(), "a b,a.b"]
         {
-            assert!(told(header).contains("have nearly the same name: both are used"), "{}", told(header));
+            assert!(told(header).contains("have almost the same name: both are used"), "{}", told(header));
         }
         for header in ["amount,amounts", "x1,x10", "+,-"] {
             assert!(!told(header).contains("the same name"), "{}", told(header));
@@ -366,7 +370,7 @@ mod tests {
         let told = notes(&format!("year,month,x,y\n{parts}"));
         assert!(
             told.contains(
-                "columns year, month are a time in parts: with by = \"time\" and columns = [\"year\", \"month\"]"
+                "columns year, month are the parts of a time: with by = \"time\" and columns = [\"year\", \"month\"]"
             ),
             "{told}"
         );

@@ -77,7 +77,7 @@ fn told(name: &str, seen: &Evidence, decision: &Decision) -> Option<String> {
     let first = || seen.levels.iter().next().unwrap_or_default();
     if let Some((n, place)) = seen.longest.as_ref().filter(|_| decision.kind == Kind::Category && few_broken(seen)) {
         return Some(format!(
-            "column {name:?}: the cell on line {} goes over {} lines ({:?}): is a quote missing, or one too many?",
+            "column {name:?}: the cell on line {} spans {} lines ({:?}): check for a missing or extra quote",
             place.line,
             n + 1,
             place.value
@@ -87,13 +87,13 @@ fn told(name: &str, seen: &Evidence, decision: &Decision) -> Option<String> {
         Kind::Category | Kind::Text | Kind::Id => {
             if let Some(error) = seen.levels.iter().find(|level| ERRORS.contains(level)) {
                 return Some(format!(
-                    "column {name:?}: {error:?} is an error of a spreadsheet and is read as a level: correct it, or say \
+                    "column {name:?}: {error:?} is a spreadsheet error and is read as a level: correct it, or add \
                      --missing {error:?}"
                 ));
             }
             let is_code = has_word(name, &CODES) || has_word(name, &ID_WORDS) || names_key(name);
             let (what, way_out) = said(form_of(seen).filter(|_| !is_code)?);
-            Some(format!("column {name:?} holds {what} such as {:?}, which are read as texts: {way_out}", first()))
+            Some(format!("column {name:?} contains {what} such as {:?}, which are read as texts: {way_out}", first()))
         }
         Kind::Number if decision.number.is_none() => number_told(name, seen, first()),
         // Groups of digits: `030 123 456`, `1.234.567`.
@@ -109,7 +109,8 @@ fn told(name: &str, seen: &Evidence, decision: &Decision) -> Option<String> {
             let with = clocks().find(|level| level.is_char_boundary(10) && zoned(level))?;
             let without = clocks().find(|level| level.is_char_boundary(10) && !zoned(level))?;
             Some(format!(
-                "column {name:?}: {with:?} has a time zone and {without:?} has none: times without one are taken as UTC"
+                "column {name:?}: {with:?} has a time zone and {without:?} has none: times without a zone are read \
+                 as UTC"
             ))
         }
         _ => None,
@@ -130,8 +131,8 @@ fn short_years(name: &str, seen: &Evidence) -> Option<String> {
     write_iso(last as i64, &mut day);
     (last >= AHEAD).then(|| {
         format!(
-            "column {name:?} has years of two digits: 69 to 99 are taken as 19.., the others as 20.., so that its latest day is \
-             {}; write four digits if that is wrong",
+            "column {name:?} has years of two digits: 69 to 99 are read as 19.., the others as 20.., so its latest \
+             day is {}; if that is wrong, write four digits",
             day.get(..10).unwrap_or(&day)
         )
     })
@@ -154,28 +155,30 @@ fn number_told(name: &str, seen: &Evidence, first: &str) -> Option<String> {
     if let Some((format, unit, _)) = epoch.filter(|_| whole && distinct >= MIN_TIMES) {
         let (from, to) = (day(format, values.min)?, day(format, values.max)?);
         return Some(format!(
-            "column {name:?} is read as a number and may be {unit} since 1970 ({from} to {to}): say --kind {name}=time if so"
+            "column {name:?} is read as a number and may be {unit} since 1970 ({from} to {to}): if so, add --kind \
+             {name}=time"
         ));
     }
     if has_word(name, &TIME_WORDS) && distinct >= MIN_TIMES && within(20_000.0, 80_000.0) {
         // Day 25 569 is the first of 1970.
         let from = day("unix", (values.min.floor() - 25_569.0) * 86_400.0)?;
         return Some(format!(
-            "column {name:?} is read as a number and may hold days as spreadsheets count them ({} is {from}): save them as \
-             dates if so",
+            "column {name:?} is read as a number and may contain spreadsheet day numbers ({} is {from}): if so, save \
+             them as dates",
             values.min
         ));
     }
     if let Some(place) = seen.marks.may_be_thousands() {
         return Some(format!(
-            "column {name:?}: each mark has just three digits behind it, and no number without one is above 999, such as {:?} on \
-             line {}: if they are thousands, say number = {{ decimal = \",\", thousands = \".\" }} under [columns]",
+            "column {name:?}: every separator is followed by exactly three digits, and no number without one is \
+             above 999, such as {:?} on line {}: if they separate thousands, set number = {{ decimal = \",\", \
+             thousands = \".\" }} under [columns]",
             place.value, place.line
         ));
     }
     if let Some((short, long)) = twice_written(seen) {
         return Some(format!(
-            "column {name:?} is read as a number, and {long:?} as {short:?}: if they are versions or codes, say \
+            "column {name:?} is read as a number, and {long:?} as {short:?}: if they are versions or codes, add \
              --kind {name}=category, and same = false in mlloop.toml"
         ));
     }
@@ -188,7 +191,7 @@ fn number_told(name: &str, seen: &Evidence, first: &str) -> Option<String> {
 
 fn may_be_codes(name: &str, first: &str) -> String {
     format!(
-        "column {name:?} is read as numbers such as {first:?}, which may be codes: say --kind {name}=category if so"
+        "column {name:?} is read as numbers such as {first:?}, which may be codes: if so, add --kind {name}=category"
     )
 }
 
@@ -212,10 +215,10 @@ fn is_exponent(text: &str) -> bool {
 fn said(form: Form) -> (&'static str, &'static str) {
     match form {
         Form::Period => {
-            ("periods", "a later table has others, and their order is not seen; write the first day of each")
+            ("periods", "later tables have other values, and their order is lost; write the first day of each")
         }
         Form::Duration => ("durations", "write a number of seconds, minutes or hours"),
-        Form::Scaled => ("numbers with several units", "write all in one"),
+        Form::Scaled => ("numbers with several units", "use one unit"),
         Form::Pair => ("two numbers in a cell", "write two columns"),
         Form::Fraction => ("fractions", "write them as decimals"),
         Form::Height => ("feet and inches", "write a number of inches"),
@@ -370,7 +373,7 @@ mod tests {
                 &|i| {
                     if i % 3 == 0 { format!("{}.{:03}", 1 + i % 12, i * 37 % 1000) } else { format!("{}", i * 7 % 999) }
                 },
-                "each mark has just three digits behind it",
+                "every separator is followed by exactly three digits",
             ),
             ("app", &|i| format!("3.{}", [1, 10, 2, 9][i % 4]), "and \"3.10\" as \"3.1\": if they are versions"),
             (
@@ -380,20 +383,20 @@ mod tests {
             ),
             ("born", &|i| format!("{:02}.03.{:02}", i % 28 + 1, 40 + i), "has years of two digits"),
             ("contact", &|i| format!("+4915{:08}", i * 7919 % 50), "such as \"+491500000000\", which may be codes"),
-            ("zip_code", &|i| (10_000 + i * 7919 % 50).to_string(), "say --kind zip_code=category if so"),
+            ("zip_code", &|i| (10_000 + i * 7919 % 50).to_string(), "if so, add --kind zip_code=category"),
             ("v", &|i| format!("{}Q{}", 2000 + i % 20, i % 4 + 1), "holds periods such as \"2000Q1\""),
             ("v", &|i| format!("{}h {}m", i % 50, i), "holds durations such as \"0h 0m\""),
             ("v", &|i| if i % 2 == 0 { format!("{i}.5 GB") } else { format!("{i} MB") }, "numbers with several units"),
             ("v", &|i| format!("{}.25, 7.{i}", i % 9), "holds two numbers in a cell such as \"0.25, 7.0\""),
-            ("v", &|i| ["red", "#DIV/0!", "blue"][i % 3].into(), "\"#DIV/0!\" is an error of a spreadsheet"),
+            ("v", &|i| ["red", "#DIV/0!", "blue"][i % 3].into(), "\"#DIV/0!\" is a spreadsheet error"),
             ("event", &|i| (1_700_000_000 + i * 3601).to_string(), "seconds since 1970 (2023-11-14 to 2023-11-17)"),
             ("event", &|i| (1_700_000_000_123_usize + i * 3_601_000).to_string(), "milliseconds since 1970"),
             (
                 "order_date",
                 &|i| (45_000 + i * 37 % 61).to_string(),
-                "may hold days as spreadsheets count them (45000 is 2023-03-15)",
+                "may contain spreadsheet day numbers (45000 is 2023-03-15)",
             ),
-            ("v", &|i| ["1e5", "2E3", "12e4", "9e9"][i % 4].into(), "which may be codes: say --kind v=category"),
+            ("v", &|i| ["1e5", "2E3", "12e4", "9e9"][i % 4].into(), "which may be codes: if so, add --kind v=category"),
             ("v", &|i| format!("2024-03-{:02}T10:00:00{}", i % 28 + 1, ["Z", ""][i % 2]), "has a time zone and"),
         ];
         for (name, cell, says) in told {

@@ -182,8 +182,8 @@ pub(crate) fn guess(columns: &[ColumnSpec], seen: &[Evidence]) -> Option<TargetG
     let best = candidates.max_by_key(|&i| (points(i).0 + points(i).1, i))?;
     let reason = match points(best) {
         (0, 0) => return None,
-        (0, _) => "the last column; say --target NAME if it is another",
-        (4, 0) if only_flag == Some(best) => "no other column says yes or no; say --target NAME if it is another",
+        (0, _) => "the last column; choose another with --target NAME",
+        (4, 0) if only_flag == Some(best) => "the only column with yes and no; choose another with --target NAME",
         (_, 0) => "its name says so",
         (_, _) => "the last column, and its name says so",
     };

@@ -125,7 +125,7 @@ fn a_target_must_be_a_column_and_is_never_an_id() {
     let open = || Input::from_reader("t", std::io::Cursor::new(text.clone()));
     let ask = |name: &str| InferOptions { target: Some(name.to_owned()), ..InferOptions::default() };
     let error = infer(open(), &ask("churn")).unwrap_err().to_string();
-    assert_eq!(error, "t: no column \"churn\"; there are id, code");
+    assert_eq!(error, "t: no column \"churn\"; choose from id, code");
     let found = infer(open(), &ask("code")).unwrap();
     assert_eq!((found.columns[0].kind, found.columns[1].kind), (Kind::Id, Kind::Category));
 }
@@ -166,7 +166,7 @@ fn what_stands_before_a_table_is_named_with_a_way_past_it() {
     let twice = format!("id;amount;n\n{rows}id;amount;n\n{rows}");
     let found = infer_text(&twice, &InferOptions::default()).unwrap();
     assert_eq!((found.n_rows, found.schema.columns[1].kind), (40, Kind::Number));
-    assert_eq!(found.notes[0], "line 22: the header stands again; left out");
+    assert_eq!(found.notes[0], "line 22: repeated header; left out");
     let excel = infer_text(&format!("sep=;\nid;amount;n\n{rows}"), &InferOptions::default()).unwrap();
     assert_eq!((excel.n_rows, excel.schema.dialect.delimiter), (20, ';'));
 }

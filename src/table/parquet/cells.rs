@@ -232,7 +232,7 @@ fn values<T: DataType>(reader: &mut ColumnReaderImpl<T>, max_def: i16, n: usize)
 }
 
 fn short() -> ParquetError {
-    ParquetError::General("a page holds fewer values than its levels say".to_owned())
+    ParquetError::General("a page contains fewer values than its levels require".to_owned())
 }
 
 impl Cells {

@@ -59,7 +59,7 @@ impl ChunkReader for Source {
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         if start.checked_add(length as u64).is_none_or(|end| end > self.len) {
-            return Err(ParquetError::EOF(format!("bytes {start} + {length} lie beyond the end of the file")));
+            return Err(ParquetError::EOF(format!("bytes {start} + {length} are beyond the end of the file")));
         }
         let mut buf = vec![0; length];
         let mut done = 0;
@@ -131,7 +131,7 @@ impl Guarded {
 }
 
 fn implausible(what: &str) -> ParquetError {
-    ParquetError::General(format!("a {what} claims more values than its bytes can hold"))
+    ParquetError::General(format!("a {what} declares more values than its bytes can contain"))
 }
 
 /// The number of values in a delta-packed list of integers and its length in bytes.

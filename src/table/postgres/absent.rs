@@ -51,7 +51,7 @@ impl Lines {
         let address = Address::of_database(path)?;
         match address.relation {
             Relation::Table { .. } => Ok(Self(address)),
-            Relation::Query(_) => Err("a query cannot be written to: name a table".to_owned()),
+            Relation::Query(_) => Err("rows cannot be written to a query: name a table".to_owned()),
         }
     }
 

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const FORM: &str = "write postgres://USER@HOST/DATABASE/TABLE or \"postgres://USER@HOST/DATABASE?query=select …\"; SCHEMA.TABLE works too";
-const NO_PASSWORD: &str =
-    "holds a password, which shells, logs and files would keep: put it into PGPASSWORD or ~/.pgpass instead";
+const NO_PASSWORD: &str = "contains a password, which would be stored in shell history, logs and files: put it into PGPASSWORD or \
+     ~/.pgpass instead";
 
 /// What is read or written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl SslMode {
 
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let found = Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, mode)| *mode);
-        found.ok_or_else(|| "sslmode is disable, prefer, require, verify-ca or verify-full".to_owned())
+        found.ok_or_else(|| "sslmode must be disable, prefer, require, verify-ca or verify-full".to_owned())
     }
 }
 
@@ -98,8 +98,8 @@ impl Address {
         if login.is_some_and(|login| login.contains(':')) {
             return Err(fail(NO_PASSWORD));
         }
-        let decoded = |text: &str| decode(text).ok_or_else(|| fail("has a % that no two hexadecimal digits follow"));
-        let (host, port) = host_and_port(host).ok_or_else(|| fail("has a port that is no number"))?;
+        let decoded = |text: &str| decode(text).ok_or_else(|| fail("has a % without two hexadecimal digits after it"));
+        let (host, port) = host_and_port(host).ok_or_else(|| fail("has a port that is not a number"))?;
         let (database, table) = path.split_once('/').unwrap_or((path, ""));
         let mut address = Self {
             user: login.filter(|user| !user.is_empty()).map(decoded).transpose()?,
@@ -142,7 +142,7 @@ impl Address {
     pub(super) fn of_database(path: &Path) -> Result<Self, String> {
         match is_address(path) {
             true => Self::parse(path),
-            false => Err(format!("is no address of a database: {FORM}")),
+            false => Err(format!("is not a database address: {FORM}")),
         }
     }
 
@@ -161,7 +161,7 @@ impl Address {
                 "query" => decode(&value.replace('+', " ")),
                 _ => decode(value),
             };
-            let value = value.ok_or("has a % that no two hexadecimal digits follow")?;
+            let value = value.ok_or("has a % without two hexadecimal digits after it")?;
             match key {
                 "query" if !rest.is_empty() => return Err("must have its query last".to_owned()),
                 "query" => return one_query(&value).map(Some),
@@ -171,8 +171,8 @@ impl Address {
                 "timeout" => self.timeout = Some(seconds(key, &value)?),
                 "password" | "passfile" | "sslpassword" => return Err(NO_PASSWORD.to_owned()),
                 _ => {
-                    return Err("has a parameter that mlloop does not know: there are sslmode, sslrootcert, \
-                                connect_timeout, timeout and, last, query"
+                    return Err("has an unknown parameter: use sslmode, sslrootcert, connect_timeout, timeout and, \
+                                last, query"
                         .to_owned());
                 }
             }
@@ -324,8 +324,8 @@ mod tests {
             ("postgres://ann:s3cret@x@h/d/t", "PGPASSWORD"),
             ("postgres://:s3cret@h/d/t", "PGPASSWORD"),
             ("postgres://h/d/t?password=s3cret", "PGPASSWORD"),
-            ("postgres://h/d/t?s3cret=1", "a parameter that mlloop does not know"),
-            ("postgres://h:s3cret/d/t", "a port that is no number"),
+            ("postgres://h/d/t?s3cret=1", "an unknown parameter"),
+            ("postgres://h:s3cret/d/t", "a port that is not a number"),
             ("postgres://h/d", "no table and no query"),
             ("postgres://h", "no database"),
             ("postgres://h/d/a/b", "more parts"),

@@ -72,7 +72,7 @@ impl Session {
                 // It may be as silent as before.
                 let _ = tokio::time::timeout(Duration::from_secs(2), cancel.cancel_query(self.tls.clone())).await;
                 Err(format!(
-                    "the server said nothing for {} s; ?timeout=SECONDS in the address waits longer",
+                    "no response for {} s; to wait longer, add ?timeout=SECONDS to the address",
                     self.timeout.as_secs()
                 ))
             }
@@ -90,10 +90,10 @@ fn unreachable(err: &Error, (host, port, user): (&str, u16, &str), password: Opt
     let said = told(err, password);
     match err.code().map(tokio_postgres::error::SqlState::code) {
         Some("28P01" | "28000") if password.is_none() => format!("{said}: set PGPASSWORD, or write it into ~/.pgpass"),
-        Some("28P01") => format!("{said}: is PGPASSWORD, or the line of ~/.pgpass, that of {user}?"),
+        Some("28P01") => format!("{said}: check that PGPASSWORD, or the line of ~/.pgpass, is for {user}"),
         Some(_) => said,
         None if said.contains("password missing") => {
-            format!("it wants a password for {user}: set PGPASSWORD, or write it into ~/.pgpass")
+            format!("a password is required for {user}: set PGPASSWORD, or write it into ~/.pgpass")
         }
         None => format!("{said} ({host}:{port})"),
     }
@@ -107,7 +107,7 @@ fn told(err: &Error, password: Option<&str>) -> String {
             let more = more.into_iter().flatten().map(|text| format!("; {}", text.trim_end_matches('.')));
             format!("{}{}", err.message(), more.collect::<String>())
         }
-        None if err.is_closed() => "the connection was cut".to_owned(),
+        None if err.is_closed() => "the connection was lost".to_owned(),
         None => {
             let mut said = err.to_string();
             let mut cause = err.source();

@@ -38,7 +38,7 @@ impl Lines {
     pub fn at(path: &Path) -> Result<Self, String> {
         let mut address = Address::of_database(path)?;
         let Relation::Table { schema, name } = &address.relation else {
-            return Err("a query cannot be written to: name a table".to_owned());
+            return Err("rows cannot be written to a query: name a table".to_owned());
         };
         let table = table_name(schema.as_deref(), name);
         address.timeout.get_or_insert(TIMEOUT);
@@ -113,7 +113,7 @@ impl Lines {
             if !self.is_there(&session).await? {
                 return match last {
                     None => Ok(()),
-                    Some(_) => Err("the table is gone: restore it, or name another one".to_owned()),
+                    Some(_) => Err("the table no longer exists: restore it, or name another one".to_owned()),
                 };
             }
             let mut number = match last {
@@ -137,7 +137,7 @@ impl Lines {
                     number = line.number;
                     if sha256(line.text.as_bytes()) != line.sha256 {
                         return Err(format!(
-                            "number {number}: the line was changed, for its sha256 is another: restore it"
+                            "number {number}: the line was changed, its sha256 does not match: restore it"
                         ));
                     }
                     take(line)?;
@@ -165,6 +165,6 @@ fn on_own_thread<T: Send>(work: impl AsyncFnOnce() -> Result<T, String> + Send) 
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("postgres".to_owned()).spawn_scoped(scope, run);
         let thread = thread.map_err(|err| err.to_string())?;
-        thread.join().unwrap_or_else(|_| Err("internal error while a database was asked".to_owned()))
+        thread.join().unwrap_or_else(|_| Err("internal error during a database query".to_owned()))
     })
 }

@@ -39,7 +39,7 @@ use std::path::Path;
 #[cfg(not(feature = "postgres"))]
 const ABSENT: &str = "this mlloop was built without PostgreSQL: build it with --features postgres";
 
-/// What became of rows that were written to a table.
+/// The result of writing rows to a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Written {
     /// Rows that came.

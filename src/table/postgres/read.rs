@@ -105,7 +105,7 @@ async fn query(session: &Session, address: &Address) -> Result<String, String> {
             // By itself it has to be one whole statement that gives rows, or it could end the COPY around it.
             let asked = session.within(session.client.prepare(query)).await?;
             match asked.columns().is_empty() {
-                true => Err("the query gives no columns: a SELECT does".to_owned()),
+                true => Err("the query returns no columns: use a SELECT".to_owned()),
                 false => Ok(query.clone()),
             }
         }

@@ -55,7 +55,7 @@ impl RowWriter {
         let name = address.shown();
         let wrong = |what: String| TableError::File { file: name.clone(), what };
         if matches!(address.relation, Relation::Query(_)) {
-            return Err(wrong("a query cannot be written to: name a table".to_owned()));
+            return Err(wrong("rows cannot be written to a query: name a table".to_owned()));
         }
         let (orders, taken) = sync_channel(AHEAD);
         let (answer, answers) = sync_channel(2);
@@ -178,7 +178,7 @@ async fn write(
         return Ok(Written::default());
     };
     if !columns.iter().any(|column| column.name == id) {
-        return Err(format!("the rows have no {id:?}, by which they are told apart"));
+        return Err(format!("the rows have no {id:?} column, which identifies them"));
     }
     if exists {
         has_columns(&session, &target, &columns).await?
@@ -193,7 +193,7 @@ async fn write(
     let n_rows = copy(&session, &names, orders).await?;
     let n_ids = merge(&session, &target, &columns, id).await?;
     session.within(session.client.batch_execute("COMMIT")).await.map_err(|what| {
-        format!("{what}; it is not known whether the rows were written: run it again, which replaces them by id")
+        format!("{what}; it is unknown whether the rows were written: run the command again, it replaces them by id")
     })?;
     Ok(Written { n_rows, n_ids, made: !exists })
 }
@@ -212,7 +212,7 @@ async fn unique(session: &Session, target: &str, id: &str) -> Result<(), String>
     match found {
         true => Ok(()),
         false => Err(format!(
-            "no unique index on {id:?}, by which rows are told apart: CREATE UNIQUE INDEX ON {target} ({})",
+            "no unique index on {id:?}, which identifies the rows: CREATE UNIQUE INDEX ON {target} ({})",
             quoted(id)
         )),
     }
@@ -231,7 +231,7 @@ async fn has_columns(session: &Session, target: &str, columns: &[Wanted]) -> Res
     match missing.is_empty() {
         true => Ok(()),
         false => Err(format!(
-            "the table has no column {}: ALTER TABLE it, or choose what is written with --columns",
+            "the table has no column {}: add it with ALTER TABLE, or choose the columns with --columns",
             missing.join(", ")
         )),
     }
@@ -273,7 +273,7 @@ async fn merge(session: &Session, target: &str, columns: &[Wanted], id: &str) ->
     let nameless = format!("SELECT count(*) FROM {INCOMING} WHERE {key} IS NULL");
     let nameless: i64 = session.within(session.client.query_one(&nameless, &[])).await?.get(0);
     if nameless > 0 {
-        return Err(format!("{nameless} rows have no {id:?}, by which they are told apart"));
+        return Err(format!("{nameless} rows have no {id:?}, which identifies them"));
     }
     let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
     let others: Vec<String> =
