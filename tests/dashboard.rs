@@ -386,7 +386,7 @@ fn a_prediction_is_corrected_and_explained() {
     assert!(
         within("until=2020-01-01") && within("since=2090-01-01") && !within(&format!("until={today}&since=2020-01-01"))
     );
-    assert!(ann.get("/ui/audit").contains("1 prediction judged right, wrong or uncertain"));
+    assert!(ann.get("/ui/audit").contains("feedback on 1 prediction"));
     assert!(work.read("data/feedback.csv").contains("\"moved, \"\"far\"\"\""));
     // What cannot be used comes back as the form with what was typed; what is typed is no option.
     let said = work.read("data/feedback.csv");
