@@ -493,7 +493,7 @@ fn a_demo_begins_again_where_drift_is_found() {
     let ann = sign_in(&server, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
     assert!(ann.get("/ui").contains("do=reset-demo"));
     let page = ann.job("/ui/do/reset-demo", "");
-    assert!(page.contains("mlloop demo --reset --drifted") && page.contains("Go on with"), "{page}");
+    assert!(page.contains("mlloop demo --reset --drifted") && page.contains("next: mlloop -C"), "{page}");
     let overview = ann.get("/ui");
     assert!(overview.contains("MEDIUM") || overview.contains("HIGH"), "{overview}");
     assert!(!work.path("models/v0002").exists() && work.read("notes.txt") == "mine");
