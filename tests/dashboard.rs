@@ -386,7 +386,7 @@ fn a_prediction_is_corrected_and_explained() {
     assert!(
         within("until=2020-01-01") && within("since=2090-01-01") && !within(&format!("until={today}&since=2020-01-01"))
     );
-    assert!(ann.get("/ui/audit").contains("1 prediction judged right, wrong or uncertain"));
+    assert!(ann.get("/ui/audit").contains("feedback on 1 prediction"));
     assert!(work.read("data/feedback.csv").contains("\"moved, \"\"far\"\"\""));
     // What cannot be used comes back as the form with what was typed; what is typed is no option.
     let said = work.read("data/feedback.csv");
@@ -493,7 +493,7 @@ fn a_demo_begins_again_where_drift_is_found() {
     let ann = sign_in(&server, "ann", TOKEN).unwrap_or_else(|_| panic!("ann has the token"));
     assert!(ann.get("/ui").contains("do=reset-demo"));
     let page = ann.job("/ui/do/reset-demo", "");
-    assert!(page.contains("mlloop demo --reset --drifted") && page.contains("Go on with"), "{page}");
+    assert!(page.contains("mlloop demo --reset --drifted") && page.contains("next: mlloop -C"), "{page}");
     let overview = ann.get("/ui");
     assert!(overview.contains("MEDIUM") || overview.contains("HIGH"), "{overview}");
     assert!(!work.path("models/v0002").exists() && work.read("notes.txt") == "mine");

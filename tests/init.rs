@@ -27,7 +27,7 @@ fn rows_of_an_id_that_repeats_stay_on_one_side() {
     let work = Loop::new().table("r.csv", text);
     let said = work.run("init r.csv --text").answers(YES);
     assert!(!said.stdout.contains("unique whole") && !said.stdout.contains("unique values"), "{}", said.stdout);
-    assert!(said.stderr.contains("the id \"id\" repeats (4 rows have"), "{}", said.stderr);
+    assert!(said.stderr.contains("the id \"id\" is not unique (4 rows have"), "{}", said.stderr);
     let config = work.read("mlloop.toml");
     assert!(config.contains("by = \"column\"") && config.contains("column = \"id\""), "{config}");
     work.run("train").answers(YES);

@@ -14,7 +14,7 @@ use std::time::Instant;
 /// reports/gate_report.json, .html and .txt, and every verdict is a line of the audit chain.
 ///
 ///   mlloop promote
-///   mlloop promote --dry-run --text           show the decision and its reasons
+///   mlloop promote --dry-run --text           show the decision, and why
 ///   mlloop promote --version v0003   this version instead of the challenger
 ///   mlloop promote --allow-equivalent "the new one needs no credit data"
 ///   mlloop promote --version v3 --override "legal asked for it" --by ann

@@ -26,9 +26,9 @@ use std::time::{Duration, Instant};
 /// terminal; otherwise the request stays open for `mlloop approve`.
 ///
 ///   mlloop run   17 * * * *  mlloop -C loops/churn run -q
-///   mlloop run new.csv                        the current rows are in this table
+///   mlloop run new.csv                        the current rows: this table
 ///   mlloop run --yes --by ann                 approve in advance
-///   mlloop run --force                        retrain for any result of monitor
+///   mlloop run --force                        retrain in any case
 ///   mlloop run --step retrain                 one step only, for schedulers
 ///
 /// If retraining needs approval, ann may request one and approve it; another person must approve the promotion:

@@ -122,7 +122,7 @@ fn waiting(status: &Status, now: jiff::Timestamp, style: Style) -> String {
 
 fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     // Writing to a String cannot fail.
-    let mut text = format!("predicts {}, trained on {}\n", style.bold(&name(&status.target)), name(&status.reference));
+    let mut text = format!("target {}, reference {}\n", style.bold(&name(&status.target)), name(&status.reference));
     if status.versions.is_empty() {
         text.push_str("no version yet: run `mlloop train`\n");
         return text;

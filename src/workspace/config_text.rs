@@ -91,10 +91,7 @@ mod tests {
                 "[promote]\nalpha = 0.1\n[labels]\n[promote] # mine\n",
                 "line 4: duplicate [promote]; first on line 1: merge them",
             ),
-            (
-                "[promote]\nalpha = 0.1 # a\nalpha=0.2\n",
-                "line 3: duplicate alpha; first on line 2: merge them",
-            ),
+            ("[promote]\nalpha = 0.1 # a\nalpha=0.2\n", "line 3: duplicate alpha; first on line 2: merge them"),
         ] {
             let err = toml::from_str::<toml::Table>(text).unwrap_err();
             assert_eq!(place(text, &err), says);

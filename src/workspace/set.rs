@@ -219,13 +219,12 @@ mod tests {
             ("max_dept=4", "--set model.max_dept=4: unknown key \"max_dept\": did you mean \"max_depth\"?"),
             (
                 "columns.tenure=ignore",
-                "--set columns.tenure=ignore: what a column is holds for every command; change it under [columns] in \
-                 mlloop.toml",
+                "--set columns.tenure=ignore: types of columns cannot be set for one command; change [columns] in mlloop.toml",
             ),
             ("modl.max_depth=4", "--set modl.max_depth=4: no section \"modl\": did you mean \"model\"?"),
             ("split.gate=half", "expected a number such as 0.15, found the text \"half\""),
             ("split.gate=0.95", "[split] tune = 0.15 and gate = 0.95"),
-            ("depth", "write key=value"),
+            ("depth", "write KEY=VALUE"),
         ] {
             let said = with(pair).unwrap_err();
             assert!(said.contains(says), "{pair}: {said}");

@@ -152,16 +152,8 @@ mod tests {
             serde_json::from_value::<Entry>(line).unwrap().sentence()
         };
         for (event, details, sentence) in [
-            (
-                "feedback",
-                json!({ "new": 1, "labels_added": 1, "lines": 3 }),
-                "feedback on 1 prediction, 1 new label",
-            ),
-            (
-                "feedback",
-                json!({ "new": 2, "labels_added": 0, "lines": 5 }),
-                "feedback on 2 predictions",
-            ),
+            ("feedback", json!({ "new": 1, "labels_added": 1, "lines": 3 }), "feedback on 1 prediction, 1 new label"),
+            ("feedback", json!({ "new": 2, "labels_added": 0, "lines": 5 }), "feedback on 2 predictions"),
             (
                 "ab-started",
                 json!({ "name": "trial", "weights": [0.9, 0.1] }),
