@@ -2,6 +2,7 @@
 
 use super::arrive::{Arrived, Pass};
 use super::chunks::By;
+use super::current::{AsWritten, as_written};
 use super::rolling;
 use super::{MonitorError, MonitorRequest};
 use crate::drift::report::Side;
@@ -52,6 +53,8 @@ pub(super) struct Watch<'a> {
     pub(super) production: Option<Production>,
     /// The reference, when finding out its columns has profiled it already.
     pub(super) profiled: Option<Profiled>,
+    /// How the current table is read, where that is not as the reference, and what is to be said of it.
+    current: Option<AsWritten>,
     /// The windows of production, and the rows that they look back on.
     pub(super) past: Option<(Windows, Past)>,
 }
@@ -113,7 +116,23 @@ impl<'a> Watch<'a> {
             Some(production) => past::of_version(workspace, production.version, &production.pipeline)?,
             None => None,
         };
-        Ok(Self { request, workspace, config, settings, schema, profiled_schema, production, profiled, past })
+        let mut watch = Self {
+            request,
+            workspace,
+            config,
+            settings,
+            schema,
+            profiled_schema,
+            production,
+            profiled,
+            current: None,
+            past,
+        };
+        if let (None, Some(table)) = (&watch.config, request.current) {
+            let options = InferOptions { numbers_vary: true, ..request.read.clone().into() };
+            watch.current = Some(as_written(&watch.schema, table, (&options, &watch.read_options()))?);
+        }
+        Ok(watch)
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -152,6 +171,11 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// The schema by which the current table is read.
+    pub(super) fn current_schema(&self) -> &Schema {
+        self.current.as_ref().map_or(&self.schema, |current| &current.schema)
+    }
+
     pub(super) fn current_path(&self) -> PathBuf {
         match self.request.current {
             Some(table) => table.path().to_owned(),
@@ -172,6 +196,7 @@ impl<'a> Watch<'a> {
     /// What arrived. A table that nobody named and that is not there is what was logged since production was trained.
     pub(super) fn arrived(&self, outcomes: &Outcomes) -> Result<(Arrived, Side), MonitorError> {
         let (mut arrived, side) = self.read_arrived(outcomes)?;
+        arrived.left_out.extend(self.current.iter().flat_map(|current| current.notes.iter().cloned()));
         self.settle_entity(&mut arrived);
         Ok((arrived, side))
     }
@@ -190,6 +215,7 @@ impl<'a> Watch<'a> {
         }
         let read = self.read_options();
         let mut pass = self.pass(&read, outcomes);
+        pass.schema = self.current_schema();
         let path = self.current_path();
         let table = match self.request.current {
             Some(_) => None,
