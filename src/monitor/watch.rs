@@ -61,6 +61,16 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(super) fn open(workspace: &'a Workspace, request: &'a MonitorRequest<'a>) -> Result<Self, MonitorError> {
+        let mut watch = Self::of_reference(workspace, request)?;
+        if let (None, Some(table)) = (&watch.config, request.current) {
+            let options = InferOptions { numbers_vary: true, ..request.read.clone().into() };
+            watch.current = Some(as_written(&watch.schema, table, (&options, &watch.read_options()))?);
+        }
+        Ok(watch)
+    }
+
+    /// What is watched, where the current table is read as the reference.
+    fn of_reference(workspace: &'a Workspace, request: &'a MonitorRequest<'a>) -> Result<Self, MonitorError> {
         let config = match (workspace.config(), request.reference) {
             (Ok(config), _) => Some(config),
             // Two tables can be compared without a loop.
@@ -116,23 +126,8 @@ impl<'a> Watch<'a> {
             Some(production) => past::of_version(workspace, production.version, &production.pipeline)?,
             None => None,
         };
-        let mut watch = Self {
-            request,
-            workspace,
-            config,
-            settings,
-            schema,
-            profiled_schema,
-            production,
-            profiled,
-            current: None,
-            past,
-        };
-        if let (None, Some(table)) = (&watch.config, request.current) {
-            let options = InferOptions { numbers_vary: true, ..request.read.clone().into() };
-            watch.current = Some(as_written(&watch.schema, table, (&options, &watch.read_options()))?);
-        }
-        Ok(watch)
+        let current = None;
+        Ok(Self { request, workspace, config, settings, schema, profiled_schema, production, profiled, current, past })
     }
 
     pub(super) fn limits(&self) -> Limits {
