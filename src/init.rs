@@ -1,6 +1,8 @@
 //! From a table to `mlloop.toml`: the work of `init`.
 
+mod doubt;
 mod keys;
+mod unknown;
 
 use crate::drift::DriftSettings;
 use crate::features::leaks::{How, find_leaks};
@@ -8,8 +10,8 @@ use crate::features::{FeatureError, FeatureOptions, Target, Task, TextEncoder, n
 use crate::model::Params;
 use crate::pipeline::{Decision, Examples, PipelineError, SplitBy, SplitSpec, TargetSpec};
 use crate::table::{
-    Finding, InferOptions, Inference, Input, Kind, OneClass, ReadOptions, Rejects, Schema, Table, TableError,
-    TableOptions, TargetGuess, Texts, Values, has_word, infer, names_key, read, schema, stream,
+    ColumnSpec, Doubt, Finding, InferOptions, Inference, Input, Kind, OneClass, ReadOptions, Rejects, Schema, Table,
+    TableError, TableOptions, TargetGuess, Texts, Values, has_word, infer_fitting, names_key, read, schema, stream,
 };
 use crate::wording::{instead, list};
 use crate::workspace::{Config, DataSpec, LabelRules, PromoteRules, Workspace, WorkspaceError};
@@ -139,13 +141,15 @@ pub fn init(workspace: &Workspace, wanted: &InitRequest) -> Result<InitReport, I
     if wanted.table == Path::new("-") {
         return Err(InitError::Option("init needs a file, because `train` reads it again".to_owned()));
     }
-    let mut inference = infer(Input::open(wanted.table)?, &wanted.infer_options())?;
-    wanted.set_kinds(&mut inference)?;
+    let mut inference = wanted.look()?;
     wanted.refuse_doubts(&inference)?;
     let guess = wanted.target(&inference)?;
     let mut split = wanted.split(&mut inference)?;
     let labels = wanted.read_columns(&inference, vec![guess.name.clone()])?;
     let (target, why) = Target::choose(labels.require(&guess.name)?, wanted.positive.as_deref(), wanted.task)?;
+    if wanted.task.is_none() {
+        unknown::refuse(wanted.table, &target, &labels)?;
+    }
     split.gate = SplitSpec::gate_for(inference.n_rows, rarest(&target, &labels)?);
     keys::keep_codes_apart(wanted, &mut inference, &target, &labels)?;
     split = keys::split_by_key(wanted, &mut inference, &target, &labels, split)?;
@@ -238,7 +242,24 @@ fn write(
 }
 
 impl InitRequest<'_> {
-    fn infer_options(&self) -> InferOptions {
+    /// What the table is, with the kinds that were asked for.
+    fn look(&self) -> Result<Inference, InitError> {
+        let open = || Input::open(self.table);
+        let mut found = infer_fitting(open, self.infer_options(Vec::new()))?;
+        self.set_kinds(&mut found)?;
+        // What was asked for leaves out rows too.
+        let asked = |spec: &&ColumnSpec| {
+            matches!(spec.kind, Kind::Number | Kind::Time) && self.kinds.iter().any(|(name, _)| *name == spec.name)
+        };
+        let fitting: Vec<ColumnSpec> = found.schema.columns.iter().filter(asked).cloned().collect();
+        if self.read.skip_invalid && !fitting.is_empty() {
+            found = infer_fitting(open, self.infer_options(fitting))?;
+            self.set_kinds(&mut found)?;
+        }
+        Ok(found)
+    }
+
+    fn infer_options(&self, fitting: Vec<ColumnSpec>) -> InferOptions {
         let usual = schema::DEFAULT_MISSING.map(str::to_owned).into_iter();
         InferOptions {
             delimiter: self.read.delimiter,
@@ -249,6 +270,7 @@ impl InitRequest<'_> {
             missing: Some(usual.chain(self.missing.iter().cloned()).collect()),
             target: self.target.clone(),
             skip_invalid: self.read.skip_invalid,
+            fitting,
             ..InferOptions::default()
         }
     }
@@ -315,15 +337,22 @@ impl InitRequest<'_> {
     /// A column that is nearly a number or a time needs the user's decision.
     fn refuse_doubts(&self, inference: &Inference) -> Result<(), InitError> {
         let said = |name: &String| self.ignore.contains(name) || self.kinds.iter().any(|(known, _)| known == name);
-        let mut open = inference.doubts.iter().filter(|doubt| !said(&doubt.column));
+        let open: Vec<&Doubt> = inference.doubts.iter().filter(|doubt| !said(&doubt.column)).collect();
+        if let Some((what, ways_out)) = doubt::of_rows(&open) {
+            return Err(InitError::Doubt { what: format!("{}: {what}", self.table.display()), ways_out });
+        }
+        let mut open = open.into_iter();
         let Some(first) = open.next() else { return Ok(()) };
         let more: Vec<String> = open.map(|doubt| format!("{:?}", doubt.column)).collect();
         let more = if more.is_empty() { String::new() } else { format!("; the same holds for {}", more.join(", ")) };
         Err(InitError::Doubt { what: format!("{}: {first}{more}", self.table.display()), ways_out: first.ways_out() })
     }
 
+    /// Some columns. Where rows may be left out all of them are read, since each decides which rows these are.
     fn read_columns(&self, inference: &Inference, names: Vec<String>) -> Result<Table, InitError> {
-        let options = ReadOptions { columns: Some(names), skip_invalid: self.read.skip_invalid, ..Default::default() };
+        let skip_invalid = self.read.skip_invalid;
+        let options =
+            ReadOptions { columns: Some(names).filter(|_| !skip_invalid), skip_invalid, ..Default::default() };
         Ok(read(Input::open(self.table)?, &inference.schema, &options)?.table)
     }
 

@@ -154,9 +154,24 @@ fn units_count_once_and_in_one_arm() {
     let mean = work.run("ab-report t.csv --arm arm --outcome y --unit user --repeated mean").answers(YES).value();
     assert_eq!(mean["outcomes"][0]["kind"], "mean");
     close(&mean, "/outcomes/0/arms/0/sum", 400.0 + 1.0 / 3.0, 1e-9);
-    noted(&report, "1 units are in more than one arm and are left out");
+    noted(&report, "1 units are in more than one arm and are left out: \"u0\"");
     // Without the unit all rows that name an arm count.
-    work.run("ab-report t.csv --arm arm --outcome y").answers(YES).json("/source/n_units", 4_004);
+    let rows = work.run("ab-report t.csv --arm arm --outcome y").answers(YES).json("/source/n_units", 4_004).value();
+    noted(&rows, "every row counts as a unit, although \"user\" has 4001 values in 4005 rows: --unit user counts");
+}
+
+#[test]
+fn units_in_both_arms_are_named_and_many_of_them_are_asked_about() {
+    let text = table(4_000, [0.2, 0.3], "user,arm,y", |unit, arm, y| {
+        format!("u{},{},{}", unit.min(3_950), ["a", "b"][arm], u8::from(y))
+    });
+    let moved: String = (0..60).map(|unit| format!("u{unit},{},0\n", ["b", "a"][unit % 2])).collect();
+    let work = Loop::new().table("t.csv", text + &moved);
+    let report = work.run("ab-report t.csv --arm arm --outcome y --unit user").answers(YES).value();
+    noted(
+        &report,
+        "units are in more than one arm and are left out: \"u0\", \"u1\", \"u2\", …, 1.5 % of all: is this",
+    );
 }
 
 #[test]

@@ -137,7 +137,10 @@ fn a_table_that_cannot_be_read_is_one_line_and_changes_nothing() {
         ("absent.csv", "mlloop: absent.csv: No such file or directory (os error 2)\n"),
         ("empty.csv", "mlloop: empty.csv: is empty\n"),
         ("header.csv", "mlloop: header.csv: has a header but no rows\n"),
-        ("twice.csv", "mlloop: twice.csv: duplicate column \"a\"\n"),
+        (
+            "twice.csv",
+            "mlloop: twice.csv: line 1: the header has the name \"a\" 2 times, in fields 1, 2: name each anew\n",
+        ),
     ] {
         let said = work.run(&format!("-C new init {table}")).answers(ERROR);
         assert_eq!(said.stderr, message);

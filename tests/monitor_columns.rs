@@ -534,3 +534,32 @@ fn rows_of_one_customer_are_one_piece_of_evidence() {
     let fell = log(4000, 0.95, 12);
     assert!(fired(&fell, "metric_drop"), "{}", fell["alarm"]);
 }
+
+#[test]
+fn two_tables_are_read_as_each_of_them_is_written() {
+    let row = |row: u32| (1 + row % 28, 1 + row % 12, 400.0 + 3000.0 * noise(row, 1), ["a", "b"][row as usize % 2]);
+    let thousands = |value: f64| match format!("{value:.2}").replace('.', ",") {
+        text if text.len() > 6 => format!("{}.{}", &text[..text.len() - 6], &text[text.len() - 6..]),
+        text => text,
+    };
+    let plain = |n: u32| {
+        let (day, month, amount, region) = row(n);
+        format!("2025-{month:02}-{day:02},{amount:.2},{region}\n")
+    };
+    let german = |n: u32| {
+        let (day, month, amount, region) = row(n);
+        format!("{day:02}.{month:02}.2025;{};{region}\n", thousands(amount))
+    };
+    let plain = "since,amount,region\n".to_owned() + &(0..600).map(plain).collect::<String>();
+    let german = "since;amount;region\n".to_owned() + &(5000..5600).map(german).collect::<String>();
+    let work = Loop::new().table("plain.csv", plain).table("german.csv", german);
+    for (reference, current) in [("plain", "german"), ("german", "plain")] {
+        let report = work.run(&format!("monitor --reference {reference}.csv {current}.csv")).answers(NO).value();
+        assert_eq!(column(&report, "amount")["verdict"], "stable", "{reference}");
+        assert_eq!(column(&report, "amount")["kind"], "number", "{reference}");
+        assert_eq!(column(&report, "since")["verdict"], "stable", "{reference}");
+        let notes = report["notes"].as_array().unwrap();
+        let told = |text: &str| notes.iter().any(|note| note.as_str().unwrap().contains(text));
+        assert!(told("and read so: amount") && told("and read so: since"), "{notes:#?}");
+    }
+}

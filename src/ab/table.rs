@@ -9,7 +9,10 @@ use super::request::{OutcomesRequest, Repeated};
 use super::units::{Kind, Outcome, Stratum, Units, When};
 use super::values::{self, Column};
 use crate::stats::random::hash64;
-use crate::table::{Doubt, InferOptions, MISSING_CODE, Rejects, Spool, Table, TableOptions, Texts, Values, Why, infer};
+use crate::table::{
+    self, Doubt, Finding, InferOptions, Inference, MISSING_CODE, Rejects, Spool, Table, TableOptions, Texts, Values,
+    Why, has_word, infer_fitting, names_key,
+};
 use rayon::prelude::*;
 
 /// Units and what was found on the way.
@@ -31,18 +34,18 @@ pub struct Gathered {
 /// What is wrong with the table or the request, by column and value.
 pub fn gather(request: &OutcomesRequest) -> Result<Gathered, AbError> {
     let table = Spool::new(request.table)?;
-    let (look, read) = (table.open()?, table.open()?);
+    let read = table.open()?;
     let file = read.name().to_owned();
     let TableOptions { delimiter, decimal, skip_lines, comment, skip_invalid } = request.read;
     let options = InferOptions { delimiter, decimal, skip_lines, comment, skip_invalid, ..InferOptions::default() };
-    let inference = infer(look, &options)?;
+    let inference = infer_fitting(|| table.open(), options)?;
     refuse_doubts(request, &inference.doubts, &file)?;
     let gathered = || {
         let wanted = values::Wanted::new(request, &inference.schema)?;
         let read = wanted.read(read, skip_invalid)?;
         let mut notes = Vec::new();
         let arms = Arms::of(&read.table, request, &mut notes)?;
-        let rows = Rows { file: &file, table: &read.table, request, arms };
+        let rows = Rows { file: &file, table: &read.table, request, arms, repeats: repeats(&inference) };
         let (units, source) = rows.units(&mut notes)?;
         Ok(Gathered { units, source, rejects: read.rejects, notes })
     };
@@ -66,11 +69,28 @@ fn refuse_doubts(request: &OutcomesRequest, doubts: &[Doubt], file: &str) -> Res
     })
 }
 
+/// The column that names units again and again, where there is one.
+fn repeats(inference: &Inference) -> Option<(String, u64)> {
+    /// Values from which a column names units rather than groups of them, and up to which they are counted one by one: beyond,
+    /// an id of as many values as rows may seem to have fewer.
+    const MANY: u64 = 20;
+    const EXACT: u64 = 10_000;
+    let is_key = |name: &str| names_key(name) || has_word(name, &["id", "uuid", "guid"]);
+    let repeats = |column: &Finding| {
+        let is_sure = column.kind != table::Kind::Id || column.n_distinct <= EXACT;
+        is_sure && column.n_distinct > MANY && column.n_distinct + column.n_missing < inference.n_rows
+    };
+    let key = inference.columns.iter().find(|column| is_key(&column.name) && repeats(column))?;
+    Some((key.name.clone(), key.n_distinct))
+}
+
 struct Rows<'a> {
     file: &'a str,
     table: &'a Table,
     request: &'a OutcomesRequest<'a>,
     arms: Arms,
+    /// A column whose name says that it names units, and how many it names, where these are fewer than rows.
+    repeats: Option<(String, u64)>,
 }
 
 /// More strata leave too few units in each.
@@ -98,10 +118,7 @@ impl Rows<'_> {
             Some(ids) => grouped(&mut rows, ids),
             None => (0..rows.len()).map(|start| Group { start, end: start + 1 }).collect(),
         };
-        let all = groups.len();
-        let arm_of = |row: u32| self.arms.of_row[row as usize];
-        groups.retain(|group| rows[group.start..group.end].iter().all(|&row| arm_of(row) == arm_of(rows[group.start])));
-        let n_in_two_arms = (all - groups.len()) as u64;
+        let mixed = self.take_mixed(&rows, &mut groups);
         let n_repeated = groups.iter().filter(|group| group.end - group.start > 1).count() as u64;
         let when = self.when(&rows, &mut groups)?;
         let firsts: Vec<usize> = groups.iter().map(|group| rows[group.start] as usize).collect();
@@ -136,13 +153,43 @@ impl Rows<'_> {
             n_rows: n_rows as u64,
             unit: self.request.unit.map(str::to_owned),
             n_units: units.n() as u64,
-            n_in_two_arms,
+            n_in_two_arms: mixed.len() as u64,
             n_repeated,
             n_without_arm,
             digest: None,
         };
+        notes.extend(self.about_mixed(&mixed, units.n()));
         self.remarks(&units, &source, notes);
         Ok((units, source))
+    }
+
+    /// Takes out the units that stand in more than one arm; gives a row of each.
+    fn take_mixed(&self, rows: &[u32], groups: &mut Vec<Group>) -> Vec<usize> {
+        let arm_of = |row: u32| self.arms.of_row[row as usize];
+        let is_one =
+            |group: &Group| rows[group.start..group.end].iter().all(|&row| arm_of(row) == arm_of(rows[group.start]));
+        let mixed = groups.iter().filter(|group| !is_one(group)).map(|group| rows[group.start] as usize).collect();
+        groups.retain(is_one);
+        mixed
+    }
+
+    /// Which units stand in more than one arm, in the order of the table.
+    fn about_mixed(&self, mixed: &[usize], n_units: usize) -> Option<String> {
+        /// Units that are named, and the share of all from which they were hardly put into arms by this column.
+        const SHOWN: usize = 3;
+        const MANY: f64 = 0.01;
+        let ids = self.ids().ok().flatten()?;
+        let (mut first, n) = (mixed.to_vec(), mixed.len());
+        first.sort_unstable();
+        let names: Vec<String> = first.iter().take(SHOWN).map(|&row| format!("{:?}", ids.get(row))).collect();
+        let more = if n > SHOWN { ", …" } else { "" };
+        let share = n as f64 / (n + n_units) as f64;
+        let many = match share > MANY {
+            true => format!(", {:.1} % of all: is this the column that arms were given by?", 100.0 * share),
+            false => String::new(),
+        };
+        (n > 0)
+            .then(|| format!("{n} units are in more than one arm and are left out: {}{more}{many}", names.join(", ")))
     }
 
     fn columns(&self, notes: &mut Vec<String>) -> Result<Vec<Column>, AbError> {
@@ -212,10 +259,16 @@ impl Rows<'_> {
             }
         };
         told(source.n_without_arm, "rows without an arm of the comparison or without a unit are left out");
-        told(source.n_in_two_arms, "units are in more than one arm and are left out");
         told(source.n_repeated, "units have several rows, which were combined into one");
         if self.request.unit.is_none() && self.request.n.is_none() {
-            notes.push("every row counts as a unit; --unit COLUMN combines the rows of one unit".to_owned());
+            notes.push(match &self.repeats {
+                Some((column, n)) => format!(
+                    "every row counts as a unit, although {column:?} has {n} values in {} rows: --unit {column} counts the \
+                     copies of one as one",
+                    source.n_rows
+                ),
+                None => "every row counts as a unit; --unit COLUMN combines the rows of one unit".to_owned(),
+            });
         }
         if self.request.time.is_none() && self.request.n.is_none() {
             notes.push(

@@ -115,11 +115,13 @@ impl Layout {
     }
 
     /// The id of a row in a loop that names no id column: `row-` and 16 hexadecimal digits of the SHA-256 of its logged
-    /// columns, so that equal rows have equal ids.
+    /// columns, so that equal rows have equal ids. Numbers and times count by their value, however they are written.
     #[must_use]
-    pub fn made_up_id(features: &[Cow<str>]) -> String {
+    pub fn made_up_id(&self, features: &[Cow<str>]) -> String {
         let mut hasher = Sha256::new();
-        for text in features {
+        for (text, spec) in features.iter().zip(&self.features) {
+            let is_missing = self.missing.iter().any(|missing| missing.trim() == text.trim());
+            let text = if is_missing { Cow::default() } else { spec.plain_text(text) };
             hasher.update((text.len() as u64).to_le_bytes());
             hasher.update(text.as_bytes());
         }

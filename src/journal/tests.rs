@@ -1,7 +1,7 @@
 use super::*;
 use crate::features::{Target, Task};
 use crate::registry::Version;
-use crate::table::{ColumnSpec, Dialect, Kind, Schema, Values};
+use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, Schema, Values};
 use std::borrow::Cow;
 use std::fs;
 
@@ -303,8 +303,25 @@ fn of_equal_times_the_line_that_was_written_last_counts() {
 
 #[test]
 fn equal_rows_have_equal_made_up_ids() {
-    let id = |texts: &[&str]| Layout::made_up_id(&cells(texts));
-    assert_eq!(id(&["1", "a"]), id(&["1", "a"]));
-    assert_ne!(id(&["1", "a"]), id(&["1a", ""]));
-    assert!(id(&["1"]).starts_with("row-") && id(&["1"]).len() == 20);
+    let number = NumberFormat { decimal: ',', thousands: Some('.'), unit: None };
+    let columns = vec![
+        ColumnSpec::new("a", Kind::Number),
+        ColumnSpec::new("b", Kind::Category),
+        ColumnSpec { number: Some(number), ..ColumnSpec::new("c", Kind::Number) },
+        ColumnSpec { format: Some("%d.%m.%Y".to_owned()), ..ColumnSpec::new("d", Kind::Time) },
+    ];
+    let layout = Layout::of_columns(&Schema { columns, ..Schema::default() }, "y");
+    let id = |texts: &[&str]| layout.made_up_id(&cells(texts));
+    let row = id(&["1", "a", "1.234,5", "01.02.2026"]);
+    assert!(row.starts_with("row-") && row.len() == 20);
+    for same in [["1.0", "a", "1234,50", "1.2.2026"], ["1e0", " a", "1.234,5", "01.02.2026"]] {
+        assert_eq!(id(&same), row, "{same:?}");
+    }
+    for other in
+        [["1", "a", "1.234,5", "02.01.2026"], ["1", "A", "1.234,5", "01.02.2026"], ["", "1a", "1.234,5", "01.02.2026"]]
+    {
+        assert_ne!(id(&other), row, "{other:?}");
+    }
+    assert_eq!(id(&["", "a", "", ""]), id(&["NA", "a", "", "NA"]), "what is missing is missing");
+    assert_ne!(id(&["1", "a"]), id(&["", "1a"]));
 }

@@ -2,7 +2,7 @@
 
 use super::LabelError;
 use super::answer::{Answer, Answers, Fault, Origin, Place};
-use super::sheet::{AFTER, restore, target_name};
+use super::sheet::{AFTER, DELIMITERS, restore, target_name};
 use super::{returned, studio};
 use crate::table::Input;
 use crate::table::input::Unpacked;
@@ -96,8 +96,6 @@ fn delimiter(text: &str, expected: &Expected) -> u8 {
     let n_names = |d: &u8| names_in(first, *d).len();
     heads(first, expected).unwrap_or_else(|| DELIMITERS.into_iter().rev().max_by_key(n_names).unwrap_or(b','))
 }
-
-const DELIMITERS: [u8; 4] = *b",;\t|";
 
 fn names_in(line: &str, delimiter: u8) -> Vec<String> {
     cells_of(line, delimiter).iter().map(|name| restore(name.trim()).to_owned()).collect()

@@ -8,7 +8,7 @@
 //! label_inbox/imported/ID/   batch.json, what went out, what came back
 //! ```
 
-use super::LabelError;
+use super::{LabelError, sheet};
 use crate::atomic::{self, At, Lock};
 use crate::digest::sha256;
 use crate::features::{Target, Task};
@@ -129,6 +129,11 @@ pub(super) struct Inbox<'a> {
 impl<'a> Inbox<'a> {
     pub(super) fn of(workspace: &'a Workspace) -> Self {
         Self { workspace }
+    }
+
+    /// What stands between the fields of its tables.
+    pub(super) fn delimiter(&self) -> Result<u8, LabelError> {
+        Ok(sheet::delimiter(&self.workspace.config()?))
     }
 
     /// What a version learned from, where that is known.

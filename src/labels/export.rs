@@ -10,7 +10,7 @@ use super::batch::{Asked, Batch, Inbox, Stratum, recorded};
 use super::candidates::{Fetched, Source, fetch, read_options};
 use super::choose::{Chooser, Chosen, Pick};
 use super::request::{ExportRequest, Format};
-use super::sheet::Sheet;
+use super::sheet::{self, Sheet};
 use super::strata::{Strategy, prediction};
 use super::{LabelError, Labels, studio, take};
 use crate::atomic::{self, At, Lock};
@@ -237,7 +237,9 @@ fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen)
     let schema = &pipeline.schema;
     let files = match request.format {
         Format::Csv => {
-            let sheet = Sheet { features: &features, schema, reasons: &reasons, show_score: request.show_score };
+            let delimiter = sheet::delimiter(&workspace.config()?);
+            let show_score = request.show_score;
+            let sheet = Sheet { features: &features, schema, reasons: &reasons, show_score, delimiter };
             batch.columns = sheet.columns(&batch.target.name);
             vec![("to_label.csv", sheet.write(&batch)?)]
         }

@@ -5,7 +5,7 @@
 
 use super::batch::{Asked, Inbox};
 use super::check::class_of;
-use super::sheet::{AFTER, protect, read, restore, target_name};
+use super::sheet::{AFTER, protect, read_cut, restore, target_name};
 use super::{Batch, LabelError, Labels};
 use crate::atomic::{self, At};
 use crate::digest::sha256;
@@ -177,8 +177,8 @@ impl FillIn {
     fn save(&self) -> Result<(), LabelError> {
         let mut text = Vec::new();
         let header: Vec<Cow<str>> = self.sheet.header.iter().map(|name| protect(name)).collect();
-        push_record(&mut text, &header, b',');
-        self.sheet.rows.iter().for_each(|row| push_record(&mut text, row, b','));
+        push_record(&mut text, &header, self.sheet.delimiter);
+        self.sheet.rows.iter().for_each(|row| push_record(&mut text, row, self.sheet.delimiter));
         Ok(atomic::replace(&self.path, |out| out.write_all(&text)).at(&self.path)?)
     }
 }
@@ -293,11 +293,13 @@ pub(super) struct Sheet {
     pub(super) rows: Vec<Vec<String>>,
     /// The place of the answer; the annotator and the note follow it.
     pub(super) target: usize,
+    /// What stands between its fields.
+    delimiter: u8,
 }
 
 impl Sheet {
     pub(super) fn read(path: &Path, batch: &Batch) -> Result<Self, LabelError> {
-        let mut records = read(path)?;
+        let (delimiter, mut records) = read_cut(path)?;
         if records.is_empty() {
             return Err(LabelError::file(path, "is empty".to_owned()));
         }
@@ -307,7 +309,7 @@ impl Sheet {
         }
         let target = header.iter().rposition(|column| *column == target_name(&batch.target.name));
         match target.filter(|target| header[target + 1..] == AFTER) {
-            Some(target) => Ok(Self { header, rows: records, target }),
+            Some(target) => Ok(Self { header, rows: records, target, delimiter }),
             None => Err(LabelError::file(path, "has no column for the answer".to_owned())),
         }
     }

@@ -270,6 +270,7 @@ impl Report<'_> {
     /// Replaces a list of the inbox; an empty one is removed.
     fn list(&self, name: &str, header: &[&str], rows: &[Vec<String>]) -> Result<(), LabelError> {
         let path = self.inbox.path(name);
+        let delimiter = self.inbox.delimiter()?;
         let write = || {
             if rows.is_empty() {
                 return if path.exists() { atomic::remove_file(&path) } else { Ok(()) };
@@ -277,10 +278,10 @@ impl Report<'_> {
             atomic::make_dirs(self.inbox.path(""))?;
             let mut text = Vec::new();
             let header: Vec<Cow<str>> = header.iter().map(|name| protect(name)).collect();
-            push_record(&mut text, &header, b',');
+            push_record(&mut text, &header, delimiter);
             for row in rows {
                 let safe: Vec<Cow<str>> = row.iter().map(|cell| protect(cell)).collect();
-                push_record(&mut text, &safe, b',');
+                push_record(&mut text, &safe, delimiter);
             }
             atomic::replace(&path, |out| out.write_all(&text))
         };

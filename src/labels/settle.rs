@@ -109,12 +109,14 @@ pub type Decision = (String, String, String);
 /// # Errors
 /// Whatever the system says.
 pub fn write(workspace: &Workspace, target: &str, person: &str, decisions: &[Decision]) -> Result<PathBuf, LabelError> {
-    let path = Inbox::of(workspace).path(format!("{SETTLED}{}.csv", &sha256(person.as_bytes())[..8]));
+    let inbox = Inbox::of(workspace);
+    let (path, delimiter) =
+        (inbox.path(format!("{SETTLED}{}.csv", &sha256(person.as_bytes())[..8])), inbox.delimiter()?);
     let mut text = Vec::new();
-    push_record(&mut text, &["id", "batch", target_name(target).as_ref(), AFTER[0], AFTER[1]], b',');
+    push_record(&mut text, &["id", "batch", target_name(target).as_ref(), AFTER[0], AFTER[1]], delimiter);
     let note = format!("settled by {person}");
     for (id, batch, label) in decisions {
-        push_record(&mut text, &[id.as_str(), batch, label, ADJUDICATOR, &note].map(protect), b',');
+        push_record(&mut text, &[id.as_str(), batch, label, ADJUDICATOR, &note].map(protect), delimiter);
     }
     atomic::replace(&path, |out| out.write_all(&text)).at(&path)?;
     Ok(path)

@@ -2,10 +2,12 @@
 
 use super::LabelError;
 use super::batch::Batch;
-use crate::atomic::{At, AtPath};
+use crate::atomic::{self, At, AtPath};
+use crate::features::Task;
 use crate::printable;
 pub(super) use crate::printable::{protect, restore};
-use crate::table::{Schema, Table, push_record, write_rows};
+use crate::table::{ColumnSpec, NumberFormat, Schema, Table, push_record, write_rows};
+use crate::workspace::Config;
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -26,6 +28,8 @@ pub(super) struct Sheet<'a> {
     pub reasons: &'a [String],
     /// Whether production's answer stands in it.
     pub show_score: bool,
+    /// What stands between its fields: as in the loop's table, since one spreadsheet opens both.
+    pub delimiter: u8,
 }
 
 impl Sheet<'_> {
@@ -49,7 +53,7 @@ impl Sheet<'_> {
         let cells = cells(self.features, self.schema)?;
         let mut text = Vec::new();
         let header: Vec<Cow<str>> = batch.columns.iter().map(|name| protect(name)).collect();
-        push_record(&mut text, &header, b',');
+        push_record(&mut text, &header, self.delimiter);
         let mut people: Vec<&str> =
             batch.rows.iter().flat_map(|row| row.annotators.iter().map(String::as_str)).collect();
         people.sort_unstable();
@@ -62,22 +66,46 @@ impl Sheet<'_> {
                 if !person.is_empty() && !row.annotators.iter().any(|name| name == person) {
                     continue;
                 }
-                let (stratum, prob) = (row.stratum.to_string(), row.select_prob.to_string());
+                let (stratum, prob) = (row.stratum.to_string(), self.number(row.select_prob));
                 let version = batch.version.to_string();
                 let mut record: Vec<&str> = vec![&row.id, &batch.batch, &stratum, &self.reasons[n], &prob, &version];
-                let score = row.scores.iter().copied().fold(f64::NEG_INFINITY, f64::max).to_string();
+                let score = self.number(row.scores.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+                let prediction = self.prediction(batch, &row.prediction);
                 if self.show_score {
-                    record.extend([row.prediction.as_str(), &score]);
+                    record.extend([prediction.as_ref(), &score]);
                 }
                 record.extend(cells[n].iter().map(String::as_str));
                 record.extend(["", person, ""]);
                 let safe: Vec<Cow<str>> = record.into_iter().map(protect).collect();
-                push_record(&mut text, &safe, b',');
+                push_record(&mut text, &safe, self.delimiter);
             }
         }
         Ok(text)
     }
+
+    /// A number with the decimal mark of the loop's table.
+    fn number(&self, value: f64) -> String {
+        let has_comma = |column: &ColumnSpec| column.number.as_ref().is_some_and(|format| format.decimal == ',');
+        let decimal = if self.schema.columns.iter().any(has_comma) { ',' } else { '.' };
+        NumberFormat { decimal, ..NumberFormat::default() }.text(value)
+    }
+
+    /// A prediction as the target's column is written.
+    fn prediction<'p>(&self, batch: &Batch, text: &'p str) -> Cow<'p, str> {
+        match (batch.target.task, self.schema.number_format(&batch.target.name), text.parse()) {
+            (Task::Regression, Some(format), Ok(value)) => format.text(value).into(),
+            _ => text.into(),
+        }
+    }
 }
+
+/// What stands between the fields of the tables that people fill in: what the loop's table has, where it is in use.
+pub(super) fn delimiter(config: &Config) -> u8 {
+    DELIMITERS.into_iter().find(|byte| char::from(*byte) == config.data.delimiter).unwrap_or(b',')
+}
+
+/// Delimiters of tables that people fill in.
+pub(super) const DELIMITERS: [u8; 4] = *b",;\t|";
 
 /// The cells of a table as text, row by row.
 pub(super) fn cells(table: &Table, schema: &Schema) -> Result<Vec<Vec<String>>, LabelError> {
@@ -116,16 +144,31 @@ pub(super) fn target_name(target: &str) -> Cow<'_, str> {
 
 /// The records of a list in the inbox.
 pub(super) fn read(path: &Path) -> Result<Vec<Vec<String>>, LabelError> {
-    let wrong = |err: csv::Error| LabelError::from(AtPath::new(path, err));
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(path).map_err(wrong)?;
-    let rows = reader.records().map(|record| Ok(record.map_err(wrong)?.iter().map(str::to_owned).collect()));
-    rows.collect()
+    Ok(read_cut(path)?.1)
 }
+
+/// The same, and what stands between its fields: what follows its first name, in which there is none of these.
+pub(super) fn read_cut(path: &Path) -> Result<(u8, Vec<Vec<String>>), LabelError> {
+    let text = atomic::read(path).at(path)?;
+    let head = text.strip_prefix(BOM).unwrap_or(&text);
+    let first = head.iter().copied().take_while(|byte| *byte != b'\n').find(|byte| DELIMITERS.contains(byte));
+    let delimiter = first.unwrap_or(b',');
+    let wrong = |err: csv::Error| LabelError::from(AtPath::new(path, err));
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(head);
+    let rows = reader.records().map(|record| Ok(record.map_err(wrong)?.iter().map(str::to_owned).collect()));
+    Ok((delimiter, rows.collect::<Result<_, LabelError>>()?))
+}
+
+/// With which a spreadsheet says that a file is UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::Target;
+    use crate::table::{Column, Kind, Values};
     use proptest::prelude::*;
+    use serde_json::json;
 
     #[test]
     fn formulas_are_quoted_and_numbers_are_not() {
@@ -149,6 +192,47 @@ mod tests {
             assert_eq!(restore(safe), text);
         }
         assert_eq!(restore("'tis"), "'tis", "an apostrophe that somebody typed stays");
+    }
+
+    #[test]
+    fn a_sheet_is_written_as_the_loops_table_is() {
+        let batch = |prediction: &str| -> Batch {
+            let row = json!({"id": "k1", "stratum": "control", "select_prob": 0.25, "prediction": prediction, "scores": [1.5]});
+            let target = Target { name: "price".to_owned(), task: Task::Regression, classes: Vec::new() };
+            serde_json::from_value(json!({
+                "format": 1, "batch": "b1", "at": "2026-11-20T10:00:00Z", "seed": 0, "strategy": "control", "version": "v0001",
+                "source": "current.csv", "n_candidates": 1, "target": target, "columns": ["id"], "files": [], "rows": [row]
+            }))
+            .unwrap()
+        };
+        let comma = NumberFormat { decimal: ',', thousands: Some('.'), unit: None };
+        let column = |name: &str| ColumnSpec { number: Some(comma.clone()), ..ColumnSpec::new(name, Kind::Number) };
+        let german = Schema { columns: vec![column("amount"), column("price")], ..Schema::default() };
+        let plain = ["amount", "price"].map(|name| ColumnSpec::new(name, Kind::Number)).to_vec();
+        let plain = Schema { columns: plain, ..Schema::default() };
+        let amount = Table::new(vec![Column::new("amount", Values::Number(vec![1234.5]))]).unwrap();
+        for (schema, delimiter, line) in [
+            (&german, b';', "k1;b1;control;why;0,25;v0001;5531,75;1,5;1234,5;;;"),
+            (&plain, b',', "k1,b1,control,why,0.25,v0001,5531.75,1.5,1234.5,,,"),
+        ] {
+            let reasons = ["why".to_owned()];
+            let sheet = Sheet { features: &amount, schema, reasons: &reasons, show_score: true, delimiter };
+            let text = String::from_utf8(sheet.write(&batch("5531.75")).unwrap()).unwrap();
+            assert_eq!(text.lines().nth(1), Some(line));
+        }
+    }
+
+    #[test]
+    fn lists_are_read_back_whatever_stands_between_their_fields() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("to_label.csv");
+        for delimiter in DELIMITERS {
+            let (mut text, rows) = (BOM.to_vec(), [["id", "a;b,c"], ["1", "x;y,z|\t"]]);
+            rows.iter().for_each(|row| push_record(&mut text, row, delimiter));
+            atomic::replace(&path, |out| out.write_all(&text)).unwrap();
+            let (found, read) = read_cut(&path).unwrap();
+            assert_eq!((found, read), (delimiter, rows.map(|row| row.map(str::to_owned).to_vec()).to_vec()));
+        }
     }
 
     proptest! {

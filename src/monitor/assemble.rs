@@ -28,7 +28,7 @@ use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::reference::Plan;
 use crate::registry::RegistryError;
 use crate::score::Metric;
-use crate::table::{Column, ColumnSpec, Input, Kind, Table, Values, read};
+use crate::table::{Column, ColumnSpec, Input, Kind, Schema, Table, Values, read};
 use crate::wording::list;
 use std::path::Path;
 
@@ -362,7 +362,7 @@ impl Watch<'_> {
             _ => return Ok(None),
         };
         let options = self.read_options();
-        let rows = |input: Input| Ok::<_, MonitorError>(read(input, schema, &options)?.table);
+        let rows = |input: Input, schema: &Schema| Ok::<_, MonitorError>(read(input, schema, &options)?.table);
         let arrived = match request.current {
             // What came through a pipe, or at one moment from a database, is kept.
             Some(table) => table.open()?,
@@ -380,7 +380,7 @@ impl Watch<'_> {
             _ => Input::open(&reference)?,
         };
         let asked_of = Asked { ignore: &ignored, entity, most, seed: request.seed };
-        match multivariate(&rows(reference)?, &rows(arrived)?, schema, &asked_of) {
+        match multivariate(&rows(reference, schema)?, &rows(arrived, self.current_schema())?, schema, &asked_of) {
             Err(err) if !asked && err.is_too_little() => Ok(None),
             Err(err) if err.is_too_little() => {
                 notes.push(format!("--multivariate cannot tell: {err}"));

@@ -11,6 +11,7 @@ mod arrive;
 mod assemble;
 pub mod chunks;
 mod coverage;
+mod current;
 mod entity;
 pub mod files;
 mod form;

@@ -183,7 +183,7 @@ impl Watch<'_> {
         };
         let options = ReadOptions { columns: Some(vec![column.to_owned()]), ..self.read_options() };
         let mut last: Option<i64> = None;
-        for batch in stream(table.open()?, &self.schema, &options)? {
+        for batch in stream(table.open()?, self.current_schema(), &options)? {
             if let Some(Values::Time(times)) = batch?.table.column(column).map(|column| &column.values) {
                 last = last.max(times.iter().copied().filter(|&time| time != MISSING_TIME).max());
             }

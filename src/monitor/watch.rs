@@ -2,6 +2,7 @@
 
 use super::arrive::{Arrived, Pass};
 use super::chunks::By;
+use super::current::{AsWritten, as_written};
 use super::rolling;
 use super::{MonitorError, MonitorRequest};
 use crate::drift::report::Side;
@@ -52,12 +53,24 @@ pub(super) struct Watch<'a> {
     pub(super) production: Option<Production>,
     /// The reference, when finding out its columns has profiled it already.
     pub(super) profiled: Option<Profiled>,
+    /// How the current table is read, where that is not as the reference, and what is to be said of it.
+    current: Option<AsWritten>,
     /// The windows of production, and the rows that they look back on.
     pub(super) past: Option<(Windows, Past)>,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn open(workspace: &'a Workspace, request: &'a MonitorRequest<'a>) -> Result<Self, MonitorError> {
+        let mut watch = Self::of_reference(workspace, request)?;
+        if let (None, Some(table)) = (&watch.config, request.current) {
+            let options = InferOptions { numbers_vary: true, ..request.read.clone().into() };
+            watch.current = Some(as_written(&watch.schema, table, (&options, &watch.read_options()))?);
+        }
+        Ok(watch)
+    }
+
+    /// What is watched, where the current table is read as the reference.
+    fn of_reference(workspace: &'a Workspace, request: &'a MonitorRequest<'a>) -> Result<Self, MonitorError> {
         let config = match (workspace.config(), request.reference) {
             (Ok(config), _) => Some(config),
             // Two tables can be compared without a loop.
@@ -115,7 +128,8 @@ impl<'a> Watch<'a> {
             Some(production) => past::of_version(workspace, production.version, &production.pipeline)?,
             None => None,
         };
-        Ok(Self { request, workspace, config, settings, schema, profiled_schema, production, profiled, past })
+        let current = None;
+        Ok(Self { request, workspace, config, settings, schema, profiled_schema, production, profiled, current, past })
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -154,6 +168,11 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// The schema by which the current table is read.
+    pub(super) fn current_schema(&self) -> &Schema {
+        self.current.as_ref().map_or(&self.schema, |current| &current.schema)
+    }
+
     pub(super) fn current_path(&self) -> PathBuf {
         match self.request.current {
             Some(table) => table.path().to_owned(),
@@ -174,6 +193,7 @@ impl<'a> Watch<'a> {
     /// What arrived. A table that nobody named and that is not there is what was logged since production was trained.
     pub(super) fn arrived(&self, outcomes: &Outcomes) -> Result<(Arrived, Side), MonitorError> {
         let (mut arrived, side) = self.read_arrived(outcomes)?;
+        arrived.left_out.extend(self.current.iter().flat_map(|current| current.notes.iter().cloned()));
         self.settle_entity(&mut arrived);
         Ok((arrived, side))
     }
@@ -192,6 +212,7 @@ impl<'a> Watch<'a> {
         }
         let read = self.read_options();
         let mut pass = self.pass(&read, outcomes);
+        pass.schema = self.current_schema();
         let path = self.current_path();
         let table = match self.request.current {
             Some(_) => None,

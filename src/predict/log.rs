@@ -90,7 +90,7 @@ impl<'a> Logger<'a> {
             self.layout.push(
                 lines,
                 &Row {
-                    id: &ids.map_or_else(|| Layout::made_up_id(&features).into(), |ids| Cow::from(ids.get(row))),
+                    id: &ids.map_or_else(|| self.layout.made_up_id(&features).into(), |ids| Cow::from(ids.get(row))),
                     at: self.log.now,
                     version: self.log.version,
                     arm: self.log.arm,
@@ -125,7 +125,7 @@ impl<'a> Logger<'a> {
             let take = |field: &Option<usize>| field.and_then(|at| cells.get_mut(at)).map(std::mem::take);
             let id = match ids {
                 Some(ids) => ids.get(row).to_owned(),
-                None => Layout::made_up_id(
+                None => self.layout.made_up_id(
                     &self.fields.iter().map(take).map(Option::unwrap_or_default).collect::<Vec<Cow<str>>>(),
                 ),
             };

@@ -2,8 +2,8 @@
 
 use super::{Limits, Moments, Profile, ProfileBuilder, ProfileError, Shape};
 use crate::table::{
-    InferOptions, Input, Kind, Progress, ReadOptions, Rejects, Schema, Settled, Spool, Stream, TableOptions, infer,
-    infer_head, stays_category, stream,
+    InferOptions, Input, Kind, Progress, ReadOptions, Rejects, Schema, Settled, Spool, Stream, TableOptions,
+    infer_fitting, infer_head, stays_category, stream,
 };
 use std::path::PathBuf;
 
@@ -102,7 +102,7 @@ fn typed(table: &Spool, options: &InferOptions, exact: bool) -> Result<(Schema, 
     };
     let Ok(head) = infer_head(table.open()?, options) else {
         // What is wrong is told in the order of the file.
-        return known(infer(table.open()?, options)?.schema);
+        return known(infer_fitting(|| table.open(), options.again())?.schema);
     };
     if head.whole {
         return known(head.schema);
@@ -120,7 +120,7 @@ fn typed(table: &Spool, options: &InferOptions, exact: bool) -> Result<(Schema, 
             Ok((head.schema, found))
         }
         (Settled::Otherwise(schema), _) => known(schema),
-        (Settled::AsGuessed | Settled::Unknown, _) => known(infer(table.open()?, options)?.schema),
+        (Settled::AsGuessed | Settled::Unknown, _) => known(infer_fitting(|| table.open(), options.again())?.schema),
     }
 }
 

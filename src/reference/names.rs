@@ -9,12 +9,12 @@ use std::borrow::Cow;
 ///
 /// Rows of equal content are one row, and say different things of it at different times: a label of such a row comes to the
 /// reference beside the rows that are there, and corrects none of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RowNames {
     /// The cells of this column.
     Id(String),
-    /// [`Layout::made_up_id`] of the cells of these columns.
-    Content(Vec<String>),
+    /// [`Layout::made_up_id`] of the cells of the columns of this layout.
+    Content(Layout),
 }
 
 impl RowNames {
@@ -24,7 +24,7 @@ impl RowNames {
         let layout = Layout::of_columns(schema, target);
         match layout.id() {
             Some(id) => Self::Id(id.to_owned()),
-            None => Self::Content(layout.features().map(str::to_owned).collect()),
+            None => Self::Content(layout),
         }
     }
 
@@ -58,11 +58,11 @@ impl RowNames {
             Self::Content(content) => content,
         };
         let places: Vec<Option<usize>> =
-            content.iter().map(|name| columns.iter().position(|column| column == name)).collect();
+            content.features().map(|name| columns.iter().position(|column| column == name)).collect();
         let name = |row: usize| {
             let mut cells = batch.raw.cells(row, delimiter);
             let take = |place: &Option<usize>| place.and_then(|at| cells.get_mut(at)).map(std::mem::take);
-            Layout::made_up_id(&places.iter().map(take).map(Option::unwrap_or_default).collect::<Vec<Cow<str>>>())
+            content.made_up_id(&places.iter().map(take).map(Option::unwrap_or_default).collect::<Vec<Cow<str>>>())
         };
         Ok((0..batch.table.n_rows()).map(name).collect())
     }

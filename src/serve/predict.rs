@@ -18,7 +18,7 @@ use super::snapshot::{Live, Running, Snapshot};
 use super::state::App;
 use super::ticket::{Held, Ticket, expect_json, read, seat};
 use crate::feedback::outcome_in;
-use crate::journal::{Layout, Row};
+use crate::journal::Row;
 use crate::labels::{Label, became};
 use axum::body::{Body, Bytes};
 use axum::extract::Query;
@@ -453,7 +453,7 @@ impl Lined {
         let starts = std::iter::once(&0).chain(&self.ends);
         let field = |(&start, &end): (&usize, &usize)| String::from_utf8_lossy(&self.text[start..end]);
         let features: Vec<Cow<str>> = starts.zip(&self.ends).map(field).collect();
-        let id = id.unwrap_or_else(|| Layout::made_up_id(&features));
+        let id = id.unwrap_or_else(|| live.model.layout.made_up_id(&features));
         let line = Row {
             id: &id,
             at: job.at,

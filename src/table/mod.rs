@@ -52,7 +52,8 @@ pub(crate) use cell::number as number_in;
 pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
 pub use error::TableError;
 pub use infer::{
-    Doubt, Finding, Head, Inference, OneClass, Settled, TargetGuess, Why, infer, infer_head, stays_category,
+    Doubt, Finding, Head, Inference, OneClass, Settled, TargetGuess, Why, infer, infer_fitting, infer_head,
+    stays_category,
 };
 pub(crate) use infer::{ID_WORDS, has_word, names_key};
 pub use input::{Input, Spool};

@@ -1,6 +1,6 @@
 //! What callers say of how a table is written, what to read of it and how strict to be.
 
-use super::Dialect;
+use super::{ColumnSpec, Dialect};
 use std::fmt;
 
 /// Called now and then with the bytes taken from the file so far (before unpacking, as in [`Input::size`](crate::table::Input::size)).
@@ -90,6 +90,8 @@ pub struct InferOptions {
     pub target: Option<String>,
     /// Leave out records that are broken, and list them, instead of stopping at the first.
     pub skip_invalid: bool,
+    /// With `skip_invalid`: columns whose cells have to fit. Rows in which one does not are left out, and listed.
+    pub fitting: Vec<ColumnSpec>,
     /// What stands before decimals, `.` or `,`, where the cells of a column do not tell.
     pub decimal: Option<char>,
     /// Lines before the header that are no part of the table.
@@ -103,18 +105,21 @@ pub struct InferOptions {
 }
 
 impl InferOptions {
-    /// The same for JSON lines, whose names and cells are known to be such.
-    pub(crate) fn of_json(&self) -> Self {
+    /// The same without a progress.
+    #[must_use]
+    pub fn again(&self) -> Self {
         Self {
-            delimiter: Some(','),
-            header: Some(true),
-            skip_lines: None,
-            comment: None,
             missing: self.missing.clone(),
             target: self.target.clone(),
+            fitting: self.fitting.clone(),
             progress: None,
             ..*self
         }
+    }
+
+    /// The same for JSON lines, whose names and cells are known to be such.
+    pub(crate) fn of_json(&self) -> Self {
+        Self { delimiter: Some(','), header: Some(true), skip_lines: None, comment: None, ..self.again() }
     }
 }
 
@@ -126,6 +131,7 @@ impl fmt::Debug for InferOptions {
             .field("missing", &self.missing)
             .field("target", &self.target)
             .field("skip_invalid", &self.skip_invalid)
+            .field("fitting", &self.fitting)
             .field("decimal", &self.decimal)
             .field("skip_lines", &self.skip_lines)
             .field("comment", &self.comment)

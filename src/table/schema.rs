@@ -2,8 +2,10 @@
 
 use super::id::{self, WholeIds};
 use super::level::Spelling;
+use crate::table::cell;
 use crate::table::time::TimeFormat;
 use crate::table::{Categories, MISSING_CODE, MISSING_TIME, NumberFormat, Table, Texts, Values};
+use crate::wording::Plain;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
@@ -75,6 +77,28 @@ pub struct ColumnSpec {
 }
 
 impl ColumnSpec {
+    /// A cell as it is written when nothing but its value counts: a number in its shortest form, a time in microseconds since
+    /// 1970, everything else without spaces around it.
+    pub(crate) fn plain_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let text = text.trim();
+        let value = match self.kind {
+            Kind::Number => {
+                let number = match &self.number {
+                    Some(format) => format.parse(text),
+                    None => cell::number(text.as_bytes()),
+                };
+                // Zero has one sign.
+                number.map(|value| Plain(value + 0.0).to_string())
+            }
+            Kind::Time => {
+                let format = TimeFormat::new(self.format.as_deref().unwrap_or("iso")).ok();
+                format.and_then(|format| format.parse(text)).map(|at| at.to_string())
+            }
+            _ => None,
+        };
+        value.map_or(Cow::Borrowed(text), Cow::Owned)
+    }
+
     /// A column of that name and kind, written as usual.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
         Self { name: name.into(), kind, format: None, number: None, spelling: Spelling::default() }

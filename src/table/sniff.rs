@@ -2,7 +2,8 @@
 
 use crate::table::DEFAULT_MISSING;
 use crate::table::cell;
-use crate::table::record::{fields_of, first_records};
+use crate::table::record::{count_lines, fields_of, first_records};
+use std::collections::HashSet;
 
 /// The delimiters that are tried. Where several fit equally well the earlier wins: a semicolon that stands the same
 /// number of times in every record is hardly ever text, while commas may be decimal ones.
@@ -17,13 +18,12 @@ pub(crate) fn delimiter(head: &[u8]) -> u8 {
         let widths: Vec<usize> =
             first_records(head, delimiter, N_RECORDS).iter().map(|r| fields_of(r, delimiter).len()).collect();
         let share = |width: usize| widths.iter().filter(|&&w| w == width).count() as f64 / widths.len() as f64;
+        // Below a title: the width that most lines have, if it is not what the first line says.
+        let usual = widths.iter().copied().filter(|&w| w > 1).max_by(|a, b| share(*a).total_cmp(&share(*b)));
+        let below = usual.map(share).filter(|s| *s > 0.5).unwrap_or(0.0) * 0.9;
         let even = match widths.first() {
-            Some(&first) if first > 1 => share(first),
-            // Below a title: the width that most lines have, if it is not what the first line says.
-            _ => {
-                let usual = widths.iter().copied().filter(|&w| w > 1).max_by(|a, b| share(*a).total_cmp(&share(*b)));
-                usual.map(share).filter(|s| *s > 0.5).unwrap_or(0.0) * 0.9
-            }
+            Some(&first) if first > 1 => share(first).max(below),
+            _ => below,
         };
         if even > best.0 {
             best = (even, delimiter);
@@ -66,8 +66,20 @@ fn counts_columns(numbers: &[(usize, f64)]) -> bool {
     begins && numbers.len() >= FEWEST && numbers.windows(2).all(follows)
 }
 
-/// The texts of the second record, when it looks like a header of its own: texts stand in it where numbers stand below.
-pub(crate) fn second_header(head: &[u8], delimiter: u8) -> Option<String> {
+/// A second record that looks like a header of its own.
+#[derive(Debug, PartialEq)]
+pub(crate) struct SecondHeader {
+    /// Lines from the first record to it.
+    pub(crate) after: u64,
+    /// Some of its texts.
+    pub(crate) cells: String,
+    /// Whether numbers stand below texts of it; otherwise each is a text that no row below has.
+    pub(crate) above_numbers: bool,
+}
+
+/// The second record, when it looks like a header: texts stand in it where numbers stand below, or, in a table without
+/// numbers, where few texts stand below again and again and none of them is the same.
+pub(crate) fn second_header(head: &[u8], delimiter: u8) -> Option<SecondHeader> {
     const FEWEST: usize = 6;
     let records = first_records(head, delimiter, N_RECORDS);
     if records.len() < FEWEST {
@@ -76,18 +88,53 @@ pub(crate) fn second_header(head: &[u8], delimiter: u8) -> Option<String> {
     let second = fields_of(records[1], delimiter);
     let first = fields_of(records[0], delimiter);
     let below: Vec<Vec<String>> = records[2..].iter().map(|r| fields_of(r, delimiter)).collect();
+    let cells_below = |field: usize| -> Vec<&String> {
+        below.iter().filter_map(|r| r.get(field)).filter(|text| !text.is_empty()).collect()
+    };
     let is_number = |text: &String| cell::number(text.as_bytes()).is_some();
-    let numeric = |field: usize| {
-        let cells: Vec<&String> = below.iter().filter_map(|r| r.get(field)).filter(|text| !text.is_empty()).collect();
+    let is_numeric = |field: &usize| {
+        let cells = cells_below(*field);
         !cells.is_empty() && cells.iter().all(|text| is_number(text))
     };
-    let columns: Vec<usize> = (0..second.len()).filter(|&field| numeric(field)).collect();
     let is_text = |text: &str| !DEFAULT_MISSING.contains(&text) && text.chars().any(char::is_alphabetic);
-    let texts: Vec<&String> = columns.iter().map(|&field| &second[field]).filter(|text| is_text(text)).collect();
-    let no_numbers = |cells: &[String]| columns.iter().all(|&field| !cells.get(field).is_some_and(is_number));
-    let enough = texts.len() >= 2 || (texts.len() == 1 && columns.len() == 1);
-    (enough && no_numbers(&second) && no_numbers(&first))
-        .then(|| texts.iter().take(3).map(|text| format!("{:?}", cell::shorten(text))).collect::<Vec<_>>().join(", "))
+    let numeric: Vec<usize> = (0..second.len()).filter(is_numeric).collect();
+    let no_numbers = |cells: &[String]| numeric.iter().all(|&field| !cells.get(field).is_some_and(is_number));
+    if !no_numbers(&second) || !no_numbers(&first) {
+        return None;
+    }
+    let texts = |fields: &[usize]| -> Vec<&String> {
+        fields.iter().map(|&field| &second[field]).filter(|text| is_text(text)).collect()
+    };
+    let above_numbers = texts(&numeric);
+    let (found, is_above) = if numeric.is_empty() {
+        (texts(&unlike_below(&second, cells_below)?), false)
+    } else {
+        let enough = above_numbers.len() >= 2 || (above_numbers.len() == 1 && numeric.len() == 1);
+        (above_numbers, enough)
+    };
+    let many = is_above || (numeric.is_empty() && found.len() >= 2);
+    let cells = found.iter().take(3).map(|text| format!("{:?}", cell::shorten(text))).collect::<Vec<_>>().join(", ");
+    let at = records[1].as_ptr() as usize - head.as_ptr() as usize;
+    many.then(|| SecondHeader { after: count_lines(&head[..at]), cells, above_numbers: is_above })
+}
+
+/// The columns of few texts, where the second record has in each of them another than all records below; `None` when it has
+/// one of these in any of them, or nothing.
+fn unlike_below<'a>(second: &[String], cells_below: impl Fn(usize) -> Vec<&'a String>) -> Option<Vec<usize>> {
+    /// Records below from which it means something that none has the text, and how often each text stands there on average.
+    const FEWEST: usize = 40;
+    const OFTEN: usize = 8;
+    let mut columns = Vec::new();
+    for (field, text) in second.iter().enumerate() {
+        let below = cells_below(field);
+        let distinct: HashSet<&String> = below.iter().copied().collect();
+        let is_telling = below.len() >= FEWEST && distinct.len() > 1 && distinct.len() * OFTEN <= below.len();
+        if is_telling && (text.is_empty() || distinct.contains(text)) {
+            return None;
+        }
+        columns.extend(is_telling.then_some(field));
+    }
+    Some(columns)
 }
 
 #[cfg(test)]
@@ -106,9 +153,27 @@ mod tests {
             ("one\ntwo\n", b','),
             ("Extract of May\n\na;b\n1;2\n3;4\n", b';'),
             ("name,tags\nx,a;b\ny,a;b;c\n", b','),
+            ("Konto:;\"DE1\";\nVon:;1.3.;\n\na;b;c;d;\nx;y;1,5;z;\nx;y;2,5;z;\nx;y;3,5;z;\nx;y;4,5;z;\n", b';'),
         ] {
             assert_eq!(delimiter(head.as_bytes()) as char, expected as char, "{head:?}");
         }
+    }
+
+    #[test]
+    fn a_second_header_is_told_from_a_first_row() {
+        let levels = |n: usize| format!("K{n},{},{}\n", ["north", "south", "east"][n % 3], ["yes", "no"][n % 2]);
+        let texts: String = (0..60).map(levels).collect();
+        let found = |second: &str| second_header(format!("id,region,y\n{second}\n{texts}").as_bytes(), b',');
+        let second = found("key,text,ja/nein").unwrap();
+        assert_eq!((second.after, second.above_numbers), (1, false));
+        assert_eq!(second.cells, "\"text\", \"ja/nein\"");
+        for row in ["key,west,yes", "key,,ja/nein", "key,west,"] {
+            assert_eq!(found(row), None, "{row}");
+        }
+        let numbers: String = (0..60).map(|n| format!("K{n},{n},{}.5\n", n * 3)).collect();
+        let second = second_header(format!("id,age,income\n\nkey,years,EUR\n{numbers}").as_bytes(), b',').unwrap();
+        assert_eq!((second.after, second.above_numbers), (2, true), "a blank line stands between");
+        assert_eq!(second_header(format!("id,age,income\nkey,,EUR\n{numbers}").as_bytes(), b','), None);
     }
 
     #[test]

@@ -10,9 +10,7 @@ use crate::wording::nearest;
 
 /// The columns to take, in the schema's order.
 pub(crate) struct Plan {
-    /// Fields of every record.
-    pub(crate) n_fields: usize,
-    /// The names of the file's fields.
+    /// The names of the file's fields, as many as every record has.
     pub(crate) names: Vec<String>,
     pub(crate) columns: Vec<Wanted>,
     /// Fields of which evidence is gathered besides.
@@ -52,8 +50,7 @@ impl Plan {
         let mut missing = Vec::new();
         let mut columns = Vec::new();
         for spec in asked {
-            let number = number_format(file, spec)?;
-            let Some(storage) = Storage::of(spec, time_format(file, spec)?, number) else { continue };
+            let Some(storage) = storage(file, spec)? else { continue };
             match fields.get(spec.name.as_str()) {
                 Some(&field) => columns.push(Wanted { name: spec.name.clone(), field, storage }),
                 None if options.optional.contains(&spec.name) => {}
@@ -73,8 +70,19 @@ impl Plan {
         let extra: Vec<&str> = names.iter().map(String::as_str).filter(|n| !known.contains(n)).collect();
         let notes = if extra.is_empty() { Vec::new() } else { vec![extra_note(&extra)] };
         let yardstick = yardstick(headed);
-        Ok(Self { n_fields, names, columns, watched, markers: Markers::new(&schema.dialect.missing), notes, yardstick })
+        Ok(Self { names, columns, watched, markers: Markers::new(&schema.dialect.missing), notes, yardstick })
     }
+}
+
+/// How the cells of a column are stored; `None` when it is not read.
+fn storage(file: &str, spec: &ColumnSpec) -> Result<Option<Storage>, TableError> {
+    let number = number_format(file, spec)?;
+    Ok(Storage::of(spec, time_format(file, spec)?, number))
+}
+
+/// A column in that field; `None` when it is not read.
+pub(crate) fn wanted(file: &str, spec: &ColumnSpec, field: usize) -> Result<Option<Wanted>, TableError> {
+    Ok(storage(file, spec)?.map(|storage| Wanted { name: spec.name.clone(), field, storage }))
 }
 
 /// The delimiter as a byte.

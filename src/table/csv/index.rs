@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::summary::{is_ruled, page_line};
 use crate::table::cell;
 use crate::table::decimal::zero_bytes;
 use crate::table::record::{count_lines, field_end, is_blank};
@@ -43,6 +44,10 @@ pub(crate) enum Why {
     NotUtf8(u8),
     /// The names of the header in another order.
     OtherOrder,
+    /// The number of a page or when it was printed, and nothing else.
+    Page,
+    /// Dashes and the like alone.
+    Rule,
 }
 
 impl<'a> Index<'a> {
@@ -66,6 +71,44 @@ impl<'a> Index<'a> {
         let mut index = Self { text, edges, n_fields, line, bad };
         index.reject_invalid(&invalid);
         index
+    }
+
+    /// Indexes a piece of a table with these columns and takes out what is no row: headers that stand again, where the file
+    /// has one, of which it tells how many there are and the line of the first, and lines of printed pages.
+    pub(crate) fn of_rows(
+        bytes: &'a [u8],
+        line: u64,
+        delimiter: u8,
+        names: &[String],
+        headed: bool,
+    ) -> (Self, Option<(u64, u64)>) {
+        let mut index = Self::new(bytes, line, delimiter, names.len());
+        let repeated = if headed { index.remove_headers(names) } else { None };
+        let pages: Vec<usize> = (0..index.n_rows()).filter(|&row| page_line(&index, row).is_some()).collect();
+        index.reject(&pages, Why::Page);
+        let is_rule = |&row: &usize| {
+            let (start, end) = index.span(row);
+            is_ruled(&index.text[start..end])
+        };
+        let rules: Vec<usize> = (0..index.n_rows()).filter(is_rule).collect();
+        index.reject(&rules, Why::Rule);
+        (index, repeated)
+    }
+
+    /// The text of the line on which a position is, from there on.
+    pub(crate) fn line_text(&self, at: usize) -> &str {
+        self.text[at..].lines().next().unwrap_or_default()
+    }
+
+    /// Takes out rows, given in ascending order, as bad records.
+    fn reject(&mut self, rows: &[usize], why: Why) {
+        if rows.is_empty() {
+            return;
+        }
+        let found: Vec<BadRecord> = rows.iter().map(|&row| BadRecord { at: self.span(row).0, why }).collect();
+        self.bad.extend(found);
+        self.bad.sort_by_key(|bad| bad.at);
+        self.remove(rows);
     }
 
     /// Entries of `edges` per row.
@@ -97,11 +140,11 @@ impl<'a> Index<'a> {
         cell_at(&self.text, self.edges[at], self.edges[at + 1], scratch)
     }
 
-    /// Whether nothing but spaces stands in a field.
+    /// Whether nothing but spaces stands in a field, or nothing within quotes.
     pub(crate) fn is_blank_field(&self, row: usize, field: usize) -> bool {
         let at = row * self.stride() + field;
         let raw = &self.text.as_bytes()[self.edges[at] as usize..self.edges[at + 1] as usize - 1];
-        cell::trim(raw).is_empty()
+        matches!(cell::trim(raw), b"" | b"\"\"")
     }
 
     /// Takes out the rows that say again what the header says, in any case of letters, as where files with headers were put
@@ -153,11 +196,7 @@ impl<'a> Index<'a> {
         // Two cells are easily two names.
         let rows = (0..self.n_rows()).filter(|&row| self.n_fields > 2 && likely(row) && is_other(row));
         let rows: Vec<usize> = rows.collect();
-        let found = rows.iter().map(|&row| BadRecord { at: self.span(row).0, why: Why::OtherOrder });
-        let found: Vec<BadRecord> = found.collect();
-        self.bad.extend(found);
-        self.bad.sort_by_key(|bad| bad.at);
-        self.remove(&rows);
+        self.reject(&rows, Why::OtherOrder);
     }
 
     /// Takes out rows, given in ascending order.

@@ -13,18 +13,19 @@ pub(crate) mod columns;
 pub(crate) mod index;
 pub(crate) mod scan;
 pub(crate) mod stream;
+mod summary;
 mod tail;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
 use self::before::Head;
 use self::block::{Block, Blocks, PieceBounds, Sizes};
 use self::index::{BadRecord, Index, Why};
-use self::tail::{Tail, TailWatch};
+use self::tail::{Tail, TailWatch, endings};
 use crate::table::build::plan::{self, Plan, Wanted};
 use crate::table::build::{Builder, Part};
 use crate::table::cell::shorten;
@@ -34,6 +35,7 @@ use crate::table::record::fields_of;
 use crate::table::rejects::{Fault, Misfits, Rejects, What};
 use crate::table::sniff;
 use crate::table::{Column, ReadOptions, ReadResult, Schema, Table, TableError};
+use crate::wording::list;
 
 /// A CSV file whose header has been matched with a schema.
 pub(crate) struct Reader<'a> {
@@ -216,8 +218,7 @@ impl<'a> Reader<'a> {
             || -> Vec<Parsed> {
                 let parse = |bounds: &PieceBounds| {
                     let bytes = &block.bytes[bounds.start..bounds.end];
-                    let mut index = Index::new(bytes, bounds.line, delimiter, plan.n_fields);
-                    let repeated = if headed { index.remove_headers(&plan.names) } else { None };
+                    let (index, repeated) = Index::of_rows(bytes, bounds.line, delimiter, &plan.names, headed);
                     Parsed { repeated, ..parse_piece(plan, index, options, spans.then_some(bounds.start)) }
                 };
                 block.pieces.par_iter().map(parse).collect()
@@ -227,12 +228,13 @@ impl<'a> Reader<'a> {
         if let Some(progress) = &self.options.progress {
             progress(self.blocks.consumed());
         }
+        let is_new = self.watch.is_new();
         for piece in &parsed {
             self.watch.add(&piece.tail);
             add_repeated(&mut self.repeated, piece.repeated);
         }
-        if block.last && !self.options.whole {
-            self.check_end(block, &mut parsed);
+        if !self.options.whole {
+            self.check_ends(block, is_new, &mut parsed);
         }
         let n_bad: usize = parsed.iter().map(|piece| piece.faults.len()).sum();
         let n_good: u64 = parsed.iter().map(|piece| piece.tail.n_rows).sum();
@@ -258,25 +260,31 @@ impl<'a> Reader<'a> {
         self.repeated.map(repeated_note).into_iter().chain(self.blocks.emptied().map(emptied_note)).collect()
     }
 
-    /// A last record whose trailing columns are blank as nowhere else is a truncated one.
-    fn check_end(&self, block: &Block, parsed: &mut [Parsed]) {
-        let Some(ending) = self.watch.truncated(&self.plan.names) else { return };
-        let Some(at) = parsed.iter().rposition(|p| p.tail.n_rows > 0) else { return };
-        let bounds = block.pieces[at];
-        let bytes = &block.bytes[bounds.start..bounds.end];
-        let mut index = Index::new(bytes, bounds.line, self.blocks.delimiter, self.plan.n_fields);
-        if !self.header.is_empty() {
-            index.remove_headers(&self.plan.names);
+    /// Totals, remarks, and a last record whose trailing columns are blank as nowhere else are no rows.
+    fn check_ends(&self, block: &Block, is_new: bool, parsed: &mut [Parsed]) {
+        let last = block.last.then_some((&self.watch, self.plan.names.as_slice()));
+        for (at, endings) in endings(parsed.iter().map(|piece| &piece.tail), is_new, last) {
+            let bounds = block.pieces[at];
+            let bytes = &block.bytes[bounds.start..bounds.end];
+            let names = &self.plan.names;
+            let (mut index, _) =
+                Index::of_rows(bytes, bounds.line, self.blocks.delimiter, names, !self.header.is_empty());
+            let (mut rows, mut faults) = (BTreeSet::new(), Vec::new());
+            for (its_rows, its_faults) in endings.iter().map(|ending| ending.of(&index)) {
+                rows.extend(its_rows);
+                faults.extend(its_faults);
+            }
+            if self.options.skip_invalid {
+                index.remove(&rows.into_iter().collect::<Vec<usize>>());
+                let spans = parsed[at].spans.first().map(|_| bounds.start);
+                let repeated = parsed[at].repeated;
+                parsed[at] = Parsed { repeated, ..parse_piece(&self.plan, index, self.options, spans) };
+            }
+            let all = &mut parsed[at].faults;
+            all.retain(|fault| faults.iter().all(|end| fault.line != end.line));
+            all.extend(faults);
+            all.sort_by_key(|fault| fault.line);
         }
-        let (rows, ends) = ending.of(&index);
-        if self.options.skip_invalid {
-            index.remove(&rows);
-            let spans = parsed[at].spans.first().map(|_| bounds.start);
-            parsed[at] = parse_piece(&self.plan, index, self.options, spans);
-        }
-        let faults = &mut parsed[at].faults;
-        faults.retain(|f| ends.iter().all(|end| f.line != end.line));
-        faults.extend(ends);
     }
 
     /// Builders with room for the rows that the file is likely to have.
@@ -366,8 +374,16 @@ fn watched(index: &Index<'_>, plan: &Plan, leading_zero: bool) -> Watched {
 const COMMENT_KEY: &str = "comment = \"#\" under [data] in mlloop.toml";
 const COMMENT_OPTION: &str = "--comment '#'";
 
+/// What is wrong with a line that printing left among the rows.
+const PAGE: &str = "is a line of a printed page, not a row";
+const RULE: &str = "is a ruled line, as around tables that are drawn with characters, not a row";
+
 fn record_fault(yardstick: &str, comment: &str, index: &Index<'_>, bad: &BadRecord) -> Fault {
     let what = match bad.why {
+        Why::Fields { n: 1, .. } if summary::says_page(index.line_text(bad.at)) => PAGE.to_owned(),
+        Why::Page => PAGE.to_owned(),
+        Why::Fields { .. } if summary::is_ruled(index.line_text(bad.at)) => RULE.to_owned(),
+        Why::Rule => RULE.to_owned(),
         Why::Fields { n, cut } => {
             let s = if n == 1 { "" } else { "s" };
             let end = if cut { "; the file ends in the middle of this record" } else { "" };
@@ -402,7 +418,29 @@ pub(crate) fn header_names(file: &str, record: &[u8], line: u64, delimiter: u8) 
         return Err(TableError::File { file: file.to_owned(), what: format!("line {line}: {what}") });
     }
     let names = fields_of(record, delimiter);
+    if let Some(what) = doubled(&names) {
+        return Err(TableError::File { file: file.to_owned(), what: format!("line {line}: {what}") });
+    }
     Ok(names.into_iter().zip(1..).map(|(name, n)| if name.is_empty() { format!("c{n}") } else { name }).collect())
+}
+
+/// What is wrong with a header in which a name stands again, as where a program writes a list as one field for each entry.
+fn doubled(names: &[String]) -> Option<String> {
+    let is_again = |name: &&String| !name.is_empty() && names.iter().filter(|other| other == name).count() > 1;
+    // Names are compared pairwise only where one stands again.
+    let mut sorted: Vec<&String> = names.iter().filter(|name| !name.is_empty()).collect();
+    sorted.sort_unstable();
+    if sorted.windows(2).all(|pair| pair[0] != pair[1]) {
+        return None;
+    }
+    let name = names.iter().find(is_again)?;
+    let fields: Vec<String> =
+        names.iter().zip(1..).filter(|(other, _)| *other == name).map(|(_, n): (_, u32)| n.to_string()).collect();
+    Some(format!(
+        "the header has the name {name:?} {} times, in fields {}: name each anew",
+        fields.len(),
+        list(fields.iter().map(String::as_str))
+    ))
 }
 
 fn no_records(file: &str) -> TableError {

@@ -1,5 +1,6 @@
 //! All fields of a CSV file of which nothing is known yet, piece by piece on all cores.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use rayon::prelude::*;
@@ -7,14 +8,17 @@ use rayon::prelude::*;
 use super::before::Head;
 use super::block::{Block, Blocks, PieceBounds, Sizes};
 use super::index::Index;
-use super::tail::{Tail, TailWatch};
-use super::{COMMENT_OPTION, add_repeated, emptied_note, header_names, no_records, record_fault, repeated_note};
-use crate::table::build::plan;
+use super::tail::{Tail, TailWatch, endings};
+use super::{
+    COMMENT_OPTION, add_repeated, cell_fault, columns, emptied_note, header_names, no_records, record_fault,
+    repeated_note,
+};
+use crate::table::build::plan::{self, Wanted};
 use crate::table::cell::Markers;
 use crate::table::evidence::Evidence;
 use crate::table::input::Text;
-use crate::table::rejects::Fault;
-use crate::table::{Dialect, InferOptions, Progress, Rejects, TableError, sniff};
+use crate::table::rejects::{Fault, What};
+use crate::table::{ColumnSpec, DEFAULT_MISSING, Dialect, InferOptions, Progress, Rejects, TableError, sniff};
 
 /// The fields of one piece.
 pub(crate) type Piece<'a> = Index<'a>;
@@ -26,6 +30,11 @@ pub(crate) struct Scan {
     pub(crate) header: bool,
     pub(crate) names: Vec<String>,
     pub(crate) notes: Vec<String>,
+    /// Columns whose cells have to fit, and what is missing in them.
+    fitting: Vec<Wanted>,
+    markers: Markers,
+    /// The line of a second header, which is left out.
+    second: Option<u64>,
 }
 
 /// What one piece gave, and what is wrong in it.
@@ -49,7 +58,7 @@ impl Scan {
             (None, Some(separator)) => separator,
             (None, None) => sniff::delimiter(head),
         };
-        refuse_other_lines(name, head, delimiter, blocks.line(), options)?;
+        let second = other_lines(name, head, delimiter, blocks.line(), options)?;
         let data = sniff::first_record_is_data(head, delimiter);
         blocks.delimiter = delimiter;
         let mut notes = Vec::new();
@@ -71,7 +80,12 @@ impl Scan {
             let n_fields = blocks.first_width()?.ok_or_else(|| no_records(name))?;
             (1..=n_fields).map(|n| format!("c{n}")).collect()
         };
-        Ok(Self { blocks, delimiter, header, names, notes })
+        let place = |spec: &ColumnSpec| names.iter().position(|own| *own == spec.name);
+        let wanted = |spec: &ColumnSpec| plan::wanted(name, spec, place(spec)?).transpose();
+        let fitting = options.fitting.iter().filter_map(wanted).collect::<Result<_, _>>()?;
+        let markers =
+            options.missing.as_deref().map_or_else(|| Markers::new(&DEFAULT_MISSING.map(str::to_owned)), Markers::new);
+        Ok(Self { blocks, delimiter, header, names, notes, fitting, markers, second })
     }
 
     /// The names of the fields.
@@ -94,13 +108,12 @@ impl Scan {
         let mut block = self.blocks.next()?;
         while let Some(current) = block {
             let (mut scanned, next) = self.block(&current, &look);
+            let is_new = watch.is_new();
             scanned.iter().for_each(|s| watch.add(&s.tail));
             scanned.iter().for_each(|s| add_repeated(&mut repeated, s.repeated));
             let n_bad: usize = scanned.iter().map(|s| s.faults.len()).sum();
             let n_good: u64 = scanned.iter().map(|s| s.tail.n_rows).sum();
-            if current.last {
-                self.check_end(&current, &watch, &mut scanned, skip, &look);
-            }
+            self.check_ends(&current, (is_new, &watch), &mut scanned, skip, &look);
             for piece in &mut scanned {
                 let faults = std::mem::take(&mut piece.faults);
                 if skip {
@@ -129,17 +142,10 @@ impl Scan {
         block: &Block,
         look: &(impl Fn(&Piece<'_>) -> R + Sync),
     ) -> (Vec<Scanned<R>>, Result<Option<Block>, TableError>) {
-        let (names, delimiter, header) = (&self.names, self.delimiter, self.header);
-        let blocks = &mut self.blocks;
+        let Self { blocks, names, delimiter, header, fitting, markers, second, .. } = self;
+        let rows = Rows { names, delimiter: *delimiter, header: *header, fitting, markers, second: *second };
         let scan = |bounds: &PieceBounds| {
-            let bytes = &block.bytes[bounds.start..bounds.end];
-            let mut index = Index::new(bytes, bounds.line, delimiter, names.len());
-            let repeated = if header { index.remove_headers(names) } else { None };
-            let faults = index
-                .bad
-                .iter()
-                .map(|bad| record_fault(plan::yardstick(header), COMMENT_OPTION, &index, bad))
-                .collect();
+            let (index, repeated, faults) = rows.of_piece(&block.bytes[bounds.start..bounds.end], bounds.line);
             Scanned { result: look(&index), faults, tail: Tail::of(&index), repeated }
         };
         rayon::join(
@@ -148,53 +154,112 @@ impl Scan {
         )
     }
 
-    /// Reports a last record that looks truncated, and with `skip` looks at its piece again without it.
-    fn check_end<R: Send>(
+    /// Reports totals, remarks and a last record that looks truncated, and with `skip` looks at their pieces again without
+    /// them.
+    fn check_ends<R: Send>(
         &self,
         block: &Block,
-        watch: &TailWatch,
+        (is_new, watch): (bool, &TailWatch),
         scanned: &mut [Scanned<R>],
         skip: bool,
         look: &(impl Fn(&Piece<'_>) -> R + Sync),
     ) {
-        let Some(ending) = watch.truncated(&self.names) else { return };
-        let Some(at) = scanned.iter().rposition(|s| s.tail.n_rows > 0) else { return };
-        let bounds = block.pieces[at];
-        let mut index =
-            Index::new(&block.bytes[bounds.start..bounds.end], bounds.line, self.delimiter, self.names.len());
-        if self.header {
-            index.remove_headers(&self.names);
+        let last = block.last.then_some((watch, self.names.as_slice()));
+        for (at, endings) in endings(scanned.iter().map(|s| &s.tail), is_new, last) {
+            let bounds = block.pieces[at];
+            let (mut index, ..) = self.rows().of_piece(&block.bytes[bounds.start..bounds.end], bounds.line);
+            let mut rows = BTreeSet::new();
+            for (its_rows, faults) in endings.iter().map(|ending| ending.of(&index)) {
+                rows.extend(its_rows);
+                scanned[at].faults.extend(faults);
+            }
+            scanned[at].faults.sort_by_key(|fault| fault.line);
+            if skip {
+                index.remove(&rows.into_iter().collect::<Vec<usize>>());
+                scanned[at].result = look(&index);
+            }
         }
-        let (rows, ends) = ending.of(&index);
-        scanned[at].faults.extend(ends);
-        if skip {
-            index.remove(&rows);
-            scanned[at].result = look(&index);
-        }
+    }
+
+    /// What tells rows from other records.
+    fn rows(&self) -> Rows<'_> {
+        let Self { names, delimiter, header, fitting, markers, second, .. } = self;
+        Rows { names, delimiter: *delimiter, header: *header, fitting, markers, second: *second }
     }
 }
 
-/// Names lines before the rows that are neither header nor row.
-fn refuse_other_lines(
+/// What tells rows from other records.
+struct Rows<'a> {
+    names: &'a [String],
+    delimiter: u8,
+    header: bool,
+    fitting: &'a [Wanted],
+    markers: &'a Markers,
+    second: Option<u64>,
+}
+
+impl Rows<'_> {
+    /// The rows of a piece, the headers among them, and what is wrong with records that are none of both.
+    fn of_piece<'b>(&self, bytes: &'b [u8], line: u64) -> (Index<'b>, Option<(u64, u64)>, Vec<Fault>) {
+        let (mut index, repeated) = Index::of_rows(bytes, line, self.delimiter, self.names, self.header);
+        let yardstick = plan::yardstick(self.header);
+        let mut faults: Vec<Fault> =
+            index.bad.iter().map(|bad| record_fault(yardstick, COMMENT_OPTION, &index, bad)).collect();
+        let unfit = self.unfit(&index);
+        if !unfit.is_empty() {
+            index.remove(&unfit.keys().copied().collect::<Vec<usize>>());
+            faults.extend(unfit.into_values());
+            faults.sort_by_key(|fault| fault.line);
+        }
+        (index, repeated, faults)
+    }
+
+    /// Rows that are a second header, or in which a cell does not fit, and what is wrong with each.
+    fn unfit(&self, index: &Index<'_>) -> BTreeMap<usize, Fault> {
+        let mut unfit = BTreeMap::new();
+        // It is the first row, so that lines are counted once.
+        if let Some(line) = self.second.filter(|&line| index.n_rows() > 0 && index.line_at(index.span(0).0) == line) {
+            let what = "a second header: texts stand above numbers".to_owned();
+            unfit.insert(0, Fault { line, what: What::Record(what) });
+        }
+        for wanted in self.fitting {
+            let parsed = columns::parse(index, wanted.field, index.n_rows(), &wanted.storage, self.markers, false);
+            for row in parsed.bad {
+                unfit.entry(row).or_insert_with(|| cell_fault(index, row, wanted));
+            }
+        }
+        unfit
+    }
+}
+
+/// Names lines before the rows that are neither header nor row. A second header is left out with other rows that do not fit:
+/// its line is the answer.
+fn other_lines(
     name: &str,
     head: &[u8],
     delimiter: u8,
     line: u64,
     options: &InferOptions,
-) -> Result<(), TableError> {
+) -> Result<Option<u64>, TableError> {
     // Whoever says how many lines to skip, or that there is no header, has looked.
     let padded = options.skip_lines.is_none() && options.header != Some(false);
     if let Some(fault) = Head::new(head, delimiter, line).title(name, delimiter, padded) {
         return Err(fault);
     }
-    if options.header == Some(false) || options.skip_invalid {
-        return Ok(());
+    if options.header == Some(false) {
+        return Ok(None);
     }
-    let Some(cells) = sniff::second_header(head, delimiter) else { return Ok(()) };
+    let Some(second) = sniff::second_header(head, delimiter) else { return Ok(None) };
+    let at = line + second.after;
+    if options.skip_invalid && second.above_numbers {
+        return Ok(Some(at));
+    }
+    let (above, cells) =
+        (if second.above_numbers { "texts above numbers" } else { "texts that no row below has" }, second.cells);
     let what = format!(
-        "line {} looks like a second header, texts above numbers ({cells}): use it as the header with --skip-lines \
-         {line}; if it lists units or types, remove it",
-        line + 1
+        "line {at} looks like a second header, {above} ({cells}): use it as the header with --skip-lines {}; if it lists \
+         units or types, remove it",
+        at - 1
     );
     Err(TableError::File { file: name.to_owned(), what })
 }

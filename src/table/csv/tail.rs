@@ -1,8 +1,11 @@
 //! Notices a file whose last record is none: cut off and then filled up with empty fields, a total, a remark.
 
+use std::collections::BTreeMap;
+
 use super::index::Index;
-use crate::table::cell::number;
+use super::summary::{self, Side};
 use crate::table::rejects::{Fault, What};
+use crate::wording::list;
 
 /// Blank fields at the end of a record that make it suspicious, at least.
 const MIN_RUN: usize = 3;
@@ -19,8 +22,9 @@ pub(crate) struct Tail {
     n_blank: u64,
     /// Blank fields at the end of the last row.
     last_run: usize,
-    /// Whether the last row is a total of the others.
-    total: bool,
+    /// Rows with which the piece ends and begins that sum up others, see [`summary::run`].
+    n_below: usize,
+    n_above: usize,
     /// Rows of which only the first field is filled, those of them that nothing but such rows and empty ones follows, and how
     /// many rows these end with.
     n_alone: u64,
@@ -37,25 +41,49 @@ pub(crate) struct TailWatch {
     n_rows: u64,
     n_blank: u64,
     last_run: usize,
-    total: bool,
+    n_below: usize,
     n_alone: u64,
     n_last_alone: u64,
     alone_run: u64,
 }
 
-/// What is wrong with the last records.
+/// What is wrong with the last records, or with the first.
 #[derive(Debug)]
-pub(crate) struct Ending {
-    what: String,
-    n: usize,
+pub(crate) enum Ending {
+    /// They sum up the others.
+    Totals(Side, usize),
+    /// They are something else.
+    Last {
+        /// What is wrong.
+        what: String,
+        /// How many there are.
+        n: usize,
+    },
 }
 
 impl Ending {
-    /// The rows of the last piece that it is about, and the faults that they are.
+    /// The rows of the last piece that it is about, or of the first, and the faults that they are.
     pub(crate) fn of(&self, index: &Index<'_>) -> (Vec<usize>, Vec<Fault>) {
-        let rows: Vec<usize> = (index.n_rows().saturating_sub(self.n)..index.n_rows()).collect();
-        let fault =
-            |row: &usize| Fault { line: index.line_at(index.span(*row).0), what: What::Record(self.what.clone()) };
+        let n_rows = index.n_rows();
+        let rows: Vec<usize> = match self {
+            Self::Totals(Side::Above, n) => (0..(*n).min(n_rows)).collect(),
+            Self::Totals(Side::Below, n) | Self::Last { n, .. } => (n_rows.saturating_sub(*n)..n_rows).collect(),
+        };
+        let what = match self {
+            Self::Last { what, .. } => what.clone(),
+            Self::Totals(side, _) => {
+                let others = if *side == Side::Above { "below" } else { "above" };
+                let words = summary::words(index, &rows);
+                match words.len() {
+                    0 | 1 => format!("looks like a total of the rows {others}, not a data row"),
+                    n => format!(
+                        "is one of {n} lines that sum up the rows {others} ({}), not a row",
+                        list(words.iter().map(String::as_str))
+                    ),
+                }
+            }
+        };
+        let fault = |row: &usize| Fault { line: index.line_at(index.span(*row).0), what: What::Record(what.clone()) };
         let faults = rows.iter().map(fault).collect();
         (rows, faults)
     }
@@ -76,8 +104,10 @@ impl Tail {
         let whole = n_rows > 0 && index.bad.last().is_none_or(|b| b.at < index.span(n_rows - 1).0);
         let run = || (0..n_rows).rev().take_while(|&row| whole && (is_alone(row) || is_empty(row)));
         let (alone_run, n_last_alone) = (run().count() as u64, run().filter(|&row| is_alone(row)).count() as u64);
-        let total = is_total(index);
-        let told = Self { n_rows: n_rows as u64, total, n_alone, n_last_alone, alone_run, any, ..Self::default() };
+        let n_below = if whole { summary::run(index, Side::Below) } else { 0 };
+        let n_above = summary::run(index, Side::Above);
+        let told =
+            Self { n_rows: n_rows as u64, n_below, n_above, n_alone, n_last_alone, alone_run, any, ..Self::default() };
         if n_fields <= MIN_RUN {
             return told;
         }
@@ -95,81 +125,33 @@ impl Tail {
 /// Fields from which a row that has only the first is a remark below the table, and rows from which none else is one.
 const MIN_FIELDS: usize = 3;
 const MIN_OTHERS: u64 = 20;
-/// Words with which the row of totals begins that a spreadsheet puts below a table.
-const TOTALS: [&str; 41] = [
-    "total",
-    "totals",
-    "grand total",
-    "sum",
-    "subtotal",
-    "overall",
-    "gesamt",
-    "gesamtsumme",
-    "summe",
-    "totaal",
-    "totale",
-    "suma",
-    "итого",
-    "всего",
-    "sous-total",
-    "zwischensumme",
-    "teilsumme",
-    "somma",
-    "somme",
-    "razem",
-    "összesen",
-    "celkem",
-    "合计",
-    "合計",
-    "average",
-    "mean",
-    "durchschnitt",
-    "moyenne",
-    "promedio",
-    "ergebnis",
-    "gesamtergebnis",
-    "min",
-    "max",
-    "minimum",
-    "maximum",
-    "count",
-    "anzahl",
-    "nombre",
-    "median",
-    "mittelwert",
-    "std",
-];
-
-/// Whether a cell is such a word, or begins with one where more fields are blank (`TOTAL GÉNÉRAL`).
-fn says_total(cell: &str, n_blank: usize) -> bool {
-    let begins = |word: &&str| cell.strip_prefix(*word).is_some_and(|rest| rest.starts_with(' '));
-    TOTALS.contains(&cell) || (n_blank > 1 && TOTALS.iter().any(begins))
-}
-
-/// Whether the last row begins with such a word, or ends a group with one (`basic Total`), and leaves other fields blank or
-/// fills them with numbers alone.
-fn is_total(index: &Index<'_>) -> bool {
-    let Some(row) = index.n_rows().checked_sub(1).filter(|&row| row > 0) else { return false };
-    if index.n_fields < 3 || index.bad.last().is_some_and(|bad| bad.at > index.span(row).0) {
-        return false;
+/// What is wrong at the ends of a table, by the piece that it is in: of `tails`, the pieces of a block which is the `first` with
+/// rows, or the last, whose end `watch` tells.
+pub(crate) fn endings<'t>(
+    tails: impl Iterator<Item = &'t Tail> + Clone,
+    first: bool,
+    last: Option<(&TailWatch, &[String])>,
+) -> BTreeMap<usize, Vec<Ending>> {
+    let with_rows = || tails.clone().enumerate().filter(|(_, tail)| tail.n_rows > 0);
+    let mut found: BTreeMap<usize, Vec<Ending>> = BTreeMap::new();
+    if let Some((at, tail)) = with_rows().next().filter(|(_, tail)| first && tail.n_above > 0) {
+        found.entry(at).or_default().push(Ending::Totals(Side::Above, tail.n_above));
     }
-    let mut fields = (0..index.n_fields).skip_while(|&field| index.is_blank_field(row, field));
-    let Some(first) = fields.next() else { return false };
-    let (mut scratch, mut above) = (String::new(), String::new());
-    let word = index.cell(row, first, &mut scratch).trim_end_matches([':', '.', ' ']).to_lowercase();
-    let n_blank = (0..index.n_fields).filter(|&field| index.is_blank_field(row, field)).count();
-    let ends = || word.rsplit_once(' ').is_some_and(|(_, last)| n_blank > 0 && TOTALS.contains(&last));
-    let mut scratch = String::new();
-    let counted = TOTALS.contains(&word.as_str())
-        && fields.all(|field| number(index.cell(row, field, &mut scratch).trim().as_bytes()).is_some());
-    // A word that stands in other rows too is a level.
-    ((says_total(&word, n_blank) || ends()) && n_blank > 0 || counted)
-        && !(0..row).any(|row| index.cell(row, first, &mut above).to_lowercase() == word)
+    if let (Some((at, _)), Some(ending)) = (with_rows().last(), last.and_then(|(watch, names)| watch.truncated(names)))
+    {
+        found.entry(at).or_default().push(ending);
+    }
+    found
 }
 
 impl TailWatch {
     pub(crate) fn new(n_fields: usize) -> Self {
-        Self { n_fields, n_rows: 0, n_blank: 0, last_run: 0, total: false, n_alone: 0, n_last_alone: 0, alone_run: 0 }
+        Self { n_fields, n_rows: 0, n_blank: 0, last_run: 0, n_below: 0, n_alone: 0, n_last_alone: 0, alone_run: 0 }
+    }
+
+    /// Whether no row has been seen yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.n_rows == 0
     }
 
     /// Adds the next piece in file order.
@@ -178,7 +160,7 @@ impl TailWatch {
         self.n_blank += tail.n_blank;
         self.n_alone += tail.n_alone;
         if tail.any {
-            (self.last_run, self.total) = (tail.last_run, tail.total);
+            (self.last_run, self.n_below) = (tail.last_run, tail.n_below);
             // A piece of nothing else goes on with the run before it.
             let before = if tail.alone_run == tail.n_rows { (self.n_last_alone, self.alone_run) } else { (0, 0) };
             (self.n_last_alone, self.alone_run) = (before.0 + tail.n_last_alone, before.1 + tail.alone_run);
@@ -190,8 +172,8 @@ impl TailWatch {
     /// It looks cut off when at least three fields and a third of the record are blank up to its end, some field is not,
     /// and at most one record in a thousand ends like that elsewhere.
     pub(crate) fn truncated(&self, names: &[String]) -> Option<Ending> {
-        if self.total {
-            return Some(Ending { what: "looks like a total of the rows above, not a data row".to_owned(), n: 1 });
+        if self.n_below > 0 {
+            return Some(Ending::Totals(Side::Below, self.n_below));
         }
         if self.n_last_alone > 0 && self.n_last_alone == self.n_alone && self.n_rows > MIN_OTHERS + self.alone_run {
             let what = match self.n_alone {
@@ -204,7 +186,7 @@ impl TailWatch {
                     self.alone_run
                 ),
             };
-            return Some(Ending { what, n: usize::try_from(self.alone_run).unwrap_or(1) });
+            return Some(Ending::Last { what, n: usize::try_from(self.alone_run).unwrap_or(1) });
         }
         let run = self.last_run;
         let suspicious = run >= MIN_RUN && 3 * run >= self.n_fields && run < self.n_fields && self.n_rows >= MIN_ROWS;
@@ -217,6 +199,6 @@ impl TailWatch {
             "the last record looks truncated: its last {run} fields ({first} to {last}) are blank, which is rare in \
              this file"
         );
-        Some(Ending { what, n: 1 })
+        Some(Ending::Last { what, n: 1 })
     }
 }

@@ -76,7 +76,10 @@ fn errors_name_the_first_place_in_file_order() {
         "t.csv: line 3: 1 field, but the header has 2; the file ends in the middle of this record"
     );
     assert_eq!(error("c\n1\n", &ab), r#"t.csv: missing columns "a", "b""#);
-    assert_eq!(error("a,b,a\n", &ab), r#"duplicate column "a""#);
+    assert_eq!(
+        error("a,b,a,\"\",a\n", &ab),
+        r#"t.csv: line 1: the header has the name "a" 3 times, in fields 1, 3, 5: name each anew"#
+    );
     assert_eq!(error("a,b\n1,in\n", &ab), r#"t.csv: line 2, column "b": "in" is not a number"#);
     assert_eq!(error("a,b\n1,\"2\n3,4\n", &ab), "t.csv: line 2: the quote that opens here is never closed");
     assert_eq!(error("\n \n", &ab), "t.csv: contains no records");

@@ -128,7 +128,8 @@ impl Evidence {
     }
 
     fn push_number(&mut self, value: f64, text: &str, line: &impl Fn() -> u64) {
-        if matches!(text.as_bytes(), [b'0', b'0'..=b'9', ..]) {
+        // Decimals that are filled up with zeros (`007.50`) are no codes.
+        if matches!(text.as_bytes(), [b'0', b'0'..=b'9', ..]) && !text.contains('.') {
             let first = if text.bytes().all(|b| b == b'0') { &mut self.zeros } else { &mut self.leading_zero };
             first.get_or_insert_with(|| place(text, line));
         }
@@ -317,6 +318,18 @@ mod tests {
         let first: Vec<f64> = std::iter::once(rows.iter().sum()).chain(rows.iter().copied()).collect();
         assert!(has(&first, Total::First) && !ends(&first) && !has(&rows, Total::First));
         assert!(!ends(&[0.0, 0.0, 0.0, 1.0, 2.0, 3.0]), "a few numbers add up by chance");
+    }
+
+    #[test]
+    fn codes_are_told_from_decimals_that_are_filled_up_with_zeros() {
+        let zero = |cells: &[&str]| {
+            let cells: Vec<String> = cells.iter().map(|cell| (*cell).to_owned()).collect();
+            evidence(&cells).leading_zero().map(|place| place.value.clone())
+        };
+        assert_eq!(zero(&["0007", "0018", "1100"]).as_deref(), Some("0007"));
+        assert_eq!(zero(&["007.50", "012.00", "110.25"]), None);
+        assert_eq!(zero(&["000.00", "012.00"]), None);
+        assert_eq!(zero(&["0.5", "0"]), None);
     }
 
     #[test]

@@ -28,7 +28,9 @@ use crate::table::evidence::{Evidence, MAX_LEVELS, Total, Written};
 use crate::table::input::{Text, Unpacked};
 use crate::table::json::JsonLines;
 use crate::table::level::{self, Spelling};
-use crate::table::{DEFAULT_MISSING, Dialect, InferOptions, Input, Kind, NumberFormat, Rejects, Schema, TableError};
+use crate::table::{
+    ColumnSpec, DEFAULT_MISSING, Dialect, InferOptions, Input, Kind, NumberFormat, Rejects, Schema, TableError,
+};
 use crate::wording::list;
 
 /// What a table turned out to be.
@@ -48,6 +50,8 @@ pub struct Inference {
     pub rejects: Rejects,
     /// Columns that are nearly something else, which a person should decide.
     pub doubts: Vec<Doubt>,
+    /// Columns that were taken for what they mostly are, since rows with other cells are left out.
+    pub taken: Vec<ColumnSpec>,
     /// Remarks about the file as a whole: no header, equal columns.
     pub notes: Vec<String>,
 }
@@ -121,6 +125,23 @@ pub fn infer(input: Input, options: &InferOptions) -> Result<Inference, TableErr
     none_is_a_class(&mut inference, &gathered.seen);
     inference.rejects = gathered.rejects;
     Ok(inference)
+}
+
+/// The same, where rows that do not fit are left out: what they hold is no level of any other column, so that a table in
+/// which there are such rows is looked at a second time without them.
+///
+/// # Errors
+/// As [`infer`](fn@infer).
+pub fn infer_fitting(
+    open: impl Fn() -> Result<Input, TableError>,
+    options: InferOptions,
+) -> Result<Inference, TableError> {
+    let first = infer(open()?, &options)?;
+    if first.taken.is_empty() {
+        return Ok(first);
+    }
+    let fitting = options.fitting.iter().cloned().chain(first.taken).collect();
+    infer(open()?, &InferOptions { fitting, ..options })
 }
 
 /// The evidence of all columns.
@@ -244,10 +265,11 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
     let beside = Beside { numbers_vary: options.numbers_vary, decimal, thousands, semicolons };
     let decide = |(name, seen): (&String, &Evidence)| decide::decide(name, seen, beside);
     let mut decisions: Vec<Decision> = names.iter().zip(seen).map(decide).collect();
-    let mut doubts = Vec::new();
+    let (mut doubts, mut taken) = (Vec::new(), Vec::new());
     for ((name, seen), decision) in names.iter().zip(seen).zip(&mut decisions) {
         let Some(doubt) = doubt::of(name, seen, decision, beside) else { continue };
         if options.skip_invalid && doubt.take(decision) {
+            taken.push(decision.spec(name));
             continue;
         }
         doubts.push(doubt);
@@ -280,7 +302,7 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
     let columns =
         names.iter().zip(decisions).zip(seen).map(|((name, decision), e)| finding(name, decision, e, beside)).collect();
     let (n_rows, rejects) = (*n_rows, Rejects::default());
-    Ok(Inference { schema, columns, n_rows, target, one_class, rejects, doubts, notes })
+    Ok(Inference { schema, columns, n_rows, target, one_class, rejects, doubts, taken, notes })
 }
 
 fn finding(name: &str, decision: Decision, seen: &Evidence, beside: Beside) -> Finding {

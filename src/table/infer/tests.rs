@@ -425,3 +425,95 @@ fn whole_numbers_beside_decimal_commas_are_read_with_them() {
     let found = infer(Input::from_reader("t", Cursor::new(text)), &InferOptions::default()).unwrap();
     assert_eq!(found.schema.column("n").unwrap().number.as_ref().unwrap().thousands, Some('.'));
 }
+
+#[test]
+fn rows_that_are_left_out_say_nothing_of_levels() {
+    let row = |i: usize| {
+        let y = ["yes", "no"][usize::from(i.is_multiple_of(3))];
+        format!("K{i:04},{},{}.25,{},{y}\n", 20 + i % 50, i * 7, ["north", "south", "east"][i % 3])
+    };
+    let rows: String = (0..300).map(row).collect();
+    let half: String = (300..400).map(row).collect();
+    let header = "id,age,income,region,bought\n";
+    let units = "key,years,EUR,text,yes/no\n";
+    let options = || InferOptions { skip_invalid: true, ..InferOptions::default() };
+    let middle = format!("{header}{rows}Kunde,Alter,Umsatz,Gebiet,gekauft\n{half}");
+    for (text, n_rows, line) in [(format!("{header}{units}{rows}"), 300, 2), (middle, 400, 302)] {
+        let open = || Ok(Input::from_reader("t", Cursor::new(text.clone())));
+        let found = infer_fitting(open, options()).unwrap();
+        let distinct = |name: &str| finding(&found, name).n_distinct;
+        assert_eq!([distinct("region"), distinct("bought")], [3, 2], "{line}");
+        assert_eq!((finding(&found, "age").kind, found.n_rows, found.rejects.count), (Kind::Number, n_rows, 1));
+        assert_eq!(found.rejects.first[0].line, line);
+        let table = read(open().unwrap(), &found.schema, &ReadOptions { skip_invalid: true, ..ReadOptions::default() });
+        assert_eq!(table.unwrap().table.n_rows() as u64, n_rows, "the same rows are read");
+    }
+    let texts: String = (0..60).map(|i| format!("K{i},{},{}\n", ["a", "b"][i % 2], ["yes", "no"][i / 2 % 2])).collect();
+    let text = format!("id,shop,bought\nkey,Filiale,gekauft\n{texts}");
+    let fault = infer_text(&text, &options()).unwrap_err();
+    assert!(fault.contains("line 2 looks like a second header, texts that no row below has"), "{fault}");
+}
+
+#[test]
+fn rows_that_sum_up_others_and_lines_of_pages_are_named_with_their_lines() {
+    let row = |i: usize| format!("K{i:04},{},{}.25,{}\n", 20 + i % 50, i * 7, ["yes", "no"][i % 2]);
+    let rows: String = (0..300).map(row).collect();
+    let header = "id,age,income,bought\n";
+    let sums = "Min,20,0.25,\nMax,69,2093.25,\nMittelwert,44.5,1046.75,\nStdAbw,14.4,606,\n";
+    let pages: String = (0..6)
+        .map(|page| {
+            let rows: String = (page * 50..page * 50 + 50).map(row).collect();
+            format!("{rows}Seite {} von 6,,,\n", page + 1)
+        })
+        .collect();
+    let bare = pages.replace(" von 6,,,", "");
+    let drawn =
+        rows.replacen("K0200", "----,---,-----,---\nK0200", 1).replace("----,---,-----,---", "-----------------");
+    for (text, n_out, line, what) in [
+        (
+            format!("{header}{rows}{sums}"),
+            4,
+            302,
+            "is one of 4 lines that sum up the rows above (Min, Max, Mittelwert, StdAbw), not a row",
+        ),
+        (format!("{header}{sums}{rows}"), 4, 2, "is one of 4 lines that sum up the rows below"),
+        (format!("{header}Total,1,2,\n{rows}{sums}"), 5, 2, "looks like a total of the rows below"),
+        (format!("{header}{pages}"), 6, 52, "is a line of a printed page, not a row"),
+        (format!("{header}{bare}"), 6, 52, "is a line of a printed page, not a row"),
+        (format!("{header}{drawn}"), 1, 202, "is a ruled line"),
+    ] {
+        let fault = infer_text(&text, &InferOptions::default()).unwrap_err();
+        assert!(fault.starts_with(&format!("t: line {line}: {what}")), "{fault}");
+        let options = InferOptions { skip_invalid: true, ..InferOptions::default() };
+        let found = infer_text(&text, &options).unwrap();
+        assert_eq!((found.n_rows, found.rejects.count), (300, n_out), "{what}");
+        assert_eq!([finding(&found, "id").kind, finding(&found, "age").kind], [Kind::Id, Kind::Number], "{what}");
+        let read_by = |skip_invalid: bool| {
+            let options = ReadOptions { skip_invalid, ..ReadOptions::default() };
+            read(Input::from_reader("t", Cursor::new(text.clone())), &found.schema, &options)
+        };
+        let told = read_by(false).unwrap_err().to_string();
+        assert!(told.starts_with(&format!("t: line {line}: {what}")), "{told}");
+        let kept = read_by(true).unwrap();
+        assert_eq!((kept.table.n_rows(), kept.rejects.count), (300, n_out), "{what}");
+    }
+}
+
+#[test]
+fn codes_and_filled_up_decimals_are_told_apart() {
+    let rows: String = (0..120)
+        .map(|i| {
+            format!(
+                "K{i},{},{:05},{:06.2},{}\n",
+                ["0007", "0018"][i % 2],
+                1067 + i * 571,
+                f64::from(i as u32) * 1.25,
+                i % 2
+            )
+        })
+        .collect();
+    let found = infer_text(&format!("id,band,plz,price,y\n{rows}"), &InferOptions::default()).unwrap();
+    let kinds = ["band", "plz", "price"].map(|name| finding(&found, name).kind);
+    assert_eq!((kinds[0], kinds[2]), (Kind::Category, Kind::Number));
+    assert_ne!(kinds[1], Kind::Number, "01067 is no number");
+}

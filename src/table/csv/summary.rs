@@ -1,0 +1,308 @@
+//! Rows that sum up the others, as spreadsheets put them above and below a table, and lines that printing left among the rows.
+
+use super::index::Index;
+use crate::table::cell::number;
+
+/// Words with which a row begins that sums up the others.
+const TOTALS: [&str; 65] = [
+    "total",
+    "totals",
+    "grand total",
+    "sum",
+    "subtotal",
+    "overall",
+    "gesamt",
+    "gesamtsumme",
+    "summe",
+    "totaal",
+    "totale",
+    "suma",
+    "итого",
+    "всего",
+    "sous-total",
+    "zwischensumme",
+    "teilsumme",
+    "somma",
+    "somme",
+    "razem",
+    "összesen",
+    "celkem",
+    "合计",
+    "合計",
+    "average",
+    "avg",
+    "mean",
+    "durchschnitt",
+    "moyenne",
+    "promedio",
+    "media",
+    "ergebnis",
+    "gesamtergebnis",
+    "min",
+    "max",
+    "minimum",
+    "maximum",
+    "count",
+    "anzahl",
+    "nombre",
+    "median",
+    "médiane",
+    "mediana",
+    "mittelwert",
+    "mittel",
+    "ø",
+    "std",
+    "stdev",
+    "std dev",
+    "stddev",
+    "std. dev",
+    "standard deviation",
+    "standardabweichung",
+    "stdabw",
+    "écart-type",
+    "écart type",
+    "varianz",
+    "variance",
+    "variation",
+    "25%",
+    "50%",
+    "75%",
+    "25 %",
+    "50 %",
+    "75 %",
+];
+/// Those of them that are also the name of somebody or something.
+const NAMES: [&str; 6] = ["max", "media", "min", "sum", "count", "variation"];
+/// Words before the number of a page.
+const PAGES: [&str; 17] = [
+    "page",
+    "seite",
+    "pagina",
+    "página",
+    "pág",
+    "pag",
+    "strona",
+    "sida",
+    "side",
+    "стр",
+    "страница",
+    "sivu",
+    "oldal",
+    "blatt",
+    "hoja",
+    "feuille",
+    "folio",
+];
+/// What stands between the number of a page and how many there are.
+const OF: [&str; 10] = ["of", "von", "de", "di", "van", "/", "из", "sur", "z", "av"];
+/// How a line begins that says when a table was printed.
+const PRINTED: [&str; 18] = [
+    "printed on",
+    "printed at",
+    "printed by",
+    "printed:",
+    "print date",
+    "gedruckt am",
+    "gedruckt von",
+    "ausgedruckt am",
+    "druckdatum",
+    "imprimé le",
+    "édité le",
+    "stampato il",
+    "impreso el",
+    "impresso em",
+    "afgedrukt op",
+    "wydrukowano",
+    "exported on",
+    "exportiert am",
+];
+
+/// The rows at one end of a piece that sum up the others: how many rows there are up to the last of them, seen from that end,
+/// with remarks and empty rows among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Above,
+    Below,
+}
+
+/// How a row sums up others: by its first cell, or by another, which may also be the name of somebody called Max.
+#[derive(PartialEq)]
+enum Says {
+    First,
+    Other,
+}
+
+/// How many rows from one end on are no rows, since they sum up the others; 0 where there are none.
+pub(super) fn run(index: &Index<'_>, side: Side) -> usize {
+    let n_rows = index.n_rows();
+    if index.n_fields < 3 || n_rows < 2 {
+        return 0;
+    }
+    let row_at = |n: usize| if side == Side::Above { n } else { n_rows - 1 - n };
+    let mut found: Vec<(usize, usize, String, Says)> = Vec::new();
+    for n in 0..n_rows - 1 {
+        let row = row_at(n);
+        match word_of(index, row) {
+            Some((field, word, says)) => found.push((n, field, word, says)),
+            None if n_filled(index, row) <= 1 => {}
+            None => break,
+        }
+    }
+    let Some(end) = found.last().map(|(n, ..)| n + 1) else { return 0 };
+    let others = || (end..n_rows).map(row_at);
+    let mut scratch = String::new();
+    // A word that stands in other rows too is a level.
+    let is_level = found.iter().any(|(_, field, word, _)| {
+        others().any(|row| index.cell(row, *field, &mut scratch).trim().to_lowercase() == *word)
+    });
+    let is_sure =
+        |(.., word, says): &(usize, usize, String, Says)| *says == Says::First || !NAMES.contains(&word.as_str());
+    let sure = found.iter().any(is_sure) || found.len() > 1;
+    if is_level || !sure { 0 } else { end }
+}
+
+/// The words of the rows that sum up others.
+pub(super) fn words(index: &Index<'_>, rows: &[usize]) -> Vec<String> {
+    let mut scratch = String::new();
+    let word =
+        |&row: &usize| word_of(index, row).map(|(field, ..)| index.cell(row, field, &mut scratch).trim().to_owned());
+    rows.iter().filter_map(word).collect()
+}
+
+fn n_filled(index: &Index<'_>, row: usize) -> usize {
+    (0..index.n_fields).filter(|&field| !index.is_blank_field(row, field)).count()
+}
+
+/// The field and the word with which a row says that it sums up others, and leaves other fields blank or fills them with
+/// numbers alone.
+fn word_of(index: &Index<'_>, row: usize) -> Option<(usize, String, Says)> {
+    let mut scratch = String::new();
+    let n_blank = index.n_fields - n_filled(index, row);
+    let filled: Vec<usize> = (0..index.n_fields).filter(|&field| !index.is_blank_field(row, field)).collect();
+    let mut texts = Vec::new();
+    for &field in &filled {
+        let cell = index.cell(row, field, &mut scratch).trim().trim_end_matches([':', '.', ' ']).to_lowercase();
+        if texts.is_empty() || number(cell.as_bytes()).is_none() {
+            texts.push((field, cell));
+        }
+    }
+    let (field, first) = texts.first()?.clone();
+    let alone = texts.len() == 1 && filled.len() > 1;
+    let ends = first.rsplit_once(' ').is_some_and(|(_, last)| n_blank > 0 && TOTALS.contains(&last));
+    if (says_total(&first, n_blank) || ends) && n_blank > 0 || TOTALS.contains(&first.as_str()) && alone {
+        return Some((field, first, Says::First));
+    }
+    // One text among numbers.
+    let is_word = |(_, text): &&(usize, String)| TOTALS.contains(&text.as_str());
+    let (field, other) = texts.iter().skip(1).find(is_word)?.clone();
+    let numbers = texts.len() == 2 && number(first.as_bytes()).is_some();
+    (numbers && n_blank > 0).then_some((field, other, Says::Other))
+}
+
+/// Whether a cell is such a word, or begins with one where more fields are blank (`TOTAL GÉNÉRAL`).
+fn says_total(cell: &str, n_blank: usize) -> bool {
+    let begins = |word: &&str| cell.strip_prefix(*word).is_some_and(|rest| rest.starts_with(' '));
+    TOTALS.contains(&cell) || (n_blank > 1 && TOTALS.iter().any(begins))
+}
+
+/// What a row says of the page that it was printed on, where it says nothing else.
+pub(super) fn page_line(index: &Index<'_>, row: usize) -> Option<String> {
+    let blank = |field: usize| index.is_blank_field(row, field);
+    // Most rows end here.
+    if index.n_fields < 3
+        || !(blank(0) || blank(1) || blank(index.n_fields - 1))
+        || 2 * n_filled(index, row) > index.n_fields + 1
+    {
+        return None;
+    }
+    let mut scratch = String::new();
+    let mut text = String::new();
+    for field in (0..index.n_fields).filter(|&field| !blank(field)) {
+        text.push_str(if text.is_empty() { "" } else { " " });
+        text.push_str(index.cell(row, field, &mut scratch).trim());
+    }
+    says_page(&text).then_some(text)
+}
+
+/// `Page 3 of 12`, `- Seite 3 -`, `Printed on 2026-03-01`.
+pub(super) fn says_page(text: &str) -> bool {
+    const LONGEST: usize = 120;
+    if text.len() > LONGEST {
+        return false;
+    }
+    let text = text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    if PRINTED.iter().any(|begin| text.starts_with(begin)) {
+        return true;
+    }
+    let words = text.replace('/', " / ").replace([':', '.'], " ");
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let is_count = |word: &str| word.len() <= 5 && word.bytes().all(|b| b.is_ascii_digit());
+    match words[..] {
+        [page, n] => PAGES.contains(&page) && is_count(n),
+        [page, n, of, all] => PAGES.contains(&page) && is_count(n) && OF.contains(&of) && is_count(all),
+        _ => false,
+    }
+}
+
+/// `|----|:---:|`, `+====+`, `-----`: a line that is drawn below a header or around a table.
+pub(super) fn is_ruled(line: &str) -> bool {
+    const FEWEST: usize = 3;
+    let is_drawn = |byte: u8| matches!(byte, b'-' | b'=' | b'_');
+    let fits = |byte: u8| is_drawn(byte) || matches!(byte, b'+' | b'|' | b':' | b' ' | b'\t' | b'\r');
+    // Most lines end with their first byte.
+    line.bytes().all(fits) && line.bytes().filter(|&byte| is_drawn(byte)).count() >= FEWEST && !is_sparse(line)
+}
+
+/// A row may hold a dash in each cell, where nothing is known.
+fn is_sparse(line: &str) -> bool {
+    let drawn = |c: char| matches!(c, '-' | '=' | '_');
+    line.split(['|', '\t', ' ', '+']).all(|cell| cell.chars().filter(|c| drawn(*c)).count() <= 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_of(rows: &str, side: Side) -> usize {
+        run(&Index::new(rows.as_bytes(), 1, b',', 4), side)
+    }
+
+    #[test]
+    fn rows_that_sum_up_others_are_found_at_both_ends() {
+        let rows = "K1,18,500.2,yes\nK2,80,899,no\nK3,44,700,no\n";
+        let sums = "Min,18,500,\nMax,80,899,\nMittelwert,47,699,\n,,,\nStdAbw,3,4,\n";
+        assert_eq!([Side::Above, Side::Below].map(|side| run_of(rows, side)), [0, 0]);
+        assert_eq!(run_of(&format!("{rows}{sums}"), Side::Below), 5);
+        assert_eq!(run_of(&format!("{sums}{rows}"), Side::Above), 5);
+        assert_eq!(run_of(&format!("{rows}{sums}as of today,,,\n"), Side::Below), 6, "a remark below the sums");
+        assert_eq!(run_of(&format!("{rows}as of today,,,\n"), Side::Below), 0);
+        assert_eq!(run_of(&format!("{rows}Max,18,500,\n{rows}Max,19,500,\n"), Side::Below), 0, "a level");
+        let between = "18,500.2,north,yes\n80,899,south,no\n";
+        assert_eq!(run_of(&format!("{between}18,500,Min,\n80,899,Max,\n"), Side::Below), 2);
+        assert_eq!(run_of(&format!("{between}18,500,Max,\n"), Side::Below), 0, "somebody may be called Max");
+        assert_eq!(run_of(&format!("{between}18,500,,Mean\n"), Side::Below), 1);
+        assert_eq!(run_of(&format!("{between}18,500,Max,yes\n19,400,Min,no\n"), Side::Below), 0);
+    }
+
+    #[test]
+    fn lines_of_printed_pages_are_told_from_rows() {
+        for text in
+            ["Page 3 of 12", "- Seite 3 -", "Pág. 3/12", "Page: 3", "Gedruckt am 01.03.2026 Seite 1", "Printed on 2026"]
+        {
+            assert!(says_page(text), "{text}");
+        }
+        for text in ["Page", "page turner", "Side 3 entrance", "Paging 3", "3", ""] {
+            assert!(!says_page(text), "{text}");
+        }
+        for line in ["-----", "|----|:---:|", "+====+===+", "| --- | --- |"] {
+            assert!(is_ruled(line), "{line}");
+        }
+        for line in ["-", "-|-|-|-", "- - -", "---1", "", "|||", "-5|-3"] {
+            assert!(!is_ruled(line), "{line}");
+        }
+        let index = Index::new(b"Seite 1,,,\n,,,Page 2\nSeite 1,2,3,yes\nSeite 4,x,,\nPage,,,5\n", 1, b',', 4);
+        let found = [0, 1, 2, 3, 4].map(|row| page_line(&index, row));
+        let [first, second, last] = ["Seite 1", "Page 2", "Page 5"].map(|text| Some(text.to_owned()));
+        assert_eq!(found, [first, second, None, None, last]);
+    }
+}
