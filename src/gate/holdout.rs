@@ -6,6 +6,7 @@
 
 use super::rows::GateRows;
 use crate::registry::Version;
+use crate::stats::portable::Portable;
 use crate::workspace::audit::Entry;
 use crate::workspace::event::GateVerdict;
 use crate::workspace::{Holdout, PromoteRules, WorkspaceError, all_of};
@@ -72,7 +73,7 @@ impl HoldoutUse {
                 "these rows judge for the {} time: the chance that some challenger no better passed is {:.0} %; \
                  [promote] holdout = \"spend\" corrects for it, fresh rows end it",
                 ordinal(uses),
-                100.0 * (1.0 - (1.0 - rules.alpha).powf(k))
+                100.0 * (1.0 - (1.0 - rules.alpha).powf_portable(k))
             )),
             _ => None,
         };
