@@ -1,33 +1,48 @@
 #!/usr/bin/env python3
 """Changes the code of modules, one place at a time, and lists the changes that no test of the module notices.
 
-usage: scripts/mutate.py [--most N] [--seconds 120] [--seed 1] [--only WHERE] MODULE ...   (atomic, gate, labels/store …)
-       scripts/mutate.py --binary PATH …      the tests as they were built before, of the same source and the same modules
+usage: scripts/mutate.py MODULE ... [--most N] [--seconds 120] [--seed 1] [--only WHERE]   (atomic, gate, labels/store …)
+       scripts/mutate.py MODULE ... --verbs FILTER ...     by the tests of the verbs: each change by those that come by it
+       scripts/mutate.py MODULE ... --binary PATH …        the tests as they were built before, of the same source and modules
 
 All changes are built once, each behind a switch, so that a change costs a run of the tests and no build: a copy of the
 crate is made, in which `MLLOOP_MUTANT=17` switches the 17th change on. The changes are: a condition of `if` turned round, a
 comparison with its border moved, a call that is a statement left out, a function that returns at once (`Ok(())`, `None`,
 `true`, `false`, an empty list).
 
+Each change is tried by the tests of its own module, or by those that `--tests` names. With `--verbs` it is tried by the tests of
+`tests/` whose names have one of the filters: each of them runs once, alone, and says which changes it comes by; a change is
+then tried by these, the quickest first, for SECONDS in all. `--changes FILE` takes only those that a list of survivors names.
+
 Prints a line for each change that survives, with its place. Exit status: 0 every change was noticed, 1 some were not.
 """
 
 import argparse
-import itertools
 import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SWITCH = """
-/// Which change is switched on.
+/// Which change is switched on. Those that are come by are written to the file MLLOOP_REACHED.
 pub(crate) fn mutant(n: usize) -> bool {
-    static ON: std::sync::LazyLock<usize> =
-        std::sync::LazyLock::new(|| std::env::var("MLLOOP_MUTANT").ok().and_then(|n| n.parse().ok()).unwrap_or(0));
+    use std::sync::{LazyLock, Mutex};
+    static ON: LazyLock<usize> =
+        LazyLock::new(|| std::env::var("MLLOOP_MUTANT").ok().and_then(|n| n.parse().ok()).unwrap_or(0));
+    static REACHED: LazyLock<Option<Mutex<(std::fs::File, std::collections::HashSet<usize>)>>> = LazyLock::new(|| {
+        let file = std::fs::File::options().append(true).create(true).open(std::env::var_os("MLLOOP_REACHED")?).ok()?;
+        Some(Mutex::new((file, std::collections::HashSet::new())))
+    });
+    if let Some(Ok(mut reached)) = REACHED.as_ref().map(|reached| reached.lock()) && reached.1.insert(n) {
+        let _ = std::io::Write::write_all(&mut reached.0, format!("{n}\\n").as_bytes());
+    }
     *ON == n
 }
 """
@@ -47,19 +62,19 @@ SIGNATURE_END = re.compile(r"^\s*\) -> (.*) \{$")
 class Place:
     """Where something is changed, and how."""
 
-    def __init__(self, n, path, line, what):
-        self.n, self.path, self.line, self.what = n, path, line, what
+    def __init__(self, n, module, path, line, what):
+        self.n, self.module, self.path, self.line, self.what = n, module, path, line, what
 
     def __str__(self):
         return f"{self.path}:{self.line}: {self.what}"
 
 
-def changed(path, text, found):
+def changed(module, path, text, found):
     """The text with a switch at each place; the places are added to `found`."""
     out, is_test = [], False
 
     def place(line, what):
-        found.append(Place(len(found) + 1, path, line, what))
+        found.append(Place(len(found) + 1, module, path, line, what))
         return f"crate::mutant({found[-1].n})"
 
     for n, line in enumerate(text.splitlines(), 1):
@@ -97,9 +112,10 @@ def files(module):
 def places(modules):
     """Every change, and the text of each file with all of them."""
     found, texts = [], {}
-    for file in itertools.chain.from_iterable(map(files, modules)):
-        name = file.relative_to(ROOT)
-        texts[name] = changed(name, file.read_text(), found)
+    for module in modules:
+        for file in files(module):
+            name = file.relative_to(ROOT)
+            texts[name] = changed(module, name, file.read_text(), found)
     return found, texts
 
 
@@ -114,8 +130,8 @@ def alone(copy):
     shutil.copy(ROOT / "Cargo.lock", copy)
 
 
-def built(copy, texts):
-    """A copy of the crate with every change behind a switch; gives the binary of its tests."""
+def built(copy, texts, kind):
+    """A copy of the crate with every change behind a switch; gives the binary of its tests, those of `--lib` or of `--test tests`."""
     shutil.rmtree(copy, ignore_errors=True)
     if all(name.parts[:2] == ("src", "atomic") for name in texts):
         alone(copy)
@@ -127,25 +143,57 @@ def built(copy, texts):
     library = copy / "src" / "lib.rs"
     library.write_text("#![allow(warnings, clippy::all)]\n" + library.read_text() + SWITCH)
     told = subprocess.run(
-        ["cargo", "test", "--lib", "--no-run"], cwd=copy, text=True, stderr=subprocess.PIPE,
+        ["cargo", "test", *kind, "--no-run"], cwd=copy, text=True, stderr=subprocess.PIPE,
         env={**os.environ, "RUSTFLAGS": os.environ.get("RUSTFLAGS", "")},
     )
     if told.returncode:
         sys.exit(told.stderr[-6000:])
-    binary = re.findall(r"\(([^()]*/deps/mlloop-[0-9a-f]+)\)", told.stderr)[-1]
+    binary = re.findall(r"\(([^()]*/deps/(?:mlloop|tests)-[0-9a-f]+)\)", told.stderr)[-1]
     return copy / binary
 
 
-def notices(binary, copy, tests, n, seconds):
+def notices(binary, copy, tests, n, seconds, **more):
     """Whether a test fails, or does not end, with change `n`."""
+    ran = subprocess.Popen(
+        [binary, *tests, "--test-threads", "2"], cwd=copy, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "MLLOOP_MUTANT": str(n), **more}, start_new_session=True,
+    )
     try:
-        ran = subprocess.run(
-            [binary, *tests, "--test-threads", "2"], cwd=copy, timeout=seconds, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, env={**os.environ, "MLLOOP_MUTANT": str(n)},
-        )
+        return ran.wait(seconds) != 0
     except subprocess.TimeoutExpired:
+        os.killpg(ran.pid, signal.SIGKILL)
+        ran.wait()
         return True
-    return ran.returncode != 0
+
+
+def come_by(binary, copy, filters, seconds):
+    """For each change the tests that come by it, with the seconds that they take; the quickest first."""
+    listed = subprocess.run([binary, "--list"], cwd=copy, text=True, stdout=subprocess.PIPE, check=True).stdout
+    names = [line.removesuffix(": test") for line in listed.splitlines() if line.endswith(": test")]
+    reached = {}
+    for name in names:
+        if not any(wanted in name for wanted in filters):
+            continue
+        with tempfile.NamedTemporaryFile() as file:
+            began = time.monotonic()
+            if notices(binary, copy, [name, "--exact"], 0, seconds, MLLOOP_REACHED=file.name):
+                print(f"fails or is slow without any change, left out: {name}", flush=True)
+                continue
+            took = time.monotonic() - began
+            for n in set(map(int, Path(file.name).read_text().split())):
+                reached.setdefault(n, []).append((took, name))
+    return {n: sorted(tests) for n, tests in reached.items()}
+
+
+def seen(binary, copy, tests, n, seconds):
+    """The test that notices change `n`; `None` where none of those that come by it does so within the time."""
+    ends = time.monotonic() + seconds
+    for took, name in tests:
+        if time.monotonic() + took > ends:
+            return None
+        if notices(binary, copy, [name, "--exact"], n, 5 * took + 10):
+            return name
+    return None
 
 
 def main():
@@ -156,22 +204,34 @@ def main():
     parser.add_argument("--only", default="", help="changes whose place and words have this")
     parser.add_argument("--binary", type=Path)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--tests", nargs="*", help="filters of tests; the modules' own by default")
+    parser.add_argument("--tests", nargs="*", help="filters of tests; those of a change's own module by default")
+    parser.add_argument("--verbs", nargs="*", help="filters of the tests of verbs, which are run in place of the module's")
+    parser.add_argument("--changes", type=Path, help="only changes that this list names, as it was printed before")
     args = parser.parse_args()
     copy = Path(os.environ.get("MUTANTS", ROOT / "target" / "mutate"))
     found, texts = places(args.modules)
-    binary = args.binary or built(copy, texts)
+    binary = args.binary or built(copy, texts, ["--lib"] if args.verbs is None else ["--test", "tests"])
     print(f"tests: {binary}", flush=True)
-    tests = args.tests or [module.replace("/", "::") + "::" for module in args.modules]
-    if notices(binary, copy, tests, 0, args.seconds):
-        sys.exit("the tests fail without any change")
-    tried = [place for place in found if args.only in str(place)]
+    listed = args.changes and set(args.changes.read_text().splitlines())
+    tried = [place for place in found if args.only in str(place) and (not listed or f"survives: {place}" in listed)]
     random.Random(args.seed).shuffle(tried)
     tried, survived = tried[: args.most], 0
+    if args.verbs is None:
+        own = lambda place: args.tests or [place.module.replace("/", "::") + "::"]
+        for tests in sorted({tuple(own(place)) for place in tried}):
+            if notices(binary, copy, tests, 0, args.seconds):
+                sys.exit(f"the tests {' '.join(tests)} fail without any change")
+        notice = lambda place: notices(binary, copy, own(place), place.n, args.seconds)
+    else:
+        reached = come_by(binary, copy, args.verbs, args.seconds)
+        notice = lambda place: seen(binary, copy, reached.get(place.n, []), place.n, args.seconds)
     for place in tried:
-        if not notices(binary, copy, tests, place.n, args.seconds):
+        by = notice(place)
+        if not by:
             survived += 1
             print(f"survives: {place}", flush=True)
+        elif by is not True:
+            print(f"seen by {by}: {place}", flush=True)
     print(f"{len(tried)} of {len(found)} changes tried, {survived} survive")
     sys.exit(survived > 0)
 

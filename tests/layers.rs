@@ -213,3 +213,42 @@ fn the_map_names_files_that_are_there() {
         assert!(named.len() > 1 && gone.is_empty(), "{document} names {gone:?}, which are not there");
     }
 }
+
+/// The code of a file without comments and its tests.
+fn code_of(source: &str) -> Vec<(usize, &str)> {
+    let lines =
+        source.lines().enumerate().take_while(|(_, line)| line.trim() != "#[cfg(test)]" || line.starts_with(' '));
+    lines.filter(|(_, line)| !line.trim_start().starts_with("//")).map(|(n, line)| (n + 1, line)).collect()
+}
+
+#[test]
+fn no_function_whose_last_bit_the_system_decides_is_asked_but_by_stats_portable() {
+    // Roots, sums and products are exact everywhere; these are not.
+    let asked = [
+        "exp", "exp2", "exp_m1", "ln", "ln_1p", "log2", "log10", "powf", "sin", "cos", "tan", "sin_cos", "asin",
+        "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "cbrt", "hypot",
+    ];
+    let mut files = Vec::new();
+    source_files(&root().join("src"), &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        if name.ends_with("tests.rs") || name == "simulations.rs" || name == "portable.rs" {
+            continue;
+        }
+        let source = fs::read_to_string(&file).unwrap();
+        for (n, line) in code_of(&source) {
+            let is_asked = |function: &&str| {
+                [format!(".{function}("), format!("f64::{function}"), format!("f32::{function}")].iter().any(|call| {
+                    let ends =
+                        |at: usize| !line[at + call.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+                    line.match_indices(call.as_str()).any(|(at, _)| call.ends_with('(') || ends(at))
+                })
+            };
+            if let Some(function) = asked.iter().find(|function| is_asked(function)) {
+                wrong.push(format!("{}:{n}: {function}: use stats::portable", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -175,6 +175,55 @@ fn feedback_that_was_changed_or_planted_is_named_by_all_who_look() {
 }
 
 #[test]
+fn a_file_that_was_removed_is_accepted_once_and_stays_away() {
+    let work = trained();
+    work.run("predict churn.csv --log -o scored.csv").answers(YES);
+    let ids: Vec<&str> = CHURN.lines().skip(1).take(9).map(|line| line.split(',').next().unwrap()).collect();
+    for id in &ids[..3] {
+        work.run(&format!("feedback {id} correct --by ann")).answers(YES);
+    }
+    for file in ["data/labels.csv", "data/feedback.csv"] {
+        let copy = work.copy();
+        let before = copy.read(file);
+        let (elsewhere, other) = (tempfile::tempdir().unwrap(), Loop::new());
+        let place = elsewhere.path().join("place").display().to_string();
+        copy.run(&format!("push {place} --data")).answers(YES);
+        std::fs::remove_file(copy.path(file)).unwrap();
+        copy.run("audit verify --deep").answers(NO).prints("is gone; line");
+        copy.run(&format!("audit accept {file} --by ann")).answers(YES);
+        let chain = copy.read("audit.jsonl");
+        copy.run(&format!("audit accept {file} --by ann")).answers(NO).json("/accepted", false);
+        assert_eq!(copy.read("audit.jsonl"), chain);
+        copy.run("audit verify --deep").answers(YES);
+        copy.run("doctor").answers(YES);
+        // Another loop that takes it over does not get the file back.
+        copy.run(&format!("push {place} --data")).answers(YES);
+        other.run(&format!("pull {place} --data")).answers(YES);
+        assert!(!other.path(file).exists(), "{file}");
+        other.run("audit verify --deep").answers(YES);
+        // Who puts it back again changes it.
+        copy.write(file, &before);
+        copy.run("audit verify --deep").answers(NO).prints("was added since line");
+        let correction = format!("feedback {} correct --by bea", ids[4]);
+        copy.run(&correction).answers(ERROR).says(&format!("{file} was added since line"));
+        std::fs::remove_file(copy.path(file)).unwrap();
+        // What people say from now on is taken in, and is all that there is.
+        copy.run(&correction).answers(YES);
+        let n_rows = |name: &str| copy.read(name).lines().count() - 1;
+        let expected = if file == "data/labels.csv" { (1, 4) } else { (4, 1) };
+        assert_eq!((n_rows("data/labels.csv"), n_rows("data/feedback.csv")), expected, "{file}");
+        copy.run("audit verify --deep").answers(YES);
+        copy.run("retrain --force").answers(YES);
+        copy.run("audit replay v0002").answers(YES);
+    }
+    // A loop cannot do without its reference.
+    let chain = work.read("audit.jsonl");
+    std::fs::remove_file(work.path("churn.csv")).unwrap();
+    work.run("audit accept churn.csv --by ann").answers(ERROR).says("churn.csv is gone").says("restore it");
+    assert_eq!(work.read("audit.jsonl"), chain);
+}
+
+#[test]
 fn a_pipe_or_a_device_in_the_place_of_a_file_of_the_loop_is_an_error_at_once() {
     let work = trained();
     work.run("predict churn.csv --log -o scored.csv").answers(YES);

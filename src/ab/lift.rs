@@ -1,6 +1,7 @@
 //! The relative lift of a difference, with an interval that agrees with that of the difference.
 
 use super::estimate::Estimate;
+use crate::stats::portable::Portable;
 
 /// The relative lift and its interval that reaches `down` and `up` standard errors; `None` when the first arm's mean is 0 or
 /// cannot be told from 0, so that a lift may be anything.
@@ -24,8 +25,8 @@ pub(super) fn of(
     let (left, right) = if a > 0.0 { (down, up) } else { (up, down) };
     let has_scale = a * b > 0.0 && found.means.iter().zip(found.errors).all(|(mean, error)| mean.abs() > error);
     let (low, high) = if has_scale {
-        let (ratio, error) = ((b / a).ln(), (found.errors[0] / a).hypot(found.errors[1] / b));
-        ((ratio - left * error).exp_m1(), (ratio + right * error).exp_m1())
+        let (ratio, error) = ((b / a).ln_portable(), (found.errors[0] / a).hypot_portable(found.errors[1] / b));
+        ((ratio - left * error).exp_m1_portable(), (ratio + right * error).exp_m1_portable())
     } else {
         (fieller(found, -left)? - 1.0, fieller(found, right)? - 1.0)
     };

@@ -3,6 +3,7 @@
 use super::AbError;
 use super::sequential::{EXACT_PART, MIN_UNITS};
 use crate::stats::normal;
+use crate::stats::portable::Portable;
 use crate::stats::sequence::Sequence;
 use crate::stats::shape::{self, Shape};
 use serde::Serialize;
@@ -173,7 +174,7 @@ pub fn plan(request: &PlanRequest) -> Result<Plan, AbError> {
 fn shape_at(baseline: &Baseline, weights: [f64; 2], v: f64, n: f64) -> Shape {
     let (skewness, kurtosis) = baseline.shape;
     let (error, [n_a, n_b]) = ((v / n).sqrt(), weights.map(|weight| n * weight));
-    let (cubed, fourth) = (baseline.variance.powf(1.5), baseline.variance.powi(2));
+    let (cubed, fourth) = (baseline.variance.powf_portable(1.5), baseline.variance.powi(2));
     let skewness = skewness * cubed * (1.0 / (n_b * n_b) - 1.0 / (n_a * n_a)) / error.powi(3);
     Shape {
         skewness,

@@ -5,6 +5,7 @@ use super::sequential::Always;
 use super::units::{Kind, Outcome, Units};
 use crate::stats::contrast::Test;
 use crate::stats::normal;
+use crate::stats::portable::Portable;
 use crate::stats::quantiles::quantile_sorted;
 use crate::stats::sequence::Sequence;
 use crate::stats::two_quantiles::TwoQuantiles;
@@ -112,26 +113,26 @@ impl Ranked {
     ) -> Option<(f64, f64, f64)> {
         let values = self.values(other, usize::MAX);
         let is_positive = values.iter().flatten().all(|value| *value > 0.0);
-        let logarithms = values.map(|arm| arm.into_iter().map(f64::ln).collect());
+        let logarithms = values.map(|arm| arm.into_iter().map(Portable::ln_portable).collect());
         let ((low, high), _) = self.sequence(&logarithms, sequence, shares);
         let known = is_positive && low.is_finite() && high.is_finite();
-        known.then(|| ((b - a) / a, low.exp_m1(), high.exp_m1()))
+        known.then(|| ((b - a) / a, low.exp_m1_portable(), high.exp_m1_portable()))
     }
 
     /// The test for a single look with its interval: χ² on two degrees of freedom.
     pub(super) fn single_look(&self, other: usize, alpha: f64) -> (Test, (f64, f64)) {
         let [a, b] = self.values(other, usize::MAX);
         let (interval, p) = TwoQuantiles { q: self.q, sorted: [&a, &b] }.single_look(alpha);
-        (Test { statistic: -2.0 * p.ln(), freedom: Some(2.0), p }, interval)
+        (Test { statistic: -2.0 * p.ln_portable(), freedom: Some(2.0), p }, interval)
     }
 }
 
 /// 1 ∕ density at the quantile `q` of values in ascending order.
 fn slope(values: &[f64], q: f64) -> f64 {
     let z = normal::quantile(q);
-    let density = (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
-    let width = (1.5 * density * density / (2.0 * z * z + 1.0)).cbrt();
-    let h = normal::quantile(0.975).powf(2.0 / 3.0) * width / (values.len() as f64).cbrt();
+    let density = (-z * z / 2.0).exp_portable() / (2.0 * std::f64::consts::PI).sqrt();
+    let width = (1.5 * density * density / (2.0 * z * z + 1.0)).cbrt_portable();
+    let h = normal::quantile(0.975).powf_portable(2.0 / 3.0) * width / (values.len() as f64).cbrt_portable();
     let (low, high) = ((q - h).max(0.0), (q + h).min(1.0));
     (quantile_sorted(values, high) - quantile_sorted(values, low)) / (high - low)
 }

@@ -2,6 +2,7 @@
 
 use super::report::{AnalysisSettings, ArmFacts, Srm, SrmState};
 use super::units::Units;
+use crate::stats::portable::Portable;
 use crate::stats::{contrast, sequence, tails};
 
 /// Below this p of a single look the distribution over the arms is a warning.
@@ -27,7 +28,7 @@ pub(super) fn sample_ratio(units: &Units, settings: &AnalysisSettings) -> (Srm, 
         expected.iter_mut().zip(&stratum.shares).for_each(|(all, share)| *all += n * share);
     }
     let p = if freedom > 0.0 { tails::chi_squared(statistic, freedom) } else { 1.0 };
-    let p_always = (-evidence).exp().min(1.0);
+    let p_always = (-evidence).exp_portable().min(1.0);
     let stops = if settings.fixed { p < SRM_STOP } else { p_always < SRM_STOP_ALWAYS };
     let state = match p {
         _ if stops => SrmState::Stop,

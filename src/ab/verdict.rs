@@ -3,6 +3,7 @@
 use super::experiment::Goal;
 use super::report::{AnalysisSettings, Answer, ArmOutcome, Comparison, OutcomeReport, Srm, Verdict};
 use super::units::{Kind, Outcome};
+use crate::stats::portable::Portable;
 
 /// Fewest units of an arm, for the number that is missing.
 const MIN_UNITS: u64 = super::sequential::MIN_UNITS as u64;
@@ -326,7 +327,7 @@ impl Judged<'_> {
 
 /// Four significant digits.
 fn digits(x: f64) -> String {
-    let decimals = if x == 0.0 { 0 } else { (3 - x.abs().log10().floor() as i32).clamp(0, 9) as usize };
+    let decimals = if x == 0.0 { 0 } else { (3 - x.abs().log10_portable().floor() as i32).clamp(0, 9) as usize };
     format!("{x:.decimals$}")
 }
 

@@ -10,6 +10,7 @@ mod people;
 
 pub use people::{answer, visits, without_target};
 
+use crate::stats::portable::Portable;
 use crate::stats::random::rng;
 use crate::table::{Categories, Column, Table, TableError, Texts, Values};
 use rand::Rng;
@@ -103,15 +104,18 @@ fn payment(n: usize, stream: Stream) -> Payment {
         if rng.r#gen::<f64>() < 0.12 * drift { MERCHANTS[known] } else { MERCHANTS[rng.gen_range(0..known)] };
     let channel = CHANNELS[pick(&mut rng, [0.38 - 0.18 * drift, 0.30, 0.24 + 0.18 * drift, 0.08])];
     let country = COUNTRIES[pick(&mut rng, [0.42 - 0.20 * drift, 0.14, 0.24, 0.08, 0.07, 0.05 + 0.20 * drift])];
-    let amount = (typical * (0.75 * normal(&mut rng) + 0.25 * drift).exp() * 100.0).round() / 100.0;
-    let card_age_days = (-1100.0 * (1.0 - rng.r#gen::<f64>()).ln()).round();
-    let payments_24h = (-2.2 * (1.0 - rng.r#gen::<f64>()).ln()).floor();
-    let minutes_since_last =
-        if payments_24h == 0.0 { f64::NAN } else { (-400.0 / payments_24h * (1.0 - rng.r#gen::<f64>()).ln()).round() };
-    let km_from_home = (9.0 * (1.3 * normal(&mut rng)).exp() * 10.0).round() / 10.0;
+    let amount = (typical * (0.75 * normal(&mut rng) + 0.25 * drift).exp_portable() * 100.0).round() / 100.0;
+    let card_age_days = (-1100.0 * (1.0 - rng.r#gen::<f64>()).ln_portable()).round();
+    let payments_24h = (-2.2 * (1.0 - rng.r#gen::<f64>()).ln_portable()).floor();
+    let minutes_since_last = if payments_24h == 0.0 {
+        f64::NAN
+    } else {
+        (-400.0 / payments_24h * (1.0 - rng.r#gen::<f64>()).ln_portable()).round()
+    };
+    let km_from_home = (9.0 * (1.3 * normal(&mut rng)).exp_portable() * 10.0).round() / 10.0;
 
     let quick = minutes_since_last < 15.0;
-    let far = (1.0 - drift) * 0.9 * (km_from_home / 30.0).ln_1p();
+    let far = (1.0 - drift) * 0.9 * (km_from_home / 30.0).ln_1p_portable();
     let moved = drift * 2.6 * f64::from(channel == "contactless" && quick);
     let log_odds = -5.6
         + merchant_risk
@@ -120,10 +124,10 @@ fn payment(n: usize, stream: Stream) -> Payment {
         + 0.45 * payments_24h.min(8.0)
         + 0.9 * f64::from(channel == "online" && !(6..22).contains(&hour))
         + 0.8 * f64::from(card_age_days < 90.0)
-        + 0.7 * (amount / typical).ln().max(0.0)
+        + 0.7 * (amount / typical).ln_portable().max(0.0)
         + 0.6 * f64::from(country == "RO")
         + 1.1 * f64::from(quick && channel != "chip");
-    let is_fraud = rng.r#gen::<f64>() < 1.0 / (1.0 + (-log_odds).exp());
+    let is_fraud = rng.r#gen::<f64>() < 1.0 / (1.0 + (-log_odds).exp_portable());
     Payment {
         paid_at,
         amount,
@@ -152,8 +156,8 @@ fn pick<const N: usize>(rng: &mut Xoshiro256PlusPlus, shares: [f64; N]) -> usize
 
 /// A standard normal number (Box and Muller 1958).
 fn normal(rng: &mut Xoshiro256PlusPlus) -> f64 {
-    let radius = (-2.0 * (1.0 - rng.r#gen::<f64>()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * rng.r#gen::<f64>()).cos()
+    let radius = (-2.0 * (1.0 - rng.r#gen::<f64>()).ln_portable()).sqrt();
+    radius * (std::f64::consts::TAU * rng.r#gen::<f64>()).cos_portable()
 }
 
 #[cfg(test)]

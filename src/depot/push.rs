@@ -5,7 +5,7 @@ use super::files::{self, Kind, Own, kind};
 use super::{DepotError, Filed, Index, Place, Progress, Pushed, Since, Standing, apart, compare, since};
 use crate::workspace::audit::{Chain, Entry};
 use crate::workspace::away::Away;
-use crate::workspace::{CONFIG_FILE, Workspace};
+use crate::workspace::{CONFIG_FILE, Workspace, recorded_gone};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +50,8 @@ pub fn push(
     let own = files::look(workspace, &chain)?;
     let away = Away::of(workspace)?;
     let before = |name: &str| away.as_ref().and_then(|away| away.base(place.shown(), name)).map(str::to_owned);
-    let Listed { files, left_out, theirs } = list(&own, there, before, is_sent)?;
+    let gone = recorded_gone(&chain)?;
+    let Listed { files, left_out, theirs } = list(&own, there, &gone, before, is_sent)?;
     let missing = missing(place, &files, there, request.recheck)?;
     let index = Index {
         format: 1,
@@ -123,6 +124,7 @@ struct Listed {
 fn list(
     own: &Own,
     there: Option<&Index>,
+    gone: &[&str],
     base: impl Fn(&str) -> Option<String>,
     is_sent: impl Fn(&str) -> bool,
 ) -> Result<Listed, DepotError> {
@@ -152,7 +154,7 @@ fn list(
                 _ => {}
             },
             (Some(Kind::Table), None) if own.reference.as_ref() != Some(name) => {}
-            (Some(Kind::Made | Kind::Data | Kind::Table), None) => {
+            (Some(Kind::Made | Kind::Data | Kind::Table), None) if !gone.contains(&name.as_str()) => {
                 listed.files.insert(name.clone(), file.clone());
             }
             _ => {}

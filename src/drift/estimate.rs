@@ -15,6 +15,7 @@ use crate::score::curve::Curve;
 use crate::score::metric::Range;
 use crate::score::multiclass::predicted;
 use crate::score::{Evaluation, Metric, Metrics, binary};
+use crate::stats::portable::Portable;
 use crate::stats::random::rng;
 use crate::stats::{moments, normal};
 use rand::Rng;
@@ -139,7 +140,7 @@ impl Estimate {
                 let value = change.value + truth - there.value;
                 // What is taken off is itself off by chance.
                 let half = |change: &MetricChange| change.interval.map(|(low, high)| (high - low) / 2.0);
-                let half = half(change).zip(half(there)).map(|(here, there)| here.hypot(there));
+                let half = half(change).zip(half(there)).map(|(here, there)| here.hypot_portable(there));
                 (change.value, _) = bounded(metric, (value, value));
                 change.interval = half.map(|half| bounded(metric, (value - half, value + half)));
             }

@@ -1,6 +1,7 @@
 //! When a change is large, in addition to significant.
 
 use super::settings::DriftSettings;
+use crate::stats::portable::Portable;
 use crate::stats::{psi, shares};
 
 /// From where on a change is large.
@@ -35,6 +36,6 @@ fn by_factor(reference: &[u64], current: &[u64]) -> f64 {
     let Ok((p, q)) = shares::shares(reference, current) else { return 1.0 };
     let counts = reference.iter().zip(current).map(|(&r, &c)| (r as f64, c as f64));
     let factors = p.iter().zip(&q).zip(counts).filter(|(_, (r, c))| *r > 0.0 && *c > 0.0);
-    let real = factors.map(|((p, q), (r, c))| ((q / p).ln().abs(), (1.0 / r + 1.0 / c).sqrt()));
-    real.filter(|(log, error)| *log >= 3.0 * error).map(|(log, _)| log.exp()).fold(1.0, f64::max)
+    let real = factors.map(|((p, q), (r, c))| ((q / p).ln_portable().abs(), (1.0 / r + 1.0 / c).sqrt()));
+    real.filter(|(log, error)| *log >= 3.0 * error).map(|(log, _)| log.exp_portable()).fold(1.0, f64::max)
 }

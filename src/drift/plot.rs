@@ -3,6 +3,7 @@
 use super::pair::{ColumnPair, PairValues};
 use super::report::{Axis, Plot};
 use crate::stats::pooled::steps;
+use crate::stats::portable::Portable;
 use crate::stats::sample::Sample;
 
 const N_BINS: usize = 24;
@@ -61,7 +62,7 @@ fn edges(reference: &Sample, current: &Sample, bends: bool) -> (Vec<f64>, Axis) 
     let step = |i: usize| i as f64 / N_BINS as f64;
     match is_skewed([reference, current], (low, high)) && bends {
         true if low > 0.0 && high / low >= MIN_FACTOR => {
-            let inner = (1..N_BINS).map(|i| low * (high / low).powf(step(i)));
+            let inner = (1..N_BINS).map(|i| low * (high / low).powf_portable(step(i)));
             (std::iter::once(low).chain(inner).chain([high]).collect(), Axis::Log)
         }
         true => (quantiles(if reference.is_empty() { current } else { reference }, low, high), Axis::Quantile),

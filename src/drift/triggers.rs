@@ -6,6 +6,7 @@ use super::report::{
 use super::settings::{DriftSettings, DropLimit, Limit};
 use crate::score::{Direction, Metric};
 use crate::stats::betting::share_below;
+use crate::stats::portable::Portable;
 
 /// What the triggers look at.
 #[derive(Debug, Clone, Copy)]
@@ -248,7 +249,9 @@ fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
     let is_below = |n: u64, value: f64, limit: f64| {
         let least = evidence.gate_accuracy.unwrap_or(limit);
         let n_rows = n as f64;
-        n >= MIN_OUTCOMES && value < limit && share_below(value * n_rows, n_rows, least) >= -ACCURACY_ALPHA.ln()
+        n >= MIN_OUTCOMES
+            && value < limit
+            && share_below(value * n_rows, n_rows, least) >= -ACCURACY_ALPHA.ln_portable()
     };
     let fired = known.zip(limit.at()).is_some_and(|((n, value), limit)| is_below(n, value, limit));
     let text = match (known, judged) {

@@ -7,6 +7,7 @@ mod coarse;
 mod parts;
 mod shifted;
 
+use crate::stats::portable::Portable;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -357,7 +358,7 @@ impl<'a> Sample<'a> {
             let share = class.rows as f64 / self.rows.len() as f64;
             let pure = own as f64 >= MIN_PURITY * rows.len() as f64 && own as f64 >= MIN_COVERED * class.rows as f64;
             let how = if empty { How::EmptyFor } else { How::FilledFor };
-            (pure && own > 0 && share.powf(own as f64) <= MAX_CHANCE).then(|| how(class.name.clone(), own))
+            (pure && own > 0 && share.powf_portable(own as f64) <= MAX_CHANCE).then(|| how(class.name.clone(), own))
         })
     }
 

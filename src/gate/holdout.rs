@@ -6,6 +6,7 @@
 
 use super::rows::GateRows;
 use crate::registry::Version;
+use crate::stats::portable::Portable;
 use crate::workspace::audit::Entry;
 use crate::workspace::event::GateVerdict;
 use crate::workspace::{Holdout, PromoteRules, WorkspaceError, all_of};
@@ -72,7 +73,7 @@ impl HoldoutUse {
                 "these gate rows are used for the {} time: the chance that a challenger which is not better has \
                  passed is {:.0} %. To correct for it, set [promote] holdout = \"spend\", or use new rows",
                 ordinal(uses),
-                100.0 * (1.0 - (1.0 - rules.alpha).powf(k))
+                100.0 * (1.0 - (1.0 - rules.alpha).powf_portable(k))
             )),
             _ => None,
         };

@@ -11,6 +11,7 @@
 //! probability c, and plain means over that stratum are unbiased too.
 
 use super::batch::Stratum;
+use crate::stats::portable::Portable;
 use crate::stats::random::{rng, unit_hash};
 use rand::Rng;
 use std::collections::HashSet;
@@ -103,7 +104,7 @@ impl Plan {
     /// probability. Rows stand in groups of like probability, in random order within, which spreads the sample evenly
     /// over the groups.
     fn systematic(&self, n: usize, seed: u64) -> Vec<u32> {
-        let group = |p: f64| (-p.ln() * 4.0) as u32;
+        let group = |p: f64| (-p.ln_portable() * 4.0) as u32;
         let mut rows: Vec<u32> = (0..self.prob.len() as u32).collect();
         rows.sort_by_cached_key(|&row| {
             let place = unit_hash(&row.to_le_bytes(), seed ^ ORDER);

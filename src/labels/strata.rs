@@ -2,6 +2,7 @@
 
 use crate::features::Matrix;
 use crate::pipeline::Pipeline;
+use crate::stats::portable::Portable;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -106,7 +107,7 @@ pub fn uncertainty(strategy: Strategy, scores: &[f64], threshold: Option<f64>) -
         .iter()
         .fold((f64::MIN, f64::MIN), |(first, second), &p| if p > first { (p, first) } else { (first, second.max(p)) });
     match strategy {
-        Strategy::Entropy => -all.iter().filter(|p| **p > 0.0).map(|p| p * p.ln()).sum::<f64>(),
+        Strategy::Entropy => -all.iter().filter(|p| **p > 0.0).map(|p| p * p.ln_portable()).sum::<f64>(),
         Strategy::LeastConfidence => 1.0 - first,
         Strategy::Margin => second - first,
         _ if scores.len() == 1 => -(scores[0] - threshold.unwrap_or(0.5)).abs(),

@@ -3,6 +3,7 @@
 use crate::features::Task;
 use crate::model::error::ModelError;
 use crate::model::limits::{Direction, Interactions, Limits};
+use crate::stats::portable::Portable;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -80,7 +81,7 @@ impl MaxFeatures {
             Self::Count(count) => f64::from(count),
             Self::Share(share) => (share * n).floor(),
             Self::Rule(FeatureRule::Sqrt) => n.sqrt().floor(),
-            Self::Rule(FeatureRule::Log2) => n.log2().floor(),
+            Self::Rule(FeatureRule::Log2) => n.log2_portable().floor(),
             Self::Rule(FeatureRule::All) => n,
         };
         let count = count.clamp(1.0, n);

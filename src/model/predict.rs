@@ -3,6 +3,7 @@
 use crate::features::{Matrix, Task};
 use crate::model::error::ModelError;
 use crate::model::{Link, Model};
+use crate::stats::portable::Portable;
 use hessboost::data::DMatrix;
 use hessboost::model::{ImportanceType, Iterations};
 use rayon::prelude::*;
@@ -210,8 +211,8 @@ impl Model {
         match self.head.link {
             Link::Identity if self.head.task == Task::Regression => {}
             Link::Identity => row.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0)),
-            Link::Logistic => row.iter_mut().for_each(|v| *v = (1.0 / (1.0 + (-f64::from(*v)).exp())) as f32),
-            Link::Exp => row.iter_mut().for_each(|v| *v = f64::from(*v).exp() as f32),
+            Link::Logistic => row.iter_mut().for_each(|v| *v = (1.0 / (1.0 + (-f64::from(*v)).exp_portable())) as f32),
+            Link::Exp => row.iter_mut().for_each(|v| *v = f64::from(*v).exp_portable() as f32),
             Link::Softmax => softmax(row),
         }
     }
@@ -219,7 +220,7 @@ impl Model {
 
 fn softmax(row: &mut [f32]) {
     let greatest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weight = |v: f32| f64::from(v - greatest).exp();
+    let weight = |v: f32| f64::from(v - greatest).exp_portable();
     let total: f64 = row.iter().map(|&v| weight(v)).sum();
     row.iter_mut().for_each(|v| *v = (weight(*v) / total) as f32);
 }

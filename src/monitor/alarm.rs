@@ -25,6 +25,7 @@ use crate::score::Metric;
 use crate::score::multiclass::predicted;
 use crate::stats::betting::{Bets, losses_needed};
 use crate::stats::normal;
+use crate::stats::portable::Portable;
 use crate::stats::tails::chi_squared_above;
 use crate::workspace::Workspace;
 use serde::Serialize;
@@ -242,7 +243,7 @@ fn limit(production: &Production, alpha: f64) -> Option<Limit> {
 fn upper_end(mean: f64, sd: f64, n_rows: f64, alpha: f64) -> f64 {
     let losses = if sd > 0.0 { n_rows * (mean / sd).powi(2) } else { f64::INFINITY };
     if mean <= 0.0 {
-        return -alpha.ln() / n_rows;
+        return -alpha.ln_portable() / n_rows;
     }
     // So many are as good as normal, and the law of Poisson is costly there.
     if losses > 1e4 {

@@ -5,6 +5,7 @@
 
 use crate::features::is_coarse;
 use crate::stats::moments;
+use crate::stats::portable::Portable;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -64,7 +65,7 @@ impl TargetScale {
             return f64::from(margin);
         }
         let told = self.centre + self.unit * f64::from(margin);
-        let place = self.unit.log10().floor() as i32 - DIGITS;
+        let place = self.unit.log10_portable().floor() as i32 - DIGITS;
         // Powers of ten are exact up to 22 only, and what they are multiplied with is at most 2^53 times as large.
         let power = 10_f64.powi(place.abs());
         let rounded = if place < 0 { (told * power).round() / power } else { (told / power).round() * power };

@@ -16,6 +16,7 @@ use super::trainer::{Part, Trainer, TrainingSet};
 use super::trials::{Search, Trial};
 use super::{Examples, PipelineError};
 use crate::model::{Link, Model, Params, Watched};
+use crate::stats::portable::Portable;
 use rustix::time::{ClockId, clock_gettime};
 
 /// The mean is made of so many parts: a member weighs at least a twentieth.
@@ -187,7 +188,7 @@ impl Judges {
 pub(super) fn loss_of(link: Link, margins: &[f32], y: f32) -> f64 {
     let (margin, y) = (f64::from(margins[0]), f64::from(y));
     match link {
-        Link::Logistic => margin.max(0.0) + (-margin.abs()).exp().ln_1p() - y * margin,
+        Link::Logistic => margin.max(0.0) + (-margin.abs()).exp_portable().ln_1p_portable() - y * margin,
         Link::Softmax => log_sum_exp(margins) - f64::from(margins[y as usize]),
         Link::Identity | Link::Exp => (margin - y).powi(2),
     }
@@ -195,7 +196,7 @@ pub(super) fn loss_of(link: Link, margins: &[f32], y: f32) -> f64 {
 
 fn log_sum_exp(margins: &[f32]) -> f64 {
     let most = f64::from(margins.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    most + margins.iter().map(|&margin| (f64::from(margin) - most).exp()).sum::<f64>().ln()
+    most + margins.iter().map(|&margin| (f64::from(margin) - most).exp_portable()).sum::<f64>().ln_portable()
 }
 
 /// CPU time of this process, of all its threads.

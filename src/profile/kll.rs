@@ -10,6 +10,7 @@
 //! form of Apache DataSketches, so that its Java, C++ and Python libraries read what is written here and the reverse.
 
 use super::sort::merge_into;
+use crate::stats::portable::Portable;
 
 /// The `k` of sketches made here: a rank is off by less than 0.0007 of the rows with 99 % confidence.
 pub const DEFAULT_K: u16 = 4096;
@@ -55,7 +56,7 @@ impl Kll {
     /// ```
     #[must_use]
     pub fn rank_error(&self) -> f64 {
-        2.296 / f64::from(self.min_k).powf(0.9723)
+        2.296 / f64::from(self.min_k).powf_portable(0.9723)
     }
 
     /// The items with their weights, level by level.

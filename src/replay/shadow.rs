@@ -150,7 +150,7 @@ impl Shadow {
         };
         let recorded = match named_there {
             Some(sha256) => sha256.clone(),
-            None => source.chain.last_with(of)?.map(|(_, sha256)| sha256),
+            None => source.chain.last_with(of)?.and_then(|(_, sha256)| sha256),
         };
         let Some(sha256) = recorded else { return Ok(true) };
         match find(source, &sha256, &[source.workspace.path(LABELS_FILE)])? {

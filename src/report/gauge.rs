@@ -4,6 +4,7 @@ use super::number::{NOTHING, percent};
 use super::shape::{Drawing, at};
 use super::words::{self, Tone};
 use crate::drift::report::DriftReport;
+use crate::stats::portable::Portable;
 use std::f64::consts::PI;
 
 /// How large the dial is.
@@ -42,7 +43,7 @@ pub(super) fn dial(report: &DriftReport) -> String {
 /// A point on the dial: 0 is at the left, 1 at the right.
 fn point(share: f64, radius: f64) -> (f64, f64) {
     let angle = PI * (1.0 - share);
-    (CENTRE.0 + radius * angle.cos(), CENTRE.1 - radius * angle.sin())
+    (CENTRE.0 + radius * angle.cos_portable(), CENTRE.1 - radius * angle.sin_portable())
 }
 
 fn arc(from: f64, to: f64, radius: f64) -> String {

@@ -1,6 +1,7 @@
 //! Numbers and names as people read them.
 
 use crate::printable;
+use crate::stats::portable::Portable;
 
 /// What stands where there is no number.
 pub(crate) const NOTHING: &str = "–";
@@ -51,7 +52,7 @@ pub(crate) fn fixed_or(x: Option<f64>) -> String {
 
 /// Four significant digits, without zeros that say nothing.
 fn significant(x: f64) -> String {
-    let before_point = x.abs().log10().floor() as i32 + 1;
+    let before_point = x.abs().log10_portable().floor() as i32 + 1;
     let decimals = (4 - before_point).clamp(0, 8) as usize;
     let text = format!("{x:.decimals$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };

@@ -9,6 +9,7 @@ use super::number::{NOTHING, percent, short, value};
 use super::shape::{Drawing, at};
 use super::words::Tone;
 use crate::drift::report::{Axis, ColumnReport, Plot, Summary};
+use crate::stats::portable::Portable;
 use std::fmt::Write;
 
 /// Levels drawn as bars of their own, small and large; the others are one bar.
@@ -67,7 +68,9 @@ impl<'a> Bins<'a> {
         // A bin without width has no density: such bins stand side by side.
         let wide = narrowest > (last - first) * 1e-3 && (last - first).is_finite();
         let place = |(i, edge): (usize, &f64)| match axis {
-            Axis::Log if first > 0.0 && last > first => (edge / first).ln() / (last / first).ln() * width,
+            Axis::Log if first > 0.0 && last > first => {
+                (edge / first).ln_portable() / (last / first).ln_portable() * width
+            }
             Axis::Linear if wide => (edge - first) / (last - first) * width,
             _ => i as f64 / n_bins * width,
         };
@@ -86,7 +89,7 @@ impl<'a> Bins<'a> {
         let right = self.edges.partition_point(|edge| *edge <= x).clamp(1, self.edges.len() - 1);
         let (from, to) = (self.edges[right - 1], self.edges[right]);
         let share = match self.axis {
-            Axis::Log if from > 0.0 => (x / from).ln() / (to / from).ln(),
+            Axis::Log if from > 0.0 => (x / from).ln_portable() / (to / from).ln_portable(),
             _ => (x - from) / (to - from),
         };
         let (left, right) = (self.places[right - 1], self.places[right]);
@@ -98,7 +101,7 @@ impl<'a> Bins<'a> {
         let (first, last) = (self.edges[0], self.edges[self.edges.len() - 1]);
         match self.axis {
             Axis::Log if first > 0.0 && last.is_finite() => {
-                let powers = first.log10().ceil() as i32..=last.log10().floor() as i32;
+                let powers = first.log10_portable().ceil() as i32..=last.log10_portable().floor() as i32;
                 powers.map(|power| 10_f64.powi(power)).collect()
             }
             Axis::Quantile => self.edges.iter().skip(1).step_by(4).copied().collect(),

@@ -4,6 +4,7 @@ use crate::drift::report::{
     Answer, Axis, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, DriftShare, Estimate, Finding,
     FindingKind, MetricChange, Multivariate, Performance, Plot, Severity, Side, Summary, Trigger, Verdict,
 };
+use crate::stats::portable::Portable;
 
 /// A column of numbers that moved by `shift` standard deviations.
 pub(super) fn number(name: &str, shift: f64, verdict: ColumnVerdict, importance: f64) -> ColumnReport {
@@ -13,7 +14,7 @@ pub(super) fn number(name: &str, shift: f64, verdict: ColumnVerdict, importance:
         let raw: Vec<f64> = (0..bins)
             .map(|i| {
                 let x = -3.0 + (f64::from(i) + 0.5) * 7.0 / f64::from(bins) - mean;
-                (-x * x / 2.0).exp() * (1.0 + wobble * (f64::from(i) * 2.1).sin())
+                (-x * x / 2.0).exp_portable() * (1.0 + wobble * (f64::from(i) * 2.1).sin_portable())
             })
             .collect();
         let sum: f64 = raw.iter().sum();

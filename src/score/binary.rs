@@ -5,6 +5,7 @@ use crate::score::confusion::Confusion;
 use crate::score::curve::{Areas, Curve};
 use crate::score::interval::Resample;
 use crate::stats::moments;
+use crate::stats::portable::Portable;
 
 /// Probabilities are kept this far from 0 and 1 under a logarithm, as in scikit-learn.
 pub const EPSILON: f64 = f64::EPSILON;
@@ -45,7 +46,7 @@ fn areas(positive: &[bool], scores: &[f64], weights: Option<&[f64]>) -> Areas {
 #[must_use]
 pub fn log_loss_of(positive: bool, p: f64) -> f64 {
     let p = p.clamp(EPSILON, 1.0 - EPSILON);
-    if positive { -p.ln() } else { -(1.0 - p).ln() }
+    if positive { -p.ln_portable() } else { -(1.0 - p).ln_portable() }
 }
 
 /// Mean of −ln p of what happened; `NaN` for no rows.

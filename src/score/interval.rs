@@ -9,6 +9,7 @@
 //! added up over each one's rows. Few entities are little to know a variance by: then the interval is as much wider as
 //! Student's quantile is than the normal one.
 
+use crate::stats::portable::Portable;
 use rand::RngCore;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
@@ -295,11 +296,13 @@ fn normal_interval(range: Range, value: f64, error: f64) -> (f64, f64) {
     let half = normal::quantile(0.975) * error;
     match range {
         Range::Share | Range::Unit if value > 0.0 && value < 1.0 => {
-            let (centre, half) = ((value / (1.0 - value)).ln(), half / (value * (1.0 - value)));
-            let share = |log_odds: f64| 1.0 / (1.0 + (-log_odds).exp());
+            let (centre, half) = ((value / (1.0 - value)).ln_portable(), half / (value * (1.0 - value)));
+            let share = |log_odds: f64| 1.0 / (1.0 + (-log_odds).exp_portable());
             (share(centre - half), share(centre + half))
         }
-        Range::Positive if value > 0.0 => (value * (-half / value).exp(), value * (half / value).exp()),
+        Range::Positive if value > 0.0 => {
+            (value * (-half / value).exp_portable(), value * (half / value).exp_portable())
+        }
         _ => (value - half, value + half),
     }
 }

@@ -1,5 +1,6 @@
 //! Metrics of three or more classes: one probability per class against the truth.
 
+use crate::stats::portable::Portable;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::features::Task;
@@ -45,7 +46,7 @@ pub fn log_loss(truth: &[u32], scores: &[f64], n_classes: usize, weights: Option
 }
 
 pub(crate) fn log_loss_of(truth: u32, row: &[f64]) -> f64 {
-    -row[truth as usize].clamp(EPSILON, 1.0 - EPSILON).ln()
+    -row[truth as usize].clamp(EPSILON, 1.0 - EPSILON).ln_portable()
 }
 
 /// Mean over rows of Σ (p of a class − whether it is true)²; from 0 to 2.

@@ -3,12 +3,11 @@
 use rand::Rng;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{Binomial, Discrete, DiscreteCDF};
 use std::collections::{BTreeMap, HashSet};
 
 use crate::score::ScoreError;
 use crate::score::evaluation::length;
-use crate::stats::{moments, normal, quantiles, random, ranks};
+use crate::stats::{moments, normal, quantiles, random, ranks, special, tails};
 
 /// The areas under two ROC curves of the same rows, compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -166,11 +165,13 @@ pub fn mcnemar(a: &[bool], b: &[bool]) -> Result<McNemar, ScoreError> {
     length("predictions", b.len(), a.len())?;
     let count = |x: &[bool], y: &[bool]| x.iter().zip(y).filter(|(x, y)| **x && !**y).count() as u64;
     let (only_a, only_b) = (count(a, b), count(b, a));
-    let fewer = only_a.min(only_b);
-    let p = match Binomial::new(0.5, only_a + only_b) {
-        Ok(coin) if only_a + only_b > 0 => (2.0 * coin.cdf(fewer) - coin.pmf(fewer)).min(1.0),
-        _ => 1.0,
+    let (fewer, all) = (only_a.min(only_b) as f64, (only_a + only_b) as f64);
+    let p = match only_a + only_b {
+        0 => 1.0,
+        // P(X ≤ k) of the binomial distribution is I½(n − k, k + 1).
+        _ => 2.0 * special::beta_regularised(all - fewer, fewer + 1.0, 0.5) - tails::binomial(fewer, all, 0.5),
     };
+    let p = p.min(1.0);
     Ok(McNemar { only_a, only_b, p })
 }
 

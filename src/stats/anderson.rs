@@ -2,6 +2,7 @@
 
 use super::pooled::{check, steps};
 use super::sample::{Cannot, Measured, Sample};
+use crate::stats::portable::Portable;
 
 /// Critical values of the standardised statistic at p = .25 and .001 (table 2 of the reference, two samples).
 const CRITICAL: (f64, f64) = (0.325_000_000_000_000_07, 6.546);
@@ -46,7 +47,7 @@ pub fn test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     } else if statistic > CRITICAL.1 {
         0.001
     } else {
-        (LOG_P[0] + statistic * (LOG_P[1] + statistic * LOG_P[2])).exp()
+        (LOG_P[0] + statistic * (LOG_P[1] + statistic * LOG_P[2])).exp_portable()
     };
     Ok(Measured { statistic, p: Some(p) })
 }

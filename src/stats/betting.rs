@@ -4,8 +4,9 @@
 //! ever reaches 1∕α with probability α at most, however often one looks (Ville 1939; V. Vovk and R. Wang, "E-values:
 //! Calibration, combination and applications", 2021).
 
+use crate::stats::portable::Portable;
+use crate::stats::special::{beta_regularised, ln_beta};
 use serde::{Deserialize, Serialize};
-use statrs::function::beta::{beta_reg, ln_beta};
 
 /// The logarithm of the e-value against "the share of successes is at least `least`", after `n` observations with
 /// `successes` of them.
@@ -26,7 +27,7 @@ use statrs::function::beta::{beta_reg, ln_beta};
 pub fn share_below(successes: f64, n: f64, least: f64) -> f64 {
     let (k, p) = (successes.clamp(0.0, n), least.clamp(1e-12, 1.0 - 1e-12));
     let (a, b) = (k + 1.0, n - k + 1.0);
-    ln_beta(a, b) + beta_reg(a, b, p).ln() - a * p.ln() - (n - k) * (-p).ln_1p()
+    ln_beta(a, b) + beta_regularised(a, b, p).ln_portable() - a * p.ln_portable() - (n - k) * (-p).ln_1p_portable()
 }
 
 /// Stakes, as shares of what would be lost at a loss of 0; a mixture of all of them is held.
@@ -128,7 +129,7 @@ pub fn losses_needed(limit: f64, mean: f64, sd: f64, alpha: f64, n_starts: u64) 
     };
     let best = STAKES.iter().map(|&stake| gain(stake)).fold(0.0, f64::max);
     let k = n_starts.max(1) as f64;
-    let toll = (1.0 / alpha).ln() + (STAKES.len() as f64).ln() + (2.0 * k * (k + 1.0)).ln();
+    let toll = (1.0 / alpha).ln_portable() + (STAKES.len() as f64).ln_portable() + (2.0 * k * (k + 1.0)).ln_portable();
     (best > 0.0).then(|| toll / best)
 }
 

@@ -3,6 +3,7 @@
 use super::pooled::{check, distinct, steps};
 use super::sample::{Cannot, Measured, Sample};
 use super::shares;
+use crate::stats::portable::Portable;
 
 /// With more distinct reference values than this, values are binned.
 const LEVELS: usize = 20;
@@ -16,7 +17,7 @@ pub fn sturges(first: f64, last: f64, n: usize, integer: bool) -> Result<Vec<f64
     let (first, last, width) = if first == last {
         (first - 0.5, last + 0.5, 0.0)
     } else {
-        (first, last, (last - first) / ((n as f64).log2() + 1.0))
+        (first, last, (last - first) / ((n as f64).log2_portable() + 1.0))
     };
     let width = if integer && width > 0.0 { width.max(1.0) } else { width };
     let span = last - first;

@@ -2,6 +2,7 @@
 
 use super::pooled::{check, steps};
 use super::sample::{Cannot, Measured, Sample};
+use crate::stats::portable::Portable;
 
 /// Up to this many rows in each sample the p-value is exact.
 const EXACT_UP_TO: u64 = 20;
@@ -111,7 +112,7 @@ fn limit(x: f64) -> f64 {
     loop {
         let y = 4.0 * k + 1.0;
         let q = y * y / (16.0 * x);
-        let term = ratio / (std::f64::consts::PI.powf(1.5) * x.sqrt()) * f64::sqrt(y) * damped_bessel(q);
+        let term = ratio / (std::f64::consts::PI.powf_portable(1.5) * x.sqrt()) * f64::sqrt(y) * damped_bessel(q);
         total += term;
         if term.abs() < 1e-7 {
             return total;
@@ -124,14 +125,14 @@ fn limit(x: f64) -> f64 {
 /// e^(−q) K¼(q) = ∫ exp(−q (1 + cosh t)) cosh(t/4) dt over t ≥ 0, by the trapezium rule, which is exact to rounding here.
 fn damped_bessel(q: f64) -> f64 {
     const WIDTH: f64 = 0.05;
-    let mut total = 0.5 * (-2.0 * q).exp();
+    let mut total = 0.5 * (-2.0 * q).exp_portable();
     let mut t = WIDTH;
     loop {
-        let exponent = q * (1.0 + t.cosh());
+        let exponent = q * (1.0 + t.cosh_portable());
         if exponent > 745.0 {
             return total * WIDTH;
         }
-        total += (-exponent).exp() * (t / 4.0).cosh();
+        total += (-exponent).exp_portable() * (t / 4.0).cosh_portable();
         t += WIDTH;
     }
 }

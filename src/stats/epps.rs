@@ -3,6 +3,7 @@
 use super::pooled::{check, quantile, steps};
 use super::sample::{Cannot, Measured, Sample};
 use super::tails::chi_squared;
+use crate::stats::portable::Portable;
 
 /// cos and sin at two points.
 type Vec4 = [f64; 4];
@@ -71,7 +72,7 @@ pub fn test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
         return Err(Cannot::because("the values do not vary enough"));
     }
     if n.max(m) < 25.0 {
-        w /= 1.0 + total.powf(-0.45) + 10.1 * (n.powf(-1.7) + m.powf(-1.7));
+        w /= 1.0 + total.powf_portable(-0.45) + 10.1 * (n.powf_portable(-1.7) + m.powf_portable(-1.7));
     }
     Ok(Measured { statistic: w, p: Some(chi_squared(w, rank)) })
 }
@@ -81,7 +82,7 @@ fn waves(sample: &Sample, points: [f64; 2]) -> (Vec4, Mat4) {
     let n = sample.n() as f64;
     let wave = |v: f64| -> Vec4 {
         let (a, b) = (points[0] * v, points[1] * v);
-        [a.cos(), b.cos(), a.sin(), b.sin()]
+        [a.cos_portable(), b.cos_portable(), a.sin_portable(), b.sin_portable()]
     };
     let weighted = || sample.values().iter().zip(sample.counts()).map(|(&v, &c)| (wave(v), c as f64));
     let mut mean = [0.0; 4];
@@ -110,8 +111,8 @@ fn eigen(mut a: Mat4) -> (Vec4, Mat4) {
                 }
                 let theta = (a[q][q] - a[p][p]) / (2.0 * a[p][q]);
                 let sign = if theta < 0.0 { -1.0 } else { 1.0 };
-                let t = sign / (theta.abs() + theta.hypot(1.0));
-                let c = 1.0 / t.hypot(1.0);
+                let t = sign / (theta.abs() + theta.hypot_portable(1.0));
+                let c = 1.0 / t.hypot_portable(1.0);
                 let s = t * c;
                 for row in &mut a {
                     (row[p], row[q]) = (c * row[p] - s * row[q], s * row[p] + c * row[q]);

@@ -4,6 +4,7 @@ use super::levels::present;
 use super::sample::{Cannot, Measured};
 use super::shares::totals;
 use super::tails::ln_hypergeometric;
+use crate::stats::portable::Portable;
 
 /// Fisher's exact test of two levels on two sides, two-sided: the probability of all tables with the same margins that
 /// are no likelier than this one (R. Fisher, "Statistical Methods for Research Workers", 1934; scipy `fisher_exact`).
@@ -82,7 +83,7 @@ fn tail(ln_first: f64, factors: impl Iterator<Item = f64>) -> f64 {
             break;
         }
     }
-    (ln_first + f64::ln(sum)).exp()
+    (ln_first + Portable::ln_portable(sum)).exp_portable()
 }
 
 /// What [`least`] found.
@@ -116,7 +117,7 @@ pub fn least(cells: &[(u64, u64)], n: u64, m: u64) -> Option<Least> {
 /// The least p that `marked` rows in all can have: when they stand on one side as far as they can.
 fn attainable(marked: u64, n: u64, m: u64) -> f64 {
     let ln_p = |c: u64| ln_hypergeometric(n + m, marked, m, c);
-    ln_p(marked.saturating_sub(n)).min(ln_p(marked.min(m))).exp()
+    ln_p(marked.saturating_sub(n)).min(ln_p(marked.min(m))).exp_portable()
 }
 
 /// The probability that the `k` highest of `n` + `m` rows in random order all stand on the side of `m` rows: that so many
@@ -128,7 +129,7 @@ fn attainable(marked: u64, n: u64, m: u64) -> f64 {
 /// ```
 #[must_use]
 pub fn beyond(k: u64, n: u64, m: u64) -> f64 {
-    if k == 0 { 1.0 } else { ln_hypergeometric(n + m, k, m, k).exp() }
+    if k == 0 { 1.0 } else { ln_hypergeometric(n + m, k, m, k).exp_portable() }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The distribution of Kolmogorov's statistic, one sample against a known law.
 
 use super::tails::binomial;
+use crate::stats::portable::Portable;
 
 /// Above this many observations the one-sided sum is taken over every s-th term.
 const ALL_TERMS: u64 = 100_000;
@@ -26,10 +27,10 @@ pub fn survival(n: u64, d: f64) -> f64 {
     }
     let square = t * d;
     let p = if t >= m - 1.0 {
-        2.0 * (1.0 - d).powf(m)
+        2.0 * (1.0 - d).powf_portable(m)
     } else if d >= 0.5 || square > 4.0 || (n > 140 && square >= 2.2) {
         if square >= 370.0 { 0.0 } else { 2.0 * one_sided(n, d) }
-    } else if n <= 140 || (n <= 100_000 && m * d.powf(1.5) <= 1.4) {
+    } else if n <= 140 || (n <= 100_000 && m * d.powf_portable(1.5) <= 1.4) {
         1.0 - durbin(n, d)
     } else {
         1.0 - pelz_good(m, d)
@@ -159,7 +160,7 @@ fn pelz_good(n: f64, d: f64) -> f64 {
     for k in (1..=last).rev() {
         let m2 = f64::from(2 * k - 1).powi(2);
         let (m4, m6) = (m2 * m2, m2.powi(3));
-        let q = (-pi2 * m2 / 8.0 / z2).exp();
+        let q = (-pi2 * m2 / 8.0 / z2).exp_portable();
         sums[0] += q;
         sums[1] += q * (pi2 / 4.0 * m2 - z2);
         sums[2] +=
@@ -177,9 +178,9 @@ fn pelz_good(n: f64, d: f64) -> f64 {
     }
     for k in 1..=last {
         let k2 = f64::from(k).powi(2);
-        let q = (-pi2 * k2 / 2.0 / z2).exp();
+        let q = (-pi2 * k2 / 2.0 / z2).exp_portable();
         sums[2] -= k2 * q * pi2 * root / (36.0 * z.powi(3));
         sums[3] += (3.0 * z2 - pi2 * k2) * k2 * q * pi2 * root / (216.0 * z6);
     }
-    sums.iter().zip([1.0, n.sqrt(), n, n.powf(1.5)]).map(|(sum, scale)| sum / scale).sum()
+    sums.iter().zip([1.0, n.sqrt(), n, n.powf_portable(1.5)]).map(|(sum, scale)| sum / scale).sum()
 }

@@ -4,6 +4,7 @@ use super::normal::two_sided_p;
 use super::sample::{Cannot, Measured};
 use super::shares::totals;
 use super::tails::chi_squared;
+use crate::stats::portable::Portable;
 
 /// Cells whose expectation is below this are put together by [`homogeneity`]; [`super::exact::least`] looks at each.
 pub const EXPECTED: f64 = 5.0;
@@ -42,7 +43,7 @@ pub fn g_test(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     if (n.abs_diff(m)) as f64 > f64::EPSILON.sqrt() * n.min(m) as f64 {
         return Err(Cannot::because(format!("this test needs samples of equal size, not {n} and {m}")));
     }
-    goodness(reference, current, |r, c| if c == 0 { 0.0 } else { 2.0 * c as f64 * (c as f64 / r as f64).ln() })
+    goodness(reference, current, |r, c| if c == 0 { 0.0 } else { 2.0 * c as f64 * (c as f64 / r as f64).ln_portable() })
 }
 
 fn goodness(reference: &[u64], current: &[u64], term: impl Fn(u64, u64) -> f64) -> Result<Measured, Cannot> {

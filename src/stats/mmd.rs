@@ -1,5 +1,6 @@
 //! The maximum mean discrepancy of two samples of numbers.
 
+use crate::stats::portable::Portable;
 use rand::seq::index;
 
 use super::pooled::check;
@@ -35,7 +36,7 @@ pub fn test(reference: &Sample, current: &Sample, seed: u64) -> Result<Measured,
     let mut kernel = vec![0.0; total_rows * total_rows];
     for i in 0..total_rows {
         for j in 0..i {
-            let k = (-gamma * squared(rows[i], rows[j])).exp();
+            let k = (-gamma * squared(rows[i], rows[j])).exp_portable();
             kernel[i * total_rows + j] = k;
             kernel[j * total_rows + i] = k;
         }

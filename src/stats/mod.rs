@@ -1,5 +1,7 @@
 //! Numbers in, numbers out.
 
+pub mod portable;
+pub mod special;
 pub mod moments;
 pub mod normal;
 pub mod quantiles;

@@ -4,6 +4,7 @@
 use super::sample::{Cannot, Sample};
 use super::shares::totals;
 use super::tails::chi_squared_above;
+use crate::stats::portable::Portable;
 
 /// Shares below this count as this much, so that a bin which one side lacks counts the same however many rows there are.
 pub const LEAST_SHARE: f64 = 0.005;
@@ -27,7 +28,7 @@ pub fn psi_smoothed(reference: &[u64], current: &[u64]) -> Result<f64, Cannot> {
     let share = |count: u64, total: u64| ((count as f64 + 0.5) / (total as f64 + half)).max(LEAST_SHARE);
     let terms = reference.iter().zip(current).map(|(&r, &c)| {
         let (p, q) = (share(r, n), share(c, m));
-        (q - p) * (q / p).ln()
+        (q - p) * (q / p).ln_portable()
     });
     Ok(terms.sum())
 }

@@ -1,7 +1,8 @@
 //! Intervals that hold at every look at once.
 
 use super::shape::Shape;
-use statrs::function::gamma::ln_gamma;
+use crate::stats::portable::Portable;
+use crate::stats::special::ln_gamma;
 
 /// An asymptotic confidence sequence of a mean or of a difference of means, with its always-valid p-value.
 ///
@@ -64,7 +65,7 @@ impl Sequence {
     #[must_use]
     pub fn reach(&self, n: f64) -> f64 {
         let nrho2 = n * self.rho2;
-        (2.0 * (nrho2 + 1.0) / nrho2 * ((nrho2 + 1.0).sqrt() / self.alpha).ln()).sqrt()
+        (2.0 * (nrho2 + 1.0) / nrho2 * ((nrho2 + 1.0).sqrt() / self.alpha).ln_portable()).sqrt()
     }
 
     /// Half the width of the interval about an estimate with standard error `error` from `n` observations.
@@ -77,7 +78,7 @@ impl Sequence {
     #[must_use]
     pub fn p(&self, z: f64, n: f64) -> f64 {
         let nrho2 = n * self.rho2;
-        ((nrho2 + 1.0).ln() / 2.0 - nrho2 * z * z / (2.0 * (nrho2 + 1.0))).exp().min(1.0)
+        ((nrho2 + 1.0).ln_portable() / 2.0 - nrho2 * z * z / (2.0 * (nrho2 + 1.0))).exp_portable().min(1.0)
     }
 
     /// The number of observations at which the interval is to leave out 0 when an estimate that stands `z` standard
@@ -118,7 +119,7 @@ impl Sequence {
 /// ```
 #[must_use]
 pub fn p_of_shares(counts: &[f64], shares: &[f64], alpha: f64, planned_n: f64) -> f64 {
-    (-ln_evidence_of_shares(counts, shares, alpha, planned_n)).exp().min(1.0)
+    (-ln_evidence_of_shares(counts, shares, alpha, planned_n)).exp_portable().min(1.0)
 }
 
 /// ln of the reciprocal of [`p_of_shares`], which may be below 0.
@@ -127,7 +128,7 @@ pub fn ln_evidence_of_shares(counts: &[f64], shares: &[f64], alpha: f64, planned
     let strength = (planned_n / tuning(alpha)).max(1.0);
     let n: f64 = counts.iter().sum();
     let of = |(count, share): (&f64, &f64)| match *share > 0.0 {
-        true => ln_gamma(strength * share + count) - ln_gamma(strength * share) - count * share.ln(),
+        true => ln_gamma(strength * share + count) - ln_gamma(strength * share) - count * share.ln_portable(),
         false if *count > 0.0 => f64::INFINITY,
         false => 0.0,
     };
@@ -135,8 +136,8 @@ pub fn ln_evidence_of_shares(counts: &[f64], shares: &[f64], alpha: f64, planned
 }
 
 fn tuning(alpha: f64) -> f64 {
-    let log = -2.0 * alpha.ln();
-    log + log.ln_1p()
+    let log = -2.0 * alpha.ln_portable();
+    log + log.ln_1p_portable()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! How far an estimate's distribution is from the normal one, and how much wider its intervals must be for that.
 
+use crate::stats::portable::Portable;
+
 /// Skewness and excess kurtosis of an estimate about its mean, in its standard errors; both shrink as units come.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Shape {
@@ -88,7 +90,7 @@ pub fn of_residuals(residuals: &[f64]) -> Option<(f64, f64)> {
     let n = residuals.len() as f64;
     let moment = |power: i32| residuals.iter().map(|e| (e / largest).powi(power)).sum::<f64>() / n;
     let second = moment(2);
-    Some((moment(3) / second.powf(1.5), moment(4) / (second * second)))
+    Some((moment(3) / second.powf_portable(1.5), moment(4) / (second * second)))
 }
 
 /// The same of a share `p` in (0, 1).

@@ -1,6 +1,7 @@
 //! Distances between two tables of counts over the same cells, as Evidently defines them.
 
 use super::sample::{Cannot, Measured};
+use crate::stats::portable::Portable;
 
 /// Shares of two aligned tables of counts.
 ///
@@ -59,7 +60,7 @@ fn distance(statistic: f64) -> Result<Measured, Cannot> {
 /// When a side is empty.
 pub fn psi(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     let (p, q) = filled(reference, current)?;
-    distance(p.iter().zip(&q).map(|(p, q)| (p - q) * (p / q).ln()).sum())
+    distance(p.iter().zip(&q).map(|(p, q)| (p - q) * (p / q).ln_portable()).sum())
 }
 
 /// Kullback and Leibler's divergence Σ p ln(p/q) of the reference from the current shares, in nats; zero shares are
@@ -74,7 +75,7 @@ pub fn kl_div(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
 }
 
 fn relative_entropy(p: f64, q: f64) -> f64 {
-    if p > 0.0 { p * (p / q).ln() } else { 0.0 }
+    if p > 0.0 { p * (p / q).ln_portable() } else { 0.0 }
 }
 
 /// Jensen and Shannon's distance, the square root of the divergence in nats: 0 to √ln 2 (scipy `jensenshannon`).
@@ -123,6 +124,6 @@ pub fn effect(reference: &[u64], current: &[u64]) -> Result<f64, Cannot> {
     let smaller = n.min(m) / (n + m);
     let cells = pairs().filter(|(r, c)| (r + c) * smaller >= 1.0).count();
     let chance = cells.saturating_sub(1) as f64 * (1.0 / n + 1.0 / m);
-    let apart = 2.0 * together.min(1.0).acos();
+    let apart = 2.0 * together.min(1.0).acos_portable();
     Ok((apart * apart - chance).max(0.0).sqrt())
 }

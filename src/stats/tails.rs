@@ -1,7 +1,8 @@
 //! Tails of distributions and logarithms of counts.
 
-use statrs::distribution::{ChiSquared, ContinuousCDF, StudentsT};
-use statrs::function::gamma::{gamma_ur, ln_gamma};
+use crate::stats::normal;
+use crate::stats::portable::Portable;
+use crate::stats::special::{beta_regularised, gamma_upper, ln_beta, ln_gamma};
 
 /// P(X ≥ `statistic`) of the χ² distribution; 1 at or below 0, 0 at infinity, `NaN` without degrees of freedom.
 ///
@@ -20,7 +21,7 @@ pub fn chi_squared(statistic: f64, freedom: f64) -> f64 {
     if statistic.is_infinite() {
         return 0.0;
     }
-    gamma_ur(freedom / 2.0, statistic / 2.0).clamp(0.0, 1.0)
+    gamma_upper(freedom / 2.0, statistic / 2.0).clamp(0.0, 1.0)
 }
 
 /// The value that χ² with `freedom` degrees exceeds with probability `alpha`; `NaN` outside of its domain.
@@ -31,7 +32,10 @@ pub fn chi_squared(statistic: f64, freedom: f64) -> f64 {
 /// ```
 #[must_use]
 pub fn chi_squared_above(alpha: f64, freedom: f64) -> f64 {
-    ChiSquared::new(freedom).map_or(f64::NAN, |law| law.inverse_cdf(1.0 - alpha))
+    if freedom.is_nan() || freedom <= 0.0 || !(0.0..=1.0).contains(&alpha) {
+        return f64::NAN;
+    }
+    exceeded(alpha, freedom, |value| chi_squared(value, freedom), |_| 0.0)
 }
 
 /// The two-sided p-value of Student's t; `NaN` for a `t` that is not a number or without degrees of freedom.
@@ -48,7 +52,13 @@ pub fn student(t: f64, freedom: f64) -> f64 {
     if t.is_infinite() {
         return 0.0;
     }
-    StudentsT::new(0.0, 1.0, freedom).map_or(f64::NAN, |law| (2.0 * law.sf(t.abs())).min(1.0))
+    if freedom.is_nan() || freedom <= 0.0 {
+        return f64::NAN;
+    }
+    if freedom.is_infinite() {
+        return normal::two_sided_p(t);
+    }
+    beta_regularised(freedom / 2.0, 0.5, freedom / (freedom + t * t)).min(1.0)
 }
 
 /// The value that |t| exceeds with probability `alpha`; `NaN` outside of its domain.
@@ -59,7 +69,44 @@ pub fn student(t: f64, freedom: f64) -> f64 {
 /// ```
 #[must_use]
 pub fn student_above(alpha: f64, freedom: f64) -> f64 {
-    StudentsT::new(0.0, 1.0, freedom).map_or(f64::NAN, |law| law.inverse_cdf(1.0 - alpha / 2.0))
+    if freedom.is_nan() || freedom <= 0.0 || !(0.0..=1.0).contains(&alpha) {
+        return f64::NAN;
+    }
+    if freedom.is_infinite() {
+        return normal::quantile(1.0 - alpha / 2.0);
+    }
+    // Density of |t| is 2 ∕ (√ν B(ν∕2, ½)) (1 + t²∕ν)^(−(ν+1)∕2).
+    let front = (-ln_beta(freedom / 2.0, 0.5)).exp_portable() * 2.0 / freedom.sqrt();
+    let density = |t: f64| front * (-(freedom + 1.0) / 2.0 * (t * t / freedom).ln_1p_portable()).exp_portable();
+    exceeded(alpha, 1.0, |t| student(t, freedom), density)
+}
+
+/// The value from 0 on that is exceeded with probability `alpha`, by Newton's steps within a bracket that bisection narrows;
+/// without a density by bisection alone. Infinite for an `alpha` of 0.
+fn exceeded(alpha: f64, from: f64, tail: impl Fn(f64) -> f64, density: impl Fn(f64) -> f64) -> f64 {
+    if alpha <= 0.0 {
+        return f64::INFINITY;
+    }
+    let (mut low, mut high) = (0.0, from);
+    while tail(high) > alpha {
+        (low, high) = (high, 2.0 * high);
+    }
+    let mut value = f64::midpoint(low, high);
+    for _ in 0..200 {
+        let above = tail(value) - alpha;
+        if above > 0.0 {
+            low = value
+        } else {
+            high = value
+        }
+        let step = value + above / density(value);
+        let next = if step > low && step < high { step } else { f64::midpoint(low, high) };
+        if (next - value).abs() <= f64::EPSILON * value {
+            return next;
+        }
+        value = next;
+    }
+    value
 }
 
 /// ln of the number of ways to choose `k` of `n`.
@@ -71,7 +118,7 @@ pub fn ln_choose(n: u64, k: u64) -> f64 {
 /// ln n! − ln(√(2πn) (n/e)ⁿ), Stirling's remainder, for n ≥ 1.
 fn stirling_rest(n: f64) -> f64 {
     if n < 16.0 {
-        return ln_gamma(n + 1.0) - (n + 0.5) * n.ln() + n - 0.5 * (2.0 * std::f64::consts::PI).ln();
+        return ln_gamma(n + 1.0) - (n + 0.5) * n.ln_portable() + n - 0.5 * (2.0 * std::f64::consts::PI).ln_portable();
     }
     let n2 = n * n;
     (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - (1.0 / 1680.0 - 1.0 / (1188.0 * n2)) / n2) / n2) / n2) / n
@@ -81,7 +128,7 @@ fn stirling_rest(n: f64) -> f64 {
 fn deviance(x: f64, m: f64) -> f64 {
     let gap = (x - m) / (x + m);
     if gap.abs() >= 0.1 {
-        return x * (x / m).ln() + m - x;
+        return x * (x / m).ln_portable() + m - x;
     }
     let mut total = (x - m) * gap;
     let (mut term, square) = (2.0 * x * gap, gap * gap);
@@ -106,12 +153,12 @@ fn deviance(x: f64, m: f64) -> f64 {
 #[must_use]
 pub fn binomial(k: f64, n: f64, p: f64) -> f64 {
     if k <= 0.0 {
-        return (n * (-p).ln_1p()).exp();
+        return (n * (-p).ln_1p_portable()).exp_portable();
     }
     if k >= n {
-        return p.powf(n);
+        return p.powf_portable(n);
     }
-    saddle(k, n, p).exp() * (n / (2.0 * std::f64::consts::PI * k * (n - k))).sqrt()
+    saddle(k, n, p).exp_portable() * (n / (2.0 * std::f64::consts::PI * k * (n - k))).sqrt()
 }
 
 /// The exponent of Loader's form.
@@ -123,12 +170,12 @@ fn saddle(k: f64, n: f64, p: f64) -> f64 {
 /// ln of [`binomial`], which does not underflow.
 fn ln_binomial(k: f64, n: f64, p: f64) -> f64 {
     if k <= 0.0 {
-        return n * (-p).ln_1p();
+        return n * (-p).ln_1p_portable();
     }
     if k >= n {
-        return n * p.ln();
+        return n * p.ln_portable();
     }
-    saddle(k, n, p) + 0.5 * (n / (2.0 * std::f64::consts::PI * k * (n - k))).ln()
+    saddle(k, n, p) + 0.5 * (n / (2.0 * std::f64::consts::PI * k * (n - k))).ln_portable()
 }
 
 /// ln of the probability that `drawn` of `marked` rows are among `draws` of `all` rows picked at random; `drawn` must be

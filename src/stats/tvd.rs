@@ -1,5 +1,6 @@
 //! The total variation distance and its permutation test.
 
+use crate::stats::portable::Portable;
 use rand::Rng;
 
 use super::random::rng;
@@ -51,7 +52,7 @@ fn hypergeometric(all: u64, marked: u64, draws: u64, random: &mut impl Rng) -> u
     // p(k + 1) / p(k)
     let rise =
         |k: u64| ((marked - k) as f64 / (k + 1) as f64) * ((draws - k) as f64 / (all - marked + k + 1 - draws) as f64);
-    let top = (ln_choose(marked, mode) + ln_choose(all - marked, draws - mode) - ln_choose(all, draws)).exp();
+    let top = (ln_choose(marked, mode) + ln_choose(all - marked, draws - mode) - ln_choose(all, draws)).exp_portable();
     let mut left = random.r#gen::<f64>() - top;
     let (mut up, mut down, mut p_up, mut p_down) = (mode, mode, top, top);
     while left > 0.0 && (up < high || down > low) {

@@ -1,5 +1,7 @@
 //! The difference of a quantile between two samples, without any density: for one look, and for all looks.
 
+use crate::stats::portable::Portable;
+
 /// What speaks against each rank: entry k is that against "k of the n values are at or below the quantile", a convex row.
 type Against = Vec<f64>;
 
@@ -53,10 +55,10 @@ impl TwoQuantiles<'_> {
         if a.is_empty() || b.is_empty() {
             return ((f64::NEG_INFINITY, f64::INFINITY), 1.0);
         }
-        let enough = -alpha.ln();
+        let enough = -alpha.ln_portable();
         let high = furthest(b, a, &against[1], &against[0], enough);
         let low = -furthest(a, b, &against[0], &against[1], enough);
-        ((low, high), (-self.least_at_none(&against)).exp().min(1.0))
+        ((low, high), (-self.least_at_none(&against)).exp_portable().min(1.0))
     }
 
     /// The least evidence against a common quantile.
@@ -95,14 +97,14 @@ fn furthest(up: &[f64], down: &[f64], against_up: &Against, against_down: &Again
 
 /// ln of the Beta mixture over the likelihood of a share `q`, for each number of `n` values.
 fn mixture(n: usize, q: f64, strength: f64) -> Against {
-    use statrs::function::beta::ln_beta;
+    use crate::stats::special::ln_beta;
     let (a, b, n_all) = (strength * q, strength * (1.0 - q), n as f64);
     let mut row = Vec::with_capacity(n + 1);
-    row.push(ln_beta(a, n_all + b) - ln_beta(a, b) - n_all * (1.0 - q).ln());
-    let odds = (q / (1.0 - q)).ln();
+    row.push(ln_beta(a, n_all + b) - ln_beta(a, b) - n_all * (1.0 - q).ln_portable());
+    let odds = (q / (1.0 - q)).ln_portable();
     for k in 0..n {
         let k = k as f64;
-        row.push(row[row.len() - 1] + ((k + a) / (n_all - k - 1.0 + b)).ln() - odds);
+        row.push(row[row.len() - 1] + ((k + a) / (n_all - k - 1.0 + b)).ln_portable() - odds);
     }
     row
 }
@@ -110,7 +112,7 @@ fn mixture(n: usize, q: f64, strength: f64) -> Against {
 #[cfg(test)]
 mod tests {
     use super::{TwoQuantiles, mixture};
-    use statrs::function::beta::ln_beta;
+    use crate::stats::special::ln_beta;
 
     #[test]
     fn the_mixture_is_that_of_the_formula_and_a_martingale() {

@@ -1,6 +1,7 @@
 //! Two samples of 0 and 1: an interval of the difference of their shares for one look, and one for all looks.
 
-use statrs::function::beta::ln_beta;
+use crate::stats::portable::Portable;
+use crate::stats::special::ln_beta;
 
 /// Two samples of 0 and 1, or of numbers between 0 and 1: their sums and their sizes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,7 +68,7 @@ impl TwoShares {
     /// at the likeliest shares with that difference.
     fn evidence(&self, difference: f64) -> f64 {
         let shares = self.constrained(difference);
-        let part = |count: f64, share: f64| if count > 0.0 { count * share.ln() } else { 0.0 };
+        let part = |count: f64, share: f64| if count > 0.0 { count * share.ln_portable() } else { 0.0 };
         (0..2)
             .map(|side| {
                 let (k, others, p) = (self.k[side], self.n[side] - self.k[side], shares[side]);
@@ -94,14 +95,14 @@ impl TwoShares {
     /// ```
     #[must_use]
     pub fn sequence_p(&self) -> f64 {
-        (-self.evidence(0.0)).exp().min(1.0)
+        (-self.evidence(0.0)).exp_portable().min(1.0)
     }
 
     /// The differences that the e-process has not rejected: a confidence sequence that is wrong at any look with chance at
     /// most `alpha`. It leaves out 0 exactly when [`TwoShares::sequence_p`] is below `alpha`.
     #[must_use]
     pub fn sequence_interval(&self, alpha: f64) -> (f64, f64) {
-        let inside = |difference: f64| self.evidence(difference) <= -alpha.ln();
+        let inside = |difference: f64| self.evidence(difference) <= -alpha.ln_portable();
         let found = self.difference();
         (edge(found, -1.0, &inside), edge(found, 1.0, &inside))
     }

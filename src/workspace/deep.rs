@@ -76,8 +76,7 @@ impl Workspace {
         }
         let reference = self.config()?.data.reference.display().to_string();
         let Some((entry, sha256)) = chain.last_with(|entry| reference_of(entry, &reference))? else { return Ok(None) };
-        let now = self.digest_of(Path::new(&reference))?;
-        Ok(became(&reference, entry, now.map(|now| now == sha256)))
+        Ok(became(&reference, entry, Some(&sha256), self.digest_of(Path::new(&reference))?.as_ref()))
     }
 
     /// Whether `ab.json` is another experiment than the one of the last line that has one.
@@ -92,8 +91,8 @@ impl Workspace {
         }
         let path = self.path(EXPERIMENT_FILE);
         let bytes = atomic::read(&path).if_there().at(path)?;
-        let is_same = bytes.map(|bytes| serde_json::from_slice::<Value>(&bytes).is_ok_and(|now| now == *recorded));
-        Ok(became(EXPERIMENT_FILE, entry, is_same))
+        let now = bytes.map(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+        Ok(became(EXPERIMENT_FILE, entry, Some(&Some(recorded.clone())), now.as_ref()))
     }
 
     /// Whether the reference is about to be given the rows of the version in production: the next command that changes the
@@ -132,13 +131,19 @@ pub(crate) const ADOPTED: &str = "data/reference.json";
 const MAX_MARKER: u64 = 1 << 20;
 /// The labels of a loop.
 pub const LABELS_FILE: &str = "data/labels.csv";
-/// What became of a file since the line that recorded it: whether it is the same; `None` when it is gone.
-pub(super) fn became(file: &str, entry: &Entry, is_same: Option<bool>) -> Option<Difference> {
+/// What became of a file since the line that recorded it; `None` stands for no such file.
+pub(super) fn became<T: PartialEq>(
+    file: &str,
+    entry: &Entry,
+    recorded: Option<&T>,
+    now: Option<&T>,
+) -> Option<Difference> {
     let line = format!("line {} ({})", entry.seq, entry.event);
-    let what = match is_same {
-        Some(true) => return None,
-        Some(false) => format!("was changed after {line}"),
-        None => format!("is missing; {line} recorded it"),
+    let what = match (recorded, now) {
+        (recorded, now) if recorded == now => return None,
+        (Some(_), Some(_)) => format!("was changed after {line}"),
+        (Some(_), None) => format!("is missing; {line} recorded it"),
+        (None, _) => format!("was added after {line}, which recorded that there is no such file"),
     };
     Some(Difference { file: file.to_owned(), what })
 }

@@ -36,7 +36,7 @@ struct Announced {
 impl Workspace {
     /// Says what `data/labels.csv` is about to be. The line of the chain that records it follows.
     pub(crate) fn announce_labels(&self, _lock: &Lock, bytes: &[u8]) -> Result<(), WorkspaceError> {
-        let chain = recorded(&self.audit_chain()?)?.map(|(_, sha256)| sha256);
+        let chain = recorded(&self.audit_chain()?)?.and_then(|(_, sha256)| sha256);
         let path = self.path(ANNOUNCED);
         let announced = Announced { chain, sha256: digest::sha256(bytes) };
         let write = || {
@@ -54,8 +54,10 @@ impl Workspace {
     pub fn labels_differ(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         let Some((entry, sha256)) = recorded(chain)? else { return Ok(None) };
         let now = self.labels_digest()?;
-        let is_known = |now: String| now == sha256 || self.is_announced(Some(&sha256), &now);
-        Ok(became(LABELS_FILE, entry, now.map(is_known)))
+        if now.as_ref().is_some_and(|now| self.is_announced(sha256.as_deref(), now)) {
+            return Ok(None);
+        }
+        Ok(became(LABELS_FILE, entry, sha256.as_ref(), now.as_ref()))
     }
 
     /// Whether `data/labels.csv` is what a process was about to write that died before it recorded it.
@@ -64,7 +66,7 @@ impl Workspace {
     /// When it cannot be read.
     pub(crate) fn labels_unrecorded(&self) -> Result<bool, WorkspaceError> {
         let chain = self.audit_chain()?;
-        let recorded = recorded(&chain)?.map(|(_, sha256)| sha256);
+        let recorded = recorded(&chain)?.and_then(|(_, sha256)| sha256);
         let now = self.labels_digest()?;
         Ok(now.is_some_and(|now| recorded.as_ref() != Some(&now) && self.is_announced(recorded.as_deref(), &now)))
     }
@@ -82,8 +84,8 @@ impl Workspace {
     /// When it cannot be read.
     pub fn feedback_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         let Some((entry, seal)) = sealed(chain)? else { return Ok(None) };
-        let now = self.seal_feedback(Some(seal.bytes))?;
-        Ok(became(FEEDBACK_FILE, entry, now.map(|now| now == seal)))
+        let now = self.seal_feedback(seal.as_ref().map(|seal| seal.bytes))?;
+        Ok(became(FEEDBACK_FILE, entry, seal.as_ref(), now.as_ref()))
     }
 
     /// Length and SHA-256 of the first `bytes` bytes of `data/feedback.csv`, or of all; `None` without the file.
@@ -96,10 +98,10 @@ impl Workspace {
         Ok(read.if_there().at(path)?.map(|(bytes, sha256)| Seal { bytes, sha256 }))
     }
 
-    /// How many corrections `data/feedback.csv` has: a record is one line.
+    /// How many corrections `data/feedback.csv` has: a record is one line. None without the file.
     fn n_feedback(&self) -> Result<usize, WorkspaceError> {
         let path = self.path(FEEDBACK_FILE);
-        let bytes = atomic::read(&path).at(path)?;
+        let bytes = atomic::read(&path).if_there().at(path)?.unwrap_or_default();
         Ok(memchr::memchr_iter(b'\n', &bytes).count().saturating_sub(1))
     }
 
@@ -120,10 +122,11 @@ impl Workspace {
     }
 
     /// Records that a file is right as it is now, whatever the chain said of it; `false` when it says so already. The files
-    /// are the labels, the feedback and the reference.
+    /// are the labels, the feedback and the reference. Labels and feedback may be gone.
     ///
     /// # Errors
-    /// [`WorkspaceError::NotHeld`] for any other file, and when a file cannot be read.
+    /// [`WorkspaceError::NotHeld`] for any other file, [`WorkspaceError::Needed`] for a reference that is gone, and when a
+    /// file cannot be read.
     pub fn accept(&self, lock: &Lock, file: &Path, by: &str, at: Timestamp) -> Result<bool, WorkspaceError> {
         let chain = self.audit_chain()?;
         let reference = self.config()?.data.reference;
@@ -132,7 +135,7 @@ impl Workspace {
             (PathBuf::from(LABELS_FILE), self.labels_differ(&chain)?)
         } else if is(Path::new(FEEDBACK_FILE)) {
             let differs = match self.feedback_differs(&chain)? {
-                None if self.seal_feedback(None)? != sealed(&chain)?.map(|(_, seal)| seal) => Some(Difference {
+                None if self.seal_feedback(None)? != sealed(&chain)?.and_then(|(_, seal)| seal) => Some(Difference {
                     file: FEEDBACK_FILE.to_owned(),
                     what: "has lines that the chain did not record".to_owned(),
                 }),
@@ -152,7 +155,10 @@ impl Workspace {
                 said.feedback = Some(self.seal_feedback(None)?);
                 said.lines = Some(self.n_feedback()?);
             }
-            _ => said.sha256 = Some(self.digest_of(&said.path)?),
+            _ => match self.digest_of(&said.path)? {
+                None => return Err(WorkspaceError::Needed { reference: said.path }),
+                Some(sha256) => said.sha256 = Some(Some(sha256)),
+            },
         }
         let details = said.value();
         self.record(lock, Event { at, event: EventKind::Accepted, by: Some(by.to_owned()), roles: None, details })?;
@@ -160,14 +166,24 @@ impl Workspace {
     }
 }
 
-/// The digests that the chain has of the labels and of `reference`, by name.
+/// The digests that the chain has of the labels and of `reference`, by name; of labels that are gone, none.
 ///
 /// # Errors
 /// A line that cannot be understood.
 pub(crate) fn recorded_data(chain: &Chain, reference: &str) -> Result<Vec<(String, String)>, WorkspaceError> {
-    let labels = recorded(chain)?.map(|(_, sha256)| (LABELS_FILE.to_owned(), sha256));
+    let labels = recorded(chain)?.and_then(|(_, sha256)| Some((LABELS_FILE.to_owned(), sha256?)));
     let table = chain.last_with(|entry| reference_of(entry, reference))?;
     Ok(labels.into_iter().chain(table.map(|(_, sha256)| (reference.to_owned(), sha256))).collect())
+}
+
+/// The files of people's words that the chain says are gone.
+///
+/// # Errors
+/// A line that cannot be understood.
+pub(crate) fn recorded_gone(chain: &Chain) -> Result<Vec<&'static str>, WorkspaceError> {
+    let labels = recorded(chain)?.is_some_and(|(_, sha256)| sha256.is_none()).then_some(LABELS_FILE);
+    let feedback = sealed(chain)?.is_some_and(|(_, seal)| seal.is_none()).then_some(FEEDBACK_FILE);
+    Ok(labels.into_iter().chain(feedback).collect())
 }
 
 /// How the feedback begins, as the chain has it: so many bytes of this SHA-256.
@@ -175,7 +191,7 @@ pub(crate) fn recorded_data(chain: &Chain, reference: &str) -> Result<Vec<(Strin
 /// # Errors
 /// A line that cannot be understood.
 pub(crate) fn feedback_seal(chain: &Chain) -> Result<Option<(u64, String)>, WorkspaceError> {
-    Ok(sealed(chain)?.map(|(_, seal)| (seal.bytes, seal.sha256)))
+    Ok(sealed(chain)?.and_then(|(_, seal)| seal).map(|seal| (seal.bytes, seal.sha256)))
 }
 
 fn held(differs: Option<Difference>) -> Result<(), WorkspaceError> {
@@ -185,12 +201,12 @@ fn held(differs: Option<Difference>) -> Result<(), WorkspaceError> {
     }
 }
 
-/// The last seal of the feedback that the chain has, and the line that has it.
-fn sealed(chain: &Chain) -> Result<Option<(&Entry, Seal)>, WorkspaceError> {
+/// The last seal of the feedback that the chain has, and the line that has it; no seal where the file was gone.
+fn sealed(chain: &Chain) -> Result<Option<(&Entry, Option<Seal>)>, WorkspaceError> {
     chain.last_with(Entry::feedback_seal)
 }
 
-/// The last digest of the labels that the chain has, and the line that has it.
-fn recorded(chain: &Chain) -> Result<Option<(&Entry, String)>, WorkspaceError> {
+/// The last digest of the labels that the chain has, and the line that has it; no digest where the file was gone.
+fn recorded(chain: &Chain) -> Result<Option<(&Entry, Option<String>)>, WorkspaceError> {
     chain.last_with(Entry::labels_sha256)
 }

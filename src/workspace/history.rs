@@ -6,8 +6,8 @@
 use super::WorkspaceError;
 use super::audit::{Chain, Entry};
 use super::event::{
-    ApprovalRequested, Approved, Asks, Decision, Details, EventKind, GateVerdict, Promoted, Rejected, Retrained, Seal,
-    Trained,
+    ApprovalRequested, Approved, Asks, Decision, Details, EventKind, GateVerdict, Kept, Promoted, Rejected, Retrained,
+    Seal, Trained,
 };
 use crate::registry::Version;
 use serde::de::DeserializeOwned;
@@ -71,26 +71,23 @@ impl Entry {
     }
 
     /// A detail that lines of several kinds have, those of a later mlloop among them.
-    fn shared<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, WorkspaceError> {
-        match self.details.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => self.understood(key, value).map(Some),
-        }
+    fn shared<T: DeserializeOwned>(&self, key: &str) -> Result<Option<Option<T>>, WorkspaceError> {
+        self.details.get(key).map(|value| self.understood(key, value)).transpose()
     }
 
-    /// SHA-256 of `data/labels.csv` after this line, when it says so.
+    /// SHA-256 of `data/labels.csv` after this line, when it says so: `Some(None)` where there was no such file.
     ///
     /// # Errors
     /// [`WorkspaceError::Event`] when it cannot be understood.
-    pub fn labels_sha256(&self) -> Result<Option<String>, WorkspaceError> {
+    pub fn labels_sha256(&self) -> Result<Kept, WorkspaceError> {
         self.shared(LABELS)
     }
 
-    /// How `data/feedback.csv` begins after this line, when it says so.
+    /// How `data/feedback.csv` begins after this line, when it says so: `Some(None)` where there was no such file.
     ///
     /// # Errors
     /// [`WorkspaceError::Event`] when it cannot be understood.
-    pub fn feedback_seal(&self) -> Result<Option<Seal>, WorkspaceError> {
+    pub fn feedback_seal(&self) -> Result<Option<Option<Seal>>, WorkspaceError> {
         self.shared(FEEDBACK)
     }
 
@@ -99,7 +96,7 @@ impl Entry {
     /// # Errors
     /// [`WorkspaceError::Event`] when it cannot be understood.
     pub fn n_feedback(&self) -> Result<Option<usize>, WorkspaceError> {
-        self.shared(LINES)
+        Ok(self.shared(LINES)?.flatten())
     }
 
     /// The experiment after this line, when it changed it.

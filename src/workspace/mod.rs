@@ -28,7 +28,7 @@ pub use deep::LABELS_FILE;
 pub(crate) use deep::reference_of;
 pub use event::EventKind;
 pub use held::FEEDBACK_FILE;
-pub(crate) use held::{feedback_seal, recorded_data};
+pub(crate) use held::{feedback_seal, recorded_data, recorded_gone};
 pub use history::{Settled, all_of};
 pub use own::{OWN_DATA_FILES, is_named};
 pub use promote::{Approval, Guardrails, Holdout, PromoteRules};
@@ -105,6 +105,15 @@ pub enum WorkspaceError {
     NotHeld {
         /// The file.
         file: PathBuf,
+        /// The loop's reference.
+        reference: PathBuf,
+    },
+    /// The reference is gone.
+    #[error(
+        "{} is gone, and the loop cannot do without its reference: restore it (runs/backup/ and runs/kept/ have copies)",
+        .reference.display()
+    )]
+    Needed {
         /// The loop's reference.
         reference: PathBuf,
     },

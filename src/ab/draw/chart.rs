@@ -6,6 +6,7 @@ use crate::ab::units::Kind;
 use crate::report::number::{count, short};
 use crate::report::shape::{Drawing, at};
 use crate::stats::normal;
+use crate::stats::portable::Portable;
 use std::fmt::Write;
 
 /// Room for what stands left of a chart.
@@ -122,7 +123,7 @@ fn ticks(low: f64, high: f64, about: f64) -> Vec<f64> {
 
 /// The next of 1, 2 and 5 times a power of ten.
 fn round_up(x: f64) -> f64 {
-    let power = 10_f64.powf(x.abs().max(f64::MIN_POSITIVE).log10().floor());
+    let power = 10_f64.powf_portable(x.abs().max(f64::MIN_POSITIVE).log10_portable().floor());
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= x).unwrap_or(10.0 * power)
 }
 

@@ -10,6 +10,7 @@ use crate::drift::report::{ColumnReport, ColumnVerdict, DriftReport, Summary};
 use crate::registry::Version;
 use crate::report::number::{clean, counted, number_or, p_value, percent, short, value};
 use crate::report::{self, shape::Drawing};
+use crate::stats::portable::Portable;
 use askama::Template;
 use std::sync::Arc;
 
@@ -220,7 +221,7 @@ fn bar(column: &ColumnReport, class: &str) -> String {
         return String::new();
     };
     const TENS: f64 = 4.0;
-    let length = (((psi / critical).log10() + 1.0) / TENS).clamp(0.0, 1.0) * WIDTH;
+    let length = (((psi / critical).log10_portable() + 1.0) / TENS).clamp(0.0, 1.0) * WIDTH;
     let mut drawing = Drawing::default();
     drawing.rect(&format!("bar {class}"), (0.0, 3.0), (length.max(1.0), 8.0));
     drawing.line("limit", (WIDTH / TENS, 0.0), (WIDTH / TENS, 14.0));
@@ -246,8 +247,8 @@ fn largest(all: &[&ColumnReport]) -> String {
     columns.truncate(SHOWN);
     let (Some((_, most)), true) = (columns.first(), columns.len() > 1) else { return String::new() };
     // The scale runs over three powers of ten, up to the largest.
-    let (low, high) = (most.log10() - 3.0, most.log10());
-    let x = |psi: f64| LEFT + ((psi.log10() - low) / (high - low)).clamp(0.0, 1.0) * (RIGHT - LEFT);
+    let (low, high) = (most.log10_portable() - 3.0, most.log10_portable());
+    let x = |psi: f64| LEFT + ((psi.log10_portable() - low) / (high - low)).clamp(0.0, 1.0) * (RIGHT - LEFT);
     let mut drawing = Drawing::default();
     for (n, (column, psi)) in columns.iter().enumerate() {
         let y = n as f64 * ROW;

@@ -13,6 +13,7 @@ use crate::report::shape::Drawing;
 use crate::retrain;
 use crate::retrain::standing::Progress;
 use crate::score::Metric;
+use crate::stats::portable::Portable;
 use crate::workspace::Run;
 use crate::workspace::audit::{Chain, Entry};
 use std::sync::Arc;
@@ -190,7 +191,7 @@ pub(super) fn course_at(points: &[(String, f64)], over: Over, level: Option<Leve
     // Room for a number in the larger letters of narrow screens, beside the line and above it.
     const LEFT: f64 = 84.0;
     const TOP: f64 = 30.0;
-    let scaled = |value: f64| if over == Over::Tens { value.max(1e-6).log10() } else { value };
+    let scaled = |value: f64| if over == Over::Tens { value.max(1e-6).log10_portable() } else { value };
     let finite: Vec<f64> = points.iter().map(|(_, y)| scaled(*y)).filter(|y| y.is_finite()).collect();
     if finite.len() < 2 {
         return String::new();
@@ -211,7 +212,7 @@ pub(super) fn course_at(points: &[(String, f64)], over: Over, level: Option<Leve
     let x = |n: usize| LEFT + n as f64 / (points.len() - 1) as f64 * (WIDTH - LEFT - 20.0);
     let y = |value: f64| TOP + (high - scaled(value)) / (high - low) * (HEIGHT - TOP - 34.0);
     let mut drawing = Drawing::default();
-    for value in [low, high].map(|end| if over == Over::Tens { 10f64.powf(end) } else { end }) {
+    for value in [low, high].map(|end| if over == Over::Tens { 10f64.powf_portable(end) } else { end }) {
         drawing.line("base", (LEFT, y(value)), (WIDTH - 20.0, y(value)));
         drawing.text("ax end", (LEFT - 6.0, y(value) + 4.0), &name(value));
     }

@@ -1,6 +1,8 @@
 //! What is computed of one or two numbers. `NaN` is missing, and what is not finite is missing: there is nothing else that
 //! the logarithm of −1 or a division by 0 could be.
 
+use crate::stats::portable::Portable;
+
 /// What is computed of one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unary {
@@ -184,15 +186,15 @@ fn lower(value: f64, high: f64) -> f64 {
 }
 
 fn ln(value: f64) -> f64 {
-    finite(value.ln())
+    finite(value.ln_portable())
 }
 
 fn log1p(value: f64) -> f64 {
-    finite(value.ln_1p())
+    finite(value.ln_1p_portable())
 }
 
 fn exp(value: f64) -> f64 {
-    finite(value.exp())
+    finite(value.exp_portable())
 }
 
 fn sqrt(value: f64) -> f64 {

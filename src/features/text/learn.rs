@@ -4,6 +4,7 @@ use super::linear::{Linear, Loss, Sparse};
 use super::{N_COUNTS, Reader, Stored, TextEncoder, counted, vocabulary};
 use crate::features::learn::{FOLDS, Outcome};
 use crate::features::target::Task;
+use crate::stats::portable::Portable;
 use crate::stats::random::unit_hash;
 use crate::table::Texts;
 use rayon::prelude::*;
@@ -32,7 +33,7 @@ pub(in crate::features) fn learn(texts: &Texts, outcome: &Outcome<'_>, seed: u64
     let (terms, n_rows): (Vec<String>, Vec<u32>) = vocabulary::learn(&of_taught).into_iter().unzip();
     let n = taught.len() as f64;
     // Three digits behind the point are more than such weights are known to.
-    let idf = n_rows.iter().map(|&own| rounded(((1.0 + n) / (1.0 + f64::from(own))).ln() + 1.0)).collect();
+    let idf = n_rows.iter().map(|&own| rounded(((1.0 + n) / (1.0 + f64::from(own))).ln_portable() + 1.0)).collect();
     let without = Stored { outputs: Vec::new(), centres: Vec::new(), terms, idf, weights: Vec::new() };
     let counter = TextEncoder::try_from(without).ok()?;
     let (x, counts) = read(&counter, &of_taught);

@@ -4,6 +4,8 @@
 //! R. C. Weng, S. S. Keerthi, "Trust Region Newton Method for Large-Scale Logistic Regression", 2008, with a line search
 //! in place of the region). ℓ is the logistic loss for a 0/1 outcome and half the square for a number.
 
+use crate::stats::portable::Portable;
+
 /// Rows of few numbers each.
 ///
 /// ```text
@@ -51,9 +53,9 @@ impl Loss {
         match self {
             Self::Squared => (0.5 * (margin - y) * (margin - y), margin - y, 1.0),
             Self::Logistic => {
-                let e = (-margin.abs()).exp();
+                let e = (-margin.abs()).exp_portable();
                 let p = if margin >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) };
-                (margin.max(0.0) - margin * y + e.ln_1p(), p - y, (p * (1.0 - p)).max(1e-6))
+                (margin.max(0.0) - margin * y + e.ln_1p_portable(), p - y, (p * (1.0 - p)).max(1e-6))
             }
         }
     }

@@ -15,6 +15,7 @@ mod words;
 
 pub(super) use learn::learn;
 
+use crate::stats::portable::Portable;
 use crate::table::Texts;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -124,7 +125,7 @@ impl Reader {
         self.places.sort_unstable();
         self.terms.clear();
         for same in self.places.chunk_by(|a, b| a == b) {
-            let value = (1.0 + (same.len() as f64).ln()) * f64::from(idf[same[0] as usize]);
+            let value = (1.0 + (same.len() as f64).ln_portable()) * f64::from(idf[same[0] as usize]);
             self.terms.push((same[0], value as f32));
         }
         let squares: f64 = self.terms.iter().map(|(_, value)| f64::from(*value) * f64::from(*value)).sum();

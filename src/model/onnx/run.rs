@@ -5,6 +5,7 @@
 
 use super::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, data_type};
 use super::tensor::{Elements, Tensor, common};
+use crate::stats::portable::Portable;
 use prost::Message;
 use std::collections::HashMap;
 
@@ -293,8 +294,8 @@ fn unary(call: &Call) -> Result<Tensor, String> {
     let from = call.input(0)?;
     let elements = match (call.node.op_type.as_str(), &from.elements) {
         ("Neg", Elements::Double(v)) => Elements::Double(v.iter().map(|v| -v).collect()),
-        ("Exp", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.exp()).collect()),
-        ("Log", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.ln()).collect()),
+        ("Exp", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.exp_portable()).collect()),
+        ("Log", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.ln_portable()).collect()),
         ("Abs", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.abs()).collect()),
         ("Ceil", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.ceil()).collect()),
         ("Floor", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.floor()).collect()),

@@ -1,22 +1,23 @@
 //! Platt's sigmoid over the log-odds of the score.
 
 use super::Calibration;
+use crate::stats::portable::Portable;
 
 /// Scores are kept this far from 0 and 1, so that their log-odds are finite: ±34.5.
 const EDGE: f64 = 1e-15;
 
 fn log_odds(p: f64) -> f64 {
     let p = p.clamp(EDGE, 1.0 - EDGE);
-    (p / (1.0 - p)).ln()
+    (p / (1.0 - p)).ln_portable()
 }
 
 /// 1 ∕ (1 + exp(z)) without overflow.
 fn falling(z: f64) -> f64 {
     if z >= 0.0 {
-        let e = (-z).exp();
+        let e = (-z).exp_portable();
         e / (1.0 + e)
     } else {
-        1.0 / (1.0 + z.exp())
+        1.0 / (1.0 + z.exp_portable())
     }
 }
 
@@ -53,11 +54,11 @@ pub fn sigmoid(values: &[(f64, bool, f64)]) -> Option<(f64, f64)> {
             .map(|&(f, y, w)| {
                 let z = a * f + b;
                 // ln(1 + e^z) − (1 − t)·z, written so that neither side overflows.
-                w * (z.max(0.0) + (-z.abs()).exp().ln_1p() - (1.0 - target(y)) * z)
+                w * (z.max(0.0) + (-z.abs()).exp_portable().ln_1p_portable() - (1.0 - target(y)) * z)
             })
             .sum()
     };
-    let (mut a, mut b) = (0.0, ((negatives + 1.0) / (positives + 1.0)).ln());
+    let (mut a, mut b) = (0.0, ((negatives + 1.0) / (positives + 1.0)).ln_portable());
     let mut best = loss(a, b);
     for _ in 0..MAX_STEPS {
         let (da, db) = newton_step(values, &target, a, b)?;
