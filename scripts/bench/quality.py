@@ -15,7 +15,7 @@ those that its own gate leaves.
           is no feature, and mlloop is told to split by it
 
 Each fit is a line of the cache (JSON), so that a run that was stopped goes on where it was; those of mlloop are kept by the
-binary's digest. Small tables come first. `--cpu` ends the run after so many CPU seconds of fits, `--to` writes the page of
+binary's digest. Small tables come first, and every table once before any table twice. `--cpu` ends the run after so many CPU seconds of fits, `--to` writes the page of
 what is in the cache. AutoGluon needs a Python of its own and fits the first split alone.
 """
 
@@ -37,7 +37,7 @@ from qualities.tables import SOURCES, load
 
 OURS = {"mlloop": [], "mlloop fast": ["--quality", "fast"], "mlloop best": ["--quality", "best"]}
 PARTS = ("chance", "time", "group")
-FEW = 5000  # rows; tables with fewer are split three times
+SPLITS, FEW = 3, 5000  # tables with fewer rows are split three times
 DEAR = 40.0  # CPU seconds of CatBoost; tables that take longer are split once
 
 
@@ -46,14 +46,14 @@ def main():
     cache = Cache(args.cache)
     bench = Bench(args, cache)
     order = bench.order()
-    for part in [args.part] if args.part else PARTS:
-        for name in order:
-            if bench.spent >= args.cpu:
-                print(f"stopped after {bench.spent:.0f} CPU seconds", file=sys.stderr)
-                break
-            bench.measure(part, name)
+    parts = [args.part] if args.part else PARTS
+    # Every table once comes before any table twice.
+    for cut, name, part in ((cut, name, part) for cut in range(SPLITS) for name in order for part in parts):
+        bench.measure(part, name, cut)
+    if bench.spent >= args.cpu:
+        print(f"stopped after {bench.spent:.0f} CPU seconds", file=sys.stderr)
     if args.to:
-        write_page(args.to, cache.lines(bench.digest), bench.versions(), {name: len(bench.tables[name].y) for name in order})
+        write_page(args.to, cache.lines(bench.digest), bench.versions())
 
 
 def arguments():
@@ -127,25 +127,27 @@ class Bench:
         names = sorted(self.peers, key=lambda name: name != "CatBoost") + list(OURS) + ["AutoGluon"] * bool(self.autogluon)
         return [name for name in names if not self.args.only or name in self.args.only]
 
-    def measure(self, part, name):
+    def measure(self, part, name, cut):
+        """All learners on one split, as far as they are not known and there is CPU time left."""
         table = self.tables[name]
         if (part == "time" and not table.ordered) or (part == "group") != (table.group is not None):
             return
-        for cut in range(3 if part != "time" and len(table.y) < FEW else 1):
-            budget = self.cache.found.get((part, name, "CatBoost", 0, None), {}).get("cpu", 0.0)
-            if cut > 0 and budget > DEAR:
-                return
-            for learner in self.learners():
-                binary = self.digest if learner in OURS else None
-                is_known = (part, name, learner, cut, binary) in self.cache.found
-                if not is_known and self.spent < self.args.cpu and not (learner == "AutoGluon" and cut > 0):
-                    self.one(part, name, learner, cut, binary)
+        budget = self.cache.found.get((part, name, "CatBoost", 0, None), {}).get("cpu", 0.0)
+        if cut > 0 and (part == "time" or len(table.y) >= FEW or budget > DEAR):
+            return
+        for learner in self.learners():
+            binary = self.digest if learner in OURS else None
+            is_known = (part, name, learner, cut, binary) in self.cache.found
+            if not is_known and self.spent < self.args.cpu and not (learner == "AutoGluon" and cut > 0):
+                self.one(part, name, learner, cut, binary)
 
     def one(self, part, name, learner, cut, binary):
         table = self.tables[name]
+        budget = self.cache.found.get((part, name, "CatBoost", cut, None), {}).get("cpu")
+        if learner in ("mlloop best", "AutoGluon") and budget is None:
+            return
         train, test = split(table, part, cut)
         x, y, test_x, test_y = table.x.iloc[train], table.y[train], table.x.iloc[test], table.y[test]
-        budget = self.cache.found.get((part, name, "CatBoost", cut, None), {}).get("cpu", 60.0)
         line = {"part": part, "table": name, "learner": learner, "cut": cut, "binary": binary, "rows": len(table.y), "task": table.task}
         group = None if table.group is None else table.group[train]
         before, cpu, held = seconds(), None, None
