@@ -7,7 +7,7 @@ SKIPPED := $(CARGO_TARGET_DIR)/skipped.txt
 SECONDS ?= 10
 FUZZ ?=
 
-.PHONY: help demo test check oldest deny simulate fuzz mutants neighbours packages bench bench-alarm bench-drift bench-pages bench-rare bench-wide browser screenshots soak reference install
+.PHONY: help demo test check oldest deny simulate fuzz mutants neighbours packages bench bench-alarm bench-drift bench-pages bench-quality bench-rare bench-wide browser screenshots soak reference install
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -78,6 +78,10 @@ bench-drift: ## count false alarms, misses and delay of monitor and its peers on
 
 bench-alarm: ## compare delay, labels and false alarms of the loss alarm with other rules (after bench-drift; ELEC2=elec.csv)
 	"$(CARGO_TARGET_DIR)"/bench-drift/nannyml/bin/python scripts/bench/alarm.py $(ELEC2)
+
+bench-quality: ## measure models with default settings beside LightGBM, XGBoost, CatBoost and others; writes docs/quality.md (DATA=folder of the public tables)
+	cargo build --release
+	$(PYTHON) scripts/bench/quality.py "$(CARGO_TARGET_DIR)"/release/mlloop $(DATA) --to docs/quality.md $(BENCH)
 
 bench-rare: ## compare rare classes with scikit-learn's forest and LightGBM (DATA=folder of the public tables; needs both installed)
 	cargo build --release

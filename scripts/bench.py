@@ -13,7 +13,7 @@ read, fit on all rows and score the test table. "fit alone" is the CPU time arou
 fits on all rows too, from typed columns to a model, as the peers' goes from a data frame to a model.
 A small run of about a minute: --rows 20000 --repeats 1. The virtual environment is made on the first run from
 scripts/bench/requirements.txt. Needs target/release/mlloop (cargo build --release). How good the models are on real
-tables, beside LightGBM's and CatBoost's, is told by scripts/bench/quality.py.
+tables, beside LightGBM's, CatBoost's and others', is told by scripts/bench/quality.py (docs/quality.md).
 """
 
 import argparse

