@@ -173,7 +173,19 @@ fn a_column_of_another_type_is_told_and_the_others_are_judged() {
         assert_eq!(of(&report, "findings", "kind", "data_type")["text"], text);
         assert!(fired(&report, "schema"), "{report}");
         assert_eq!(report["current"]["n_rows"], 240);
+        // A column without values has no drift, and a model without it is in trouble all the same.
+        assert_eq!(report["verdict"]["severity"], "HIGH");
     }
+    let no_amount = |line: &str| {
+        let kept = line.split(',').enumerate().filter(|(at, _)| *at != 2).map(|(_, cell)| cell);
+        kept.collect::<Vec<_>>().join(",") + "\n"
+    };
+    work.write("gone.csv", payments(9000, 240, |_, at| at).lines().map(no_amount).collect::<String>());
+    let gone = work.run("monitor gone.csv --formats json").answers(YES).value();
+    assert_eq!(
+        (&gone["verdict"]["severity"], &column(&gone, "amount")["verdict"]),
+        (&"HIGH".into(), &"cannot_tell".into())
+    );
     // Two of 240 are a finding, and the column is judged by the others.
     work.write("few.csv", texts(200));
     let report = work.run("monitor few.csv --formats json").answers(NO).value();

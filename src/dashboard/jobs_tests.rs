@@ -67,7 +67,7 @@ fn what_people_say_waits_for_what_runs_and_outlives_a_server() {
     let feedback = |what: &str| jobs.start("Feedback", vec![what.into()], "bob", WhenBusy::Wait).unwrap();
     let said = [feedback("one"), feedback("two")];
     let kept = jobs.wait(said[1], LONG).unwrap();
-    assert!(kept.state().starts_with("kept"));
+    assert!(kept.state().starts_with("saved"));
     assert_eq!(jobs.start("Run", vec!["run".into()], "bob", WhenBusy::Refuse), Err(NoJob::Busy(first)));
     assert_eq!((jobs.unended(), jobs.running().unwrap().id), (vec![first, said[0], said[1]], first));
     fs::write(dir.path().join("gate"), "").unwrap();

@@ -35,10 +35,17 @@ pub fn drift_share(columns: &[ColumnReport], settings: &DriftSettings) -> DriftS
     }
 }
 
-/// LOW below a quarter, HIGH above a half; HIGH when the metric itself has dropped, whatever the columns did.
+/// LOW below a quarter, HIGH above a half. HIGH when the metric itself has dropped, whatever the columns did, and when a
+/// column that the model reads is missing or cannot be read: it has no drift, and the model has no value.
 #[must_use]
-pub fn severity(share: &DriftShare, triggers: &[Trigger]) -> Option<Severity> {
-    if triggers.iter().any(|trigger| trigger.fired && trigger.name == "metric_drop") {
+pub fn severity(share: &DriftShare, columns: &[ColumnReport], triggers: &[Trigger]) -> Option<Severity> {
+    let fired = |name: &str| triggers.iter().any(|trigger| trigger.fired && trigger.name == name);
+    let is_lost = |column: &ColumnReport| {
+        !column.not_read
+            && matches!(column.verdict, ColumnVerdict::CannotTell { .. })
+            && column.importance.is_none_or(|part| part > 0.0)
+    };
+    if fired("metric_drop") || (fired("schema") && columns.iter().any(is_lost)) {
         return Some(Severity::High);
     }
     share.deciding().map(|value| match value {
@@ -78,7 +85,7 @@ pub fn verdict(
             (Answer::No, format!("No reason to retrain: {}{target} no trigger fired.", share.counted()))
         }
     };
-    Verdict { retrain, severity: severity(share, triggers), sentence }
+    Verdict { retrain, severity: severity(share, columns, triggers), sentence }
 }
 
 fn cannot_tell(columns: &[ColumnReport], n_rows: u64, n_left_out: u64) -> String {
@@ -116,8 +123,8 @@ mod tests {
             fired,
             text: String::new(),
         };
-        assert_eq!(severity(&share, &[trigger("metric_drop", true)]), Some(Severity::High));
-        assert_eq!(severity(&share, &[trigger("metric_drop", false), trigger("new_rows", true)]), None);
+        assert_eq!(severity(&share, &[], &[trigger("metric_drop", true)]), Some(Severity::High));
+        assert_eq!(severity(&share, &[], &[trigger("metric_drop", false), trigger("new_rows", true)]), None);
         assert_eq!(share.weighted_share, None);
     }
 }

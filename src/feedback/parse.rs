@@ -1,6 +1,7 @@
 //! Corrections from CSV or JSON lines.
 
 use super::{Correction, FeedbackError, Fields, Verdict};
+use crate::report::number::counted;
 use crate::table::record::{Record, Records};
 use crate::wording::nearest;
 use serde::Deserialize;
@@ -160,7 +161,11 @@ fn csv(file: &str, mut from: impl Read, by: &str) -> Result<Vec<Correction>, Fee
             continue;
         };
         if record.len() != header.len() {
-            let what = format!("{} fields where the header has {}", record.len(), header.len());
+            let what = format!(
+                "the line has {}, but the header has {}",
+                counted(record.len() as u64, "field", "fields"),
+                header.len()
+            );
             return Err(wrong(place, what));
         }
         // Texts, so that an id keeps its leading zeros.

@@ -99,7 +99,7 @@ fn the_same_again_is_nothing_and_a_change_of_mind_is_told() {
 fn one_that_is_wrong_keeps_all_out() {
     let (dir, workspace) = predicted();
     let cases = [
-        (said("z", Verdict::Correct, None), "prediction log"),
+        (said("z", Verdict::Correct, None), "no logged prediction for \"z\""),
         (said("a", Verdict::Incorrect, None), "needs the actual value"),
         (said("a", Verdict::Incorrect, Some("yes")), "equals the prediction"),
         (said("a", Verdict::Correct, Some("no")), "the verdict is incorrect"),
@@ -178,7 +178,7 @@ fn csv_and_json_lines_are_read() {
     for (text, what) in [
         ("id,verdict\na,\"correct\n", "stdin: line 2: a quote is opened and never closed"),
         ("id,verdict\na,wrong\n", "stdin: line 2: "),
-        ("id,verdict\na\n", "1 fields, but the header has 2"),
+        ("id,verdict\na\n", "1 field, but the header has 2"),
         ("id,verdict,actal\na,correct,red\n", "did you mean \"actual\"?"),
         ("{\"id\": \"a\", \"verdict\": \"correct\", \"tags\": [1]}\n", "\"tags\" is a list or an object"),
         ("{\"id\": \"a\"}\n", "stdin: line 1: missing field"),

@@ -256,7 +256,6 @@ pub(super) mod tests {
         assert!(!text.contains('\u{1b}'), "{text:?}");
         for said in [
             "roc_auc 0.8100 → 0.8412: better by 0.0312 (+3.85 %), one-sided 95 % bounds: +0.0198",
-            "(95 % each)",
             "BROKEN",
             "note      a note",
         ] {

@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(rolling.begin(micros("2026-11-19T09:00:00Z") + 1), micros("2026-11-20T00:00:00Z"));
         assert_eq!(rolling.begin(micros("2026-11-20T00:00:00Z")), micros("2026-11-20T00:00:00Z"));
         let long = rolling.windows(span("2026-11-10T06:00:00Z", "2026-11-20T09:00:00Z")).unwrap_err();
-        assert!(long.to_string().contains("spans 11 days"), "{long}");
+        assert!(long.to_string().contains("span 11 days"), "{long}");
     }
 
     #[test]

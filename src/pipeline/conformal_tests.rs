@@ -159,7 +159,11 @@ fn few_rows_and_high_levels_are_refused() {
     assert!(why.starts_with("no prediction intervals: ") && why.contains("are too few"), "{why}");
     let many = drawn.learn(300);
     let why = |level| many.bounds(&rows, level).unwrap_err().to_string();
-    assert!(why(0.9999).contains("too few for the level 0.9999; at most 0.99"), "{}", why(0.9999));
+    assert!(
+        why(0.9999).contains("too few for the level 0.9999; the highest possible level is 0.99"),
+        "{}",
+        why(0.9999)
+    );
     assert!(why(1.5).contains("must be a share between 0 and 1"), "{}", why(1.5));
     assert!(many.bounds(&rows, 0.5).is_ok());
     let none = Pipeline { intervals: None, ..many.clone() };

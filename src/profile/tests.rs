@@ -143,7 +143,7 @@ fn damaged_json_is_an_error() {
     let text = json(&Profile::of_table(&table(40)));
     for (from, to, said) in [
         ("\"format\":1", "\"format\":2", "format 2"),
-        ("\"n_rows\":40", "\"n_rows\":18446744073709551615", "of 18446744073709551615 rows"),
+        ("\"n_rows\":40", "\"n_rows\":18446744073709551615", "the row count 18446744073709551615"),
         ("\"n_rows\":40", "\"n_rows\":41", "do not add up to 41 rows"),
         ("\"counts\":[10,10,10,10]", "\"counts\":[10,10,10,0]", "count 0"),
         ("\"counts\":[10,10,10,10]", "\"counts\":[10,10,10,11]", "do not agree"),

@@ -200,7 +200,7 @@ fn a_large_object_is_sent_in_parts_and_is_whole_or_as_it_was() {
     assert!(kept.lock().unwrap().parts.is_empty());
     for (said, why) in [
         ("<Error><Code>InternalError</Code></Error>", "InternalError"),
-        ("<Error><Code>PreconditionFailed</Code></Error>", "somebody else"),
+        ("<Error><Code>PreconditionFailed</Code></Error>", "another process wrote it"),
     ] {
         kept.lock().unwrap().completes_with = Some(said);
         let told = put(50_000, Condition::Always).unwrap_err().to_string();

@@ -158,6 +158,8 @@ fn with_intervals(
     let points = points(what);
     let one = |(at, (&metric, &value)): (usize, (&Metric, &f64))| {
         let interval = if value.is_finite() { interval(at, metric, value) } else { None };
+        // Rows that do not differ, or one row alone, tell nothing of a spread.
+        let interval = interval.filter(|(low, high, _)| low < high);
         let estimate = Estimate {
             value: value.is_finite().then_some(value),
             low: interval.map(|(low, _, _)| low),

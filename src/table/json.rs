@@ -256,7 +256,8 @@ mod tests {
             (&back[1]["note"], &back[1]["amount"], &back[2]["amount"]),
             (&"x \"y\"".into(), &Value::Null, &"9007199254740993".into())
         );
-        for (text, what) in [("{\"a\": 1}\n[1]\n", "line 2: is no JSON object"), ("{\"a\": 1}\n{\"a\":\n", "line 2")] {
+        for (text, what) in [("{\"a\": 1}\n[1]\n", "line 2: is not a JSON object"), ("{\"a\": 1}\n{\"a\":\n", "line 2")]
+        {
             let error = infer(open(text), &InferOptions::default()).unwrap_err().to_string();
             assert!(error.contains(what), "{error}");
         }
@@ -285,7 +286,7 @@ mod tests {
             ("[\"r0\", 0.5, \"yes\"]\n[\"r1\", 1.5, \"no\"]\n", "has a JSON array on each line"),
             ("[{\"a\": 1}]\n", "is one JSON array"),
             ("[\n{\"a\": 1}\n]\n", "is one JSON array"),
-            ("{\"a\": Nan}\n", "line 1: is no JSON object"),
+            ("{\"a\": Nan}\n", "line 1: is not a JSON object"),
         ] {
             let error = infer(open(text), &InferOptions::default()).unwrap_err().to_string();
             assert!(error.contains(what), "{error}");

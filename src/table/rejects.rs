@@ -17,7 +17,7 @@ pub struct Reject {
     pub column: Option<String>,
     /// The offending text, shortened.
     pub value: Option<String>,
-    /// What is wrong, as a clause: `is not a number`, `14 fields where the header has 31`.
+    /// What is wrong, as a clause: `is not a number`, `14 fields, but the header has 31`.
     pub reason: String,
 }
 

@@ -142,7 +142,7 @@ mod tests {
         }
         std::fs::write(&path, format!("{text}nonsense\n")).unwrap();
         for found in [workspace.runs("monitor"), workspace.last_runs("monitor", 1)] {
-            assert!(found.unwrap_err().to_string().contains("is not a run"));
+            assert!(found.unwrap_err().to_string().contains("is not a valid run"));
         }
     }
 }

@@ -253,7 +253,7 @@ fn a_wrong_expression_is_one_line_with_its_character() {
         ("year(a)", "year needs a time here, and this is a number"),
         ("at > 'yesterday'", "'yesterday' is not a time written like 2025-01-31"),
         ("hour(at, 'Mars/Base')", "character 10, at `'Mars/Base')`: the time zone 'Mars/Base' is not known"),
-        ("matches(plan, '(')", "character 15, at `'(')`: '(' is no pattern"),
+        ("matches(plan, '(')", "character 15, at `'(')`: '(' is not a valid pattern"),
         ("contains(plan, plan)", "contains needs a constant text in quotes here"),
         ("y + 1", "\"y\" is the target: it is not available at prediction time"),
         ("unread + 1", "column \"unread\" is not read because its kind is \"ignore\""),
