@@ -8,6 +8,8 @@
 
 mod append;
 mod disk;
+#[cfg(test)]
+pub(crate) use disk::n_syncs;
 pub mod fault;
 mod incoming;
 mod lock;
