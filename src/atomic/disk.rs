@@ -52,6 +52,14 @@ fn refuse_sync() -> io::Result<()> {
     })
 }
 
+/// How often `work` made something survive a loss of power: syncs of files and of directories.
+#[cfg(test)]
+pub(crate) fn n_syncs(work: impl FnOnce()) -> usize {
+    TAPE.set(Some(Tape::default()));
+    work();
+    TAPE.take().map_or(0, |tape| tape.n_syncs)
+}
+
 macro_rules! noted {
     ($op:expr) => {
         #[cfg(test)]

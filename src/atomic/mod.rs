@@ -9,6 +9,8 @@
 mod append;
 mod at;
 mod disk;
+#[cfg(test)]
+pub(crate) use disk::n_syncs;
 pub mod fault;
 mod incoming;
 mod json;

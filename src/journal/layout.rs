@@ -140,6 +140,12 @@ impl Layout {
         line
     }
 
+    /// The same with columns of windows.
+    #[cfg(test)]
+    pub(super) fn with_windows(self, windows: Vec<ColumnSpec>) -> Self {
+        Self { windows, ..self }
+    }
+
     /// Adds the line of a row.
     pub fn push(&self, lines: &mut Vec<u8>, row: &Row) {
         push_cell(lines, row.id);

@@ -18,6 +18,9 @@ mod recent;
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
 mod tests;
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod turns_tests;
 mod window;
 mod write;
 

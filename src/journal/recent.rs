@@ -67,11 +67,9 @@ fn end_of(path: &Path, n: u64) -> io::Result<(Option<Input>, u64, bool)> {
     let len = whole_lines_len(&file, file.metadata()?.len())?;
     let name = path.display().to_string();
     if len <= n {
-        file.rewind()?;
         return Ok(((len > 0).then(|| Input::from_reader(&name, file.take(len))), len, true));
     }
     let mut header = Vec::new();
-    file.rewind()?;
     BufReader::new((&file).take(len)).read_until(b'\n', &mut header)?;
     let from = len - n;
     file.seek(SeekFrom::Start(from))?;

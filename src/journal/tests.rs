@@ -9,7 +9,7 @@ fn spec(name: &str, kind: Kind) -> ColumnSpec {
     ColumnSpec::new(name, kind)
 }
 
-fn layout(columns: &[(&str, Kind)], classes: &[&str]) -> Layout {
+pub(super) fn layout(columns: &[(&str, Kind)], classes: &[&str]) -> Layout {
     let columns = columns.iter().map(|(name, kind)| spec(name, *kind)).collect();
     let task = if classes.len() > 2 { Task::Multiclass } else { Task::Binary };
     let classes = classes.iter().map(|class| (*class).to_owned()).collect();
@@ -17,7 +17,7 @@ fn layout(columns: &[(&str, Kind)], classes: &[&str]) -> Layout {
     Layout::new(&Schema { dialect: Dialect::default(), columns }, &target)
 }
 
-fn of_two() -> Layout {
+pub(super) fn of_two() -> Layout {
     layout(
         &[
             ("key", Kind::Id),
@@ -30,11 +30,11 @@ fn of_two() -> Layout {
     )
 }
 
-fn at(text: &str) -> jiff::Timestamp {
+pub(super) fn at(text: &str) -> jiff::Timestamp {
     Window::parse_instant(text).unwrap()
 }
 
-fn row<'a>(id: &'a str, at: jiff::Timestamp, score: &'a [f64], features: &'a [Cow<'a, str>]) -> Row<'a> {
+pub(super) fn row<'a>(id: &'a str, at: jiff::Timestamp, score: &'a [f64], features: &'a [Cow<'a, str>]) -> Row<'a> {
     Row {
         id,
         at,
@@ -47,23 +47,23 @@ fn row<'a>(id: &'a str, at: jiff::Timestamp, score: &'a [f64], features: &'a [Co
     }
 }
 
-fn cells<'a>(cells: &[&'a str]) -> Vec<Cow<'a, str>> {
+pub(super) fn cells<'a>(cells: &[&'a str]) -> Vec<Cow<'a, str>> {
     cells.iter().map(|cell| Cow::Borrowed(*cell)).collect()
 }
 
-fn new() -> (tempfile::TempDir, Journal) {
+pub(super) fn new() -> (tempfile::TempDir, Journal) {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::of(&Workspace::new(dir.path()));
     (dir, journal)
 }
 
-fn append(journal: &Journal, layout: &Layout, id: &str, time: &str, features: &[&str]) {
+pub(super) fn append(journal: &Journal, layout: &Layout, id: &str, time: &str, features: &[&str]) {
     let mut lines = Vec::new();
     layout.push(&mut lines, &row(id, at(time), &[0.7], &cells(features)));
     journal.append(layout, at(time), &lines).unwrap();
 }
 
-fn all(journal: &Journal, window: &Window, layout: &Layout) -> Vec<Logged> {
+pub(super) fn all(journal: &Journal, window: &Window, layout: &Layout) -> Vec<Logged> {
     let mut batches = Vec::new();
     journal
         .scan(window, layout, true, |batch| {
@@ -74,7 +74,7 @@ fn all(journal: &Journal, window: &Window, layout: &Layout) -> Vec<Logged> {
     batches
 }
 
-fn ids(batches: &[Logged]) -> Vec<String> {
+pub(super) fn ids(batches: &[Logged]) -> Vec<String> {
     batches.iter().flat_map(|batch| batch.id.iter().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
@@ -324,4 +324,5 @@ fn equal_rows_have_equal_made_up_ids() {
     }
     assert_eq!(id(&["", "a", "", ""]), id(&["NA", "a", "", "NA"]), "what is missing is missing");
     assert_ne!(id(&["1", "a"]), id(&["", "1a"]));
+    assert_ne!(id(&["1", "a", "", ""]), id(&["1", "b", "", ""]));
 }

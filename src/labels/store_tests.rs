@@ -39,8 +39,13 @@ fn what_is_saved_is_read_again() {
     let mut labels = Labels::default();
     labels.merge(rows.clone());
     labels.save(&workspace, &workspace.lock().unwrap()).unwrap();
+    // The chain does not have it yet, and who looks knows that it is the loop's own.
+    assert!(workspace.labels_unrecorded().unwrap());
     let read = Labels::open(&workspace).unwrap();
     assert_eq!(read.rows(), rows);
+    let mut each = Vec::new();
+    Labels::each(&workspace, |label| each.push(label)).unwrap();
+    assert_eq!(each, rows);
     assert_eq!(read.get("c", "v0001"), Some(&rows[2]));
     assert_eq!(read.ids().len(), 2, "a model's label leaves its row unlabelled");
 }
@@ -131,4 +136,15 @@ fn labels_are_unused_until_a_version_learned_from_them() {
     assert!(ids(&labels, &Used::open(&workspace).unwrap()).is_empty());
     labels.merge([label("b", "yes", "ann")]);
     assert_eq!(ids(&labels, &used), ["a/bob", "b/ann"], "what was changed since is unused again");
+}
+
+#[test]
+fn what_is_news_is_told_before_a_merge_and_by_it() {
+    let mut labels = Labels::default();
+    labels.merge(vec![label("a", "yes", "ann")]);
+    assert!(!labels.is_news(&label("a", "yes", "ann")));
+    assert!(labels.is_news(&label("a", "no", "ann")) && labels.is_news(&label("a", "yes", "bea")));
+    assert!(labels.merge(vec![label("a", "yes", "ann")]).is_nothing());
+    assert!(!labels.merge(vec![label("a", "no", "ann")]).is_nothing());
+    assert!(!labels.merge(vec![label("b", "no", "ann")]).is_nothing());
 }

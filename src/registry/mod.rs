@@ -269,6 +269,25 @@ mod tests {
     }
 
     #[test]
+    fn versions_are_in_order_however_the_directory_lists_them_and_each_has_its_role() {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::new(dir.path().join("models"));
+        for n in [12, 3, 10_000, 1, 7, 9_999, 2] {
+            std::fs::create_dir_all(dir.path().join("models").join(Version(n).to_string())).unwrap();
+        }
+        let found: Vec<u32> = registry.versions().unwrap().iter().map(|version| version.0).collect();
+        assert_eq!(found, [1, 2, 3, 7, 12, 9_999, 10_000]);
+        assert_eq!(store(&registry).0, Version(10_001));
+        let roles = Roles { production: Some(Version(3)), challenger: Some(Version(7)), ..Roles::default() };
+        let found = [3, 7, 12].map(|n| roles.role_of(Version(n)));
+        assert_eq!(found, [Some(Role::Production), Some(Role::Challenger), None]);
+        // The first version of a loop makes the directory, and so do its roles.
+        let other = Registry::new(dir.path().join("another/models"));
+        other.set_roles(&roles).unwrap();
+        assert_eq!(other.roles().unwrap(), roles);
+    }
+
+    #[test]
     fn a_failed_store_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let registry = Registry::new(dir.path());

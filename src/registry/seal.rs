@@ -237,4 +237,58 @@ mod tests {
         assert!(fault.contains("audit.jsonl") && fault.contains("damaged"), "{fault}");
         assert!(of(5).is_err(), "the damaged line may have been its");
     }
+
+    /// A version with two files that the chain has digests of, in the registry of `dir`.
+    fn sealed(dir: &Path) -> (Registry, Version) {
+        let audit = dir.join("audit.jsonl");
+        let registry = Registry::new(dir.join("models")).audited(&audit);
+        let files = [("pipeline.json", "{}"), ("scores.json", "1")];
+        let fill = |dir: &Path| files.iter().try_for_each(|(name, text)| fs::write(dir.join(name), text));
+        let version = registry.store(|_, dir| fill(dir)).unwrap();
+        let seals = registry.digests(version).unwrap();
+        assert_eq!(seals.keys().collect::<Vec<_>>(), ["pipeline.json", "scores.json"]);
+        assert_eq!(seals["scores.json"], digest::sha256(b"1"));
+        let line = serde_json::json!({ "details": { "files": seals, "version": version } });
+        fs::write(&audit, format!("{line}\n")).unwrap();
+        (registry, version)
+    }
+
+    #[test]
+    fn a_file_that_was_changed_removed_or_added_is_named_by_all_who_look() {
+        let dir = tempfile::tempdir().unwrap();
+        let (registry, version) = sealed(dir.path());
+        let path = |name: &str| registry.path(version).unwrap().join(name);
+        let both = ["scores.json", "labels_used.csv"];
+        let what = || {
+            let found = registry.differences(version).unwrap().unwrap();
+            found.into_iter().map(|found| format!("{} {}", found.file, found.what)).collect::<Vec<_>>()
+        };
+        assert!(registry.check(version, &both).is_ok() && what().is_empty());
+        assert_eq!(registry.read(version, "scores.json", 1).unwrap(), b"1");
+        assert!(matches!(registry.read(version, "scores.json", 0), Err(RegistryError::Damaged { .. })));
+
+        fs::write(path("scores.json"), "2").unwrap();
+        assert!(matches!(registry.check(version, &both), Err(RegistryError::Altered { .. })));
+        assert!(registry.check(version, &both[1..]).is_ok(), "nobody asked for it");
+        assert!(matches!(registry.read(version, "scores.json", 9), Err(RegistryError::Altered { .. })));
+        assert_eq!(what(), ["models/v0001/scores.json is not what was stored"]);
+
+        fs::remove_file(path("scores.json")).unwrap();
+        assert!(matches!(registry.check(version, &both), Err(RegistryError::Altered { .. })));
+        assert!(matches!(registry.read(version, "scores.json", 9), Err(RegistryError::Io { .. })));
+        assert_eq!(what(), ["models/v0001/scores.json is gone"]);
+
+        fs::write(path("scores.json"), "1").unwrap();
+        fs::write(path("labels_used.csv"), "id\n").unwrap();
+        assert!(matches!(registry.check(version, &both), Err(RegistryError::Added { .. })));
+        assert!(matches!(registry.read(version, "labels_used.csv", 9), Err(RegistryError::Added { .. })));
+        assert_eq!(what(), ["models/v0001/labels_used.csv was added later"]);
+
+        // What a pipeline is made of is looked at before it is understood.
+        fs::write(path("pipeline.json"), "no JSON").unwrap();
+        assert!(matches!(registry.pipeline(version), Err(RegistryError::Altered { .. })));
+        // A list of the rows that a version learned from may lie beside no version that stored it.
+        fs::write(path("learned_ids.bin"), [0; 16]).unwrap();
+        assert!(matches!(registry.learned(version), Err(RegistryError::Added { .. })));
+    }
 }
