@@ -94,10 +94,7 @@ impl Config {
         }
         let ids: Vec<&str> = config.columns.iter().filter(|c| c.kind == Kind::Id).map(|c| c.name.as_str()).collect();
         if ids.len() > 1 {
-            return Err(format!(
-                "[columns] has several ids ({}): keep one, set the others to \"text\"",
-                ids.join(", ")
-            ));
+            return Err(format!("[columns] has several ids ({}): keep one, make the others text", ids.join(", ")));
         }
         for column in &config.columns {
             if let Some(number) = &column.number {
