@@ -95,7 +95,7 @@ fn lines_and_files_that_cannot_be_read_are_told_with_their_place() {
     let said = journal.unread(&Window::default()).unwrap().unwrap();
     assert!(
         said.starts_with(
-            "1 line of the prediction log cannot be read and is left out (the first is predictions/2026-10-01.csv, "
+            "1 unreadable line of the prediction log is left out (the first is predictions/2026-10-01.csv, "
         ),
         "{said}"
     );
@@ -103,7 +103,7 @@ fn lines_and_files_that_cannot_be_read_are_told_with_their_place() {
     let damage = journal.damage().unwrap();
     assert_eq!(damage.len(), 1);
     assert!(
-        damage[0].file == "predictions/2026-10-01.csv" && damage[0].what.starts_with("has 1 lines that cannot be read"),
+        damage[0].file == "predictions/2026-10-01.csv" && damage[0].what.starts_with("has 1 unreadable lines"),
         "{damage:?}"
     );
     assert!(damage[0].what.contains("line 3"), "{damage:?}");

@@ -271,12 +271,12 @@ mod tests {
         assert!(matches!(registry.check(version, &both), Err(RegistryError::Altered { .. })));
         assert!(registry.check(version, &both[1..]).is_ok(), "nobody asked for it");
         assert!(matches!(registry.read(version, "scores.json", 9), Err(RegistryError::Altered { .. })));
-        assert_eq!(what(), ["models/v0001/scores.json is not what was stored"]);
+        assert_eq!(what(), ["models/v0001/scores.json was changed"]);
 
         fs::remove_file(path("scores.json")).unwrap();
         assert!(matches!(registry.check(version, &both), Err(RegistryError::Altered { .. })));
         assert!(matches!(registry.read(version, "scores.json", 9), Err(RegistryError::Io { .. })));
-        assert_eq!(what(), ["models/v0001/scores.json is gone"]);
+        assert_eq!(what(), ["models/v0001/scores.json is missing"]);
 
         fs::write(path("scores.json"), "1").unwrap();
         fs::write(path("labels_used.csv"), "id\n").unwrap();
