@@ -336,7 +336,7 @@ fn a_rollout_that_has_reached_everybody_is_made_permanent_by_the_gate() {
     let text = work.run(&format!("ab-status --text --now {START}")).answers(YES).stdout;
     assert!(text.contains("No unit has a final outcome yet") && !text.contains("no realistic number"), "{text}");
     let status = work.run(&format!("status --text --now {START}")).answers(YES).stdout;
-    assert!(status.contains("rollout all runs: a v0001 0.0 % · b v0002 100.0 %"), "{status}");
+    assert!(status.contains("rollout all is running: a v0001 0.0 % · b v0002 100.0 %"), "{status}");
     // All units are in the second arm, so that nothing is ever shown of the first.
     Log::default().units(600, 0, &[0.0, 1.0], [80, 82]).write(&work);
     let now = "--now 2026-11-13T00:00:00Z";

@@ -17,7 +17,7 @@ fn tiny() -> Loop {
 
 #[test]
 fn no_verb_shows_the_help_with_the_exit_statuses() {
-    let said = Loop::new().run("--help").answers(YES).prints("Exit status:").prints("4  waiting for a person");
+    let said = Loop::new().run("--help").answers(YES).prints("Exit status:").prints("4  waiting for approval");
     for verb in [
         "init",
         "download",
@@ -267,7 +267,7 @@ fn a_demo_is_begun_again_and_nothing_else_is_removed() {
     std::fs::remove_file(work.path("walk/models")).unwrap();
     // A directory that is no demo's is left alone; an empty one, and one that is not there, are filled.
     work.write("loop/mlloop.toml", "mine");
-    work.run("demo loop --tables --reset").answers(ERROR).says("is not the directory of a demo; nothing was removed");
+    work.run("demo loop --tables --reset").answers(ERROR).says("not the directory of a demo; nothing was removed");
     assert_eq!(work.read("loop/mlloop.toml"), "mine");
     std::fs::create_dir(work.path("empty")).unwrap();
     for dir in ["empty", "new"] {

@@ -201,7 +201,7 @@ fn refusals_say_what_to_do() {
     for (status, token, sentence, hint) in [
         (401, "", "requires credentials (status 401): Unauthenticated", "https://www.kaggle.com/settings/api"),
         (401, "old", "requires credentials (status 401)", "no longer valid"),
-        (403, "t", "requires credentials (status 403)", "its terms are not accepted"),
+        (403, "t", "requires credentials (status 403)", "you have not accepted its terms"),
         (404, "t", "the data set or file does not exist (status 404)", "check the spelling"),
     ] {
         let mock = service(move |_, _| {

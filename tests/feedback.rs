@@ -60,7 +60,7 @@ fn many_come_from_stdin_all_or_none() {
     let before = work.files();
     work.pipe("feedback -", "id,verdict\n0010001,correct\nnobody,correct\n")
         .answers(ERROR)
-        .says("stdin: line 3: \"nobody\"");
+        .says("stdin: line 3: no logged prediction for \"nobody\"");
     work.pipe("feedback -", "{\"id\": \"0010001\", \"verdict\": \"incorrect\"}\n").answers(ERROR).says("stdin: line 1");
     work.run("feedback 0010001").answers(ERROR).says("give a verdict: correct, incorrect or uncertain");
     work.run("feedback 0010001 incorrect").answers(ERROR).says("0010001: incorrect needs the actual value");

@@ -56,7 +56,7 @@ fn what_cannot_be_learned_is_said_at_init() {
     for (name, text, says) in [
         ("three rows", rows("a,y", 3, cells), "3 rows are too few"),
         ("no outcome", rows("a,y", 300, |row| format!("{row},")), "every label is missing"),
-        ("one column", rows("y", 50, |row| (row % 2).to_string()), "no column is left to learn \"y\" from"),
+        ("one column", rows("y", 50, |row| (row % 2).to_string()), "no feature is left to predict \"y\""),
         (
             "names only",
             rows("c,y", 300, |row| format!("name-{}-of-row,{}", row.min(290), row % 2)),
@@ -67,7 +67,7 @@ fn what_cannot_be_learned_is_said_at_init() {
             rows("flag,y", 700, |row| if row % 3 == 0 { "True,yes" } else { "False,no" }.to_owned()),
             "only 2 of 700 rows differ, and equal rows stay on one side",
         ),
-        ("ids only", rows("id,y", 50, |row| format!("k{row},{}", row % 2)), "no column is left to learn \"y\" from"),
+        ("ids only", rows("id,y", 50, |row| format!("k{row},{}", row % 2)), "no feature is left to predict \"y\""),
     ] {
         let work = Loop::new().table("r.csv", text);
         let said = work.run("init r.csv --target y").answers(ERROR);
@@ -254,7 +254,7 @@ fn a_counter_is_no_id_beside_another_and_codes_are_no_spellings() {
     let kinds: Vec<&str> = told["columns"].as_array().unwrap().iter().map(|c| c["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds[..2], ["text", "id"]);
     let notes = told["notes"].to_string();
-    assert!(notes.contains("\\\"1.1\\\" and \\\"1.10\\\" have other outcomes"), "{notes}");
+    assert!(notes.contains("\\\"1.1\\\" and \\\"1.10\\\" have different outcomes"), "{notes}");
     assert!(work.read("mlloop.toml").contains("same = false"));
     // The only one is taken, with a word.
     let alone = text

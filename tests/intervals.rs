@@ -29,7 +29,7 @@ fn intervals_are_added_measured_and_watched() {
     assert_eq!(coverage.iter().map(|c| c["level"].as_f64().unwrap()).collect::<Vec<_>>(), [0.8, 0.9, 0.95]);
     let held = coverage[1]["held"].as_f64().unwrap();
     assert!((0.75..=1.0).contains(&held), "{held}");
-    work.run("train --text").answers(YES).prints("90 % intervals hold the truth of");
+    work.run("train --text").answers(YES).prints("90 % intervals cover");
     work.write("new.csv", rows(500..800, 0.0));
     let said = work.run("predict new.csv --interval .9 --explain 1").answers(YES);
     let mut reader = csv::Reader::from_reader(said.stdout.as_bytes());
@@ -57,7 +57,7 @@ fn intervals_are_added_measured_and_watched() {
     };
     assert_eq!(finding(0.0), None);
     let text = finding(1.0).unwrap();
-    assert!(text.starts_with("90 % intervals hold the truth of") && text.contains("of 300 rows"), "{text}");
+    assert!(text.starts_with("90 % intervals cover") && text.contains("of 300 rows"), "{text}");
 }
 
 #[test]

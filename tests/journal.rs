@@ -56,8 +56,10 @@ fn what_is_answered_is_logged() {
     // The table holds what became of the rows: that is learned from only where somebody says so.
     assert!(answered.stderr.contains("add --outcomes to record them as labels"), "{}", answered.stderr);
     assert!(!work.path("data/labels.csv").exists());
-    let asked =
-        work.run(&format!("predict few.csv --log --outcomes {AT}")).answers(YES).says("3 outcomes, 3 of them new");
+    let asked = work
+        .run(&format!("predict few.csv --log --outcomes {AT}"))
+        .answers(YES)
+        .says("3 outcomes as labels, 3 of them new");
     assert!(!asked.stderr.contains("to record them"), "{}", asked.stderr);
 }
 

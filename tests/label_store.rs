@@ -48,7 +48,7 @@ fn what_is_said_on_one_machine_is_known_on_the_other() {
     l.run("feedback a incorrect --actual yes --by 'ANN '").answers(NO).json("/n_unchanged", 1);
     assert!(lines(&l, "data/labels.csv")[0].starts_with("a,yes,ann,"), "{}", l.read("data/labels.csv"));
     // Outcomes, and answers to a batch, of which the other machine keeps how they were chosen.
-    l.pipe("predict - --log --outcomes", "id,x,y\nd,1,yes\n").answers(YES).says("1 outcomes, 1 of them new");
+    l.pipe("predict - --log --outcomes", "id,x,y\nd,1,yes\n").answers(YES).says("1 outcomes as labels, 1 of them new");
     l.write("rows.csv", "id,x\nm,1\nn,15\no,12\n");
     l.run("label-export -n 2 --table rows.csv").answers(YES);
     let asked: Vec<String> =
@@ -225,7 +225,9 @@ fn half_an_answer_is_an_error_and_the_same_again_completes_it() {
         n_failed += 1;
         n_unknown += usize::from(is_there);
         // What may be there is said, and what is surely not there is not doubted.
-        assert!(!is_there || told.stderr.contains("not known") || told.stderr.contains("has the 1 corrections"));
+        assert!(
+            !is_there || told.stderr.contains("it is unknown") || told.stderr.contains("contains the 1 corrections")
+        );
         work.run("feedback b correct --by ann").answers(if is_there { NO } else { YES });
         assert_eq!((lines(&work, "data/feedback.csv").len(), server.sql("SELECT count(*) FROM said")), (2, "2".into()));
         work.run("audit verify --deep").answers(YES);

@@ -222,7 +222,7 @@ fn a_loop_lives_on_a_database() {
     churn(&server);
     let l = of_ann();
     let url = server.url("/churn");
-    l.run(&format!("init {url}")).answers(YES).says("is now data/churn.csv");
+    l.run(&format!("init {url}")).answers(YES).says("to data/churn.csv");
     let source: serde_json::Value = serde_json::from_str(&l.read("data/SOURCE.json")).unwrap();
     assert_eq!(source["source"], url.as_str());
     l.run("train --set model.n_estimators=20").answers(YES);
@@ -349,7 +349,7 @@ fn scored_rows_are_written_once_however_often_they_come() {
     let l = scoring();
     let to = |table: &str| format!("predict - --columns id,x,prediction,score -o {}", server.url(&format!("/{table}")));
     let rows = "id,x\n\"a,\"\"b\",1\n\\.,15\nc,\n";
-    l.pipe(&to("scores"), rows).answers(YES).says("3 rows are in postgres://").says("which was made");
+    l.pipe(&to("scores"), rows).answers(YES).says("wrote 3 rows to postgres://").says("a new table");
     let all = "SELECT id, x, prediction FROM scores ORDER BY x NULLS FIRST";
     let written = server.sql(all);
     assert_eq!(written.lines().skip(1).collect::<Vec<_>>(), ["a,\"b|1|no", "\\.|15|yes"]);

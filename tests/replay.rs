@@ -111,5 +111,9 @@ fn versions_verdicts_and_imports_come_out_again_and_what_differs_or_is_missing_i
     let said = forged.run(&format!("audit replay {line}")).answers(NO).value();
     let part = said["parts"].as_array().unwrap().iter().find(|part| part["agrees"] == false).unwrap();
     assert_eq!((&part["what"], &part["recorded"]), (&"alpha".into(), &0.01.into()));
-    forged.run(&format!("audit replay {line} --text")).answers(NO).prints("differs  line ").prints("0.01 was recorded");
+    forged
+        .run(&format!("audit replay {line} --text"))
+        .answers(NO)
+        .prints("differs  line ")
+        .prints("recorded 0.01, now 0.05");
 }

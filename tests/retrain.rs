@@ -332,7 +332,7 @@ fn a_reference_that_cannot_be_replaced_moves_into_the_loop() {
     work.run("retrain").answers(NO);
     let moved = work.read("data/reference.csv");
     assert!(moved.starts_with(&plain) && moved.lines().count() == 701);
-    assert!(work.read("mlloop.toml").contains("reference = \"data/reference.csv\"   # the rows"));
+    assert!(work.read("mlloop.toml").contains("reference = \"data/reference.csv\"   # the training table"));
     // A death while the reference moves: the next one completes it.
     for n in 1.. {
         let dying = copy.copy();

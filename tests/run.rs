@@ -183,7 +183,7 @@ fn a_person_is_asked_before_anything_is_trained() {
     assert!(!sentence.contains("waits") && sentence.contains("v0002 is the challenger"), "{sentence}");
     let turned_down = asking().run(&format!("{NOW} --no --by ann")).answers(NO).value();
     let sentence = turned_down["sentence"].as_str().unwrap();
-    assert!(!sentence.contains("waits") && sentence.ends_with("ann turned the retraining down."), "{sentence}");
+    assert!(!sentence.contains("waits") && sentence.ends_with("ann rejected the retraining."), "{sentence}");
     assert_eq!((&round["retrain"]["done"], round["monitor"].is_null()), (&"retrained".into(), false));
     assert_eq!(at_once.read("audit.jsonl").matches("\"event\":\"approved\"").count(), 1);
 }

@@ -46,7 +46,7 @@ fn one_changed_digit_in_any_file_of_a_version_is_an_error_that_names_the_file() 
         };
         if !command.is_empty() {
             let said = copy.run(command).answers(ERROR);
-            said.says(&file).says("was changed as v0001");
+            said.says(&file).says("was changed after v0001");
         }
         let deep = copy.run("audit verify --deep").answers(NO).json("/whole", true).value();
         assert_eq!(deep["files"]["different"], json!([{ "file": file, "what": "was changed" }]));
@@ -144,7 +144,9 @@ fn what_nobody_recorded_is_neither_learned_from_nor_written_over() {
     let torn = work.copy();
     torn.write("data/labels.csv", labels.replace(",ann,", ",ann"));
     torn.run("audit accept data/labels.csv --by ann").answers(ERROR).says("data/labels.csv: line 2");
-    copy.run("audit accept mlloop.toml --by ann").answers(ERROR).says("data/feedback.csv and churn.csv only");
+    copy.run("audit accept mlloop.toml --by ann")
+        .answers(ERROR)
+        .says("data/feedback.csv and churn.csv can be accepted");
 }
 
 #[test]
@@ -189,7 +191,7 @@ fn a_file_that_was_removed_is_accepted_once_and_stays_away() {
         let place = elsewhere.path().join("place").display().to_string();
         copy.run(&format!("push {place} --data")).answers(YES);
         std::fs::remove_file(copy.path(file)).unwrap();
-        copy.run("audit verify --deep").answers(NO).prints("is gone; line");
+        copy.run("audit verify --deep").answers(NO).prints("is missing; line");
         copy.run(&format!("audit accept {file} --by ann")).answers(YES);
         let chain = copy.read("audit.jsonl");
         copy.run(&format!("audit accept {file} --by ann")).answers(NO).json("/accepted", false);
@@ -203,9 +205,9 @@ fn a_file_that_was_removed_is_accepted_once_and_stays_away() {
         other.run("audit verify --deep").answers(YES);
         // Who puts it back again changes it.
         copy.write(file, &before);
-        copy.run("audit verify --deep").answers(NO).prints("was added since line");
+        copy.run("audit verify --deep").answers(NO).prints("was added after line");
         let correction = format!("feedback {} correct --by bea", ids[4]);
-        copy.run(&correction).answers(ERROR).says(&format!("{file} was added since line"));
+        copy.run(&correction).answers(ERROR).says(&format!("{file} was added after line"));
         std::fs::remove_file(copy.path(file)).unwrap();
         // What people say from now on is taken in, and is all that there is.
         copy.run(&correction).answers(YES);
@@ -219,7 +221,7 @@ fn a_file_that_was_removed_is_accepted_once_and_stays_away() {
     // A loop cannot do without its reference.
     let chain = work.read("audit.jsonl");
     std::fs::remove_file(work.path("churn.csv")).unwrap();
-    work.run("audit accept churn.csv --by ann").answers(ERROR).says("churn.csv is gone").says("restore it");
+    work.run("audit accept churn.csv --by ann").answers(ERROR).says("churn.csv is missing").says("restore it");
     assert_eq!(work.read("audit.jsonl"), chain);
 }
 
@@ -322,7 +324,7 @@ fn what_is_missing_is_seen_and_it_is_said_what_brings_it_back() {
         ("models/v0001", remove, "restore it from a backup"),
         ("models/v0002", remove, "restore it from a backup"),
         (&kept, remove, "restore it from a backup"),
-        (&kept, append, "is not what its name says"),
+        (&kept, append, "does not match its SHA-256"),
         (batch, remove, "restore it from a backup"),
         (batch, digit, "restore it from a backup"),
         ("runs/feedback.json", cut, "the next `mlloop feedback` rewrites it"),

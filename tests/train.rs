@@ -449,7 +449,7 @@ fn the_page_of_a_version_says_what_it_rests_on() {
     // Four models: of an eighth, a quarter, a half and all of the rows that are not in the gate.
     let learned = manifest["rows"]["train"].as_u64().unwrap() + manifest["rows"]["tune"].as_u64().unwrap();
     assert!(
-        page.contains(&format!("with {learned}. Twice")) || page.contains(&format!("with {} ", learned / 1000)),
+        page.contains(&format!("with {learned}. Doubling")) || page.contains(&format!("with {} ", learned / 1000)),
         "{learned}"
     );
     assert_eq!(page.split("by number of training rows").nth(1).unwrap().matches("class=\"whisker\"").count(), 4);
@@ -477,5 +477,5 @@ fn the_best_of_several_is_one_model_that_can_be_trained_again_and_leaves_as_one_
     work.run("audit replay v0001").answers(YES).json("/agrees", true);
     work.run("export --format onnx -o best.onnx").answers(YES);
     work.run("train --quality best --budget 0s").answers(ERROR).says("such as 30s");
-    work.run("--set train.tries=0 train --quality best").answers(ERROR).says("tries = 0");
+    work.run("--set train.tries=0 train --quality best").answers(ERROR).says("tries must be at least 1");
 }

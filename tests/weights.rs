@@ -36,7 +36,7 @@ fn weights_count_from_train_to_monitor() {
     let work = ready("weight = \"w\"");
     let told = work.run("train").answers(YES).value();
     assert_ne!(metric(&plain, "log_loss"), metric(&told, "log_loss"));
-    assert!(told["notes"].to_string().contains("rows are weighted by \\\"w\\\""), "{}", told["notes"]);
+    assert!(told["notes"].to_string().contains("weight rows by \\\"w\\\""), "{}", told["notes"]);
     let importance = told["importance"].as_array().unwrap();
     assert!(importance.iter().all(|column| column["column"] != "w") && importance.len() == 7, "{importance:?}");
     // Nobody needs the weight of a row that is to be predicted.
@@ -72,7 +72,7 @@ fn a_gate_of_weighed_rows_says_so() {
     let said = work.run("promote --dry-run");
     assert!(said.status != ERROR, "{}", said.stderr);
     let report = said.value()["report"].clone();
-    assert!(report["notes"].to_string().contains("rows are weighted by \\\"w\\\""), "{report:#}");
+    assert!(report["notes"].to_string().contains("weight rows by \\\"w\\\""), "{report:#}");
     assert_eq!(report["judgement"]["improvement"]["test"], "bootstrap");
 }
 

@@ -5,8 +5,9 @@ use crate::features::{Target, Task};
 use crate::table::{Table, Values};
 use std::path::Path;
 
-/// What people write where they do not know, in lower case; texts such as `NA` and `?` are missing anyway.
-const NOT_KNOWN: [&str; 40] = [
+/// What people write where they do not know, in lower case; texts such as `NA` and `?` are missing
+/// anyway, and `none` is a class (no disease, no internet).
+const NOT_KNOWN: [&str; 39] = [
     "unknown",
     "unk",
     "not known",
@@ -26,7 +27,6 @@ const NOT_KNOWN: [&str; 40] = [
     "unlabelled",
     "pending",
     "tbd",
-    "none",
     "missing",
     "don't know",
     "unbekannt",

@@ -2,7 +2,8 @@
 
 use super::LabelError;
 use super::answer::{Answer, Answers, Fault, Origin, Place};
-use super::sheet::{AFTER, DELIMITERS, restore, target_name};
+use super::delimiter::DELIMITERS;
+use super::sheet::{AFTER, restore, target_name};
 use super::{returned, studio};
 use crate::table::Input;
 use crate::table::input::Unpacked;

@@ -8,7 +8,8 @@
 //! label_inbox/imported/ID/   batch.json, what went out, what came back
 //! ```
 
-use super::{LabelError, sheet};
+use super::LabelError;
+use super::delimiter::delimiter;
 use crate::atomic::{self, At, Lock};
 use crate::digest::sha256;
 use crate::features::{Target, Task};
@@ -133,7 +134,7 @@ impl<'a> Inbox<'a> {
 
     /// What stands between the fields of its tables.
     pub(super) fn delimiter(&self) -> Result<u8, LabelError> {
-        Ok(sheet::delimiter(&self.workspace.config()?))
+        Ok(delimiter(&self.workspace.config()?))
     }
 
     /// What a version learned from, where that is known.

@@ -9,8 +9,9 @@
 use super::batch::{Asked, Batch, Inbox, Stratum, recorded};
 use super::candidates::{Fetched, Source, fetch, read_options};
 use super::choose::{Chooser, Chosen, Pick};
+use super::delimiter::delimiter;
 use super::request::{ExportRequest, Format};
-use super::sheet::{self, Sheet};
+use super::sheet::Sheet;
 use super::strata::{Strategy, prediction};
 use super::{LabelError, Labels, studio, take};
 use crate::atomic::{self, At, Lock};
@@ -237,7 +238,7 @@ fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen)
     let schema = &pipeline.schema;
     let files = match request.format {
         Format::Csv => {
-            let delimiter = sheet::delimiter(&workspace.config()?);
+            let delimiter = delimiter(&workspace.config()?);
             let show_score = request.show_score;
             let sheet = Sheet { features: &features, schema, reasons: &reasons, show_score, delimiter };
             batch.columns = sheet.columns(&batch.target.name);

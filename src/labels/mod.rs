@@ -14,6 +14,7 @@ mod choose;
 mod copies;
 pub mod confident;
 mod correct;
+mod delimiter;
 mod design;
 mod error;
 pub mod fill;

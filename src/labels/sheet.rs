@@ -2,12 +2,12 @@
 
 use super::LabelError;
 use super::batch::Batch;
+use super::delimiter::DELIMITERS;
 use crate::atomic::{self, At, AtPath};
 use crate::features::Task;
 use crate::printable;
 pub(super) use crate::printable::{protect, restore};
 use crate::table::{ColumnSpec, NumberFormat, Schema, Table, push_record, write_rows};
-use crate::workspace::Config;
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -98,14 +98,6 @@ impl Sheet<'_> {
         }
     }
 }
-
-/// What stands between the fields of the tables that people fill in: what the loop's table has, where it is in use.
-pub(super) fn delimiter(config: &Config) -> u8 {
-    DELIMITERS.into_iter().find(|byte| char::from(*byte) == config.data.delimiter).unwrap_or(b',')
-}
-
-/// Delimiters of tables that people fill in.
-pub(super) const DELIMITERS: [u8; 4] = *b",;\t|";
 
 /// The cells of a table as text, row by row.
 pub(super) fn cells(table: &Table, schema: &Schema) -> Result<Vec<Vec<String>>, LabelError> {

@@ -33,6 +33,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
+/// That no version holds a role, and which command gives it one.
+fn vacant(role: Role) -> &'static str {
+    match role {
+        Role::Production => "no version is in production: run `mlloop train` first",
+        Role::Challenger => "there is no challenger: `mlloop retrain` trains one",
+    }
+}
+
 /// What can be wrong with a registry.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -93,7 +101,7 @@ pub enum RegistryError {
         have: Vec<Version>,
     },
     /// No version holds the role.
-    #[error("no version is {role} in {}: run `mlloop train` first", .dir.display())]
+    #[error("{}: {}", .dir.display(), vacant(*.role))]
     NoRole {
         /// The role that was asked for.
         role: Role,

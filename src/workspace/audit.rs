@@ -348,7 +348,7 @@ fn walk(bytes: &[u8], known: usize) -> (Chain, usize) {
 
 /// The line as an entry that follows `before`, or what is wrong with it; the hash of one that `is_known` was right.
 fn check(line: &[u8], before: Option<&Entry>, is_known: bool) -> Result<Entry, String> {
-    let entry: Entry = serde_json::from_slice(line).map_err(|err| format!("not an event: {err}"))?;
+    let entry: Entry = serde_json::from_slice(line).map_err(|err| format!("is not an event: {err}"))?;
     let (seq, prev) = before.map_or((1, GENESIS), |before| (before.seq + 1, &before.hash));
     if entry.seq != seq || entry.prev != prev {
         return Err(format!(

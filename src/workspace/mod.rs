@@ -110,7 +110,7 @@ pub enum WorkspaceError {
     },
     /// The reference is gone.
     #[error(
-        "{} is gone, and the loop cannot do without its reference: restore it (runs/backup/ and runs/kept/ have copies)",
+        "{} is missing, and the loop needs its reference: restore it (runs/backup/ and runs/kept/ have copies)",
         .reference.display()
     )]
     Needed {

@@ -229,7 +229,7 @@ fn a_death_at_any_write_leaves_nothing_out_or_a_whole_batch() {
         assert_eq!(batches, 1, "{n}: {:?}", work.files().iter().map(|(path, _)| path).collect::<Vec<_>>());
         let exported = work.read("audit.jsonl").matches("labels-exported").count();
         assert_eq!(exported, 1, "{n}");
-        work.run("label-export -n 60").answers(ERROR).says("is out");
+        work.run("label-export -n 60").answers(ERROR).says("is open");
         work.run("audit verify").answers(YES);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::summary::{is_ruled, page_line};
+use super::printed::{is_ruled, page_line};
 use crate::table::cell;
 use crate::table::decimal::zero_bytes;
 use crate::table::record::{count_lines, field_end, is_blank};
@@ -84,7 +84,11 @@ impl<'a> Index<'a> {
     ) -> (Self, Option<(u64, u64)>) {
         let mut index = Self::new(bytes, line, delimiter, names.len());
         let repeated = if headed { index.remove_headers(names) } else { None };
-        let pages: Vec<usize> = (0..index.n_rows()).filter(|&row| page_line(&index, row).is_some()).collect();
+        let is_page = |&row: &usize| {
+            let cell = |field| index.cell(row, field, &mut String::new()).to_owned();
+            page_line(index.n_fields, |field| index.is_blank_field(row, field), cell).is_some()
+        };
+        let pages: Vec<usize> = (0..index.n_rows()).filter(is_page).collect();
         index.reject(&pages, Why::Page);
         let is_rule = |&row: &usize| {
             let (start, end) = index.span(row);

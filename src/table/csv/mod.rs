@@ -13,6 +13,7 @@ pub(crate) mod columns;
 pub(crate) mod index;
 pub(crate) mod scan;
 pub(crate) mod stream;
+mod printed;
 mod summary;
 mod tail;
 #[cfg(test)]
@@ -380,9 +381,9 @@ const RULE: &str = "is a ruled line, as around tables that are drawn with charac
 
 fn record_fault(yardstick: &str, comment: &str, index: &Index<'_>, bad: &BadRecord) -> Fault {
     let what = match bad.why {
-        Why::Fields { n: 1, .. } if summary::says_page(index.line_text(bad.at)) => PAGE.to_owned(),
+        Why::Fields { n: 1, .. } if printed::says_page(index.line_text(bad.at)) => PAGE.to_owned(),
         Why::Page => PAGE.to_owned(),
-        Why::Fields { .. } if summary::is_ruled(index.line_text(bad.at)) => RULE.to_owned(),
+        Why::Fields { .. } if printed::is_ruled(index.line_text(bad.at)) => RULE.to_owned(),
         Why::Rule => RULE.to_owned(),
         Why::Fields { n, cut } => {
             let s = if n == 1 { "" } else { "s" };

@@ -1,4 +1,4 @@
-//! Rows that sum up the others, as spreadsheets put them above and below a table, and lines that printing left among the rows.
+//! Rows that sum up the others, as spreadsheets put them above and below a table.
 
 use super::index::Index;
 use crate::table::cell::number;
@@ -73,50 +73,6 @@ const TOTALS: [&str; 65] = [
 ];
 /// Those of them that are also the name of somebody or something.
 const NAMES: [&str; 6] = ["max", "media", "min", "sum", "count", "variation"];
-/// Words before the number of a page.
-const PAGES: [&str; 17] = [
-    "page",
-    "seite",
-    "pagina",
-    "página",
-    "pág",
-    "pag",
-    "strona",
-    "sida",
-    "side",
-    "стр",
-    "страница",
-    "sivu",
-    "oldal",
-    "blatt",
-    "hoja",
-    "feuille",
-    "folio",
-];
-/// What stands between the number of a page and how many there are.
-const OF: [&str; 10] = ["of", "von", "de", "di", "van", "/", "из", "sur", "z", "av"];
-/// How a line begins that says when a table was printed.
-const PRINTED: [&str; 18] = [
-    "printed on",
-    "printed at",
-    "printed by",
-    "printed:",
-    "print date",
-    "gedruckt am",
-    "gedruckt von",
-    "ausgedruckt am",
-    "druckdatum",
-    "imprimé le",
-    "édité le",
-    "stampato il",
-    "impreso el",
-    "impresso em",
-    "afgedrukt op",
-    "wydrukowano",
-    "exported on",
-    "exportiert am",
-];
-
 /// The rows at one end of a piece that sum up the others: how many rows there are up to the last of them, seen from that end,
 /// with remarks and empty rows among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,60 +161,6 @@ fn says_total(cell: &str, n_blank: usize) -> bool {
     TOTALS.contains(&cell) || (n_blank > 1 && TOTALS.iter().any(begins))
 }
 
-/// What a row says of the page that it was printed on, where it says nothing else.
-pub(super) fn page_line(index: &Index<'_>, row: usize) -> Option<String> {
-    let blank = |field: usize| index.is_blank_field(row, field);
-    // Most rows end here.
-    if index.n_fields < 3
-        || !(blank(0) || blank(1) || blank(index.n_fields - 1))
-        || 2 * n_filled(index, row) > index.n_fields + 1
-    {
-        return None;
-    }
-    let mut scratch = String::new();
-    let mut text = String::new();
-    for field in (0..index.n_fields).filter(|&field| !blank(field)) {
-        text.push_str(if text.is_empty() { "" } else { " " });
-        text.push_str(index.cell(row, field, &mut scratch).trim());
-    }
-    says_page(&text).then_some(text)
-}
-
-/// `Page 3 of 12`, `- Seite 3 -`, `Printed on 2026-03-01`.
-pub(super) fn says_page(text: &str) -> bool {
-    const LONGEST: usize = 120;
-    if text.len() > LONGEST {
-        return false;
-    }
-    let text = text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    if PRINTED.iter().any(|begin| text.starts_with(begin)) {
-        return true;
-    }
-    let words = text.replace('/', " / ").replace([':', '.'], " ");
-    let words: Vec<&str> = words.split_whitespace().collect();
-    let is_count = |word: &str| word.len() <= 5 && word.bytes().all(|b| b.is_ascii_digit());
-    match words[..] {
-        [page, n] => PAGES.contains(&page) && is_count(n),
-        [page, n, of, all] => PAGES.contains(&page) && is_count(n) && OF.contains(&of) && is_count(all),
-        _ => false,
-    }
-}
-
-/// `|----|:---:|`, `+====+`, `-----`: a line that is drawn below a header or around a table.
-pub(super) fn is_ruled(line: &str) -> bool {
-    const FEWEST: usize = 3;
-    let is_drawn = |byte: u8| matches!(byte, b'-' | b'=' | b'_');
-    let fits = |byte: u8| is_drawn(byte) || matches!(byte, b'+' | b'|' | b':' | b' ' | b'\t' | b'\r');
-    // Most lines end with their first byte.
-    line.bytes().all(fits) && line.bytes().filter(|&byte| is_drawn(byte)).count() >= FEWEST && !is_sparse(line)
-}
-
-/// A row may hold a dash in each cell, where nothing is known.
-fn is_sparse(line: &str) -> bool {
-    let drawn = |c: char| matches!(c, '-' | '=' | '_');
-    line.split(['|', '\t', ' ', '+']).all(|cell| cell.chars().filter(|c| drawn(*c)).count() <= 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,27 +184,5 @@ mod tests {
         assert_eq!(run_of(&format!("{between}18,500,Max,\n"), Side::Below), 0, "somebody may be called Max");
         assert_eq!(run_of(&format!("{between}18,500,,Mean\n"), Side::Below), 1);
         assert_eq!(run_of(&format!("{between}18,500,Max,yes\n19,400,Min,no\n"), Side::Below), 0);
-    }
-
-    #[test]
-    fn lines_of_printed_pages_are_told_from_rows() {
-        for text in
-            ["Page 3 of 12", "- Seite 3 -", "Pág. 3/12", "Page: 3", "Gedruckt am 01.03.2026 Seite 1", "Printed on 2026"]
-        {
-            assert!(says_page(text), "{text}");
-        }
-        for text in ["Page", "page turner", "Side 3 entrance", "Paging 3", "3", ""] {
-            assert!(!says_page(text), "{text}");
-        }
-        for line in ["-----", "|----|:---:|", "+====+===+", "| --- | --- |"] {
-            assert!(is_ruled(line), "{line}");
-        }
-        for line in ["-", "-|-|-|-", "- - -", "---1", "", "|||", "-5|-3"] {
-            assert!(!is_ruled(line), "{line}");
-        }
-        let index = Index::new(b"Seite 1,,,\n,,,Page 2\nSeite 1,2,3,yes\nSeite 4,x,,\nPage,,,5\n", 1, b',', 4);
-        let found = [0, 1, 2, 3, 4].map(|row| page_line(&index, row));
-        let [first, second, last] = ["Seite 1", "Page 2", "Page 5"].map(|text| Some(text.to_owned()));
-        assert_eq!(found, [first, second, None, None, last]);
     }
 }
