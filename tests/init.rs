@@ -264,7 +264,7 @@ fn a_counter_is_no_id_beside_another_and_codes_are_no_spellings() {
     let alone = alone.replacen(",churn,0.5", ",churn,x", 1);
     let notes =
         Loop::new().table("t.csv", alone).run("init t.csv --target churn").answers(YES).value()["notes"].to_string();
-    assert!(notes.contains("counts the rows of this file"), "{notes}");
+    assert!(notes.contains("is a row counter"), "{notes}");
 }
 
 #[test]

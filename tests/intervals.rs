@@ -57,7 +57,10 @@ fn intervals_are_added_measured_and_watched() {
     };
     assert_eq!(finding(0.0), None);
     let text = finding(1.0).unwrap();
-    assert!(text.starts_with("90 % intervals cover") && text.contains("of 300 rows"), "{text}");
+    assert!(
+        text.starts_with("90 % intervals contain the true value of only") && text.contains("of 300 labelled rows"),
+        "{text}"
+    );
 }
 
 #[test]
