@@ -112,11 +112,13 @@ impl Ranked {
         [a, b]: [f64; 2],
     ) -> Option<(f64, f64, f64)> {
         let values = self.values(other, usize::MAX);
-        let is_positive = values.iter().flatten().all(|value| *value > 0.0);
+        // A sign has no logarithm.
+        if values.iter().flatten().any(|value| *value <= 0.0) {
+            return None;
+        }
         let logarithms = values.map(|arm| arm.into_iter().map(Portable::ln_portable).collect());
         let ((low, high), _) = self.sequence(&logarithms, sequence, shares);
-        let known = is_positive && low.is_finite() && high.is_finite();
-        known.then(|| ((b - a) / a, low.exp_m1_portable(), high.exp_m1_portable()))
+        (low.is_finite() && high.is_finite()).then(|| ((b - a) / a, low.exp_m1_portable(), high.exp_m1_portable()))
     }
 
     /// The test for a single look with its interval: χ² on two degrees of freedom.
@@ -160,8 +162,11 @@ mod tests {
         };
         let (value, low, high) = lift(&y).unwrap();
         assert!((value - 1.0).abs() < 1e-12 && low > 0.6 && low < 0.9 && high > 1.1 && high < 1.6, "{low} {high}");
-        let moved: Vec<f64> = y.iter().map(|y| y - 1.0).collect();
-        assert_eq!(lift(&moved), None);
+        // Down to 0, below it in part, and all of it.
+        for by in [1.0, 500.0, 5000.0] {
+            let moved: Vec<f64> = y.iter().map(|y| y - by).collect();
+            assert_eq!(lift(&moved), None, "{by}");
+        }
     }
 
     #[test]

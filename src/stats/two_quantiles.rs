@@ -68,6 +68,10 @@ impl TwoQuantiles<'_> {
         while at[0] < a.len() || at[1] < b.len() {
             let next = |side: usize| self.sorted[side].get(at[side]).copied().unwrap_or(f64::INFINITY);
             let value = next(0).min(next(1));
+            if value.is_nan() {
+                // Nothing is above it and nothing below: it would stay for ever.
+                break;
+            }
             let mut sum = 0.0;
             for side in 0..2 {
                 let from = at[side];
