@@ -36,7 +36,7 @@ fn weights_count_from_train_to_monitor() {
     let work = ready("weight = \"w\"");
     let told = work.run("train").answers(YES).value();
     assert_ne!(metric(&plain, "log_loss"), metric(&told, "log_loss"));
-    assert!(told["notes"].to_string().contains("weight rows by \\\"w\\\""), "{}", told["notes"]);
+    assert!(told["notes"].to_string().contains("rows are weighted by \\\"w\\\""), "{}", told["notes"]);
     let importance = told["importance"].as_array().unwrap();
     assert!(importance.iter().all(|column| column["column"] != "w") && importance.len() == 7, "{importance:?}");
     // Nobody needs the weight of a row that is to be predicted.
