@@ -18,6 +18,8 @@ use crate::score::{Estimate, Method, Metric};
 use crate::stats::tails::student_above;
 use crate::stats::{moments, normal, quantiles, random};
 
+/// By which share the ends of an interval differ when sums of equal numbers are rounded.
+const ROUNDING: f64 = 1e-12;
 /// Row visits that a bootstrap may cost: about .4 s of CPU time.
 pub(crate) const MAX_VISITS: usize = 25_000_000;
 /// Fewer replicates than this place the 2.5 % quantile badly.
@@ -158,8 +160,8 @@ fn with_intervals(
     let points = points(what);
     let one = |(at, (&metric, &value)): (usize, (&Metric, &f64))| {
         let interval = if value.is_finite() { interval(at, metric, value) } else { None };
-        // Rows that do not differ, or one row alone, tell nothing of a spread.
-        let interval = interval.filter(|(low, high, _)| low < high);
+        // Rows that do not differ, or one row alone, tell nothing of a spread: only rounding sets the ends apart.
+        let interval = interval.filter(|(low, high, _)| high - low > ROUNDING * high.abs().max(low.abs()));
         let estimate = Estimate {
             value: value.is_finite().then_some(value),
             low: interval.map(|(low, _, _)| low),

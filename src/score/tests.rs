@@ -145,6 +145,26 @@ fn a_large_table_takes_the_jackknife() {
 }
 
 #[test]
+fn one_row_or_equal_rows_have_values_and_no_interval_without_width() {
+    let classes = ["no".to_owned(), "yes".to_owned()];
+    for n in [1, 40] {
+        let (y, scores) = (vec![0.0; n], vec![0.2; n]);
+        let reading =
+            Reading { task: Task::Binary, classes: &classes, y: &y, scores: &scores, weights: None, threshold: 0.5 };
+        let metrics = evaluate(&reading, None, EvaluateOptions::default()).unwrap().metrics;
+        assert!(metrics.iter().all(|(_, found)| found.low.is_none() || found.low < found.high), "{metrics:?}");
+        let loss = metrics.get(Metric::LogLoss).unwrap();
+        close("log loss", loss.value.unwrap(), -(0.8_f64.ln()));
+        assert_eq!((loss.low, loss.high, loss.method), (None, None, None), "{n}");
+        let accuracy = metrics.get(Metric::Accuracy).unwrap();
+        assert!(
+            accuracy.high == Some(1.0) && accuracy.low < Some(0.95),
+            "Wilson's interval needs no spread: {accuracy:?}"
+        );
+    }
+}
+
+#[test]
 fn what_cannot_be_told_says_why() {
     let reference = reference();
     let evaluation = case(&reference["metrics"]["binary_all_negative"], EvaluateOptions::default());
