@@ -43,7 +43,7 @@ fn cookie_cats_is_what_was_published() {
     // planned end or with one look either.
     let open = work.run(&day_one).answers(CANNOT_TELL).json("/verdict/n_left", 3 * 90_189).value();
     let sentence = open["verdict"]["sentence"].as_str().unwrap();
-    assert!(sentence.contains("points is open. About 270567 more units halve the interval"), "{sentence}");
+    assert!(sentence.contains("points is not ruled out. About 270567 more units halve the interval"), "{sentence}");
     work.run(&format!("{day_one} --margin .03")).answers(NO).json("/verdict/answer", "no_difference");
     for (more, begins) in [
         ("--planned-n 90189", "Cannot tell: the planned number of units is reached, and on "),
@@ -52,7 +52,10 @@ fn cookie_cats_is_what_was_published() {
         let open =
             work.run(&format!("{day_one} {more}")).answers(CANNOT_TELL).json("/verdict/n_left", 3 * 90_189).value();
         let sentence = open["verdict"]["sentence"].as_str().unwrap();
-        assert!(sentence.starts_with(begins) && sentence.contains("is open. About 270567 more units"), "{sentence}");
+        assert!(
+            sentence.starts_with(begins) && sentence.contains("is not ruled out. About 270567 more units"),
+            "{sentence}"
+        );
     }
     let tight = work.run(&format!("{day_one} --planned-n 90189 --margin .01")).answers(CANNOT_TELL).value();
     let sentence = tight["verdict"]["sentence"].as_str().unwrap();
