@@ -1,6 +1,7 @@
 //! From units to a report: the distribution over the arms first, then each outcome, then the answer.
 
 use super::estimate::{self, Adjusted, Estimate, Gathered, Single, compare, pooled};
+use super::family;
 use super::lift;
 use super::limits;
 use super::quantile::{self, Ranked};
@@ -36,14 +37,7 @@ pub(super) fn outcomes(units: &Units, settings: &AnalysisSettings) -> (Vec<Outco
 
 /// Holm over all comparisons of all outcomes, for both kinds of p, and the verdicts that are left.
 fn correct(units: &Units, settings: &AnalysisSettings, reports: &mut [OutcomeReport]) {
-    let all = || reports.iter().flat_map(|report| &report.comparisons);
-    let always = contrast::holm(&all().map(|c| c.p).collect::<Vec<_>>());
-    let fixed = contrast::holm(&all().map(|c| c.fixed.p.unwrap_or(f64::NAN)).collect::<Vec<_>>());
-    let comparisons = reports.iter_mut().flat_map(|report| &mut report.comparisons);
-    for (comparison, (always, fixed)) in comparisons.zip(always.into_iter().zip(fixed)) {
-        comparison.p_holm = always;
-        comparison.fixed.p_holm = finite(fixed);
-    }
+    family::adjust(reports.iter_mut().flat_map(|report| &mut report.comparisons));
     for (report, outcome) in reports.iter_mut().zip(&units.outcomes) {
         if report.verdict.answer != Answer::KeepRunning {
             report.verdict = verdict::of(outcome, &report.arms, &report.comparisons, settings, units.n() as u64);
@@ -130,16 +124,6 @@ fn is_one_value(outcome: &Outcome, arms: &[ArmOutcome]) -> bool {
     outcome.kind == Kind::Share && (ones == 0.0 || ones == n)
 }
 
-/// Holm over the comparisons, for both kinds of p.
-fn holm(comparisons: &mut [Comparison]) {
-    let always = contrast::holm(&comparisons.iter().map(|c| c.p).collect::<Vec<_>>());
-    let fixed = contrast::holm(&comparisons.iter().map(|c| c.fixed.p.unwrap_or(f64::NAN)).collect::<Vec<_>>());
-    for (comparison, (always, fixed)) in comparisons.iter_mut().zip(always.into_iter().zip(fixed)) {
-        comparison.p_holm = always;
-        comparison.fixed.p_holm = finite(fixed);
-    }
-}
-
 #[derive(Clone, Copy)]
 struct Judge<'a> {
     units: &'a Units,
@@ -182,7 +166,7 @@ impl Judge<'_> {
     fn comparisons(&self, gathered: &Gathered) -> Vec<Comparison> {
         let of = |arm| self.comparison(arm, compare(gathered, arm, self.single));
         let mut comparisons: Vec<Comparison> = (1..self.units.arms.len()).map(of).collect();
-        holm(&mut comparisons);
+        family::adjust(&mut comparisons);
         comparisons
     }
 

@@ -14,6 +14,7 @@ pub mod draw;
 mod estimate;
 pub mod experiment;
 mod exposed;
+mod family;
 pub mod files;
 mod law;
 mod lift;

@@ -10,11 +10,10 @@ use super::report::{
 };
 use super::sequential::{self, Sequential, is_enough};
 use super::units::Outcome;
-use super::{AbError, verdict};
+use super::{AbError, family, verdict};
 use crate::features::{Target, Task};
 use crate::score::paired::{delong, mcnemar};
 use crate::stats::bivariate::Bivariate;
-use crate::stats::contrast;
 use crate::stats::sequence::Sequence;
 use crate::stats::shape::{self, Shape};
 use crate::stats::tails;
@@ -110,12 +109,7 @@ impl Rows<'_> {
         }
         let mut comparisons: Vec<Comparison> =
             (1..n_arms).map(|arm| self.comparison(arm, &gaps[arm - 1], shapes[arm - 1], sequential)).collect();
-        let adjusted = contrast::holm(&comparisons.iter().map(|c| c.p).collect::<Vec<_>>());
-        let fixed = contrast::holm(&comparisons.iter().map(|c| c.fixed.p.unwrap_or(f64::NAN)).collect::<Vec<_>>());
-        for (comparison, (always, single)) in comparisons.iter_mut().zip(adjusted.into_iter().zip(fixed)) {
-            comparison.p_holm = always;
-            comparison.fixed.p_holm = Some(single).filter(|p| p.is_finite());
-        }
+        family::adjust(&mut comparisons);
         let arms: Vec<ArmOutcome> = (0..n_arms).map(|arm| self.arm(measure, arm, &known)).collect();
         // Each row stands in all arms, but is one unit of the plan.
         let one = &arms[..1];

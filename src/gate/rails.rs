@@ -4,7 +4,7 @@ use super::rows::{Contestant, GateRows};
 use super::{GateError, slices};
 use crate::features::Task;
 use crate::score::{Reading, multiclass};
-use crate::stats::{moments, normal};
+use crate::stats::{contrast, moments, normal};
 use crate::table::Kind;
 use crate::workspace::Guardrails;
 use serde::{Deserialize, Serialize};
@@ -146,7 +146,7 @@ impl Rails<'_> {
         let least = self.rules.slice_rows as usize;
         let slices = slices::slices(&self.rows.table, &inputs, least);
         let losses: Vec<Loss> = slices.iter().map(|s| Loss::of(old, new, self.pairs(), &s.rows)).collect();
-        let adjusted = slices::holm(&losses.iter().map(|loss| loss.p).collect::<Vec<f64>>());
+        let adjusted = contrast::holm(&losses.iter().map(|loss| loss.p).collect::<Vec<f64>>());
         let broken: Vec<usize> =
             (0..losses.len()).filter(|&i| adjusted[i] <= self.alpha && losses[i].rise() > limit).collect();
         let worst = (0..losses.len()).max_by(|&a, &b| losses[a].rise().total_cmp(&losses[b].rise()).then(b.cmp(&a)));

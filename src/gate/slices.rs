@@ -56,38 +56,10 @@ fn where_(name: String, table: &Table, keep: impl Fn(usize) -> bool) -> Slice {
     Slice { name, rows: (0..table.n_rows() as u32).filter(|&row| keep(row as usize)).collect() }
 }
 
-/// P-values adjusted after Holm ("A Simple Sequentially Rejective Multiple Test Procedure", 1979), in the given order.
-///
-/// ```text
-/// statsmodels.stats.multitest.multipletests([.01, .04, .03], method="holm")[1] = [.03, .06, .06]
-/// ```
-pub(super) fn holm(p: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..p.len()).collect();
-    order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
-    let mut adjusted = vec![1.0; p.len()];
-    let mut largest: f64 = 0.0;
-    for (place, &at) in order.iter().enumerate() {
-        largest = largest.max((p[at] * (p.len() - place) as f64).min(1.0));
-        adjusted[at] = largest;
-    }
-    adjusted
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::table::{Categories, Column};
-
-    #[test]
-    fn holm_is_that_of_statsmodels() {
-        // multipletests([.01, .04, .03, .005], method="holm")[1]
-        let found = holm(&[0.01, 0.04, 0.03, 0.005]);
-        for (found, expected) in found.iter().zip([0.03, 0.06, 0.06, 0.02]) {
-            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
-        }
-        assert_eq!(holm(&[0.9, 0.8]), [1.0, 1.0]);
-        assert!(holm(&[]).is_empty());
-    }
 
     #[test]
     fn levels_and_quarters_of_enough_rows_are_slices() {
