@@ -26,7 +26,7 @@ test: ## run all tests, and count those that cannot run here
 
 check: ## formatting, lints, tests and documentation, as CI does
 	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --features bench -- -D warnings
 	$(MAKE) test
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 	$(MAKE) deny

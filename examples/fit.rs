@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (train, test) = (open(train)?, open(test)?);
     let column = train.require(&recipe.target.column)?;
     let target = mlloop::features::Target::fit(column, recipe.target.positive.as_deref(), recipe.target.task)?;
-    let y = target.encode(column)?.y;
+    let y: Vec<f32> = target.encode(column)?.y.into_iter().map(|y| y as f32).collect();
 
     let (started, cpu_before) = (Instant::now(), cpu_s()?);
     let (features, x) = Features::fit(&train, &target, &y, &recipe.features, SEED)?;
