@@ -3,7 +3,8 @@
 //! ```text
 //! past.csv of the version: the last rows of its training table ─┐
 //! prediction log: all rows that were scored ────────────────────┼─▶ each row once (by its id) ─▶ windows of a table's rows
-//! the table itself ─────────────────────────────────────────────┘
+//! the table itself ─────────────────────────────────────────────┤
+//! the reference, where the table has rows before its end ───────┘
 //! ```
 //! One rule holds everywhere: a row looks back on all earlier rows that are known, and on each of them once.
 
@@ -16,7 +17,7 @@ use crate::table::{
     Categories, Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values, read, stream,
     write_csv,
 };
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, WorkspaceError};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -44,6 +45,9 @@ pub enum PastError {
     /// A problem of the registry.
     #[error("{0}")]
     Registry(#[from] RegistryError),
+    /// A problem of the workspace.
+    #[error("{0}")]
+    Workspace(#[from] WorkspaceError),
     /// The windows do not fit the columns.
     #[error("{0}")]
     Pipeline(#[from] PipelineError),
@@ -105,7 +109,8 @@ pub fn of_version(
 ) -> Result<Option<(Windows, Past)>, PastError> {
     let Some(windows) = pipeline.features.derived().windows() else { return Ok(None) };
     let last = of_file(workspace, version, &windows, &pipeline.schema)?;
-    let past = known(workspace, &windows, (&pipeline.schema, &Layout::of(pipeline)), vec![last])?;
+    let past = known(workspace, &windows, (&pipeline.schema, &Layout::of(pipeline)), vec![last.clone()])?;
+    let past = past.after(&windows, &last);
     Ok(Some((windows, past)))
 }
 
@@ -180,24 +185,46 @@ fn stored(path: &Path, windows: &Windows, schema: &Schema) -> Result<Table, Past
     Ok(read(Input::open(path)?, &schema, &options)?.table)
 }
 
-/// The values of windows for every row of a table, in its order.
+/// The values of windows for every row of a table, in its order. Rows before the end of training look back on the reference,
+/// since `past` has its last rows alone.
 ///
 /// # Errors
-/// What is wrong with the table.
+/// What is wrong with the table or the reference.
 pub fn of_table(
+    workspace: &Workspace,
     input: Input,
     schema: &Schema,
     read: &ReadOptions,
     (windows, past): (&Windows, &Past),
 ) -> Result<Vec<Column>, PastError> {
-    let mut parts = Vec::new();
-    for batch in stream(input, schema, read)? {
-        parts.push(windows.part(&batch?.table.spelled(schema), id_of(schema))?);
-    }
+    let parts = parts(input, (schema, schema), read, windows)?;
     if parts.is_empty() {
         return Ok(nothing(windows));
     }
-    Ok(windows.compute(past, &stacked(&parts)?)?)
+    let table = stacked(&parts)?;
+    if !past.lacks_rows_of(&table) || !workspace.config_path().exists() {
+        return Ok(windows.compute(past, &table)?);
+    }
+    let config = workspace.config()?;
+    let reference = workspace.path(&config.data.reference);
+    if !reference.exists() {
+        return Ok(windows.compute(past, &table)?);
+    }
+    let columns = windows.reads().into_iter().map(|(name, _)| name).chain(id_of(schema)).map(str::to_owned).collect();
+    let read = ReadOptions { columns: Some(columns), no_raw: true, ..ReadOptions::default() };
+    let before = self::parts(Input::open(&reference)?, (&config.schema(), schema), &read, windows)?;
+    Ok(windows.compute(&past.with(windows, &before)?, &table)?)
+}
+
+/// What windows read of a table that is written as one schema says, its levels spelt as the other has them.
+fn parts(
+    input: Input,
+    (written, spelt): (&Schema, &Schema),
+    read: &ReadOptions,
+    windows: &Windows,
+) -> Result<Vec<Table>, PastError> {
+    let part = |batch: Result<Batch, TableError>| Ok(windows.part(&batch?.table.spelled(spelt), id_of(spelt))?);
+    stream(input, written, read)?.map(part).collect()
 }
 
 /// The values of windows of no row.

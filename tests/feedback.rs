@@ -55,6 +55,34 @@ fn a_correction_is_followed_from_prediction_to_label() {
 }
 
 #[test]
+fn people_who_disagree_in_feedback_are_settled_by_an_adjudicator() {
+    let work = logged();
+    for id in ["0010004", "0010005"] {
+        let predicted = prediction(&work, id);
+        work.run(&format!("feedback {id} correct --by ann {AT}")).answers(YES).json("/n_conflicts", 0);
+        let wrong = format!("feedback {id} incorrect --actual {} --by bob {AT}", other(&predicted));
+        work.run(&format!("{wrong} --json")).answers(YES).json("/n_conflicts", 1);
+    }
+    let listed = work.read("label_inbox/conflicts.csv");
+    let (header, rows) = listed.split_once('\n').unwrap();
+    let rows: Vec<Vec<&str>> = rows.lines().map(|row| row.split(',').collect()).collect();
+    assert_eq!(header, "id,batch,reason,churn,annotator,note");
+    assert!(rows.len() == 2 && rows[0][0] == "0010004" && rows[0][2].contains("ann: "), "{rows:?}");
+    // Ann changes her mind about one: there is nothing to decide any more.
+    let wrong = format!("--actual {} --by ann", other(&prediction(&work, "0010005")));
+    work.run(&format!("feedback 0010005 incorrect {wrong} {AT}")).answers(YES);
+    assert!(!work.read("label_inbox/conflicts.csv").contains("0010005"));
+    work.write("label_inbox/conflicts.csv", format!("{header}\n0010004,,,yes,adjudicator,\n"));
+    let said = work.run("label-import label_inbox/conflicts.csv").answers(YES).value();
+    assert_eq!((&said["counts"]["added"], &said["n_conflicts"]), (&1.into(), &0.into()));
+    assert!(!work.path("label_inbox/conflicts.csv").exists());
+    let found = work.run("audit show --for 0010004").answers(YES).value();
+    let says = |label: &serde_json::Value| label["annotator"] == "adjudicator" && label["label"] == "yes";
+    assert!(found["labels"].as_array().unwrap().iter().any(says), "{found}");
+    work.run("audit verify --deep").answers(YES);
+}
+
+#[test]
 fn many_come_from_stdin_all_or_none() {
     let work = logged();
     let before = work.files();

@@ -107,6 +107,35 @@ fn windows_see_fraud_that_no_column_shows() {
     assert!(without < 0.7 && with > 0.9, "{without} without windows, {with} with them");
 }
 
+/// Rows of a table that lie between training rows look back on them, too: a table that was split by hash has the same law, and no
+/// drift.
+#[test]
+fn rows_among_the_training_rows_look_back_on_all_of_them() {
+    let minute = |row: u32| row * 97 + (noise(row, 1) * 90.0) as u32;
+    let line = |row: u32| {
+        let (at, card) = (minute(row), (noise(row, 2) * 20.0) as u32);
+        let (day, hour, rest) = (at / 1440, at / 60 % 24, at % 60);
+        let fraud = if noise(row, 3) < 0.3 { "yes" } else { "no" };
+        (card, format!("P{row},c{card},s1,{row}.5,{}T{hour:02}:{rest:02}:00Z,{fraud}\n", jiff_date(day)))
+    };
+    let is_new = |row: &u32| noise(*row, 4) < 0.3;
+    let (new, old): (Vec<u32>, Vec<u32>) = (0..900).partition(is_new);
+    let table = |rows: &[u32]| HEADER.to_owned() + &rows.iter().map(|&row| line(row).1).collect::<String>();
+    let windows = "[features.derived]\nn_7d = \"count() by card over 7d\"\n";
+    let work = Loop::new().table("ref.csv", table(&old)).table("mlloop.toml", config(windows, 5)).table("new.csv", table(&new));
+    work.run("train").answers(YES);
+    let found = by_id(&work.run("features new.csv --model v0001 --columns id").answers(YES).stdout());
+    let expected = |row: u32| {
+        let earlier = (0..row).filter(|&other| line(other).0 == line(row).0);
+        earlier.filter(|&other| minute(row) > minute(other) && minute(row) - minute(other) <= 7 * 1440).count()
+    };
+    for &row in &new {
+        let n: f64 = found[&format!("P{row}")].parse().unwrap();
+        assert!((n - expected(row) as f64).abs() < 1e-9, "P{row}: {n} is not {}", expected(row));
+    }
+    work.run("monitor new.csv --json").json("/drift/n_drifted", 0);
+}
+
 /// The figures of docs/features.md.
 #[test]
 #[ignore = "make simulate"]

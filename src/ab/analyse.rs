@@ -307,7 +307,7 @@ impl Judge<'_> {
             |reach: f64| (plain.difference - reach * plain.own_error, plain.difference + reach * plain.own_error);
         let ranked = self.ranked.map(|ranked| ranked.single_look(arm, self.settings.alpha));
         let (name, test, interval) = match (self.outcome.kind, ranked) {
-            (_, Some((test, interval))) => ("chi_squared", test, interval),
+            (_, Some((test, interval))) => ("z", test, interval),
             (Kind::Share, _) if strata == 1 => {
                 let two = TwoShares { k: counts.map(|(k, _)| k), n: counts.map(|(_, n)| n) };
                 ("two_proportion_z", contrast::two_proportions(counts[1], counts[0]), two.score_interval(z))

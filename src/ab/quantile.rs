@@ -121,11 +121,12 @@ impl Ranked {
         (low.is_finite() && high.is_finite()).then(|| ((b - a) / a, low.exp_m1_portable(), high.exp_m1_portable()))
     }
 
-    /// The test for a single look with its interval: χ² on two degrees of freedom.
+    /// The test for a single look with its interval: z, with the sign of the difference.
     pub(super) fn single_look(&self, other: usize, alpha: f64) -> (Test, (f64, f64)) {
         let [a, b] = self.values(other, usize::MAX);
         let (interval, p) = TwoQuantiles { q: self.q, sorted: [&a, &b] }.single_look(alpha);
-        (Test { statistic: -2.0 * p.ln_portable(), freedom: Some(2.0), p }, interval)
+        let difference = quantile_sorted(&b, self.q) - quantile_sorted(&a, self.q);
+        (Test { statistic: normal::quantile(1.0 - p / 2.0).copysign(difference), freedom: None, p }, interval)
     }
 }
 

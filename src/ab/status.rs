@@ -69,17 +69,18 @@ pub fn status(workspace: &Workspace, now: Timestamp) -> Result<Option<Status>, A
     let left = if experiment.is_running() { planned_end.duration_since(now).as_secs().max(0) } else { 0 };
     let until = experiment.ended.as_ref().map_or(now, |ended| ended.at);
     let days = until.duration_since(started).as_secs_f64() / 86_400.0;
+    let n_units = n_known(&report, experiment.shadow);
     Ok(Some(Status {
         name: experiment.name.clone(),
         running: experiment.is_running(),
         started,
         planned_end,
         seconds_left: left,
-        n_units: report.source.n_units,
+        n_units,
         planned_n: experiment.planned_n,
         weights: experiment.answering(),
         schedule: schedule(&experiment),
-        needs: if experiment.is_running() { needs(&report, days) } else { Needs::nothing("It has ended.") },
+        needs: if experiment.is_running() { needs(&report, n_units, days) } else { Needs::nothing("It has ended.") },
         verdict: report.verdict,
         guardrails: report.guardrails,
         ended: experiment.ended.clone(),
@@ -93,8 +94,14 @@ impl Needs {
     }
 }
 
-/// What a winner needs, by what came in so many days.
-fn needs(report: &AbReport, until_now: f64) -> Needs {
+/// Units of which the deciding outcome is known. In a shadow experiment each of them is in all arms.
+fn n_known(report: &AbReport, is_shadow: bool) -> u64 {
+    let arms = report.outcomes.first().map_or(&[][..], |outcome| &outcome.arms);
+    arms.iter().map(|arm| arm.n).take(if is_shadow { 1 } else { arms.len() }).sum()
+}
+
+/// What a winner needs, by the units that came in so many days.
+fn needs(report: &AbReport, n_known: u64, until_now: f64) -> Needs {
     match report.verdict.answer {
         Answer::Winner => return Needs::nothing("An arm has won: the experiment may stop now."),
         Answer::SampleRatioMismatch => {
@@ -110,7 +117,7 @@ fn needs(report: &AbReport, until_now: f64) -> Needs {
     let Some(n_units) = comparisons.iter().filter_map(of).min() else {
         return Needs::nothing("At the difference so far, no realistic number of units gives a winner.");
     };
-    let rate = report.source.n_units as f64 / until_now;
+    let rate = n_known as f64 / until_now;
     let days = (rate > 0.0 && rate.is_finite()).then(|| n_units as f64 / rate);
     // A rate of minutes says nothing of a day.
     let is_told = until_now >= 1.0;

@@ -173,12 +173,21 @@ fn list_text(found: &[Told], style: Style) -> String {
 }
 
 fn given_text(given: &Given) -> String {
-    let Given { n_new, n_unchanged, labels, .. } = given;
+    let Given { n_new, n_unchanged, labels, n_conflicts, .. } = given;
     if given.is_nothing() {
         return format!("nothing new: {n_unchanged} already recorded\n");
     }
     let changed = labels.changes.len();
-    format!("{n_new} recorded, {n_unchanged} already recorded; {} new labels, {changed} changed\n", labels.n_added)
+    let mut text =
+        format!("{n_new} recorded, {n_unchanged} already recorded; {} new labels, {changed} changed\n", labels.n_added);
+    if *n_conflicts > 0 {
+        let rows = if *n_conflicts == 1 { "row has" } else { "rows have" };
+        text.push_str(&format!(
+            "{n_conflicts} {rows} conflicting labels and will not be used: fill in label_inbox/conflicts.csv, then \
+             mlloop label-import label_inbox/conflicts.csv\n"
+        ));
+    }
+    text
 }
 
 fn stats_text(found: &Stats, style: Style) -> String {

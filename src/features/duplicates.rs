@@ -1,6 +1,6 @@
 //! Duplicate rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -72,12 +72,11 @@ pub fn count_repeated(digests: &[u64]) -> usize {
     first_equal(digests).iter().zip(0_u32..).filter(|&(&first, row)| first != row).count()
 }
 
-/// How many rows of `there` also stand among `here`, counting each as often as it occurs in `there`.
+/// Whether each row of `there` equals one of `here`.
 #[must_use]
-pub fn count_shared(here: &[u64], there: &[u64]) -> usize {
-    let mut sorted = here.to_vec();
-    sorted.sort_unstable();
-    there.iter().filter(|&d| sorted.binary_search(d).is_ok()).count()
+pub fn shared(here: &[u64], there: &[u64]) -> Vec<bool> {
+    let here: HashSet<u64> = here.iter().copied().collect();
+    there.iter().map(|digest| here.contains(digest)).collect()
 }
 
 #[cfg(test)]
@@ -104,7 +103,8 @@ mod tests {
         // Another dictionary, a negative zero, another NaN.
         let b = row_digest(&table(&[-0.0, -f64::NAN, 1.0], &["b", "", "z"]), &all).unwrap();
         assert_eq!(b[..2], a[1..3]);
-        assert_eq!((count_shared(&a, &b), count_shared(&b, &a)), (2, 2));
+        assert_eq!(shared(&a, &b), [true, true, false]);
+        assert_eq!(shared(&b, &a), [false, true, true, false, false]);
     }
 
     #[test]

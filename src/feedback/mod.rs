@@ -26,7 +26,7 @@ use crate::atomic::Lock;
 use crate::features::Target;
 use crate::journal::{Journal, Latest, Window};
 use crate::labels::shared::{Line, Shared};
-use crate::labels::{ADJUDICATOR, Label, Labels, Merged, Source};
+use crate::labels::{ADJUDICATOR, Label, Labels, Merged, Source, conflicts};
 use crate::registry::Difference;
 use crate::table::{NumberFormat, Schema, label_value, misread_thousands};
 use crate::wording::{People, person_key};
@@ -69,6 +69,8 @@ pub struct Given {
     pub n_completed: u64,
     /// What they did to the labels.
     pub labels: Merged,
+    /// Rows among the new ones on which people disagree now.
+    pub n_conflicts: u64,
 }
 
 impl Given {
@@ -199,15 +201,16 @@ fn take(
         n_unchanged: (incoming.len() - new.len()) as u64,
         n_completed: unfinished.len() as u64,
         labels: merged,
+        n_conflicts: 0,
     };
     let lines = known.len() + new.len();
     match finish(workspace, lock, &labels, &given, (lines, &new), at) {
         Err(source) if !new.is_empty() => Err(FeedbackError::Unfinished { n: new.len(), source: Box::new(source) }),
-        done => done.map(|()| given),
+        done => done.map(|n_conflicts| Given { n_conflicts, ..given }),
     }
 }
 
-/// Makes labels of what is in `data/feedback.csv` by now, and records it.
+/// Makes labels of what is in `data/feedback.csv` by now, and records it. Gives how many of the new rows are in conflict.
 fn finish(
     workspace: &Workspace,
     lock: &Lock,
@@ -215,14 +218,15 @@ fn finish(
     given: &Given,
     (lines, new): (usize, &[&Entry]),
     at: Timestamp,
-) -> Result<(), FeedbackError> {
+) -> Result<u64, FeedbackError> {
     if !given.labels.is_nothing() {
         labels.save(workspace, lock)?;
     }
     if !given.is_nothing() {
         record(workspace, lock, given, lines, new, at)?;
     }
-    Ok(())
+    let ids = new.iter().map(|entry| entry.id.as_str()).collect();
+    Ok(conflicts::refresh(workspace, labels, &ids)?)
 }
 
 /// The correction as it is kept.
@@ -236,8 +240,8 @@ fn entry(
     let by = correction.by.trim().to_owned();
     if person_key(&by) == ADJUDICATOR {
         return Err(wrong(format!(
-            "the name {by:?} is reserved for decisions between conflicting answers (mlloop \
-                                  label-import): give your own name"
+            "the name {by:?} is reserved for decisions between conflicting answers (fill in \
+             label_inbox/conflicts.csv and import it with mlloop label-import): give your own name"
         )));
     }
     let Some(prediction) = prediction else {

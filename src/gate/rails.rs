@@ -197,11 +197,17 @@ impl Rails<'_> {
     /// The fastest of several turns, taken by turns, so that a busy machine slows both.
     fn latency(&self, seconds: &dyn Fn() -> f64) -> Result<Option<Guardrail>, GateError> {
         const TURNS: usize = 7;
-        const ROWS: usize = 1000;
-        /// Less than this a row does not matter, whatever the ratio.
-        const FLOOR_SECONDS: f64 = 20e-6;
+        /// Rows that are scored, the gate's over and over: with fewer, what a call costs by itself would be measured.
+        const ROWS: u32 = 1000;
+        /// Less than this a row does not matter, whatever the ratio: nobody waits for it, and what else the machine does
+        /// decides about so little.
+        const FLOOR_SECONDS: f64 = 200e-6;
         let Some(limit) = self.rules.latency_ratio.at() else { return Ok(None) };
-        let rows: Vec<u32> = (0..self.rows.y.len().min(ROWS) as u32).collect();
+        let n = self.rows.y.len() as u32;
+        let rows: Vec<u32> = (0..ROWS).filter_map(|row| row.checked_rem(n)).collect();
+        if rows.is_empty() {
+            return Ok(None);
+        }
         let table = self.rows.table.take(&rows);
         let mut fastest = [f64::INFINITY; 2];
         for _ in 0..TURNS {

@@ -5,7 +5,7 @@
 //! time   a row is later than the latest row of both         each version's profile knows its latest row
 //! ```
 //! A share of a table that has grown would not do for time: what was the gate of the older version may have taught the
-//! newer one.
+//! newer one. A row that equals a training row under another id has taught a version, too, and is left out.
 
 use super::GateError;
 use crate::digest;
@@ -92,6 +92,7 @@ pub(super) fn gate_rows(
     let target = &challenger.pipeline.target;
     let learned: Vec<u32> = (0..examples.y.len() as u32).filter(|row| kept.binary_search(row).is_err()).collect();
     let mut copied = examples.copied(&learned, &kept, schema, &challenger.recipe)?;
+    let kept = copied.leave_out(kept);
     let table = examples.table.take(&kept);
     let keys: Vec<u64> = kept.iter().map(|&row| examples.keys[row as usize]).collect();
     let y = target.encode(table.require(&target.name)?).map_err(PipelineError::from)?.y;

@@ -138,11 +138,10 @@ fn copies_under_new_ids_are_one_row_and_are_said() {
     };
     let rows = found("by = \"id\"", 10);
     let told = rows.copies.unwrap();
-    assert!(told.contains("equal a training row of a version") && told.contains("by = \"column\""), "{told}");
-    assert!(told.contains("count as one in the test"), "{told}");
-    // 900 rows are 90; hardly one of them has all of its ten copies on the other side.
-    let n_units = *rows.entities.as_ref().unwrap().iter().max().unwrap() as usize + 1;
-    assert!(rows.y.len() > 100 && (60..=90).contains(&n_units), "{n_units} of {}", rows.y.len());
+    assert!(told.contains("equal a training row of a version and are left out"), "{told}");
+    assert!(told.contains("by = \"column\""), "{told}");
+    // 900 rows are 90; hardly one of them has all of its ten copies on the gate's side.
+    assert!(rows.y.len() < 20, "{}", rows.y.len());
     for (split, copies) in [("by = \"id\"", 1), ("by = \"row\"", 10)] {
         assert_eq!(found(split, copies).copies, None, "{split}");
     }

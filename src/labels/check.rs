@@ -1,6 +1,6 @@
 //! Checks answers against their batch.
 
-use super::LabelError;
+use super::{LabelError, conflicts};
 use super::answer::{Answer, Answers, Fault, Place};
 use super::answers::Expected;
 use super::batch::{Asked, Batch, Inbox, recorded};
@@ -106,7 +106,7 @@ impl Marks {
     }
 }
 
-/// Every batch that went out.
+/// Every batch that went out, and the rows in conflict that none asked about.
 pub(super) struct Known {
     /// Those that are out, oldest first, after those that came back.
     pub(super) batches: Vec<Batch>,
@@ -129,6 +129,8 @@ impl Known {
             }
         }
         batches.extend(open);
+        // The oldest of all: a batch that asked about a row comes before it.
+        batches.splice(0..0, conflicts::unasked(workspace)?);
         Ok(Self { batches, schema: workspace.config()?.schema() })
     }
 
@@ -143,7 +145,8 @@ impl Known {
 
     /// The batches that answers came of.
     pub(super) fn taken(&self, incoming: &[Label]) -> Vec<&Batch> {
-        self.batches.iter().filter(|batch| incoming.iter().any(|label| label.batch == batch.batch)).collect()
+        let asked = self.batches.iter().filter(|batch| !batch.batch.is_empty());
+        asked.filter(|batch| incoming.iter().any(|label| label.batch == batch.batch)).collect()
     }
 
     /// The answers as labels, and what does not fit. Whether an adjudicator `decides` in the file is asked before.
@@ -196,7 +199,7 @@ impl Known {
                 labelled_at: answer.at.unwrap_or(request.now),
                 source: Source::Human,
                 batch: batch.batch.clone(),
-                select_prob: Some(row.select_prob),
+                select_prob: Some(row.select_prob).filter(|_| !batch.batch.is_empty()),
                 model_version: Some(batch.version),
             });
         }

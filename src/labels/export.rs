@@ -191,7 +191,7 @@ fn source<'a>(
     let optional: Vec<String> = names.filter(|name| !needed.contains(&name.as_str())).collect();
     if let Some((windows, past)) = &past {
         schema.know(&pipeline.schema);
-        beside = past::of_table(table.open()?, &schema, &read_options(&optional), (windows, past))?;
+        beside = past::of_table(workspace, table.open()?, &schema, &read_options(&optional), (windows, past))?;
     }
     Ok(Source::Table { table, schema, id, optional, windows: beside })
 }

@@ -3,17 +3,14 @@
 use super::answer::Fault;
 use super::batch::{Asked, Batch, Inbox, Stratum};
 use super::confident::suspects;
-use super::resolve::{ADJUDICATOR, Conflict, resolve};
-use super::sheet::{AFTER, protect, read, restore, target_name};
+use super::resolve::{ADJUDICATOR, resolve};
+use super::sheet::{read, restore, write_list};
 use super::store::{Label, Labels};
-use super::{CONFLICTS, LabelError, SUSPECTS};
-use crate::atomic::{self, At};
+use super::{LabelError, SUSPECTS};
 use crate::stats::agreement::{cohen_kappa, krippendorff_alpha};
 use crate::stats::weighted::{self, Share};
-use crate::table::push_record;
 use crate::workspace::LabelPolicy;
 use serde::Serialize;
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What answers show.
@@ -22,7 +19,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub struct Findings {
     /// How far people agree; `None` when no row has two answers.
     pub agreement: Option<Agreement>,
-    /// Rows of these batches for which no label holds.
+    /// Rows for which no label holds, those of earlier answers included.
     pub n_conflicts: u64,
     /// Labels of these answers that production's scores speak against.
     pub n_suspects: u64,
@@ -97,7 +94,7 @@ impl Report<'_> {
     pub(super) fn findings(&self, labels: &Labels) -> Result<Findings, LabelError> {
         Ok(Findings {
             agreement: self.agreement(labels),
-            n_conflicts: self.conflicts(labels).len() as u64,
+            n_conflicts: resolve(labels, self.policy).conflicts.len() as u64,
             n_suspects: self.doubts().len() as u64,
             accuracy: self.accuracy(labels)?,
         })
@@ -143,12 +140,6 @@ impl Report<'_> {
             alpha: finite(krippendorff_alpha(&units)),
             pairs: pairs.into_iter().map(pair).collect(),
         })
-    }
-
-    /// Rows of these batches for which no label holds.
-    fn conflicts(&self, labels: &Labels) -> Vec<Conflict> {
-        let names: HashSet<&str> = self.batches.iter().map(|batch| batch.batch.as_str()).collect();
-        resolve(labels, self.policy).conflicts.into_iter().filter(|c| names.contains(c.batch.as_str())).collect()
     }
 
     /// The answers that production's scores speak against, strongest first.
@@ -213,9 +204,8 @@ impl Report<'_> {
         }))
     }
 
-    /// Writes what people should look at: `rejected.csv`, `suspects.csv`, and `conflicts.csv`, which is filled in and taken
-    /// in like a batch.
-    pub(super) fn write(&self, labels: &Labels) -> Result<(), LabelError> {
+    /// Writes `rejected.csv` and `suspects.csv`.
+    pub(super) fn write(&self) -> Result<(), LabelError> {
         self.write_rejected()?;
         let doubt = |doubt: &Doubt| {
             let Label { id, batch, label, annotator, .. } = doubt.label;
@@ -225,26 +215,7 @@ impl Report<'_> {
         let answered: HashSet<&str> = self.incoming.iter().map(|label| label.id.as_str()).collect();
         let earlier = self.listed(SUSPECTS)?.into_iter().filter(|row| !answered.contains(row[0].as_str()));
         let doubts: Vec<Vec<String>> = self.doubts().iter().map(doubt).chain(earlier).collect();
-        self.list(SUSPECTS, &["id", "batch", "label", "annotator", "likely", "margin"], &doubts)?;
-        let Some(batch) = self.batches.last() else { return Ok(()) };
-        // So does what people of other batches disagree about.
-        let conflicts: Vec<Conflict> =
-            resolve(labels, self.policy).conflicts.into_iter().filter(|conflict| !conflict.batch.is_empty()).collect();
-        let asked = self.policy == LabelPolicy::Adjudicate;
-        let conflict = |conflict: &Conflict| {
-            let said: Vec<String> = conflict.said.iter().map(|(who, label)| format!("{who}: {label}")).collect();
-            vec![
-                conflict.id.clone(),
-                conflict.batch.clone(),
-                said.join("; "),
-                String::new(),
-                ADJUDICATOR.into(),
-                String::new(),
-            ]
-        };
-        let rows: Vec<Vec<String>> = conflicts.iter().filter(|_| asked).map(conflict).collect();
-        let target = target_name(&batch.target.name);
-        self.list(CONFLICTS, &["id", "batch", "reason", &target, AFTER[0], AFTER[1]], &rows)
+        write_list(self.inbox, SUSPECTS, &["id", "batch", "label", "annotator", "likely", "margin"], &doubts)
     }
 
     /// Writes `rejected.csv`.
@@ -254,10 +225,10 @@ impl Report<'_> {
             vec![place.to_string(), column.clone(), value.clone(), what.clone()]
         };
         let rows: Vec<Vec<String>> = self.faults.iter().map(fault).collect();
-        self.list("rejected.csv", &["place", "column", "value", "reason"], &rows)
+        write_list(self.inbox, "rejected.csv", &["place", "column", "value", "reason"], &rows)
     }
 
-    /// The lines of a list of the inbox, as [`Report::list`] was given them.
+    /// The lines of a list of the inbox, as [`write_list`] was given them.
     fn listed(&self, name: &str) -> Result<Vec<Vec<String>>, LabelError> {
         let path = self.inbox.path(name);
         if !path.exists() {
@@ -265,26 +236,5 @@ impl Report<'_> {
         }
         let lines = read(&path)?.into_iter().skip(1);
         Ok(lines.map(|line| line.iter().map(|cell| restore(cell).to_owned()).collect()).collect())
-    }
-
-    /// Replaces a list of the inbox; an empty one is removed.
-    fn list(&self, name: &str, header: &[&str], rows: &[Vec<String>]) -> Result<(), LabelError> {
-        let path = self.inbox.path(name);
-        let delimiter = self.inbox.delimiter()?;
-        let write = || {
-            if rows.is_empty() {
-                return if path.exists() { atomic::remove_file(&path) } else { Ok(()) };
-            }
-            atomic::make_dirs(self.inbox.path(""))?;
-            let mut text = Vec::new();
-            let header: Vec<Cow<str>> = header.iter().map(|name| protect(name)).collect();
-            push_record(&mut text, &header, delimiter);
-            for row in rows {
-                let safe: Vec<Cow<str>> = row.iter().map(|cell| protect(cell)).collect();
-                push_record(&mut text, &safe, delimiter);
-            }
-            atomic::replace(&path, |out| out.write_all(&text))
-        };
-        Ok(write().at(&path)?)
     }
 }

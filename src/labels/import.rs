@@ -200,6 +200,7 @@ fn settle(
     };
     if imported.counts.added == 0 && imported.counts.changed == 0 {
         report.write_rejected()?;
+        taking.list_conflicts(&labels, report.policy)?;
         imported.answer = if finished.is_some() { Taken::Imported } else { Taken::Nothing };
         imported.findings = report.findings(&labels)?;
         match finished {
@@ -215,8 +216,10 @@ fn settle(
         imported.findings = report.findings(&before)?;
     } else {
         imported.findings = report.findings(&labels)?;
-        report.write(&labels)?;
+        report.write()?;
         taking.take(&labels, &back.checked.labels, &imported)?;
+        // Last: what was taken in may be this very file, and is kept and put away as it was.
+        taking.list_conflicts(&labels, report.policy)?;
     }
     Ok(imported)
 }

@@ -11,6 +11,7 @@ mod became;
 mod candidates;
 mod check;
 mod choose;
+pub mod conflicts;
 mod copies;
 pub mod confident;
 mod correct;
@@ -38,13 +39,12 @@ mod studio;
 mod take;
 mod used;
 
-/// The list in the inbox of what people disagree about.
-pub const CONFLICTS: &str = "conflicts.csv";
 /// The list in the inbox of labels that the model's scores speak against.
 pub const SUSPECTS: &str = "suspects.csv";
 
 pub use batch::{Asked, Batch, Stratum};
 pub use became::{became, record_outcomes, record_received};
+pub use conflicts::CONFLICTS;
 pub use confident::{Suspect, suspects};
 pub use correct::{correct, outcomes};
 pub use error::LabelError;

@@ -57,7 +57,7 @@ impl Resolved<'_> {
 pub struct Conflict {
     /// The row.
     pub id: String,
-    /// The batch in which it was asked.
+    /// The batch in which it was asked; empty where people gave feedback on it.
     pub batch: String,
     /// (annotator, label), in the order in which they came.
     pub said: Vec<(String, String)>,

@@ -7,7 +7,7 @@ use super::batch::{Batch, Inbox, SETTLED};
 use super::fill::Sheet;
 use super::resolve::ADJUDICATOR;
 use super::sheet::{AFTER, protect, read, restore, target_name};
-use super::{CONFLICTS, LabelError, SUSPECTS};
+use super::{CONFLICTS, LabelError, SUSPECTS, conflicts};
 use crate::atomic::{self, At};
 use crate::digest::sha256;
 use crate::features::Target;
@@ -21,7 +21,7 @@ use std::path::PathBuf;
 pub struct Open {
     /// The row.
     pub id: String,
-    /// The batch in which it was asked.
+    /// The batch in which it was asked; empty where people gave feedback on it.
     pub batch: String,
     /// Who said what, or what speaks against the label.
     pub why: String,
@@ -34,7 +34,7 @@ pub struct Open {
 /// The rows to settle.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settling {
-    /// What was asked of them; none while no batch came back.
+    /// What was asked of them; `None` without any.
     pub target: Option<Target>,
     /// The first of them, conflicts before suspects.
     pub rows: Vec<Open>,
@@ -70,7 +70,11 @@ pub fn open(workspace: &Workspace, most: usize) -> Result<Settling, LabelError> 
     let mut batches = [inbox.closed()?, inbox.open()?].concat();
     batches.retain(|batch| all.iter().any(|row| row.batch == batch.batch));
     fill_in(&inbox, &batches, &mut all)?;
-    Ok(Settling { target: batches.pop().map(|batch| batch.target), rows: all, n })
+    let target = match batches.pop() {
+        Some(batch) => Some(batch.target),
+        None => conflicts::predicted(workspace)?.map(|(_, target)| target),
+    };
+    Ok(Settling { target, rows: all, n })
 }
 
 fn opened(record: &[String], is_conflict: bool) -> Option<Open> {

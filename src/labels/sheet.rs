@@ -1,7 +1,7 @@
 //! A batch as a table that people fill in, and cells that a spreadsheet leaves alone.
 
 use super::LabelError;
-use super::batch::Batch;
+use super::batch::{Batch, Inbox};
 use super::delimiter::DELIMITERS;
 use crate::atomic::{self, At, AtPath};
 use crate::features::Task;
@@ -132,6 +132,32 @@ pub(super) fn feature_name<'a>(name: &'a str, target: &str) -> Cow<'a, str> {
 pub(super) fn target_name(target: &str) -> Cow<'_, str> {
     let taken = BEFORE.iter().chain(&SHOWN).chain(&AFTER).any(|other| *other == target);
     if taken { format!("target:{target}").into() } else { shown(target) }
+}
+
+/// Replaces a list of the inbox; an empty one is removed.
+pub(super) fn write_list(
+    inbox: &Inbox,
+    name: &str,
+    header: &[&str],
+    rows: &[Vec<String>],
+) -> Result<(), LabelError> {
+    let path = inbox.path(name);
+    let delimiter = inbox.delimiter()?;
+    let write = || {
+        if rows.is_empty() {
+            return if path.exists() { atomic::remove_file(&path) } else { Ok(()) };
+        }
+        atomic::make_dirs(inbox.path(""))?;
+        let mut text = Vec::new();
+        let header: Vec<Cow<str>> = header.iter().map(|name| protect(name)).collect();
+        push_record(&mut text, &header, delimiter);
+        for row in rows {
+            let safe: Vec<Cow<str>> = row.iter().map(|cell| protect(cell)).collect();
+            push_record(&mut text, &safe, delimiter);
+        }
+        atomic::replace(&path, |out| out.write_all(&text))
+    };
+    Ok(write().at(&path)?)
 }
 
 /// The records of a list in the inbox.

@@ -1,6 +1,6 @@
 //! Labels are replaced, recorded and archived, in this order; the next command finishes an interrupted import.
 
-use super::LabelError;
+use super::{LabelError, conflicts};
 use super::answers::read_text;
 use super::batch::Inbox;
 use super::fill::waits_for;
@@ -11,7 +11,7 @@ use crate::atomic::{self, At, Lock};
 use crate::digest::sha256;
 use crate::workspace::audit::{Entry, Event};
 use crate::workspace::event::{AnswersRead, Details};
-use crate::workspace::{EventKind, LABELS_FILE, Workspace};
+use crate::workspace::{EventKind, LABELS_FILE, LabelPolicy, Workspace};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::io;
@@ -133,6 +133,11 @@ impl Taking<'_> {
 }
 
 impl Taking<'_> {
+    /// Lists what people disagree about now.
+    pub(super) fn list_conflicts(&self, labels: &Labels, policy: LabelPolicy) -> Result<(), LabelError> {
+        conflicts::list(self.inbox, labels, policy, &self.workspace.config()?.target.column)
+    }
+
     /// Commits the labels to the store, where there is one. When they are surely not there, nothing is pending.
     fn send(&self, before: &Labels, incoming: &[Label], pending: &Path) -> Result<(), LabelError> {
         let Some(store) = Shared::of(self.workspace)? else { return Ok(()) };
@@ -162,7 +167,11 @@ fn put_away(inbox: &Inbox, details: &AnswersRead, file: Option<&Path>) -> Result
             false => inbox.put_away(batch, file.take())?,
         }
     }
-    Ok(())
+    // What an adjudicator decided of rows that no batch asked about; the text is kept by its digest.
+    match file.filter(|file| inbox.decides(file)) {
+        Some(file) => Ok(atomic::remove_file(file).at(file)?),
+        None => Ok(()),
+    }
 }
 
 /// Finishes an import that died: when its labels are in, it is recorded and its batches are put away.
@@ -190,6 +199,8 @@ pub(super) fn complete_import(workspace: &Workspace, lock: &Lock) -> Result<Opti
         let is_it = |path: &&PathBuf| read_text(path).is_ok_and(|text| sha256(text.as_bytes()) == *digest);
         let file = [PathBuf::from(given), inbox.path(file)].into_iter().find(|path| path.is_file() && is_it(&path));
         put_away(&inbox, &pending.details, file.as_deref())?;
+        let config = workspace.config()?;
+        conflicts::list(&inbox, &found, pending.details.policy.unwrap_or(config.labels.policy), &config.target.column)?;
     }
     atomic::remove_file(&path).at(&path)?;
     Ok(finished)

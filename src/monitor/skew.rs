@@ -12,7 +12,7 @@ impl Watch<'_> {
     pub(super) fn beside(&self, table: &Spool) -> Result<Beside, MonitorError> {
         let Some((windows, past)) = &self.past else { return Ok(Beside::default()) };
         let read = self.read_options();
-        Ok(Beside::new(past::of_table(table.open()?, &self.schema, &read, (windows, past))?))
+        Ok(Beside::new(past::of_table(self.workspace, table.open()?, &self.schema, &read, (windows, past))?))
     }
 
     /// The same in logged rows.

@@ -2,7 +2,7 @@
 
 use super::{Examples, PipelineError, Recipe};
 use crate::features::Task;
-use crate::features::duplicates::{count_shared, row_digest};
+use crate::features::duplicates::{count_repeated, row_digest, shared};
 use crate::stats::{moments, random::hash64};
 use crate::table::split::Parts;
 use crate::table::{Column, Schema, Values};
@@ -30,9 +30,9 @@ const EQUAL: &str = "every feature and the target are equal";
 /// Rows that judge and are copies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Copied {
-    /// Rows that equal one that was learned from.
-    pub of_learned: usize,
-    /// Rows that equal an earlier one of them.
+    /// Whether each row equals one that was learned from; none does where chance explains them.
+    pub of_learned: Vec<bool>,
+    /// Rows that equal an earlier one.
     pub among: usize,
     /// A digest of each row: equal ones are copies.
     pub contents: Vec<u64>,
@@ -44,11 +44,10 @@ impl Copied {
     /// What a person should know; `None` where there are none.
     #[must_use]
     pub fn told(&self) -> Option<String> {
-        let n = self.contents.len();
-        let of_learned =
-            format!("{} equal a training row of a version, so its metrics are too optimistic", self.of_learned);
+        let n = self.of_learned.len();
+        let of_learned = format!("{} equal a training row of a version and are left out", self.n_of_learned());
         let among = format!("{} equal another gate row, so they count as one in the test", self.among);
-        let what = match (self.of_learned, self.among) {
+        let what = match (self.n_of_learned(), self.among) {
             (0, 0) => return None,
             (_, 0) => of_learned,
             (0, _) => among,
@@ -56,9 +55,29 @@ impl Copied {
         };
         Some(format!("of {n} gate rows {what} ({}, under other ids): {}", self.alike, self.remedy()))
     }
-}
 
-impl Copied {
+    /// How many equal a row that was learned from.
+    #[must_use]
+    pub fn n_of_learned(&self) -> usize {
+        self.of_learned.iter().filter(|is_copy| **is_copy).count()
+    }
+
+    /// Those of the rows that equal none that was learned from; what is known of copies is about these from then on.
+    #[must_use]
+    pub fn leave_out(&mut self, rows: Vec<u32>) -> Vec<u32> {
+        let left = |at: usize| self.of_learned.get(at) != Some(&true);
+        self.contents = self.contents.iter().enumerate().filter(|(at, _)| left(*at)).map(|(_, digest)| *digest).collect();
+        if self.among > 0 {
+            self.among = count_repeated(&self.contents);
+        }
+        rows.into_iter().enumerate().filter(|(at, _)| left(*at)).map(|(_, row)| row).collect()
+    }
+
+    /// Whether there are any.
+    fn is_any(&self) -> bool {
+        self.n_of_learned() + self.among > 0
+    }
+
     /// What to do about it: only equal rows are kept together by themselves.
     fn remedy(&self) -> &'static str {
         if self.alike == EQUAL { KEEP_TOGETHER } else { KEEP_NEAR_TOGETHER }
@@ -97,10 +116,10 @@ impl Examples {
     ) -> Result<Option<String>, PipelineError> {
         let learned = [parts.train.as_slice(), &parts.tune].concat();
         let (copied, n) = (self.copied(&learned, &parts.gate, schema, recipe)?, parts.gate.len());
-        Ok((copied.of_learned > 0).then(|| {
+        Ok((copied.n_of_learned() > 0).then(|| {
             format!(
                 "{} of {n} gate rows are copies of training rows ({}), so the metrics are too optimistic: {}",
-                copied.of_learned,
+                copied.n_of_learned(),
                 copied.alike,
                 copied.remedy()
             )
@@ -128,7 +147,7 @@ impl Examples {
         let mut digests = row_digest(&self.table, &names)?;
         digests.iter_mut().zip(&self.y).for_each(|(d, y)| *d = hash64(&y.to_bits().to_le_bytes(), *d));
         let equal = found(&digests, (learned, judged), room, EQUAL.to_owned());
-        if equal.of_learned + equal.among > 0 {
+        if equal.is_any() {
             return Ok(equal);
         }
         let nearly = self.near(&names)?.into_iter().map(|near| {
@@ -139,12 +158,9 @@ impl Examples {
             found(&near.digests, (learned, judged), near.room, alike)
         });
         // Of equal ones the first: with all columns.
-        let most = nearly.reduce(
-            |most, next| {
-                if next.of_learned + next.among > most.of_learned + most.among { next } else { most }
-            },
-        );
-        Ok(most.filter(|most| most.of_learned + most.among > 0).unwrap_or(equal))
+        let n = |copied: &Copied| copied.n_of_learned() + copied.among;
+        let most = nearly.reduce(|most, next| if n(&next) > n(&most) { next } else { most });
+        Ok(most.filter(Copied::is_any).unwrap_or(equal))
     }
 
     /// Says where 64-bit numbers are too coarse for the target; where only those of trees are, [`TargetScale`](super::TargetScale)
@@ -170,13 +186,15 @@ impl Examples {
 /// Which rows have equal digests, more than chance explains in so many possible rows.
 fn found(digests: &[u64], (learned, judged): (&[u32], &[u32]), room: f64, alike: String) -> Copied {
     let of = |rows: &[u32]| -> Vec<u64> { rows.iter().map(|&row| digests[row as usize]).collect() };
-    let n_distinct = |digests: &[u64]| digests.iter().collect::<HashSet<_>>().len();
-    let chance = MORE_THAN_CHANCE * n_distinct(digests) as f64 / room;
+    let chance = MORE_THAN_CHANCE * (digests.len() - count_repeated(digests)) as f64 / room;
     let least = MIN_COPIED_SHARE.max(chance) * judged.len() as f64;
-    let beyond_chance = |n: usize| if n >= MIN_COPIES && n as f64 >= least { n } else { 0 };
+    let is_beyond_chance = |n: usize| n >= MIN_COPIES && n as f64 >= least;
     let contents = of(judged);
-    let of_learned = beyond_chance(count_shared(&of(learned), &contents));
-    let among = beyond_chance(contents.len() - n_distinct(&contents));
+    let mut of_learned = shared(&of(learned), &contents);
+    if !is_beyond_chance(of_learned.iter().filter(|is_copy| **is_copy).count()) {
+        of_learned.fill(false);
+    }
+    let among = Some(count_repeated(&contents)).filter(|n| is_beyond_chance(*n)).unwrap_or(0);
     Copied { of_learned, among, contents, alike }
 }
 

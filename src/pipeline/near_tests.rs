@@ -62,7 +62,7 @@ fn copies_with_a_little_noise_or_one_column_of_their_own_are_found() {
     for (jitter, stamp) in [(0.0, false), (0.0, true), (1e-6, false), (1e-6, true)] {
         let copied = found(10, jitter, stamp);
         let n_units = copied.contents.iter().collect::<BTreeSet<_>>().len();
-        assert!(copied.of_learned as f64 > 0.9 * copied.contents.len() as f64, "{jitter} {stamp}: {copied:?}");
+        assert!(copied.n_of_learned() as f64 > 0.9 * copied.contents.len() as f64, "{jitter} {stamp}: {copied:?}");
         assert!((250..330).contains(&n_units), "{jitter} {stamp}: {n_units}");
         let told = copied.told().unwrap();
         assert_eq!(told.contains("but \"stamp\""), stamp, "{told}");

@@ -8,6 +8,7 @@ use crate::table::{
     Column, Input, Kind, ParquetWriter, ReadOptions, Schema, Table, Values, push_json_lines, stream, write_csv,
     write_rows,
 };
+use crate::workspace::Workspace;
 use std::io::Write;
 
 /// Writes what `derived` computes of every row of `input`, after the row's id where there is one; of `options`, those of
@@ -77,6 +78,7 @@ pub fn derived_columns(
 /// # Errors
 /// What is wrong with the table.
 pub fn derived_windows(
+    workspace: &Workspace,
     input: Input,
     derived: &Derived,
     schema: &Schema,
@@ -84,7 +86,7 @@ pub fn derived_windows(
     known: (&Windows, &Past),
 ) -> Result<Vec<Column>, PredictError> {
     let (schema, read) = reading(derived, schema, options);
-    Ok(past::of_table(input, &schema, &read, known)?)
+    Ok(past::of_table(workspace, input, &schema, &read, known)?)
 }
 
 /// How a table is read of which columns are derived.

@@ -40,7 +40,7 @@ pub fn windows(
     let Some((windows, past)) = past::of_version(workspace, version, pipeline)? else { return Ok(Vec::new()) };
     let schema = input_schema(pipeline, options);
     let read = ReadOptions { no_raw: true, ..read_options(pipeline, &schema, options, needs_id) };
-    Ok(past::of_table(input()?, &schema, &read, (&windows, &past))?)
+    Ok(past::of_table(workspace, input()?, &schema, &read, (&windows, &past))?)
 }
 
 /// The training table's schema; the delimiter is the file's own.

@@ -179,7 +179,7 @@ struct Known {
     values: Vec<(usize, String)>,
 }
 
-/// The outcomes among the cells, and everything that is wrong with the rows so far. In a list of their own they are there
+/// The outcomes among the cells, and everything that is wrong with the rows so far, ids included. In a list of their own they are there
 /// to be recorded; in the target's column they may only have been left in the rows.
 fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(Known, Problems), Refusal> {
     let mut problems = rows.problems.clone();
@@ -187,6 +187,11 @@ fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(Known, Probl
     let live = job.live(None)?;
     let pipeline = &live.model.pipeline;
     for row in 0..rows.len() {
+        if let (Some(place), Some(id)) = (live.id, pipeline.schema.id())
+            && rows.cell(row, place) == Raw::Nested
+        {
+            problems.push(|| Problem::of_cell(row, id, "is a list or an object, not an id".to_owned()));
+        }
         if let Raw::Absent = rows.cell(row, live.target) {
             continue;
         }

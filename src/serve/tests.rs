@@ -101,6 +101,7 @@ fn what_does_not_fit_is_named_with_its_row() {
     fields.insert("tenure".to_owned(), json!(3));
     fields.insert("total_charge".to_owned(), json!("12,50"));
     fields.insert("monthly_charge".to_owned(), json!([1]));
+    fields.insert("customer".to_owned(), json!([1]));
     fields.insert("support_calls".to_owned(), json!(true));
     let good: Value = serde_json::from_str(ROW).unwrap();
     let (status, answer) = ask(&state, request("/predict", json!([good, bad]).to_string()));
@@ -108,11 +109,12 @@ fn what_does_not_fit_is_named_with_its_row() {
     let expected = json!([
         { "row": 1, "column": "tenure", "problem": "unknown" },
         { "row": 1, "column": "months", "problem": "missing" },
+        { "row": 1, "column": "customer", "problem": "is a list or an object, not an id" },
         { "row": 1, "column": "monthly_charge", "problem": "is a list or an object, not a number" },
         { "row": 1, "column": "total_charge", "problem": "is \"12,50\", not a number" },
         { "row": 1, "column": "support_calls", "problem": "is true, not a number" },
     ]);
-    assert_eq!((&answer["problems"], &answer["n_problems"]), (&expected, &json!(5)));
+    assert_eq!((&answer["problems"], &answer["n_problems"]), (&expected, &json!(6)));
     assert!(answer["error"].as_str().unwrap().starts_with("row 1: unknown column \"tenure\"; "), "{answer}");
     assert_eq!(served.logged().len(), 0, "nothing is logged that was not answered");
 }

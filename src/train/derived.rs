@@ -36,7 +36,7 @@ pub fn derived(workspace: &Workspace, request: &TrainRequest) -> Result<(Derived
     let past = match (derived.windows(), last) {
         (Some(windows), Some(last)) => {
             let layout = Layout::of_columns(&schema, &recipe.target.column);
-            past::known(workspace, &windows, (&schema, &layout), vec![last])?
+            past::known(workspace, &windows, (&schema, &layout), vec![last.clone()])?.after(&windows, &last)
         }
         _ => Past::default(),
     };

@@ -214,9 +214,22 @@ fn those_who_disagree_are_told_and_an_adjudicator_decides() {
         .iter()
         .map(|row| format!("{},{},,{},adjudicator,\n", row["id"], row["batch"], truth(&row["id"])))
         .collect();
+    // One is decided, and the others are still listed; the answers stand in the kept file as they came.
+    if conflicts > 1 {
+        let one = decided.lines().next().unwrap();
+        let open: String = listed.lines().skip(2).map(|line| format!("{line}\n")).collect();
+        work.write("label_inbox/conflicts.csv", format!("{header}\n{one}\n{open}"));
+        let said = work.run("label-import label_inbox/conflicts.csv").answers(YES).value();
+        assert_eq!((&said["counts"]["added"], &said["n_conflicts"]), (&1.into(), &(conflicts - 1).into()));
+        let left = work.read("label_inbox/conflicts.csv");
+        assert_eq!(left, format!("{header}\n{open}"));
+        let line = work.read("runs/audit.jsonl").lines().last().unwrap().to_owned();
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["details"]["kept"], line["details"]["sha256"], "{line}");
+    }
     work.write("label_inbox/conflicts.csv", format!("{header}\n{decided}"));
     let said = work.run("label-import label_inbox/conflicts.csv").answers(YES).value();
-    assert_eq!((&said["counts"]["added"], &said["n_conflicts"]), (&conflicts.into(), &0.into()));
+    assert_eq!((&said["counts"]["added"], &said["n_conflicts"]), (&(conflicts - usize::from(conflicts > 1)).into(), &0.into()));
     assert!(!work.path("label_inbox/conflicts.csv").exists());
     for policy in ["majority", "drop"] {
         work.run(&format!("label-import --policy {policy}")).answers(NO);

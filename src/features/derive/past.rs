@@ -37,6 +37,17 @@ pub struct Past {
     /// The id column, by which a row is known; without one, rows are the same where all that windows read is.
     id: Option<String>,
     rows: Table,
+    /// Per time column, the latest training row: before it, only some training rows are among `rows`.
+    until: Vec<(String, i64)>,
+}
+
+/// The known times of a column.
+fn times<'t>(table: &'t Table, name: &str) -> impl Iterator<Item = i64> + 't {
+    let times = match table.column(name).map(|column| &column.values) {
+        Some(Values::Time(times)) => times.as_slice(),
+        _ => &[],
+    };
+    times.iter().copied().filter(|time| *time != MISSING_TIME)
 }
 
 impl Windows {
@@ -91,6 +102,18 @@ impl Windows {
             });
         }
         read
+    }
+
+    /// The time columns that they look back by.
+    fn times(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for window in self.windows() {
+            if let Node::Raw(place) = &window.time {
+                names.push(&self.program.reads[*place].0);
+            }
+        }
+        names.dedup();
+        names
     }
 
     /// The raw columns that they read.
@@ -367,7 +390,31 @@ impl Past {
             kept.push(part.take(&rows));
         }
         kept.reverse();
-        Ok(Self { id, rows: stacked(&kept)? })
+        Ok(Self { id, rows: stacked(&kept)?, until: Vec::new() })
+    }
+
+    /// The same, of which `last` are the last rows of a longer table, as [`Windows::last`] gives them.
+    #[must_use]
+    pub fn after(mut self, windows: &Windows, last: &Table) -> Self {
+        let latest = |name: &str| (name.to_owned(), times(last, name).max().unwrap_or(i64::MIN));
+        self.until = windows.times().into_iter().map(latest).collect();
+        self
+    }
+
+    /// The same with earlier rows before them.
+    ///
+    /// # Errors
+    /// When the parts differ in their columns.
+    pub fn with(&self, windows: &Windows, before: &[Table]) -> Result<Self, FeatureError> {
+        let parts: Vec<Table> = before.iter().chain([&self.rows]).cloned().collect();
+        Self::of(windows, self.id.as_deref(), &parts)
+    }
+
+    /// Whether a row of the table may look back on rows that are not here: it lies before the latest of those rows, of which
+    /// only the last are.
+    #[must_use]
+    pub fn lacks_rows_of(&self, table: &Table) -> bool {
+        self.until.iter().any(|(name, until)| times(table, name).any(|time| time < *until))
     }
 
     /// Number of rows.

@@ -1,0 +1,96 @@
+//! `conflicts.csv`: rows with conflicting labels, for an adjudicator to fill in.
+//!
+//! The list is made of `data/labels.csv` alone, and made anew whenever labels are added: it names the rows that are in conflict
+//! now, whoever labelled them: people who answered a batch, or people who gave feedback on predictions.
+
+use super::LabelError;
+use super::batch::{Asked, Batch, Inbox, Stratum};
+use super::resolve::{ADJUDICATOR, Conflict, resolve};
+use super::sheet::{AFTER, target_name, write_list};
+use super::store::Labels;
+use crate::features::Target;
+use crate::registry::Version;
+use crate::workspace::{LabelPolicy, Workspace};
+use std::collections::{HashMap, HashSet};
+
+/// The list in the inbox of what people disagree about.
+pub const CONFLICTS: &str = "conflicts.csv";
+
+/// Writes the list; without a conflict that an adjudicator should decide there is none.
+///
+/// # Errors
+/// What the system refuses.
+pub(super) fn list(inbox: &Inbox, labels: &Labels, policy: LabelPolicy, target: &str) -> Result<(), LabelError> {
+    let row = |conflict: &Conflict| {
+        let said: Vec<String> = conflict.said.iter().map(|(who, label)| format!("{who}: {label}")).collect();
+        let (id, batch, nothing) = (conflict.id.clone(), conflict.batch.clone(), String::new);
+        vec![id, batch, said.join("; "), nothing(), ADJUDICATOR.to_owned(), nothing()]
+    };
+    let is_asked = policy == LabelPolicy::Adjudicate;
+    let rows: Vec<Vec<String>> = resolve(labels, policy).conflicts.iter().filter(|_| is_asked).map(row).collect();
+    write_list(inbox, CONFLICTS, &["id", "batch", "reason", &target_name(target), AFTER[0], AFTER[1]], &rows)
+}
+
+/// Brings the list up to date after labels of these rows were added, and gives how many of the rows are in conflict. The list is
+/// left alone where nobody else labelled one of them.
+///
+/// # Errors
+/// A configuration that cannot be read, and what the system refuses.
+pub fn refresh(workspace: &Workspace, labels: &Labels, ids: &HashSet<&str>) -> Result<u64, LabelError> {
+    let mut n_said: HashMap<&str, u32> = HashMap::new();
+    for label in labels.rows().iter().filter(|label| ids.contains(label.id.as_str())) {
+        *n_said.entry(&label.id).or_default() += 1;
+    }
+    if n_said.values().all(|n| *n < 2) || !workspace.config_path().exists() {
+        return Ok(0);
+    }
+    let config = workspace.config()?;
+    list(&Inbox::of(workspace), labels, config.labels.policy, &config.target.column)?;
+    let conflicts = resolve(labels, config.labels.policy).conflicts;
+    Ok(conflicts.iter().filter(|conflict| ids.contains(conflict.id.as_str())).count() as u64)
+}
+
+/// What production predicts.
+///
+/// # Errors
+/// A version that cannot be read.
+pub(super) fn predicted(workspace: &Workspace) -> Result<Option<(Version, Target)>, LabelError> {
+    let registry = workspace.registry();
+    let Some(production) = registry.roles()?.production else { return Ok(None) };
+    Ok(Some((production, registry.pipeline(production)?.target)))
+}
+
+/// The rows in conflict that no batch asked about, as a batch without a name, so that an adjudicator can answer them.
+///
+/// # Errors
+/// Labels or a version that cannot be read.
+pub(super) fn unasked(workspace: &Workspace) -> Result<Option<Batch>, LabelError> {
+    let labels = Labels::held(workspace)?;
+    let conflicts = resolve(&labels, LabelPolicy::Adjudicate).conflicts;
+    let asked = |conflict: Conflict| Asked {
+        id: conflict.id,
+        stratum: Stratum::Uncertain,
+        select_prob: 1.0,
+        annotators: Vec::new(),
+        prediction: String::new(),
+        scores: Vec::new(),
+    };
+    let rows: Vec<Asked> = conflicts.into_iter().filter(|conflict| conflict.batch.is_empty()).map(asked).collect();
+    let Some((version, target)) = (if rows.is_empty() { None } else { predicted(workspace)? }) else {
+        return Ok(None);
+    };
+    Ok(Some(Batch {
+        format: 1,
+        batch: String::new(),
+        at: jiff::Timestamp::UNIX_EPOCH,
+        seed: 0,
+        strategy: String::new(),
+        version,
+        source: String::new(),
+        n_candidates: rows.len() as u64,
+        target,
+        columns: Vec::new(),
+        files: Vec::new(),
+        rows,
+    }))
+}
