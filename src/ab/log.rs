@@ -131,7 +131,7 @@ impl Settled {
             }
         };
         told(self.n_immature, "units arrived too recently for a final outcome and are left out");
-        told(self.n_learned, "units are left out of every arm because the version of an arm learned from them");
+        told(self.n_learned, "units are left out of every arm because the version of an arm was trained on them");
         told(self.n_in_two_arms, "units are in more than one arm of an epoch and are left out");
         told(
             self.n_not_assigned,

@@ -41,7 +41,7 @@ const COPIES: usize = 20;
 #[derive(Debug, thiserror::Error)]
 pub enum MultivariateError {
     /// A side is too short.
-    #[error("the {side} table has {have} rows; at least {need} are needed to tell two tables apart")]
+    #[error("the {side} table has {have} rows; at least {need} are needed to distinguish two tables")]
     TooFewRows {
         /// `reference` or `current`.
         side: &'static str,
@@ -52,8 +52,8 @@ pub enum MultivariateError {
     },
     /// A side is about too few things.
     #[error(
-        "the rows of the {side} table belong to {have} entities; at least {MIN_ENTITIES} are needed to tell two \
-         tables apart"
+        "the rows of the {side} table belong to {have} entities; at least {MIN_ENTITIES} are needed to \
+         distinguish two tables"
     )]
     TooFewEntities {
         /// `reference` or `current`.

@@ -47,7 +47,7 @@ impl Limit {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Count {
-    /// Rows with a label or an outcome that no version has learned from: what a retrain would use.
+    /// Rows with a label or an outcome that no version was trained on: what a retrain would use.
     #[default]
     Labelled,
     /// All rows that arrived since the last retrain, labelled or not.

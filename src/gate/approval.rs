@@ -183,7 +183,7 @@ pub(crate) fn agreeable(
         return no(format!("expired at {}; {anew}", ticket.expires_at));
     }
     if ticket.is_of(by) {
-        return no(format!("was made by {by}: somebody else must approve it"));
+        return no(format!("was made by {by}: another person must approve it"));
     }
     let production = workspace.registry().roles()?.production;
     if production != Some(ticket.production) {

@@ -70,8 +70,8 @@ impl HoldoutUse {
                 ordinal(uses)
             )),
             Holdout::Warn if uses >= WARN_FROM => Some(format!(
-                "these gate rows are used for the {} time: the chance that a challenger which is not better has \
-                 passed is {:.0} %. To correct for it, set [promote] holdout = \"spend\", or use new rows",
+                "these gate rows are used for the {} time: the probability that a challenger was promoted \
+                 although it is not better is {:.0} %. To correct for it, set [promote] holdout = \"spend\", or use new rows",
                 ordinal(uses),
                 100.0 * (1.0 - (1.0 - rules.alpha).powf_portable(k))
             )),

@@ -200,7 +200,7 @@ impl Labels {
             let label = parse(file, line, &cells)?;
             if let Some(place) = labels.place(label.key()) {
                 let who = if label.annotator.is_empty() { "nobody" } else { &label.annotator };
-                let what = format!("has a label by {who} already, row {}; one of them must go", place + 1);
+                let what = format!("already has a label by {who}, in row {}: remove one of them", place + 1);
                 return Err(LabelError::cell(file, line, "id", &label.id, what));
             }
             labels.push(label);

@@ -40,7 +40,7 @@ pub struct Plan {
     pub n_reference: u64,
     /// Rows for which a label holds.
     pub n_labels: u64,
-    /// Of these, rows that say something that no version has learned from.
+    /// Of these, rows with labels that no version was trained on.
     pub n_new: u64,
     /// Of these, rows that people labelled.
     pub n_new_by_people: u64,

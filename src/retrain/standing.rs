@@ -62,7 +62,7 @@ pub struct Standing {
 pub struct Progress {
     /// Labels of all kinds.
     pub n_labels: usize,
-    /// Usable labels that no version has learned from.
+    /// Usable labels that no version was trained on.
     pub n_unused: usize,
     /// Each reason to retrain.
     pub triggers: Vec<Standing>,

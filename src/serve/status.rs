@@ -112,7 +112,7 @@ pub(super) fn models(workspace: &Workspace, snapshot: &Snapshot) -> Result<Model
 pub(crate) struct Retraining {
     /// Labels of all kinds.
     n_labels: usize,
-    /// Usable labels that no version has learned from.
+    /// Usable labels that no version was trained on.
     n_unused: usize,
     /// Of the triggers that count labels, the one that is farthest along.
     trigger: Option<String>,

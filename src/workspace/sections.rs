@@ -124,7 +124,7 @@ impl TrainerSpec {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetrainRules {
-    /// Fewest rows with a label that no version has learned from.
+    /// Fewest rows with a label that no version was trained on.
     pub min_new_labels: u64,
     /// Hours that must have passed since the last retrain.
     pub cooldown_hours: f64,
