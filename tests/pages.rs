@@ -67,7 +67,7 @@ fn a_retraining_is_one_press_and_its_promotion_is_shown_whole() {
     assert!(!page.contains("do=retrain") && page.contains("nothing is trained until then"), "{page}");
     let id = json_id(&work);
     let refused = text(&bea.get(&format!("/ui/confirm?do=approve&id={id}")));
-    assert!(refused.contains("There is nothing to decide here") && refused.contains("You asked for this"), "{refused}");
+    assert!(refused.contains("There is nothing to decide here") && refused.contains("You requested this"), "{refused}");
     // What Ann is asked names everything that she approves.
     let report = json(&work, "reports/gate_report.json");
     let (test, ticket) = (&report["judgement"]["improvement"], json(&work, &format!("approvals/{id}.json")));

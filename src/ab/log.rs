@@ -22,7 +22,7 @@ use jiff::Timestamp;
 /// What the log is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
-    /// A difference up to this is none, when it was said.
+    /// The equivalence margin, if given.
     pub margin: Option<f64>,
     /// The test for a single look decides.
     pub fixed: bool,

@@ -20,11 +20,11 @@ use rayon::prelude::*;
 pub struct Gathered {
     /// The units.
     pub units: Units,
-    /// What was read.
+    /// The files or rows that were read.
     pub source: Source,
     /// Rows that did not fit.
     pub rejects: Rejects,
-    /// Remarks for a person.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 

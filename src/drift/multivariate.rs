@@ -47,7 +47,7 @@ pub enum MultivariateError {
         side: &'static str,
         /// Its rows.
         have: usize,
-        /// Rows that would do.
+        /// Number of rows that are needed.
         need: usize,
     },
     /// A side is about too few things.
@@ -95,7 +95,7 @@ pub struct Asked<'a> {
     pub entity: Option<&'a str>,
     /// Rows of a side that are used at most.
     pub most: usize,
-    /// Seed of everything random.
+    /// The random seed.
     pub seed: u64,
 }
 

@@ -199,7 +199,9 @@ fn multivariate(evidence: &Evidence, on: bool) -> Trigger {
              interval {:.4} to {:.4})",
             found.roc_auc, found.lower, found.upper
         ),
-        Some(found) => format!("a classifier does not distinguish the rows from the reference (ROC-AUC {:.4})", found.roc_auc),
+        Some(found) => {
+            format!("a classifier does not distinguish the rows from the reference (ROC-AUC {:.4})", found.roc_auc)
+        }
         None => "no classifier was trained; --multivariate trains one".to_owned(),
     };
     let threshold = found.map_or(super::multivariate::THRESHOLD, |found| found.threshold);

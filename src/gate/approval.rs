@@ -30,9 +30,9 @@ pub struct Decided {
     pub request: Ticket,
     /// The version in production now.
     pub production: Option<Version>,
-    /// Whether it had been decided so before.
+    /// Whether it was already decided in the same way.
     pub already: bool,
-    /// Versions that were removed.
+    /// Versions that were pruned.
     pub pruned: Vec<Version>,
 }
 

@@ -46,7 +46,10 @@ pub(super) fn as_written(
         let columns: Vec<_> = otherwise.iter().filter(|(of, ..)| *of == kind).collect();
         let Some((.., [here, there])) = columns.first() else { continue };
         let names = list(columns.iter().map(|(_, name, _)| name.as_str()));
-        told.notes.push(format!("{kind}s are written {here} in the current table and {there} in the reference; each is read in its own format: {names}"));
+        told.notes.push(format!(
+            "{kind}s are written {here} in the current table and {there} in the reference; each is read in its own \
+             format: {names}"
+        ));
     }
     Ok(told)
 }

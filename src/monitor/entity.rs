@@ -13,7 +13,7 @@ const LEAST_THINGS: u64 = 30;
 const WORTH_TELLING: f64 = 0.5;
 
 impl Watch<'_> {
-    /// The column that says what a row is about.
+    /// The entity column.
     pub(super) fn entity(&self) -> Option<&str> {
         match &self.config {
             Some(config) => config.entity(),

@@ -281,7 +281,9 @@ fn together(report: &DriftReport) -> Option<Together> {
     let seen = report.multivariate.as_ref()?;
     let can = match seen.drifted {
         true => "A classifier can distinguish current rows from reference rows",
-        false if seen.is_open() => "Inconclusive: a classifier may or may not distinguish current rows from reference rows",
+        false if seen.is_open() => {
+            "Inconclusive: a classifier may or may not distinguish current rows from reference rows"
+        }
         false => "A classifier cannot distinguish current rows from reference rows",
     };
     let sentence = format!(

@@ -9,7 +9,7 @@ use crate::score::Direction;
 use crate::workspace::audit::{Chain, Entry};
 use crate::workspace::event::{GateVerdict, Promoted, Rejected, RolledBack};
 
-/// What the gate found.
+/// The gate's verdict.
 pub(super) struct Verdict {
     pub(super) at: String,
     pub(super) headline: String,
@@ -32,7 +32,7 @@ pub(super) struct Compared {
     pub(super) challenger: String,
 }
 
-/// What must not get worse.
+/// The guardrails.
 pub(super) struct Rail {
     pub(super) name: String,
     pub(super) broken: bool,
