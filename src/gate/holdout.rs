@@ -104,10 +104,9 @@ mod tests {
         let warned = HoldoutUse::at(5, &PromoteRules::default());
         assert!(
             warned.alpha == 0.05
-                && warned
-                    .note
-                    .unwrap()
-                    .contains("5th time: the probability that a challenger was promoted although it is not better is 23 %")
+                && warned.note.unwrap().contains(
+                    "5th time: the probability that a challenger was promoted although it is not better is 23 %"
+                )
         );
         assert_eq!(HoldoutUse::at(4, &PromoteRules::default()).note, None);
         assert_eq!(
