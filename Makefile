@@ -44,7 +44,7 @@ simulate: ## run the long simulations for the figures in docs/methods.md: about 
 mutants: ## mutate the code of small modules, one place at a time, and check that a test fails (cargo install cargo-mutants)
 	scripts/mutants.sh $(MUTANTS)
 
-deny: ## licences, sources and doubled versions of all dependencies, where cargo-deny is installed (CI also asks for known weaknesses)
+deny: ## check licences, sources and duplicate versions of all dependencies, if cargo-deny is installed (CI also checks known vulnerabilities)
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
 	else echo "skipped: dependencies are not checked (cargo install --locked cargo-deny)"; fi
 

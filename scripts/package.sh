@@ -5,7 +5,7 @@
 #   package.sh BINARY TARGET DIRECTORY
 #
 # The same binary gives the same bytes. SHARE=DIR also leaves man pages and completions in DIR (cargo-deb takes them).
-# HOST_BINARY is asked for them when BINARY is for another machine.
+# HOST_BINARY makes them if BINARY is for another machine.
 set -euo pipefail
 
 if [ $# -ne 3 ]; then

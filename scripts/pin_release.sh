@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints what .github/actions/mlloop/release holds when the action is to fetch a release by default. Usage:
+# Prints the contents of .github/actions/mlloop/release with which the action fetches this release by default. Usage:
 #
 #   pin_release.sh VERSION RELEASES SHA256SUMS
 set -euo pipefail

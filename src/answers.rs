@@ -28,31 +28,31 @@ use std::path::Path;
 #[cfg(test)]
 mod schemas;
 
-/// What `status` says.
+/// The answer of `status`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Status {
     /// The table that production was trained on.
     pub reference: String,
-    /// The column that is predicted.
+    /// The target column.
     pub target: String,
-    /// The version that answers.
+    /// The version in production.
     pub production: Option<Version>,
-    /// The version that wants to.
+    /// The challenger.
     pub challenger: Option<Version>,
     /// Every version, in order.
     pub versions: Vec<Listed>,
-    /// What the last `monitor` found, of which version.
+    /// The result of the last `monitor`, and its version.
     pub monitor: Option<LastMonitor>,
-    /// The last verdict of the gate, as the audit chain has it.
+    /// The last verdict of the gate, from the audit chain.
     pub gate: Option<LastVerdict>,
-    /// What was put in production after that, when it was not by the gate.
+    /// A later change of production without the gate.
     pub since: Option<RolledBack>,
-    /// What waits for approval.
+    /// Requests that wait for approval.
     pub pending: Vec<Ticket>,
-    /// The experiment that runs: who answers how many units.
+    /// The running experiment, with the share of each arm.
     pub experiment: Option<Running>,
-    /// How far each reason to retrain is.
+    /// Progress of each trigger.
     pub retrain: Progress,
     /// The metric by which the gate decides, where `[promote]` names one.
     #[serde(skip)]
@@ -72,17 +72,17 @@ pub struct Listed {
     pub manifest: Manifest,
 }
 
-/// What the last `monitor` found, as the run log has it.
+/// The result of the last `monitor`, from the run log.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LastMonitor {
-    /// When it looked.
+    /// When it ran.
     pub at: Timestamp,
-    /// The version that was looked at.
+    /// The version that was monitored.
     pub version: Option<String>,
     /// Whether there was a reason to retrain: `yes`, `no`, `cannot-tell`.
     pub retrain: Option<String>,
-    /// How bad it was.
+    /// The severity.
     pub severity: Option<String>,
     /// How many columns drifted.
     pub n_drifted: Option<usize>,
@@ -90,19 +90,19 @@ pub struct LastMonitor {
     pub fired: Option<Vec<String>>,
 }
 
-/// The last verdict of the gate, as the audit chain has it.
+/// The last verdict of the gate, from the audit chain.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LastVerdict {
-    /// When it judged.
+    /// When it ran.
     pub at: Timestamp,
     /// The version that was in production.
     pub production: Option<Version>,
-    /// The version that was held against it.
+    /// The challenger.
     pub challenger: Option<Version>,
     /// What was found.
     pub verdict: Option<Verdict>,
-    /// What followed.
+    /// The decision.
     pub decision: Option<Decision>,
     /// The guardrails that were broken.
     pub broken: Option<Vec<String>>,
@@ -114,23 +114,23 @@ pub struct LastVerdict {
 pub struct RolledBack {
     /// When it happened.
     pub at: Timestamp,
-    /// What the audit chain calls it.
+    /// The event in the audit chain.
     pub event: EventKind,
-    /// What answers since.
+    /// The version in production since then.
     pub production: Option<Version>,
 }
 
-/// The experiment that runs, in short.
+/// The running experiment, in short.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Running {
     /// Its name.
     pub name: String,
-    /// Whether the other arms only score along.
+    /// Whether it is a shadow experiment: the other arms only score.
     pub shadow: bool,
     /// Whether shares grow by steps.
     pub is_rollout: bool,
-    /// Who answers how many units.
+    /// The arms with their shares.
     pub arms: Vec<Share>,
 }
 
@@ -140,81 +140,81 @@ pub struct Running {
 pub struct Share {
     /// Its name.
     pub name: String,
-    /// The version that answers in it.
+    /// Its version.
     pub version: Version,
-    /// Its share of the units, 0 to 1.
+    /// Its share of the units, from 0 to 1.
     pub weight: f64,
 }
 
-/// What `doctor` says.
+/// The answer of `doctor`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Examined {
     /// Whether no part is damaged.
     pub is_sound: bool,
-    /// Each part that was looked at.
+    /// All checked parts.
     pub checks: Vec<Check>,
 }
 
-/// What `run` says.
+/// The answer of `run`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ran<'a> {
     /// The round.
     #[serde(flatten)]
     pub round: &'a Round,
-    /// What people were told of it.
+    /// The notifications that were sent.
     pub notified: Delivery,
 }
 
-/// What `approve` says of a retraining that was agreed to.
+/// The answer of `approve` for a retraining.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Trained<'a> {
-    /// What was agreed to.
+    /// The approved request.
     pub request: &'a Ticket,
-    /// Whether it had been agreed to before.
+    /// Whether it was already approved.
     pub already: bool,
-    /// What was trained.
+    /// The result of the retraining.
     pub retrain: &'a Retrained,
 }
 
-/// The same, when the gate has judged what was trained.
+/// The answer of `approve --judge`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Judged<'a> {
-    /// What was agreed to.
+    /// The approved request.
     pub request: &'a Ticket,
-    /// Whether it had been agreed to before.
+    /// Whether it was already approved.
     pub already: bool,
-    /// Where it ended, as `run` says it; the request in it is what waits now.
+    /// The result of the round; its request is the one that waits now.
     pub round: &'a Round,
 }
 
-/// What `reject` says of a retraining.
+/// The answer of `reject` for a retraining.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TurnedDown {
-    /// What was turned down.
+    /// The rejected request.
     pub request: Ticket,
 }
 
-/// What `label-export` says.
+/// The answer of `label-export`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HandedOut<'a> {
     /// The batch.
     #[serde(flatten)]
     pub exported: &'a Exported,
-    /// How soon labels show that production got worse, with `--for-monitoring`.
+    /// With `--for-monitoring`: how soon labels show that production got worse.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alarm: Option<&'a AlarmPlan>,
-    /// What the server has, with `--to`.
+    /// With `--to`: what was sent to the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent: Option<&'a Pushed>,
 }
 
-/// What `label-import --close` says.
+/// The answer of `label-import --close`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Closed<'a> {
@@ -222,11 +222,11 @@ pub struct Closed<'a> {
     pub answer: &'static str,
     /// The batch.
     pub batch: &'a str,
-    /// How many of its rows have no answer.
+    /// Number of its rows without an answer.
     pub n_open: u64,
 }
 
-/// What `ab-start` says.
+/// The answer of `ab-start`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Started<'a> {
@@ -234,11 +234,11 @@ pub struct Started<'a> {
     pub done: &'static str,
     /// The steps of a rollout.
     pub schedule: Vec<Scheduled>,
-    /// The experiment as it is kept.
+    /// The experiment, as in `ab.json`.
     pub experiment: &'a Experiment,
 }
 
-/// What `ab-status` says where there is no experiment.
+/// The answer of `ab-status` without an experiment.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NoExperiment {
@@ -248,7 +248,7 @@ pub struct NoExperiment {
     pub sentence: &'static str,
 }
 
-/// Where a unit is, as `ab-report --assign` says it.
+/// The answer of `ab-report --assign`: the arm of a unit.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Placed<'a> {
@@ -256,53 +256,53 @@ pub struct Placed<'a> {
     pub unit: &'a str,
     /// The name of its arm.
     pub arm: &'a str,
-    /// The version that answers it.
+    /// The version of that arm.
     pub version: Version,
-    /// Its place among all units, 0 to 1.
+    /// Its position, from 0 to 1.
     pub position: f64,
 }
 
-/// What `audit verify` says.
+/// The answer of `audit verify`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verified<'a> {
-    /// Whether each line is chained to the one before.
+    /// Whether each line is chained to the preceding line.
     pub whole: bool,
-    /// How many lines there are, when all are chained.
+    /// Number of lines, if all are chained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines: Option<usize>,
-    /// The hash of the last line, when all are chained and there is one.
+    /// The hash of the last line, if all are chained and there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<&'a str>,
-    /// Whether a line was begun and not finished, when all are chained.
+    /// Whether the last line is incomplete, if all are chained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<bool>,
     /// The first line that is not chained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// What is wrong with it.
+    /// The problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub what: Option<&'a str>,
-    /// The lines whose clock is behind that of a line before them.
+    /// Lines whose clock is behind that of a preceding line.
     pub clock_went_back: &'a [ClockBack],
-    /// What a deep look at the files found.
+    /// The result of the deep check of the files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<&'a Deep>,
 }
 
-/// What `audit accept` says.
+/// The answer of `audit accept`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Accepted<'a> {
     /// The file.
     pub file: &'a Path,
-    /// Whether it was something else than the chain said.
+    /// Whether it differed from the chain, and was accepted.
     pub accepted: bool,
-    /// Who stands for it.
+    /// Who accepted it.
     pub by: &'a str,
 }
 
-/// What `audit at` says.
+/// The answer of `audit at`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RolesAt<'a> {
@@ -314,35 +314,35 @@ pub struct RolesAt<'a> {
     pub challenger: Option<Version>,
     /// Since when it was so.
     pub since: Option<Timestamp>,
-    /// The change that made it so.
+    /// The change that caused it.
     pub event: Option<&'a EventKind>,
     /// Its line in the audit chain.
     pub line: Option<u64>,
-    /// Lines whose own clock says another time.
+    /// Lines whose own clock is wrong.
     pub clocks: &'a [Moved],
 }
 
-/// What `audit replay` says.
+/// The answer of `audit replay`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Replayed<'a> {
-    /// Whether the same came out; null where that cannot be told.
+    /// Whether the results are the same; null if that is unknown.
     pub agrees: Option<bool>,
-    /// Each thing that was made again.
+    /// All repeated results.
     pub parts: &'a [Part],
-    /// What is not there any more.
+    /// Missing inputs.
     pub missing: &'a [String],
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: &'a [String],
 }
 
-/// What `demo` says.
+/// The answer of `demo`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Demonstrated<'a> {
     /// Where it is.
     pub dir: &'a Path,
-    /// What was run there.
+    /// The commands that ran.
     pub steps: Vec<DemoStep<'a>>,
 }
 
@@ -350,7 +350,7 @@ pub struct Demonstrated<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DemoStep<'a> {
-    /// What it shows.
+    /// Its purpose.
     pub why: &'a str,
     /// The command.
     pub command: String,
@@ -358,19 +358,19 @@ pub struct DemoStep<'a> {
     pub status: i32,
 }
 
-/// What `serve` and `dashboard` say when they start.
+/// The answer of `serve` and `dashboard` when they start.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Listening {
     /// The address.
     pub url: String,
-    /// The version that answers.
+    /// The version in production.
     pub version: Option<Version>,
     /// The process.
     pub pid: u32,
 }
 
-/// What `status`, `run` and `report` say of several loops: one of these for each.
+/// The answer of `status`, `run` and `report` for several loops: one for each.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OfLoop<'a> {
@@ -379,7 +379,7 @@ pub struct OfLoop<'a> {
     pub dir: &'a str,
     /// The exit status there.
     pub exit_status: i32,
-    /// What the schema of the verb says; null where it failed.
+    /// The answer of the verb, by its schema; null if it failed.
     pub answer: &'a Value,
 }
 

@@ -27,7 +27,7 @@ pub struct Check {
     pub state: State,
     /// The finding, or the problem.
     pub told: String,
-    /// What to do about it.
+    /// How to repair it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }

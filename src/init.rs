@@ -82,7 +82,7 @@ pub struct InitReport {
     pub reference: String,
     /// Its rows.
     pub n_rows: u64,
-    /// What is predicted.
+    /// The target.
     pub target: Chosen,
     /// Every column.
     pub columns: Vec<Column>,
@@ -107,7 +107,7 @@ pub struct Chosen {
     pub reason: String,
 }
 
-/// A column and why it is what it is.
+/// A column, its kind and the reason.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Column {
@@ -115,7 +115,7 @@ pub struct Column {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// Why, in one line.
+    /// The reason, in one line.
     pub reason: String,
     /// Missing cells.
     pub n_missing: u64,

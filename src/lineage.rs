@@ -22,17 +22,17 @@ pub enum LineageError {
     Label(#[from] LabelError),
 }
 
-/// Everything that is known of one row.
+/// All records of one row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lineage {
     /// The row.
     pub id: String,
-    /// What was predicted for it, in the order of the log.
+    /// Its predictions, in the order of the log.
     pub predictions: Vec<Predicted>,
-    /// What was said of its predictions.
+    /// Feedback on its predictions.
     pub feedback: Vec<feedback::Entry>,
-    /// The labels that it has.
+    /// Its labels.
     pub labels: Vec<Labelled>,
 }
 
@@ -42,9 +42,9 @@ pub struct Lineage {
 pub struct Predicted {
     /// When.
     pub time: Option<Timestamp>,
-    /// By which version.
+    /// The version.
     pub version: Version,
-    /// In which arm; empty outside experiments.
+    /// The arm; empty outside experiments.
     pub arm: String,
     /// The score; `None` for a number.
     pub score: Option<f64>,
@@ -52,14 +52,14 @@ pub struct Predicted {
     pub prediction: String,
 }
 
-/// A label and what came of it.
+/// A label and the versions trained on it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Labelled {
     /// The label.
     #[serde(flatten)]
     pub label: Label,
-    /// The versions that learned from it as it is now.
+    /// The versions trained on the label in its present form.
     pub used_in: Vec<Version>,
 }
 

@@ -14,8 +14,8 @@ use crate::journal::{Journal, JournalError, Layout, Window};
 use crate::pipeline::{Pipeline, PipelineError, Recipe};
 use crate::registry::{RegistryError, Version};
 use crate::table::{
-    Categories, Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values, read, stream,
-    write_csv,
+    Batch, Categories, Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, Schema, Table, TableError, Values, read,
+    stream, write_csv,
 };
 use crate::workspace::{Workspace, WorkspaceError};
 use std::io::{self, Write};

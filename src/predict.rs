@@ -73,7 +73,7 @@ pub enum PredictError {
     Outcome {
         /// Number of the row, from 1.
         row: u64,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// The rows that windows look back on cannot be had.
@@ -119,7 +119,7 @@ pub struct Told {
     pub n_rows: u64,
     /// Rows that were left out.
     pub rejects: Rejects,
-    /// Remarks for a person.
+    /// Notes for the user.
     pub notes: Vec<String>,
     /// Outcomes by id, when they were wanted.
     pub outcomes: Vec<(String, String)>,

@@ -124,21 +124,21 @@ pub struct SimulateRequest<'a> {
     pub seed: u64,
 }
 
-/// What went out.
+/// What was sent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Simulated {
-    /// Rows that were predicted.
+    /// Rows that were scored.
     pub n_rows: u64,
-    /// Of those the ones whose outcome went along.
+    /// Of these, rows sent with their outcome.
     pub n_outcomes: u64,
-    /// Requests, or pieces of the log.
+    /// Number of requests, or of blocks written to the log.
     pub n_pieces: u64,
     /// The server's address, or `the prediction log`.
     pub to: String,
     /// Columns that drift.
     pub drift: Vec<String>,
-    /// The first and the last id; none without rows, and in a loop that names rows after their content.
+    /// The first and the last id; none without rows or without an id column.
     pub ids: Option<(String, String)>,
 }
 

@@ -9,17 +9,17 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// What a loop has to tell.
+/// The report of a loop.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// The name of its directory.
     pub name: String,
-    /// What it predicts.
+    /// The target column.
     pub predicts: String,
     /// Whether the last `monitor` found a reason to retrain.
     pub retrain: Option<Answer>,
-    /// By the share of drifted columns.
+    /// From the share of drifted columns.
     pub severity: Option<Severity>,
     /// Columns that drifted.
     pub n_drifted: Option<u64>,
@@ -29,9 +29,9 @@ pub struct Summary {
     pub gate: Option<Decision>,
     /// The production and the challenger of that decision.
     pub gate_of: Option<[Version; 2]>,
-    /// Where these are not the versions of now.
+    /// Notes, if these are not the current versions.
     pub notes: Vec<String>,
-    /// The versions that matter: what was in production before, production, the challenger.
+    /// The previous production version, production and the challenger.
     pub versions: Vec<Standing>,
     #[serde(skip)]
     drift: Option<DriftReport>,
@@ -39,7 +39,7 @@ pub struct Summary {
     judged: Option<GateReport>,
 }
 
-/// A version and how good it was on rows that it never saw.
+/// A version and its metrics on its gate rows.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Standing {
@@ -49,7 +49,7 @@ pub struct Standing {
     pub role: &'static str,
     /// When it was trained.
     pub trained_at: jiff::Timestamp,
-    /// Rows it was made from.
+    /// Number of its rows.
     pub n_rows: u64,
     /// Its metrics.
     pub metrics: BTreeMap<String, f64>,

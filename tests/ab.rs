@@ -171,7 +171,10 @@ fn units_in_both_arms_are_named_and_many_of_them_are_asked_about() {
     let moved: String = (0..60).map(|unit| format!("u{unit},{},0\n", ["b", "a"][unit % 2])).collect();
     let work = Loop::new().table("t.csv", text + &moved);
     let report = work.run("ab-report t.csv --arm arm --outcome y --unit user").answers(YES).value();
-    noted(&report, "units are in more than one arm and are left out: \"u0\", \"u1\", \"u2\", …, 1.5 % of all: is this");
+    noted(
+        &report,
+        "units are in more than one arm and are left out: \"u0\", \"u1\", \"u2\", …, 1.5 % of all: does this column name",
+    );
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn who_had_it_trained_or_judged_cannot_agree() {
         assert_eq!(asked["request"]["asks"], "promotion", "{ways:?}");
         assert_eq!(line(&work, "approval-requested")["by"], "bea", "{ways:?}");
         let id = asked["request"]["id"].as_str().unwrap();
-        work.run(&format!("approve {id} --by Bea {NOW}")).answers(ERROR).says("somebody else must approve it");
+        work.run(&format!("approve {id} --by Bea {NOW}")).answers(ERROR).says("another person must approve it");
         // Nor by a round that agrees in advance.
         let again = work.run(&format!("run --yes --by bea {NOW}")).answers(WAITING).json("/production", "v0001");
         assert!(again.stderr.contains("bea requested it, so another person has to approve it"), "{}", again.stderr);
@@ -71,7 +71,7 @@ fn a_retraining_is_asked_for_by_name() {
     assert_eq!(line(&work, "approval-requested")["by"], "bea");
     let id = asked["request"]["id"].as_str().unwrap();
     for agree in [format!("approve {id} --by bea"), format!("approve {id} --judge --by bea")] {
-        work.run(&format!("{agree} {NOW}")).answers(ERROR).says("somebody else must approve it");
+        work.run(&format!("{agree} {NOW}")).answers(ERROR).says("another person must approve it");
     }
     // Whoever agrees, it was bea who asked: the chain says so, and so does the request that comes of it.
     let work = manual(work);

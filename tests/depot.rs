@@ -412,10 +412,10 @@ fn of_two_that_push_at_once_one_is_told() {
     let server = bucket(|method, path| (method == "PUT" && path.ends_with("loop.json")).then_some(412));
     let mut work = trained().0;
     with_keys(&mut work, &server);
-    let said = work.run("push s3://models/churn").answers(ERROR).says("somebody else pushed at the same time");
+    let said = work.run("push s3://models/churn").answers(ERROR).says("another push ran at the same time");
     assert!(!said.stderr.contains("very-secret") && !said.stderr.contains("Signature"));
     // A server that takes every write: whoever reads another list than it wrote was second.
     let forgetful = bucket(|method, path| (method == "PUT" && path.ends_with("loop.json")).then_some(200));
     with_keys(&mut work, &forgetful);
-    work.run("push s3://models/churn").answers(ERROR).says("somebody else pushed at the same time");
+    work.run("push s3://models/churn").answers(ERROR).says("another push ran at the same time");
 }

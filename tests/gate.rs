@@ -177,7 +177,7 @@ fn a_person_agrees_or_does_not() {
     let before = work.files();
     work.run(&format!("approve {id} --by Ann --now 2026-11-05T00:00:00Z"))
         .answers(ERROR)
-        .says("somebody else must approve it");
+        .says("another person must approve it");
     work.run(&format!("approve {id} --by cem --now 2026-11-10T00:00:00Z")).answers(ERROR).says("expired");
     work.run("approve v0009 --by cem").answers(ERROR).says(&format!("pending: {id}"));
     work.run("approve ../../etc/passwd --by cem").answers(ERROR).says("no request");

@@ -544,7 +544,7 @@ fn outcomes_of_rows_that_production_learned_from_are_left_out() {
     work.write("learned.csv", format!("{}\n{}\n", CHURN.lines().next().unwrap(), gate.join("\n")));
     let report = work.run("monitor learned.csv --formats json").answers(NO).value();
     assert_eq!(report["performance"], Value::Null);
-    let text = format!("no labelled rows with a class beyond the {n_learned} rows that production learned from");
+    let text = format!("no labelled rows with a class beyond the {n_learned} rows that production was trained on");
     assert_eq!(trigger(&report, "recent_accuracy")["text"], text);
     // The same of a table that a new version is tested on.
     let said = work.run("train --test churn.csv").answers(YES);

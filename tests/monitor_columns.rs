@@ -572,6 +572,6 @@ fn two_tables_are_read_as_each_of_them_is_written() {
         assert_eq!(column(&report, "since")["verdict"], "stable", "{reference}");
         let notes = report["notes"].as_array().unwrap();
         let told = |text: &str| notes.iter().any(|note| note.as_str().unwrap().contains(text));
-        assert!(told("and read so: amount") && told("and read so: since"), "{notes:#?}");
+        assert!(told("in its own format: amount") && told("in its own format: since"), "{notes:#?}");
     }
 }

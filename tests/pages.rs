@@ -53,7 +53,7 @@ fn a_retraining_is_one_press_and_its_promotion_is_shown_whole() {
     let (bea, ann) = (person(&server, "bea"), person(&server, "ann"));
     assert!(bea.get("/ui/decide").contains("do=retrain"));
     let asked = text(&bea.get("/ui/confirm?do=retrain"));
-    assert!(asked.contains("somebody else must approve it") && asked.contains("--yes=retraining --by=bea"), "{asked}");
+    assert!(asked.contains("another person must approve it") && asked.contains("--yes=retraining --by=bea"), "{asked}");
     let job = bea.job("/ui/do/retrain", "");
     assert!(job.contains("waits for approval"), "{job}");
     let chain = work.read("audit.jsonl");
@@ -63,11 +63,11 @@ fn a_retraining_is_one_press_and_its_promotion_is_shown_whole() {
     }
     // Bea asked, so she is told so, and is given no way to agree.
     let page = bea.get("/ui/decide");
-    assert!(page.contains("somebody else must approve it") && !page.contains("do=approve"), "{page}");
+    assert!(page.contains("another person must approve it") && !page.contains("do=approve"), "{page}");
     assert!(!page.contains("do=retrain") && page.contains("nothing is trained until then"), "{page}");
     let id = json_id(&work);
     let refused = text(&bea.get(&format!("/ui/confirm?do=approve&id={id}")));
-    assert!(refused.contains("There is nothing to decide here") && refused.contains("You asked for this"), "{refused}");
+    assert!(refused.contains("There is nothing to decide here") && refused.contains("You requested this"), "{refused}");
     // What Ann is asked names everything that she approves.
     let report = json(&work, "reports/gate_report.json");
     let (test, ticket) = (&report["judgement"]["improvement"], json(&work, &format!("approvals/{id}.json")));
@@ -119,7 +119,7 @@ fn reasons_are_those_of_now() {
     let before = json(&work, "reports/drift_report.json")["verdict"]["sentence"].as_str().unwrap().to_owned();
     let server = server(&work);
     let ann = person(&server, "ann");
-    let unused = "rows have new human labels that no version has learned from";
+    let unused = "rows have new human labels that no version was trained on";
     for (path, asked) in [("/ui", false), ("/ui/decide", false)] {
         let page = text(&ann.get(path));
         assert_eq!(page.contains("requested by hand (--force)"), asked, "a wish is no measurement: {page}");

@@ -122,9 +122,12 @@ fn rows_among_the_training_rows_look_back_on_all_of_them() {
     let (new, old): (Vec<u32>, Vec<u32>) = (0..900).partition(is_new);
     let table = |rows: &[u32]| HEADER.to_owned() + &rows.iter().map(|&row| line(row).1).collect::<String>();
     let windows = "[features.derived]\nn_7d = \"count() by card over 7d\"\n";
-    let work = Loop::new().table("ref.csv", table(&old)).table("mlloop.toml", config(windows, 5)).table("new.csv", table(&new));
+    let work = Loop::new()
+        .table("ref.csv", table(&old))
+        .table("mlloop.toml", config(windows, 5))
+        .table("new.csv", table(&new));
     work.run("train").answers(YES);
-    let found = by_id(&work.run("features new.csv --model v0001 --columns id").answers(YES).stdout());
+    let found = by_id(&work.run("features new.csv --model v0001 --columns id").answers(YES).stdout);
     let expected = |row: u32| {
         let earlier = (0..row).filter(|&other| line(other).0 == line(row).0);
         earlier.filter(|&other| minute(row) > minute(other) && minute(row) - minute(other) <= 7 * 1440).count()

@@ -1,7 +1,7 @@
 # Made-up general-ledger accounts as CSV, with planted anomalies. The same seed gives the same bytes with any awk.
 #   awk -v seed=7 -v n=3000 -v first=1 -v drift=0 -v truth=1 -f accounts.awk
 # drift: from 0 to 1, how far balances have grown and how many more accounts are changed late.
-# truth: 1 fills in the targets and what people found (flags, open_items), 0 leaves them empty: rows that nobody reviewed.
+# truth: 1 fills in the targets and the findings of people (flags, open_items); 0 leaves them empty: unreviewed rows.
 
 function u() { state = (state * 16807) % 2147483647; return state / 2147483647 }
 function normal(  k, sum) { sum = 0; for (k = 0; k < 12; k++) sum += u(); return sum - 6 }

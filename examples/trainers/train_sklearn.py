@@ -11,16 +11,16 @@ ask = argparse.ArgumentParser()
 for name in ("train", "tune", "parameters", "output"):
     ask.add_argument(f"--{name}", required=True)
 args = ask.parse_args()
-told = json.load(open(args.parameters))
+parameters = json.load(open(args.parameters))
 # In the order of the table: the graph has one input for all features.
-numbers = [feature["name"] for feature in told["features"] if feature["kind"] == "number"]
+numbers = [feature["name"] for feature in parameters["features"] if feature["kind"] == "number"]
 table = pandas.concat([pandas.read_csv(args.train), pandas.read_csv(args.tune)])
 x = table[numbers].astype("float32")
-y = (table[told["target"]].astype(str) == told["classes"][1]).astype(int)
+y = (table[parameters["target"]].astype(str) == parameters["classes"][1]).astype(int)
 if x.isna().any().any():
     # An import of a forest has no rule for them: fill them with coalesce(…) in [features.derived].
     raise SystemExit(f"missing cells in {', '.join(x.columns[x.isna().any()])}")
-model = RandomForestClassifier(200, min_samples_leaf=5, random_state=told["seed"], n_jobs=1).fit(x.to_numpy(), y)
+model = RandomForestClassifier(200, min_samples_leaf=5, random_state=parameters["seed"], n_jobs=1).fit(x.to_numpy(), y)
 graph = to_onnx(
     model, initial_types=[("features", FloatTensorType([None, len(numbers)]))], options={id(model): {"zipmap": False}},
     target_opset={"": 15, "ai.onnx.ml": 3})

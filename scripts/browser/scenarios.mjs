@@ -71,9 +71,9 @@ const scenarios = {
     await Promise.all([ann.waitForNavigation(), ann.keyboard.press("z")]);
     await byKeyboard(ann, ["2", "1", "1", "1", "1", "1"]);
     await go(ann, "/ui/label");
-    check(!(await text(ann)).includes("says"), "the model's answer is hidden");
+    check(!(await text(ann)).includes(" predicts "), "the model's answer is hidden");
     await Promise.all([ann.waitForNavigation(), ann.keyboard.press("m")]);
-    check((await text(ann)).includes(" says "), "the model's answer is shown when it is asked for");
+    check((await text(ann)).includes(" predicts "), "the model's answer is shown when it is asked for");
     return [ann];
   },
 

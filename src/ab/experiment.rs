@@ -13,57 +13,57 @@ pub const FILE: &str = "ab.json";
 /// Version of the file's form.
 pub const FORMAT: u32 = 1;
 
-/// An experiment: arms, who is in which, what is measured, and what has become of it.
+/// An experiment: arms, assignment, metrics and state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// Version of this file's form: 1.
+    /// Version of this file's format: 1.
     pub format: u32,
-    /// What people call it; answers and reports carry it.
+    /// Its name, in answers and reports.
     pub name: String,
-    /// What is hashed with a unit's id.
+    /// The salt that is hashed with a unit's id.
     pub salt: String,
     /// The column that names the unit.
     pub unit: String,
-    /// The arms, the one that answered before first.
+    /// The arms, the control arm first.
     pub arms: Vec<Arm>,
-    /// Whether the first arm answers every request and the others only score it.
+    /// Whether it is a shadow experiment: the first arm answers every request, the others only score it.
     pub shadow: bool,
-    /// What decides.
+    /// The deciding metric.
     pub metric: Metric,
-    /// Units with an outcome after which the experiment is over; the confidence sequence is tuned to it.
+    /// Planned number of units with an outcome; the confidence sequence is tuned to it.
     pub planned_n: u64,
-    /// The error that is allowed for: a winner is named wrongly at most this often, however often one looks.
+    /// The significance level: the probability of a wrong winner, however often you look.
     pub alpha: f64,
-    /// How long it is to run.
+    /// Planned duration.
     pub duration: Period,
-    /// How long after its prediction a unit's outcome is final.
+    /// Time after the prediction when a unit's outcome is final.
     pub label_window: Period,
-    /// What must not become worse.
+    /// The guardrails.
     pub guardrails: Vec<Guardrail>,
-    /// The steps of the rollout; none when the weights are to stay.
+    /// The steps of the rollout; none if the weights stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
-    /// Every change of weights, the present ones last.
+    /// All changes of weights, the current weights last.
     pub epochs: Vec<Epoch>,
     /// How it ended; none while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
 }
 
-/// One of the things that are compared.
+/// An arm of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Arm {
     /// `a`, `b`, `c`, …
     pub name: String,
-    /// The version that answers in it. It is named at the start, so that a promotion does not change an arm.
+    /// Its version. It is fixed at the start, so a promotion does not change an arm.
     pub version: Version,
 }
 
-/// Weights from an instant on.
+/// Weights from a time on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -79,23 +79,23 @@ pub struct Epoch {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
-    /// What came: 1 for the positive class, or the number.
+    /// The outcome: 1 for the positive class, or the number.
     Outcome,
     /// Whether the prediction was right.
     Accuracy,
-    /// −ln of the probability that was given to what came.
+    /// −ln of the probability of the true class.
     LogLoss,
-    /// Squared distance of the probability from what came.
+    /// Squared distance of the probability from the outcome.
     Brier,
-    /// Distance of the predicted number from what came.
+    /// Absolute error of the predicted number.
     AbsoluteError,
-    /// Its square.
+    /// Squared error of the predicted number.
     SquaredError,
     /// Whether the positive class was predicted; needs no outcome.
     PositiveRate,
 }
 
-/// Which way is better.
+/// Whether higher or lower is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -111,9 +111,9 @@ pub enum Goal {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Metric {
-    /// What is measured.
+    /// The metric.
     pub measure: Measure,
-    /// Which way is better.
+    /// Whether higher or lower is better.
     pub goal: Goal,
 }
 
@@ -122,11 +122,11 @@ pub struct Metric {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Guardrail {
-    /// What is measured.
+    /// The metric.
     pub measure: Measure,
-    /// Which way is better.
+    /// Whether higher or lower is better.
     pub goal: Goal,
-    /// By how much it may be worse.
+    /// The margin by which it may be worse.
     pub margin: f64,
 }
 
@@ -137,13 +137,13 @@ pub struct Guardrail {
 pub struct Rollout {
     /// What it is called: `canary`, `gradual`, `immediate`.
     pub schedule: String,
-    /// Units with an outcome that each arm needs before a guardrail is believed.
+    /// Units with a final outcome that each arm needs before a guardrail is checked.
     pub min_units: u64,
     /// The steps in order.
     pub steps: Vec<Step>,
-    /// Where it stands, from 0.
+    /// The current step, from 0.
     pub at: usize,
-    /// Why it went back to the first arm alone; none unless a guardrail broke.
+    /// Why it went back to the first arm; none unless a guardrail broke.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub went_back: Option<String>,
 }
@@ -153,9 +153,9 @@ pub struct Rollout {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// Share of units of all arms but the first together.
+    /// Total share of units of all arms except the first.
     pub share: f64,
-    /// How long it lasts at least.
+    /// Its minimum duration.
     pub hold: Period,
 }
 
@@ -166,10 +166,10 @@ pub struct Step {
 pub struct Ended {
     /// When.
     pub at: Timestamp,
-    /// The verdict's sentence at that time, when it could be asked for.
+    /// The verdict at that time, in one sentence, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
-    /// The arm that was promoted, when one was.
+    /// The promoted arm, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promoted: Option<String>,
 }

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 /// What the log is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
-    /// A difference up to this is none, when it was said.
+    /// The equivalence margin, if given.
     pub margin: Option<f64>,
     /// The test for a single look decides.
     pub fixed: bool,
@@ -131,7 +131,7 @@ impl Settled {
             }
         };
         told(self.n_immature, "units arrived too recently for a final outcome and are left out");
-        told(self.n_learned, "units are left out of every arm because the version of an arm learned from them");
+        told(self.n_learned, "units are left out of every arm because the version of an arm was trained on them");
         told(self.n_in_two_arms, "units are in more than one arm of an epoch and are left out");
         told(
             self.n_not_assigned,

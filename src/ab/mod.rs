@@ -63,7 +63,7 @@ pub enum AbError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// A table problem.

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// More units than anybody has.
 const MAX_N: f64 = 1e12;
 
-/// What one unit is like without an effect.
+/// Mean and variance of a unit without an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Baseline {
@@ -21,7 +21,7 @@ pub struct Baseline {
     pub variance: f64,
     /// Its skewness and kurtosis (3 for normal values), as far as they are known.
     pub shape: (f64, f64),
-    /// Whether it is 0 or 1.
+    /// Whether each value is 0 or 1.
     pub is_share: bool,
 }
 
@@ -71,7 +71,7 @@ pub struct PlanRequest {
     pub effect: Effect,
     /// Weights of the arms, the one that the others are compared with first; they sum to 1.
     pub weights: Vec<f64>,
-    /// The error that is allowed for.
+    /// The significance level.
     pub alpha: f64,
     /// The chance with which the effect is to be found.
     pub power: f64,
@@ -79,7 +79,7 @@ pub struct PlanRequest {
     pub per_day: Option<f64>,
 }
 
-/// How many units it takes.
+/// The plan: the number of units that an effect needs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Plan {
@@ -91,17 +91,17 @@ pub struct Plan {
     pub relative: Option<f64>,
     /// Weights of the arms.
     pub weights: Vec<f64>,
-    /// The error that is allowed for.
+    /// The significance level.
     pub alpha: f64,
-    /// The chance with which the effect is found.
+    /// The power: the probability that the effect is found.
     pub power: f64,
-    /// Units in all arms with which it is found at the last look at the latest, however often one looks.
+    /// Needed units in all arms, if you look as often as you want.
     pub n_units: u64,
     /// The same by arm.
     pub n_by_arm: Vec<u64>,
-    /// Days until they are in.
+    /// Days until they have arrived.
     pub days: Option<f64>,
-    /// Units in all arms for a single look.
+    /// Needed units in all arms, for a single look at the end.
     pub n_units_single_look: u64,
     /// The same in one sentence.
     pub sentence: String,

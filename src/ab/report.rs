@@ -5,55 +5,55 @@ use super::units::Kind;
 use crate::score::paired::{DeLong, McNemar};
 use serde::Serialize;
 
-/// Everything that was found.
+/// The report of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AbReport {
-    /// Version of this form: 1.
+    /// Version of this format: 1.
     pub format: u32,
     /// The version of mlloop that made it.
     pub mlloop: String,
     /// When it was made.
     pub made_at: jiff::Timestamp,
-    /// The answer.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What was read.
+    /// The table or log that was read.
     pub source: Source,
-    /// Whether units are distributed over the arms as they should be.
+    /// The check of the sample ratio.
     pub srm: Srm,
-    /// The arms, the one that the others are compared with first.
+    /// The arms, the control arm first.
     pub arms: Vec<ArmFacts>,
-    /// What was measured, what decides first; empty when the distribution over the arms stopped the report.
+    /// The outcomes, the deciding one first; empty if a sample ratio mismatch stopped the report.
     pub outcomes: Vec<OutcomeReport>,
     /// The loop's experiment; `None` for a table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub experiment: Option<ExperimentFacts>,
-    /// What must not become worse.
+    /// The guardrails.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub guardrails: Vec<RailReport>,
-    /// How good the model of each arm was.
+    /// The metrics of each arm's model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelReport>,
     /// In a shadow experiment, the models on the same rows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paired: Vec<PairedReport>,
-    /// How the verdict was to be found.
+    /// The settings of the analysis.
     pub settings: AnalysisSettings,
-    /// Remarks for a person.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
-/// The answer.
+/// The verdict.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verdict {
-    /// What it is.
+    /// The kind of verdict.
     pub answer: Answer,
     /// The arm that won.
     pub winner: Option<String>,
     /// Arms that are shown to be worse than the first, when none wins.
     pub worse: Vec<String>,
-    /// Units that are still to come, when more are needed.
+    /// Number of further units that are needed, if any.
     pub n_left: Option<u64>,
     /// Whether the planned units are in, or there was to be one look, so that it need not go on although nothing is shown.
     #[serde(skip)]
@@ -62,7 +62,7 @@ pub struct Verdict {
     pub sentence: String,
 }
 
-/// What can be said.
+/// The kinds of verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -73,11 +73,11 @@ pub enum Answer {
     NoDifference,
     /// Too few units yet.
     KeepRunning,
-    /// Units are not distributed as they should be, so nothing can be said of an effect.
+    /// Units are not distributed as assigned, so no effect can be measured.
     SampleRatioMismatch,
 }
 
-/// What was read.
+/// The table or log that was read.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Source {
@@ -89,32 +89,32 @@ pub struct Source {
     pub unit: Option<String>,
     /// Units that count.
     pub n_units: u64,
-    /// Units left out because they stand in two arms.
+    /// Units left out because they are in two arms.
     pub n_in_two_arms: u64,
-    /// Units that stand in several rows, which were made one.
+    /// Units with several rows, which were combined.
     pub n_repeated: u64,
-    /// Rows left out because they name no arm or no unit.
+    /// Rows left out because they have no arm or no unit.
     pub n_without_arm: u64,
-    /// Names the rows of a prediction log, whatever their order.
+    /// Digest of the rows of a prediction log, in any order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }
 
-/// How it was to be done.
+/// The settings of the analysis.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AnalysisSettings {
-    /// The error that is allowed for.
+    /// The significance level.
     pub alpha: f64,
-    /// Units at which the sequence is tightest; those at hand when it was not said.
+    /// Planned number of units, where the sequence is narrowest; default: the current number.
     pub planned_n: Option<u64>,
-    /// A difference up to this is none, when it was said.
+    /// The equivalence margin, if given.
     pub margin: Option<f64>,
-    /// Whether the fixed-horizon test decides, because the size was set beforehand and this is the only look.
+    /// Whether the test for a single look decides.
     pub fixed: bool,
-    /// Go on whatever the distribution over the arms.
+    /// Show effects despite a sample ratio mismatch.
     pub force: bool,
-    /// Hold the error over all outcomes together, not for the first one alone.
+    /// Correct for all outcomes together.
     pub correct: bool,
 }
 
@@ -124,7 +124,7 @@ impl Default for AnalysisSettings {
     }
 }
 
-/// The distribution over the arms.
+/// The check of the sample ratio.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Srm {
@@ -134,22 +134,22 @@ pub struct Srm {
     pub freedom: f64,
     /// Its p-value for a single look.
     pub p: f64,
-    /// The p-value that holds at every look at once; it decides.
+    /// The always-valid p-value; it decides.
     pub p_always: f64,
-    /// What follows.
+    /// The result.
     pub state: SrmState,
 }
 
-/// What follows from the distribution over the arms.
+/// The result of the check of the sample ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SrmState {
-    /// As it should be.
+    /// As assigned.
     Ok,
-    /// p < .01 for a single look: look into it.
+    /// p < .01 for a single look: a warning.
     Warning,
-    /// Always-valid p < .01 (p < .001 when this is the only look): no effect can be read off.
+    /// Always-valid p < .01 (p < .001 with a single look): no effect can be measured.
     Stop,
 }
 
@@ -159,14 +159,14 @@ pub enum SrmState {
 pub struct ArmFacts {
     /// Its name.
     pub name: String,
-    /// Whether the others are compared with it.
+    /// Whether it is the control arm.
     pub control: bool,
-    /// The version that answers in it.
+    /// Its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Units in it.
     pub n_units: u64,
-    /// Units that were to be in it.
+    /// Expected number of units.
     pub n_expected: f64,
     /// Share of units.
     pub share: f64,
@@ -180,11 +180,11 @@ pub struct OutcomeReport {
     pub name: String,
     /// Whether it decides.
     pub primary: bool,
-    /// What its mean is.
+    /// The kind of outcome.
     pub kind: Kind,
-    /// Which way is better.
+    /// Whether higher or lower is better.
     pub goal: Goal,
-    /// What it says on its own.
+    /// The verdict on this outcome.
     pub verdict: Verdict,
     /// Each arm.
     pub arms: Vec<ArmOutcome>,
@@ -192,9 +192,9 @@ pub struct OutcomeReport {
     pub comparisons: Vec<Comparison>,
     /// All arms at once, for shares: χ² of homogeneity at a size set beforehand.
     pub all_arms: Option<FixedTest>,
-    /// The adjustment by the time before, when there is one; comparisons are then of adjusted means.
+    /// The CUPED adjustment, if any; comparisons are then of adjusted means.
     pub cuped: Option<Cuped>,
-    /// The effect as units came in.
+    /// The effect over time.
     pub looks: Vec<Look>,
 }
 
@@ -204,9 +204,9 @@ pub struct OutcomeReport {
 pub struct ArmOutcome {
     /// The arm.
     pub name: String,
-    /// Units of which it is known.
+    /// Units with a known outcome.
     pub n: u64,
-    /// Units of which it is not.
+    /// Units with a missing outcome.
     pub n_missing: u64,
     /// Sum: successes of a share.
     pub sum: f64,
@@ -228,16 +228,16 @@ pub struct Comparison {
     pub against: String,
     /// Units in both.
     pub n: u64,
-    /// Its mean less the other's.
+    /// Its mean minus the other's.
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub difference: f64,
     /// Standard error of that.
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub error: f64,
-    /// Confidence sequence of the difference: holds at all looks and for all comparisons at once.
+    /// Lower end of the confidence sequence of the difference, valid at all looks and for all comparisons.
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub low: f64,
-    /// Its upper end.
+    /// Upper end of the interval.
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub high: f64,
     /// Always-valid p-value.
@@ -248,13 +248,13 @@ pub struct Comparison {
     pub p_holm: f64,
     /// The difference as a share of the other's mean, in the same sequence.
     pub lift: Option<Lift>,
-    /// What a test says whose size was set beforehand and that is looked at once.
+    /// The test for a single look.
     pub fixed: FixedTest,
-    /// Whether there are enough units for what rests on a normal approximation. `low`, `high` and `p` are valid without.
+    /// Whether there are enough units for a normal approximation. `low`, `high` and `p` are valid in any case.
     pub enough: bool,
-    /// Units in both at which that is so, about, when there are too few.
+    /// About how many units in both arms are needed for that, if there are too few.
     pub n_to_enough: Option<u64>,
-    /// Units at which the sequence leaves out 0, should the difference stay what it is.
+    /// Units at which the sequence excludes 0, if the difference stays the same.
     pub n_to_exclude_zero: Option<u64>,
 }
 
@@ -273,7 +273,7 @@ pub struct Lift {
     pub high: f64,
 }
 
-/// A test at a fixed horizon: valid once, at a size that was set beforehand.
+/// A test for a single look, at a size that was fixed in advance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FixedTest {
@@ -291,7 +291,7 @@ pub struct FixedTest {
     pub interval: Option<(f64, f64)>,
 }
 
-/// What was adjusted by.
+/// The CUPED adjustment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cuped {
@@ -299,9 +299,9 @@ pub struct Cuped {
     pub column: String,
     /// The slope.
     pub theta: f64,
-    /// Share of the variance that is gone.
+    /// Share of the variance that the adjustment removes.
     pub variance_reduction: f64,
-    /// Units without a value before; they count as average.
+    /// Units without a value of the covariate; they count as average.
     pub n_unknown: u64,
     /// The differences without the adjustment, one for each comparison.
     pub unadjusted: Vec<f64>,
@@ -340,21 +340,21 @@ pub struct Effect {
 pub struct ExperimentFacts {
     /// Its name.
     pub name: String,
-    /// Whether the first arm answers all and the others score along.
+    /// Whether it is a shadow experiment: the first arm answers all units, the others only score.
     pub shadow: bool,
     /// Whether it runs.
     pub running: bool,
     /// Units whose outcome is not final yet.
     pub n_immature: u64,
-    /// Rows that were not assigned: another version answered, or the arm was asked for by name.
+    /// Rows left out because another version answered, or a client requested the arm by name.
     pub n_not_assigned: u64,
-    /// Units left out in every arm, since the version of an arm learned from their rows.
+    /// Units left out in every arm because the version of an arm was trained on them.
     pub n_learned: u64,
-    /// Every stretch of equal weights.
+    /// All periods of equal weights.
     pub epochs: Vec<EpochFacts>,
 }
 
-/// A stretch of equal weights.
+/// A period of equal weights.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EpochFacts {
@@ -362,9 +362,10 @@ pub struct EpochFacts {
     pub from: jiff::Timestamp,
     /// The weights, in the order of the arms.
     pub weights: Vec<f64>,
-    /// Units that came in it, in the order of the arms.
+    /// Units in it, in the order of the arms.
     pub n_units: Vec<u64>,
-    /// Difference of each other arm from the first in what decides, and its standard error; `None` with too few units.
+    /// Difference of each other arm from the first in the deciding outcome, and its standard error; `None` with too few
+    /// units.
     pub differences: Vec<Option<(f64, f64)>>,
 }
 
@@ -372,13 +373,13 @@ pub struct EpochFacts {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RailReport {
-    /// What is measured.
+    /// The metric.
     pub measure: Measure,
     /// The arm.
     pub arm: String,
-    /// By how much it may be worse.
+    /// The margin by which it may be worse.
     pub margin: f64,
-    /// By how much it is better; below 0 it is worse.
+    /// The gain; below 0 it is worse.
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub gain: f64,
     /// Lower end of the sequence of the gain.
@@ -387,20 +388,20 @@ pub struct RailReport {
     /// Upper end.
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub high: f64,
-    /// What follows.
+    /// Its state.
     pub state: RailState,
 }
 
-/// What follows from a guardrail.
+/// The state of a guardrail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RailState {
-    /// It is not worse by more than the margin.
+    /// It is shown not to be worse by more than the margin.
     Holds,
-    /// It is worse.
+    /// It is shown to be worse.
     Broken,
-    /// Too few units to say.
+    /// Too few units.
     CannotTell,
 }
 
@@ -428,7 +429,7 @@ pub struct PairedReport {
     pub against: String,
     /// Rows that both scored and whose outcome is known.
     pub n: u64,
-    /// Who was right where the other was wrong, for classes; for a single look.
+    /// McNemar's test, for classes; for a single look.
     pub mcnemar: Option<McNemar>,
     /// The areas under the ROC curves (first arm, other arm), for two classes; for a single look.
     pub delong: Option<DeLong>,

@@ -13,7 +13,7 @@ pub struct OutcomesRequest<'a> {
     pub arm: &'a str,
     /// The outcomes: a column, or `numerator/denominator`.
     pub outcomes: &'a [String],
-    /// Which way is better.
+    /// Whether higher or lower is better.
     pub goal: Goal,
     /// The column that names the unit; every row is one when `None`.
     pub unit: Option<&'a str>,

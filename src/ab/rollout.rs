@@ -23,13 +23,13 @@ use serde::Serialize;
 pub enum Move {
     /// To the next step.
     On,
-    /// Back to the first arm alone.
+    /// Back to the first arm.
     Back,
-    /// Nowhere yet: the step is not over.
+    /// It stays: the step is not over.
     NotDue,
-    /// Nowhere: too little is known.
+    /// It stays: too few units.
     Holds,
-    /// Nowhere any more: the last step is reached, or it went back.
+    /// It is finished: the last step is reached, or it went back.
     Finished,
 }
 
@@ -40,7 +40,7 @@ pub struct Stepped {
     /// What it did.
     #[serde(rename = "move")]
     pub done: Move,
-    /// Why, in one sentence.
+    /// The reason, in one sentence.
     pub sentence: String,
     /// The weights that hold now, in the order of the arms.
     pub weights: Vec<f64>,
@@ -54,11 +54,11 @@ pub struct Stepped {
 pub struct Scheduled {
     /// Its number, from 1.
     pub step: usize,
-    /// Share of units of all arms but the first together.
+    /// Total share of units of all arms except the first.
     pub share: f64,
-    /// Since when it holds; when it is to begin at the earliest, while it does not.
+    /// When it began; for a later step, its earliest time.
     pub from: Timestamp,
-    /// How long it lasts at least.
+    /// Its minimum duration.
     pub hold: Period,
     /// `done`, `here`, `went back` or `next`; of an experiment that has ended `ended` and `not taken`.
     pub state: &'static str,

@@ -128,11 +128,11 @@ pub struct StartRequest<'a> {
     pub min_units: u64,
     /// Units with an outcome after which it is over; [`USUAL_N`] when it is not said.
     pub planned_n: Option<u64>,
-    /// The error that is allowed for.
+    /// The significance level.
     pub alpha: f64,
     /// How long it is to run; all steps, or 28 days, when it is not said.
     pub duration: Option<Period>,
-    /// How long after its prediction a unit's outcome is final.
+    /// Time after the prediction when a unit's outcome is final.
     pub label_window: Period,
     /// The first arm answers all, the others score along.
     pub shadow: bool,

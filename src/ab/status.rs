@@ -19,13 +19,13 @@ pub struct Status {
     pub running: bool,
     /// Since when.
     pub started: Timestamp,
-    /// When it is to end.
+    /// The planned end.
     pub planned_end: Timestamp,
     /// Seconds until then; 0 when it is over.
     pub seconds_left: i64,
     /// Units with a final outcome.
     pub n_units: u64,
-    /// Units that it was planned for.
+    /// Planned number of units.
     pub planned_n: u64,
     /// The share of units that each arm answers now, in the order of the arms.
     pub weights: Vec<f64>,
@@ -35,7 +35,7 @@ pub struct Status {
     pub verdict: Verdict,
     /// What a winner needs.
     pub needs: Needs,
-    /// What must not become worse, in each arm.
+    /// The guardrails, for each arm.
     pub guardrails: Vec<RailReport>,
     /// How it ended, when it has.
     pub ended: Option<Ended>,
@@ -43,13 +43,13 @@ pub struct Status {
     pub experiment: Experiment,
 }
 
-/// What a winner needs, should everything stay as it is.
+/// What a winner needs, if the difference stays the same.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Needs {
-    /// So many more units; none when an arm has won, or when no number within reach is enough.
+    /// Number of further units; none if an arm has won, or if no realistic number is enough.
     pub n_units: Option<u64>,
-    /// So many days, at the rate of units so far.
+    /// Number of days, at the present rate.
     pub days: Option<f64>,
     /// The same in one sentence.
     pub sentence: String,

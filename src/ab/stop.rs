@@ -22,11 +22,11 @@ pub enum StopOutcome {
     Stopped,
     /// It had ended before.
     Already,
-    /// The winner was to be promoted, and there is none: it goes on.
+    /// With --promote-winner: there is no winner, so it continues.
     NoWinner,
-    /// The winner was to be promoted, and too few units are in: it goes on.
+    /// With --promote-winner: there are too few units, so it continues.
     KeepRunning,
-    /// The arm was to be promoted, and the gate has not let it through: it goes on.
+    /// With --promote-winner: the gate refused, so it continues.
     NotPromoted,
 }
 
@@ -34,11 +34,11 @@ pub enum StopOutcome {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stopped {
-    /// What came of it.
+    /// The result.
     pub done: StopOutcome,
-    /// What happened, in one sentence.
+    /// The result, in one sentence.
     pub sentence: String,
-    /// What the gate said, when it was asked.
+    /// The gate's result, if the gate ran.
     pub promotion: Option<Promotion>,
     /// The experiment now.
     pub experiment: Experiment,

@@ -20,11 +20,11 @@ use rayon::prelude::*;
 pub struct Gathered {
     /// The units.
     pub units: Units,
-    /// What was read.
+    /// The files or rows that were read.
     pub source: Source,
     /// Rows that did not fit.
     pub rejects: Rejects,
-    /// Remarks for a person.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
@@ -185,7 +185,7 @@ impl Rows<'_> {
         let more = if n > SHOWN { ", …" } else { "" };
         let share = n as f64 / (n + n_units) as f64;
         let many = match share > MANY {
-            true => format!(", {:.1} % of all: is this the column that arms were given by?", 100.0 * share),
+            true => format!(", {:.1} % of all: does this column name the arms?", 100.0 * share),
             false => String::new(),
         };
         (n > 0)
@@ -263,8 +263,8 @@ impl Rows<'_> {
         if self.request.unit.is_none() && self.request.n.is_none() {
             notes.push(match &self.repeats {
                 Some((column, n)) => format!(
-                    "every row counts as a unit, although {column:?} has {n} values in {} rows: --unit {column} counts the \
-                     copies of one as one",
+                    "every row counts as a unit, although {column:?} has {n} values in {} rows: --unit {column} combines \
+                     the rows of one unit",
                     source.n_rows
                 ),
                 None => "every row counts as a unit; --unit COLUMN combines the rows of one unit".to_owned(),

@@ -35,7 +35,7 @@ pub enum When {
     Number(Vec<f64>),
 }
 
-/// What an outcome's mean is.
+/// The kind of an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -46,7 +46,7 @@ pub enum Kind {
     Mean,
     /// A ratio of two sums.
     Ratio,
-    /// A quantile, as the mean of what each unit does to it.
+    /// A quantile.
     Quantile,
 }
 
@@ -55,9 +55,9 @@ pub enum Kind {
 pub struct Outcome {
     /// Its column, or `numerator/denominator`.
     pub name: String,
-    /// Which way is better.
+    /// Whether higher or lower is better.
     pub goal: Goal,
-    /// What its mean is.
+    /// The kind of outcome.
     pub kind: Kind,
     /// The values; `NaN` where it is not known.
     pub y: Vec<f64>,

@@ -79,7 +79,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         None => Input::open(&args.table)?,
         Some(windows) => {
             let table = Spool::new(&args.table)?;
-            options.windows = derived_windows(&ctx.workspace, table.open()?, &derived, &schema, &options, (&windows, &past))?;
+            options.windows =
+                derived_windows(&ctx.workspace, table.open()?, &derived, &schema, &options, (&windows, &past))?;
             table.open()?
         }
     };

@@ -24,7 +24,7 @@ use std::time::Instant;
 ///   mlloop push s3://models/churn --data --dry-run
 ///   mlloop push /mnt/backup/churn --data
 ///
-/// Exit status: 0 something new was fetched, 1 nothing new, 2 error.
+/// Exit status: 0 something new was sent, 1 nothing new, 2 error.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

@@ -145,8 +145,8 @@ impl Jobs {
             let note = match (&status, code) {
                 (Err(err), _) => err.to_string(),
                 (Ok(status), None) => format!(
-                    "It was stopped from outside ({status}). The audit chain lists what it had finished; nothing is \
-                     half done."
+                    "It was stopped by a signal ({status}). The audit chain lists the changes that it completed; no \
+                     change is incomplete."
                 ),
                 _ => String::new(),
             };
@@ -199,8 +199,8 @@ impl Jobs {
         let note = match left {
             Some(_) => String::new(),
             None => format!(
-                "It was stopped together with the server, and found at the restart, {}. The audit chain lists what \
-                 it had finished; nothing is half done.",
+                "It was stopped together with the server, and found at the restart, {}. The audit chain lists the \
+                 changes that it completed; no change is incomplete.",
                 shell::when((self.clock)())
             ),
         };

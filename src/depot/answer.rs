@@ -2,53 +2,53 @@
 
 use serde::Serialize;
 
-/// What `push` did, or would.
+/// The answer of `push`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pushed {
-    /// Where to.
+    /// The place.
     pub place: String,
     /// The last line of the audit chain that the place has now.
     pub line: u64,
-    /// How many lines it did not have.
+    /// Number of new lines.
     pub new_lines: u64,
-    /// Every file that it has now.
+    /// All files in the place now.
     pub all: Moved,
     /// Objects that were sent.
     pub sent: Moved,
-    /// Whether anything is there that was not.
+    /// Whether the place changed.
     pub changed: bool,
-    /// Files with data that this loop has and that were not sent.
+    /// Data files of this loop that were not sent.
     pub left_out: Vec<String>,
-    /// Files of the place that are newer than here, and stay: `pull` brings them.
+    /// Files that are newer in the place and were not replaced: `pull` fetches them.
     pub theirs: Vec<String>,
-    /// Whether nothing was done.
+    /// Whether it was a dry run.
     pub dry_run: bool,
 }
 
-/// What `pull` did, or would.
+/// The answer of `pull`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pulled {
-    /// Where from.
+    /// The place.
     pub place: String,
     /// The last line of the audit chain of this loop now.
     pub line: u64,
-    /// How many lines it did not have.
+    /// Number of new lines.
     pub new_lines: u64,
-    /// How many lines the place does not have: `push` sends them.
+    /// Number of lines that the place lacks: `push` sends them.
     pub lines_ahead: u64,
     /// Files that were written.
     pub files: Moved,
-    /// Objects that were fetched for that.
+    /// Objects that were fetched.
     pub fetched: Moved,
-    /// Whether anything is here that was not.
+    /// Whether this loop changed.
     pub changed: bool,
-    /// Files with data that are not here: the place has none, or --data was not said.
+    /// Data files that are missing here: the place has none, or --data was not given.
     pub not_here: Vec<String>,
-    /// Files that were changed here since, and stay: `push` sends them.
+    /// Files that changed here and were not replaced: `push` sends them.
     pub ours: Vec<String>,
-    /// Whether nothing was done.
+    /// Whether it was a dry run.
     pub dry_run: bool,
 }
 

@@ -58,7 +58,7 @@ impl From<RegistryError> for DepotError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Index {
-    /// Version of this form: 1.
+    /// Version of this format: 1.
     format: u32,
     /// Which mlloop wrote it.
     mlloop: String,

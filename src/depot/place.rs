@@ -103,7 +103,7 @@ impl Place {
     pub(super) fn put_index(&self, index: &Index, before: Option<&Found>) -> Result<(), DepotError> {
         let other = || {
             DepotError::Refused(format!(
-                "{}: somebody else pushed at the same time; nothing was changed there: pull, then push again",
+                "{}: another push ran at the same time; nothing was changed there: pull, then push again",
                 self.shown
             ))
         };

@@ -58,7 +58,7 @@ pub enum EstimateError {
     TooFewRows {
         /// Labelled rows there are.
         have: usize,
-        /// Rows that would do.
+        /// Number of rows that are needed.
         need: usize,
     },
     /// Outcomes and labelled rows differ in number, or an outcome is missing.

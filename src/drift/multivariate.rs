@@ -41,19 +41,19 @@ const COPIES: usize = 20;
 #[derive(Debug, thiserror::Error)]
 pub enum MultivariateError {
     /// A side is too short.
-    #[error("the {side} table has {have} rows; at least {need} are needed to tell two tables apart")]
+    #[error("the {side} table has {have} rows; at least {need} are needed to distinguish two tables")]
     TooFewRows {
         /// `reference` or `current`.
         side: &'static str,
         /// Its rows.
         have: usize,
-        /// Rows that would do.
+        /// Number of rows that are needed.
         need: usize,
     },
     /// A side is about too few things.
     #[error(
-        "the rows of the {side} table belong to {have} entities; at least {MIN_ENTITIES} are needed to tell two \
-         tables apart"
+        "the rows of the {side} table belong to {have} entities; at least {MIN_ENTITIES} are needed to \
+         distinguish two tables"
     )]
     TooFewEntities {
         /// `reference` or `current`.
@@ -95,7 +95,7 @@ pub struct Asked<'a> {
     pub entity: Option<&'a str>,
     /// Rows of a side that are used at most.
     pub most: usize,
-    /// Seed of everything random.
+    /// The random seed.
     pub seed: u64,
 }
 

@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DriftReport {
-    /// Version of this file's form: 1.
+    /// Version of this file's format: 1.
     pub format: u32,
     /// The `mlloop` that made it.
     pub mlloop: String,
     /// When it was made.
     pub made_at: jiff::Timestamp,
-    /// The column that the loop predicts.
+    /// The target column.
     pub predicts: String,
     /// The version in production; `None` when tables were compared without one.
     pub version: Option<String>,
-    /// What was compared with.
+    /// The reference.
     pub reference: Side,
     /// The current table.
     pub current: Side,
@@ -24,34 +24,34 @@ pub struct DriftReport {
     pub verdict: Verdict,
     /// How much of the table drifted.
     pub share: DriftShare,
-    /// Each feature column, what matters most first.
+    /// All feature columns, the most important first.
     pub columns: Vec<ColumnReport>,
-    /// The target column, when the current table holds it.
+    /// The target column, if the current table has it.
     pub target: Option<ColumnReport>,
     /// The score of the version in production.
     pub score: Option<ColumnReport>,
-    /// What is wrong with the table's form or content.
+    /// Problems of the table's form or content.
     pub findings: Vec<Finding>,
-    /// Whether a classifier can tell the two tables apart, where it was asked.
+    /// Whether a classifier can distinguish the two tables, if one was trained.
     pub multivariate: Option<Multivariate>,
     /// Metrics on rows whose outcome is known.
     pub performance: Option<Performance>,
     /// Whether production loses more than its gate allows.
     #[serde(default)]
     pub alarm: Option<LossAlarm>,
-    /// Metrics that the scores alone promise.
+    /// Metrics estimated from the scores alone.
     pub estimate: Option<Estimate>,
-    /// Reasons to retrain, each fired or not.
+    /// All triggers, whether they fired or not.
     pub triggers: Vec<Trigger>,
-    /// The same against what production was trained on, where that is not the reference.
+    /// The comparison with production's training rows, if these are not the reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against_training: Option<AgainstTraining>,
-    /// The current table in pieces, oldest first.
+    /// The periods of the current table, oldest first.
     pub history: Vec<Chunk>,
     /// The settings in effect.
     #[cfg_attr(test, schemars(with = "crate::drift::settings::DriftSettings"))]
     pub settings: serde_json::Value,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
@@ -61,9 +61,9 @@ pub struct DriftReport {
 pub struct Side {
     /// A path, or "training rows of v0001".
     pub name: String,
-    /// Its rows.
+    /// Number of rows.
     pub n_rows: u64,
-    /// Whether every statistic read all values, not a sketch of them.
+    /// Whether every statistic is exact, not from a sketch.
     pub exact: bool,
     /// Largest error of a rank as a share of the rows (99 % of the time); 0 when exact.
     pub rank_error: f64,
@@ -78,7 +78,7 @@ pub enum Answer {
     Yes,
     /// There is none.
     No,
-    /// Too little arrived to say.
+    /// Too few rows arrived.
     CannotTell,
 }
 
@@ -101,7 +101,7 @@ pub enum Severity {
 pub struct Verdict {
     /// Whether retraining is warranted.
     pub retrain: Answer,
-    /// By the drift share; `None` when no column could be judged.
+    /// From the drift share; `None` if no column could be judged.
     pub severity: Option<Severity>,
     /// The reason in one sentence.
     pub sentence: String,
@@ -117,16 +117,16 @@ pub struct DriftShare {
     pub n_stable: u64,
     /// Columns that cannot be judged.
     pub n_unknown: u64,
-    /// The share that is held to the threshold: by columns, or by what they weigh; `None` when none could be judged.
+    /// The share that is compared with the threshold: unweighted or weighted; `None` if no column could be judged.
     pub share: Option<f64>,
-    /// Drifted among the columns that could be judged. A report from before it was kept has none.
+    /// The drifted share of the columns that could be judged. Older reports do not have it.
     #[serde(default)]
     pub column_share: Option<f64>,
-    /// The same, each column weighing its importance in the model.
+    /// The share of drifted columns, weighted by importance.
     pub weighted_share: Option<f64>,
-    /// From this share on the table drifted.
+    /// From this share on, the table counts as drifted.
     pub threshold: f64,
-    /// Whether it is the weighted share that decides.
+    /// Whether the weighted share decides.
     pub weighted: bool,
 }
 
@@ -156,13 +156,13 @@ impl DriftShare {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum ColumnVerdict {
-    /// It changed enough to matter.
+    /// The change is significant and large.
     Drifted,
-    /// It did not.
+    /// No significant and large change.
     Stable,
-    /// Too few rows to say.
+    /// Too few rows for a verdict.
     TooFewRows {
-        /// Rows that would do.
+        /// Number of rows that are needed.
         need: u64,
     },
     /// The method has no value here.
@@ -183,33 +183,33 @@ pub struct ColumnReport {
     /// The verdict, with what it needs to be understood.
     #[serde(flatten)]
     pub verdict: ColumnVerdict,
-    /// The method that judged, by its name in `mlloop.toml`.
+    /// The method that decided, by its name in `mlloop.toml`.
     pub method: String,
     /// The method's statistic or distance.
     pub statistic: Option<f64>,
-    /// What the statistic or p was held to.
+    /// The threshold of the statistic or of p.
     pub threshold: f64,
     /// The method's p-value, where it has one.
     pub p: Option<f64>,
     /// p after Benjamini–Hochberg over all tests of all columns (default preset).
     pub p_adjusted: Option<f64>,
-    /// How far apart the two sides are in what the method looks at, in the units of Cohen's h (default preset).
+    /// The effect size of the decisive test, in the units of Cohen's h (default preset).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<f64>,
-    /// What the method saw, in words, where it is not the distribution as a whole.
+    /// What the decisive test found, in words, unless it is the test of the distribution as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
     /// Population stability index.
     pub psi: Option<f64>,
     /// The PSI that chance alone exceeds once in a hundred times at these numbers of rows (Yurdakul).
     pub psi_critical: Option<f64>,
-    /// How many independent rows the rows of the reference and of the current table are worth, where rows about the same thing are
-    /// alike.
+    /// The effective number of independent rows of the reference and of the current table, if rows of one entity are
+    /// correlated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worth: Option<(u64, u64)>,
     /// Share of the model's gain, in `[0, 1]`.
     pub importance: Option<f64>,
-    /// Whether the model does not read it: it is watched, counts in no share, and is no reason to retrain.
+    /// Whether the model does not read it. Such a column counts in no share and is not a reason to retrain.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_read: bool,
     /// The reference's side.
@@ -224,9 +224,9 @@ pub struct ColumnReport {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
-    /// Values that are there.
+    /// Number of values that are not missing.
     pub n: u64,
-    /// Values that are missing.
+    /// Number of missing values.
     pub n_missing: u64,
     /// Distinct levels of a category, as far as counted.
     pub n_levels: Option<u64>,
@@ -242,7 +242,7 @@ pub struct Summary {
     pub max: Option<f64>,
 }
 
-/// How the axis of a plot of numbers runs.
+/// The scale of the axis of a plot of numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -256,14 +256,14 @@ pub enum Axis {
     Quantile,
 }
 
-/// Both distributions, as shares of all rows of a side; what is missing is what the shares lack to 1.
+/// Both distributions, as shares of all rows of a side. Missing values are the difference to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "of", rename_all = "snake_case")]
 pub enum Plot {
-    /// Bins between edges, at most 40; the first and last bin hold what lies beyond.
+    /// Bins between edges, at most 40. The first and the last bin include values beyond the edges.
     Number {
-        /// How the axis runs.
+        /// The scale of the axis.
         #[serde(default)]
         axis: Axis,
         /// Ascending, one more than there are bins.
@@ -286,18 +286,18 @@ pub enum Plot {
     None,
 }
 
-/// The closed vocabulary of findings.
+/// The kinds of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
-    /// A column that production needs is not there.
+    /// A column that production needs is missing.
     MissingColumn,
     /// Values are of another type than the reference's.
     DataType,
-    /// More is missing than the reference leads to expect.
+    /// More cells are missing than in the reference.
     Completeness,
-    /// Levels that the reference does not know.
+    /// Levels that the reference does not have.
     CategoricalValues,
     /// Numbers outside the reference's range.
     Range,
@@ -305,25 +305,25 @@ pub enum FindingKind {
     ExtraColumn,
     /// No row arrived.
     NothingArrived,
-    /// `monitor` has not run for longer than it should.
+    /// `monitor` has not run for longer than `max_silence_days`.
     NotRunSince,
     /// A column that began to drift since the last run.
     Onset,
     /// A column that stopped drifting since the last run.
     Recovery,
-    /// Intervals or sets hold the truth of fewer rows than they should.
+    /// Intervals or sets contain the true value of too few rows.
     Coverage,
-    /// What was served of a window is not what its rows give: training and serving differ.
+    /// The logged value of a window differs from the value computed from its rows: training-serving skew.
     Skew,
-    /// Texts have more words that training did not have.
+    /// Texts have more unseen words.
     Vocabulary,
 }
 
-/// One thing that a person should look at.
+/// A problem or a remark.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
-    /// Which sort.
+    /// The kind.
     pub kind: FindingKind,
     /// The column it is about.
     pub column: Option<String>,
@@ -335,7 +335,7 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Multivariate {
-    /// Out-of-fold ROC-AUC of telling current from reference rows.
+    /// Out-of-fold ROC-AUC of the classifier that distinguishes current from reference rows.
     pub roc_auc: f64,
     /// Lower bound of its 95 % interval.
     pub lower: f64,
@@ -343,11 +343,11 @@ pub struct Multivariate {
     pub upper: f64,
     /// Drifted when the lower bound is above this.
     pub threshold: f64,
-    /// Whether it is.
+    /// Whether the table is drifted.
     pub drifted: bool,
-    /// What gives the current rows away: raw column and share of the gain, largest first.
+    /// The columns that distinguish the current rows: raw column and share of the gain, largest first.
     pub columns: Vec<(String, f64)>,
-    /// Rows of each side that were used.
+    /// Number of rows of each side that were used.
     pub n_rows: (u64, u64),
 }
 
@@ -365,38 +365,38 @@ impl Multivariate {
 pub struct Performance {
     /// Rows with an outcome.
     pub n: u64,
-    /// Independent rows of equal weight that would say as much, where some weigh more than others because of how they were
-    /// chosen, or are about the same thing: rows of one customer count as one here.
+    /// The effective number of independent rows of equal weight, if rows have unequal weights or belong to the same
+    /// entity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_effective: Option<f64>,
-    /// Rows whose outcome is known and that are left out, since the version learned from them.
+    /// Labelled rows that are left out because the version was trained on them.
     #[serde(default)]
     pub n_learned: u64,
     /// Each metric, now and at the gate.
     pub metrics: Vec<MetricChange>,
 }
 
-/// Whether production loses more than its gate allows, by evidence that may be looked at at any time.
+/// Whether production loses more than its gate allows, with evidence that is valid at every look.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LossAlarm {
     /// `brier`, `error` or `mae`.
     pub loss: String,
-    /// Rows whose outcome is known, in the order of which the evidence was gathered.
+    /// Number of labelled rows.
     pub n: u64,
-    /// Its mean over all of them, each weighing by how it was chosen.
+    /// The mean loss on all of them, weighted by selection probability.
     pub mean: f64,
     /// On the gate rows.
     pub gate: f64,
-    /// Up to this mean nothing is wrong.
+    /// The largest mean loss without an alarm.
     pub limit: f64,
     /// The largest e-value so far against "the mean is at most the limit".
     pub evidence: f64,
     /// The e-value at which the alarm is raised.
     pub needed: f64,
-    /// Whether it is.
+    /// Whether it fired.
     pub fired: bool,
-    /// What came since it was raised, with the week or the table that raised it.
+    /// Outcomes since the alarm was raised, including the week or the table that raised it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<SinceAlarm>,
 }
@@ -411,7 +411,7 @@ pub struct SinceAlarm {
     pub mean: f64,
 }
 
-/// A metric now, beside what the version reached on its gate rows.
+/// A metric now and on the gate rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MetricChange {
@@ -425,20 +425,20 @@ pub struct MetricChange {
     pub gate: Option<f64>,
 }
 
-/// Metrics that the scores alone promise.
+/// Metrics estimated from the scores alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Estimate {
     /// `cbpe` (classes) or `dle` (numbers).
     pub method: String,
-    /// Rows they are estimated on.
+    /// Number of rows of the estimate.
     pub n: u64,
-    /// Rows that are left out, since the version learned from them.
+    /// Rows that are left out because the version was trained on them.
     #[serde(default)]
     pub n_learned: u64,
     /// Each metric, estimated and at the gate.
     pub metrics: Vec<MetricChange>,
-    /// What such an estimate cannot see.
+    /// The limits of such an estimate.
     pub limit: String,
 }
 
@@ -448,9 +448,9 @@ pub struct Estimate {
 pub struct Trigger {
     /// `drift_share`, `psi`, `score_drift`, `multivariate`, `schema`, `new_rows`, `unused_feedback`, `recent_accuracy`, `metric_drop`, `age` or `force`.
     pub name: String,
-    /// What was measured; `None` when there was nothing to measure.
+    /// The measured value; `None` if there was nothing to measure.
     pub value: Option<f64>,
-    /// What it was held to; `None` when the trigger is off.
+    /// Its threshold; `None` if the trigger is off.
     pub threshold: Option<f64>,
     /// Whether it fired.
     pub fired: bool,
@@ -458,13 +458,13 @@ pub struct Trigger {
     pub text: String,
 }
 
-/// A piece of the current table, compared with the whole reference.
+/// A period of the current table, compared with the whole reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Chunk {
     /// A day, a Monday, or "rows 1 to 1000".
     pub name: String,
-    /// Its rows.
+    /// Number of rows.
     pub n_rows: u64,
     /// Share of drifted columns; `None` when none could be judged.
     pub share: Option<f64>,
@@ -483,11 +483,11 @@ pub struct AgainstTraining {
     pub reference: Side,
     /// How much of the table drifted since.
     pub share: DriftShare,
-    /// Each column's name, statistic, and whether it drifted; what matters most first.
+    /// Each column's name, statistic, and whether it drifted; the most important first.
     pub columns: Vec<ChunkColumn>,
 }
 
-/// A column of a piece, or of another comparison.
+/// A column of a period, or of another comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ChunkColumn {

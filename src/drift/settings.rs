@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Whose rules decide whether a column drifted.
+/// The rules that decide whether a column drifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -47,7 +47,7 @@ impl Limit {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Count {
-    /// Rows with a label or an outcome that no version has learned from: what a retrain would use.
+    /// Rows with a label or an outcome that no version was trained on: what a retrain would use.
     #[default]
     Labelled,
     /// All rows that arrived since the last retrain, labelled or not.
@@ -59,9 +59,9 @@ pub enum Count {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "\"sure\", a number, or false to turn the trigger off")]
 pub enum DropLimit {
-    /// Once it is sure, however often one looks.
+    /// When it is shown with evidence that is valid at every look.
     Sure(Sure),
-    /// By more than this.
+    /// When it dropped by more than this.
     At(f64),
     /// `false`: never.
     Off(bool),
@@ -99,34 +99,34 @@ impl DropLimit {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct DriftSettings {
-    /// The table that is compared when none is named, relative to the workspace.
+    /// The current table if none is named, relative to the workspace.
     pub current: PathBuf,
-    /// Whose rules decide.
+    /// The rules that decide.
     pub preset: Preset,
-    /// The table drifted from this share of drifted columns on; `evidently` has .5 unless it is set.
+    /// From this share of drifted columns on, the table counts as drifted; unset for `evidently`: .5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift_share: Option<f64>,
-    /// Whether columns weigh their importance in the model; the larger of the two shares counts unless it is set.
+    /// Whether columns are weighted by importance; unset: the larger of the two shares counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weighted: Option<bool>,
     /// Default preset: largest p after Benjamini–Hochberg.
     pub alpha: f64,
     /// Default preset: the smallest change that is large, in the units of Cohen's h.
     pub effect: f64,
-    /// Default preset: where set, a change is large from this PSI on instead; the `psi` preset has .2 unless it is set.
+    /// Default preset: if set, a change is large from this PSI on, instead of by `effect`; the `psi` preset: unset .2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub psi: Option<f64>,
-    /// Default preset: fewer rows on either side are too few to say.
+    /// Default preset: with fewer rows on either side, no column is called stable.
     pub min_rows: u64,
-    /// The column that says what a row is about (a customer, a patient, a machine), where rows about the same thing are alike;
-    /// the column of the split unless it is set.
+    /// The column that identifies the entity of a row (a customer, a patient, a machine), if rows of one entity are
+    /// correlated; unset: the column of the split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entity: Option<String>,
-    /// Days without a run of `monitor` after which the next run says so.
+    /// Days without a run of `monitor` after which the next run reports it.
     pub max_silence_days: f64,
     /// Reasons to retrain.
     pub triggers: Triggers,
-    /// Columns that the model does not read and that are watched all the same, with what they are.
+    /// Columns that the model does not read but `monitor` reports, with their kinds.
     #[serde(
         deserialize_with = "columns::deserialize",
         serialize_with = "columns::serialize",
@@ -145,31 +145,31 @@ pub struct DriftSettings {
 pub struct Triggers {
     /// The share of drifted columns is at least `drift_share`.
     pub drift_share: bool,
-    /// The PSI of a column is above this, and above what chance explains.
+    /// The PSI of a drifted column is above this, and above its critical value.
     pub psi: Limit,
     /// Production's score drifted.
     pub score_drift: bool,
-    /// A classifier tells the rows from the reference: asked where both tables are files and it is quick, and with
-    /// `--multivariate`.
+    /// A classifier distinguishes the rows from the reference. It is trained if both tables are files and it is quick,
+    /// and with `--multivariate`.
     pub multivariate: bool,
-    /// A column came to hold cells of another type, so many that it cannot be judged.
+    /// A column has so many cells of another type that it cannot be judged.
     pub schema: bool,
-    /// At least so many rows can be learned from, or arrived: what `count` says.
+    /// At least so many rows can be used for training, or arrived, as `count` says.
     pub new_rows: Limit,
     /// Which rows `new_rows` counts.
     pub count: Count,
-    /// At least so many labels from people have not been learned from.
+    /// At least so many human labels were not used for training.
     pub unused_feedback: Limit,
-    /// Accuracy by feedback, or on rows whose outcome is known, is below this (classes).
+    /// Accuracy by feedback, or on labelled rows, is below this (classes).
     pub recent_accuracy: Limit,
-    /// `"sure"`: production loses more than its gate allows, by evidence that is false once in twenty lives of a loop at
-    /// most. A number: the primary metric is worse than on the gate rows by more than this (numbers: by this share).
+    /// `"sure"`: production loses more than its gate allows; at most one loop in twenty ever has a false alarm. A
+    /// number: the primary metric is worse than on the gate rows by more than this (numbers: by this share).
     pub metric_drop: DropLimit,
     /// Production is older than this many days.
     pub max_age_days: Limit,
 }
 
-/// How one column is judged; what is not set is the preset's.
+/// How one column is judged; unset keys are those of the preset.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -177,7 +177,7 @@ pub struct ColumnSettings {
     /// The method.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<Method>,
-    /// What its statistic or p is held to.
+    /// The threshold of its statistic or p.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
 }

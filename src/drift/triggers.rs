@@ -23,7 +23,7 @@ pub struct Evidence<'a> {
     pub unfit: &'a [String],
     /// Rows that are new; `None` when tables are compared without a loop, which has no reason to retrain but drift.
     pub volume: Option<Volume>,
-    /// Rows with labels from people that no version has learned from; `None` where nothing can be learned.
+    /// Rows with labels from people that no version was trained on; `None` where nothing can be learned.
     pub n_feedback: Option<u64>,
     /// Human feedback on predictions of the version.
     pub judged: Option<Judged>,
@@ -81,7 +81,7 @@ pub struct Judged {
 /// How many rows are new, and which rows count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Volume {
-    /// Rows with a label or outcome that no version has learned from.
+    /// Rows with a label or outcome that no version was trained on.
     Labelled(u64),
     /// Rows that arrived, labelled or not.
     All(u64),
@@ -189,17 +189,19 @@ fn multivariate(evidence: &Evidence, on: bool) -> Trigger {
         Some(found) if found.drifted => {
             let by: Vec<&str> = found.columns.iter().take(3).map(|(name, _)| name.as_str()).collect();
             format!(
-                "a classifier tells the rows from the reference (ROC-AUC {:.4}), mainly by {}",
+                "a classifier distinguishes the rows from the reference (ROC-AUC {:.4}), mainly by {}",
                 found.roc_auc,
                 by.join(", ")
             )
         }
         Some(found) if found.is_open() => format!(
-            "inconclusive: a classifier may or may not tell the rows from the reference (ROC-AUC {:.4}, 95 % \
+            "inconclusive: a classifier may or may not distinguish the rows from the reference (ROC-AUC {:.4}, 95 % \
              interval {:.4} to {:.4})",
             found.roc_auc, found.lower, found.upper
         ),
-        Some(found) => format!("a classifier does not tell the rows from the reference (ROC-AUC {:.4})", found.roc_auc),
+        Some(found) => {
+            format!("a classifier does not distinguish the rows from the reference (ROC-AUC {:.4})", found.roc_auc)
+        }
         None => "no classifier was trained; --multivariate trains one".to_owned(),
     };
     let threshold = found.map_or(super::multivariate::THRESHOLD, |found| found.threshold);
@@ -228,7 +230,7 @@ fn unused_feedback(evidence: &Evidence, limit: Limit) -> Trigger {
     let value = evidence.n_feedback.map(|n| n as f64);
     let fired = value.zip(limit.at()).is_some_and(|(value, limit)| value >= limit);
     let text = match evidence.n_feedback {
-        Some(n) => format!("{n} rows have new human labels that no version has learned from"),
+        Some(n) => format!("{n} rows have new human labels that no version was trained on"),
         None => "no version is in production, so new rows cannot be counted".to_owned(),
     };
     trigger("unused_feedback", value, limit.at(), fired, text)
@@ -260,11 +262,11 @@ fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
             format!("accuracy {:.1} % on {n} predictions that people checked", value * 100.0)
         }
         (Some((n, _)), None) if n < MIN_OUTCOMES && uneven => {
-            format!("the labelled rows are worth {n} independent rows; {MIN_OUTCOMES} are needed")
+            format!("the labelled rows count as {n} independent rows; {MIN_OUTCOMES} are needed")
         }
         (Some((n, _)), None) if n < MIN_OUTCOMES => format!("{n} labelled rows; {MIN_OUTCOMES} are needed"),
         (Some((n, value)), None) if uneven => {
-            format!("accuracy {:.1} % on labelled rows worth {n} independent rows", value * 100.0)
+            format!("accuracy {:.1} % on labelled rows that count as {n} independent rows", value * 100.0)
         }
         (Some((n, value)), None) => format!("accuracy {:.1} % on {n} labelled rows", value * 100.0),
     };
@@ -320,7 +322,7 @@ fn metric_drop(evidence: &Evidence, limit: Limit) -> Trigger {
 fn nothing_known(evidence: &Evidence, otherwise: &str) -> String {
     match evidence.n_learned {
         0 => otherwise.to_owned(),
-        n => format!("{otherwise} beyond the {n} rows that production learned from"),
+        n => format!("{otherwise} beyond the {n} rows that production was trained on"),
     }
 }
 

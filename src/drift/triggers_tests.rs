@@ -44,9 +44,9 @@ fn accuracy_counts_once_enough_is_known() {
     assert!(!accuracy(Some(0.58), 5000, None, 0.6, None).0 && accuracy(Some(0.9), 50, None, 0.6, None).0);
     assert!(!accuracy(Some(0.9), 5000, None, 0.72, None).0, "above the line it never fires");
     assert_eq!(found(49, None, 0.6, None), (false, "49 labelled rows; 50 are needed".to_owned()));
-    let few = "the labelled rows are worth 49 independent rows; 50 are needed";
+    let few = "the labelled rows count as 49 independent rows; 50 are needed";
     assert_eq!(found(300, Some(49.9), 0.6, None), (false, few.to_owned()));
-    let weighed = "accuracy 40.0 % on labelled rows worth 50 independent rows";
+    let weighed = "accuracy 40.0 % on labelled rows that count as 50 independent rows";
     assert_eq!(found(300, Some(50.0), 0.4, None), (true, weighed.to_owned()));
     let judged = "accuracy 90.0 % on 80 predictions that people checked";
     assert_eq!(found(300, None, 0.6, Some((80, 0.9))), (false, judged.to_owned()));

@@ -98,8 +98,8 @@ fn cannot_tell(columns: &[ColumnReport], n_rows: u64, n_left_out: u64) -> String
     let worth = few.filter_map(|c| c.worth).map(|(n, m)| n.min(m)).min();
     match (n_rows, need.max()) {
         (_, Some(need)) if n_rows >= need && worth.is_some_and(|worth| worth < need) => format!(
-            "Cannot tell: {n_rows} rows arrived, but rows of one entity are alike: one of the tables is worth only \
-             {} independent rows; {need} are needed.",
+            "Cannot tell: {n_rows} rows arrived, but rows of one entity are correlated: one of the tables counts as \
+             only {} independent rows; {need} are needed.",
             worth.unwrap_or_default()
         ),
         (0, _) if n_left_out > 0 => format!("Cannot tell: all {n_left_out} rows of the current table were left out."),

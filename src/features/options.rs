@@ -25,14 +25,14 @@ use crate::table::Table;
 pub struct FeatureOptions {
     /// Columns that are left out.
     pub drop: Vec<String>,
-    /// What stands for a missing number.
+    /// The value that replaces a missing number.
     pub impute: Impute,
     /// Whether numbers are brought to mean 0 and standard deviation 1, or between 0 and 1. Trees do not need it.
     pub scale: Scale,
-    /// What happens to rows that are learned from and have a number far outside the middle half.
+    /// How to treat training rows with outliers.
     #[serde(skip_serializing_if = "Outliers::is_default")]
     pub outliers: Outliers,
-    /// Whether numbers far outside the middle half are pulled in.
+    /// Whether outliers are clipped.
     pub clip: Clip,
     /// With `clip = "iqr"` or `outliers`: how many inter-quartile ranges beyond the quartiles (Tukey 1977: 1.5).
     pub clip_factor: f64,
@@ -41,17 +41,17 @@ pub struct FeatureOptions {
     /// How categories become numbers.
     pub encode: Encode,
     /// With `encode = "auto"`: up to this many levels are one-hot, more become target statistics; see
-    /// [`FeatureOptions::onehot_limit`] for what holds when it is not set.
+    /// [`FeatureOptions::onehot_limit`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_onehot: Option<usize>,
-    /// Weight of the overall mean in a target statistic, in rows; when it is not set, learned from how much levels differ,
-    /// and at least 10 unless they differ far beyond chance.
+    /// Weight of the overall mean in a target statistic, in rows; unset: chosen by how much levels differ, and at least
+    /// 10 unless they differ far beyond chance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smoothing: Option<f64>,
-    /// What texts of several words become.
+    /// The features of texts of several words.
     #[serde(skip_serializing_if = "Text::is_default")]
     pub text: Text,
-    /// What is read off a time; parts that do not vary in training are left out.
+    /// The parts of a time that are features; parts that do not vary in training are left out.
     pub time_parts: Vec<TimePart>,
     /// Columns that are computed from others; see [`super::derive`].
     #[serde(skip_serializing_if = "Definitions::is_empty")]
@@ -121,18 +121,18 @@ impl FeatureOptions {
     }
 }
 
-/// Rules for one column; what is absent is as for all columns.
+/// Rules for one column; absent keys are as for all columns.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ColumnOptions {
-    /// What stands for a missing number.
+    /// The value that replaces a missing number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub impute: Option<Impute>,
     /// Whether the number is standardised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scale>,
-    /// Whether the number is pulled in.
+    /// Whether the number is clipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<Clip>,
     /// What happens to a negative number.
@@ -141,17 +141,17 @@ pub struct ColumnOptions {
     /// How the category becomes numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encode: Option<Encode>,
-    /// What the text becomes.
+    /// The features of the text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<Text>,
 }
 
-/// What stands for a missing number.
+/// The value that replaces a missing number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Impute {
-    /// Nothing: trees send missing values down the side that suits them.
+    /// Nothing: the trees handle missing values.
     #[default]
     Native,
     /// The median of the training rows (of an even number, the mean of the middle two).
@@ -174,7 +174,7 @@ pub enum Scale {
     Minmax,
 }
 
-/// What happens to rows that are learned from and have a number outside `[Q1 − f·IQR, Q3 + f·IQR]` of these rows.
+/// How to treat training rows with a number outside `[Q1 − f·IQR, Q3 + f·IQR]` of these rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -182,9 +182,9 @@ pub enum Outliers {
     /// They stay as they are.
     #[default]
     Keep,
-    /// The number is pulled in, for rows that are scored as well: `clip = "iqr"` for every column.
+    /// The number is clipped, also in scored rows: `clip = "iqr"` for every column.
     Clip,
-    /// The row is not learned from. Rows of the gate, and rows that are scored, stay.
+    /// The row is not used for training. Gate rows and scored rows stay.
     Drop,
 }
 
@@ -194,7 +194,7 @@ impl Outliers {
     }
 }
 
-/// Whether extreme numbers are pulled in.
+/// Whether outliers are clipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -218,7 +218,7 @@ pub enum Negative {
     Missing,
     /// It becomes 0.
     Zero,
-    /// It loses its sign.
+    /// Its absolute value is used.
     Abs,
     /// The row is refused.
     Error,
@@ -238,12 +238,12 @@ pub enum Encode {
     Target,
 }
 
-/// What texts of several words become.
+/// The features of texts of several words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Text {
-    /// What their words and pairs of words say of the target, and their length.
+    /// Scores of words and pairs of words, and the length of the text.
     #[default]
     Words,
     /// Nothing: they are left out.
@@ -257,7 +257,7 @@ impl Text {
     }
 }
 
-/// What is read off a time, in UTC.
+/// The parts of a time, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

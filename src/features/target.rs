@@ -28,7 +28,7 @@ pub enum Task {
 pub struct Target {
     /// The column's name.
     pub name: String,
-    /// What is predicted.
+    /// The kind of prediction.
     pub task: Task,
     /// The classes in score order: for binary `[negative, positive]`, for multi-class sorted, for regression empty.
     pub classes: Vec<String>,

@@ -14,7 +14,7 @@ pub enum FeedbackError {
     Correction {
         /// Where it stands: a line of the input, or the row's id.
         place: String,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// A file that cannot be read as what it should be.

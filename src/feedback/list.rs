@@ -28,14 +28,14 @@ impl Filter {
     }
 }
 
-/// A correction and the versions that learned from it.
+/// A correction and the versions trained on it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Told {
     /// The correction.
     #[serde(flatten)]
     pub entry: Entry,
-    /// The versions that learned from the label that it made, as it was then.
+    /// The versions trained on the label that it gave, as it was then.
     pub used_in: Vec<Version>,
     /// The first of them.
     pub used_since: Option<Version>,

@@ -57,17 +57,17 @@ pub struct Correction {
     pub fields: Fields,
 }
 
-/// What came of corrections.
+/// The result of recording corrections.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Given {
     /// Corrections that are new.
     pub n_new: u64,
-    /// Corrections that had been given before.
+    /// Corrections that were already recorded.
     pub n_unchanged: u64,
-    /// Corrections that a process left unfinished and that are finished now.
+    /// Corrections of an interrupted process that were completed now.
     pub n_completed: u64,
-    /// What they did to the labels.
+    /// The changes of the labels.
     pub labels: Merged,
     /// Rows among the new ones on which people disagree now.
     pub n_conflicts: u64,

@@ -58,13 +58,13 @@ pub struct Count {
     pub incorrect: u64,
     /// Predictions judged uncertain.
     pub uncertain: u64,
-    /// Predictions of rows that the version had learned from. They say nothing about it, and count as none of the above.
+    /// Predictions of rows that the version was trained on. They do not measure it, and count in none of the above.
     pub n_learned: u64,
     /// Correct ÷ (correct + incorrect).
     pub accuracy_rate: Option<f64>,
-    /// The 95 % interval of that (Wilson), as if the rows had been taken at random.
+    /// Its 95 % interval (Wilson), assuming that rows were selected at random.
     pub accuracy_interval: Option<(f64, f64)>,
-    /// Incorrect ÷ (total − learned): the share that had to be corrected.
+    /// Incorrect ÷ (total − learned): the share of corrected predictions.
     pub correction_rate: Option<f64>,
 }
 
@@ -122,9 +122,9 @@ pub struct Stats {
     /// All of it.
     #[serde(flatten)]
     pub count: Count,
-    /// Corrections whose label no version has learned from.
+    /// Corrections whose label no version was trained on.
     pub unused: u64,
-    /// By the version that had predicted, in order.
+    /// By the version that made the predictions, in order.
     pub by_version: Vec<Group>,
     /// By the period in which it was given, in order.
     pub by_period: Vec<Group>,

@@ -22,7 +22,7 @@ pub enum Verdict {
     Correct,
     /// It was not, and the actual value is known.
     Incorrect,
-    /// Somebody looked and cannot tell.
+    /// A person looked and is not sure.
     Uncertain,
 }
 
@@ -44,21 +44,21 @@ pub struct Entry {
     pub id: String,
     /// Whether the prediction was right.
     pub verdict: Verdict,
-    /// What holds for the row by it; empty when that is uncertain.
+    /// The resulting label; empty if unknown.
     pub label: String,
-    /// Who said so; may be empty.
+    /// The annotator; may be empty.
     pub by: String,
     /// When.
     pub at: Timestamp,
     /// Anything else.
     pub comment: String,
-    /// The version that had predicted.
+    /// The version that made the prediction.
     pub version: Version,
-    /// What it had predicted.
+    /// The prediction.
     pub prediction: String,
-    /// When it had.
+    /// When it was made.
     pub predicted_at: Timestamp,
-    /// What else was said of it, by name: an account, a period.
+    /// Free fields by name, such as an account or a period.
     #[serde(default, deserialize_with = "fields", skip_serializing_if = "Fields::is_empty")]
     pub fields: Fields,
 }

@@ -30,9 +30,9 @@ pub struct Decided {
     pub request: Ticket,
     /// The version in production now.
     pub production: Option<Version>,
-    /// Whether it had been decided so before.
+    /// Whether it was already decided in the same way.
     pub already: bool,
-    /// Versions that were removed.
+    /// Versions that were pruned.
     pub pruned: Vec<Version>,
 }
 
@@ -183,7 +183,7 @@ pub(crate) fn agreeable(
         return no(format!("expired at {}; {anew}", ticket.expires_at));
     }
     if ticket.is_of(by) {
-        return no(format!("was made by {by}: somebody else must approve it"));
+        return no(format!("was made by {by}: another person must approve it"));
     }
     let production = workspace.registry().roles()?.production;
     if production != Some(ticket.production) {

@@ -82,7 +82,7 @@ pub enum GateError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// The system refused.

@@ -76,7 +76,7 @@ pub(super) fn evaluate(
     Ok((report, holdout_rows, rows.rejects))
 }
 
-/// What the rows say.
+/// The verdict.
 struct Found {
     judgement: Judgement,
     guardrails: Vec<Guardrail>,

@@ -17,15 +17,15 @@ use std::f64::consts::PI;
 /// From this use on a warning is given.
 const WARN_FROM: u64 = 5;
 
-/// How often the rows have judged, and at which level they judge now.
+/// How often these gate rows were used, and the level of the present test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HoldoutUse {
-    /// Which use of the rows this is, from 1; the same two versions count once.
+    /// The number of this use of the gate rows, from 1; the same two versions count once.
     pub uses: u64,
-    /// The level of this use.
+    /// The significance level of this use.
     pub alpha: f64,
-    /// What a person should know.
+    /// Notes for the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -70,8 +70,8 @@ impl HoldoutUse {
                 ordinal(uses)
             )),
             Holdout::Warn if uses >= WARN_FROM => Some(format!(
-                "these gate rows are used for the {} time: the chance that a challenger which is not better has \
-                 passed is {:.0} %. To correct for it, set [promote] holdout = \"spend\", or use new rows",
+                "these gate rows are used for the {} time: the probability that a challenger was promoted \
+                 although it is not better is {:.0} %. To correct for it, set [promote] holdout = \"spend\", or use new rows",
                 ordinal(uses),
                 100.0 * (1.0 - (1.0 - rules.alpha).powf_portable(k))
             )),
@@ -104,10 +104,9 @@ mod tests {
         let warned = HoldoutUse::at(5, &PromoteRules::default());
         assert!(
             warned.alpha == 0.05
-                && warned
-                    .note
-                    .unwrap()
-                    .contains("5th time: the chance that a challenger which is not better has passed is 23 %")
+                && warned.note.unwrap().contains(
+                    "5th time: the probability that a challenger was promoted although it is not better is 23 %"
+                )
         );
         assert_eq!(HoldoutUse::at(4, &PromoteRules::default()).note, None);
         assert_eq!(

@@ -24,21 +24,21 @@ pub const MIN_ROWS: usize = 20;
 /// The chance with which an effect that matters should be found.
 pub const POWER: f64 = 0.8;
 
-/// Rows that are missing for an answer.
+/// The number of rows that is needed for a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Need {
-    /// So many more.
+    /// How many more are needed.
     pub more: u64,
-    /// So many in all.
+    /// How many are needed in total.
     pub in_all: u64,
-    /// Whether positives are meant, or any rows.
+    /// Whether these are positive rows only.
     pub positives: bool,
     /// The improvement that would then be found with 80 % chance, in the metric's unit.
     pub effect: f64,
 }
 
-/// The verdict and what it rests on.
+/// The verdict and its facts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Judgement {
@@ -50,20 +50,20 @@ pub struct Judgement {
     pub relative: Option<f64>,
     /// Whether `relative` is at least `min_improvement`.
     pub enough: bool,
-    /// Chance at which each bound is wrong.
+    /// The probability that each bound is wrong.
     pub alpha: f64,
     /// The lower bound of the improvement must be above this, in the metric's unit.
     pub margin: f64,
-    /// Surely less than this worse is equivalent, in the metric's unit.
+    /// The equivalence margin, in the metric's unit.
     pub delta: f64,
-    /// Least share of improvement.
+    /// The smallest relative improvement that promotes.
     pub min_improvement: f64,
     /// Rows of the comparison.
     pub n_rows: u64,
     /// Positive ones among them, for two classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_positive: Option<u64>,
-    /// What is missing, when nothing can be told.
+    /// The number of rows that is needed, if the verdict is inconclusive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub need: Option<Need>,
 }

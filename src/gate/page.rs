@@ -47,7 +47,7 @@ struct MetricRow {
     production: String,
     challenger: String,
     difference: String,
-    /// Which way is better.
+    /// Whether higher or lower is better.
     direction: &'static str,
     /// What the difference means.
     verdict: &'static str,

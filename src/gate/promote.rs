@@ -16,22 +16,22 @@ use crate::workspace::{Approval, Config, EventKind, Setting, Workspace};
 use serde::Serialize;
 use std::path::Path;
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PromoteOutcome {
     /// The version is production now.
     Promoted,
-    /// It was already, and nothing has happened since.
+    /// It was already promoted, and nothing changed since.
     Already,
-    /// It would be promoted (or its approval asked for), were this no dry run.
+    /// A dry run: it would be promoted, or approval would be requested.
     Would,
     /// It is not good enough.
     Refused,
-    /// The rows cannot tell.
+    /// Inconclusive: too few rows.
     Inconclusive,
-    /// A person has to agree.
+    /// It waits for human approval.
     Waiting,
     /// There is no challenger.
     Nothing,
@@ -41,21 +41,21 @@ pub enum PromoteOutcome {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Promotion {
-    /// What came of it.
+    /// The result.
     pub done: PromoteOutcome,
     /// The version that was to be promoted.
     pub version: Option<Version>,
     /// The version in production now.
     pub production: Option<Version>,
-    /// What happened, in one sentence.
+    /// The result, in one sentence.
     pub sentence: String,
-    /// What the gate found, when it was asked.
+    /// The gate's report, if the gate ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<GateReport>,
-    /// What waits for approval.
+    /// The request that waits for approval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Ticket>,
-    /// Versions that were removed.
+    /// Versions that were pruned.
     pub pruned: Vec<Version>,
     /// Rows that were left out.
     #[serde(skip)]

@@ -18,11 +18,11 @@ pub struct Guardrail {
     pub name: String,
     /// What was measured.
     pub value: Option<f64>,
-    /// What it may be at most.
+    /// The largest allowed value.
     pub limit: Option<f64>,
     /// Whether it broke.
     pub broken: bool,
-    /// What was found, in one line.
+    /// The finding, in one line.
     pub text: String,
 }
 

@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 pub struct Pair {
     /// The metric.
     pub metric: Metric,
-    /// Production's value; absent when it cannot be told.
+    /// Production's value; absent if it is undefined.
     pub production: Option<f64>,
     /// The challenger's.
     pub challenger: Option<f64>,
@@ -27,36 +27,36 @@ pub struct Pair {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GateReport {
-    /// Version of this form: 1.
+    /// Version of this format: 1.
     pub format: u32,
     /// When it was made.
     pub at: jiff::Timestamp,
     /// The version in production.
     pub production: Version,
-    /// The version that wants to be.
+    /// The challenger.
     pub challenger: Version,
-    /// What is predicted.
+    /// The target.
     pub target: String,
     /// The task.
     pub task: Task,
-    /// What follows.
+    /// The decision.
     pub decision: Decision,
-    /// Why, in one sentence.
+    /// The reason, in one sentence.
     pub sentence: String,
     /// The verdict and the test.
     pub judgement: Judgement,
     /// The reason for allowing an equivalent challenger, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_equivalent: Option<String>,
-    /// What must not get worse.
+    /// The guardrails.
     pub guardrails: Vec<Guardrail>,
-    /// How often the rows have judged.
+    /// How often these gate rows were used.
     pub holdout: HoldoutUse,
     /// All metrics of the task.
     pub metrics: Vec<Pair>,
     /// SHA-256 over keys and labels of the gate rows.
     pub rows_digest: String,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 

@@ -14,9 +14,9 @@ use serde::Serialize;
 pub struct RolledBack {
     /// The version in production now.
     pub production: Version,
-    /// The version that was before; the same when nothing was left to do.
+    /// The version that was in production before; the same if nothing changed.
     pub from: Version,
-    /// Whether it had been done already, with nothing since.
+    /// Whether it was already done, and nothing changed since.
     pub already: bool,
 }
 

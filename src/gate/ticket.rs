@@ -13,18 +13,18 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-/// Where a request stands.
+/// The state of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Nobody has decided.
+    /// Waiting for a decision.
     Pending,
-    /// Somebody agreed.
+    /// Approved.
     Approved,
-    /// Somebody did not.
+    /// Rejected.
     Rejected,
-    /// A later request took its place.
+    /// Replaced by a later request.
     Superseded,
 }
 
@@ -33,34 +33,34 @@ pub enum Status {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ticket {
-    /// Version of this form: 1.
+    /// Version of this format: 1.
     pub format: u32,
-    /// What is asked; a file without it asks for a promotion.
+    /// What is requested; if it is absent, a promotion.
     #[serde(default)]
     pub asks: Asks,
     /// Its name: the version, or `retrain`, and the beginning of the digest.
     pub id: String,
-    /// The version that is to be production; for a retraining the one that is now, from which it starts.
+    /// The version to promote; for a retraining, the version in production.
     pub version: Version,
-    /// The version that is now.
+    /// The version in production.
     pub production: Version,
-    /// SHA-256 over all that is agreed to.
+    /// SHA-256 over everything that is approved.
     pub digest: String,
-    /// What was decided by the gate; for a retraining the reasons and how many labels are new.
+    /// The gate's verdict; for a retraining, the reasons and the number of new labels.
     #[cfg_attr(test, schemars(with = "Judged"))]
     pub verdict: Value,
-    /// Why, in one sentence.
+    /// The reason, in one sentence.
     pub sentence: String,
-    /// Who asked, when that was said.
+    /// Who requested it, if given.
     pub requested_by: Option<String>,
     /// When.
     pub requested_at: Timestamp,
-    /// From then on it can no longer be approved.
+    /// When it expires: from then on it cannot be approved.
     pub expires_at: Timestamp,
-    /// When it is carried out unless it is rejected before; `None` when it needs approval.
+    /// When it is carried out unless it is rejected; `None` if it needs approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
-    /// Where it stands.
+    /// Its state.
     pub status: Status,
     /// Who decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,12 +68,12 @@ pub struct Ticket {
     /// When.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_at: Option<Timestamp>,
-    /// Why not, when it was rejected.
+    /// Why it was rejected, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// What `verdict` of a ticket holds.
+/// The contents of `verdict` in a request.
 #[cfg(test)]
 #[expect(dead_code, reason = "it is described, not made")]
 #[derive(Serialize, schemars::JsonSchema)]
@@ -81,26 +81,26 @@ pub struct Ticket {
 enum Judged {
     /// Of a promotion.
     Promotion {
-        /// What the gate found.
+        /// The gate's verdict.
         verdict: super::Verdict,
         /// How much better the challenger is.
         test: Option<crate::score::Improvement>,
-        /// On so many rows.
+        /// Number of rows.
         n_rows: u64,
         /// Their SHA-256.
         rows: String,
         /// The guardrails that are broken.
         broken: Vec<String>,
-        /// Why a challenger that is only as good may be promoted.
+        /// Why an equivalent challenger may be promoted.
         allow_equivalent: Option<String>,
     },
     /// Of a retraining.
     Retraining {
-        /// Why it is time.
+        /// The reasons to retrain.
         reasons: String,
         /// How many labels are new.
         n_new: u64,
-        /// Whether it was asked for whatever was found.
+        /// Whether it was requested with --force, whatever the triggers say.
         force: bool,
     },
 }

@@ -66,7 +66,7 @@ pub(super) fn refuse(table: &Path, target: &Target, labels: &Table) -> Result<()
     let options: Vec<String> = unknown.iter().map(|class| format!("--missing {}", quoted(class))).collect();
     Err(InitError::Option(format!(
         "{}: the target {:?} is {one:?} or {other:?}, and {} seems to mean that it is not known: {} leaves such rows without a \
-         label (missing under [data] in mlloop.toml), --task multiclass makes it a class of its own",
+         label (missing under [data] in mlloop.toml), --task multiclass makes it a separate class",
         table.display(),
         target.name,
         said.join(" and "),

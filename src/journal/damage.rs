@@ -8,7 +8,7 @@ use super::{Journal, JournalError, Layout, Scanned, Window};
 pub struct Damage {
     /// The file, in `predictions/`.
     pub file: String,
-    /// What is wrong with it, as a clause.
+    /// The problem, as a clause.
     pub what: String,
 }
 

@@ -48,7 +48,7 @@ pub enum JournalError {
     Damaged {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// The system refused.

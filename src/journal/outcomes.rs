@@ -33,7 +33,7 @@ pub struct Outcomes {
 pub struct Reading<'a> {
     /// The loop's id column.
     pub id: &'a ColumnSpec,
-    /// What is predicted.
+    /// The target.
     pub target: &'a Target,
 }
 

@@ -1,6 +1,5 @@
 //! Checks answers against their batch.
 
-use super::{LabelError, conflicts};
 use super::answer::{Answer, Answers, Fault, Place};
 use super::answers::Expected;
 use super::batch::{Asked, Batch, Inbox, recorded};
@@ -9,6 +8,7 @@ use super::request::{Counts, ImportRequest};
 use super::resolve::ADJUDICATOR;
 use super::store::{Label, Source};
 use super::strangers::Strangers;
+use super::{LabelError, conflicts};
 use crate::atomic::At;
 use crate::digest::sha256;
 use crate::features::target::number_text;

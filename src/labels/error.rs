@@ -24,7 +24,7 @@ pub enum LabelError {
         column: String,
         /// The offending text, shortened.
         value: String,
-        /// What is wrong with it, as a clause.
+        /// The problem, as a clause.
         what: String,
     },
     /// The rows that windows look back on cannot be had.

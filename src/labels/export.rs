@@ -34,7 +34,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// What went out.
+/// What was sent.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Exported {
@@ -42,11 +42,11 @@ pub struct Exported {
     pub batch: Option<String>,
     /// The files.
     pub files: Vec<PathBuf>,
-    /// Rows that are asked.
+    /// Number of rows to label.
     pub n: u64,
-    /// Rows by what they are asked for.
+    /// Number of rows by stratum.
     pub strata: BTreeMap<Stratum, u64>,
-    /// Rows that could have been asked.
+    /// Number of candidates.
     pub n_candidates: u64,
     /// Rows that are labelled or in an open batch.
     pub n_excluded: u64,
@@ -54,7 +54,7 @@ pub struct Exported {
     pub source: String,
     /// The version in production.
     pub version: Version,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 

@@ -17,21 +17,21 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 #[derive(Debug, Clone, Default, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Findings {
-    /// How far people agree; `None` when no row has two answers.
+    /// Agreement of annotators; `None` if no row has two answers.
     pub agreement: Option<Agreement>,
-    /// Rows for which no label holds, those of earlier answers included.
+    /// Rows with conflicting labels, those of earlier answers included.
     pub n_conflicts: u64,
-    /// Labels of these answers that production's scores speak against.
+    /// Suspect labels: production's scores contradict them.
     pub n_suspects: u64,
-    /// How often production's answer is the label; `None` for numbers.
+    /// Accuracy of production; `None` for numbers.
     pub accuracy: Option<Accuracy>,
 }
 
-/// How far people agree beyond chance.
+/// Agreement of annotators beyond chance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Agreement {
-    /// Rows with answers by two or more.
+    /// Rows answered by two annotators or more.
     pub n_rows: u64,
     /// Krippendorff's α; `None` when nothing varies.
     pub alpha: Option<f64>,
@@ -51,22 +51,22 @@ pub struct Pair {
     pub kappa: Option<f64>,
 }
 
-/// How often production's answer is the label.
+/// Accuracy of production on the answered rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Accuracy {
     /// Answered rows with one label.
     pub n: u64,
-    /// Answered rows that are left out, since the version that was in production had learned from them.
+    /// Answered rows that are left out because production was trained on them.
     pub n_learned: u64,
-    /// Over all candidates, each row weighing 1/π; rows that nobody answered are taken to be like the answered ones, so that
-    /// π is the probability to be drawn times the share that was answered.
+    /// Over all candidates, each row weighted by 1/π. Unanswered rows are assumed to be like the answered ones, so π is
+    /// the selection probability times the answered share.
     pub weighted: Share,
-    /// Control rows among them.
+    /// Number of control rows among them.
     pub n_control: u64,
-    /// Over the control rows alone; `None` without one.
+    /// Over the control rows only; `None` without any.
     pub control: Option<f64>,
-    /// Over the rows as they are: what would be said without weights.
+    /// Without weights.
     pub unweighted: f64,
 }
 

@@ -44,8 +44,8 @@ pub const SUSPECTS: &str = "suspects.csv";
 
 pub use batch::{Asked, Batch, Stratum};
 pub use became::{became, record_outcomes, record_received};
-pub use conflicts::CONFLICTS;
 pub use confident::{Suspect, suspects};
+pub use conflicts::CONFLICTS;
 pub use correct::{correct, outcomes};
 pub use error::LabelError;
 pub use export::{Exported, export, exported_is_told};

@@ -35,7 +35,7 @@ pub struct Studio {
     remote: Remote,
 }
 
-/// What the server has now.
+/// The result of sending tasks to a server.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pushed {
@@ -45,7 +45,7 @@ pub struct Pushed {
     pub address: String,
     /// Tasks that were sent.
     pub n_sent: u64,
-    /// Tasks of the batch that were there already.
+    /// Tasks of the batch that already existed.
     pub n_there: u64,
 }
 

@@ -56,7 +56,7 @@ pub struct ExportRequest<'a> {
     pub by: Option<String>,
     /// Current time, injected.
     pub now: jiff::Timestamp,
-    /// Seed of everything random.
+    /// The random seed.
     pub seed: u64,
 }
 
@@ -64,7 +64,7 @@ pub struct ExportRequest<'a> {
 pub struct ImportRequest<'a> {
     /// The file; `label_inbox/to_label_labeled.csv` when `None`.
     pub file: Option<&'a Path>,
-    /// Who answered, where the file does not say.
+    /// The annotator for answers without one in the file.
     pub annotator: Option<&'a str>,
     /// Leave out answers that do not fit, and list them.
     pub skip_invalid: bool,
@@ -74,7 +74,7 @@ pub struct ImportRequest<'a> {
     pub partial: bool,
     /// A server that knows its people says who answered: nobody filled in a name. What it calls them is its own affair.
     pub attested: bool,
-    /// What holds where annotators differ, when it is not what `mlloop.toml` says.
+    /// The policy for disagreement, if it overrides `mlloop.toml`.
     pub policy: Option<LabelPolicy>,
     /// Who takes it in, when that was said.
     pub by: Option<String>,
@@ -87,15 +87,15 @@ pub struct ImportRequest<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Taken {
-    /// They are labels now.
+    /// The answers became labels.
     Imported,
-    /// There is nothing that is not known.
+    /// All answers were already imported.
     Nothing,
-    /// Quarantined by guards until the batch is accepted.
+    /// Held back by checks until the batch is accepted.
     Quarantined,
 }
 
-/// What was taken in, and what it shows.
+/// The result of an import, and its findings.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Imported {
@@ -105,20 +105,20 @@ pub struct Imported {
     pub file: String,
     /// The batches that were answered.
     pub batches: Vec<String>,
-    /// Answers by what became of them.
+    /// Number of answers by result.
     pub counts: Counts,
-    /// Labels that say something else than before.
+    /// Labels that changed.
     pub changes: Vec<Change>,
-    /// What speaks against the batch.
+    /// Checks that found something wrong with the batch.
     pub guards: Vec<Guard>,
     /// Agreement, conflicts, suspects, accuracy.
     #[serde(flatten)]
     pub findings: Findings,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
-/// A sign, and whether it holds the batch back.
+/// A check of a batch, and whether it holds the batch back.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Guard {
@@ -127,11 +127,11 @@ pub struct Guard {
     pub name: &'static str,
     /// Whether it holds the batch back.
     pub fired: bool,
-    /// What was seen, in words.
+    /// The finding, in words.
     pub text: String,
 }
 
-/// Answers by what became of them.
+/// Number of answers by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counts {
@@ -139,12 +139,12 @@ pub struct Counts {
     pub read: u64,
     /// Rows without an answer.
     pub unanswered: u64,
-    /// Answers that do not fit and were left out.
+    /// Invalid answers that were skipped.
     pub rejected: u64,
     /// Labels that are new.
     pub added: u64,
-    /// Labels that say something else than before.
+    /// Labels that changed.
     pub changed: u64,
-    /// Labels that were known.
+    /// Labels that already existed.
     pub unchanged: u64,
 }

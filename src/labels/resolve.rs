@@ -33,7 +33,7 @@ impl Resolved<'_> {
         self.said.iter().find_map(|label| label.select_prob).filter(|_| !came)
     }
 
-    /// Whether it holds a label that no version has learned from.
+    /// Whether it holds a label that no version was trained on.
     #[must_use]
     pub fn is_new(&self, used: &Used) -> bool {
         self.said.iter().any(|label| !used.has(label))

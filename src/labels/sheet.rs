@@ -135,12 +135,7 @@ pub(super) fn target_name(target: &str) -> Cow<'_, str> {
 }
 
 /// Replaces a list of the inbox; an empty one is removed.
-pub(super) fn write_list(
-    inbox: &Inbox,
-    name: &str,
-    header: &[&str],
-    rows: &[Vec<String>],
-) -> Result<(), LabelError> {
+pub(super) fn write_list(inbox: &Inbox, name: &str, header: &[&str], rows: &[Vec<String>]) -> Result<(), LabelError> {
     let path = inbox.path(name);
     let delimiter = inbox.delimiter()?;
     let write = || {

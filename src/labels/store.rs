@@ -32,9 +32,9 @@ const REQUIRED: usize = 5;
 pub enum Source {
     /// A person looked at the row.
     Human,
-    /// What really happened, seen later.
+    /// The true outcome, known later.
     Outcome,
-    /// A model said so. Never learned from.
+    /// A model gave it; never used for training.
     Model,
 }
 
@@ -67,19 +67,19 @@ impl FromStr for Source {
 pub struct Label {
     /// The row.
     pub id: String,
-    /// The class, written as the target's classes are, or the number.
+    /// The class, in the spelling of the target, or the number.
     pub label: String,
-    /// Who said so; may be empty.
+    /// The annotator; may be empty.
     pub annotator: String,
     /// When.
     pub labelled_at: jiff::Timestamp,
     /// Where it comes from.
     pub source: Source,
-    /// The batch in which the row was asked; empty when it was not asked.
+    /// The batch of the row; empty if the label was not requested.
     pub batch: String,
-    /// The probability with which the row came into that batch, in (0, 1].
+    /// The selection probability of the row, in (0, 1].
     pub select_prob: Option<f64>,
-    /// The version that was in production when the row was asked.
+    /// The version in production when the row was exported.
     pub model_version: Option<Version>,
 }
 
@@ -111,7 +111,7 @@ impl Label {
     }
 }
 
-/// A label that took the place of another.
+/// A label that replaced another.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Change {
@@ -119,9 +119,9 @@ pub struct Change {
     pub id: String,
     /// Who changed it.
     pub annotator: String,
-    /// What stood there.
+    /// The old label.
     pub old: String,
-    /// What stands there now.
+    /// The new label.
     pub new: String,
 }
 
@@ -131,9 +131,9 @@ pub struct Change {
 pub struct Merged {
     /// Labels that are new.
     pub n_added: u64,
-    /// Labels that were there already.
+    /// Labels that already existed.
     pub n_unchanged: u64,
-    /// Labels that say something else now.
+    /// Labels that changed.
     pub changes: Vec<Change>,
 }
 
@@ -200,7 +200,7 @@ impl Labels {
             let label = parse(file, line, &cells)?;
             if let Some(place) = labels.place(label.key()) {
                 let who = if label.annotator.is_empty() { "nobody" } else { &label.annotator };
-                let what = format!("has a label by {who} already, row {}; one of them must go", place + 1);
+                let what = format!("already has a label by {who}, in row {}: remove one of them", place + 1);
                 return Err(LabelError::cell(file, line, "id", &label.id, what));
             }
             labels.push(label);

@@ -1,12 +1,12 @@
 //! Labels are replaced, recorded and archived, in this order; the next command finishes an interrupted import.
 
-use super::{LabelError, conflicts};
 use super::answers::read_text;
 use super::batch::Inbox;
 use super::fill::waits_for;
 use super::request::{ImportRequest, Imported};
 use super::shared::Shared;
 use super::store::{Label, Labels};
+use super::{LabelError, conflicts};
 use crate::atomic::{self, At, Lock};
 use crate::digest::sha256;
 use crate::workspace::audit::{Entry, Event};

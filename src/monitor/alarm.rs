@@ -130,7 +130,7 @@ impl Watch<'_> {
     }
 }
 
-/// How long it takes until the alarm is raised.
+/// The expected delay of the alarm.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AlarmPlan {
@@ -138,21 +138,21 @@ pub struct AlarmPlan {
     pub loss: String,
     /// On the gate rows.
     pub gate: f64,
-    /// Up to this mean nothing is wrong.
+    /// The largest mean loss without an alarm.
     pub limit: f64,
-    /// By labels a week and growth of the loss.
+    /// Delays by labels a week and growth of the loss.
     pub delays: Vec<Delay>,
 }
 
-/// A delay on average.
+/// A mean delay.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Delay {
-    /// Rows, drawn at random, whose outcome becomes known in a week.
+    /// Number of randomly drawn rows that are labelled in a week.
     pub labels_a_week: u64,
-    /// What the loss grows by, as a share of the gate's.
+    /// Growth of the loss, as a share of the gate's loss.
     pub growth: f64,
-    /// Weeks until the alarm is raised; `None` when the gate allows for such a loss.
+    /// Weeks until the alarm is raised; `None` if the gate allows such a loss.
     pub weeks: Option<f64>,
 }
 

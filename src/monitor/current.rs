@@ -37,7 +37,7 @@ pub(super) fn as_written(
             column.format.clone_from(&own.format);
         } else if is_value(own) && matches!(column.kind, Kind::Category | Kind::Text) {
             told.notes.push(format!(
-                "column {:?} holds a {} in every row here, and not in the reference: it is compared as a {}",
+                "column {:?} contains a {} in every current row, but not in the reference: it is compared as a {}",
                 column.name, own.kind, column.kind
             ));
         }
@@ -46,7 +46,10 @@ pub(super) fn as_written(
         let columns: Vec<_> = otherwise.iter().filter(|(of, ..)| *of == kind).collect();
         let Some((.., [here, there])) = columns.first() else { continue };
         let names = list(columns.iter().map(|(_, name, _)| name.as_str()));
-        told.notes.push(format!("{kind}s are written {here} here and {there} in the reference, and read so: {names}"));
+        told.notes.push(format!(
+            "{kind}s are written {here} in the current table and {there} in the reference; each is read in its own \
+             format: {names}"
+        ));
     }
     Ok(told)
 }

@@ -13,7 +13,7 @@ const LEAST_THINGS: u64 = 30;
 const WORTH_TELLING: f64 = 0.5;
 
 impl Watch<'_> {
-    /// The column that says what a row is about.
+    /// The entity column.
     pub(super) fn entity(&self) -> Option<&str> {
         match &self.config {
             Some(config) => config.entity(),
@@ -53,7 +53,7 @@ impl Watch<'_> {
         let effect = median_effect(profile, column).filter(|effect| effect * WORTH_TELLING > 1.0)?;
         let worth = profile.n_rows as f64 / effect;
         Some(format!(
-            "rows of one {column:?} are alike: the {} rows are worth about {worth:.0} independent rows, but p-values \
+            "rows of one {column:?} are correlated: the {} rows count as about {worth:.0} independent rows, but p-values \
              count each row as independent. To correct for it, set entity = {column:?} under [monitor]",
             profile.n_rows
         ))
@@ -75,15 +75,15 @@ impl Watch<'_> {
         let Some(column) = self.entity() else { return arrived.may_be_about.iter().cloned().collect() };
         let Some(entities) = &arrived.profile.entities else {
             return vec![format!(
-                "the current table has no column {column:?}: rows of one {column:?} are assumed to be as alike as in \
-                 the reference"
+                "the current table has no column {column:?}: rows of one {column:?} are assumed to be as correlated \
+                 as in the reference"
             )];
         };
         let mut notes = Vec::new();
         if let Some(effect) = median_effect(&arrived.profile, column) {
             let (n, worth) = (arrived.profile.n_rows, arrived.profile.n_rows as f64 / effect);
             notes.push(format!(
-                "rows of one {column:?} count together: the {n} rows of {} {column:?} values are worth about \
+                "rows of one {column:?} are correlated: the {n} rows of {} {column:?} values count as about \
                  {worth:.0} independent rows (median over the columns)",
                 entities.n
             ));
@@ -91,8 +91,8 @@ impl Watch<'_> {
         if reference.profile.entities.as_ref().is_none_or(|entities| entities.column != column) {
             let why = if reference.is_training { "the next version will have it" } else { "it has no such column" };
             notes.push(format!(
-                "the reference does not record how alike its rows of one {column:?} are ({why}); they are assumed to \
-                 be as alike as in the current table"
+                "the reference does not record the correlation of its rows of one {column:?} ({why}); it is assumed \
+                 to be the same as in the current table"
             ));
         }
         notes

@@ -141,7 +141,7 @@ pub struct MonitorRequest<'a> {
     pub read: TableOptions,
     /// Current time, injected.
     pub now: jiff::Timestamp,
-    /// Seed of everything random.
+    /// The random seed.
     pub seed: u64,
 }
 
@@ -228,42 +228,42 @@ pub fn summary(report: &DriftReport) -> Brief {
     }
 }
 
-/// What the run log keeps of a report, and `run` says of it.
+/// The summary of a report in the run log and in the result of `run`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Brief {
     /// Whether there is a reason to retrain.
     pub retrain: Answer,
-    /// How bad it is.
+    /// The severity.
     pub severity: Option<Severity>,
-    /// The share of columns that drifted, as the trigger counts it.
+    /// The share of drifted columns, as compared with the threshold.
     pub share: Option<f64>,
-    /// The same, each column counted once.
+    /// The share of drifted columns, unweighted.
     pub column_share: Option<f64>,
     /// How many rows arrived.
     pub n_rows: u64,
-    /// Where they came from.
+    /// Their source.
     pub current: String,
-    /// The version that was looked at.
+    /// The version that was monitored.
     pub version: Option<String>,
     /// The triggers that fired.
     pub fired: Vec<String>,
     /// The columns that drifted.
     pub drifted: Vec<String>,
-    /// Of each column its method, statistic, p, what decided and PSI.
+    /// For each column: method, statistic, p, threshold and PSI.
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Vec<serde_json::Value>>"))]
     pub columns: serde_json::Value,
-    /// What labels say production is worth.
+    /// Metrics on labelled rows.
     pub performance: Option<Measured>,
-    /// What the scores alone promise.
+    /// Metrics estimated from the scores alone.
     pub estimate: Option<Measured>,
 }
 
-/// Metrics, so that one sees over time whether production is still good.
+/// Metrics over time.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Measured {
-    /// On so many rows.
+    /// Number of rows.
     pub n: u64,
     /// Each metric's value and the ends of its interval.
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, [Option<f64>; 3]>"))]

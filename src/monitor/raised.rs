@@ -18,7 +18,7 @@ pub(super) struct Level {
     pub(super) limit: f64,
     /// What counts as a loss of 1.
     pub(super) scale: f64,
-    /// The error that is allowed for.
+    /// The significance level.
     pub(super) alpha: f64,
 }
 

@@ -10,15 +10,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// What came of a round of deliveries.
+/// The result of delivering messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Delivery {
-    /// Messages that went out through a channel.
+    /// Messages that were sent.
     pub sent: u64,
-    /// Messages that are still on their way.
+    /// Messages that wait for the next attempt.
     pub waiting: u64,
-    /// What went wrong, one line each, without secrets.
+    /// Errors, one line each, without secrets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trouble: Vec<String>,
 }

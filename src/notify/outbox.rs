@@ -19,7 +19,7 @@ pub struct Outbox {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Message {
-    /// Version of this file's form: 1.
+    /// Version of this file's format: 1.
     pub format: u32,
     /// When it was written.
     pub at: jiff::Timestamp,

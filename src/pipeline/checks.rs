@@ -66,7 +66,8 @@ impl Copied {
     #[must_use]
     pub fn leave_out(&mut self, rows: Vec<u32>) -> Vec<u32> {
         let left = |at: usize| self.of_learned.get(at) != Some(&true);
-        self.contents = self.contents.iter().enumerate().filter(|(at, _)| left(*at)).map(|(_, digest)| *digest).collect();
+        self.contents =
+            self.contents.iter().enumerate().filter(|(at, _)| left(*at)).map(|(_, digest)| *digest).collect();
         if self.among > 0 {
             self.among = count_repeated(&self.contents);
         }

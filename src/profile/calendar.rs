@@ -8,7 +8,7 @@ pub const DAY_MICROS: i64 = 86_400_000_000;
 /// A longer span is not gone through day by day: about 270 years.
 const MOST_DAYS: i64 = 100_000;
 
-/// Something for each hour of the day, day of the week from Monday on, and month: counts, or days that a span covers.
+/// A value for each hour of the day, weekday (from Monday) and month: counts, or covered days.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -34,18 +34,18 @@ const ENDS: [usize; 2] = [5, 20];
 const REPEATED: usize = 20;
 const HOUR: i64 = 3_600_000_000;
 
-/// What rows have in common: so many are about the same thing.
+/// The entities of the rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Entities {
-    /// The column that says what a row is about.
+    /// The entity column.
     pub column: String,
-    /// Its values, about.
+    /// About how many entities there are.
     pub n: u64,
 }
 
-/// By how much rows about the same thing are alike in a column: design effects, at least 1; `None` where cells do not differ.
+/// Design effects of a column, at least 1; `None` if its cells do not differ.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -21,7 +21,7 @@ pub enum ProfileError {
     File {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// The bytes are not a profile.

@@ -21,7 +21,7 @@ enum Form<'a> {
     Exact {
         #[serde(borrow)]
         values: List<'a, f64>,
-        /// Left out of a long list whose values all differ.
+        /// Absent for a long list whose values all differ.
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         counts: Option<List<'a, u64>>,
     },

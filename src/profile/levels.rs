@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// While a table is read this many times the cap is counted, so that what is rare at first can still become frequent.
 const SLACK: usize = 8;
 
-/// How often each level stands.
+/// Counts of levels.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

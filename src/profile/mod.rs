@@ -44,23 +44,23 @@ use std::collections::BTreeMap;
 /// The format of the JSON that this version reads and writes.
 pub const FORMAT: u32 = 1;
 
-/// A table in summary.
+/// Summary of a table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// Version of this form: [`FORMAT`].
+    /// Version of this format: [`FORMAT`].
     pub format: u32,
     /// Rows of the table.
     pub n_rows: u64,
-    /// What its rows are about, where a column says it.
+    /// The entities of the rows, if a column identifies them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entities: Option<Entities>,
     /// The columns, in the schema's order.
     pub columns: Vec<ColumnProfile>,
 }
 
-/// A column in summary.
+/// Summary of a column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -71,14 +71,14 @@ pub struct ColumnProfile {
     pub kind: Kind,
     /// Missing cells.
     pub n_missing: u64,
-    /// How alike the rows are that are about the same thing.
+    /// Design effects, if rows belong to entities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub design: Option<Design>,
-    /// What the other cells look like.
+    /// The summary of the other cells.
     pub shape: Shape,
 }
 
-/// What the cells of a column look like.
+/// The summary of the cells of a column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]

@@ -13,7 +13,7 @@ const BLOCK: usize = 4096;
 /// Values put together before they are sorted and counted: all of a small table.
 const FIRST_BLOCK: usize = 16_384;
 
-/// Numbers in summary. Infinite ones are counted and otherwise left out.
+/// Summary of numbers. Infinite numbers are only counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -30,7 +30,7 @@ pub struct Numbers {
     pub integer: bool,
     /// How the finite numbers are distributed.
     pub distribution: Distribution,
-    /// How instants spread over the hours, weekdays and months; `None` for numbers.
+    /// Counts of times by hour, weekday and month; `None` for numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calendar: Option<Calendar>,
 }

@@ -32,31 +32,31 @@ pub struct Gathering<'a> {
     pub count_only: bool,
 }
 
-/// What is learned from, in numbers of rows.
+/// The training rows, in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Plan {
     /// Rows of the reference.
     pub n_reference: u64,
-    /// Rows for which a label holds.
+    /// Rows with a valid label.
     pub n_labels: u64,
-    /// Of these, rows that say something that no version has learned from.
+    /// Of these, rows with labels that no version was trained on.
     pub n_new: u64,
     /// Of these, rows that people labelled.
     pub n_new_by_people: u64,
-    /// Rows that come to the reference.
+    /// Rows that are added to the reference.
     pub n_added: u64,
-    /// Rows of the reference whose label is another one.
+    /// Rows of the reference with a corrected label.
     pub n_corrected: u64,
-    /// Rows of the reference whose label is the same.
+    /// Rows of the reference with the same label.
     pub n_confirmed: u64,
-    /// Labelled rows whose features are nowhere to be found; they are not used.
+    /// Labelled rows whose features were not found; they are not used.
     pub n_without_features: u64,
     /// The first of them.
     pub without_features: Vec<String>,
     /// Rows with conflicting labels, from people or the current table; they are not used until the conflict is decided.
     pub n_conflicts: u64,
-    /// Current rows whose outcome is none that production knows; they are not used.
+    /// Current rows whose outcome is not a class of production; they are not used.
     pub n_unknown: u64,
     /// The first such outcomes.
     pub unknown: Vec<String>,
@@ -66,7 +66,7 @@ pub struct Plan {
     /// Current rows with an outcome whose id an earlier one of them has.
     #[serde(skip)]
     pub n_repeated: u64,
-    /// Labels that a model gave; they are never used.
+    /// Labels made by models; they are never used.
     pub n_by_models: u64,
     /// Where the features of added rows were found.
     pub features_from: BTreeMap<&'static str, u64>,

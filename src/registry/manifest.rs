@@ -28,52 +28,52 @@ pub struct Manifest {
     pub trained_at: jiff::Timestamp,
     /// The version that was in production then.
     pub parent: Option<Version>,
-    /// Seed of everything random.
+    /// The random seed.
     pub seed: u64,
-    /// What was read.
+    /// The files or rows that were read.
     pub data: Vec<DataDigest>,
     /// Rows by use.
     pub rows: RowCounts,
     /// The algorithm and its parameters, or the format of the file it came from.
     #[cfg_attr(test, schemars(with = "ModelFacts"))]
     pub model: serde_json::Value,
-    /// What was to be learned: `mlloop.toml` without the columns.
+    /// The settings: `mlloop.toml` without the columns.
     #[cfg_attr(test, schemars(with = "Recipe"))]
     pub recipe: serde_json::Value,
     /// Metrics on the gate rows, with intervals and baseline.
     #[cfg_attr(test, schemars(with = "Option<Evaluation>"))]
     pub gate: serde_json::Value,
-    /// What was tried, where the best of several was wanted.
+    /// The search, with `quality = "best"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
-    /// Metrics of cross-validation, when it was asked for.
+    /// Metrics of cross-validation, if requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<crate::pipeline::CrossValidated>"))]
     pub cross_validation: Option<serde_json::Value>,
-    /// Metrics on another table, when one was named.
+    /// Metrics on another table, if one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<Evaluation>"))]
     pub test: Option<serde_json::Value>,
-    /// How often intervals or sets held the truth of gate rows.
+    /// Coverage of intervals or sets on the gate rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub intervals: Vec<Coverage>,
     /// Importance of each raw column.
     pub importance: Vec<Importance>,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
-    /// Files beside this one that show how good it is: importance, classification report, confusion matrix.
+    /// Files with readable results: importance, classification report, confusion matrix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<String>,
-    /// Why it is not fit for production, by what the gate rows say of it alone.
+    /// Why it is not fit for production, from its gate rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
 }
 
-/// What `model` of a manifest holds.
+/// The contents of `model` in a manifest.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ModelFacts<'a> {
-    /// The algorithm and its parameters; of a model that was trained elsewhere only that it was.
+    /// The algorithm and its parameters; absent for a model trained elsewhere.
     pub parameters: Option<&'a Plan>,
     /// How many trees there are.
     pub n_trees: usize,
@@ -83,7 +83,7 @@ pub struct ModelFacts<'a> {
     pub n_features: usize,
 }
 
-/// A file that was learned from.
+/// A file with training rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DataDigest {
@@ -99,11 +99,11 @@ pub struct DataDigest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RowCounts {
-    /// Learned from.
+    /// Rows for training.
     pub train: u64,
     /// Used for early stopping, calibration and the threshold.
     pub tune: u64,
-    /// Judged on.
+    /// Rows for the gate.
     pub gate: u64,
 }
 

@@ -52,7 +52,7 @@ pub enum RegistryError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// A file of a version is not the one that was stored.

@@ -9,9 +9,9 @@ use std::fmt;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// It answers.
+    /// The version that answers requests.
     Production,
-    /// It wants to.
+    /// The version that may replace it.
     Challenger,
 }
 
@@ -31,11 +31,11 @@ impl fmt::Display for Role {
 pub struct Roles {
     /// Version of this file's format: 1.
     pub format: u32,
-    /// The version that answers.
+    /// The version in production.
     pub production: Option<Version>,
-    /// The version that wants to.
+    /// The challenger.
     pub challenger: Option<Version>,
-    /// What was in production before, latest last.
+    /// Previous production versions, latest last.
     pub previous: Vec<Version>,
     /// The last line of the audit chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -37,13 +37,13 @@ struct Details {
     files: Option<Seals>,
 }
 
-/// How a file of a version differs from what was recorded.
+/// A file of a version that differs from its record.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Difference {
     /// The file, relative to the loop.
     pub file: String,
-    /// What is wrong with it, as a clause.
+    /// The problem, as a clause.
     pub what: String,
 }
 

@@ -80,7 +80,7 @@ pub struct ReplayRequest<'a> {
     pub progress: &'a FitProgress<'a>,
 }
 
-/// One thing that was recorded, and what came out this time.
+/// A recorded result, and the repeated result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Part {
@@ -88,12 +88,12 @@ pub struct Part {
     pub line: u64,
     /// What it is: a file, a verdict, a count.
     pub what: String,
-    /// Whether the same came out.
+    /// Whether the results are the same.
     pub agrees: bool,
-    /// What was recorded, where it differs.
+    /// The recorded value, if it differs.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub recorded: Value,
-    /// What came out, where it differs.
+    /// The repeated value, if it differs.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub now: Value,
 }
@@ -107,14 +107,14 @@ impl Part {
     }
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Replay {
-    /// Each thing that was made again.
+    /// All repeated results.
     pub parts: Vec<Part>,
     /// What is not there any more, as `data/reference.csv with SHA-256 …`.
     pub missing: Vec<String>,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 

@@ -164,7 +164,7 @@ pub(crate) fn residuals(pairs: &[(f64, f64)]) -> Option<Picture> {
         drawing.line("limit", frame.place((frame.x.0, 0.0)), frame.place((frame.x.1, 0.0)));
     }
     scatter(&mut drawing, &frame, &left);
-    Some(Picture { drawing, title: "Errors on the gate rows, by what was predicted".to_owned() })
+    Some(Picture { drawing, title: "Errors on the gate rows, by predicted value".to_owned() })
 }
 
 fn scatter(drawing: &mut Drawing, frame: &Frame, points: &[(f64, f64)]) {

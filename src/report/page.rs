@@ -280,9 +280,11 @@ fn held(column: &ColumnReport) -> [String; 2] {
 fn together(report: &DriftReport) -> Option<Together> {
     let seen = report.multivariate.as_ref()?;
     let can = match seen.drifted {
-        true => "A classifier can tell current rows from reference rows",
-        false if seen.is_open() => "Inconclusive: a classifier may or may not tell current rows from reference rows",
-        false => "A classifier cannot tell current rows from reference rows",
+        true => "A classifier can distinguish current rows from reference rows",
+        false if seen.is_open() => {
+            "Inconclusive: a classifier may or may not distinguish current rows from reference rows"
+        }
+        false => "A classifier cannot distinguish current rows from reference rows",
     };
     let sentence = format!(
         "{can}: ROC-AUC {} (95 % interval {} to {}; drifted when the lower bound is above {}), on {} and {}.",

@@ -116,7 +116,7 @@ impl Terminal<'_> {
         if let Some(seen) = &report.multivariate {
             let named: Vec<String> = seen.columns.iter().take(3).map(|(name, _)| short(name, NAME_WIDTH)).collect();
             let how = match seen.drifted {
-                true => format!("told apart, by {}", named.join(", ")),
+                true => format!("distinguished, by {}", named.join(", ")),
                 false if seen.is_open() => "cannot tell".to_owned(),
                 false => "alike".to_owned(),
             };

@@ -19,7 +19,7 @@ use crate::workspace::{Approval, Config, EventKind, Settled, Workspace};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-/// Whether a challenger may be trained.
+/// Approval to train a challenger.
 #[derive(Debug)]
 pub enum Consent {
     /// Yes: no approval is needed.

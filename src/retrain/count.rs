@@ -26,7 +26,7 @@ pub(super) struct Counted {
     pub(super) new_rows: At,
     /// Rows for `unused_feedback`.
     pub(super) by_people: At,
-    /// What could not be looked at.
+    /// Files that could not be read.
     pub(super) note: Option<String>,
 }
 

@@ -54,7 +54,7 @@ pub struct RetrainRequest<'a> {
     pub skip_invalid: bool,
     /// Current time, injected.
     pub now: jiff::Timestamp,
-    /// Seed of everything random.
+    /// The random seed.
     pub seed: u64,
     /// Is told how far it is.
     pub progress: &'a FitProgress<'a>,
@@ -62,7 +62,7 @@ pub struct RetrainRequest<'a> {
     pub seconds: &'a dyn Fn() -> f64,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -71,13 +71,13 @@ pub enum RetrainOutcome {
     Retrained,
     /// The challenger was trained on all labels, and the gate has not judged it yet.
     Already,
-    /// There would be one, were this no dry run.
+    /// A dry run: there would be a new challenger.
     Would,
     /// Nothing is new.
     Nothing,
     /// The last one was made too recently.
     TooSoon,
-    /// Something is new, and too little to learn from.
+    /// Too few new labels.
     TooFew,
 }
 
@@ -85,21 +85,21 @@ pub enum RetrainOutcome {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Retrained {
-    /// What came of it.
+    /// The result.
     pub done: RetrainOutcome,
     /// The challenger.
     pub version: Option<Version>,
-    /// What happened, in one sentence.
+    /// The result, in one sentence.
     pub sentence: String,
-    /// What was used, or would be.
+    /// The rows used, or to be used.
     pub plan: Plan,
     /// The challenger's metric on the gate rows, in a few words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<String>,
-    /// What was done, and how long each took.
+    /// The steps, and how long each took.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
     /// Rows that were left out.
     #[serde(skip)]

@@ -31,7 +31,7 @@ pub const NAMES: [&str; 10] = [
     "metric_drop",
 ];
 
-/// A trigger as it stands.
+/// The current state of a trigger.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Standing {
@@ -39,34 +39,34 @@ pub struct Standing {
     pub name: String,
     /// Whether it is on.
     pub is_on: bool,
-    /// What was counted or measured; `None` when nothing could be.
+    /// The counted or measured value; `None` if there is none.
     pub count: Option<f64>,
-    /// What it is held to; `None` when it is off, and where that is only known once rows were looked at.
+    /// Its threshold; `None` if it is off, or if the threshold depends on rows that were not compared yet.
     pub threshold: Option<f64>,
-    /// How much is missing; 0 once it fired.
+    /// What remains until it fires; 0 after that.
     pub remaining: Option<f64>,
-    /// How far it is, from 0 to 100.
+    /// Progress in percent, from 0 to 100.
     pub progress_percent: Option<f64>,
-    /// Whether it is reached.
+    /// Whether it fired.
     pub fired: bool,
-    /// When it was counted: now, or when `monitor` looked last.
+    /// When it was counted: now, or by the last `monitor`.
     pub as_of: Option<Timestamp>,
-    /// In words, as `monitor` said it.
+    /// The explanation of `monitor`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
 
-/// All triggers, and the labels behind them.
+/// All triggers, and the numbers of labels.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Progress {
     /// Labels of all kinds.
     pub n_labels: usize,
-    /// Usable labels that no version has learned from.
+    /// Usable labels that no version was trained on.
     pub n_unused: usize,
-    /// Each reason to retrain.
+    /// All triggers.
     pub triggers: Vec<Standing>,
-    /// What could not be looked at.
+    /// Files that could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }

@@ -10,36 +10,36 @@ use crate::retrain::{RetrainOutcome, Retrained};
 use crate::table::Rejects;
 use serde::Serialize;
 
-/// Where the round ended.
+/// The result of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RoundOutcome {
-    /// There is another version in production.
+    /// A new version is in production.
     Promoted,
     /// The challenger is not good enough.
     Refused,
-    /// The gate rows cannot tell.
+    /// Inconclusive: too few gate rows.
     Inconclusive,
-    /// A person has to agree.
+    /// It waits for human approval.
     Waiting,
-    /// A person did not agree.
+    /// A person rejected it.
     Rejected,
-    /// There is a reason to retrain; only asked for a step.
+    /// With --step: there is a reason to retrain.
     Reason,
-    /// There is a challenger; only asked for a step.
+    /// With --step: there is a challenger.
     Challenger,
     /// There is no reason to retrain.
     NoReason,
-    /// Too little arrived to say.
+    /// Too few rows arrived.
     CannotTell,
-    /// There is a reason, and nothing new to learn from.
+    /// There is a reason to retrain, but nothing new to train on.
     NothingNew,
-    /// There is a reason, and too few new labels.
+    /// There is a reason to retrain, but too few new labels.
     TooFew,
-    /// There is a reason, and the last retrain was too recent.
+    /// There is a reason to retrain, but the last retrain was too recent.
     TooSoon,
-    /// There is a challenger, and an experiment runs: it decides.
+    /// There is a challenger, but a running experiment decides about it.
     Experiment,
 }
 
@@ -47,12 +47,12 @@ pub enum RoundOutcome {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Rolled {
-    /// Which way it went.
+    /// The move.
     #[serde(rename = "move")]
     pub moved: Move,
     /// Why.
     pub sentence: String,
-    /// The shares of the arms since.
+    /// The shares of the arms now.
     pub weights: Vec<f64>,
 }
 
@@ -60,7 +60,7 @@ pub struct Rolled {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Round {
-    /// Where it ended.
+    /// The result.
     pub done: RoundOutcome,
     /// The version in production now.
     pub production: Option<Version>,
@@ -75,13 +75,13 @@ pub struct Round {
     /// What `retrain` did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retrain: Option<Retrained>,
-    /// The rows that went out to be labelled; absent when none did.
+    /// The rows exported for labelling; absent if there were none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Exported>,
-    /// What the gate said.
+    /// The gate's result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promotion: Option<Promotion>,
-    /// What waits for a person.
+    /// The request that waits for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Ticket>,
     /// The whole report, for those who tell people of drift.

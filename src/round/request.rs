@@ -20,7 +20,7 @@ pub struct RoundRequest<'a> {
     pub skip_invalid: bool,
     /// Current time, injected.
     pub now: jiff::Timestamp,
-    /// Seed of everything random.
+    /// The random seed.
     pub seed: u64,
     /// Is told how far it is.
     pub progress: &'a FitProgress<'a>,

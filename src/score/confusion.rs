@@ -23,13 +23,13 @@ pub struct Confusion {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClassScores {
-    /// Share of rows predicted so that are so.
+    /// Share of the rows predicted as the class that are of the class.
     pub precision: f64,
-    /// Share of rows that are so that are predicted so.
+    /// Share of the rows of the class that are predicted as it.
     pub recall: f64,
     /// Harmonic mean of precision and recall.
     pub f1: f64,
-    /// Weight (or number) of rows that are so.
+    /// Weight (or number) of the rows of the class.
     pub support: f64,
 }
 

@@ -11,12 +11,12 @@ use crate::score::metric::{Metric, Metrics};
 use crate::score::{ScoreError, binary, multiclass, regression};
 use crate::stats::moments;
 
-/// What predicts without looking: the shares of the classes, or the mean, of the training rows.
+/// A constant prediction: the class shares, or the mean, of the training rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Baseline {
-    /// Every row gets the classes' shares as scores, and so the most frequent class as prediction.
+    /// Every row gets the class shares as scores, so the prediction is the most frequent class.
     ClassShares {
         /// The share of each class, in score order.
         shares: Vec<f64>,
@@ -67,16 +67,16 @@ impl Baseline {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BaselineReading {
-    /// What it predicts.
+    /// The target column.
     pub predictor: Baseline,
-    /// Its metrics, without intervals; absent where one cannot be told.
+    /// Its metrics, without intervals; an undefined one is absent.
     pub metrics: Metrics<Option<f64>>,
 }
 
 /// Scored rows with their truth.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading<'a> {
-    /// What is predicted.
+    /// The kind of prediction.
     pub task: Task,
     /// The classes in score order (`[negative, positive]` for binary), empty for regression.
     pub classes: &'a [String],
@@ -90,22 +90,22 @@ pub struct Reading<'a> {
     pub threshold: f64,
 }
 
-/// What scores are worth on rows whose truth is known.
+/// Metrics of scores on labelled rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evaluation {
-    /// What is predicted.
+    /// The kind of prediction.
     pub task: Task,
     /// Number of rows.
     pub n_rows: usize,
     /// Binary: number of positive rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_positive: Option<usize>,
-    /// The metric that decides by default.
+    /// The default deciding metric.
     pub primary: Metric,
     /// The metrics with their intervals.
     pub metrics: Metrics,
-    /// What predicting without looking reaches on the same rows.
+    /// The metrics of the baseline on the same rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<BaselineReading>,
     /// Binary: the lowest score that is predicted positive.

@@ -35,8 +35,8 @@ pub struct Pairing<'a> {
     pub seed: u64,
 }
 
-/// What a challenger gains over production in one metric, on the same rows. Positive is better, whichever way the metric
-/// goes.
+/// The improvement of a challenger over production in one metric, on the same rows. Positive is better for every
+/// metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Improvement {
@@ -46,13 +46,13 @@ pub struct Improvement {
     pub production: f64,
     /// Its value for the challenger.
     pub challenger: f64,
-    /// By how much the challenger is better, in the metric's unit.
+    /// The improvement, in the metric's unit.
     pub value: f64,
     /// Standard error of `value`.
     pub error: f64,
-    /// Lower one-sided bound of `value`, wrong with chance alpha.
+    /// Lower one-sided bound of `value`, wrong with probability alpha.
     pub low: f64,
-    /// Upper one-sided bound of `value`, wrong with chance alpha.
+    /// Upper one-sided bound of `value`, wrong with probability alpha.
     pub high: f64,
     /// Two-sided p-value of no difference; absent for the bootstrap.
     #[serde(default, skip_serializing_if = "Option::is_none")]

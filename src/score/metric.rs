@@ -36,7 +36,7 @@ macro_rules! metrics {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// Which way is better.
+            /// Whether higher or lower is better.
             #[must_use]
             pub const fn direction(self) -> Direction {
                 match self { $(Self::$variant => Direction::$direction,)+ }
@@ -235,10 +235,11 @@ pub enum Method {
     OrderStatistics,
 }
 
+///
 /// A metric's value with its 95 % interval.
 ///
-/// `value` is absent when the metric cannot be told from these rows; `note` then says why. A value with a note is a
-/// convention (precision 0 where nothing is predicted positive).
+/// `value` is absent if the metric is undefined on these rows; `note` then gives the reason. A value with a note is a
+/// convention (precision 0 if no row is predicted positive).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Estimate {

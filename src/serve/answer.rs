@@ -9,7 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Many<'a> {
-    /// Names the request.
+    /// The request id.
     pub(super) request_id: &'a str,
     /// The experiment that chose the arms.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,29 +25,29 @@ pub(crate) struct Many<'a> {
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Answer<'a> {
-    /// Names the request; given once for many rows.
+    /// The request id; given once for many rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
-    /// Names the row in the log, for feedback.
+    /// The id of the row in the log, for feedback.
     id: &'a str,
     prediction: Prediction<'a>,
-    /// Of the positive class of two.
+    /// For two classes: the probability of the positive class.
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f32>,
-    /// Of every class of several.
+    /// For several classes: the probability of each.
     #[serde(skip_serializing_if = "Option::is_none")]
     scores: Option<ByClass<'a>>,
-    /// What holds the truth, when it was asked for: a number from here
+    /// With `interval`: lower end of the prediction interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     lower: Option<Digits>,
-    /// to here,
+    /// Upper end of the prediction interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     upper: Option<Digits>,
-    /// or one of these classes.
+    /// The prediction set of classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     set: Option<Vec<&'a str>>,
     version: &'a str,
-    /// The arm that answered.
+    /// The arm of the row.
     arm: Option<&'a str>,
     /// The experiment that chose the arm; given once for many rows.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ enum Prediction<'a> {
     Number(Digits),
 }
 
-/// A contribution, to the seven digits that trees compute with.
+/// A contribution, to seven digits.
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Reason<'a> {
@@ -79,7 +79,7 @@ struct Reason<'a> {
     words: Vec<Word<'a>>,
 }
 
-/// A word of a text, and what it adds to the score of the text.
+/// A word of a text, and its contribution to the score of the text.
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Word<'a> {

@@ -165,7 +165,7 @@ impl Endpoint {
 
     pub(super) fn summary(self) -> &'static str {
         match self {
-            Self::Info => "What this server is, and its endpoints",
+            Self::Info => "Description of this server and its endpoints",
             Self::Docs => "This page",
             Self::OpenApi => "The API description (OpenAPI 3.1)",
             Self::Health => "Liveness: 200 while the process runs",
@@ -189,7 +189,7 @@ impl Endpoint {
             Self::Invocations => "SageMaker, MLflow: score JSON or CSV",
             Self::V1Model => "KServe V1: is the model ready?",
             Self::V1Predict => "KServe V1: score instances",
-            Self::V2Server => "KServe V2: what this server is",
+            Self::V2Server => "KServe V2: description of this server",
             Self::V2Live => "KServe V2: is it alive?",
             Self::V2Ready => "KServe V2: is it ready?",
             Self::V2Model => "KServe V2: inputs and outputs of the model",

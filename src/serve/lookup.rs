@@ -201,7 +201,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// What `/health` says.
+/// The answer of `/health`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Health {
@@ -209,11 +209,11 @@ pub(crate) struct Health {
     status: &'static str,
 }
 
-/// What `/ready` says.
+/// The answer of `/ready`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Readiness {
-    /// Whether the next prediction will be answered.
+    /// Whether predictions are answered.
     ready: bool,
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -226,11 +226,11 @@ pub(crate) struct Readiness {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ReadyModel {
-    /// The version that answers.
+    /// The version in production.
     version: Option<Version>,
-    /// Why an older state of the loop is answered from.
+    /// Why an older state of the loop is served.
     stale: Option<String>,
-    /// What windows do not see.
+    /// Rows that windows lack.
     #[serde(skip_serializing_if = "Option::is_none")]
     past: Option<String>,
 }

@@ -257,7 +257,7 @@ pub(super) fn info(snapshot: &Snapshot) -> Info {
     }
 }
 
-/// What `/` says.
+/// The answer of `/`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Info {
@@ -265,13 +265,13 @@ pub(crate) struct Info {
     status: &'static str,
     /// The version of mlloop.
     mlloop: &'static str,
-    /// The column that is predicted.
+    /// The target column.
     predicts: Option<String>,
-    /// The version that answers.
+    /// The version in production.
     version: Option<Version>,
     /// The experiment that chooses the arms.
     experiment: Option<String>,
-    /// What can be asked, and what for.
+    /// The endpoints.
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     endpoints: Map<String, Value>,
 }

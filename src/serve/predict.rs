@@ -49,7 +49,7 @@ pub(super) struct Options {
     /// The chance with which an interval or a set is to hold the truth.
     #[serde(default)]
     interval: Option<f64>,
-    /// Names the request.
+    /// The request id.
     #[serde(default)]
     pub(super) request_id: Option<String>,
 }

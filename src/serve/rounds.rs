@@ -15,22 +15,22 @@ pub(super) struct State {
     pub(super) ended_at: Option<Timestamp>,
     /// Its exit status: 0 promoted, 1 nothing to do, 2 error, 3 cannot tell, 4 waiting for approval.
     pub(super) exit_status: Option<i32>,
-    /// How it ended, in the word of `mlloop run`.
+    /// Its result, as `mlloop run` names it.
     pub(super) done: Option<String>,
-    /// What it said; of an error the last line.
+    /// Its output; after an error the last line.
     pub(super) said: Option<String>,
     pub(super) n_rounds: u64,
     /// When the next one begins, where that is known.
     pub(super) next_at: Option<Timestamp>,
 }
 
-/// What is said of the rounds and of what starts them.
+/// The rounds of the loop in the server, and their triggers.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Told {
     #[serde(flatten)]
     pub(super) state: State,
-    /// So long after the last round began the next one does.
+    /// Interval between the starts of rounds, in seconds.
     pub(super) every_seconds: Option<f64>,
     /// The triggers that start one.
     pub(super) at: Vec<String>,

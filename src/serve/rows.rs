@@ -51,7 +51,7 @@ pub(super) struct Rows {
     pub(super) has_labels: bool,
     /// Whether the request was a list, so that the answer is one.
     pub(super) many: bool,
-    /// What is wrong with it.
+    /// The problem.
     pub(super) problems: Problems,
 }
 

@@ -83,7 +83,7 @@ impl Live {
 /// An experiment that is to be followed.
 #[derive(Debug)]
 pub(super) struct Running {
-    /// What `ab.json` says.
+    /// The answer of `ab.json`.
     pub(super) experiment: Experiment,
     /// Which arm a unit is in.
     pub(super) assigner: Assigner,

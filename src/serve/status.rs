@@ -28,15 +28,15 @@ pub(super) fn files(workspace: &Workspace, endpoint: Endpoint) -> Vec<Option<Sta
     names.iter().map(|name| Stamp::of(&workspace.path(name))).collect()
 }
 
-/// What `/models` says.
+/// The answer of `/models`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Models {
-    /// The version that answers.
+    /// The version in production.
     production: Option<Version>,
-    /// The version that wants to.
+    /// The challenger.
     challenger: Option<Version>,
-    /// What was in production before, latest last.
+    /// Previous production versions, latest last.
     previous: Vec<Version>,
     /// Every version, in order.
     versions: Vec<Model>,
@@ -55,9 +55,9 @@ enum Model {
         role: Option<Role>,
         /// When it was made.
         trained_at: Timestamp,
-        /// How many rows it was made from.
+        /// Number of its rows.
         rows: u64,
-        /// The metric that decides, on the gate rows, in a few words.
+        /// The deciding metric on the gate rows, in a few words.
         metric: String,
         /// All metrics on the gate rows, by name.
         #[cfg_attr(test, schemars(with = "Option<crate::score::Metrics>"))]
@@ -69,7 +69,7 @@ enum Model {
         version: Version,
         /// Its role, when it has one.
         role: Option<Role>,
-        /// Who knows more.
+        /// The command that shows the details.
         error: &'static str,
     },
 }
@@ -106,39 +106,39 @@ pub(super) fn models(workspace: &Workspace, snapshot: &Snapshot) -> Result<Model
     })
 }
 
-/// What `/retrain/status` says.
+/// The answer of `/retrain/status`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Retraining {
     /// Labels of all kinds.
     n_labels: usize,
-    /// Usable labels that no version has learned from.
+    /// Usable labels that no version was trained on.
     n_unused: usize,
-    /// Of the triggers that count labels, the one that is farthest along.
+    /// The trigger that counts labels and has the most progress.
     trigger: Option<String>,
-    /// What it counted.
+    /// Its count.
     count: Option<f64>,
-    /// What it is held to.
+    /// Its threshold.
     threshold: Option<f64>,
-    /// How much is missing.
+    /// What remains until it fires.
     remaining: Option<f64>,
-    /// How far it is, from 0 to 100.
+    /// Progress in percent, from 0 to 100.
     progress_percent: Option<f64>,
     /// Whether any trigger fired.
     due: bool,
     /// The triggers that fired.
     fired: Vec<String>,
-    /// Each reason to retrain.
+    /// All triggers.
     triggers: Vec<Standing>,
-    /// What could not be looked at.
+    /// Files that could not be read.
     notes: Vec<String>,
-    /// The version that answers.
+    /// The version in production.
     version: Option<Version>,
-    /// The version that wants to.
+    /// The challenger.
     challenger: Option<Version>,
-    /// The last retraining, as the run log has it.
+    /// The last retraining, from the run log.
     last_run: Option<Run>,
-    /// The rounds that are run beside serving, where there are any.
+    /// The rounds of the loop in the server, if any.
     job: Option<rounds::Told>,
 }
 
@@ -172,28 +172,28 @@ pub(super) fn retrain(app: &App, snapshot: &Snapshot) -> Result<Retraining, Refu
     })
 }
 
-/// What `/ab/status` says.
+/// The answer of `/ab/status`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ExperimentStatus {
-    /// Whether it is followed.
+    /// Whether the server applies an experiment.
     running: bool,
-    /// Why it is not, where there is one.
+    /// Why an existing experiment is not applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     why_not: Option<&'static str>,
     /// Its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// Whether the other arms only score along.
+    /// Whether it is a shadow experiment: the other arms only score.
     #[serde(skip_serializing_if = "Option::is_none")]
     shadow: Option<bool>,
-    /// What is a unit: rows, or the values of a column.
+    /// The unit: rows, or the values of a column.
     #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<String>,
-    /// Who answers how many units.
+    /// The arms with their shares.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     arms: Vec<Arm>,
-    /// All of it, as it is kept; null where there is none.
+    /// The whole experiment, as in `ab.json`; null without one.
     experiment: Option<Experiment>,
 }
 
@@ -203,9 +203,9 @@ pub(crate) struct ExperimentStatus {
 struct Arm {
     /// Its name.
     name: String,
-    /// The version that answers in it.
+    /// Its version.
     version: Version,
-    /// Its share of the units, 0 to 1.
+    /// Its share of the units, from 0 to 1.
     weight: f64,
 }
 

@@ -26,7 +26,7 @@ const SMALL: u64 = 64 << 20;
 pub(super) struct Unpacked {
     /// The files, relative to `data/`.
     pub names: Vec<PathBuf>,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 

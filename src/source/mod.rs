@@ -108,7 +108,7 @@ pub enum SourceError {
     Archive {
         /// The archive.
         file: String,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// A file that is there and would be replaced.
@@ -191,7 +191,7 @@ impl Source {
 /// How rows become reference and current.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Split {
-    /// By what.
+    /// The rule of the split.
     pub by: By,
     /// The column that holds the time, or the key that keeps rows together; found out when `None`.
     pub column: Option<String>,
@@ -245,14 +245,14 @@ pub enum Progress<'a> {
     },
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
 pub struct Downloaded {
     /// What is written to `data/SOURCE.json`.
     pub record: Record,
     /// Whether anything changed.
     pub new: bool,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 

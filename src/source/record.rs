@@ -8,29 +8,29 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::str::FromStr;
 
-/// The file itself.
+/// The contents of `data/SOURCE.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Record {
-    /// Version of the form: 1.
+    /// Version of this format: 1.
     pub format: u32,
     /// The source; the query of an address, which can be a secret, is left out.
     pub source: String,
     /// When it was fetched.
     pub downloaded_at: jiff::Timestamp,
-    /// Bytes that were fetched.
+    /// Number of bytes fetched.
     pub bytes: u64,
     /// Their SHA-256.
     pub sha256: String,
-    /// The server's name for this state of them.
+    /// The server's ETag of the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
-    /// When they last changed, as the server says.
+    /// When the source last changed, according to the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<String>,
-    /// What was made of them.
+    /// The files made from the download.
     pub files: Vec<FileRecord>,
-    /// How reference and current were made.
+    /// The split into reference and current.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitRecord>,
 }
@@ -47,25 +47,25 @@ pub struct FileRecord {
     pub sha256: String,
 }
 
-/// How rows became reference and current.
+/// How the rows were split into reference and current.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SplitRecord {
     /// The table that was split.
     pub table: String,
-    /// By what.
+    /// The rule of the split.
     pub by: By,
     /// The column with the time or the key; none when the whole row is the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// The share of rows that was asked for.
+    /// The requested share of rows for the reference.
     pub share: f64,
-    /// The first moment that is current, for a split by time.
+    /// For a split by time: the first time of the current rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut: Option<String>,
     /// Rows of the reference.
     pub reference: u64,
-    /// Rows of current.
+    /// Rows of the current table.
     pub current: u64,
     /// Rows that were left out because they did not fit.
     pub left_out: u64,
@@ -104,7 +104,7 @@ pub(super) fn known(workspace: &Workspace, request: &DownloadRequest) -> Result<
     Ok(Some(record))
 }
 
-/// What decides on which side a row is.
+/// What decides the side of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]

@@ -25,7 +25,7 @@ pub(super) const REFERENCE: &str = "reference.csv";
 pub(super) const CURRENT: &str = "current.csv";
 
 impl SplitRecord {
-    /// What a person should know.
+    /// Notes for the user.
     pub(super) fn note(&self) -> Option<String> {
         (self.left_out > 0)
             .then(|| format!("{} rows of {} were left out: they do not fit the schema", self.left_out, self.table))

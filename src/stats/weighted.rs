@@ -38,7 +38,7 @@ pub fn mean(values: &[f64], probabilities: &[f64]) -> Weighted {
 pub struct Share {
     /// The estimate.
     pub value: f64,
-    /// Its standard error; 0 where all rows agree, which says nothing.
+    /// Its standard error; 0 if all rows agree, which is not reliable.
     pub error: f64,
     /// Lower end of the interval.
     pub low: f64,

@@ -31,7 +31,7 @@ pub enum TableError {
         file: String,
         /// 1-based line on which the record begins.
         line: u64,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// The file as a whole is unusable (empty, a directory, not UTF-8 header, damaged Parquet).
@@ -39,7 +39,7 @@ pub enum TableError {
     File {
         /// The file, or `stdin`.
         file: String,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// Columns that the schema names and the file lacks.

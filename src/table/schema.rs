@@ -15,7 +15,7 @@ use std::fmt;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Names the row; never a feature. Stored as text, so leading zeros survive.
+    /// Identifies the row; never a feature. Stored as text, so leading zeros stay.
     Id,
     /// An instant or a date. Stored as microseconds UTC.
     Time,

@@ -17,7 +17,7 @@ pub(crate) trait Batches: Send {
     fn delimiter(&self) -> u8;
     /// The names of all fields of the file.
     fn names(&self) -> &[String];
-    /// Remarks for a person.
+    /// Notes for the user.
     fn notes(&self) -> &[String];
     /// Lines of the file that are no rows.
     fn left_out(&self) -> Vec<String> {

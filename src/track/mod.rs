@@ -68,20 +68,20 @@ impl From<CallError> for Stop {
     }
 }
 
-/// What came of a round.
+/// The result of sending changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Synced {
     /// The server.
     pub server: String,
-    /// Changes that were told now.
+    /// Changes that were sent now.
     pub sent: u64,
     /// Changes that wait.
     pub waiting: u64,
-    /// Why they do.
+    /// Why they wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
-    /// What could not be told as it should, one line each.
+    /// Problems, one line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }

@@ -34,7 +34,7 @@ pub struct Event {
     pub at: jiff::Timestamp,
     /// What kind of change it is.
     pub event: EventKind,
-    /// Who made it, when that was said.
+    /// Who made it, if given.
     pub by: Option<String>,
     /// The roles after it, when it changes them.
     pub roles: Option<Roles>,
@@ -51,12 +51,12 @@ pub struct Entry {
     pub seq: u64,
     /// When the change was made.
     pub at: jiff::Timestamp,
-    /// The latest time of a line before, when the clock of this one is behind it: it went back, or ran ahead before.
+    /// The latest time of a preceding line, if the clock of this line is behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<jiff::Timestamp>,
     /// What kind of change it is.
     pub event: EventKind,
-    /// Who made it, when that was said.
+    /// Who made it, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// SHA-256 of `mlloop.toml` at that time, when there was one.
@@ -65,10 +65,10 @@ pub struct Entry {
     /// The roles after it, when it changed them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Roles>,
-    /// What there is to know of it, as it stands in the file; the types of [`super::event`] say what that is.
+    /// Details of the change, as in the file; the types are in [`super::event`].
     #[cfg_attr(test, schemars(with = "super::event::AnyDetails"))]
     pub details: Value,
-    /// Hash of the line before.
+    /// Hash of the preceding line.
     pub prev: String,
     /// Hash of this line.
     pub hash: String,

@@ -14,29 +14,29 @@ use crate::registry::Roles;
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// A line whose clock is behind that of a line before.
+/// A line whose clock is behind that of a preceding line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClockBack {
     /// The line, from 1.
     pub line: u64,
-    /// When it was written, by its clock.
+    /// Its time, by its own clock.
     pub at: Timestamp,
-    /// The line before it with the latest time.
+    /// The preceding line with the latest time.
     pub after_line: u64,
-    /// That time.
+    /// The time of that line.
     pub after: Timestamp,
 }
 
-/// A line that counts from another time than its clock says.
+/// A line whose own clock is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Moved {
     /// The line, from 1.
     pub line: u64,
-    /// When it was written, by its clock.
+    /// Its time, by its own clock.
     pub at: Timestamp,
-    /// From when it counts.
+    /// The time that is used instead.
     pub counts_from: Timestamp,
 }
 
@@ -61,7 +61,7 @@ pub struct InForce<'a> {
     pub entry: &'a Entry,
     /// The roles after it.
     pub roles: &'a Roles,
-    /// From when it counts.
+    /// The time that is used instead.
     pub since: Timestamp,
 }
 

@@ -24,7 +24,7 @@ pub struct Config {
     /// Every column and what it is.
     #[serde(deserialize_with = "columns::deserialize")]
     pub columns: Vec<ColumnSpec>,
-    /// Which rows learn and which judge.
+    /// Which rows train and which evaluate.
     #[serde(default)]
     pub split: SplitSpec,
     /// From columns to features.
@@ -36,10 +36,10 @@ pub struct Config {
     /// The program that fits instead.
     #[serde(default)]
     pub trainer: Option<TrainerSpec>,
-    /// From scores to answers.
+    /// From scores to predictions.
     #[serde(default)]
     pub decision: Decision,
-    /// How much is done for a good model.
+    /// How much work to spend on a good model.
     #[serde(default)]
     pub train: TrainRules,
     /// What counts as drift, and what is a reason to retrain.

@@ -24,13 +24,13 @@ use std::path::Path;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Deep {
-    /// Versions whose files were looked at.
+    /// Versions whose files were checked.
     pub versions: Vec<Version>,
-    /// Versions that were stored before digests were recorded: nothing is known of their files.
+    /// Versions stored before digests were recorded; their files are not checked.
     pub unsealed: Vec<Version>,
-    /// Files that are not what the chain says.
+    /// Files that differ from the chain.
     pub different: Vec<Difference>,
-    /// Files that the chain speaks of and that were never brought here: `pull` left them out.
+    /// Files recorded in the chain that `pull` did not fetch.
     pub not_here: Vec<String>,
 }
 

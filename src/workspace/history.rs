@@ -233,9 +233,9 @@ pub fn all_of<T: Details>(entries: &[Entry]) -> impl Iterator<Item = Result<(&En
 /// How a request was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// A person agreed.
+    /// A request was approved.
     Approved,
-    /// A person refused.
+    /// A request was rejected.
     Rejected,
     /// The version that it asked for is production.
     Promoted,

@@ -82,7 +82,7 @@ pub enum WorkspaceError {
     Audit {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// A file is not what the audit chain says, so nothing is learned from it or written over it.
@@ -126,7 +126,7 @@ pub enum WorkspaceError {
         event: String,
         /// The key of the detail.
         key: String,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// A problem of the registry.

@@ -16,7 +16,7 @@ pub struct Run {
     pub verb: String,
     /// How long it took, in seconds.
     pub seconds: f64,
-    /// What came of it: versions, metrics, counts.
+    /// The result: versions, metrics, counts.
     pub result: serde_json::Value,
 }
 

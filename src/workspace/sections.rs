@@ -38,7 +38,7 @@ impl From<TrainKeys> for TrainRules {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelRules {
-    /// What holds where annotators differ.
+    /// The policy for disagreement of annotators.
     #[serde(default)]
     pub policy: LabelPolicy,
     /// How many rows `run` hands out by itself when labels are wanted and no batch is out; never when `None`.
@@ -64,17 +64,17 @@ impl LabelRules {
     }
 }
 
-/// What holds where annotators differ.
+/// The policy for disagreement of annotators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LabelPolicy {
-    /// None of it, until somebody has decided.
+    /// No label until a person decides.
     #[default]
     Adjudicate,
-    /// What more of them said than anything else.
+    /// The label that most annotators gave.
     Majority,
-    /// None of it; nobody is asked.
+    /// No label; the row is not used.
     Drop,
 }
 
@@ -124,7 +124,7 @@ impl TrainerSpec {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetrainRules {
-    /// Fewest rows with a label that no version has learned from.
+    /// Fewest rows with a label that no version was trained on.
     pub min_new_labels: u64,
     /// Hours that must have passed since the last retrain.
     pub cooldown_hours: f64,

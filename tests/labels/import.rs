@@ -229,7 +229,10 @@ fn those_who_disagree_are_told_and_an_adjudicator_decides() {
     }
     work.write("label_inbox/conflicts.csv", format!("{header}\n{decided}"));
     let said = work.run("label-import label_inbox/conflicts.csv").answers(YES).value();
-    assert_eq!((&said["counts"]["added"], &said["n_conflicts"]), (&(conflicts - usize::from(conflicts > 1)).into(), &0.into()));
+    assert_eq!(
+        (&said["counts"]["added"], &said["n_conflicts"]),
+        (&(conflicts - usize::from(conflicts > 1)).into(), &0.into())
+    );
     assert!(!work.path("label_inbox/conflicts.csv").exists());
     for policy in ["majority", "drop"] {
         work.run(&format!("label-import --policy {policy}")).answers(NO);

@@ -93,7 +93,7 @@ fn in_production(asked: &Asked, chain: &Chain, text: &str) -> Result<Vec<String>
         let Some(roles) = &entry.roles else { continue };
         let then = name(roles);
         if then != last {
-            told.push(format!("From {} on {then} was (line {}).", when(since), entry.seq));
+            told.push(format!("From {} on, {then} was in production (line {}).", when(since), entry.seq));
             last = then;
         }
     }

@@ -43,13 +43,13 @@ fn consequence(action: &str) -> Option<(&'static str, bool)> {
         "retrain" => (
             "You approve a retraining. A new version is trained from the reference and all labels, even if no \
              trigger fired, and the gate judges it at once. If it is not shown to be better, it stays a challenger. \
-             If it is, it goes into production; where promotions need approval, somebody else must approve it, \
-             because you asked for it.",
+             If it is, it goes into production; where promotions need approval, another person must approve it, \
+             because you requested it.",
             false,
         ),
         "run" => (
             "The loop runs once: compare, retrain if a trigger fired, promote if the new model is shown to be \
-             better. If approval is needed, somebody else must give it, because you asked for this.",
+             better. If approval is needed, another person must give it, because you requested this.",
             false,
         ),
         "judge" => (
@@ -66,7 +66,7 @@ fn consequence(action: &str) -> Option<(&'static str, bool)> {
             ("The current data is compared with the reference. The report is written; nothing else changes.", false)
         }
         "import" => (
-            "The answers become labels, which the next retraining learns from. The batch stays open until every row \
+            "The answers become labels, which the next retraining uses. The batch stays open until every row \
              has all its answers.",
             false,
         ),
@@ -89,7 +89,7 @@ fn of_request(action: &str, ticket: &Ticket) -> String {
     let (new, old) = (ticket.version, ticket.production);
     match (action, ticket.asks) {
         ("approve", Asks::Promotion) => format!(
-            "{new} replaces {old} in production, and the rows that {new} learned from become the reference. {old} \
+            "{new} replaces {old} in production, and the training rows of {new} become the reference. {old} \
              stays stored, so you can roll back."
         ),
         ("approve", Asks::Retraining) => format!(
@@ -121,7 +121,7 @@ fn over(asked: &Asked, action: &str, ticket: &Ticket) -> String {
         Status::Pending
             if action == "approve" && asked.viewer.session.as_ref().is_some_and(|who| ticket.is_of(&who.name)) =>
         {
-            "You asked for this, so somebody else must approve it.".to_owned()
+            "You requested this, so another person must approve it.".to_owned()
         }
         Status::Pending => String::new(),
     }

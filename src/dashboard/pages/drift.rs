@@ -305,7 +305,7 @@ fn detail(asked: &Asked, report: Option<Arc<DriftReport>>, name: &str) -> Result
         history: history(asked, column)?,
         numbers,
         findings: findings.map(|finding| short(&finding.text, 300)).collect(),
-        course: course(&pieces.collect::<Vec<_>>(), Over::Values, "The statistic, piece by piece of what arrived"),
+        course: course(&pieces.collect::<Vec<_>>(), Over::Values, "The statistic in each period of the current rows"),
         at: when(report.made_at),
     })
 }

@@ -26,7 +26,7 @@ struct Shown {
     shadow: bool,
     since: String,
     planned_n: u64,
-    /// When it is to end.
+    /// The planned end.
     planned_end: String,
     alpha: f64,
     arms: Vec<[String; 3]>,

@@ -9,7 +9,7 @@ use crate::score::Direction;
 use crate::workspace::audit::{Chain, Entry};
 use crate::workspace::event::{GateVerdict, Promoted, Rejected, RolledBack};
 
-/// What the gate found.
+/// The gate's verdict.
 pub(super) struct Verdict {
     pub(super) at: String,
     pub(super) headline: String,
@@ -32,7 +32,7 @@ pub(super) struct Compared {
     pub(super) challenger: String,
 }
 
-/// What must not get worse.
+/// The guardrails.
 pub(super) struct Rail {
     pub(super) name: String,
     pub(super) broken: bool,
@@ -99,13 +99,13 @@ fn rail(rail: &crate::gate::Guardrail) -> Rail {
 fn difference(report: &GateReport) -> String {
     let j = &report.judgement;
     let Some(found) = &j.improvement else {
-        return format!("Too few gate rows for a test: {}. No version learned from them.", j.n_rows);
+        return format!("Too few gate rows for a test: {}. No version was trained on them.", j.n_rows);
     };
     // Each bound is wrong with chance alpha.
     let confidence = format!("{:.2}", 100.0 * (1.0 - j.alpha));
     let confidence = confidence.trim_end_matches('0').trim_end_matches('.');
     format!(
-        "{}, on {} gate rows that no version learned from: {} → {}, {} by {}; one-sided {confidence} % bounds: {}, \
+        "{}, on {} gate rows that no version was trained on: {} → {}, {} by {}; one-sided {confidence} % bounds: {}, \
          {}.",
         found.metric,
         j.n_rows,

@@ -188,7 +188,7 @@ fn people(asked: &Asked, batch: &Batch, viewer: &str) -> Result<Vec<Person>, Oop
 fn said(batches: &[Batch], id: &str) -> Option<String> {
     let (batch, row) = batches.iter().find_map(|batch| Some((batch, batch.rows.iter().find(|row| row.id == id)?)))?;
     let scores: Vec<String> = row.scores.iter().map(|score| number(*score)).collect();
-    Some(format!("{} says {} (score {})", batch.version, short(&row.prediction, 60), scores.join(", ")))
+    Some(format!("{} predicts {} (score {})", batch.version, short(&row.prediction, 60), scores.join(", ")))
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ fn told(standing: &Standing) -> String {
     let n = standing.count.unwrap_or(0.0);
     match standing.name.as_str() {
         "new_rows" => format!("{n:.0} rows are new"),
-        "unused_feedback" => format!("{n:.0} rows have new human labels that no version has learned from"),
+        "unused_feedback" => format!("{n:.0} rows have new human labels that no version was trained on"),
         "age" => format!("production is {n:.1} days old"),
         _ => standing.text.clone().unwrap_or_default(),
     }

@@ -57,7 +57,7 @@ pub(super) fn waiting(asked: &Asked, reasons: &Reasons) -> Result<Vec<Waiting>, 
         let n_unused = asked.standing(roles.production)?.n_unused as u64;
         if n_unused > 0 {
             let labels =
-                counted(n_unused, "label that no version has learned from", "labels that no version has learned from");
+                counted(n_unused, "label that no version was trained on", "labels that no version was trained on");
             all.push(Waiting::decide(format!("A retraining is needed ({why}); there are {labels}.")));
         } else if out.is_empty() {
             let what = format!("A retraining is needed ({why}), but there are no new labels: choose rows to label.");

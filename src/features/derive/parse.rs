@@ -100,7 +100,7 @@ impl Parser {
             if negated && !self.tokens.take_word("in") {
                 return Err(Problem::new(
                     at,
-                    "\"not\" cannot stand between two values: write not in (…), or != for \
+                    "\"not\" cannot be between two values: write not in (…), or != for \
                                              unequal",
                 ));
             }

@@ -89,15 +89,15 @@ impl TryFrom<Stored> for TextEncoder {
     }
 }
 
-/// A word or a pair of words, and what it adds to a score.
+/// A word or a pair of words, and its contribution to a score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TermShare {
     /// The word or the pair.
     pub term: String,
-    /// What it adds.
+    /// Its contribution.
     pub value: f64,
-    /// The class whose score that is, where several are told of together.
+    /// The class whose score that is, if several are listed together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub toward: Option<String>,
 }

@@ -51,12 +51,12 @@ pub enum Calibration {
     },
 }
 
-/// Which calibration is asked for in `mlloop.toml`.
+/// The calibration in `mlloop.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CalibrationRule {
-    /// The one with the lowest cross-validated log loss, none unless it clearly helps.
+    /// The method with the lowest cross-validated log loss; none unless it clearly helps.
     #[default]
     Auto,
     /// None.

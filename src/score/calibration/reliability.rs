@@ -12,7 +12,7 @@ pub struct ReliabilityBin {
     pub n_rows: usize,
     /// Their mean score.
     pub mean_score: f64,
-    /// The share of them that is positive.
+    /// The share of positive rows.
     pub observed: f64,
 }
 

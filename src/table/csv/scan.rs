@@ -219,7 +219,7 @@ impl Rows<'_> {
         let mut unfit = BTreeMap::new();
         // It is the first row, so that lines are counted once.
         if let Some(line) = self.second.filter(|&line| index.n_rows() > 0 && index.line_at(index.span(0).0) == line) {
-            let what = "a second header: texts stand above numbers".to_owned();
+            let what = "a second header: texts above numbers".to_owned();
             unfit.insert(0, Fault { line, what: What::Record(what) });
         }
         for wanted in self.fitting {

@@ -74,7 +74,7 @@ pub struct Finding {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// Why, in one line.
+    /// The reason, in one line.
     pub reason: String,
     /// Missing cells.
     pub n_missing: u64,

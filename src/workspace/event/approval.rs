@@ -5,15 +5,15 @@ use crate::registry::Version;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What a person is asked.
+/// What is requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Asks {
-    /// Whether a version may be production.
+    /// Approval to promote a version.
     #[default]
     Promotion,
-    /// Whether a challenger may be trained.
+    /// Approval to train a challenger.
     Retraining,
 }
 
@@ -31,7 +31,7 @@ impl Asks {
 pub struct ApprovalRequested {
     /// The request.
     pub id: String,
-    /// What it asks for; a promotion where it is not said.
+    /// What it requests; if absent, a promotion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asks: Option<Asks>,
     /// The version that would be promoted.
@@ -41,9 +41,9 @@ pub struct ApprovalRequested {
     pub production: Option<Version>,
     /// Digest of what is approved.
     pub digest: String,
-    /// From then on nobody can agree.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// When it is carried out unless somebody has decided before.
+    /// When it is carried out, unless it is decided before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
 }
@@ -54,13 +54,13 @@ pub struct ApprovalRequested {
 pub struct Approved {
     /// The request.
     pub id: String,
-    /// What it asked for; a promotion where it is not said.
+    /// What it requested; if absent, a promotion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asks: Option<Asks>,
     /// The version that is promoted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<Version>,
-    /// The version that was in production, where a retraining was asked for.
+    /// For a retraining: the version that was in production.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub production: Option<Version>,
     /// Digest of what was approved.
@@ -73,16 +73,16 @@ pub struct Approved {
 pub struct Rejected {
     /// The request.
     pub id: String,
-    /// What it asked for; a promotion where it is not said.
+    /// What it requested; if absent, a promotion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asks: Option<Asks>,
     /// The version that is not promoted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<Version>,
-    /// The version that was in production, where a retraining was asked for.
+    /// For a retraining: the version that was in production.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub production: Option<Version>,
-    /// The new labels that there were, where a retraining was asked for.
+    /// For a retraining: the number of new labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_new: Option<u64>,
     /// Why.

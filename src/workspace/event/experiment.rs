@@ -13,16 +13,16 @@ pub struct ExperimentChanged {
     /// The shares of its arms.
     #[serde(default)]
     pub weights: Vec<f64>,
-    /// Why it changed; empty where it began.
+    /// Why it changed; empty at the start.
     #[serde(default)]
     pub why: String,
     /// The experiment after the change, as `ab.json` has it.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub experiment: Value,
-    /// The rows that its verdict was made from, where it ended.
+    /// At the end: the rows of the log that the verdict used.
     #[serde(default, deserialize_with = "super::said", skip_serializing_if = "Option::is_none")]
     pub log: Option<Option<LogRead>>,
-    /// SHA-256 of the labels at that time, where it ended.
+    /// At the end: SHA-256 of the labels.
     #[serde(default, deserialize_with = "super::said", skip_serializing_if = "Option::is_none")]
     pub labels: Kept,
 }
@@ -31,9 +31,9 @@ pub struct ExperimentChanged {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LogRead {
-    /// How many they are.
+    /// Their number.
     pub n_rows: u64,
-    /// Digest of them.
+    /// Their digest.
     pub digest: Option<String>,
 }
 

@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// `accepted`. What it has of the file depends on which one it is.
+/// `accepted`. The keys depend on the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Accepted {
     /// The file, relative to the loop.
     pub path: PathBuf,
-    /// What had happened to it, as a clause.
+    /// How it differed, as a clause.
     pub what: String,
     /// SHA-256 of the labels.
     #[serde(default, deserialize_with = "super::said", skip_serializing_if = "Option::is_none")]
     pub labels_sha256: Kept,
-    /// How the feedback begins.
+    /// Length and digest of the feedback.
     #[serde(default, deserialize_with = "super::said", skip_serializing_if = "Option::is_none")]
     pub feedback: Option<Option<Seal>>,
     /// Corrections in it.
@@ -34,7 +34,7 @@ pub struct Accepted {
 pub struct Downloaded {
     /// Where it was fetched from.
     pub source: String,
-    /// Bytes that were fetched.
+    /// Number of bytes fetched.
     #[serde(default)]
     pub bytes: u64,
     /// Their SHA-256.

@@ -14,13 +14,13 @@ pub struct LabelsExported {
     pub batch: String,
     /// Its rows.
     pub n: Option<u64>,
-    /// Its rows by why they were chosen.
+    /// Number of rows by stratum.
     #[serde(default)]
     pub strata: Value,
-    /// The rows that it was chosen from.
+    /// Number of candidates.
     #[serde(default)]
     pub n_candidates: u64,
-    /// How it was chosen.
+    /// The strategy.
     #[serde(default)]
     pub strategy: Value,
     /// Seed of the choice.
@@ -53,26 +53,26 @@ pub struct AnswersRead {
     pub sha256: String,
     /// Labels that are new.
     pub n_added: Option<u64>,
-    /// Labels that were known.
+    /// Labels that already existed.
     pub n_unchanged: Option<u64>,
     /// Rows without an answer.
     pub n_unanswered: Option<u64>,
-    /// Answers that do not fit and were left out.
+    /// Invalid answers that were skipped.
     pub n_rejected: Option<u64>,
-    /// Labels that say something else than before.
+    /// Labels that changed.
     #[serde(default)]
     pub changes: Value,
-    /// What speaks against the batch.
+    /// Checks that found something wrong with the batch.
     #[serde(default)]
     pub guards: Value,
-    /// Whether it was taken in although guards hold it back.
+    /// Whether it was imported although checks held it back.
     #[serde(default)]
     pub accepted: bool,
-    /// Who answered, where the file does not say.
+    /// The annotator for answers without one in the file.
     pub annotator: Option<String>,
-    /// What holds where annotators differ, when it is not what `mlloop.toml` says.
+    /// The policy for disagreement, if it overrides `mlloop.toml`.
     pub policy: Option<LabelPolicy>,
-    /// Whether answers that do not fit were left out.
+    /// Whether invalid answers were skipped.
     #[serde(default)]
     pub skip_invalid: bool,
     /// SHA-256 of the labels before.
@@ -81,7 +81,7 @@ pub struct AnswersRead {
     /// SHA-256 of the file, where a copy of it is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
-    /// Batches that stay out, since answers to them are still awaited.
+    /// Batches that stay open because answers are missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stays_out: Vec<String>,
     /// SHA-256 of the labels after it.
@@ -95,12 +95,12 @@ pub struct AnswersRead {
 pub struct Outcomes {
     /// Outcomes that are new.
     pub added: u64,
-    /// Outcomes that say something else than before.
+    /// Outcomes that changed.
     #[serde(default)]
     pub changed: usize,
     /// SHA-256 of the labels after it.
     pub labels_sha256: Option<String>,
-    /// Where other machines wrote them.
+    /// The shared store that they came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
 }
@@ -121,24 +121,24 @@ pub struct BatchClosed {
 pub struct Feedback {
     /// SHA-256 of the labels after it.
     pub labels_sha256: Option<String>,
-    /// How `data/feedback.csv` begins after it.
+    /// Length and digest of `data/feedback.csv` after it.
     pub feedback: Option<Seal>,
     /// Corrections that are new.
     pub new: Option<u64>,
-    /// Corrections that a process left unfinished and that are finished now.
+    /// Corrections of an interrupted process that were completed now.
     #[serde(default)]
     pub completed: u64,
-    /// Corrections that there are in all.
+    /// Total number of corrections.
     pub lines: usize,
     /// Labels that are new.
     #[serde(default)]
     pub labels_added: u64,
-    /// Labels that say something else than before.
+    /// Labels that changed.
     #[serde(default)]
     pub labels_changed: Value,
 }
 
-/// The beginning of a file that only grows.
+/// Length and digest of a file that only grows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Seal {

@@ -72,29 +72,29 @@ pub enum EventKind {
     RolledBack,
     /// Old versions were removed.
     Pruned,
-    /// A person was asked to decide.
+    /// Approval was requested.
     ApprovalRequested,
-    /// A person agreed.
+    /// A request was approved.
     Approved,
-    /// A person refused.
+    /// A request was rejected.
     Rejected,
-    /// The reference took in the rows of a version.
+    /// The rows of a version were added to the reference.
     ReferenceUpdated,
-    /// A batch went out.
+    /// A batch was exported for labelling.
     LabelsExported,
     /// Outcomes that arrived became labels.
     Outcomes,
     /// Answers became labels.
     LabelsImported,
-    /// Labels that other machines wrote to the store were taken in.
+    /// Labels of other machines were imported from the store.
     LabelsReceived,
-    /// Answers were held back.
+    /// A batch of answers was held back.
     LabelsQuarantined,
-    /// Rows of a batch that have no answer are no longer asked.
+    /// A batch was closed; its unanswered rows may be chosen again.
     BatchClosed,
-    /// A person said that a file is right as it is, whatever the chain said of it.
+    /// A person accepted a file that differed from the chain.
     Accepted,
-    /// People said of predictions whether they were right.
+    /// Feedback on predictions was recorded.
     Feedback,
     /// A table was fetched.
     Downloaded,
@@ -104,7 +104,7 @@ pub enum EventKind {
     AbStepped,
     /// An experiment ended.
     AbStopped,
-    /// A change that this mlloop does not know.
+    /// A change that this version of mlloop does not know.
     #[serde(untagged)]
     Other(String),
 }
@@ -116,7 +116,7 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// What a line may say, for its schema.
+/// The possible details of a line, for its schema.
 #[cfg(test)]
 #[derive(schemars::JsonSchema)]
 #[serde(untagged)]
@@ -158,6 +158,6 @@ pub(super) enum AnyDetails {
     Downloaded(Downloaded),
     /// `ab-started`, `ab-stepped`, `ab-stopped`
     ExperimentChanged(ExperimentChanged),
-    /// A kind that this mlloop does not know.
+    /// A kind that this version of mlloop does not know.
     Other(serde_json::Map<String, Value>),
 }

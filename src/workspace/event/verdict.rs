@@ -5,16 +5,16 @@ use crate::registry::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What the gate rows say of the challenger.
+/// The verdict on the challenger, from the gate rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Better, beyond the margin.
+    /// Better, by more than the margin.
     Superior,
-    /// At most delta worse.
+    /// Worse by at most delta.
     Equivalent,
-    /// The rows cannot tell.
+    /// Inconclusive: too few rows.
     Inconclusive,
     /// Worse.
     Regression,
@@ -33,16 +33,16 @@ impl Verdict {
     }
 }
 
-/// What follows from the verdict and the guardrails.
+/// The decision that follows from the verdict and the guardrails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
-    /// The challenger deserves production.
+    /// The challenger is promoted.
     Promote,
-    /// It does not.
+    /// The challenger is refused.
     Refuse,
-    /// The rows cannot tell.
+    /// Inconclusive: too few rows.
     Wait,
 }
 
@@ -62,7 +62,7 @@ impl Decision {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HoldoutRows {
-    /// How many they are.
+    /// Their number.
     pub n: u64,
     /// Digest of keys and labels.
     pub digest: String,
@@ -77,11 +77,11 @@ pub struct HoldoutRows {
 pub struct GateVerdict {
     /// The version that was in production.
     pub production: Version,
-    /// The version that was held against it.
+    /// The challenger.
     pub challenger: Version,
-    /// What the rows say.
+    /// The verdict.
     pub verdict: Option<Verdict>,
-    /// What followed.
+    /// The decision.
     pub decision: Decision,
     /// The test, as `improvement` of the gate's report has it; `null` when there were too few rows for one.
     #[serde(default)]
@@ -92,14 +92,14 @@ pub struct GateVerdict {
     pub broken: Option<Vec<String>>,
     /// The rows of the comparison.
     pub rows: Option<HoldoutRows>,
-    /// Which use of the rows this was, from 1.
+    /// The number of this use of the gate rows, from 1.
     pub uses: Option<u64>,
-    /// Why an equivalent version was enough.
+    /// Why an equivalent version was accepted.
     pub allow_equivalent: Option<String>,
     /// Seed of the bootstrap.
     #[serde(default)]
     pub seed: u64,
-    /// What was set by `--set` and the environment.
+    /// Settings overridden by `--set` and the environment.
     #[serde(default)]
     pub settings: Vec<String>,
     /// SHA-256 of the labels at that time.

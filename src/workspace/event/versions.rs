@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Trained {
     /// The version that was made.
     pub version: Version,
-    /// The role that it got.
+    /// Its role.
     pub role: Option<Role>,
-    /// Seed of everything random.
+    /// The random seed.
     #[serde(default)]
     pub seed: u64,
     /// The tables that were read.
@@ -41,9 +41,9 @@ pub struct Retrained {
 pub struct FromLabels {
     /// The version that was production.
     pub parent: Option<Version>,
-    /// Labels that there were.
+    /// Number of labels.
     pub n_labels: Option<u64>,
-    /// Those that production had not learned from.
+    /// Labels that production was not trained on.
     pub n_new: Option<u64>,
     /// Rows that were added to the reference.
     pub n_added: Option<u64>,
@@ -53,7 +53,7 @@ pub struct FromLabels {
     pub current: Option<TableSeen>,
 }
 
-/// A table as it was at that time, so that later rows of it can be counted.
+/// The state of a table at that time, to count its later rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TableSeen {
@@ -69,7 +69,7 @@ pub struct TableSeen {
 pub struct Promoted {
     /// The version that is production now.
     pub version: Version,
-    /// The one that was.
+    /// The version that was in production before.
     pub from: Option<Version>,
     /// Why it was promoted.
     #[serde(flatten)]
@@ -83,16 +83,16 @@ pub struct Because {
     /// The verdict of the gate.
     #[serde(default, deserialize_with = "super::said", skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Option<Verdict>>,
-    /// Why an equivalent version was enough; `null` where it was not asked for.
+    /// Why an equivalent version was accepted; `null` if that was not allowed.
     #[serde(default, deserialize_with = "super::said", skip_serializing_if = "Option::is_none")]
     pub allow_equivalent: Option<Option<String>>,
-    /// The reason that a person gave against the gate.
+    /// The reason for overriding the gate.
     #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
     pub overridden: Option<String>,
     /// The request that was approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// When people were told of it, where nobody had to agree.
+    /// When it was announced, if no approval was needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced: Option<jiff::Timestamp>,
 }
@@ -103,9 +103,9 @@ pub struct Because {
 pub struct RolledBack {
     /// The version that is production again.
     pub version: Version,
-    /// The one that was.
+    /// The version that was in production before.
     pub from: Version,
-    /// Why, when that was said.
+    /// The reason, if given.
     pub reason: Option<String>,
 }
 
@@ -124,7 +124,7 @@ pub struct Pruned {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReferenceUpdated {
-    /// The version whose rows the reference took in.
+    /// The version whose rows were added to the reference.
     pub version: Version,
     /// Rows of the reference since then.
     #[serde(default)]
