@@ -552,6 +552,7 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
         notes: evidence.notes.iter().cloned().chain(doubts.slight).chain(resolution).collect(),
         artifacts: artifacts(fitted).into_iter().map(|(name, _)| name.to_owned()).collect(),
         doubts: doubts.grave,
+        skip_invalid: request.skip_invalid,
     }
 }
 

@@ -99,7 +99,7 @@ fn thresholds_are_those_of_the_settings_before_anybody_looked() {
     assert!(threshold("metric_drop").as_f64() > Some(20.0) && threshold("multivariate").as_f64() > Some(0.5));
     assert_eq!(named(&told["triggers"], "age")["is_on"], false);
     let text = work.run("status --text --set monitor.triggers.psi=false").stdout;
-    for line in ["psi              off", "drift_share      not measured yet, of 0.2500", "age              off"] {
+    for line in ["psi              off", "drift_share      not measured yet, fires at 0.2500", "age              off"] {
         assert!(text.contains(line), "{line}: {text}");
     }
 }

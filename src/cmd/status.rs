@@ -77,23 +77,31 @@ fn triggers(progress: &Progress) -> String {
 }
 
 fn standing(trigger: &Standing) -> String {
-    let number = |value: f64| match value.fract() == 0.0 && value >= 0.0 {
+    let plain = |value: f64| match value.fract() == 0.0 && value >= 0.0 {
         true if value < 1e9 => grouped(value as u64),
         // Huge values need no digits.
         _ if value >= 1e6 => format!("{value:.1e}"),
         _ => format!("{value:.4}"),
     };
     let Standing { count, threshold, remaining, progress_percent, fired, as_of, .. } = trigger;
-    let limit = threshold.map_or_else(String::new, |threshold| format!(" of {}", number(threshold)));
+    if let ("score_drift", Some(p), Some(limit), true) = (trigger.name.as_str(), count, threshold, trigger.is_on) {
+        // A p-value counts down.
+        let fired = if *fired { "fired" } else { "not fired" };
+        return format!("p {}, fires at {} or below: {fired}", plain(*p), plain(*limit));
+    }
+    let evidence = matches!(trigger.name.as_str(), "metric_drop" | "recent_accuracy");
+    let number = |value: f64| if evidence { format!("evidence {}", plain(value)) } else { plain(value) };
+    let limit = threshold.map_or_else(String::new, |threshold| format!(" of {}", plain(threshold)));
+    let needs = threshold.map_or_else(String::new, |threshold| format!(", fires at {}", number(threshold)));
     match (count, remaining.zip(*progress_percent)) {
         _ if !trigger.is_on => "off".to_owned(),
-        (None, _) if as_of.is_none() => format!("not measured yet,{limit}").trim_end_matches(',').to_owned(),
-        (None, _) => format!("no data,{limit}").trim_end_matches(',').to_owned(),
+        (None, _) if as_of.is_none() => format!("not measured yet{needs}"),
+        (None, _) => format!("no data{needs}"),
         (Some(count), Some(_)) if *fired => format!("{}{limit} (100 %), fired", number(*count)),
         // It is beyond its limit, but not significant, or too small to matter.
         (Some(count), Some((remaining, _))) if remaining <= 0.0 => format!("{}{limit}, not fired", number(*count)),
         (Some(count), Some((remaining, percent))) => {
-            format!("{}{limit} ({percent:.0} %), {} remain", number(*count), number(remaining))
+            format!("{}{limit} ({percent:.0} %), {} remain", number(*count), plain(remaining))
         }
         (Some(count), None) => format!("{}{limit}", number(*count)),
     }
@@ -191,9 +199,15 @@ mod tests {
             as_of: None,
             text: None,
         };
-        assert_eq!(standing(&of(3.25e57, true)), "3.2e57 of 20 (100 %), fired");
-        assert_eq!(standing(&of(1e300, false)), "1.0e300 of 20, not fired");
-        assert_eq!(standing(&of(21.5, true)), "21.5000 of 20 (100 %), fired");
-        assert_eq!(standing(&of(321.0, true)), "321 of 20 (100 %), fired");
+        assert_eq!(standing(&of(3.25e57, true)), "evidence 3.2e57 of 20 (100 %), fired");
+        assert_eq!(standing(&of(1e300, false)), "evidence 1.0e300 of 20, not fired");
+        assert_eq!(standing(&of(21.5, true)), "evidence 21.5000 of 20 (100 %), fired");
+        assert_eq!(standing(&of(321.0, true)), "evidence 321 of 20 (100 %), fired");
+        let p =
+            |count: f64, fired| Standing { name: "score_drift".to_owned(), threshold: Some(0.01), ..of(count, fired) };
+        assert_eq!(standing(&p(0.0396, false)), "p 0.0396, fires at 0.0100 or below: not fired");
+        assert_eq!(standing(&p(0.0004, true)), "p 0.0004, fires at 0.0100 or below: fired");
+        let unknown = Standing { count: None, remaining: None, progress_percent: None, ..of(0.0, false) };
+        assert_eq!(standing(&unknown), "not measured yet, fires at evidence 20");
     }
 }

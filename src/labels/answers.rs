@@ -7,7 +7,7 @@ use super::sheet::{AFTER, restore, target_name};
 use super::{returned, studio};
 use crate::table::Input;
 use crate::table::input::Unpacked;
-use crate::table::record::{Record, Records, cells_of};
+use crate::table::record::{Record, Records, TO_UTF8, cells_of};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::Read;
@@ -39,7 +39,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, LabelError> {
             text.reader.read_to_end(&mut bytes).map_err(|err| wrong(err.to_string()))?;
             let text = String::from_utf8(bytes).map_err(|err| {
                 let line = err.as_bytes()[..err.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-                wrong(format!("line {line}: is not UTF-8: save it as UTF-8, or convert it (iconv -f CP1252 -t UTF-8)"))
+                wrong(format!("line {line}: is not UTF-8: {TO_UTF8}"))
             })?;
             Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
         }

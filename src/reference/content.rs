@@ -28,7 +28,7 @@ impl Gathering<'_> {
             ..ReadOptions::default()
         };
         let mut rows = stream(Input::open(&path)?, schema, &options)?;
-        let mut added = Added::new(rows.names().to_vec());
+        let mut added = Added { skip_invalid: self.skip_invalid, ..Added::new(rows.names().to_vec()) };
         let known = self.by_content(schema, added.names(), wanted, sources)?;
         let recipe = self.config.recipe();
         let columns = recipe.contents(schema);

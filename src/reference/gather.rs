@@ -281,7 +281,7 @@ impl Gathering<'_> {
                 target.name
             )));
         }
-        let mut added = Added::new(names);
+        let mut added = Added { skip_invalid: self.skip_invalid, ..Added::new(names) };
         while let Some(batch) = rows.next().transpose()? {
             let Values::Text(ids) = &batch.table.require(id)?.values else { continue };
             for (row, id) in ids.iter().enumerate() {

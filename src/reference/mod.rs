@@ -82,6 +82,8 @@ pub struct Added {
     places: HashMap<String, usize>,
     /// Ids of the reference that were looked at, replaced or not.
     met: HashSet<String>,
+    /// Whether rows of the reference that do not fit are left out; else they are an error.
+    pub skip_invalid: bool,
 }
 
 /// How many rows a combined table has, and where they come from.
@@ -93,6 +95,8 @@ pub struct Counts {
     pub n_replaced: u64,
     /// Rows that came after them.
     pub n_added: u64,
+    /// Rows of the reference that do not fit and are left out.
+    pub n_left_out: u64,
 }
 
 impl Counts {
@@ -153,7 +157,8 @@ impl Added {
         if !path.exists() {
             return Ok(None);
         }
-        let mut added = Self { path: path.clone(), ..Self::default() };
+        let skip_invalid = workspace.registry().manifest(version)?.skip_invalid;
+        let mut added = Self { path: path.clone(), skip_invalid, ..Self::default() };
         let schema = config.schema();
         let names = RowNames::of(&schema, &config.target.column);
         let mut schema = ids_only(&schema);
@@ -269,7 +274,7 @@ pub fn input_of(workspace: &Workspace, config: &Config, version: Version) -> Res
 /// What is wrong with the reference, why the rows do not fit it, or what `out` says.
 pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write) -> Result<Counts, ReferenceError> {
     let name = PathBuf::from(base.name());
-    let options = ReadOptions::default();
+    let options = ReadOptions { skip_invalid: added.skip_invalid, ..ReadOptions::default() };
     let (read, id) = (ids_only(schema), schema.id());
     let mut rows = stream(base, &read, &options)?;
     if rows.names() != added.names {
@@ -309,6 +314,7 @@ pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write)
         counts.n_added += 1;
         write(record)?;
     }
+    counts.n_left_out = rows.rejects().count;
     Ok(counts)
 }
 

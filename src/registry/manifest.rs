@@ -67,6 +67,9 @@ pub struct Manifest {
     /// Why it is not fit for production, from its gate rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
+    /// Whether rows of its tables that do not fit were left out (`--skip-invalid`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_invalid: bool,
 }
 
 /// The contents of `model` in a manifest.

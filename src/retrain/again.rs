@@ -28,10 +28,11 @@ pub(crate) fn again(
 ) -> Result<Trained, RetrainError> {
     let (config, schema) = (request.config, request.config.schema());
     let path = workspace.path(&config.data.reference);
-    let added = match Added::of(from, config, version)? {
+    let mut added = match Added::of(from, config, version)? {
         Some(added) => added,
         None => Added::new(table::stream(Input::open(&path)?, &schema, &ReadOptions::default())?.names().to_vec()),
     };
+    added.skip_invalid = request.skip_invalid;
     let recipe = config.recipe();
     let combined = reference::combined(&path, &schema, &added)?;
     let stored = from.registry().path(version)?;

@@ -352,6 +352,10 @@ impl Job<'_> {
         let mut schema = config.schema();
         schema.know_flags(known);
         let combined = reference::combined(&workspace.path(&config.data.reference), &schema, &gathered.added)?;
+        if combined.counts.n_left_out > 0 {
+            let (n, name) = (combined.counts.n_left_out, config.data.reference.display());
+            notes.push(format!("{n} records of {name} that are not valid rows are left out (--skip-invalid)"));
+        }
         let mut added = Vec::new();
         gathered.added.write(&mut added, &schema.dialect).at(self.workspace.path(ADDED))?;
         let data = digests(config, &combined, gathered.added.len(), &added);

@@ -45,6 +45,9 @@ pub(crate) const WAYS: [(char, Option<char>); 8] = [
     (',', Some('\'')),
 ];
 
+/// What may stand between groups of digits; a space of any width.
+const GROUPING: [char; 4] = ['.', ',', ' ', '\''];
+
 impl Default for NumberFormat {
     fn default() -> Self {
         Self { decimal: point(), thousands: None, unit: None }
@@ -119,8 +122,28 @@ impl NumberFormat {
         if bare.unit.is_none() && self.needs_unit() {
             return None;
         }
-        let value = self.digits(bare.digits)?;
+        let value = self.digits(bare.digits).or_else(|| self.grouped(bare.digits))?;
         Some(if bare.negative { -value } else { value })
+    }
+
+    /// The value of digits in groups, in a column whose numbers were all too small for groups when it was declared: `1.234,50`
+    /// beside decimal commas can be read in one way only, `1.234` in two.
+    fn grouped(&self, digits: &str) -> Option<f64> {
+        if self.thousands.is_some() {
+            return None;
+        }
+        let has_one_reading = |mark: char| {
+            let n_marks = digits.chars().filter(|c| *c == mark).count();
+            n_marks > 1 || digits.contains(self.decimal) || !matches!(mark, '.' | ',')
+        };
+        let of = |mark: char| Self { thousands: Some(mark), ..self.clone() }.digits(digits);
+        GROUPING.into_iter().filter(|mark| *mark != self.decimal && has_one_reading(*mark)).find_map(of)
+    }
+
+    /// A number in a column of plain numbers that is written in groups: `1,234.50`.
+    pub(crate) fn plain_in_groups(text: &str) -> Option<f64> {
+        let is_grouped = text.contains(|c: char| matches!(c, ',' | '\'' | '\u{2019}') || is_space(c));
+        if is_grouped { Self::default().parse(text) } else { None }
     }
 
     /// Whether numbers are written plainly.
@@ -158,7 +181,7 @@ impl NumberFormat {
             }
         }
         groups.push(group);
-        if groups.len() > 1 && (!in_groups(&groups) || text.starts_with('0')) {
+        if groups.len() > 1 && (!in_groups(&groups, self.thousands == Some(',')) || text.starts_with('0')) {
             return None;
         }
         cell::number(plain.as_bytes())
@@ -310,11 +333,11 @@ fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\u{2007}' | '\u{2006}')
 }
 
-/// Groups of three behind the first, or, as in India, of two before the last three.
-fn in_groups(groups: &[usize]) -> bool {
+/// Groups of three behind the first, or, as in India, where a comma is between them, of two before the last three.
+fn in_groups(groups: &[usize], has_commas: bool) -> bool {
     let [first, middle @ .., last] = groups else { return true };
     let threes = (1..=3).contains(first) && middle.iter().all(|&n| n == 3);
-    let lakhs = (1..=2).contains(first) && middle.iter().all(|&n| n == 2);
+    let lakhs = has_commas && (1..=2).contains(first) && middle.iter().all(|&n| n == 2);
     *last == 3 && (threes || lakhs)
 }
 
@@ -431,6 +454,29 @@ mod tests {
             let seen: Vec<Option<f64>> = texts.iter().map(|text| format.parse(text)).collect();
             assert_eq!(seen, vec![Some(value); texts.len()], "{texts:?}");
         }
+    }
+
+    #[test]
+    fn groups_that_nobody_declared_are_read_where_there_is_one_reading() {
+        for (decimal, unit, text, value) in [
+            (',', Some("€"), "1.234,50 €", Some(1234.5)),
+            (',', Some("€"), "-1 234,5", Some(-1234.5)),
+            (',', None, "1’234", Some(1234.0)),
+            (',', None, "1.234.567", Some(1_234_567.0)),
+            (',', None, "1.234", None),
+            (',', None, "1,234.50", None),
+            (',', None, "12.34.567", None),
+            (',', None, "1.23,5", None),
+            ('.', Some("$"), "$1,234.50", Some(1234.5)),
+            ('.', Some("$"), "$1,234", None),
+            ('.', None, "12,34,567", Some(1_234_567.0)),
+        ] {
+            assert_eq!(format(decimal, None, unit).parse(text), value, "{decimal} {text}");
+        }
+        let plain = ["1,234.50", "-1,234,567", "1 234", "1'234.5", "1,234", "12,5", "n 12", "1.234"];
+        let values = plain.map(NumberFormat::plain_in_groups);
+        assert_eq!(values, [Some(1234.5), Some(-1_234_567.0), Some(1234.0), Some(1234.5), None, None, None, None]);
+        assert_eq!(format(',', Some('.'), None).parse("12.34.567"), None);
     }
 
     #[test]

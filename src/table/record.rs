@@ -184,6 +184,15 @@ pub(crate) fn first_records(bytes: &[u8], delimiter: u8, n: usize) -> Vec<&[u8]>
     records
 }
 
+/// What to do about a file in another encoding.
+pub(crate) const TO_UTF8: &str = "save it as \"CSV UTF-8\" in the spreadsheet, or convert it (iconv -t UTF-8 -f CP1252 for \
+                                  western Europe, -f CP1250 for central Europe)";
+
+/// What a column without a name is called, by its place from 0: `c1`.
+pub(crate) fn nameless(place: usize) -> String {
+    format!("c{}", place + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

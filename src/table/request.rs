@@ -74,7 +74,10 @@ impl CellReader {
             return Some(Cell::Missing);
         }
         match &self.reads {
-            Reads::Number => super::cell::number(text.as_bytes()).map(Cell::Number),
+            Reads::Number => {
+                let grouped = || NumberFormat::plain_in_groups(text);
+                super::cell::number(text.as_bytes()).or_else(grouped).map(Cell::Number)
+            }
             Reads::Flag => {
                 let said = || truth(text).map(f64::from);
                 super::cell::number(text.as_bytes()).or_else(said).map(Cell::Number)
@@ -135,7 +138,10 @@ mod tests {
         assert_eq!(reader(Kind::Category, None).text(" two years\t"), Some(Cell::Level("two years")));
         let time = reader(Kind::Time, Some("%d/%m/%Y"));
         assert_eq!(time.text("02/01/1970"), Some(Cell::Time(86_400_000_000)));
-        assert_eq!((time.text("1970-01-02"), time.expected()), (None, "a time written like %d/%m/%Y".to_owned()));
+        assert_eq!(
+            (time.text("1970-01-02"), time.expected()),
+            (None, "a time written like 31/12/2025 (%d/%m/%Y)".to_owned())
+        );
     }
 
     #[test]

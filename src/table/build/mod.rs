@@ -57,9 +57,10 @@ impl Storage {
     /// The number in a trimmed text of a column of plain numbers: `NaN` when missing, `None` when it is neither.
     #[inline]
     pub(crate) fn plain_number(&self, text: &[u8], markers: &Markers) -> Option<f64> {
+        let written = || std::str::from_utf8(text).ok();
         markers.number(text).or_else(|| match self {
-            Self::Flag => std::str::from_utf8(text).ok().and_then(truth).map(f64::from),
-            _ => None,
+            Self::Flag => written().and_then(truth).map(f64::from),
+            _ => written().and_then(NumberFormat::plain_in_groups),
         })
     }
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Storage;
 use crate::table::cell::Markers;
+use crate::table::record::nameless;
 use crate::table::time::TimeFormat;
 use crate::table::{ColumnSpec, Dialect, Kind, NumberFormat, ReadOptions, Schema, TableError};
 use crate::wording::nearest;
@@ -67,7 +68,9 @@ impl Plan {
         }
         let watched = options.watch.iter().filter_map(|name| fields.get(name.as_str()).copied()).collect();
         let known: HashSet<&str> = schema.columns.iter().map(|c| c.name.as_str()).collect();
-        let extra: Vec<&str> = names.iter().map(String::as_str).filter(|n| !known.contains(n)).collect();
+        let is_named = |(place, name): &(usize, &String)| **name != nameless(*place);
+        let named = names.iter().enumerate().filter(is_named).map(|(_, name)| name.as_str());
+        let extra: Vec<&str> = named.filter(|n| !known.contains(n)).collect();
         let notes = if extra.is_empty() { Vec::new() } else { vec![extra_note(&extra)] };
         let yardstick = yardstick(headed);
         Ok(Self { names, columns, watched, markers: Markers::new(&schema.dialect.missing), notes, yardstick })
@@ -170,8 +173,8 @@ fn by_position(file: &str, n_fields: usize, schema: &Schema, options: &ReadOptio
 fn extra_note(extra: &[&str]) -> String {
     let shown: Vec<&str> = extra.iter().take(8).copied().collect();
     let more = if extra.len() > shown.len() { ", …" } else { "" };
-    let s = if extra.len() == 1 { "" } else { "s" };
-    format!("ignored {} column{s} that are not in the schema: {}{more}", extra.len(), shown.join(", "))
+    let what = if extra.len() == 1 { "column that is" } else { "columns that are" };
+    format!("ignored {} {what} not in the schema: {}{more}", extra.len(), shown.join(", "))
 }
 
 /// What the number of fields of a record is compared with.

@@ -267,9 +267,12 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Whether every field is a text, as in a header.
+/// Whether every field is a text, as in a header; the last may be empty, as below columns that somebody emptied.
 fn names_columns(record: &[u8], delimiter: u8) -> bool {
-    fields_of(record, delimiter).iter().all(|field| !field.trim().is_empty() && field.trim().parse::<f64>().is_err())
+    let fields = fields_of(record, delimiter);
+    let n_filled = fields.iter().rposition(|field| !field.trim().is_empty()).map_or(0, |last| last + 1);
+    let is_name = |field: &str| !field.trim().is_empty() && field.trim().parse::<f64>().is_err();
+    n_filled > 0 && fields[..n_filled].iter().all(|field| is_name(field))
 }
 
 #[cfg(test)]
@@ -280,6 +283,14 @@ mod tests {
         let mut out = String::new();
         Uncommented::new(Box::new(io::Cursor::new(text.to_owned())), b'#').read_to_string(&mut out).unwrap();
         out
+    }
+
+    #[test]
+    fn a_title_is_found_above_a_column_that_somebody_emptied() {
+        let rows: String = (0..20).map(|i| format!("K{i};{i},5;x;1;\n")).collect();
+        let text = format!("Title 2024;;;;\n;;;;\nid;n;b;y;\n{rows}");
+        let told = Head::new(text.as_bytes(), b';', 1).title("t.csv", b';', true).unwrap().to_string();
+        assert!(told.contains("--skip-lines 2"), "{told}");
     }
 
     #[test]

@@ -32,7 +32,7 @@ use crate::table::build::{Builder, Part};
 use crate::table::cell::shorten;
 use crate::table::evidence::Watched;
 use crate::table::input::Text;
-use crate::table::record::fields_of;
+use crate::table::record::{TO_UTF8, fields_of, nameless};
 use crate::table::rejects::{Fault, Misfits, Rejects, What};
 use crate::table::sniff;
 use crate::table::{Column, ReadOptions, ReadResult, Schema, Table, TableError};
@@ -399,7 +399,7 @@ fn record_fault(yardstick: &str, comment: &str, index: &Index<'_>, bad: &BadReco
         }
         Why::OpenQuote => "the quote that opens here is never closed".to_owned(),
         Why::NotUtf8(byte) => {
-            format!("byte 0x{byte:02x} is not UTF-8: convert the file (iconv -f CP1252 -t UTF-8)")
+            format!("byte 0x{byte:02x} is not UTF-8: {TO_UTF8}")
         }
     };
     Fault { line: index.line_at(bad.at), what: What::Record(what) }
@@ -415,14 +415,16 @@ fn cell_fault(index: &Index<'_>, row: usize, wanted: &Wanted) -> Fault {
 /// The names in a header record; a field without a name is called after its position, `c3`.
 pub(crate) fn header_names(file: &str, record: &[u8], line: u64, delimiter: u8) -> Result<Vec<String>, TableError> {
     if std::str::from_utf8(record).is_err() {
-        let what = "the header is not UTF-8: convert the file (iconv -f CP1252 -t UTF-8)".to_owned();
-        return Err(TableError::File { file: file.to_owned(), what: format!("line {line}: {what}") });
+        return Err(TableError::File {
+            file: file.to_owned(),
+            what: format!("line {line}: the header is not UTF-8: {TO_UTF8}"),
+        });
     }
     let names = fields_of(record, delimiter);
     if let Some(what) = doubled(&names) {
         return Err(TableError::File { file: file.to_owned(), what: format!("line {line}: {what}") });
     }
-    Ok(names.into_iter().zip(1..).map(|(name, n)| if name.is_empty() { format!("c{n}") } else { name }).collect())
+    Ok(names.into_iter().zip(0..).map(|(name, n)| if name.is_empty() { nameless(n) } else { name }).collect())
 }
 
 /// What is wrong with a header in which a name stands again, as where a program writes a list as one field for each entry.

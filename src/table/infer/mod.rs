@@ -28,6 +28,7 @@ use crate::table::evidence::{Evidence, MAX_LEVELS, Total, Written};
 use crate::table::input::{Text, Unpacked};
 use crate::table::json::JsonLines;
 use crate::table::level::{self, Spelling};
+use crate::table::record::nameless;
 use crate::table::{
     ColumnSpec, DEFAULT_MISSING, Dialect, InferOptions, Input, Kind, NumberFormat, Rejects, Schema, TableError,
 };
@@ -193,7 +194,16 @@ fn gather(
             if extent == Extent::Head { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         },
     )?;
-    let Scan { delimiter, header, names, notes, .. } = scan;
+    let Scan { delimiter, header, mut names, mut notes, .. } = scan;
+    // Spreadsheets save a column that is empty by now as well: it has no place of its own in the next file.
+    for place in (0..names.len()).rev() {
+        let is_empty = header && names[place] == nameless(place) && seen[place].n == seen[place].missing;
+        if is_empty && names.len() > 1 {
+            notes.push(format!("field {} has neither a name nor a value in any row: left out", place + 1));
+            names.remove(place);
+            seen.remove(place);
+        }
+    }
     let dialect = Dialect {
         delimiter: char::from(delimiter),
         header,

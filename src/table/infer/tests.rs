@@ -37,6 +37,27 @@ fn check(path: &str, n_rows: u64, target: Option<&str>, kinds: &[(&str, Kind)]) 
 }
 
 #[test]
+fn a_column_without_a_name_and_without_cells_is_none() {
+    let rows: String = (0..30).map(|i| format!("r{i},{}.5,{},\n", i * 7 % 11, ["yes", "no"][i % 2])).collect();
+    let text = format!("id,x,y,\n{rows}");
+    let found = infer(Input::from_reader("t", Cursor::new(text)), &InferOptions::default()).unwrap();
+    assert_eq!(found.schema.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["id", "x", "y"]);
+    assert!(
+        found.notes.iter().any(|note| note.contains("field 4 has neither a name nor a value")),
+        "{:?}",
+        found.notes
+    );
+    // The next table has it elsewhere, or not at all: nobody is told.
+    let read = read(
+        Input::from_reader("t", Cursor::new("id,x,\nr1,1.5,\n")),
+        &Schema { columns: found.schema.columns[..2].to_vec(), ..found.schema.clone() },
+        &ReadOptions::default(),
+    )
+    .unwrap();
+    assert!(read.notes.is_empty(), "{:?}", read.notes);
+}
+
+#[test]
 fn telco() {
     let kinds = [
         ("customerID", Kind::Id),
