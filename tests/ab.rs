@@ -459,6 +459,33 @@ fn p_and_interval_of_a_single_look_agree() {
     assert!(excluded.iter().all(|n| *n > 10), "{excluded:?}");
 }
 
+/// A row without a numerator does not add its denominator, and the other way round.
+#[test]
+fn halves_of_a_ratio_do_not_count() {
+    let work = Loop::new();
+    let mut text = "user,arm,rev,visits\n".to_owned();
+    for unit in 0..600_usize {
+        for nth in 0..3_usize {
+            let (rev, visits) = (1 + (unit * 7 + nth * 5) % 9, 1 + (unit + nth) % 4);
+            let rev = if unit % 2 == 1 && (unit + nth) % 4 == 0 { String::new() } else { rev.to_string() };
+            let visits = if unit % 50 == 0 && nth == 1 { String::new() } else { visits.to_string() };
+            text.push_str(&format!("{unit},{},{rev},{visits}\n", ["A", "B"][unit % 2]));
+        }
+    }
+    work.write("t.csv", &text);
+    let line = "ab-report t.csv --arm arm --outcome rev/visits --unit user";
+    let report = work.run(line).value();
+    let complete: Vec<Vec<&str>> =
+        text.lines().skip(1).map(|row| row.split(',').collect()).filter(|row: &Vec<&str>| !row.contains(&"")).collect();
+    for (at, arm) in ["A", "B"].iter().enumerate() {
+        let sum = |column: usize| -> f64 {
+            complete.iter().filter(|row| row[1] == *arm).map(|row| row[column].parse::<f64>().unwrap()).sum()
+        };
+        close(&report, &format!("/outcomes/0/arms/{at}/mean"), sum(2) / sum(3), 1e-12);
+    }
+    noted(&report, "rows lack the numerator or a denominator and are left out");
+}
+
 #[test]
 fn values_that_cannot_be_summed_up_are_named() {
     let work = Loop::new();

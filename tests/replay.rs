@@ -117,3 +117,35 @@ fn versions_verdicts_and_imports_come_out_again_and_what_differs_or_is_missing_i
         .prints("differs  line ")
         .prints("recorded 0.01, now 0.05");
 }
+
+#[test]
+fn a_version_that_added_no_rows_comes_out_again() {
+    let work = Loop::new().table("data/reference.csv", rows(0, 600, true));
+    work.run("init data/reference.csv --target churn").answers(YES);
+    work.run("train --algorithm decision-tree --seed 3 --now 2026-11-01T00:00:00Z").answers(YES);
+    work.run("retrain --force --set max_depth=3 --now 2026-11-02T00:00:00Z").answers(YES);
+    work.run("audit replay v0002").answers(YES).json("/agrees", true);
+}
+
+/// Rows that do not fit stay out of the versions that are made with `--skip-invalid`, also where rows are added to them.
+#[test]
+fn a_table_with_a_total_is_retrained_promoted_and_comes_out_again() {
+    let total = "Total,,,,,61234.5,998877.5,900,\n";
+    let work = Loop::new()
+        .table("data/reference.csv", rows(0, 600, true) + total)
+        .table("data/current.csv", rows(600, 300, true) + total);
+    work.run("init data/reference.csv --target churn --skip-invalid").answers(YES);
+    let train = "--algorithm decision-tree --skip-invalid --seed 3 --now 2026-11-01T00:00:00Z";
+    work.run("train --now 2026-11-01T00:00:00Z").answers(ERROR).says("--skip-invalid");
+    work.run(&format!("train {train}")).answers(YES);
+    work.run("retrain --set max_depth=3 --now 2026-11-02T00:00:00Z").answers(ERROR).says("--skip-invalid");
+    work.run("retrain --skip-invalid --set max_depth=3 --now 2026-11-02T00:00:00Z")
+        .answers(YES)
+        .prints("that are not valid rows are left out");
+    work.run("promote --skip-invalid --now 2026-11-03T00:00:00Z");
+    work.run("promote --skip-invalid --override 'a test' --by ann --now 2026-11-03T01:00:00Z").answers(YES);
+    let reference = work.read("data/reference.csv");
+    assert_eq!((reference.lines().count(), reference.contains("Total")), (901, false));
+    work.run("audit replay v0002").answers(YES).json("/agrees", true);
+    work.run("audit verify --deep").answers(YES);
+}

@@ -163,7 +163,15 @@ impl Column {
             for part in parts {
                 x.iter_mut().zip(numbers(table, part)?).for_each(|(all, part)| *all += part);
             }
-            return Ok(column(Kind::Ratio, numbers(table, y)?, Some(x), None));
+            let mut y = numbers(table, y)?;
+            if request.missing_is_zero {
+                y.iter_mut().filter(|y| y.is_nan()).for_each(|y| *y = 0.0);
+            }
+            let n = leave_out_halves(&mut y, &mut x);
+            if n > 0 {
+                notes.push(format!("{name:?}: {n} rows lack the numerator or a denominator and are left out"));
+            }
+            return Ok(column(Kind::Ratio, y, Some(x), None));
         }
         if let Some((y, q)) = quantile(name, &has) {
             alone("quantile")?;
@@ -182,6 +190,16 @@ impl Column {
         let share = y.iter().all(|y| y.is_nan() || *y == 0.0 || *y == 1.0);
         Ok(Self { pre, ..column(if share { Kind::Share } else { Kind::Mean }, y, None, None) })
     }
+}
+
+/// Makes both parts of a ratio missing where one is: what is divided by something unknown says nothing, and neither does a
+/// denominator without what belongs to it. Gives the number of rows.
+fn leave_out_halves(y: &mut [f64], x: &mut [f64]) -> usize {
+    let mut n = 0;
+    for (y, x) in y.iter_mut().zip(x).filter(|(y, x)| y.is_nan() != x.is_nan()) {
+        (*y, *x, n) = (f64::NAN, f64::NAN, n + 1);
+    }
+    n
 }
 
 fn numbers(table: &Table, name: &str) -> Result<Vec<f64>, AbError> {

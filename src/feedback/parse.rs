@@ -2,7 +2,7 @@
 
 use super::{Correction, FeedbackError, Fields, Verdict};
 use crate::report::number::counted;
-use crate::table::record::{Record, Records};
+use crate::table::record::{Record, Records, cells_of};
 use crate::wording::nearest;
 use serde::Deserialize;
 use std::io::{BufRead, BufReader, Read};
@@ -145,7 +145,7 @@ fn csv(file: &str, mut from: impl Read, by: &str) -> Result<Vec<Correction>, Fee
         std::io::ErrorKind::InvalidData => wrong(file.to_owned(), "is not UTF-8".to_owned()),
         _ => wrong(file.to_owned(), err.to_string()),
     })?;
-    let mut records = Records::new(&text, b',');
+    let mut records = Records::new(&text, delimiter(&text));
     let mut header: Option<csv::StringRecord> = None;
     let mut lines = Vec::new();
     for record in &mut records {
@@ -157,7 +157,7 @@ fn csv(file: &str, mut from: impl Read, by: &str) -> Result<Vec<Correction>, Fee
         }
         let record: csv::StringRecord = cells.iter().map(|cell| cell.trim()).collect();
         let Some(header) = &header else {
-            header = Some(record);
+            header = Some(record.iter().map(key).collect());
             continue;
         };
         if record.len() != header.len() {
@@ -183,6 +183,21 @@ fn csv(file: &str, mut from: impl Read, by: &str) -> Result<Vec<Correction>, Fee
         lines.push(line.correction(place, by));
     }
     Ok(lines)
+}
+
+/// The delimiter under which the header has an id and a verdict; a comma where none does.
+fn delimiter(text: &str) -> u8 {
+    let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let fits = |delimiter: &u8| {
+        let names = cells_of(header, *delimiter);
+        ["id", "verdict"].iter().all(|wanted| names.iter().any(|name| key(name.trim()) == *wanted))
+    };
+    [b',', b';', b'\t', b'|'].into_iter().find(fits).unwrap_or(b',')
+}
+
+/// A name of the header; those that mean something may be written in capitals.
+fn key(name: &str) -> &str {
+    KEYS.into_iter().find(|key| key.eq_ignore_ascii_case(name)).unwrap_or(name)
 }
 
 /// The message as the end of a line of ours.

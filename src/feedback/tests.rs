@@ -159,6 +159,17 @@ fn it_is_counted_by_version_and_period() {
 }
 
 #[test]
+fn a_sheet_may_have_other_delimiters_and_capitals() {
+    for text in ["id;Verdict;Actual;by\nr1;incorrect;1,5;ann\n", "ID\tverdict\tactual\tby\nr1\tincorrect\t1,5\tann\n"] {
+        let found = parse::corrections("stdin", text.as_bytes(), "").unwrap();
+        assert_eq!(
+            (found[0].id.as_str(), found[0].actual.as_deref(), found[0].by.as_str()),
+            ("r1", Some("1,5"), "ann")
+        );
+    }
+}
+
+#[test]
 fn csv_and_json_lines_are_read() {
     let csv = "\u{feff}id,verdict,actual,by\n007, correct,,\n 8,incorrect,1.0,bob\n,,,\n";
     let json = "{\"id\": \"007\", \"verdict\": \"correct\"}\n\n{\"id\": 8, \"verdict\": \"incorrect\", \"actual\": 1.0, \"by\": \"bob\"}\n";

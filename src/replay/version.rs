@@ -79,8 +79,8 @@ fn again(
             _ => train::train(&shadow.workspace, &lock, &request(skip_invalid))?,
         })
     };
-    // Whether rows were left out was not recorded; the number of rows tells whether that was it.
-    let made = make(false).or_else(|err| make(true).map_err(|_| err))?;
+    // Whether rows were left out was not recorded from the first; the number of rows tells whether that was it.
+    let made = make(manifest.skip_invalid).or_else(|err| make(true).map_err(|_| err))?;
     let remade = shadow.workspace.registry();
     let new = remade.digests(made.version)?;
     let recorded = match entry.of::<Trained>()?.and_then(|said| said.files) {

@@ -1,7 +1,7 @@
 //! A challenger trained once more, from the rows that its version keeps.
 
 use super::{Replayed, RetrainError, digests};
-use crate::atomic::{self, Lock};
+use crate::atomic::{self, At, Lock};
 use crate::labels::Used;
 use crate::pipeline::{Examples, Pipeline};
 use crate::reference::{self, ADDED, Added, RowNames};
@@ -36,7 +36,15 @@ pub(crate) fn again(
     let recipe = config.recipe();
     let combined = reference::combined(&path, &schema, &added)?;
     let stored = from.registry().path(version)?;
-    let bytes = atomic::read(stored.join(ADDED)).unwrap_or_default();
+    let bytes = match atomic::read(stored.join(ADDED)).if_there().at(stored.join(ADDED))? {
+        Some(bytes) => bytes,
+        // Without added rows no file was stored, but its header was recorded.
+        None => {
+            let mut header = Vec::new();
+            added.write(&mut header, &schema.dialect).at(stored.join(ADDED))?;
+            header
+        }
+    };
     let data = digests(config, &combined, added.len(), &bytes);
     let options = ReadOptions { skip_invalid: request.skip_invalid, ..ReadOptions::default() };
     let read = table::read(combined.into_input(), &schema, &options)?;

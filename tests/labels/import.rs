@@ -223,7 +223,7 @@ fn those_who_disagree_are_told_and_an_adjudicator_decides() {
         assert_eq!((&said["counts"]["added"], &said["n_conflicts"]), (&1.into(), &(conflicts - 1).into()));
         let left = work.read("label_inbox/conflicts.csv");
         assert_eq!(left, format!("{header}\n{open}"));
-        let line = work.read("runs/audit.jsonl").lines().last().unwrap().to_owned();
+        let line = work.read("audit.jsonl").lines().last().unwrap().to_owned();
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(line["details"]["kept"], line["details"]["sha256"], "{line}");
     }

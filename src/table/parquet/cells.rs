@@ -125,12 +125,15 @@ impl Meaning {
         let mut texts = Texts::default();
         for value in values {
             let text = std::str::from_utf8(value.unwrap_or_default())
-                .map_err(|_| ParquetError::General("a text is not UTF-8".to_owned()))?;
+                .map_err(|_| ParquetError::General(NOT_UTF8.to_owned()))?;
             texts.push(text.trim_matches([' ', '\t']));
         }
         Ok(Cells::Text(texts))
     }
 }
+
+/// What is said of bytes that are no text.
+pub(crate) const NOT_UTF8: &str = "a text is not UTF-8";
 
 /// Nanoseconds of a unit.
 fn nanos(unit: TimeUnit) -> i64 {

@@ -17,12 +17,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use ::parquet::basic::{ConvertedType, Type};
 use ::parquet::column::reader::{ColumnReader, get_column_reader};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use rayon::prelude::*;
 
-use self::cells::{Cells, Meaning, decode};
+use self::cells::{Cells, Meaning, NOT_UTF8, decode};
 use self::guard::{Guarded, Source};
 use crate::table::build::plan::{Plan, Wanted, unique};
 use crate::table::build::{Builder, Part};
@@ -38,7 +39,7 @@ pub(crate) struct Parquet {
     name: String,
     reader: SerializedFileReader<Source>,
     fields: Vec<Field>,
-    /// Columns that are no table cells: nested ones, intervals.
+    /// Columns that are no table cells: nested ones, intervals, bytes that are no text.
     skipped: Vec<String>,
 }
 
@@ -53,6 +54,7 @@ struct Field {
 
 /// One column of one row group, read run by run.
 struct Cursor {
+    field: usize,
     reader: ColumnReader,
     meaning: Meaning,
     max_def: i16,
@@ -75,7 +77,27 @@ impl Parquet {
             return Err(damaged(name, "a row group has a negative number of rows"));
         }
         unique(fields.iter().map(|f| f.name.clone()).collect())?;
-        Ok(Self { name: name.to_owned(), reader, fields, skipped })
+        let mut parquet = Self { name: name.to_owned(), reader, fields, skipped };
+        let binary: Vec<String> = (0..parquet.fields.len())
+            .filter(|&field| parquet.is_binary(field))
+            .map(|at| parquet.fields[at].name.clone())
+            .collect();
+        parquet.fields.retain(|field| !binary.contains(&field.name));
+        parquet.skipped.extend(binary);
+        Ok(parquet)
+    }
+
+    /// Whether the first cells of a column of bytes, which nothing says to be texts, are none.
+    fn is_binary(&self, field: usize) -> bool {
+        /// Cells that are looked at.
+        const N: usize = 1000;
+        let column = self.reader.metadata().file_metadata().schema_descr().column(self.fields[field].leaf);
+        let is_told = column.logical_type_ref().is_some() || column.converted_type() != ConvertedType::NONE;
+        if is_told || column.physical_type() != Type::BYTE_ARRAY || self.n_groups() == 0 {
+            return false;
+        }
+        let first = self.cursor(0, field).and_then(|mut cursor| self.cells(&mut cursor, N.min(self.group_rows(0))));
+        matches!(first, Err(TableError::File { what, .. }) if what.ends_with(NOT_UTF8))
     }
 
     fn names(&self) -> Vec<String> {
@@ -110,15 +132,16 @@ impl Parquet {
                 n_rows: self.group_rows(group) as u64,
                 nullable: max_def > 0,
             };
-            Ok(Cursor { reader: get_column_reader(column, Box::new(pages)), meaning, max_def })
+            Ok(Cursor { reader: get_column_reader(column, Box::new(pages)), meaning, max_def, field })
         })
     }
 
     /// The next `n` cells; an error when the column ends before.
     fn cells(&self, cursor: &mut Cursor, n: usize) -> Result<Cells, TableError> {
-        let found = guarded(&self.name, || decode(&mut cursor.reader, cursor.meaning, cursor.max_def, n))?;
+        let place = format!("{}: column {:?}", self.name, self.fields[cursor.field].name);
+        let found = guarded(&place, || decode(&mut cursor.reader, cursor.meaning, cursor.max_def, n))?;
         if found.len() < n {
-            return Err(damaged(&self.name, "a column is shorter than its row group"));
+            return Err(damaged(&place, "a column is shorter than its row group"));
         }
         Ok(found)
     }

@@ -72,6 +72,37 @@ fn nested_columns_are_left_out_with_a_note() {
     assert_eq!(found.notes[1], "columns ms and us are equal in every row");
 }
 
+/// A file of a column of bytes that nothing says to be texts, and one of numbers.
+fn of_bytes(cells: [&'static [u8]; 2]) -> Vec<u8> {
+    use ::parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+    use ::parquet::file::{properties::WriterProperties, writer::SerializedFileWriter};
+    let schema = "message m { required binary raw; required int64 x; }";
+    let schema = ::parquet::schema::parser::parse_message_type(schema).unwrap();
+    let mut out = Vec::new();
+    let properties = WriterProperties::builder().build();
+    let mut file = SerializedFileWriter::new(&mut out, schema.into(), properties.into()).unwrap();
+    let mut group = file.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<ByteArrayType>().write_batch(&cells.map(ByteArray::from), None, None).unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int64Type>().write_batch(&[1, 2], None, None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    file.close().unwrap();
+    out
+}
+
+#[test]
+fn bytes_that_are_no_text_are_left_out_with_a_note() {
+    let found = infer(open(&of_bytes([b"\xff\xfe", b"a"])), &InferOptions::default()).unwrap();
+    assert_eq!(found.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["x"]);
+    assert_eq!(found.notes[0], "ignored nested or unusual columns: raw");
+    // Older writers say of no text that it is one.
+    let found = infer(open(&of_bytes([b"b", b"a"])), &InferOptions::default()).unwrap();
+    assert_eq!(found.columns.len(), 2);
+}
+
 #[test]
 fn large_integers_stay_exact_as_ids() {
     let bytes = fixture("types_v2.parquet");
