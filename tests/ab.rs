@@ -160,7 +160,7 @@ fn units_count_once_and_in_one_arm() {
     noted(&report, "1 units are in more than one arm and are left out: \"u0\"");
     // Without the unit all rows that name an arm count.
     let rows = work.run("ab-report t.csv --arm arm --outcome y").answers(YES).json("/source/n_units", 4_004).value();
-    noted(&rows, "every row counts as a unit, although \"user\" has 4001 values in 4005 rows: --unit user counts");
+    noted(&rows, "every row counts as a unit, although \"user\" has 4001 values in 4005 rows: --unit user combines");
 }
 
 #[test]
@@ -463,13 +463,14 @@ fn p_and_interval_of_a_single_look_agree() {
 #[test]
 fn halves_of_a_ratio_do_not_count() {
     let work = Loop::new();
-    let mut text = "user,arm,rev,visits\n".to_owned();
+    let mut text = "user,arm,rev,visits,part\n".to_owned();
     for unit in 0..600_usize {
         for nth in 0..3_usize {
             let (rev, visits) = (1 + (unit * 7 + nth * 5) % 9, 1 + (unit + nth) % 4);
             let rev = if unit % 2 == 1 && (unit + nth) % 4 == 0 { String::new() } else { rev.to_string() };
             let visits = if unit % 50 == 0 && nth == 1 { String::new() } else { visits.to_string() };
-            text.push_str(&format!("{unit},{},{rev},{visits}\n", ["A", "B"][unit % 2]));
+            let part = ["x", "y", "z"][nth];
+            text.push_str(&format!("{unit},{},{rev},{visits},{part}\n", ["A", "B"][unit % 2]));
         }
     }
     work.write("t.csv", &text);
@@ -481,9 +482,12 @@ fn halves_of_a_ratio_do_not_count() {
         let sum = |column: usize| -> f64 {
             complete.iter().filter(|row| row[1] == *arm).map(|row| row[column].parse::<f64>().unwrap()).sum()
         };
-        close(&report, &format!("/outcomes/0/arms/{at}/mean"), sum(2) / sum(3), 1e-12);
+        close(&report, &format!("/outcomes/0/arms/{at}/mean"), sum(2) / sum(3), 1e-9);
     }
     noted(&report, "rows lack the numerator or a denominator and are left out");
+    // A stratum that differs within a unit is none that was known before.
+    let report = work.run(&format!("{line} --strata part")).value();
+    noted(&report, "units have rows in more than one stratum of \"part\"");
 }
 
 #[test]

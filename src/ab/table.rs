@@ -137,6 +137,7 @@ impl Rows<'_> {
             });
         }
         let (stratum, n_strata) = self.strata(&firsts, notes)?;
+        notes.extend(self.about_strata(&parts)?);
         let mut units = Units {
             arms: self.arms.names.clone(),
             strata: vec![Stratum { shares: self.arms.shares.clone() }; n_strata],
@@ -199,6 +200,21 @@ impl Rows<'_> {
             Ok(column)
         };
         self.request.outcomes.iter().map(of).collect()
+    }
+
+    /// Units whose rows are in more than one stratum.
+    fn about_strata(&self, units: &[&[u32]]) -> Result<Option<String>, AbError> {
+        let Some(name) = self.request.strata else { return Ok(None) };
+        let Values::Category(column) = &self.table.require(name)?.values else { return Ok(None) };
+        let is_one =
+            |rows: &&&[u32]| rows.iter().all(|&row| column.codes[row as usize] == column.codes[rows[0] as usize]);
+        let n = units.len() - units.iter().filter(is_one).count();
+        Ok((n > 0).then(|| {
+            format!(
+                "{n} units have rows in more than one stratum of {name:?} and are counted in that of their first row; a \
+                 stratum must be known before the assignment, or arms are compared within groups that they changed"
+            )
+        }))
     }
 
     /// The stratum of each unit by its first row, and how many there are; missing is a level of its own.

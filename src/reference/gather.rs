@@ -9,7 +9,7 @@ use crate::report::grouped;
 use crate::table::input::is_there;
 use crate::table::place;
 use crate::table::record::fields_of;
-use crate::table::{Input, ReadOptions, Schema, Spool, TableError, Values, stream};
+use crate::table::{Input, Kind, ReadOptions, Schema, Spool, TableError, Values, stream};
 use crate::workspace::event::TableSeen;
 use crate::workspace::{Config, Workspace};
 use serde::Serialize;
@@ -66,6 +66,9 @@ pub struct Plan {
     /// Current rows with an outcome whose id an earlier one of them has.
     #[serde(skip)]
     pub n_repeated: u64,
+    /// Current rows that label a row of the reference whose other cells differ.
+    #[serde(skip)]
+    pub n_other_features: u64,
     /// Labels made by models; they are never used.
     pub n_by_models: u64,
     /// Where the features of added rows were found.
@@ -105,7 +108,14 @@ impl Plan {
             (*n_by_models, "labels are not used because a model made them".to_owned()),
         ];
         let told = told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
-        told.chain(self.about_ids()).collect()
+        let other = (self.n_other_features > 0).then(|| {
+            format!(
+                "{} rows of the current table have the id of a reference row and other values: only their labels are used, for \
+                 the reference rows; if they are new observations, they need ids of their own",
+                self.n_other_features
+            )
+        });
+        told.chain(other).chain(self.about_ids()).collect()
     }
 
     /// What is to be known of rows whose ids name none of them, or many.
@@ -144,6 +154,24 @@ pub struct Gathered {
     pub plan: Plan,
     /// The current table, where there is one.
     pub current: Option<TableSeen>,
+}
+
+/// Whether a feature has one value here and another there, however they are written; a missing value tells nothing.
+fn differs(
+    schema: &Schema,
+    target: &str,
+    (names, here): (&[String], &[String]),
+    (there, id): (&Rows, &str),
+) -> Result<bool, TableError> {
+    let Some(fields) = there.fields(id, names)? else { return Ok(false) };
+    let differs = |((name, here), there): ((&String, &String), &String)| {
+        let spec = schema.column(name).filter(|spec| !matches!(spec.kind, Kind::Id | Kind::Ignore) && *name != target);
+        spec.is_some_and(|spec| {
+            let (here, there) = (spec.plain_text(here), spec.plain_text(there));
+            !here.is_empty() && !there.is_empty() && here != there
+        })
+    };
+    Ok(names.iter().zip(here).zip(&fields).any(differs))
 }
 
 /// What holds for a row.
@@ -188,7 +216,8 @@ impl Gathering<'_> {
         }
         let added = match names.id() {
             Some(id) => {
-                let added = self.place(&schema, id, &wanted, &mut plan)?;
+                let there = sources.first().filter(|_| current.is_some());
+                let added = self.place((&schema, id), &wanted, there, &mut plan)?;
                 self.search(&wanted, &added, &mut sources)?;
                 added
             }
@@ -257,9 +286,9 @@ impl Gathering<'_> {
     /// Goes through the reference: rows with another label are replaced, what stands in `wanted` and not there is left.
     fn place(
         &self,
-        schema: &Schema,
-        id: &str,
+        (schema, id): (&Schema, &str),
         wanted: &BTreeMap<String, Holds>,
+        current: Option<&Rows>,
         plan: &mut Plan,
     ) -> Result<Added, ReferenceError> {
         let target = &self.pipeline.target;
@@ -288,6 +317,11 @@ impl Gathering<'_> {
                 plan.n_reference += 1;
                 let Some(holds) = wanted.get(id) else { continue };
                 added.meet(id);
+                if let Some(there) = current.filter(|_| !self.count_only) {
+                    let here = fields_of(batch.raw.get(row), delimiter);
+                    plan.n_other_features +=
+                        u64::from(differs(schema, &target.name, (&added.names, &here), (there, id))?);
+                }
                 let stands = cell(&batch.table, &target.name, row);
                 if as_written(target, id, &stands, "").is_ok_and(|stands| stands == holds.label) {
                     plan.n_confirmed += 1;

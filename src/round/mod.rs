@@ -83,12 +83,14 @@ fn around(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<
         return Ok(round);
     }
     let chain = workspace.audit_chain()?;
-    match unjudged(&chain, &roles)? {
+    let due = due(workspace, &roles, request.now)?;
+    // What was refused before is judged by now, and may still have been announced since.
+    match unjudged(&chain, &roles)?.or(due) {
         // The experiment decides; what arrives is watched all the same.
         Some(_) if experiment.is_some() => {
             watch(workspace, lock, request, &mut round)?;
         }
-        Some(version) => round.add(&match announced(workspace, &roles)? {
+        Some(version) => round.add(&match due.is_some() {
             true => format!("The notice period of {version} is over."),
             false => format!("{version} is a challenger that the gate has not judged."),
         }),
@@ -155,10 +157,15 @@ fn open_promotion(workspace: &Workspace, roles: &Roles, now: jiff::Timestamp) ->
     Ok(gate::pending(workspace)?.into_iter().find(waits))
 }
 
-/// Whether people were told that the challenger will be production.
-fn announced(workspace: &Workspace, roles: &Roles) -> Result<bool, RoundError> {
-    let is = |ticket: &Ticket| Some(ticket.version) == roles.challenger && ticket.due_at.is_some();
-    Ok(gate::pending(workspace)?.iter().any(is))
+/// The challenger, when people were told that it will be production by now.
+fn due(workspace: &Workspace, roles: &Roles, now: jiff::Timestamp) -> Result<Option<Version>, RoundError> {
+    let is = |ticket: &Ticket| {
+        Some(ticket.version) == roles.challenger
+            && Some(ticket.production) == roles.production
+            && ticket.due_at.is_some_and(|due| due <= now)
+            && now < ticket.expires_at
+    };
+    Ok(gate::pending(workspace)?.iter().find(|ticket| is(ticket)).map(|ticket| ticket.version))
 }
 
 /// The experiment whose first arm is what is in production.

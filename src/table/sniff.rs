@@ -1,7 +1,9 @@
 //! Guesses how a CSV file is written from its first records.
 
 use crate::table::DEFAULT_MISSING;
+use crate::table::NumberFormat;
 use crate::table::cell;
+use crate::table::number::WAYS;
 use crate::table::record::{count_lines, fields_of, first_records};
 use std::collections::HashSet;
 
@@ -40,7 +42,7 @@ pub(crate) fn first_record_is_data(head: &[u8], delimiter: u8) -> Option<String>
     let records = first_records(head, delimiter, N_RECORDS);
     let first = fields_of(records.first()?, delimiter);
     let rest: Vec<Vec<String>> = records[1..].iter().map(|r| fields_of(r, delimiter)).collect();
-    let number = |text: &String| cell::number(text.as_bytes());
+    let number = |text: &String| written(text);
     let numbers: Vec<(usize, f64)> = first.iter().enumerate().filter_map(|(i, t)| Some((i, number(t)?))).collect();
     let year = |v: f64| v.fract() == 0.0 && (1900.0..=2100.0).contains(&v);
     let rising = numbers.windows(2).all(|w| (w[1].1 - w[0].1).abs() == 1.0);
@@ -56,6 +58,17 @@ pub(crate) fn first_record_is_data(head: &[u8], delimiter: u8) -> Option<String>
         fits * 10 >= below.len() * 9
     };
     numbers.iter().find(|&&(field, _)| numeric_below(field)).map(|&(field, _)| first[field].clone())
+}
+
+/// The number that a cell is, plainly or as a spreadsheet writes it: `0,5`, `1.234,50 €`, `12 %`.
+fn written(text: &str) -> Option<f64> {
+    let is_unit = |c: &char| matches!(c, '€' | '$' | '£' | '¥' | '₹' | '₽' | '₺' | '₩' | '%');
+    let of = |&(decimal, thousands): &(char, Option<char>)| {
+        let unit = text.chars().find(is_unit).map(String::from);
+        NumberFormat { decimal, thousands, unit }.parse(text)
+    };
+    let is_written = || text.bytes().any(|byte| byte.is_ascii_digit());
+    cell::number(text.as_bytes()).or_else(|| if is_written() { WAYS.iter().find_map(of) } else { None })
 }
 
 /// Whether the numbers count the columns from 0 or 1, as names do that a program gave (`id,0,1,2,y`).
@@ -91,7 +104,7 @@ pub(crate) fn second_header(head: &[u8], delimiter: u8) -> Option<SecondHeader> 
     let cells_below = |field: usize| -> Vec<&String> {
         below.iter().filter_map(|r| r.get(field)).filter(|text| !text.is_empty()).collect()
     };
-    let is_number = |text: &String| cell::number(text.as_bytes()).is_some();
+    let is_number = |text: &String| written(text).is_some();
     let is_numeric = |field: &usize| {
         let cells = cells_below(*field);
         !cells.is_empty() && cells.iter().all(|text| is_number(text))
@@ -140,6 +153,19 @@ fn unlike_below<'a>(second: &[String], cells_below: impl Fn(usize) -> Vec<&'a St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_first_record_of_written_numbers_is_data() {
+        for first in ["K0;a;0,5;nein", "K0;a;12,50 €;nein", "K0;a;1.234,50;nein", "K0;a;5 %;nein"] {
+            let cell = first.split(';').nth(2).unwrap();
+            let rows: String =
+                (1..30).map(|i| format!("K{i};b;{};ja\n", cell.replace('5', &(i % 9).to_string()))).collect();
+            let text = format!("{first}\n{rows}");
+            assert_eq!(first_record_is_data(text.as_bytes(), b';').as_deref(), Some(cell), "{first}");
+            let named = format!("id;kind;x;y\n{rows}");
+            assert_eq!(first_record_is_data(named.as_bytes(), b';'), None, "{first}");
+        }
+    }
 
     #[test]
     fn delimiters() {

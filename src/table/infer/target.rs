@@ -168,7 +168,8 @@ pub(crate) fn guess(columns: &[ColumnSpec], seen: &[Evidence]) -> Option<TargetG
         let few = seen[i].distinct.count() <= MAX_LEVELS as u64;
         columns[i].kind == Kind::Number || (columns[i].kind == Kind::Category && few)
     };
-    let last = columns.len().checked_sub(1)?;
+    // A column that somebody emptied is not the last one.
+    let last = (0..columns.len()).rev().find(|&i| seen[i].missing < seen[i].n).or(columns.len().checked_sub(1))?;
     let mut flags = (0..columns.len()).filter(|&i| fits(i) && is_flag(&columns[i].name, &seen[i]));
     let only_flag = flags.next().filter(|_| flags.next().is_none());
     let points = |i: usize| {
