@@ -27,7 +27,7 @@ use crate::past::{Beside, PastError};
 use crate::pipeline::{Bound, Contribution, Digits, Pipeline, PipelineError, Scores};
 use crate::table::postgres::RowWriter;
 use crate::table::{
-    Batch, Column, Input, ReadOptions, Rejects, Stream, TableError, push_field, record, stream, with_tabs,
+    Batch, Column, Input, NumberFormat, ReadOptions, Rejects, Stream, TableError, push_field, record, stream, with_tabs,
 };
 use crate::wording::instead;
 use rayon::prelude::*;
@@ -178,7 +178,7 @@ fn score(
     };
     let mut rows = stream(input, &schema, &read)?;
     let renamed = if options.columns.is_empty() { renamed(&answers, rows.names()) } else { Vec::new() };
-    let layout = Layout::new(&rows, answers, options)?;
+    let layout = Layout::new(&rows, answers, options, Notation::of(pipeline))?;
     let mut typed = match options.format {
         Format::Csv | Format::Tsv if matches!(out, Out::Bytes(_)) => None,
         format => Some(Typed::new(format, &layout, rows.names(), pipeline)?),
@@ -297,6 +297,22 @@ struct Layout {
     answers: Vec<String>,
     /// `None`: the record as it is, then all answers.
     fields: Option<Vec<Field>>,
+    notation: Notation,
+}
+
+/// How numbers are written beside those of the table.
+struct Notation {
+    /// Scores and contributions.
+    scores: NumberFormat,
+    /// Numbers of the target.
+    target: NumberFormat,
+}
+
+impl Notation {
+    fn of(pipeline: &Pipeline) -> Self {
+        let schema = &pipeline.schema;
+        Self { scores: schema.notation(), target: schema.notation_of(&pipeline.target.name) }
+    }
 }
 
 /// The lines of `n_rows` rows, formatted by several threads a piece at a time.
@@ -312,7 +328,12 @@ fn in_pieces(n_rows: usize, push: impl Fn(usize, &mut Vec<u8>) + Sync) -> Vec<Ve
 }
 
 impl Layout {
-    fn new(rows: &Stream, answers: Vec<String>, options: &PredictOptions) -> Result<Self, PredictError> {
+    fn new(
+        rows: &Stream,
+        answers: Vec<String>,
+        options: &PredictOptions,
+        notation: Notation,
+    ) -> Result<Self, PredictError> {
         let names = rows.names();
         let (asked, answers) = (answers.clone(), free_names(answers, names));
         let place = |column: &String| {
@@ -335,7 +356,7 @@ impl Layout {
             if by_free { free } else { asked }
         };
         let answers = asked.into_iter().zip(answers).map(said).collect();
-        Ok(Self { delimiter: rows.delimiter(), answers, fields })
+        Ok(Self { delimiter: rows.delimiter(), answers, fields, notation })
     }
 
     fn header(&self, raw: &[u8], line: &mut Vec<u8>) {
@@ -347,7 +368,7 @@ impl Layout {
         in_pieces(found.scores.n_rows(), |row, lines| {
             let answer = Answer { found, row, delimiter: self.delimiter };
             let raw = if batch.raw.is_empty() { &[] } else { batch.raw.get(row) };
-            self.record(raw, lines, |k, line| answer.push(k, line));
+            self.record(raw, lines, |k, line| answer.push(k, &self.notation, line));
         })
     }
 
@@ -392,14 +413,20 @@ struct Answer<'a> {
 enum Said<'a> {
     Text(Cow<'a, str>),
     Number(Digits),
+    /// A number of the target.
+    Target(Digits),
     Nothing,
 }
 
 impl<'a> Answer<'a> {
-    fn push(&self, k: usize, line: &mut Vec<u8>) {
+    fn push(&self, k: usize, notation: &Notation, line: &mut Vec<u8>) {
+        let mut number = |value: Digits, format: &NumberFormat| {
+            push_field(line, &format.respelled(&value.to_string()), self.delimiter);
+        };
         match self.said(k) {
             Said::Text(text) => push_field(line, &text, self.delimiter),
-            Said::Number(value) => push_score(line, value),
+            Said::Number(value) => number(value, &notation.scores),
+            Said::Target(value) => number(value, &notation.target),
             Said::Nothing => {}
         }
     }
@@ -412,11 +439,11 @@ impl<'a> Answer<'a> {
         let n_bounds = if bounds.is_some() { pipeline.interval_columns().len() } else { 0 };
         match (k, class) {
             (0, Some(class)) => Said::Text(Cow::Borrowed(&pipeline.target.classes[class])),
-            (0, None) => Said::Number(pipeline.scale.digits(scores[0])),
+            (0, None) => Said::Target(pipeline.scale.digits(scores[0])),
             (k, _) if k <= n_scores => Said::Number(Digits::short(scores[k - 1])),
             (k, _) if k <= n_scores + n_bounds => match bounds.map(|bounds| &bounds[self.row]) {
-                Some(Bound::Number { lower, .. }) if k == n_scores + 1 => Said::Number(pipeline.scale.digits(*lower)),
-                Some(Bound::Number { upper, .. }) => Said::Number(pipeline.scale.digits(*upper)),
+                Some(Bound::Number { lower, .. }) if k == n_scores + 1 => Said::Target(pipeline.scale.digits(*lower)),
+                Some(Bound::Number { upper, .. }) => Said::Target(pipeline.scale.digits(*upper)),
                 Some(Bound::Classes(set)) => {
                     let names: Vec<&str> = set.iter().map(|&class| pipeline.target.classes[class].as_str()).collect();
                     Said::Text(Cow::Owned(names.join("|")))
@@ -438,10 +465,4 @@ impl<'a> Answer<'a> {
             }
         }
     }
-}
-
-/// A number to the digits that it has.
-fn push_score(line: &mut Vec<u8>, value: Digits) {
-    // Writing to a Vec cannot fail.
-    let _ = write!(line, "{value}");
 }

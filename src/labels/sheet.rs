@@ -7,7 +7,7 @@ use crate::atomic::{self, At, AtPath};
 use crate::features::Task;
 use crate::printable;
 pub(super) use crate::printable::{protect, restore};
-use crate::table::{ColumnSpec, NumberFormat, Schema, Table, push_record, write_rows};
+use crate::table::{Schema, Table, push_record, write_rows};
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -85,15 +85,13 @@ impl Sheet<'_> {
 
     /// A number with the decimal mark of the loop's table.
     fn number(&self, value: f64) -> String {
-        let has_comma = |column: &ColumnSpec| column.number.as_ref().is_some_and(|format| format.decimal == ',');
-        let decimal = if self.schema.columns.iter().any(has_comma) { ',' } else { '.' };
-        NumberFormat { decimal, ..NumberFormat::default() }.text(value)
+        self.schema.notation().text(value)
     }
 
     /// A prediction as the target's column is written.
     fn prediction<'p>(&self, batch: &Batch, text: &'p str) -> Cow<'p, str> {
-        match (batch.target.task, self.schema.number_format(&batch.target.name), text.parse()) {
-            (Task::Regression, Some(format), Ok(value)) => format.text(value).into(),
+        match (batch.target.task, text.parse()) {
+            (Task::Regression, Ok(value)) => self.schema.notation_of(&batch.target.name).text(value).into(),
             _ => text.into(),
         }
     }
@@ -179,7 +177,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 mod tests {
     use super::*;
     use crate::features::Target;
-    use crate::table::{Column, Kind, Values};
+    use crate::table::{Column, ColumnSpec, Kind, NumberFormat, Values};
     use proptest::prelude::*;
     use serde_json::json;
 
