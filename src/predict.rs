@@ -27,7 +27,8 @@ use crate::past::{Beside, PastError};
 use crate::pipeline::{Bound, Contribution, Digits, Pipeline, PipelineError, Scores};
 use crate::table::postgres::RowWriter;
 use crate::table::{
-    Batch, Column, Input, NumberFormat, ReadOptions, Rejects, Stream, TableError, push_field, record, stream, with_tabs,
+    Batch, Column, Ends, Input, NumberFormat, ReadOptions, Rejects, Stream, TableError, push_field, record, stream,
+    with_tabs,
 };
 use crate::wording::instead;
 use rayon::prelude::*;
@@ -183,10 +184,12 @@ fn score(
         Format::Csv | Format::Tsv if matches!(out, Out::Bytes(_)) => None,
         format => Some(Typed::new(format, &layout, rows.names(), pipeline)?),
     };
+    let text = Text::of(&rows, options);
     let mut header = Vec::new();
     if let Some(record) = rows.header().filter(|_| typed.is_none()) {
         layout.header(record, &mut header);
     }
+    let mut begin = [text.ends.begin(), &text.records(header)].concat();
     let mut log = log.map(|log| Logger::new(&rows, pipeline, log)).transpose()?;
     let mut n_rows = 0;
     let mut unseen = Unseen::default();
@@ -214,14 +217,14 @@ fn score(
         }
         let Out::Bytes(out) = &mut out else { continue };
         // The header waits for the first answers, so that a table that cannot be read leaves nothing on stdout.
-        out.write_all(&delimited(std::mem::take(&mut header), options, rows.delimiter()))?;
+        out.write_all(&std::mem::take(&mut begin))?;
         for piece in layout.batch(&batch, &found) {
-            out.write_all(&delimited(piece, options, rows.delimiter()))?;
+            out.write_all(&text.records(piece))?;
         }
     }
     match (typed, out) {
         (Some(typed), Out::Bytes(out)) => typed.finish(out)?,
-        (None, Out::Bytes(out)) => out.write_all(&delimited(header, options, rows.delimiter()))?,
+        (None, Out::Bytes(out)) => out.write_all(&begin)?,
         (_, Out::Rows(_)) => {}
     }
     let passed_over: Vec<String> = log.as_ref().and_then(Logger::note).into_iter().collect();
@@ -230,9 +233,26 @@ fn score(
     Ok(Told { n_rows, rejects: rows.rejects().clone(), notes, outcomes, unseen })
 }
 
-/// Records with the delimiter that is wanted.
-fn delimited(records: Vec<u8>, options: &PredictOptions, delimiter: u8) -> Vec<u8> {
-    if options.format == Format::Tsv { with_tabs(&records, delimiter) } else { records }
+/// How text is written: as the table that it comes from, but for the delimiter that is asked for.
+struct Text {
+    ends: Ends,
+    /// Of the table.
+    delimiter: u8,
+    tabs: bool,
+}
+
+impl Text {
+    fn of(rows: &Stream, options: &PredictOptions) -> Self {
+        Self { ends: rows.ends(), delimiter: rows.delimiter(), tabs: options.format == Format::Tsv }
+    }
+
+    /// Of records with the delimiter of the table, each of which a line feed ends.
+    fn records(&self, records: Vec<u8>) -> Vec<u8> {
+        match self.tabs {
+            true => self.ends.records(with_tabs(&records, self.delimiter), b'\t'),
+            false => self.ends.records(records, self.delimiter),
+        }
+    }
 }
 
 /// The names of the answers, with `_` after those that the table has columns of.

@@ -9,7 +9,6 @@
 use super::batch::{Asked, Batch, Inbox, Stratum, recorded};
 use super::candidates::{Fetched, Source, fetch, read_options};
 use super::choose::{Chooser, Chosen, Pick};
-use super::delimiter::delimiter;
 use super::request::{ExportRequest, Format};
 use super::sheet::Sheet;
 use super::strata::{Strategy, prediction};
@@ -238,9 +237,8 @@ fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen)
     let schema = &pipeline.schema;
     let files = match request.format {
         Format::Csv => {
-            let delimiter = delimiter(&workspace.config()?);
-            let show_score = request.show_score;
-            let sheet = Sheet { features: &features, schema, reasons: &reasons, show_score, delimiter };
+            let (show_score, form) = (request.show_score, inbox.form()?);
+            let sheet = Sheet { features: &features, schema, reasons: &reasons, show_score, form };
             batch.columns = sheet.columns(&batch.target.name);
             vec![("to_label.csv", sheet.write(&batch)?)]
         }

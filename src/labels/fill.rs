@@ -5,15 +5,14 @@
 
 use super::batch::{Asked, Inbox};
 use super::check::class_of;
+use super::form::Form;
 use super::sheet::{AFTER, protect, read_cut, restore, target_name};
 use super::{Batch, LabelError, Labels};
 use crate::atomic::{self, At};
 use crate::digest::sha256;
 use crate::features::Target;
-use crate::table::push_record;
 use crate::wording::person_key;
 use crate::workspace::Workspace;
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -175,10 +174,8 @@ impl FillIn {
     }
 
     fn save(&self) -> Result<(), LabelError> {
-        let mut text = Vec::new();
-        let header: Vec<Cow<str>> = self.sheet.header.iter().map(|name| protect(name)).collect();
-        push_record(&mut text, &header, self.sheet.delimiter);
-        self.sheet.rows.iter().for_each(|row| push_record(&mut text, row, self.sheet.delimiter));
+        let header: Vec<String> = self.sheet.header.iter().map(|name| protect(name).into_owned()).collect();
+        let text = self.sheet.form.file(std::iter::once(&header).chain(&self.sheet.rows).map(Vec::as_slice));
         Ok(atomic::replace(&self.path, |out| out.write_all(&text)).at(&self.path)?)
     }
 }
@@ -293,13 +290,13 @@ pub(super) struct Sheet {
     pub(super) rows: Vec<Vec<String>>,
     /// The place of the answer; the annotator and the note follow it.
     pub(super) target: usize,
-    /// What stands between its fields.
-    delimiter: u8,
+    /// How it is written.
+    form: Form,
 }
 
 impl Sheet {
     pub(super) fn read(path: &Path, batch: &Batch) -> Result<Self, LabelError> {
-        let (delimiter, mut records) = read_cut(path)?;
+        let (form, mut records) = read_cut(path)?;
         if records.is_empty() {
             return Err(LabelError::file(path, "is empty".to_owned()));
         }
@@ -309,7 +306,7 @@ impl Sheet {
         }
         let target = header.iter().rposition(|column| *column == target_name(&batch.target.name));
         match target.filter(|target| header[target + 1..] == AFTER) {
-            Some(target) => Ok(Self { header, rows: records, target, delimiter }),
+            Some(target) => Ok(Self { header, rows: records, target, form }),
             None => Err(LabelError::file(path, "has no column for the answer".to_owned())),
         }
     }

@@ -30,10 +30,19 @@ pub fn derived_columns(
     let mut parquet: Option<ParquetWriter> = None;
     let mut n_rows = 0;
     let mut first = true;
+    let (ends, delimiter) = (rows.ends(), u8::try_from(written.dialect.delimiter).unwrap_or(b','));
     let mut write = |table: Table, out: &mut dyn Write| -> Result<(), PredictError> {
         match options.format {
-            Format::Csv | Format::Tsv if first => write_csv(out, &table, &written)?,
-            Format::Csv | Format::Tsv => write_rows(out, &table, &written)?,
+            Format::Csv | Format::Tsv => {
+                let mut text = Vec::new();
+                if first {
+                    out.write_all(ends.begin())?;
+                    write_csv(&mut text, &table, &written)?;
+                } else {
+                    write_rows(&mut text, &table, &written)?;
+                }
+                out.write_all(&ends.records(text, delimiter))?;
+            }
             Format::JsonLines => {
                 let mut lines = Vec::new();
                 push_json_lines(&mut lines, &table);
