@@ -6,7 +6,7 @@
 use super::batch::{Asked, Inbox};
 use super::check::class_of;
 use super::form::Form;
-use super::sheet::{AFTER, protect, read_cut, restore, target_name};
+use super::sheet::{AFTER, read_cut, restore, target_name};
 use super::{Batch, LabelError, Labels};
 use crate::atomic::{self, At};
 use crate::digest::sha256;
@@ -81,6 +81,7 @@ impl FillIn {
         };
         let went_out = if path.exists() { path.clone() } else { inbox.path(&name.0) };
         let mut sheet = Sheet::read(&went_out, batch)?;
+        sheet.form.numbers = inbox.form()?.numbers;
         let (target, who) = (sheet.target, sheet.target + 1);
         sheet.rows.retain(|row| {
             let is_theirs = row[1] == batch.batch && (row[who].is_empty() || is_same(restore(&row[who]), person));
@@ -154,11 +155,11 @@ impl FillIn {
     /// # Errors
     /// Whatever the system says.
     pub fn answer(&mut self, id: &str, answer: &str, note: &str) -> Result<bool, LabelError> {
-        let Sheet { rows, target, .. } = &mut self.sheet;
+        let Sheet { rows, target, form, .. } = &mut self.sheet;
         let Some(row) = rows.iter_mut().find(|row| restore(&row[0]) == id) else { return Ok(false) };
-        row[*target] = protect(answer).into_owned();
-        row[*target + 1] = protect(&self.person).into_owned();
-        row[*target + 2] = protect(note).into_owned();
+        row[*target] = form.protect(answer).into_owned();
+        row[*target + 1] = form.protect(&self.person).into_owned();
+        row[*target + 2] = form.protect(note).into_owned();
         self.save()?;
         Ok(true)
     }
@@ -174,7 +175,8 @@ impl FillIn {
     }
 
     fn save(&self) -> Result<(), LabelError> {
-        let header: Vec<String> = self.sheet.header.iter().map(|name| protect(name).into_owned()).collect();
+        let header: Vec<String> =
+            self.sheet.header.iter().map(|name| self.sheet.form.protect(name).into_owned()).collect();
         let text = self.sheet.form.file(std::iter::once(&header).chain(&self.sheet.rows).map(Vec::as_slice));
         Ok(atomic::replace(&self.path, |out| out.write_all(&text)).at(&self.path)?)
     }

@@ -6,7 +6,7 @@
 use super::batch::{Batch, Inbox, SETTLED};
 use super::fill::Sheet;
 use super::resolve::ADJUDICATOR;
-use super::sheet::{AFTER, protect, read, restore, target_name};
+use super::sheet::{AFTER, read, restore, target_name};
 use super::{CONFLICTS, LabelError, SUSPECTS, conflicts};
 use crate::atomic::{self, At};
 use crate::digest::sha256;
@@ -118,10 +118,12 @@ pub fn write(workspace: &Workspace, target: &str, person: &str, decisions: &[Dec
     let target = target_name(target);
     let header = ["id", "batch", target.as_ref(), AFTER[0], AFTER[1]].map(Cow::Borrowed);
     let note = format!("settled by {person}");
+    let form = inbox.form()?;
+    let decided = decisions.iter();
     let decided =
-        decisions.iter().map(|(id, batch, label)| [id, batch, label, ADJUDICATOR, note.as_str()].map(protect));
+        decided.map(|(id, batch, label)| [id, batch, label, ADJUDICATOR, &note].map(|text| form.protect(text)));
     let records: Vec<[Cow<str>; 5]> = std::iter::once(header).chain(decided).collect();
-    let text = inbox.form()?.file(records.iter().map(<[_; 5]>::as_slice));
+    let text = form.file(records.iter().map(<[_; 5]>::as_slice));
     atomic::replace(&path, |out| out.write_all(&text)).at(&path)?;
     Ok(path)
 }

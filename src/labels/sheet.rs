@@ -6,7 +6,7 @@ use super::form::{DELIMITERS, Form};
 use crate::atomic::{self, At, AtPath};
 use crate::features::Task;
 use crate::printable;
-pub(super) use crate::printable::{protect, restore};
+pub(super) use crate::printable::restore;
 use crate::table::{BOM, Ends, Schema, Table, push_record, write_rows};
 use std::borrow::Cow;
 use std::path::Path;
@@ -52,7 +52,7 @@ impl Sheet<'_> {
     pub(super) fn write(&self, batch: &Batch) -> Result<Vec<u8>, LabelError> {
         let cells = cells(self.features, self.schema)?;
         let mut text = Vec::new();
-        let header: Vec<Cow<str>> = batch.columns.iter().map(|name| protect(name)).collect();
+        let header: Vec<Cow<str>> = batch.columns.iter().map(|name| self.form.protect(name)).collect();
         push_record(&mut text, &header, self.form.delimiter);
         let mut people: Vec<&str> =
             batch.rows.iter().flat_map(|row| row.annotators.iter().map(String::as_str)).collect();
@@ -76,7 +76,7 @@ impl Sheet<'_> {
                 }
                 record.extend(cells[n].iter().map(String::as_str));
                 record.extend(["", person, ""]);
-                let safe: Vec<Cow<str>> = record.into_iter().map(protect).collect();
+                let safe: Vec<Cow<str>> = record.into_iter().map(|text| self.form.protect(text)).collect();
                 push_record(&mut text, &safe, self.form.delimiter);
             }
         }
@@ -141,8 +141,8 @@ pub(super) fn write_list(inbox: &Inbox, name: &str, header: &[&str], rows: &[Vec
             return if path.exists() { atomic::remove_file(&path) } else { Ok(()) };
         }
         atomic::make_dirs(inbox.path(""))?;
-        let header: Vec<Cow<str>> = header.iter().map(|name| protect(name)).collect();
-        let rows = rows.iter().map(|row| row.iter().map(|cell| protect(cell)).collect());
+        let header: Vec<Cow<str>> = header.iter().map(|name| form.protect(name)).collect();
+        let rows = rows.iter().map(|row| row.iter().map(|cell| form.protect(cell)).collect());
         let records: Vec<Vec<Cow<str>>> = std::iter::once(header).chain(rows).collect();
         let text = form.file(records.iter().map(Vec::as_slice));
         atomic::replace(&path, |out| out.write_all(&text))
@@ -155,7 +155,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Vec<String>>, LabelError> {
     Ok(read_cut(path)?.1)
 }
 
-/// The same, and how it is written; between its fields stands what follows its first name, in which there is none of these.
+/// The same, and how it is written, but for its numbers; between its fields stands what follows its first name, in which there is none of these.
 pub(super) fn read_cut(path: &Path) -> Result<(Form, Vec<Vec<String>>), LabelError> {
     let text = atomic::read(path).at(path)?;
     let head = text.strip_prefix(BOM).unwrap_or(&text);
@@ -164,13 +164,15 @@ pub(super) fn read_cut(path: &Path) -> Result<(Form, Vec<Vec<String>>), LabelErr
     let wrong = |err: csv::Error| LabelError::from(AtPath::new(path, err));
     let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(head);
     let rows = reader.records().map(|record| Ok(record.map_err(wrong)?.iter().map(str::to_owned).collect()));
-    Ok((Form { delimiter, ends: Ends::of(&text, delimiter) }, rows.collect::<Result<_, LabelError>>()?))
+    let form = Form { delimiter, ends: Ends::of(&text, delimiter), numbers: Vec::new() };
+    Ok((form, rows.collect::<Result<_, LabelError>>()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::features::Target;
+    use crate::printable::protect;
     use crate::table::{Column, ColumnSpec, Kind, NumberFormat, Values};
     use proptest::prelude::*;
     use serde_json::json;
@@ -221,7 +223,7 @@ mod tests {
             (&plain, b',', "k1,b1,control,why,0.25,v0001,5531.75,1.5,1234.5,,,"),
         ] {
             let reasons = ["why".to_owned()];
-            let form = Form { delimiter, ends: Ends::default() };
+            let form = Form { delimiter, ends: Ends::default(), numbers: Vec::new() };
             let sheet = Sheet { features: &amount, schema, reasons: &reasons, show_score: true, form };
             let text = String::from_utf8(sheet.write(&batch("5531.75")).unwrap()).unwrap();
             assert_eq!(text.lines().nth(1), Some(line));
@@ -234,7 +236,7 @@ mod tests {
         let path = dir.path().join("to_label.csv");
         for delimiter in DELIMITERS {
             for (bom, crlf) in [(false, false), (false, true), (true, false), (true, true)] {
-                let form = Form { delimiter, ends: Ends { bom, crlf } };
+                let form = Form { delimiter, ends: Ends { bom, crlf }, numbers: Vec::new() };
                 let rows = [["id", "a;b,c"], ["1", "x;y,z|\t"]];
                 let text = form.file(rows.iter().map(<[&str; 2]>::as_slice));
                 atomic::replace(&path, |out| out.write_all(&text)).unwrap();
