@@ -12,7 +12,7 @@ use super::choose::{Chooser, Chosen, Pick};
 use super::request::{ExportRequest, Format};
 use super::sheet::Sheet;
 use super::strata::{Strategy, prediction};
-use super::{LabelError, Labels, studio, take};
+use super::{LabelError, Labels, ids, studio, take};
 use crate::atomic::{self, At, Lock};
 use crate::digest::sha256;
 use crate::features::Task;
@@ -93,13 +93,16 @@ pub fn export(workspace: &Workspace, lock: &Lock, request: &ExportRequest) -> Re
         return Ok(Exported { batch: None, files, n: 0, strata, n_candidates, n_excluded, source, version, notes });
     }
     let n_excluded = chosen.n_excluded;
-    let notes = chosen.notes.clone();
+    let mut notes = chosen.notes.clone();
     let batch = hand_out(
         workspace,
         lock,
         &Making { request, inbox: &inbox, pipeline: &pipeline, version, source: &source },
         chosen,
     )?;
+    if matches!(request.format, Format::Csv) {
+        notes.extend(ids::remark(batch.rows.iter().map(|row| row.id.as_str())));
+    }
     Ok(told(&inbox, &batch, n_excluded, notes))
 }
 

@@ -22,6 +22,7 @@ pub mod export;
 pub mod findings;
 mod form;
 pub mod guards;
+mod ids;
 pub mod import;
 pub mod resolve;
 mod people;
