@@ -27,7 +27,8 @@ use crate::past::{Beside, PastError};
 use crate::pipeline::{Bound, Contribution, Digits, Pipeline, PipelineError, Scores};
 use crate::table::postgres::RowWriter;
 use crate::table::{
-    Batch, Column, Input, ReadOptions, Rejects, Stream, TableError, push_field, record, stream, with_tabs,
+    Batch, Column, Ends, Input, NumberFormat, ReadOptions, Rejects, Stream, TableError, push_field, record, stream,
+    with_tabs,
 };
 use crate::wording::instead;
 use rayon::prelude::*;
@@ -178,15 +179,17 @@ fn score(
     };
     let mut rows = stream(input, &schema, &read)?;
     let renamed = if options.columns.is_empty() { renamed(&answers, rows.names()) } else { Vec::new() };
-    let layout = Layout::new(&rows, answers, options)?;
+    let layout = Layout::new(&rows, answers, options, Notation::of(pipeline))?;
     let mut typed = match options.format {
         Format::Csv | Format::Tsv if matches!(out, Out::Bytes(_)) => None,
         format => Some(Typed::new(format, &layout, rows.names(), pipeline)?),
     };
+    let text = Text::of(&rows, options);
     let mut header = Vec::new();
     if let Some(record) = rows.header().filter(|_| typed.is_none()) {
         layout.header(record, &mut header);
     }
+    let mut begin = [text.ends.begin(), &text.records(header)].concat();
     let mut log = log.map(|log| Logger::new(&rows, pipeline, log)).transpose()?;
     let mut n_rows = 0;
     let mut unseen = Unseen::default();
@@ -214,14 +217,14 @@ fn score(
         }
         let Out::Bytes(out) = &mut out else { continue };
         // The header waits for the first answers, so that a table that cannot be read leaves nothing on stdout.
-        out.write_all(&delimited(std::mem::take(&mut header), options, rows.delimiter()))?;
+        out.write_all(&std::mem::take(&mut begin))?;
         for piece in layout.batch(&batch, &found) {
-            out.write_all(&delimited(piece, options, rows.delimiter()))?;
+            out.write_all(&text.records(piece))?;
         }
     }
     match (typed, out) {
         (Some(typed), Out::Bytes(out)) => typed.finish(out)?,
-        (None, Out::Bytes(out)) => out.write_all(&delimited(header, options, rows.delimiter()))?,
+        (None, Out::Bytes(out)) => out.write_all(&begin)?,
         (_, Out::Rows(_)) => {}
     }
     let passed_over: Vec<String> = log.as_ref().and_then(Logger::note).into_iter().collect();
@@ -230,9 +233,26 @@ fn score(
     Ok(Told { n_rows, rejects: rows.rejects().clone(), notes, outcomes, unseen })
 }
 
-/// Records with the delimiter that is wanted.
-fn delimited(records: Vec<u8>, options: &PredictOptions, delimiter: u8) -> Vec<u8> {
-    if options.format == Format::Tsv { with_tabs(&records, delimiter) } else { records }
+/// How text is written: as the table that it comes from, but for the delimiter that is asked for.
+struct Text {
+    ends: Ends,
+    /// Of the table.
+    delimiter: u8,
+    tabs: bool,
+}
+
+impl Text {
+    fn of(rows: &Stream, options: &PredictOptions) -> Self {
+        Self { ends: rows.ends(), delimiter: rows.delimiter(), tabs: options.format == Format::Tsv }
+    }
+
+    /// Of records with the delimiter of the table, each of which a line feed ends.
+    fn records(&self, records: Vec<u8>) -> Vec<u8> {
+        match self.tabs {
+            true => self.ends.records(with_tabs(&records, self.delimiter), b'\t'),
+            false => self.ends.records(records, self.delimiter),
+        }
+    }
 }
 
 /// The names of the answers, with `_` after those that the table has columns of.
@@ -297,6 +317,22 @@ struct Layout {
     answers: Vec<String>,
     /// `None`: the record as it is, then all answers.
     fields: Option<Vec<Field>>,
+    notation: Notation,
+}
+
+/// How numbers are written beside those of the table.
+struct Notation {
+    /// Scores and contributions.
+    scores: NumberFormat,
+    /// Numbers of the target.
+    target: NumberFormat,
+}
+
+impl Notation {
+    fn of(pipeline: &Pipeline) -> Self {
+        let schema = &pipeline.schema;
+        Self { scores: schema.notation(), target: schema.notation_of(&pipeline.target.name) }
+    }
 }
 
 /// The lines of `n_rows` rows, formatted by several threads a piece at a time.
@@ -312,7 +348,12 @@ fn in_pieces(n_rows: usize, push: impl Fn(usize, &mut Vec<u8>) + Sync) -> Vec<Ve
 }
 
 impl Layout {
-    fn new(rows: &Stream, answers: Vec<String>, options: &PredictOptions) -> Result<Self, PredictError> {
+    fn new(
+        rows: &Stream,
+        answers: Vec<String>,
+        options: &PredictOptions,
+        notation: Notation,
+    ) -> Result<Self, PredictError> {
         let names = rows.names();
         let (asked, answers) = (answers.clone(), free_names(answers, names));
         let place = |column: &String| {
@@ -335,7 +376,7 @@ impl Layout {
             if by_free { free } else { asked }
         };
         let answers = asked.into_iter().zip(answers).map(said).collect();
-        Ok(Self { delimiter: rows.delimiter(), answers, fields })
+        Ok(Self { delimiter: rows.delimiter(), answers, fields, notation })
     }
 
     fn header(&self, raw: &[u8], line: &mut Vec<u8>) {
@@ -347,7 +388,7 @@ impl Layout {
         in_pieces(found.scores.n_rows(), |row, lines| {
             let answer = Answer { found, row, delimiter: self.delimiter };
             let raw = if batch.raw.is_empty() { &[] } else { batch.raw.get(row) };
-            self.record(raw, lines, |k, line| answer.push(k, line));
+            self.record(raw, lines, |k, line| answer.push(k, &self.notation, line));
         })
     }
 
@@ -392,14 +433,20 @@ struct Answer<'a> {
 enum Said<'a> {
     Text(Cow<'a, str>),
     Number(Digits),
+    /// A number of the target.
+    Target(Digits),
     Nothing,
 }
 
 impl<'a> Answer<'a> {
-    fn push(&self, k: usize, line: &mut Vec<u8>) {
+    fn push(&self, k: usize, notation: &Notation, line: &mut Vec<u8>) {
+        let mut number = |value: Digits, format: &NumberFormat| {
+            push_field(line, &format.respelled(&value.to_string()), self.delimiter);
+        };
         match self.said(k) {
             Said::Text(text) => push_field(line, &text, self.delimiter),
-            Said::Number(value) => push_score(line, value),
+            Said::Number(value) => number(value, &notation.scores),
+            Said::Target(value) => number(value, &notation.target),
             Said::Nothing => {}
         }
     }
@@ -412,11 +459,11 @@ impl<'a> Answer<'a> {
         let n_bounds = if bounds.is_some() { pipeline.interval_columns().len() } else { 0 };
         match (k, class) {
             (0, Some(class)) => Said::Text(Cow::Borrowed(&pipeline.target.classes[class])),
-            (0, None) => Said::Number(pipeline.scale.digits(scores[0])),
+            (0, None) => Said::Target(pipeline.scale.digits(scores[0])),
             (k, _) if k <= n_scores => Said::Number(Digits::short(scores[k - 1])),
             (k, _) if k <= n_scores + n_bounds => match bounds.map(|bounds| &bounds[self.row]) {
-                Some(Bound::Number { lower, .. }) if k == n_scores + 1 => Said::Number(pipeline.scale.digits(*lower)),
-                Some(Bound::Number { upper, .. }) => Said::Number(pipeline.scale.digits(*upper)),
+                Some(Bound::Number { lower, .. }) if k == n_scores + 1 => Said::Target(pipeline.scale.digits(*lower)),
+                Some(Bound::Number { upper, .. }) => Said::Target(pipeline.scale.digits(*upper)),
                 Some(Bound::Classes(set)) => {
                     let names: Vec<&str> = set.iter().map(|&class| pipeline.target.classes[class].as_str()).collect();
                     Said::Text(Cow::Owned(names.join("|")))
@@ -438,10 +485,4 @@ impl<'a> Answer<'a> {
             }
         }
     }
-}
-
-/// A number to the digits that it has.
-fn push_score(line: &mut Vec<u8>, value: Digits) {
-    // Writing to a Vec cannot fail.
-    let _ = write!(line, "{value}");
 }

@@ -119,7 +119,18 @@ fn table(n: usize, rates: [f64; 2], header: &str, cell: impl Fn(usize, usize, bo
 #[test]
 fn outcomes_are_written_in_many_ways() {
     let work = Loop::new();
-    let ways = [["0", "1"], ["FALSE", "TRUE"], ["no", "yes"], ["0.0", "1.0"], ["lapsed", "retained"]];
+    let ways = [
+        ["0", "1"],
+        ["FALSE", "TRUE"],
+        ["no", "yes"],
+        ["0.0", "1.0"],
+        ["lapsed", "retained"],
+        ["FALSCH", "WAHR"],
+        ["Faux", "VRAI"],
+        ["falso", "verdadero"],
+        ["nein", "Ja"],
+        ["não", "sim"],
+    ];
     for [zero, one] in ways {
         let text = table(4_000, [0.2, 0.3], "group,bought", |_, arm, converts| {
             format!("{},{}", ["control", "new"][arm], if converts { one } else { zero })

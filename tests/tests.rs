@@ -71,4 +71,5 @@ mod standing;
 mod train;
 mod weights;
 mod windows;
+mod sheets;
 mod written;

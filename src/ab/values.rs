@@ -5,19 +5,15 @@ use super::request::{OutcomesRequest, Repeated};
 use super::units::{Kind, Outcome, Units, When};
 use crate::stats::tails;
 use crate::table::Kind as Cells;
+use crate::table::level::truth;
 use crate::table::{
     Categories, ColumnSpec, InferOptions, Input, MISSING_CODE, ReadOptions, ReadResult, Same, Schema, Spelling, Spool,
     Table, Values, infer, read,
 };
 use std::path::Path;
 
-/// Texts that count as 1 and as 0 by default.
-const ONE: [&str; 17] = [
-    "true",
-    "t",
-    "yes",
-    "y",
-    "1",
+/// Texts that count as 1 and as 0 by default, beside those that say yes or no in some language.
+const ONE: [&str; 12] = [
     "converted",
     "conversion",
     "success",
@@ -31,21 +27,7 @@ const ONE: [&str; 17] = [
     "won",
     "win",
 ];
-const ZERO: [&str; 13] = [
-    "false",
-    "f",
-    "no",
-    "n",
-    "0",
-    "none",
-    "not converted",
-    "failure",
-    "failed",
-    "negative",
-    "lost",
-    "loss",
-    "no click",
-];
+const ZERO: [&str; 8] = ["none", "not converted", "failure", "failed", "negative", "lost", "loss", "no click"];
 /// More units than a report can hold.
 const MAX_SPREAD: f64 = 1e8;
 
@@ -237,10 +219,11 @@ fn level_values(
         return Ok(parsed);
     }
     let is = |list: &[&str], level: &str| list.contains(&level.to_lowercase().as_str());
-    let value = |level: &str| match (is(&ONE, level), is(&ZERO, level)) {
-        (true, _) => Some(1.0),
-        (_, true) => Some(0.0),
-        _ => None,
+    let value = |level: &str| match truth(level) {
+        Some(yes) => Some(f64::from(u8::from(yes))),
+        None if is(&ONE, level) => Some(1.0),
+        None if is(&ZERO, level) => Some(0.0),
+        None => None,
     };
     let known: Vec<Option<f64>> = levels.iter().map(|level| value(level)).collect();
     let shown = levels.iter().take(6).map(|level| format!("{level:?}")).collect::<Vec<_>>().join(", ");

@@ -1,6 +1,7 @@
 //! A second line for errors with a known remedy.
 
 use mlloop::atomic::AtPath;
+use mlloop::labels::LabelError;
 use mlloop::registry::RegistryError;
 use mlloop::source::SourceError;
 use mlloop::table::TableError;
@@ -10,10 +11,11 @@ use std::io::ErrorKind;
 pub(crate) fn of(err: &anyhow::Error) -> Option<&'static str> {
     err.chain().find_map(|cause| {
         let table = cause.downcast_ref::<TableError>().and_then(of_table);
+        let label = || cause.downcast_ref::<LabelError>().and_then(of_label);
         let source = || cause.downcast_ref::<SourceError>().and_then(of_source);
         let registry = || cause.downcast_ref::<RegistryError>().and_then(of_registry);
         let system = || cause.downcast_ref::<AtPath>().and_then(of_system);
-        table.or_else(source).or_else(registry).or_else(system)
+        table.or_else(label).or_else(source).or_else(registry).or_else(system)
     })
 }
 
@@ -52,6 +54,15 @@ fn of_source(err: &SourceError) -> Option<&'static str> {
         SourceError::NotFound { .. } => Some("check the spelling of the owner, data set, file and version"),
         SourceError::GaveUp { .. } => Some("the downloaded part is kept: the same command resumes there"),
         SourceError::TooLarge { .. } => Some("raise the limit with --max-size"),
+        _ => None,
+    }
+}
+
+fn of_label(err: &LabelError) -> Option<&'static str> {
+    match err {
+        LabelError::Answer { .. } => Some(
+            "correct the cell, or leave such answers out with --skip-invalid: label_inbox/rejected.csv lists them; an empty cell is no answer",
+        ),
         _ => None,
     }
 }

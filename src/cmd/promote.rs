@@ -61,6 +61,9 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let lock = if args.dry_run { None } else { Some(ctx.lock_with_labels()?) };
     let promotion = gate::promote(&ctx.workspace, lock.as_ref(), &request)?;
     ctx.progress.rejects(&promotion.rejects);
+    if let Some(adopted) = &promotion.adopted {
+        ctx.progress.note(format_args!("note: {}", adopted.told(&ctx.workspace)));
+    }
     if args.overridden.is_some() {
         ctx.progress.note(format_args!("OVERRIDE: {}", promotion.sentence));
     }

@@ -7,7 +7,7 @@ use super::swap::swap;
 use super::{GateError, PromoteRequest, Ticket, approval, prune};
 use crate::atomic::{self, At, Lock};
 use crate::period::Period;
-use crate::reference;
+use crate::reference::{self, Adopted};
 use crate::registry::{RegistryError, Role, Roles, Version};
 use crate::table::Rejects;
 use crate::workspace::audit::{Chain, Event};
@@ -57,6 +57,9 @@ pub struct Promotion {
     pub request: Option<Ticket>,
     /// Versions that were pruned.
     pub pruned: Vec<Version>,
+    /// What became of the reference, where its file was rewritten.
+    #[serde(skip)]
+    pub adopted: Option<Adopted>,
     /// Rows that were left out.
     #[serde(skip)]
     pub rejects: Rejects,
@@ -72,6 +75,7 @@ impl Promotion {
             report: None,
             request: None,
             pruned: Vec::new(),
+            adopted: None,
             rejects: Rejects::default(),
         }
     }
@@ -85,10 +89,10 @@ pub fn promote(workspace: &Workspace, lock: Option<&Lock>, request: &PromoteRequ
     let lock = lock.filter(|_| !request.dry_run);
     let Some(held) = lock else { return decide(workspace, None, request) };
     // What an interrupted promotion left to do comes first: the rows that judge are those of the reference.
-    reference::settle(workspace, held, request.now)?;
+    let before = reference::settle(workspace, held, request.now)?;
     let promotion = decide(workspace, lock, request)?;
-    reference::settle(workspace, held, request.now)?;
-    Ok(promotion)
+    let adopted = reference::settle(workspace, held, request.now)?.or(before);
+    Ok(Promotion { adopted, ..promotion })
 }
 
 fn decide(workspace: &Workspace, lock: Option<&Lock>, request: &PromoteRequest) -> Result<Promotion, GateError> {

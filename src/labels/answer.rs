@@ -68,7 +68,7 @@ impl Fault {
 
     pub(super) fn into_error(self, file: &str) -> LabelError {
         let Self { place, column, value, what } = self;
-        LabelError::Cell { file: file.to_owned(), place: place.to_string(), column, value, what }
+        LabelError::Answer { file: file.to_owned(), place: place.to_string(), column, value, what }
     }
 }
 

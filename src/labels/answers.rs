@@ -2,7 +2,7 @@
 
 use super::LabelError;
 use super::answer::{Answer, Answers, Fault, Origin, Place};
-use super::delimiter::DELIMITERS;
+use super::form::DELIMITERS;
 use super::sheet::{AFTER, restore, target_name};
 use super::{returned, studio};
 use crate::table::Input;

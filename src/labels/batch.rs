@@ -9,7 +9,7 @@
 //! ```
 
 use super::LabelError;
-use super::delimiter::delimiter;
+use super::form::Form;
 use crate::atomic::{self, At, Lock};
 use crate::digest::sha256;
 use crate::features::{Target, Task};
@@ -132,9 +132,9 @@ impl<'a> Inbox<'a> {
         Self { workspace }
     }
 
-    /// What stands between the fields of its tables.
-    pub(super) fn delimiter(&self) -> Result<u8, LabelError> {
-        Ok(delimiter(&self.workspace.config()?))
+    /// How its tables are written.
+    pub(super) fn form(&self) -> Result<Form, LabelError> {
+        Form::of(self.workspace)
     }
 
     /// What a version learned from, where that is known.

@@ -4,6 +4,7 @@ use super::answer::{Answer, Answers, Fault, Place};
 use super::answers::Expected;
 use super::batch::{Asked, Batch, Inbox, recorded};
 use super::copies::Copies;
+use super::ids::{self, Zeros};
 use super::request::{Counts, ImportRequest};
 use super::resolve::ADJUDICATOR;
 use super::store::{Label, Source};
@@ -29,6 +30,8 @@ pub(super) struct Checked {
     pub(super) copies: Copies,
     /// Answers under the name of a person who was not asked.
     pub(super) strangers: Strangers,
+    /// An id that lost its leading zeros, the one that it is, and how many did.
+    pub(super) zeros: Option<(String, String, u64)>,
     marks: Marks,
 }
 
@@ -154,21 +157,18 @@ impl Known {
         let Answers { answers, faults } = read;
         let counts = Counts { read: answers.len() as u64, ..Counts::default() };
         let mut checked = Checked { faults, counts, ..Checked::default() };
-        let mut asked: HashMap<&str, Vec<(&Batch, &Asked)>> = HashMap::new();
-        for batch in self.batches.iter().rev() {
-            batch.rows.iter().for_each(|row| asked.entry(&row.id).or_default().push((batch, row)));
-        }
+        let asked = AskedRows::new(&self.batches);
         let mut seen: HashMap<(&str, String), (usize, &Answer)> = HashMap::new();
         for answer in &answers {
-            let Some(&(batch, row)) = self.place(answer, &asked, &mut checked.faults) else { continue };
-            if answer.text.is_empty() {
+            let Some(&(batch, row)) = self.place(answer, &asked, &mut checked) else { continue };
+            let number = self.schema.number_format(&batch.target.name);
+            if self.is_blank(&batch.target, &answer.text, number) {
                 checked.counts.unanswered += 1;
                 continue;
             }
             let mut refuse = |what: String| {
                 checked.faults.push(Fault::new(answer.place, &batch.target.name, &answer.text, what));
             };
-            let number = self.schema.number_format(&batch.target.name);
             let said = match class_of(&batch.target, &answer.text, number) {
                 Ok(said) => said,
                 Err(what) => {
@@ -210,29 +210,80 @@ impl Known {
         checked
     }
 
+    /// Whether what stands in the place of an answer says that there is none: nothing, what the loop's tables have for
+    /// missing, or a dash. A class of that name is an answer.
+    fn is_blank(&self, target: &Target, text: &str, number: Option<&NumberFormat>) -> bool {
+        let missing = || self.schema.dialect.missing.iter().map(|marker| marker.trim());
+        let is_none = || missing().any(|marker| marker.eq_ignore_ascii_case(text)) || DASHES.contains(&text);
+        // A number that marks what is missing is none.
+        let is_marker = || target.task == Task::Regression && missing().any(|marker| marker == text);
+        text.is_empty() || is_marker() || (is_none() && class_of(target, text, number).is_err())
+    }
+
     /// The row that an answer is about.
     fn place<'a>(
         &'a self,
         answer: &Answer,
-        asked: &'a HashMap<&str, Vec<(&'a Batch, &'a Asked)>>,
-        faults: &mut Vec<Fault>,
+        asked: &'a AskedRows<'a>,
+        checked: &mut Checked,
     ) -> Option<&'a (&'a Batch, &'a Asked)> {
         let named = self.schema.id_of(&answer.id);
-        let of_id = asked.get(named.as_ref()).map_or(&[][..], Vec::as_slice);
         let of_batch = |(batch, _): &&(&Batch, &Asked)| answer.batch.is_empty() || batch.batch == answer.batch;
-        let found = of_id.iter().find(of_batch);
-        if found.is_none() {
-            faults.push(match of_id.is_empty() {
-                true => Fault::new(answer.place, "id", &answer.id, strange_id(&answer.id, asked)),
-                false => Fault::new(answer.place, "batch", &answer.batch, "is not the batch that contains this row"),
-            });
+        let of_id = asked.of(&named);
+        if let Some(found) = of_id.iter().find(of_batch) {
+            return Some(found);
         }
-        found
+        let mut lost = asked.zeros.lost(&named).filter_map(|id| asked.of(id).iter().find(of_batch));
+        if let (Some(found), None) = (lost.next(), lost.next()) {
+            checked.zeros.get_or_insert_with(|| (answer.id.clone(), found.1.id.clone(), 0)).2 += 1;
+            return Some(found);
+        }
+        checked.faults.push(match of_id.is_empty() {
+            true => {
+                let what = ids::strange(&answer.id, &asked.zeros, asked.by_id.keys().copied());
+                Fault::new(answer.place, "id", &answer.id, what)
+            }
+            false => Fault::new(answer.place, "batch", &answer.batch, "is not the batch that contains this row"),
+        });
+        None
     }
 }
 
-/// The class or number that a label means, as the target writes it.
+/// What people type for none.
+const DASHES: [&str; 5] = ["-", "--", "\u{2212}", "\u{2013}", "\u{2014}"];
+
+/// The rows that were asked, the newest batch first.
+struct AskedRows<'a> {
+    by_id: HashMap<&'a str, Vec<(&'a Batch, &'a Asked)>>,
+    zeros: Zeros<'a>,
+}
+
+impl<'a> AskedRows<'a> {
+    fn new(batches: &'a [Batch]) -> Self {
+        let mut by_id: HashMap<&str, Vec<(&Batch, &Asked)>> = HashMap::new();
+        for batch in batches.iter().rev() {
+            batch.rows.iter().for_each(|row| by_id.entry(&row.id).or_default().push((batch, row)));
+        }
+        let zeros = Zeros::of(by_id.keys().copied());
+        Self { by_id, zeros }
+    }
+
+    /// Those of an id.
+    fn of(&self, id: &str) -> &[(&'a Batch, &'a Asked)] {
+        self.by_id.get(id).map_or(&[][..], Vec::as_slice)
+    }
+}
+
+/// The class or number that a label means, as the target writes it. An apostrophe before it, as spreadsheets have it before
+/// what is to stay a text, is none of it.
 pub(super) fn class_of(target: &Target, text: &str, number: Option<&NumberFormat>) -> Result<String, String> {
+    plain_class_of(target, text, number).or_else(|wrong| {
+        let bare = text.strip_prefix(['\'', '\u{2019}']).map(str::trim);
+        bare.and_then(|bare| plain_class_of(target, bare, number).ok()).ok_or(wrong)
+    })
+}
+
+fn plain_class_of(target: &Target, text: &str, number: Option<&NumberFormat>) -> Result<String, String> {
     if target.task == Task::Regression {
         return label_value(text, number).map(number_text);
     }
@@ -241,37 +292,4 @@ pub(super) fn class_of(target: &Target, text: &str, number: Option<&NumberFormat
         let classes: Vec<String> = target.classes.iter().map(|class| format!("{class:?}")).collect();
         format!("is not one of the classes {}", classes.join(", "))
     })
-}
-
-/// Describes the problem of an id that is not in the batch.
-fn strange_id(id: &str, asked: &HashMap<&str, Vec<(&Batch, &Asked)>>) -> String {
-    let stripped = |text: &str| text.trim_start_matches('0').to_owned();
-    let is_number = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
-    if is_number && asked.keys().any(|known| known.starts_with('0') && stripped(known) == stripped(id)) {
-        return "is not an id of the batch; a spreadsheet dropped the leading zeros: import the column as text"
-            .to_owned();
-    }
-    if id.is_empty() {
-        return "is empty, but the row has an answer or had an id when the batch was created".to_owned();
-    }
-    match looks_mangled(id) {
-        true => "is not an id of the batch; a spreadsheet probably turned an id into a date or a number: import the \
-             column as text"
-            .to_owned(),
-        false => "is not an id of the batch".to_owned(),
-    }
-}
-
-/// Whether a text looks like what spreadsheets make of ids: `3-Apr`, `04/03/2026`, `2.00E+05`.
-fn looks_mangled(id: &str) -> bool {
-    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-    let lower = id.to_lowercase();
-    let parts: Vec<&str> = lower.split(['-', '/', '.', ' ']).filter(|part| !part.is_empty()).collect();
-    let is_number = |part: &&str| part.bytes().all(|b| b.is_ascii_digit());
-    let is_month = |part: &&str| MONTHS.iter().any(|month| part.starts_with(month));
-    let has_month = parts.iter().any(is_month);
-    let is_date = (2..=3).contains(&parts.len())
-        && parts.iter().all(|part| is_number(part) || is_month(part))
-        && (parts.len() == 3 || has_month);
-    is_date || (lower.contains('e') && lower.parse::<f64>().is_ok())
 }

@@ -27,6 +27,20 @@ pub enum LabelError {
         /// The problem, as a clause.
         what: String,
     },
+    /// An answer that cannot be taken in.
+    #[error("{file}: {place}, column {column:?}: {value:?} {what}")]
+    Answer {
+        /// The file, or `stdin`.
+        file: String,
+        /// As in [`LabelError::Cell`].
+        place: String,
+        /// The column's name.
+        column: String,
+        /// The offending text, shortened.
+        value: String,
+        /// The problem, as a clause.
+        what: String,
+    },
     /// The rows that windows look back on cannot be had.
     #[error("{0}")]
     Past(#[from] crate::past::PastError),

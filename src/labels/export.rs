@@ -9,11 +9,10 @@
 use super::batch::{Asked, Batch, Inbox, Stratum, recorded};
 use super::candidates::{Fetched, Source, fetch, read_options};
 use super::choose::{Chooser, Chosen, Pick};
-use super::delimiter::delimiter;
 use super::request::{ExportRequest, Format};
 use super::sheet::Sheet;
 use super::strata::{Strategy, prediction};
-use super::{LabelError, Labels, studio, take};
+use super::{LabelError, Labels, ids, studio, take};
 use crate::atomic::{self, At, Lock};
 use crate::digest::sha256;
 use crate::features::Task;
@@ -94,13 +93,16 @@ pub fn export(workspace: &Workspace, lock: &Lock, request: &ExportRequest) -> Re
         return Ok(Exported { batch: None, files, n: 0, strata, n_candidates, n_excluded, source, version, notes });
     }
     let n_excluded = chosen.n_excluded;
-    let notes = chosen.notes.clone();
+    let mut notes = chosen.notes.clone();
     let batch = hand_out(
         workspace,
         lock,
         &Making { request, inbox: &inbox, pipeline: &pipeline, version, source: &source },
         chosen,
     )?;
+    if matches!(request.format, Format::Csv) {
+        notes.extend(ids::remark(batch.rows.iter().map(|row| row.id.as_str())));
+    }
     Ok(told(&inbox, &batch, n_excluded, notes))
 }
 
@@ -238,9 +240,8 @@ fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen)
     let schema = &pipeline.schema;
     let files = match request.format {
         Format::Csv => {
-            let delimiter = delimiter(&workspace.config()?);
-            let show_score = request.show_score;
-            let sheet = Sheet { features: &features, schema, reasons: &reasons, show_score, delimiter };
+            let (show_score, form) = (request.show_score, inbox.form()?);
+            let sheet = Sheet { features: &features, schema, reasons: &reasons, show_score, form };
             batch.columns = sheet.columns(&batch.target.name);
             vec![("to_label.csv", sheet.write(&batch)?)]
         }

@@ -5,15 +5,14 @@
 
 use super::batch::{Asked, Inbox};
 use super::check::class_of;
-use super::sheet::{AFTER, protect, read_cut, restore, target_name};
+use super::form::Form;
+use super::sheet::{AFTER, read_cut, restore, target_name};
 use super::{Batch, LabelError, Labels};
 use crate::atomic::{self, At};
 use crate::digest::sha256;
 use crate::features::Target;
-use crate::table::push_record;
 use crate::wording::person_key;
 use crate::workspace::Workspace;
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -82,6 +81,7 @@ impl FillIn {
         };
         let went_out = if path.exists() { path.clone() } else { inbox.path(&name.0) };
         let mut sheet = Sheet::read(&went_out, batch)?;
+        sheet.form.numbers = inbox.form()?.numbers;
         let (target, who) = (sheet.target, sheet.target + 1);
         sheet.rows.retain(|row| {
             let is_theirs = row[1] == batch.batch && (row[who].is_empty() || is_same(restore(&row[who]), person));
@@ -155,11 +155,11 @@ impl FillIn {
     /// # Errors
     /// Whatever the system says.
     pub fn answer(&mut self, id: &str, answer: &str, note: &str) -> Result<bool, LabelError> {
-        let Sheet { rows, target, .. } = &mut self.sheet;
+        let Sheet { rows, target, form, .. } = &mut self.sheet;
         let Some(row) = rows.iter_mut().find(|row| restore(&row[0]) == id) else { return Ok(false) };
-        row[*target] = protect(answer).into_owned();
-        row[*target + 1] = protect(&self.person).into_owned();
-        row[*target + 2] = protect(note).into_owned();
+        row[*target] = form.protect(answer).into_owned();
+        row[*target + 1] = form.protect(&self.person).into_owned();
+        row[*target + 2] = form.protect(note).into_owned();
         self.save()?;
         Ok(true)
     }
@@ -175,10 +175,9 @@ impl FillIn {
     }
 
     fn save(&self) -> Result<(), LabelError> {
-        let mut text = Vec::new();
-        let header: Vec<Cow<str>> = self.sheet.header.iter().map(|name| protect(name)).collect();
-        push_record(&mut text, &header, self.sheet.delimiter);
-        self.sheet.rows.iter().for_each(|row| push_record(&mut text, row, self.sheet.delimiter));
+        let header: Vec<String> =
+            self.sheet.header.iter().map(|name| self.sheet.form.protect(name).into_owned()).collect();
+        let text = self.sheet.form.file(std::iter::once(&header).chain(&self.sheet.rows).map(Vec::as_slice));
         Ok(atomic::replace(&self.path, |out| out.write_all(&text)).at(&self.path)?)
     }
 }
@@ -293,13 +292,13 @@ pub(super) struct Sheet {
     pub(super) rows: Vec<Vec<String>>,
     /// The place of the answer; the annotator and the note follow it.
     pub(super) target: usize,
-    /// What stands between its fields.
-    delimiter: u8,
+    /// How it is written.
+    form: Form,
 }
 
 impl Sheet {
     pub(super) fn read(path: &Path, batch: &Batch) -> Result<Self, LabelError> {
-        let (delimiter, mut records) = read_cut(path)?;
+        let (form, mut records) = read_cut(path)?;
         if records.is_empty() {
             return Err(LabelError::file(path, "is empty".to_owned()));
         }
@@ -309,7 +308,7 @@ impl Sheet {
         }
         let target = header.iter().rposition(|column| *column == target_name(&batch.target.name));
         match target.filter(|target| header[target + 1..] == AFTER) {
-            Some(target) => Ok(Self { header, rows: records, target, delimiter }),
+            Some(target) => Ok(Self { header, rows: records, target, form }),
             None => Err(LabelError::file(path, "has no column for the answer".to_owned())),
         }
     }

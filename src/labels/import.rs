@@ -169,7 +169,10 @@ impl Back {
         let nameless = self.checked.labels.iter().filter(|label| label.annotator.is_empty()).count();
         let of = self.checked.labels.len();
         let note = format!("{nameless} of {of} answers have no annotator; set one with --annotator NAME");
-        if nameless > 0 { vec![note] } else { Vec::new() }
+        let zeros = self.checked.zeros.as_ref().map(|(id, known, n)| {
+            format!("{n} ids lost their leading zeros in a spreadsheet, such as {id} for {known}: each is one row of the batch alone")
+        });
+        (nameless > 0).then_some(note).into_iter().chain(zeros).collect()
     }
 }
 

@@ -6,13 +6,13 @@
 use super::batch::{Batch, Inbox, SETTLED};
 use super::fill::Sheet;
 use super::resolve::ADJUDICATOR;
-use super::sheet::{AFTER, protect, read, restore, target_name};
+use super::sheet::{AFTER, read, restore, target_name};
 use super::{CONFLICTS, LabelError, SUSPECTS, conflicts};
 use crate::atomic::{self, At};
 use crate::digest::sha256;
 use crate::features::Target;
-use crate::table::push_record;
 use crate::workspace::Workspace;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -114,14 +114,16 @@ pub type Decision = (String, String, String);
 /// Whatever the system says.
 pub fn write(workspace: &Workspace, target: &str, person: &str, decisions: &[Decision]) -> Result<PathBuf, LabelError> {
     let inbox = Inbox::of(workspace);
-    let (path, delimiter) =
-        (inbox.path(format!("{SETTLED}{}.csv", &sha256(person.as_bytes())[..8])), inbox.delimiter()?);
-    let mut text = Vec::new();
-    push_record(&mut text, &["id", "batch", target_name(target).as_ref(), AFTER[0], AFTER[1]], delimiter);
+    let path = inbox.path(format!("{SETTLED}{}.csv", &sha256(person.as_bytes())[..8]));
+    let target = target_name(target);
+    let header = ["id", "batch", target.as_ref(), AFTER[0], AFTER[1]].map(Cow::Borrowed);
     let note = format!("settled by {person}");
-    for (id, batch, label) in decisions {
-        push_record(&mut text, &[id.as_str(), batch, label, ADJUDICATOR, &note].map(protect), delimiter);
-    }
+    let form = inbox.form()?;
+    let decided = decisions.iter();
+    let decided =
+        decided.map(|(id, batch, label)| [id, batch, label, ADJUDICATOR, &note].map(|text| form.protect(text)));
+    let records: Vec<[Cow<str>; 5]> = std::iter::once(header).chain(decided).collect();
+    let text = form.file(records.iter().map(<[_; 5]>::as_slice));
     atomic::replace(&path, |out| out.write_all(&text)).at(&path)?;
     Ok(path)
 }

@@ -2,12 +2,12 @@
 
 use super::LabelError;
 use super::batch::{Batch, Inbox};
-use super::delimiter::DELIMITERS;
+use super::form::{DELIMITERS, Form};
 use crate::atomic::{self, At, AtPath};
 use crate::features::Task;
 use crate::printable;
-pub(super) use crate::printable::{protect, restore};
-use crate::table::{ColumnSpec, NumberFormat, Schema, Table, push_record, write_rows};
+pub(super) use crate::printable::restore;
+use crate::table::{BOM, Ends, Schema, Table, push_record, write_rows};
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -28,8 +28,8 @@ pub(super) struct Sheet<'a> {
     pub reasons: &'a [String],
     /// Whether production's answer stands in it.
     pub show_score: bool,
-    /// What stands between its fields: as in the loop's table, since one spreadsheet opens both.
-    pub delimiter: u8,
+    /// How it is written: as the loop's table, since one spreadsheet opens both.
+    pub form: Form,
 }
 
 impl Sheet<'_> {
@@ -52,8 +52,8 @@ impl Sheet<'_> {
     pub(super) fn write(&self, batch: &Batch) -> Result<Vec<u8>, LabelError> {
         let cells = cells(self.features, self.schema)?;
         let mut text = Vec::new();
-        let header: Vec<Cow<str>> = batch.columns.iter().map(|name| protect(name)).collect();
-        push_record(&mut text, &header, self.delimiter);
+        let header: Vec<Cow<str>> = batch.columns.iter().map(|name| self.form.protect(name)).collect();
+        push_record(&mut text, &header, self.form.delimiter);
         let mut people: Vec<&str> =
             batch.rows.iter().flat_map(|row| row.annotators.iter().map(String::as_str)).collect();
         people.sort_unstable();
@@ -76,24 +76,22 @@ impl Sheet<'_> {
                 }
                 record.extend(cells[n].iter().map(String::as_str));
                 record.extend(["", person, ""]);
-                let safe: Vec<Cow<str>> = record.into_iter().map(protect).collect();
-                push_record(&mut text, &safe, self.delimiter);
+                let safe: Vec<Cow<str>> = record.into_iter().map(|text| self.form.protect(text)).collect();
+                push_record(&mut text, &safe, self.form.delimiter);
             }
         }
-        Ok(text)
+        Ok(self.form.ends.file(text, self.form.delimiter))
     }
 
     /// A number with the decimal mark of the loop's table.
     fn number(&self, value: f64) -> String {
-        let has_comma = |column: &ColumnSpec| column.number.as_ref().is_some_and(|format| format.decimal == ',');
-        let decimal = if self.schema.columns.iter().any(has_comma) { ',' } else { '.' };
-        NumberFormat { decimal, ..NumberFormat::default() }.text(value)
+        self.schema.notation().text(value)
     }
 
     /// A prediction as the target's column is written.
     fn prediction<'p>(&self, batch: &Batch, text: &'p str) -> Cow<'p, str> {
-        match (batch.target.task, self.schema.number_format(&batch.target.name), text.parse()) {
-            (Task::Regression, Some(format), Ok(value)) => format.text(value).into(),
+        match (batch.target.task, text.parse()) {
+            (Task::Regression, Ok(value)) => self.schema.notation_of(&batch.target.name).text(value).into(),
             _ => text.into(),
         }
     }
@@ -137,19 +135,16 @@ pub(super) fn target_name(target: &str) -> Cow<'_, str> {
 /// Replaces a list of the inbox; an empty one is removed.
 pub(super) fn write_list(inbox: &Inbox, name: &str, header: &[&str], rows: &[Vec<String>]) -> Result<(), LabelError> {
     let path = inbox.path(name);
-    let delimiter = inbox.delimiter()?;
+    let form = inbox.form()?;
     let write = || {
         if rows.is_empty() {
             return if path.exists() { atomic::remove_file(&path) } else { Ok(()) };
         }
         atomic::make_dirs(inbox.path(""))?;
-        let mut text = Vec::new();
-        let header: Vec<Cow<str>> = header.iter().map(|name| protect(name)).collect();
-        push_record(&mut text, &header, delimiter);
-        for row in rows {
-            let safe: Vec<Cow<str>> = row.iter().map(|cell| protect(cell)).collect();
-            push_record(&mut text, &safe, delimiter);
-        }
+        let header: Vec<Cow<str>> = header.iter().map(|name| form.protect(name)).collect();
+        let rows = rows.iter().map(|row| row.iter().map(|cell| form.protect(cell)).collect());
+        let records: Vec<Vec<Cow<str>>> = std::iter::once(header).chain(rows).collect();
+        let text = form.file(records.iter().map(Vec::as_slice));
         atomic::replace(&path, |out| out.write_all(&text))
     };
     Ok(write().at(&path)?)
@@ -160,8 +155,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<Vec<String>>, LabelError> {
     Ok(read_cut(path)?.1)
 }
 
-/// The same, and what stands between its fields: what follows its first name, in which there is none of these.
-pub(super) fn read_cut(path: &Path) -> Result<(u8, Vec<Vec<String>>), LabelError> {
+/// The same, and how it is written, but for its numbers; between its fields stands what follows its first name, in which there is none of these.
+pub(super) fn read_cut(path: &Path) -> Result<(Form, Vec<Vec<String>>), LabelError> {
     let text = atomic::read(path).at(path)?;
     let head = text.strip_prefix(BOM).unwrap_or(&text);
     let first = head.iter().copied().take_while(|byte| *byte != b'\n').find(|byte| DELIMITERS.contains(byte));
@@ -169,17 +164,16 @@ pub(super) fn read_cut(path: &Path) -> Result<(u8, Vec<Vec<String>>), LabelError
     let wrong = |err: csv::Error| LabelError::from(AtPath::new(path, err));
     let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(head);
     let rows = reader.records().map(|record| Ok(record.map_err(wrong)?.iter().map(str::to_owned).collect()));
-    Ok((delimiter, rows.collect::<Result<_, LabelError>>()?))
+    let form = Form { delimiter, ends: Ends::of(&text, delimiter), numbers: Vec::new() };
+    Ok((form, rows.collect::<Result<_, LabelError>>()?))
 }
-
-/// With which a spreadsheet says that a file is UTF-8.
-const BOM: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::features::Target;
-    use crate::table::{Column, Kind, Values};
+    use crate::printable::protect;
+    use crate::table::{Column, ColumnSpec, Kind, NumberFormat, Values};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -229,7 +223,8 @@ mod tests {
             (&plain, b',', "k1,b1,control,why,0.25,v0001,5531.75,1.5,1234.5,,,"),
         ] {
             let reasons = ["why".to_owned()];
-            let sheet = Sheet { features: &amount, schema, reasons: &reasons, show_score: true, delimiter };
+            let form = Form { delimiter, ends: Ends::default(), numbers: Vec::new() };
+            let sheet = Sheet { features: &amount, schema, reasons: &reasons, show_score: true, form };
             let text = String::from_utf8(sheet.write(&batch("5531.75")).unwrap()).unwrap();
             assert_eq!(text.lines().nth(1), Some(line));
         }
@@ -240,11 +235,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("to_label.csv");
         for delimiter in DELIMITERS {
-            let (mut text, rows) = (BOM.to_vec(), [["id", "a;b,c"], ["1", "x;y,z|\t"]]);
-            rows.iter().for_each(|row| push_record(&mut text, row, delimiter));
-            atomic::replace(&path, |out| out.write_all(&text)).unwrap();
-            let (found, read) = read_cut(&path).unwrap();
-            assert_eq!((found, read), (delimiter, rows.map(|row| row.map(str::to_owned).to_vec()).to_vec()));
+            for (bom, crlf) in [(false, false), (false, true), (true, false), (true, true)] {
+                let form = Form { delimiter, ends: Ends { bom, crlf }, numbers: Vec::new() };
+                let rows = [["id", "a;b,c"], ["1", "x;y,z|\t"]];
+                let text = form.file(rows.iter().map(<[&str; 2]>::as_slice));
+                atomic::replace(&path, |out| out.write_all(&text)).unwrap();
+                let (found, read) = read_cut(&path).unwrap();
+                assert_eq!((found, read), (form, rows.map(|row| row.map(str::to_owned).to_vec()).to_vec()));
+            }
         }
     }
 

@@ -5,8 +5,8 @@ use crate::features::derive::{Derived, Past, Windows};
 use crate::past::{self, Beside};
 use crate::pipeline::PipelineError;
 use crate::table::{
-    Column, Input, Kind, ParquetWriter, ReadOptions, Schema, Table, Values, push_json_lines, stream, write_csv,
-    write_rows,
+    Column, ColumnSpec, Input, Kind, ParquetWriter, ReadOptions, Schema, Table, Values, push_json_lines, stream,
+    write_csv, write_rows,
 };
 use crate::workspace::Workspace;
 use std::io::Write;
@@ -26,18 +26,23 @@ pub fn derived_columns(
     let (schema, read) = reading(derived, schema, options);
     let id = schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone());
     let mut rows = stream(input, &schema, &read)?;
-    // What is written stands alone: plain CSV, numbers and times in full.
-    let mut plain = Schema::default();
-    if options.format == Format::Tsv {
-        plain.dialect.delimiter = '\t';
-    }
+    let written = written(derived, &schema, options, rows.delimiter());
     let mut parquet: Option<ParquetWriter> = None;
     let mut n_rows = 0;
     let mut first = true;
+    let (ends, delimiter) = (rows.ends(), u8::try_from(written.dialect.delimiter).unwrap_or(b','));
     let mut write = |table: Table, out: &mut dyn Write| -> Result<(), PredictError> {
         match options.format {
-            Format::Csv | Format::Tsv if first => write_csv(out, &table, &plain)?,
-            Format::Csv | Format::Tsv => write_rows(out, &table, &plain)?,
+            Format::Csv | Format::Tsv => {
+                let mut text = Vec::new();
+                if first {
+                    out.write_all(ends.begin())?;
+                    write_csv(&mut text, &table, &written)?;
+                } else {
+                    write_rows(&mut text, &table, &written)?;
+                }
+                out.write_all(&ends.records(text, delimiter))?;
+            }
             Format::JsonLines => {
                 let mut lines = Vec::new();
                 push_json_lines(&mut lines, &table);
@@ -103,6 +108,16 @@ fn reading(derived: &Derived, schema: &Schema, options: &PredictOptions) -> (Sch
         ..ReadOptions::default()
     };
     (schema, read)
+}
+
+/// How text is written that stands beside the table it comes from: its delimiter and its decimal mark; times in full.
+fn written(derived: &Derived, schema: &Schema, options: &PredictOptions, delimiter: u8) -> Schema {
+    let number = Some(schema.notation()).filter(|notation| !notation.is_plain());
+    let names = derived.kinds().filter(|(_, kind)| *kind == Kind::Number);
+    let columns = names.map(|(name, kind)| ColumnSpec { number: number.clone(), ..ColumnSpec::new(name, kind) });
+    let mut written = Schema { columns: columns.collect(), ..Schema::default() };
+    written.dialect.delimiter = if options.format == Format::Tsv { '\t' } else { char::from(delimiter) };
+    written
 }
 
 /// The columns that are written of some rows.

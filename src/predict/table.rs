@@ -128,6 +128,9 @@ fn said<'a>(answers: impl Iterator<Item = Said<'a>>) -> Values {
         return Values::Text(texts.iter().map(String::as_str).collect::<Texts>());
     }
     // As many digits as in CSV.
-    let number = |answer: &Said| if let Said::Number(value) = answer { value.widened() } else { f64::NAN };
+    let number = |answer: &Said| match answer {
+        Said::Number(value) | Said::Target(value) => value.widened(),
+        Said::Text(_) | Said::Nothing => f64::NAN,
+    };
     Values::Number(answers.iter().map(number).collect())
 }

@@ -11,6 +11,7 @@ use crate::atomic::{self, Lock};
 use crate::atomic::{At, AtPath};
 use crate::digest::hex;
 use crate::registry::Version;
+use crate::report::grouped;
 use crate::table::{Input, magic};
 use crate::workspace::audit::Event;
 use crate::workspace::event::{Details, ReferenceUpdated};
@@ -39,6 +40,27 @@ pub struct Adopted {
     pub counts: Counts,
     /// SHA-256 of the file.
     pub sha256: String,
+}
+
+impl Adopted {
+    /// What a person should know of the file, which may be their own.
+    #[must_use]
+    pub fn told(&self, workspace: &Workspace) -> String {
+        let Counts { n_added, n_replaced, .. } = self.counts;
+        let file = self.path.strip_prefix(workspace.dir()).unwrap_or(&self.path);
+        let corrected = match n_replaced {
+            0 => String::new(),
+            1 => " and 1 corrected row".to_owned(),
+            n => format!(" and {} corrected rows", grouped(n)),
+        };
+        let rows = if n_added == 1 { "row" } else { "rows" };
+        let added = grouped(n_added);
+        format!(
+            "the reference {} now has {added} added {rows}{corrected}: those that {} learned from",
+            file.display(),
+            self.version
+        )
+    }
 }
 
 /// `data/reference.json`.

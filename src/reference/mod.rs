@@ -282,8 +282,10 @@ pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write)
             format!("has the columns {}, but the reference has {}", added.names.join(", "), rows.names().join(", "));
         return Err(ReferenceError::Apart { path: added.path.clone(), what });
     }
+    let ends = rows.ends();
+    out.write_all(ends.begin()).at(&name)?;
     let mut write = |record: &[u8]| {
-        let written = out.write_all(record).and_then(|()| out.write_all(b"\n"));
+        let written = out.write_all(record).and_then(|()| out.write_all(ends.end()));
         written.at(&name)
     };
     match rows.header() {

@@ -28,12 +28,18 @@ const ROWS: [(&str, [&str; 3]); 2] = [("b", ["2", "b", "yes"]), ("d", ["4", "d",
 fn records_are_replaced_in_place_and_added_at_the_end() {
     let base = "c1;c2;c3\r\n 1 ;a;\"no\"\r\n2;b;no\n3;c;\"a\nb\"";
     let (text, counts) = combined_text(base, true, &ROWS);
-    assert_eq!(text, "c1;c2;c3\n 1 ;a;\"no\"\n2;b;yes\n3;c;\"a\nb\"\n4;d;\"say \"\"hm\"\"; no\"\n");
+    let lines = ["c1;c2;c3", " 1 ;a;\"no\"", "2;b;yes", "3;c;\"a\nb\"", "4;d;\"say \"\"hm\"\"; no\"", ""];
+    assert_eq!(text, lines.join("\r\n"), "the header tells how lines end");
     assert_eq!(counts, Counts { n_base: 3, n_replaced: 1, n_added: 1, n_left_out: 0 });
     // Doing it again changes nothing.
     let (again, counts) = combined_text(&text, true, &ROWS);
     assert_eq!(again, text);
     assert_eq!(counts, Counts { n_base: 4, n_replaced: 2, n_added: 0, n_left_out: 0 });
+    // As a spreadsheet saves it, and as other programs do.
+    let (marked, _) = combined_text(&format!("\u{feff}{base}"), true, &ROWS);
+    assert_eq!(marked, format!("\u{feff}{text}"));
+    let (plain, _) = combined_text(&base.replace("\r\n", "\n"), true, &ROWS);
+    assert_eq!(plain, text.replace("\r\n", "\n"));
 }
 
 #[test]

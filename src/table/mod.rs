@@ -17,6 +17,7 @@ pub mod columns;
 mod decimal;
 mod csv;
 mod dictionary;
+mod ends;
 pub mod error;
 mod evidence;
 mod id;
@@ -50,6 +51,8 @@ pub mod write;
 pub use batch::{Batch, RawRecords};
 pub(crate) use cell::number as number_in;
 pub use column::{Categories, Column, MISSING_CODE, MISSING_TIME, Texts, Values};
+pub(crate) use ends::BOM;
+pub use ends::Ends;
 pub use error::TableError;
 pub use infer::{
     Doubt, Finding, Head, Inference, OneClass, Settled, TargetGuess, Why, infer, infer_fitting, infer_head,

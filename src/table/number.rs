@@ -198,18 +198,23 @@ impl NumberFormat {
 
     /// Adds a number as [`parse`](Self::parse) reads it back: without thousands; nothing for `NaN`.
     pub(crate) fn push(&self, line: &mut Vec<u8>, value: f64) {
-        let start = line.len();
-        push_number(line, value);
-        if line.len() == start {
-            return;
+        if !value.is_nan() {
+            line.extend_from_slice(self.respelled(&Plain(value).to_string()).as_bytes());
         }
+    }
+
+    /// A plain number, in the digits that it has, as [`parse`](Self::parse) reads it back: without thousands, and with the
+    /// unit only where it is part of the value.
+    #[must_use]
+    pub fn respelled<'t>(&self, plain: &'t str) -> Cow<'t, str> {
+        let mut text = Cow::Borrowed(plain);
         if self.decimal == ',' {
-            line[start..].iter_mut().filter(|b| **b == b'.').for_each(|b| *b = b',');
+            text = plain.replace('.', ",").into();
         }
         if let Some(unit) = self.unit.as_deref().filter(|unit| is_part(unit)) {
-            line.push(b' ');
-            line.extend_from_slice(unit.as_bytes());
+            text = format!("{text} {unit}").into();
         }
+        text
     }
 
     /// A number as [`parse`](Self::parse) reads it back.

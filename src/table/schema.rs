@@ -192,6 +192,21 @@ impl Schema {
         self.column(name).filter(|column| column.kind == Kind::Number).and_then(|column| column.number.as_ref())
     }
 
+    /// How numbers are written that stand beside the table's own, such as scores: with the decimal mark of its columns, so
+    /// that one spreadsheet reads both.
+    #[must_use]
+    pub fn notation(&self) -> NumberFormat {
+        let has_comma = |column: &ColumnSpec| column.number.as_ref().is_some_and(|format| format.decimal == ',');
+        let decimal = if self.columns.iter().any(has_comma) { ',' } else { '.' };
+        NumberFormat { decimal, ..NumberFormat::default() }
+    }
+
+    /// The same for numbers of this column, such as predictions: as the column itself is written.
+    #[must_use]
+    pub fn notation_of(&self, name: &str) -> NumberFormat {
+        self.number_format(name).cloned().unwrap_or_else(|| self.notation())
+    }
+
     /// The name of the column that names rows.
     #[must_use]
     pub fn id(&self) -> Option<&str> {

@@ -7,7 +7,7 @@ use crate::table::input::{Text, Unpacked};
 use crate::table::json::JsonLines;
 #[cfg(feature = "parquet")]
 use crate::table::parquet::stream::ParquetStream;
-use crate::table::{Input, Misfits, ReadOptions, Rejects, Schema, TableError, records};
+use crate::table::{Ends, Input, Misfits, ReadOptions, Rejects, Schema, TableError, records};
 
 /// A table that is read batch by batch.
 pub(crate) trait Batches: Send {
@@ -15,6 +15,10 @@ pub(crate) trait Batches: Send {
     fn header(&self) -> Option<&[u8]>;
     /// The delimiter of the raw records.
     fn delimiter(&self) -> u8;
+    /// How the file begins and its records end.
+    fn ends(&self) -> Ends {
+        Ends::default()
+    }
     /// The names of all fields of the file.
     fn names(&self) -> &[String];
     /// Notes for the user.
@@ -86,6 +90,12 @@ impl Stream<'_> {
     #[must_use]
     pub fn delimiter(&self) -> u8 {
         self.source.delimiter()
+    }
+
+    /// How the file begins and its records end; the usual ends where it is no text.
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        self.source.ends()
     }
 
     /// The names of all fields of the file, whether the schema has them or not.

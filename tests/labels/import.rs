@@ -169,15 +169,26 @@ fn what_does_not_fit_can_be_left_out_and_listed() {
 }
 
 #[test]
-fn zeros_that_a_spreadsheet_dropped_are_told() {
+fn zeros_that_a_spreadsheet_dropped_are_put_back_where_one_row_is_meant() {
     let work = trained();
-    work.run(&format!("label-export -n 30 --table churn.csv {DAY}")).answers(YES);
+    let said = work.run(&format!("label-export -n 30 --table churn.csv {DAY}")).answers(YES).value();
+    assert!(said["notes"].to_string().contains("30 ids have leading zeros, such as"), "{said}");
+    let ids = |work: &Loop| labels(work).into_keys().map(|(id, _)| id).collect::<Vec<String>>();
+    let mut n = 0;
     let text = answered(&work, |cells| {
-        cells[TARGET] = "yes".to_owned();
+        n += 1;
+        cells[TARGET] = ["yes", "no"][n % 2].to_owned();
         cells[0] = cells[0].trim_start_matches('0').to_owned();
     });
+    let id = text.lines().nth(1).unwrap().split(',').next().unwrap().to_owned();
+    work.write(BACK, text.replacen(&id, "\"4,01235E+18\"", 1));
+    work.run("label-import").answers(ERROR).says("rounded a long id").says("hint: correct the cell");
     work.write(BACK, text);
-    work.run("label-import").answers(ERROR).says("a spreadsheet dropped the leading zeros");
+    let taken = work.run("label-import --accept-batch").answers(YES).value();
+    assert_eq!(taken["counts"]["added"], 30);
+    assert!(taken["notes"].to_string().contains("30 ids lost their leading zeros"), "{taken}");
+    let ids = ids(&work);
+    assert!(ids.len() == 30 && ids.iter().all(|id| id.starts_with("00")), "{ids:?}");
 }
 
 #[test]

@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::before::{self, Uncommented};
-use crate::table::TableError;
 use crate::table::input::Text;
 use crate::table::record::{
     MAX_RECORD_BYTES, closing_quote, count_lines, fields_of, first_record_len, is_blank, opens_field, without_line_end,
 };
+use crate::table::{Ends, TableError};
 
 /// How much is read at once and how finely it is cut.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +57,8 @@ pub(crate) struct Blocks {
     consumed: Arc<AtomicU64>,
     pub(crate) delimiter: u8,
     sizes: Sizes,
+    /// How the file begins and its records end.
+    pub(crate) ends: Ends,
     /// What the first line says of the delimiter.
     pub(crate) separator: Option<u8>,
     carry: Vec<u8>,
@@ -89,6 +91,7 @@ impl Blocks {
             consumed: text.consumed,
             delimiter,
             sizes,
+            ends: Ends::default(),
             separator: None,
             carry: Vec::new(),
             spare: Vec::new(),
@@ -99,9 +102,8 @@ impl Blocks {
         };
         let mut carry = Vec::new();
         blocks.fill(&mut carry, 0, sizes.block.max(4))?;
-        if carry.starts_with(b"\xef\xbb\xbf") {
-            carry.drain(..3);
-        }
+        blocks.ends = Ends::of(&carry[..carry.len().min(1 << 16)], delimiter);
+        carry.drain(..blocks.ends.begin().len());
         if let Some((separator, len)) = before::separator(&carry) {
             carry.drain(..len);
             blocks.line += 1;

@@ -7,7 +7,7 @@ use crate::table::build::Builder;
 use crate::table::evidence::Watched;
 use crate::table::input::Text;
 use crate::table::stream::Batches;
-use crate::table::{Column, Misfits, ReadOptions, Rejects, Schema, Table, TableError};
+use crate::table::{Column, Ends, Misfits, ReadOptions, Rejects, Schema, Table, TableError};
 
 /// Bytes of text in a batch.
 const SIZES: Sizes = Sizes { block: 4 << 20, piece: 256 << 10 };
@@ -50,6 +50,10 @@ impl Batches for CsvStream<'_> {
 
     fn delimiter(&self) -> u8 {
         self.reader.blocks.delimiter
+    }
+
+    fn ends(&self) -> Ends {
+        self.reader.blocks.ends
     }
 
     fn names(&self) -> &[String] {
