@@ -13,13 +13,15 @@ comparison with its border moved, a call that is a statement left out, a functio
 
 Each change is tried by the tests of its own module, or by those whose names have one of the filters of `--tests`, or with
 `--verbs` by those of `tests/`. Each test runs once, alone, and says which changes it comes by; a change is then tried by
-these, the quickest first, for SECONDS in all. `--changes FILE` takes only those that a list of survivors names.
+these, the quickest first, for SECONDS in all. `--changes FILE` takes only those that a list of survivors names; `--reached FILE`
+keeps what each test came by, and is used again where it is there.
 
-Prints a line for each change with its place: it survives, or the test that noticed it. Exit status: 0 every change was
-noticed, 1 some were not.
+Prints a line for each change with its place: it survives, the tests could not all be run within the time, or the test that
+noticed it. Exit status: 0 every change was noticed, 1 some were not.
 """
 
 import argparse
+import json
 import os
 import random
 import re
@@ -171,34 +173,43 @@ def built(copy, texts, kind):
 
 
 def notices(binary, copy, tests, n, seconds, **more):
-    """Whether a test fails, or does not end, with change `n`."""
+    """How a test tells of change `n`: it fails, or does not end within `seconds`; "" where it passes."""
     ran = subprocess.Popen(
         [binary, *tests], cwd=copy, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "MLLOOP_MUTANT": str(n), **more}, start_new_session=True,
     )
     try:
-        return ran.wait(seconds) != 0
+        return "fails" if ran.wait(seconds) else ""
     except subprocess.TimeoutExpired:
         os.killpg(ran.pid, signal.SIGKILL)
         ran.wait()
-        return True
+        return "does not end"
 
 
-def come_by(pool, binary, copy, filters, seconds):
-    """For each change the tests that come by it, with the seconds that they take; the quickest first."""
+def come_by(pool, binary, copy, filters, seconds, kept):
+    """For each change the tests that come by it, with the seconds that they take; the quickest first. `kept` is the file that
+    has what was found before, a line for each test."""
+    known = [json.loads(line) for line in kept.read_text().splitlines()] if kept and kept.exists() else []
+    known = {name: (name, *rest) for name, *rest in known}
     listed = subprocess.run([binary, "--list"], cwd=copy, text=True, stdout=subprocess.PIPE, check=True).stdout
     names = [line.removesuffix(": test") for line in listed.splitlines() if line.endswith(": test")]
 
     def ran(name):
+        if name in known:
+            return known[name]
         with tempfile.NamedTemporaryFile() as file:
             began = time.monotonic()
             fails = notices(binary, copy, [name, "--exact"], 0, seconds, MLLOOP_REACHED=file.name)
-            return name, fails, time.monotonic() - began, set(map(int, Path(file.name).read_text().split()))
+            found = name, fails, time.monotonic() - began, sorted(set(map(int, Path(file.name).read_text().split())))
+        if kept:
+            with open(kept, "a") as file:
+                file.write(json.dumps(found) + "\n")
+        return found
 
     reached = {}
     for name, fails, took, places in pool.map(ran, [name for name in names if any(wanted in name for wanted in filters)]):
         if fails:
-            print(f"fails or is slow without any change, left out: {name}", flush=True)
+            print(f"{fails} without any change, left out: {name}", flush=True)
             continue
         for n in places:
             reached.setdefault(n, []).append((took, name))
@@ -206,13 +217,15 @@ def come_by(pool, binary, copy, filters, seconds):
 
 
 def seen(binary, copy, tests, n, seconds):
-    """The test that notices change `n`; `None` where none of those that come by it does so within the time."""
+    """The test that notices change `n`; `None` where none of those that come by it does, "" where not all of them were run within
+    the time."""
     ends = time.monotonic() + seconds
     for took, name in tests:
         if time.monotonic() + took > ends:
-            return None
-        if notices(binary, copy, [name, "--exact"], n, 5 * took + 10):
-            return name
+            return ""
+        # On a busy machine a test may take many times as long as it did alone.
+        if told := notices(binary, copy, [name, "--exact"], n, 20 * took + 60):
+            return f"{name}, which {told}"
     return None
 
 
@@ -226,6 +239,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tests", nargs="*", help="filters of tests; those of a change's own module by default")
     parser.add_argument("--verbs", nargs="*", help="filters of the tests of verbs, which are run in place of the module's")
+    parser.add_argument("--reached", type=Path, help="file of what each test of this binary comes by")
     parser.add_argument("--jobs", type=int, default=2, help="tests that run at a time")
     parser.add_argument("--changes", type=Path, help="only changes that this list names, as it was printed before")
     args = parser.parse_args()
@@ -238,9 +252,9 @@ def main():
     random.Random(args.seed).shuffle(tried)
     tried = tried[: args.most]
     own = [place.module.replace("/", "::") + "::" for place in tried]
-    survived = Counter()
+    survived, late = Counter(), Counter()
     with ThreadPoolExecutor(args.jobs) as pool:
-        reached = come_by(pool, binary, copy, args.verbs or args.tests or sorted(set(own)), args.seconds)
+        reached = come_by(pool, binary, copy, args.verbs or args.tests or sorted(set(own)), args.seconds, args.reached)
 
         def noticed(place, own):
             tests = reached.get(place.n, [])
@@ -249,11 +263,13 @@ def main():
 
         for place, by in zip(tried, pool.map(noticed, tried, own)):
             survived[place.module] += by is None
-            print(f"seen by {by}: {place}" if by else f"survives: {place}", flush=True)
+            late[place.module] += by == ""
+            print({None: "survives", "": "out of time"}.get(by, f"seen by {by}") + f": {place}", flush=True)
     for module in args.modules:
         n_tried = sum(place.module == module for place in tried)
-        print(f"{module}: {n_tried} of {sum(place.module == module for place in found)} changes tried, {survived[module]} survive")
-    sys.exit(survived.total() > 0)
+        n = sum(place.module == module for place in found)
+        print(f"{module}: {n_tried} of {n} changes tried, {survived[module]} survive, {late[module]} were not tried to the end")
+    sys.exit((survived + late).total() > 0)
 
 
 if __name__ == "__main__":
