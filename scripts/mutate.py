@@ -2,7 +2,8 @@
 """Changes the code of modules, one place at a time, and lists the changes that no test of the module notices.
 
 usage: scripts/mutate.py MODULE ... [--most N] [--seconds 120] [--seed 1] [--only WHERE]   (atomic, gate, labels/store …)
-       scripts/mutate.py MODULE ... --verbs FILTER ...     by the tests of the verbs: each change by those that come by it
+       scripts/mutate.py MODULE ... --tests FILTER ...     by other tests of the library ("" is all of them)
+       scripts/mutate.py MODULE ... --verbs FILTER ...     by the tests of the verbs
        scripts/mutate.py MODULE ... --binary PATH …        the tests as they were built before, of the same source and modules
 
 All changes are built once, each behind a switch, so that a change costs a run of the tests and no build: a copy of the
@@ -10,14 +11,17 @@ crate is made, in which `MLLOOP_MUTANT=17` switches the 17th change on. The chan
 comparison with its border moved, a call that is a statement left out, a function that returns at once (`Ok(())`, `None`,
 `true`, `false`, an empty list).
 
-Each change is tried by the tests of its own module, or by those that `--tests` names. With `--verbs` it is tried by the tests of
-`tests/` whose names have one of the filters: each of them runs once, alone, and says which changes it comes by; a change is
-then tried by these, the quickest first, for SECONDS in all. `--changes FILE` takes only those that a list of survivors names.
+Each change is tried by the tests of its own module, or by those whose names have one of the filters of `--tests`, or with
+`--verbs` by those of `tests/`. Each test runs once, alone, and says which changes it comes by; a change is then tried by
+these, the quickest first, for SECONDS in all. `--changes FILE` takes only those that a list of survivors names; `--reached FILE`
+keeps what each test came by, and is used again where it is there.
 
-Prints a line for each change that survives, with its place. Exit status: 0 every change was noticed, 1 some were not.
+Prints a line for each change with its place: it survives, the tests could not all be run within the time, or the test that
+noticed it. Exit status: 0 every change was noticed, 1 some were not.
 """
 
 import argparse
+import json
 import os
 import random
 import re
@@ -27,6 +31,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,17 +75,31 @@ class Place:
         return f"{self.path}:{self.line}: {self.what}"
 
 
+def of_tests(lines):
+    """The indices of the lines that are built for tests alone: what follows `#[cfg(test)]`, to its end."""
+    hidden, end = set(), None
+    for n, line in enumerate(lines):
+        if line.strip() == "#[cfg(test)]" and end is None:
+            end = re.match(r" *", line)[0]
+        if end is None:
+            continue
+        hidden.add(n)
+        is_head = line.strip().startswith(("#[", "//"))
+        if not is_head and line.startswith(end) and (line[len(end) :].startswith("}") or re.match(r"\S.*[;,]$", line[len(end) :])):
+            end = None
+    return hidden
+
+
 def changed(module, path, text, found):
     """The text with a switch at each place; the places are added to `found`."""
-    out, is_test = [], False
+    out, hidden = [], of_tests(text.splitlines())
 
     def place(line, what):
         found.append(Place(len(found) + 1, module, path, line, what))
         return f"crate::mutant({found[-1].n})"
 
     for n, line in enumerate(text.splitlines(), 1):
-        is_test |= line.strip() == "#[cfg(test)]"
-        if is_test or line.strip().startswith("//"):
+        if n - 1 in hidden or line.strip().startswith("//"):
             out.append(line)
             continue
         before = next((known.strip() for known in reversed(out) if known.strip()), "")
@@ -153,46 +173,59 @@ def built(copy, texts, kind):
 
 
 def notices(binary, copy, tests, n, seconds, **more):
-    """Whether a test fails, or does not end, with change `n`."""
+    """How a test tells of change `n`: it fails, or does not end within `seconds`; "" where it passes."""
     ran = subprocess.Popen(
-        [binary, *tests, "--test-threads", "2"], cwd=copy, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [binary, *tests], cwd=copy, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "MLLOOP_MUTANT": str(n), **more}, start_new_session=True,
     )
     try:
-        return ran.wait(seconds) != 0
+        return "fails" if ran.wait(seconds) else ""
     except subprocess.TimeoutExpired:
         os.killpg(ran.pid, signal.SIGKILL)
         ran.wait()
-        return True
+        return "does not end"
 
 
-def come_by(binary, copy, filters, seconds):
-    """For each change the tests that come by it, with the seconds that they take; the quickest first."""
+def come_by(pool, binary, copy, filters, seconds, kept):
+    """For each change the tests that come by it, with the seconds that they take; the quickest first. `kept` is the file that
+    has what was found before, a line for each test."""
+    known = [json.loads(line) for line in kept.read_text().splitlines()] if kept and kept.exists() else []
+    known = {name: (name, *rest) for name, *rest in known}
     listed = subprocess.run([binary, "--list"], cwd=copy, text=True, stdout=subprocess.PIPE, check=True).stdout
     names = [line.removesuffix(": test") for line in listed.splitlines() if line.endswith(": test")]
-    reached = {}
-    for name in names:
-        if not any(wanted in name for wanted in filters):
-            continue
+
+    def ran(name):
+        if name in known:
+            return known[name]
         with tempfile.NamedTemporaryFile() as file:
             began = time.monotonic()
-            if notices(binary, copy, [name, "--exact"], 0, seconds, MLLOOP_REACHED=file.name):
-                print(f"fails or is slow without any change, left out: {name}", flush=True)
-                continue
-            took = time.monotonic() - began
-            for n in set(map(int, Path(file.name).read_text().split())):
-                reached.setdefault(n, []).append((took, name))
+            fails = notices(binary, copy, [name, "--exact"], 0, seconds, MLLOOP_REACHED=file.name)
+            found = name, fails, time.monotonic() - began, sorted(set(map(int, Path(file.name).read_text().split())))
+        if kept:
+            with open(kept, "a") as file:
+                file.write(json.dumps(found) + "\n")
+        return found
+
+    reached = {}
+    for name, fails, took, places in pool.map(ran, [name for name in names if any(wanted in name for wanted in filters)]):
+        if fails:
+            print(f"{fails} without any change, left out: {name}", flush=True)
+            continue
+        for n in places:
+            reached.setdefault(n, []).append((took, name))
     return {n: sorted(tests) for n, tests in reached.items()}
 
 
 def seen(binary, copy, tests, n, seconds):
-    """The test that notices change `n`; `None` where none of those that come by it does so within the time."""
+    """The test that notices change `n`; `None` where none of those that come by it does, "" where not all of them were run within
+    the time."""
     ends = time.monotonic() + seconds
     for took, name in tests:
         if time.monotonic() + took > ends:
-            return None
-        if notices(binary, copy, [name, "--exact"], n, 5 * took + 10):
-            return name
+            return ""
+        # On a busy machine a test may take many times as long as it did alone.
+        if told := notices(binary, copy, [name, "--exact"], n, 20 * took + 60):
+            return f"{name}, which {told}"
     return None
 
 
@@ -200,12 +233,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="+")
     parser.add_argument("--most", type=int, default=10**6, help="changes that are tried, drawn by chance")
-    parser.add_argument("--seconds", type=float, default=120, help="the tests must end within this")
+    parser.add_argument("--seconds", type=float, default=120, help="for one test without a change, and for all tests of a change")
     parser.add_argument("--only", default="", help="changes whose place and words have this")
     parser.add_argument("--binary", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tests", nargs="*", help="filters of tests; those of a change's own module by default")
     parser.add_argument("--verbs", nargs="*", help="filters of the tests of verbs, which are run in place of the module's")
+    parser.add_argument("--reached", type=Path, help="file of what each test of this binary comes by")
+    parser.add_argument("--jobs", type=int, default=2, help="tests that run at a time")
     parser.add_argument("--changes", type=Path, help="only changes that this list names, as it was printed before")
     args = parser.parse_args()
     copy = Path(os.environ.get("MUTANTS", ROOT / "target" / "mutate"))
@@ -215,25 +250,26 @@ def main():
     listed = args.changes and set(args.changes.read_text().splitlines())
     tried = [place for place in found if args.only in str(place) and (not listed or f"survives: {place}" in listed)]
     random.Random(args.seed).shuffle(tried)
-    tried, survived = tried[: args.most], 0
-    if args.verbs is None:
-        own = lambda place: args.tests or [place.module.replace("/", "::") + "::"]
-        for tests in sorted({tuple(own(place)) for place in tried}):
-            if notices(binary, copy, tests, 0, args.seconds):
-                sys.exit(f"the tests {' '.join(tests)} fail without any change")
-        notice = lambda place: notices(binary, copy, own(place), place.n, args.seconds)
-    else:
-        reached = come_by(binary, copy, args.verbs, args.seconds)
-        notice = lambda place: seen(binary, copy, reached.get(place.n, []), place.n, args.seconds)
-    for place in tried:
-        by = notice(place)
-        if not by:
-            survived += 1
-            print(f"survives: {place}", flush=True)
-        elif by is not True:
-            print(f"seen by {by}: {place}", flush=True)
-    print(f"{len(tried)} of {len(found)} changes tried, {survived} survive")
-    sys.exit(survived > 0)
+    tried = tried[: args.most]
+    own = [place.module.replace("/", "::") + "::" for place in tried]
+    survived, late = Counter(), Counter()
+    with ThreadPoolExecutor(args.jobs) as pool:
+        reached = come_by(pool, binary, copy, args.verbs or args.tests or sorted(set(own)), args.seconds, args.reached)
+
+        def noticed(place, own):
+            tests = reached.get(place.n, [])
+            alone = not args.verbs and not args.tests
+            return seen(binary, copy, [test for test in tests if not alone or test[1].startswith(own)], place.n, args.seconds)
+
+        for place, by in zip(tried, pool.map(noticed, tried, own)):
+            survived[place.module] += by is None
+            late[place.module] += by == ""
+            print({None: "survives", "": "out of time"}.get(by, f"seen by {by}") + f": {place}", flush=True)
+    for module in args.modules:
+        n_tried = sum(place.module == module for place in tried)
+        n = sum(place.module == module for place in found)
+        print(f"{module}: {n_tried} of {n} changes tried, {survived[module]} survive, {late[module]} were not tried to the end")
+    sys.exit((survived + late).total() > 0)
 
 
 if __name__ == "__main__":

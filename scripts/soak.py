@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Serves under full load while production changes every second, and reports whether anything was lost.
 
-usage: scripts/soak.py [--minutes 10] [--kill]
+usage: scripts/soak.py [--minutes 10] [--kill] [--binary PATH] [--load PATH]
 
 A loop with two versions is made of fixtures/tables/churn.csv. The load of examples/load.rs keeps the machine busy; other
 clients ask with ids of their own and remember which were acknowledged. `promote --override` and `rollback` take turns.
 At the end the server is stopped (killed with --kill): no request may have failed, every acknowledged id must be in the
-log, and memory must be flat. Needs cargo build --release --features bench --bins --examples.
+log, and memory must be flat. Needs cargo build --release --features bench --bins --examples, or --binary and --load.
 """
 
 import argparse
@@ -25,7 +25,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
-MLLOOP, LOAD = RELEASE / "mlloop", RELEASE / "examples" / "load"
 ROW = {
     "contract": "monthly", "months": 3, "internet": "dsl", "paperless": "yes", "monthly_charge": 63.9,
     "total_charge": 191.7, "support_calls": 0,
@@ -37,22 +36,23 @@ def main():
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--log-sync", default="always")
+    parser.add_argument("--binary", type=Path, default=RELEASE / "mlloop")
+    parser.add_argument("--load", type=Path, default=RELEASE / "examples" / "load")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         soak(Path(folder), args)
 
 
-def mlloop(folder, *arguments):
-    return subprocess.run([MLLOOP, "-C", folder, "-q", *arguments], check=True)
-
-
 def soak(folder, args):
+    def mlloop(folder, *arguments):
+        return subprocess.run([args.binary, "-C", folder, "-q", *arguments], check=True, stdout=subprocess.DEVNULL)
+
     table = ROOT / "fixtures" / "tables" / "churn.csv"
     mlloop(folder, "init", table)
     mlloop(folder, "train")
     mlloop(folder, "--seed", "1", "train")
     server = subprocess.Popen(
-        [MLLOOP, "-C", folder, "serve", "--port", "0", "--log-sync", args.log_sync], stdout=subprocess.PIPE, text=True
+        [args.binary, "-C", folder, "serve", "--port", "0", "--log-sync", args.log_sync], stdout=subprocess.PIPE, text=True
     )
     said = json.JSONDecoder().raw_decode("".join(iter(lambda: server.stdout.readline(), "}\n")) + "}")[0]
     address = said["url"].removeprefix("http://")
@@ -83,7 +83,7 @@ def soak(folder, args):
 
     def keep_busy():
         while not over.is_set():
-            done = subprocess.run([LOAD, address, "/predict_ab", bodies, "50000", "32"], capture_output=True, text=True)
+            done = subprocess.run([args.load, address, "/predict_ab", bodies, "50000", "32"], capture_output=True, text=True)
             if done.returncode == 0:
                 loads.append(json.loads(done.stdout))
             elif not over.is_set():
@@ -93,23 +93,26 @@ def soak(folder, args):
     for thread in threads:
         thread.start()
     ends, turn = time.time() + 60 * args.minutes, 0
-    while time.time() < ends:
-        if turn % 2 == 0:
-            mlloop(folder, "promote", "--version", "v0002", "--override", "soak", "--by", "soak")
-        else:
-            mlloop(folder, "rollback")
-        turn += 1
-        status = Path(f"/proc/{server.pid}/status").read_text()
-        memory.append(int(next(l for l in status.splitlines() if l.startswith("VmRSS")).split()[1]) / 1024)
-        time.sleep(1)
-    if args.kill:
-        server.kill()
-    over.set()
-    for thread in threads:
-        thread.join()
-    if not args.kill:
-        server.send_signal(signal.SIGTERM)
-    server.wait()
+    try:
+        while time.time() < ends:
+            if turn % 2 == 0:
+                mlloop(folder, "promote", "--version", "v0002", "--override", "soak", "--by", "soak")
+            else:
+                mlloop(folder, "rollback")
+            turn += 1
+            status = Path(f"/proc/{server.pid}/status").read_text()
+            memory.append(int(next(l for l in status.splitlines() if l.startswith("VmRSS")).split()[1]) / 1024)
+            time.sleep(1)
+    finally:
+        # Also where a command failed: the clients would go on for ever.
+        if args.kill:
+            server.kill()
+        over.set()
+        for thread in threads:
+            thread.join()
+        if not args.kill:
+            server.send_signal(signal.SIGTERM)
+        server.wait()
     logged = set()
     for path in (folder / "predictions").iterdir():
         with open(path, newline="") as file:

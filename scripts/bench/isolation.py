@@ -244,7 +244,8 @@ def rounds(folder, verb="run"):
 def round_beside(folder, address, over, start):
     while not over.is_set():
         before = rounds(folder)
-        words = ["-C", folder, "-q", "simulate", "-n", "1000", "--with-labels"]
+        # The server trains meanwhile, and holds the lock as long as that takes.
+        words = ["-C", folder, "-q", "simulate", "-n", "1000", "--with-labels", "--wait", "60"]
         subprocess.run([BINARY[0], *words], check=True, stdout=subprocess.DEVNULL)
         while rounds(folder) == before and not over.wait(0.2):
             pass

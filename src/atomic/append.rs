@@ -181,4 +181,29 @@ mod tests {
         open.append(b"", b"3\n", true).unwrap();
         assert_eq!((claimed(&to).unwrap(), fs::read(&from).unwrap()), (b"1\n2\n".to_vec(), b"3\n".to_vec()));
     }
+
+    /// What `work` gives while another handle holds the lock of `path`, under which it writes `rest` later on.
+    fn beside_a_writer<T: Send>(path: &Path, rest: &[u8], work: impl FnOnce() -> T + Send) -> T {
+        let other = OpenOptions::new().append(true).open(path).unwrap();
+        other.lock().unwrap();
+        std::thread::scope(|scope| {
+            let done = scope.spawn(work);
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            (&other).write_all(rest).unwrap();
+            other.unlock().unwrap();
+            done.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn who_is_writing_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.csv");
+        fs::write(&path, "1\n").unwrap();
+        assert_eq!(beside_a_writer(&path, b"2\n", || claimed(&path).unwrap()), b"1\n2\n");
+        // The line that is half written becomes whole, and the next one follows it.
+        fs::write(&path, "1\nha").unwrap();
+        beside_a_writer(&path, b"lf\n", || super::super::append(&path, b"3\n").unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\nhalf\n3\n");
+    }
 }

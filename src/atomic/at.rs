@@ -54,3 +54,19 @@ impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_told_from_what_cannot_be_read() {
+        let of = |kind: io::ErrorKind| Err::<(), _>(io::Error::from(kind));
+        let (gone, refused) = (io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied);
+        let said = of(gone).at("a/b").unwrap_err();
+        assert!(said.is_missing() && said.to_string().starts_with("a/b: "), "{said}");
+        assert!(!of(refused).at("a/b").unwrap_err().is_missing());
+        assert_eq!((of(gone).if_there().unwrap(), Ok::<_, io::Error>(()).if_there().unwrap()), (None, Some(())));
+        assert_eq!(of(refused).if_there().unwrap_err().kind(), refused);
+    }
+}

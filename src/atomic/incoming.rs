@@ -233,7 +233,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join(".incoming/deep")).unwrap();
         fs::write(dir.path().join(".incoming/deep/b.csv"), "b").unwrap();
+        assert!(is_incoming(dir.path()));
         complete_incoming(dir.path()).unwrap();
+        assert!(!is_incoming(dir.path()));
         complete_incoming(dir.path()).unwrap();
         assert_eq!(fs::read_to_string(dir.path().join("deep/b.csv")).unwrap(), "b");
         assert!(!dir.path().join(".incoming").exists());

@@ -25,3 +25,18 @@ pub fn pretty(value: &(impl Serialize + ?Sized)) -> io::Result<Vec<u8>> {
     text.push(b'\n');
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_written_for_people_in_a_folder_that_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/c.json");
+        for value in [1, 2] {
+            replace_json(&path, &[value]).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("[\n  {value}\n]\n"));
+        }
+    }
+}

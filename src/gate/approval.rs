@@ -380,3 +380,8 @@ pub(crate) fn still_open(chain: &Chain, ticket: &Ticket) -> Result<(), GateError
         Status::Pending => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[path = "approval_tests.rs"]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests;

@@ -114,4 +114,50 @@ mod tests {
             "1st 2nd 3rd 4th 11th 12th 13th 21st 112th"
         );
     }
+
+    #[test]
+    fn a_use_is_one_of_at_least_half_of_the_rows_by_another_pair() {
+        let rows = |n: usize| GateRows {
+            table: crate::table::Table::new(Vec::new()).unwrap(),
+            y: vec![0.0; n],
+            weights: None,
+            entities: None,
+            digest: String::new(),
+            copies: None,
+            n_corrected: 0,
+            until: None,
+            rejects: crate::table::Rejects::default(),
+        };
+        let verdict = |production: u32, challenger: u32, n: u64, until: Option<i64>| Entry {
+            seq: 1,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            behind: None,
+            event: crate::workspace::EventKind::GateVerdict,
+            by: None,
+            config: None,
+            roles: None,
+            details: serde_json::json!({
+                "production": Version(production), "challenger": Version(challenger), "decision": "refuse",
+                "rows": { "n": n, "digest": "d", "until": until },
+            }),
+            prev: String::new(),
+            hash: String::new(),
+        };
+        let pair = (Version(1), Version(9));
+        let uses = |entries: &[Entry], times: Option<&[i64]>| {
+            HoldoutUse::of(entries, pair, &rows(10), times, &PromoteRules::default()).map(|found| found.uses)
+        };
+        assert_eq!(uses(&[], None).unwrap(), 1);
+        let earlier = [verdict(1, 2, 5, None), verdict(1, 2, 9, None), verdict(1, 3, 4, None), verdict(1, 9, 10, None)];
+        assert_eq!(uses(&earlier, None).unwrap(), 2, "one pair twice, one of too few rows, and the present pair");
+        assert_eq!(uses(&[verdict(1, 2, 5, None), verdict(2, 1, 5, None)], None).unwrap(), 3);
+        // By time those count that are not later than the latest of then.
+        let times: Vec<i64> = (0..10).collect();
+        for (until, expected) in [(3, 1), (4, 2), (9, 2)] {
+            assert_eq!(uses(&[verdict(1, 2, 100, Some(until))], Some(&times)).unwrap(), expected, "{until}");
+        }
+        let mut silent = verdict(1, 2, 5, None);
+        silent.details["rows"] = serde_json::Value::Null;
+        assert!(uses(&[silent], None).is_err(), "a use that is not counted would be one too many");
+    }
 }

@@ -231,6 +231,34 @@ mod tests {
         assert!(!page.contains("NaN") && !page.contains("inf"));
     }
 
+    /// The picture without its places: what is drawn, and the words.
+    fn drawn(low: f64, high: f64) -> (Vec<usize>, Vec<String>) {
+        let mut report = report();
+        (report.judgement.delta, report.judgement.margin) = (0.01, 0.01);
+        let found = report.judgement.improvement.as_mut().unwrap();
+        (found.low, found.high, found.value) = (low, high, f64::midpoint(low, high));
+        let picture = interval(&report.judgement, report.judgement.improvement.as_ref().unwrap());
+        let shapes = ["class=\"worse\"", "class=\"asgood\"", "class=\"better\"", "class=\"edge\"", "class=\"zero\""];
+        let shapes = shapes.iter().chain(&["class=\"whisker\"", "class=\"dot\""]);
+        let words = picture
+            .split("<text")
+            .skip(1)
+            .map(|rest| rest.split_once('>').and_then(|(_, text)| text.split_once("</text>")).unwrap().0.to_owned());
+        (shapes.map(|shape| picture.matches(shape).count()).collect(), words.collect())
+    }
+
+    #[test]
+    fn the_picture_has_three_fields_with_their_borders_and_the_interval_with_its_numbers() {
+        let whole = vec![1, 1, 1, 2, 1, 3, 1];
+        let words = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let (shapes, said) = drawn(-0.02, 0.04);
+        assert_eq!(shapes, whole);
+        assert_eq!(said, words(&["worse", "as good", "better", "−0.02", "0.04", "0.01", "0"]));
+        // Narrow fields have no name, and numbers do not run into each other.
+        let (shapes, said) = drawn(0.3, 0.33);
+        assert_eq!((shapes, said), (whole, words(&["worse", "better", "0.3", "0.33", "0"])));
+    }
+
     #[test]
     fn no_interval_is_no_picture_and_an_empty_one_is() {
         let mut report = report();

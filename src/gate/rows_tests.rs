@@ -174,3 +174,17 @@ fn labels_that_came_later_are_what_counts() {
     let refused = gate_rows(&workspace, &config, &old, &new, false).err().unwrap().to_string();
     assert!(refused.contains("\"maybe\" of \"r0001\" is not one of the classes no, yes"), "{refused}");
 }
+
+#[test]
+fn the_digest_of_rows_is_of_keys_and_labels_in_whatever_order_they_stand() {
+    let bytes = [(1_u64, 0.0_f32), (2, 1.0), (9, 1.0)].map(|(key, y)| {
+        let mut bytes = key.to_le_bytes().to_vec();
+        bytes.extend(y.to_bits().to_le_bytes());
+        bytes
+    });
+    let expected = crate::digest::sha256(&bytes.concat());
+    assert_eq!(digest(&[1, 2, 9], &[0.0, 1.0, 1.0]), expected);
+    assert_eq!(digest(&[9, 1, 2], &[1.0, 0.0, 1.0]), expected);
+    assert_ne!(digest(&[9, 1, 2], &[1.0, 1.0, 0.0]), expected, "another row has the other label");
+    assert_ne!(digest(&[9, 1, 3], &[1.0, 0.0, 1.0]), expected, "another row");
+}

@@ -185,3 +185,16 @@ fn scores_of_several_classes_stay_together_over_many_batches() {
     assert_eq!(joined.rows.class_scores, [vec![0.2, 0.6], vec![0.5, 0.1], vec![0.3, 0.3]]);
     assert_eq!(joined.rows.score, [0.5, 0.6]);
 }
+
+#[test]
+fn a_log_is_empty_until_something_is_in_it() {
+    let (dir, journal) = new();
+    assert!(journal.is_empty().unwrap());
+    fs::create_dir_all(dir.path().join("predictions")).unwrap();
+    for other in ["notes.txt", "2026-1-2.csv", "2026-01-02.1.csv"] {
+        fs::write(dir.path().join("predictions").join(other), "x").unwrap();
+    }
+    assert!(journal.is_empty().unwrap(), "these are no files of the log");
+    fill(&journal, "2026-10-01", 0..1);
+    assert!(!journal.is_empty().unwrap());
+}

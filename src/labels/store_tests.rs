@@ -148,3 +148,23 @@ fn what_is_news_is_told_before_a_merge_and_by_it() {
     assert!(!labels.merge(vec![label("a", "no", "ann")]).is_nothing());
     assert!(!labels.merge(vec![label("b", "no", "ann")]).is_nothing());
 }
+
+#[test]
+fn labels_that_nobody_recorded_are_not_learned_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let workspace = Workspace::new(dir.path());
+    let lock = workspace.lock().unwrap();
+    let mut labels = Labels::default();
+    labels.merge([label("a", "yes", "ann")]);
+    labels.save(&workspace, &lock).unwrap();
+    let digest = workspace.labels_digest().unwrap();
+    let details = serde_json::json!({ "added": 1, "labels_sha256": digest });
+    let event = Event { at: jiff::Timestamp::UNIX_EPOCH, event: EventKind::Outcomes, by: None, roles: None, details };
+    workspace.record(&lock, event).unwrap();
+    assert_eq!(Labels::held(&workspace).unwrap().rows(), labels.rows());
+    let path = workspace.path(crate::workspace::LABELS_FILE);
+    let other = std::fs::read_to_string(&path).unwrap().replace("yes", "no");
+    std::fs::write(&path, other).unwrap();
+    assert!(Labels::held(&workspace).unwrap_err().to_string().contains("was changed after line 1 (outcomes)"));
+    assert_eq!(Labels::open(&workspace).unwrap().rows()[0].label, "no", "looking at them is another thing");
+}

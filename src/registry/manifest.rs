@@ -178,3 +178,47 @@ impl Registry {
             .map_err(|what| RegistryError::Damaged { path, what })
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn manifest(gate: Value) -> Manifest {
+        let rows = json!({ "train": 6, "tune": 2, "gate": 3 });
+        let made = json!({
+            "format": 1, "mlloop": "0.1.0", "trained_at": "2026-11-20T08:00:00Z", "parent": null, "seed": 7, "data": [],
+            "rows": rows, "model": {}, "recipe": {}, "gate": gate, "importance": [], "notes": [],
+        });
+        serde_json::from_value(made).unwrap()
+    }
+
+    #[test]
+    fn what_is_known_of_a_version_is_read_as_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::new(dir.path());
+        let unjudged = manifest(Value::Null);
+        let version = registry.store(|_, dir| unjudged.save(dir)).unwrap();
+        assert_eq!(registry.manifest(version).unwrap(), unjudged);
+        assert_eq!(unjudged.rows.total(), 11);
+        assert_eq!(registry.gate(version, &unjudged).unwrap(), None);
+        // What is damaged does not look like what was never measured.
+        let said = registry.gate(version, &manifest(json!({ "rows": "many" }))).unwrap_err().to_string();
+        assert!(said.contains("v0001/manifest.json: \"gate\" cannot be parsed"), "{said}");
+        let path = dir.path().join("v0001").join(NAME);
+        std::fs::write(&path, std::fs::read_to_string(&path).unwrap().replace("\"format\": 1", "\"format\": 9"))
+            .unwrap();
+        assert!(matches!(registry.manifest(version), Err(RegistryError::Damaged { .. })));
+    }
+
+    #[test]
+    fn the_headline_is_the_metric_that_decides() {
+        let metrics = json!({ "roc_auc": { "value": 0.8, "low": 0.75, "high": 0.85 }, "f1": { "value": 0.5 } });
+        let judged = manifest(json!({ "primary": "roc_auc", "metrics": metrics }));
+        assert_eq!(judged.headline(None), "roc_auc 0.8000 (0.7500–0.8500)");
+        assert_eq!(judged.headline(Some(Metric::F1)), "f1 0.5000");
+        assert_eq!(judged.headline(Some(Metric::PrAuc)), "roc_auc 0.8000 (0.7500–0.8500)");
+        assert_eq!(manifest(Value::Null).headline(None), "not measured");
+    }
+}

@@ -305,6 +305,11 @@ mod tests {
         });
         assert!(failed.unwrap_err().to_string().ends_with("disk full"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        // Nor does a process that died while it stored one.
+        std::fs::create_dir(dir.path().join(".mlloop-half")).unwrap();
+        registry.store(|_, dir| std::fs::write(dir.join("model.bin"), "whole")).unwrap();
+        let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["v0001"]);
     }
 
     #[test]

@@ -85,3 +85,34 @@ impl Registry {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests {
+    use super::*;
+    use crate::table::{Column, Table, Values};
+
+    fn profile(values: &[f64]) -> Profile {
+        Profile::of_table(&Table::new(vec![Column::new("x", Values::Number(values.to_vec()))]).unwrap())
+    }
+
+    #[test]
+    fn both_profiles_are_read_as_they_were_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::new(dir.path());
+        let (rows, scores) = (profile(&[1.0, 2.0, f64::NAN]), profile(&[0.5]));
+        let version = registry.store(|_, dir| save_profiles(dir, &rows, &scores)).unwrap();
+        let same = |read: Profile, written: &Profile| assert_eq!(read.to_json().unwrap(), written.to_json().unwrap());
+        same(registry.profile(version).unwrap(), &rows);
+        same(registry.score_profile(version).unwrap(), &scores);
+        assert!(registry.losses(version).unwrap().is_none(), "it has no error profile");
+        let at = |name: &str| dir.path().join("v0001").join(name);
+        std::fs::write(at(PROFILE), "{").unwrap();
+        assert!(matches!(registry.profile(version), Err(RegistryError::Damaged { .. })));
+        std::fs::remove_file(at(SCORES)).unwrap();
+        assert!(matches!(registry.score_profile(version), Err(RegistryError::NoProfile { .. })));
+        // One that is damaged does not look like one that never was.
+        std::fs::write(at(LOSSES[0]), "x").unwrap();
+        assert!(registry.losses(version).is_err());
+    }
+}

@@ -199,3 +199,36 @@ fn lines_from_before_the_mark_are_read_as_they_are_and_their_clocks_are_seen() {
     assert_eq!((chain.broken.as_ref(), chain.entries.len()), (None, 2));
     assert_eq!(chain.clock_went_back()[0].line, 2);
 }
+
+#[test]
+fn lines_are_shown_as_they_stand_wherever_the_chain_breaks() {
+    let (dir, workspace) = of_four();
+    let path = dir.path().join("audit.jsonl");
+    let shown = |from: u64, n: usize| {
+        let lines = workspace.audit_unchecked(from, n).unwrap();
+        lines.into_iter().map(|(number, entry)| (number, entry.map(|entry| entry.seq))).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(1, 9), [(1, Some(1)), (2, Some(2)), (3, Some(3)), (4, Some(4))]);
+    assert_eq!(shown(2, 2), [(3, Some(3)), (4, Some(4))], "the last two of the three");
+    assert_eq!(shown(4, 2), [(4, Some(4))]);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replacen("{\"at\"", "at\"", 2)).unwrap();
+    assert_eq!(shown(2, 9), [(2, None), (3, Some(3)), (4, Some(4))], "a line that is none");
+}
+
+#[test]
+fn of_two_lines_with_the_latest_time_the_later_one_is_named() {
+    let (_dir, workspace) = written_at(&["2026-02-11T00:00:00Z", "2026-02-11T00:00:00Z", "2026-02-10T00:00:00Z"]);
+    let found = workspace.audit_chain().unwrap().clock_went_back();
+    assert_eq!(found.iter().map(|back| (back.line, back.after_line)).collect::<Vec<_>>(), [(3, 2)]);
+}
+
+#[test]
+fn every_digest_that_a_line_names_is_found() {
+    let (_dir, workspace) = of_four();
+    let mut line = workspace.last_entry().unwrap().unwrap();
+    let hash = |n: u8| n.to_string().repeat(64);
+    line.config = Some(hash(1));
+    line.details = json!({ "a": hash(2), "b": [{ "c": hash(3) }, "short", "x".repeat(64)], "n": 1 });
+    assert_eq!(line.digests(), [hash(1), hash(2), hash(3)]);
+}

@@ -73,7 +73,6 @@ fn in_order(times: &[Timestamp]) -> Vec<bool> {
     for (line, time) in times.iter().enumerate() {
         let length = ends.partition_point(|end| times[*end] <= *time);
         before.push(length.checked_sub(1).map(|shorter| ends[shorter]));
-        ends.truncate(ends.len().max(length));
         match ends.get_mut(length) {
             Some(end) => *end = line,
             None => ends.push(line),

@@ -204,3 +204,33 @@ approval = "auto"        # manual: `promote` needs approval (`approve`, `reject`
 # latency_ratio = 3.0
 # schema = true          # the challenger needs the same columns
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_decided_is_read_again_and_what_was_not_is_not_written() {
+        let all = "[data]\nreference = \"r.csv\"\ndelimiter = \";\"\nheader = false\nmissing = [\"?\"]\nskip_lines = 2\n\
+            comment = \"#\"\nweight = \"w\"\n[target]\ncolumn = \"y\"\ntask = \"binary\"\npositive = \"yes\"\n[columns]\n\
+            y = { kind = \"category\", levels = [\"no\", \"yes\"], same = { yes = [\"ja\", \"oui\"] } }\n\
+            c = { kind = \"category\", same = false }\nw = { kind = \"number\", number = { decimal = \",\", thousands = \".\", \
+            unit = \"EUR\" } }\nat = { kind = \"time\", format = \"%d/%m/%Y\" }\nmon = \"number\"\n\
+            [split]\nby = \"time\"\ncolumns = [\"mon\"]\ntune = 0.1\ngate = 0.3\n";
+        let few = "[data]\nreference = \"r.csv\"\n[target]\ncolumn = \"y\"\n[columns]\ny = \"number\"\n";
+        for text in [all, few] {
+            let config = Config::parse(text).unwrap();
+            let written = config.to_commented_toml(&[("at".to_owned(), "dates".to_owned())]);
+            let read = Config::parse(&written).unwrap_or_else(|err| panic!("{err}\n{written}"));
+            assert_eq!((&read.data, &read.target), (&config.data, &config.target), "{written}");
+            assert_eq!((&read.columns, &read.split), (&config.columns, &config.split), "{written}");
+            for key in ["skip_lines", "comment =", "weight =", "task =", "positive =", "same = {", "levels ="] {
+                let lines = || written.lines().filter(|line| !line.starts_with('#'));
+                assert_eq!(lines().any(|line| line.contains(key)), text == all, "{key}\n{written}");
+            }
+            assert!(written.contains("\n# [promote.guardrails]") && written.contains("\n\n[target]"), "{written}");
+            assert!(written.contains("\n\n# id: identifies the row"), "{written}");
+            assert_eq!(written.contains("# dates\n"), text == all, "{written}");
+        }
+    }
+}

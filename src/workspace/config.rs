@@ -215,3 +215,7 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

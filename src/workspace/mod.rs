@@ -399,3 +399,8 @@ impl Workspace {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "loop_tests.rs"]
+#[expect(clippy::disallowed_methods, reason = "tests write what they look for")]
+mod tests;

@@ -230,4 +230,30 @@ mod tests {
             assert!(said.contains(says), "{pair}: {said}");
         }
     }
+
+    #[test]
+    fn without_a_loop_only_the_comparison_can_be_set() {
+        let alone = |pairs: &[&str]| {
+            let settings: Vec<Setting> = pairs.iter().map(|pair| Setting::parse(pair).unwrap()).collect();
+            monitor_alone(&settings).map(|monitor| monitor.drift_share)
+        };
+        assert_eq!(alone(&[]).unwrap(), DriftSettings::default().drift_share);
+        assert_eq!(alone(&["monitor.drift_share=0.5"]).unwrap(), Some(0.5));
+        let said = alone(&["split.gate=0.3"]).unwrap_err();
+        assert!(said.starts_with("--set split.gate=0.3: no loop here; only keys of [monitor] apply"), "{said}");
+        // A variable may be meant for the loops of this machine.
+        let variable = Setting::of_variable("MLLOOP_SPLIT_GATE", "0.3").unwrap();
+        let share = Setting::of_variable("MLLOOP_MONITOR_DRIFT_SHARE", "0.4").unwrap();
+        assert_eq!(monitor_alone(&[variable, share]).unwrap().drift_share, Some(0.4));
+        assert!(alone(&["monitor.drift_shar=0.5"]).unwrap_err().starts_with("--set monitor.drift_shar=0.5: "));
+        assert!(alone(&["monitor.drift_share.x=1"]).is_err() && with("data.reference.x=1").is_err());
+    }
+
+    #[test]
+    fn what_decides_what_is_learned_is_told_apart_and_secrets_are_not_shown() {
+        let of_recipe = |pair: &str| Setting::parse(pair).unwrap().of_recipe();
+        assert_eq!(of_recipe("max_depth = 4"), Some("model.max_depth=4".to_owned()));
+        assert_eq!(of_recipe("monitor.drift_share=0.5"), None);
+        assert!(!Setting::parse("track.uri=https://ann:pw@host").unwrap().told().contains("pw"));
+    }
 }

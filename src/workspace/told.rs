@@ -162,7 +162,63 @@ mod tests {
             ("ab-stopped", json!({ "name": "trial", "why": "b wins" }), "the experiment trial ended: b wins"),
             ("promoted", json!({ "version": "v0002", "from": "v0001" }), "v0002 went into production instead of v0001"),
             ("pruned", json!({ "versions": ["v0001", "v0002"] }), "v0001, v0002 were pruned"),
-            ("something-new", json!({ "n_rows": 3, "digest": "0".repeat(64) }), "n rows 3"),
+            (
+                "trained",
+                json!({ "version": "v0001", "role": "production", "data": [{ "path": "r.csv", "n_rows": 9, "sha256": "" }] }),
+                "v0001 was trained from 9 rows of r.csv and is production",
+            ),
+            (
+                "retrained",
+                json!({ "version": "v0002", "n_new": 7, "n_added": 5 }),
+                "v0002 was trained with 7 new labels, 5 rows more than the reference, and is challenger",
+            ),
+            (
+                "gate-verdict",
+                json!({ "production": "v0001", "challenger": "v0002", "verdict": "superior", "decision": "promote" }),
+                "v0002 was compared with v0001: superior; decision: promote",
+            ),
+            (
+                "rolled-back",
+                json!({ "version": "v0001", "from": "v0002", "reason": "it errs" }),
+                "v0001 is in production again instead of v0002: it errs",
+            ),
+            ("approved", json!({ "id": "v0002-ab" }), "v0002-ab was approved"),
+            ("rejected", json!({ "id": "v0002-ab", "reason": null }), "v0002-ab was rejected"),
+            ("pruned", json!({ "versions": ["v0001"] }), "v0001 was pruned"),
+            ("reference-updated", json!({}), "the reference now has the training rows of production"),
+            ("labels-exported", json!({ "batch": "b1", "n": 4 }), "4 rows were exported for labelling, as batch b1"),
+            (
+                "labels-imported",
+                json!({ "batch": ["b1"], "file": "f", "path": "in.csv", "sha256": "", "n_added": 3 }),
+                "3 labels were imported from in.csv",
+            ),
+            (
+                "labels-quarantined",
+                json!({ "batch": ["b1"], "file": "f", "path": "in.csv", "sha256": "" }),
+                "the labels of in.csv are held back",
+            ),
+            (
+                "labels-received",
+                json!({ "added": 1, "changed": 2, "store": "labels of db" }),
+                "1 new label came from labels of db, 2 changed",
+            ),
+            ("outcomes", json!({ "added": 2 }), "2 outcomes recorded"),
+            ("batch-closed", json!({ "batch": "b1", "n_open": 1 }), "batch b1 was closed; 1 row without an answer"),
+            (
+                "accepted",
+                json!({ "path": "data/labels.csv", "what": "was changed" }),
+                "data/labels.csv was accepted as it is, although it was changed",
+            ),
+            ("downloaded", json!({ "source": "kaggle.com/x", "sha256": "" }), "kaggle.com/x was fetched"),
+            ("ab-stepped", json!({ "name": "trial" }), "the experiment trial took its next step"),
+            ("ab-stopped", json!({ "name": "trial" }), "the experiment trial ended"),
+            (
+                "something-new",
+                json!({ "n_rows": 3, "digest": "0".repeat(64), "long": "x".repeat(61), "all_of": "y".repeat(60), "list": [1] }),
+                &format!("n rows 3, all of {}", "y".repeat(60)),
+            ),
+            // What cannot be understood is told by what stands there.
+            ("pruned", json!({ "versions": 3 }), "versions 3"),
         ] {
             assert_eq!(told(event, details), sentence);
         }

@@ -166,3 +166,8 @@ fn named(entry: &Entry) -> Result<Vec<String>, WorkspaceError> {
     }
     Ok(kept.into_iter().flatten().collect())
 }
+
+#[cfg(test)]
+#[path = "whole_tests.rs"]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests;
