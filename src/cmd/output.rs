@@ -175,6 +175,8 @@ fn visible(text: &str) -> usize {
 }
 
 fn wrap_line(line: &str, width: usize, out: &mut String) {
+    // A number and its unit are one word.
+    let line = &*line.replace(" %", "\u{a0}%");
     let indent = hanging(line, width);
     let mut column = 0;
     let mut gap = 0;
@@ -192,7 +194,7 @@ fn wrap_line(line: &str, width: usize, out: &mut String) {
             out.push_str(&" ".repeat(gap));
             column += gap;
         }
-        out.push_str(word);
+        out.push_str(&word.replace("\u{a0}%", " %"));
         column += n;
         gap = 1;
     }
@@ -270,6 +272,7 @@ mod tests {
             "  income  number    whole numbers, 0\n                    to 100, 97\n                    distinct\n";
         assert_eq!(wrapped(line, 36), broken);
         assert_eq!(wrapped("a b\n", 40), "a b\n");
+        assert_eq!(wrapped("a share of rows of 18 % of all\n", 21), "a share of rows of\n  18 % of all\n");
         let colored = format!("\x1b[1m{}\x1b[0m", "x".repeat(40));
         assert_eq!(wrapped(&colored, 40), colored + "\n");
     }
