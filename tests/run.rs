@@ -338,7 +338,9 @@ fn a_promotion_is_announced_and_can_be_stopped_until_then() {
 #[test]
 fn what_was_refused_once_and_is_announced_later_comes_due() {
     let work = poor("");
-    work.run("run --set promote.guardrails.flip_rate=0 --now 2026-11-11T00:00:00Z").answers(NO).json("/production", "v0001");
+    work.run("run --set promote.guardrails.flip_rate=0 --now 2026-11-11T00:00:00Z")
+        .answers(NO)
+        .json("/production", "v0001");
     let toml = work.read("mlloop.toml");
     work.write("mlloop.toml", toml.replace("\napproval = \"auto\"", "\nnotice = \"2h\"\napproval = \"auto\""));
     let announced = work.run("promote --now 2026-11-11T01:00:00Z").answers(WAITING).value();
