@@ -143,7 +143,7 @@ def alone(copy):
     """The module `atomic`, which uses no other one, as a crate of its own: it is built in seconds."""
     shutil.copytree(ROOT / "src" / "atomic", copy / "src" / "atomic")
     (copy / "src" / "lib.rs").write_text("pub mod atomic;\n")
-    wanted = re.compile(r"^(?:memchr|rustix|tempfile) = .*$", re.M)
+    wanted = re.compile(r"^(?:memchr|rustix|serde|serde_json|tempfile|thiserror) = .*$", re.M)
     dependencies = "\n".join(wanted.findall((ROOT / "Cargo.toml").read_text().split("[profile")[0]))
     head = '[package]\nname = "mlloop"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n[dependencies]\n'
     (copy / "Cargo.toml").write_text(head + dependencies + "\n")
