@@ -3,7 +3,7 @@
 //! The list is made of `data/labels.csv` alone, and made anew whenever labels are added: it names the rows that are in conflict
 //! now, whoever labelled them: people who answered a batch, or people who gave feedback on predictions.
 
-use super::LabelError;
+use super::{CONFLICTS, LabelError};
 use super::batch::{Asked, Batch, Inbox, Stratum};
 use super::resolve::{ADJUDICATOR, Conflict, resolve};
 use super::sheet::{AFTER, target_name, write_list};
@@ -12,9 +12,6 @@ use crate::features::Target;
 use crate::registry::Version;
 use crate::workspace::{LabelPolicy, Workspace};
 use std::collections::{HashMap, HashSet};
-
-/// The list in the inbox of what people disagree about.
-pub const CONFLICTS: &str = "conflicts.csv";
 
 /// Writes the list; without a conflict that an adjudicator should decide there is none.
 ///

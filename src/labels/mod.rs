@@ -40,13 +40,14 @@ mod studio;
 mod take;
 mod used;
 
+/// The list in the inbox of what people disagree about.
+pub const CONFLICTS: &str = "conflicts.csv";
 /// The list in the inbox of labels that the model's scores speak against.
 pub const SUSPECTS: &str = "suspects.csv";
 
 pub use batch::{Asked, Batch, Stratum};
 pub use became::{became, record_outcomes, record_received};
 pub use confident::{Suspect, suspects};
-pub use conflicts::CONFLICTS;
 pub use correct::{correct, outcomes};
 pub use error::LabelError;
 pub use export::{Exported, export, exported_is_told};

@@ -62,7 +62,7 @@ fn a_file_by_another_hand_may_lack_the_last_columns() {
 fn what_is_wrong_is_told_with_its_place() {
     let good = "a,yes,ann,2026-11-20T10:00:00Z,human,b1,0.5,v0001\n";
     let cases = [
-        (format!("{HEADER}{good}{good}"), "line 3, column \"id\": \"a\" has a label by ann already, row 1"),
+        (format!("{HEADER}{good}{good}"), "line 3, column \"id\": \"a\" already has a label by ann, in row 1"),
         (format!("{HEADER}{good},yes,ann,2026-11-20T10:00:00Z,human,,,\n"), "line 3, column \"id\": \"\" is empty"),
         (format!("{HEADER}a,,ann,2026-11-20T10:00:00Z,human,,,\n"), "line 2, column \"label\": \"\" is empty"),
         (format!("{HEADER}a,yes,ann,yesterday,human,,,\n"), "column \"labelled_at\": \"yesterday\" is not a time"),
