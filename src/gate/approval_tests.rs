@@ -142,7 +142,7 @@ fn who_did_not_ask_agrees_while_all_is_as_it_was() {
     let ticket = l.asked(Asks::Promotion, "superior", false);
     let bob = |ticket: &Ticket| l.refused(ticket, "bob", at(2));
     assert_eq!(bob(&ticket), "");
-    assert!(l.refused(&ticket, "ANN", at(2)).contains("somebody else must approve it"));
+    assert!(l.refused(&ticket, "ANN", at(2)).contains("another person must approve it"));
     assert_eq!(l.refused(&ticket, "bob", at(7 * 24)), "");
     assert!(l.refused(&ticket, "bob", at(1 + 7 * 24)).contains("expired at"));
     for file in ["models/v0001/scores.json", "models/v0002/scores.json", "r.csv", "mlloop.toml"] {

@@ -3,11 +3,11 @@
 //! The list is made of `data/labels.csv` alone, and made anew whenever labels are added: it names the rows that are in conflict
 //! now, whoever labelled them: people who answered a batch, or people who gave feedback on predictions.
 
-use super::{CONFLICTS, LabelError};
 use super::batch::{Asked, Batch, Inbox, Stratum};
 use super::resolve::{ADJUDICATOR, Conflict, resolve};
 use super::sheet::{AFTER, target_name, write_list};
 use super::store::Labels;
+use super::{CONFLICTS, LabelError};
 use crate::features::Target;
 use crate::registry::Version;
 use crate::workspace::{LabelPolicy, Workspace};
