@@ -45,7 +45,7 @@ const FEATURES: [(&str, &str); 30] = [
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let part = |row: usize, n: usize| (row * 7_919 % n) as f64;
-    let number = |row: usize| if row % 13 == 0 { f64::NAN } else { part(row, 100_003) - 40_000.0 };
+    let number = |row: usize| if row.is_multiple_of(13) { f64::NAN } else { part(row, 100_003) - 40_000.0 };
     let kinds = ["asset", "debt", "equity", "revenue", "expense", ""];
     let time = |row: usize, n: usize| 1_700_000_000_000_000 + part(row, n) as i64 * 3_600_000_000;
     let table = Table::new(vec![

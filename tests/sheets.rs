@@ -66,8 +66,8 @@ fn what_is_predicted_is_written_as_the_table_is() {
     let some = records(&work.run("predict new.csv --columns prediction,id").answers(YES).stdout, ';');
     assert_eq!(some[0], ["prediction", "id"]);
     // A table with line feeds and without the mark is answered with such a table.
-    let unix = shop(400..480, false).replace('\r', "").replace('\u{feff}', "");
-    assert_eq!(work.pipe("predict -", unix).answers(YES).stdout, piped.replace('\r', "").replace('\u{feff}', ""));
+    let unix = shop(400..480, false).replace(['\r', '\u{feff}'], "");
+    assert_eq!(work.pipe("predict -", unix).answers(YES).stdout, piped.replace(['\r', '\u{feff}'], ""));
 }
 
 #[test]

@@ -279,7 +279,7 @@ fn a_file_that_is_no_request_is_an_error_with_its_path() {
     // What is half written, and what is none.
     fs::write(l.path("approvals/.mlloop-x.json"), "{").unwrap();
     fs::write(l.path("approvals/notes.txt"), "{").unwrap();
-    assert_eq!(pending(&l.work).unwrap(), [ticket.clone()]);
+    assert_eq!(pending(&l.work).unwrap(), std::slice::from_ref(&ticket));
     save(&l.work, &ticket).unwrap();
     assert!(!l.path("approvals/.mlloop-x.json").exists());
     assert!(ticket.is_of(" ann ") && !ticket.is_of("bob") && !Ticket { requested_by: None, ..ticket }.is_of(""));

@@ -150,6 +150,7 @@ fn what_is_news_is_told_before_a_merge_and_by_it() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
 fn labels_that_nobody_recorded_are_not_learned_from() {
     let dir = tempfile::tempdir().unwrap();
     let workspace = Workspace::new(dir.path());

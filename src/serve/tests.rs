@@ -108,8 +108,8 @@ fn what_does_not_fit_is_named_with_its_row() {
     assert_eq!(status, 422);
     let expected = json!([
         { "row": 1, "column": "tenure", "problem": "unknown" },
-        { "row": 1, "column": "months", "problem": "missing" },
         { "row": 1, "column": "customer", "problem": "is a list or an object, not an id" },
+        { "row": 1, "column": "months", "problem": "missing" },
         { "row": 1, "column": "monthly_charge", "problem": "is a list or an object, not a number" },
         { "row": 1, "column": "total_charge", "problem": "is \"12,50\", not a number" },
         { "row": 1, "column": "support_calls", "problem": "is true, not a number" },

@@ -88,6 +88,7 @@ impl Ends {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they read")]
 mod tests {
     use super::*;
 

@@ -43,7 +43,9 @@ fn secrets_are_ignored_by_git_and_said_once() {
         (Some(" secrets \n"), " secrets \n"),
         (Some("/secrets/"), "/secrets/"),
     ] {
-        before.map(|text| fs::write(&path, text).unwrap());
+        if let Some(text) = before {
+            fs::write(&path, text).unwrap();
+        }
         workspace.keep_secrets_out_of_git().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), after);
     }
