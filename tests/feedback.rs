@@ -51,6 +51,8 @@ fn a_correction_is_followed_from_prediction_to_label() {
     assert_eq!(stats["by_version"][0]["name"], "v0001");
     assert_eq!(work.run("feedback --since 2026-11-04").answers(YES).value()["total"], 0);
     work.run("feedback --text").answers(YES).prints("2 became labels that no version was trained on yet");
+    let narrow = work.run_with("feedback --text", &[("COLUMNS", "60")]).answers(YES).prints("accuracy").stdout;
+    assert!(narrow.lines().all(|line| line.chars().count() <= 60) && !narrow.contains("corrected"), "{narrow}");
     work.run("audit verify").answers(YES).json("/lines", 4);
 }
 

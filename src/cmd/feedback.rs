@@ -191,14 +191,21 @@ fn given_text(given: &Given) -> String {
 }
 
 fn stats_text(found: &Stats, style: Style) -> String {
+    /// Columns up to the share that was right, and with the share that was corrected.
+    const NARROW: usize = 60;
+    const WHOLE: usize = 71;
+    let is_narrow = style.width().is_some_and(|width| width < WHOLE);
+    // The share that was corrected is what is left of the one that was right.
+    let cut = |line: &str| if is_narrow { line.chars().take(NARROW).collect() } else { line.to_owned() };
     let line = |name: &str, count: &Count| {
         let percent = |rate: Option<f64>| rate.map_or("-".to_owned(), |rate| format!("{:.1} %", rate * 100.0));
         let Count { total, correct, incorrect, uncertain, accuracy_rate, correction_rate, .. } = *count;
         let (right, corrected) = (percent(accuracy_rate), percent(correction_rate));
-        format!("{name:<12} {total:>6} {correct:>8} {incorrect:>10} {uncertain:>10} {right:>9} {corrected:>10}\n")
+        let counts = format!("{name:<12} {total:>6} {correct:>8} {incorrect:>10} {uncertain:>10}");
+        cut(&format!("{counts} {right:>9} {corrected:>10}")) + "\n"
     };
     let head = "              total  correct  incorrect  uncertain  accuracy  corrected";
-    let mut text = format!("{}\n{}", style.dim(head), line("all", &found.count));
+    let mut text = format!("{}\n{}", style.dim(&cut(head)), line("all", &found.count));
     for group in found.by_version.iter().chain(&found.by_period) {
         text.push_str(&line(&group.name, &group.count));
     }
