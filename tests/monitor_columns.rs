@@ -453,7 +453,7 @@ fn rows_of_one_customer_count_together_where_the_loop_knows_the_customer() {
         let worth = column(&report, "a")["worth"][1].as_u64().unwrap();
         assert!((20..=90).contains(&worth), "{worth}");
         let notes = report["notes"].to_string();
-        assert!(notes.contains("rows of one \\\"customer\\\" count together"), "{notes}");
+        assert!(notes.contains("rows of one \\\"customer\\\" are correlated"), "{notes}");
     }
     let moved = monitor(3000, 1.5, "").answers(YES).value();
     assert!(drift.iter().all(|name| fired(&moved, name)), "{}", moved["triggers"]);
