@@ -440,8 +440,10 @@ enum Said<'a> {
 
 impl<'a> Answer<'a> {
     fn push(&self, k: usize, notation: &Notation, line: &mut Vec<u8>) {
-        let mut number = |value: Digits, format: &NumberFormat| {
-            push_field(line, &format.respelled(&value.to_string()), self.delimiter);
+        let mut number = |value: Digits, format: &NumberFormat| match format.is_plain() {
+            // Writing to a Vec cannot fail.
+            true => drop(write!(line, "{value}")),
+            false => push_field(line, &format.respelled(&value.to_string()), self.delimiter),
         };
         match self.said(k) {
             Said::Text(text) => push_field(line, &text, self.delimiter),

@@ -50,7 +50,7 @@ fn columns_are_matched_by_name_in_the_schemas_order() {
     let Values::Category(b) = &table.columns()[2].values else { panic!() };
     assert_eq!(b.levels.to_vec(), ["no", "yes"]);
     assert_eq!((b.level(0), b.level(1), b.level(2)), (Some("yes"), Some("no"), None));
-    assert_eq!(result.notes, ["ignored 1 column that are not in the schema: extra"]);
+    assert_eq!(result.notes, ["ignored 1 column that is not in the schema: extra"]);
 }
 
 #[test]
