@@ -46,10 +46,11 @@ impl TwoQuantiles<'_> {
     ///
     /// ```
     /// use mlloop::stats::two_quantiles::TwoQuantiles;
-    /// // At a common median between 59 and 60, 60 of 100 and 40 of 100 values are below it: 2 · (60 − 50)² ∕ 25 = 8.
+    /// // At a common median of 60, 60 of 100 values and 41 of 100 are at or below it, 60 itself counting as speaks least:
+    /// // (60 − 50)² ∕ 25 + (41 − 50)² ∕ 25 = 7.24.
     /// let (a, b): (Vec<f64>, Vec<f64>) = ((0..100).map(f64::from).collect(), (20..120).map(f64::from).collect());
     /// let (_, p) = TwoQuantiles { q: 0.5, sorted: [&a, &b] }.single_look(0.05);
-    /// assert!((p - 0.004_677_734_981).abs() < 1e-9); // scipy.stats.chi2.sf(8, 1)
+    /// assert!((p - 0.007_129_697_989).abs() < 1e-9); // scipy.stats.chi2.sf(7.24, 1)
     /// ```
     #[must_use]
     pub fn single_look(&self, alpha: f64) -> ((f64, f64), f64) {
