@@ -1,6 +1,7 @@
 //! Corrections from CSV or JSON lines.
 
 use super::{Correction, FeedbackError, Fields, Verdict};
+use crate::labels::DELIMITERS;
 use crate::report::number::counted;
 use crate::table::record::{Record, Records, cells_of};
 use crate::wording::nearest;
@@ -192,7 +193,7 @@ fn delimiter(text: &str) -> u8 {
         let names = cells_of(header, *delimiter);
         ["id", "verdict"].iter().all(|wanted| names.iter().any(|name| key(name.trim()) == *wanted))
     };
-    [b',', b';', b'\t', b'|'].into_iter().find(fits).unwrap_or(b',')
+    DELIMITERS.into_iter().find(fits).unwrap_or(b',')
 }
 
 /// A name of the header; those that mean something may be written in capitals.

@@ -13,19 +13,26 @@ use crate::registry::Version;
 use crate::workspace::{LabelPolicy, Workspace};
 use std::collections::{HashMap, HashSet};
 
-/// Writes the list; without a conflict that an adjudicator should decide there is none.
+/// Writes the list, and gives the conflicts; without one that an adjudicator should decide there is no list.
 ///
 /// # Errors
 /// What the system refuses.
-pub(super) fn list(inbox: &Inbox, labels: &Labels, policy: LabelPolicy, target: &str) -> Result<(), LabelError> {
+pub(super) fn list(
+    inbox: &Inbox,
+    labels: &Labels,
+    policy: LabelPolicy,
+    target: &str,
+) -> Result<Vec<Conflict>, LabelError> {
     let row = |conflict: &Conflict| {
         let said: Vec<String> = conflict.said.iter().map(|(who, label)| format!("{who}: {label}")).collect();
         let (id, batch, nothing) = (conflict.id.clone(), conflict.batch.clone(), String::new);
         vec![id, batch, said.join("; "), nothing(), ADJUDICATOR.to_owned(), nothing()]
     };
     let is_asked = policy == LabelPolicy::Adjudicate;
-    let rows: Vec<Vec<String>> = resolve(labels, policy).conflicts.iter().filter(|_| is_asked).map(row).collect();
-    write_list(inbox, CONFLICTS, &["id", "batch", "reason", &target_name(target), AFTER[0], AFTER[1]], &rows)
+    let conflicts = resolve(labels, policy).conflicts;
+    let rows: Vec<Vec<String>> = conflicts.iter().filter(|_| is_asked).map(row).collect();
+    write_list(inbox, CONFLICTS, &["id", "batch", "reason", &target_name(target), AFTER[0], AFTER[1]], &rows)?;
+    Ok(conflicts)
 }
 
 /// Brings the list up to date after labels of these rows were added, and gives how many of the rows are in conflict. The list is
@@ -42,8 +49,7 @@ pub fn refresh(workspace: &Workspace, labels: &Labels, ids: &HashSet<&str>) -> R
         return Ok(0);
     }
     let config = workspace.config()?;
-    list(&Inbox::of(workspace), labels, config.labels.policy, &config.target.column)?;
-    let conflicts = resolve(labels, config.labels.policy).conflicts;
+    let conflicts = list(&Inbox::of(workspace), labels, config.labels.policy, &config.target.column)?;
     Ok(conflicts.iter().filter(|conflict| ids.contains(conflict.id.as_str())).count() as u64)
 }
 

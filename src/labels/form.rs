@@ -7,7 +7,7 @@ use crate::workspace::Workspace;
 use std::borrow::Cow;
 
 /// Delimiters of tables that people fill in.
-pub(super) const DELIMITERS: [u8; 4] = *b",;\t|";
+pub(crate) const DELIMITERS: [u8; 4] = *b",;\t|";
 
 /// What stands between fields, and around records.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -52,6 +52,7 @@ pub use correct::{correct, outcomes};
 pub use error::LabelError;
 pub use export::{Exported, export, exported_is_told};
 pub use findings::{Accuracy, Agreement, Findings};
+pub(crate) use form::DELIMITERS;
 pub use import::{Closing, close, import};
 pub(crate) use project::PULLED;
 pub use project::{Pushed, Studio, out_in_studio};

@@ -135,7 +135,7 @@ impl Taking<'_> {
 impl Taking<'_> {
     /// Lists what people disagree about now.
     pub(super) fn list_conflicts(&self, labels: &Labels, policy: LabelPolicy) -> Result<(), LabelError> {
-        conflicts::list(self.inbox, labels, policy, &self.workspace.config()?.target.column)
+        conflicts::list(self.inbox, labels, policy, &self.workspace.config()?.target.column).map(drop)
     }
 
     /// Commits the labels to the store, where there is one. When they are surely not there, nothing is pending.
