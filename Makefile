@@ -4,6 +4,8 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 PYTHON ?= python3
 PREFIX ?= $(HOME)/.local
 SKIPPED := $(CARGO_TARGET_DIR)/skipped.txt
+# One more than there are cores: tests wait for servers, sockets and each other.
+TEST_THREADS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 SECONDS ?= 10
 FUZZ ?=
 
@@ -21,7 +23,7 @@ demo: ## run the whole loop on simulated payments, with an installed mlloop of t
 
 test: ## run all tests, and count those that cannot run here
 	@mkdir -p "$(CARGO_TARGET_DIR)" && rm -f "$(SKIPPED)"
-	MLLOOP_SKIPPED="$(SKIPPED)" cargo test
+	MLLOOP_SKIPPED="$(SKIPPED)" RUST_TEST_THREADS="$${RUST_TEST_THREADS:-$(TEST_THREADS)}" cargo test
 	@if [ -s "$(SKIPPED)" ]; then sort -u "$(SKIPPED)"; echo "$$(sort -u "$(SKIPPED)" | wc -l) skipped"; fi
 
 check: ## formatting, lints, tests and documentation, as CI does

@@ -1,7 +1,7 @@
 //! `ab-start`, `ab-step`, `ab-stop` and `ab-report` on a loop's own experiment; and what remains when they die.
 
 use crate::gate::{better, events, production};
-use crate::support::{CANNOT_TELL, ERROR, Loop, NO, YES};
+use crate::support::{CANNOT_TELL, ERROR, Loop, NO, YES, points};
 use mlloop::ab::Assigner;
 use mlloop::registry::Learned;
 use serde_json::{Value, json};
@@ -228,7 +228,7 @@ const BOTH: [&str; 2] = ["die", "full"];
 /// Runs `line` with each of its writes failing, and repeats it.
 fn survives(work: &Loop, line: &str, kinds: &[&str], answers: &[i32], done: impl Fn(&Value) -> bool) {
     for kind in kinds {
-        for n in 1.. {
+        for n in points() {
             let copy = work.copy();
             let said = copy.pipe_with(line, "", &format!("{kind}:{n}"));
             if said.status() == YES {

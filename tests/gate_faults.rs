@@ -1,7 +1,7 @@
 //! `promote`, `approve`, `reject` and `rollback` stopped at every write, on a full disk, and two at once.
 
 use crate::gate::{better, events, production, train, with};
-use crate::support::{ERROR, Loop, WAITING, YES};
+use crate::support::{ERROR, Loop, WAITING, YES, points};
 use std::path::Path;
 
 /// A command, what it answers, and how production changes.
@@ -41,20 +41,18 @@ fn whole(copy: &Loop, deed: &Deed, fault: &str) {
 
 fn survives(work: &Loop, deed: &Deed, then: impl Fn(&Loop)) {
     for kind in ["die", "full"] {
-        let mut n = 1;
-        loop {
+        for n in points() {
             let fault = format!("{kind}:{n}");
             let copy = work.copy();
             let said = copy.pipe_with(deed.line, "", &fault);
             if said.status() == deed.answers {
+                assert!(n > 8, "{} has {n} points", deed.line);
                 break;
             }
             assert_eq!(said.status(), if kind == "die" { -1 } else { ERROR }, "{fault} {}", said.stderr);
             whole(&copy, deed, &fault);
             then(&copy);
-            n += 1;
         }
-        assert!(n > 8, "{} has {n} points", deed.line);
     }
 }
 
@@ -79,7 +77,7 @@ fn a_promotion_that_asks() {
     let line = "promote --by ann --now 2026-11-08T00:00:00Z";
     let deed = Deed { line, answers: WAITING, from: "v0001", to: "v0001", once: "gate-verdict" };
     for kind in ["die", "full"] {
-        for n in 1.. {
+        for n in points() {
             let copy = work.copy();
             let said = copy.pipe_with(line, "", &format!("{kind}:{n}"));
             if said.status() == WAITING {

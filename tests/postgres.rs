@@ -400,16 +400,19 @@ fn a_run_that_is_killed_has_written_nothing() {
             .unwrap()
     };
     let header = "id,x,y\n";
-    let many: String = (0..100_000).map(|n| format!("m{n},{},\n", n % 20)).collect();
+    let many = |from: usize| -> String { (from..from + 100_000).map(|n| format!("m{n},{},\n", n % 20)).collect() };
     let mut killed = start();
     let stdin = killed.stdin.as_mut().unwrap();
     stdin.write_all(header.as_bytes()).unwrap();
-    stdin.write_all(many.as_bytes()).unwrap();
-    // Rows have arrived by now: the table is made in the transaction, and nobody else sees it.
+    // The first piece of rows has been sent when the database copies: the table is made, and nobody else sees it.
     let copying = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'mlloop%' AND query LIKE 'COPY%'";
     let end = Instant::now() + Duration::from_secs(60);
-    while server.sql(copying) == "0" && Instant::now() < end {
-        thread::sleep(Duration::from_millis(50));
+    for from in (0..).step_by(100_000) {
+        stdin.write_all(many(from).as_bytes()).unwrap();
+        if server.sql(copying) != "0" {
+            break;
+        }
+        assert!(Instant::now() < end, "nothing is copied after {from} rows");
     }
     killed.kill().unwrap();
     killed.wait().unwrap();
@@ -422,7 +425,7 @@ fn a_run_that_is_killed_has_written_nothing() {
     let mut whole = start();
     let mut stdin = whole.stdin.take().unwrap();
     stdin.write_all(header.as_bytes()).unwrap();
-    stdin.write_all(many.as_bytes()).unwrap();
+    stdin.write_all(many(0).as_bytes()).unwrap();
     drop(stdin);
     assert!(whole.wait().unwrap().success());
     assert_eq!(server.sql("SELECT count(*), count(DISTINCT id) FROM scores"), "100000|100000");

@@ -1,6 +1,6 @@
 //! `retrain`: what is learned from, what is refused, and that nothing is half done.
 
-use crate::support::{CANNOT_TELL, ERROR, Loop, NO, YES};
+use crate::support::{CANNOT_TELL, ERROR, Loop, NO, YES, points};
 use mlloop::registry::{Roles, Version};
 use mlloop::workspace::{EventKind, Workspace, audit::Event};
 use serde_json::{Value, json};
@@ -296,7 +296,7 @@ fn a_death_anywhere_leaves_the_old_or_the_new_and_repeating_completes_it() {
 #[test]
 fn a_full_disk_anywhere_leaves_the_old_or_the_new() {
     let work = labelled();
-    for n in (1..).step_by(3) {
+    for n in points() {
         let copy = work.copy();
         let said = copy.pipe_with("retrain --now 2026-11-11T00:00:00Z", "", &format!("full:{n}"));
         let done = said.stderr.is_empty() && said.stdout.contains("\"retrained\"");
@@ -334,7 +334,7 @@ fn a_reference_that_cannot_be_replaced_moves_into_the_loop() {
     assert!(moved.starts_with(&plain) && moved.lines().count() == 701);
     assert!(work.read("mlloop.toml").contains("reference = \"data/reference.csv\"   # the training table"));
     // A death while the reference moves: the next one completes it.
-    for n in 1.. {
+    for n in points() {
         let dying = copy.copy();
         if dying.pipe_with("retrain", "", &format!("die:{n}")).answered() {
             break;

@@ -4,7 +4,7 @@ use crate::gate::UNTIMED;
 use crate::notify::webhook;
 use crate::retrain::labelled;
 use crate::skipped::skipped;
-use crate::support::{CANNOT_TELL, ERROR, Loop, NO, WAITING, YES};
+use crate::support::{CANNOT_TELL, ERROR, Loop, NO, WAITING, YES, points};
 use mlloop::workspace::Workspace;
 use serde_json::Value;
 use std::io::Write as _;
@@ -110,7 +110,7 @@ fn a_death_anywhere_is_made_good_by_the_next_round() {
 #[test]
 fn a_full_disk_anywhere_is_made_good_by_the_next_round() {
     let work = poor("");
-    for n in (1..).step_by(9) {
+    for n in points().skip(12).step_by(2) {
         let copy = work.copy();
         let done = copy.pipe_with(NOW, "", &format!("full:{n}")).is(YES);
         copy.run("audit verify").answers(YES);

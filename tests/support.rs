@@ -32,6 +32,13 @@ pub struct Said {
     pub stderr: String,
 }
 
+/// The write points at which a test stops a verb: the first dozen, then each fifth. With `MLLOOP_EVERY_POINT` set it is
+/// each one, as in the nightly workflow: a round has more than a hundred, and dies at each for two seconds.
+pub fn points() -> impl Iterator<Item = usize> {
+    let step = if std::env::var_os("MLLOOP_EVERY_POINT").is_some() { 1 } else { 5 };
+    (1..=12).chain((13..).step_by(step))
+}
+
 impl Loop {
     pub fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap(), variables: Vec::new() }
@@ -129,10 +136,10 @@ impl Loop {
         copy
     }
 
-    /// Runs `line` on a fresh copy of the loop for each of its write points, where it dies, and has each copy checked.
-    /// The number of deaths is the number of points.
+    /// Runs `line` on a fresh copy of the loop for each of its write points (see [`points`]), where it dies, and has each
+    /// copy checked. The answer is the number of the last point at most.
     pub fn dies_everywhere(&self, line: &str, stdin: &str, check: impl Fn(&Self)) -> usize {
-        for n in 1.. {
+        for n in points() {
             let copy = self.copy();
             let said = copy.pipe_with(line, stdin, &format!("die:{n}"));
             if said.status != -1 {

@@ -33,6 +33,7 @@ import fcntl
 import glob
 import itertools
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -257,6 +258,9 @@ BURDENS = {
 }
 # How a server is started besides.
 OPTIONS = {"round": ["--run-every", "1s"]}
+# Burdens of many clients, which are a process of their own: threads of one Python take turns, and a prediction would wait
+# for the clients instead of the server.
+CROWDS = {"lock", "gets", "bodies", "drip"}
 # Burdens that stop the server, or let it refuse, for a while.
 STOPS = {"kill", "full"}
 BINARY, SERVER = [], [None]
@@ -303,27 +307,51 @@ class Rows:
         return [name for name in self.acknowledged if name not in logged]
 
 
+class Threads:
+    """Threads that work until it is over."""
+
+    def __init__(self, address):
+        self.address, self.over, self.threads = address, threading.Event(), []
+
+    def start(self, work, *args):
+        self.threads.append(threading.Thread(target=work, args=args, daemon=True))
+        self.threads[-1].start()
+
+    def client(self, work, seen, *args):
+        self.start(work, self.over, self.address, seen, *args)
+
+    def burden(self, name, folder):
+        self.start(BURDENS[name], folder, self.address, self.over, self.client)
+
+    def end(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join(timeout=90)
+
+
+def crowd(name, folder, address):
+    """What the process of a crowd does, until it is killed."""
+    Threads(address).burden(name, folder)
+    threading.Event().wait()
+
+
 def measure(folder, address, name, seconds):
-    burden, rows = BURDENS[name], Rows(name)
-    over = threading.Event()
-    threads, asked, healthy = [], [], []
-
-    def start(work, seen, *args):
-        threads.append(threading.Thread(target=work, args=(over, address, seen, *args), daemon=True))
-        threads[-1].start()
-
-    if burden:
-        threads.append(threading.Thread(target=burden, args=(folder, address, over, start), daemon=True))
-        threads[-1].start()
-        time.sleep(1.5)
+    rows, threads, burden = Rows(name), Threads(address), None
+    asked, healthy = [], []
+    if name in CROWDS:
+        burden = multiprocessing.Process(target=crowd, args=(name, folder, address), daemon=True)
+        burden.start()
+    elif BURDENS[name]:
+        threads.burden(name, folder)
+    time.sleep(1.5)
     for _ in range(2):
-        start(keep_asking, asked, "POST", "/predict", rows.next)
-    threads.append(threading.Thread(target=health, args=(over, address, healthy), daemon=True))
-    threads[-1].start()
+        threads.client(keep_asking, asked, "POST", "/predict", rows.next)
+    threads.client(health, healthy)
     time.sleep(seconds)
-    over.set()
-    for thread in threads:
-        thread.join(timeout=90)
+    threads.end()
+    if burden:
+        burden.kill()
+        burden.join()
     times = sorted(took for took, status in asked if status == 200) or [float("nan")]
     at = lambda share: round(1000 * times[int((len(times) - 1) * share)], 2)
     return {

@@ -2,14 +2,14 @@
 
 use super::import::{BACK, labels, out};
 use super::{DAY, answer_truthfully, copy_of};
-use crate::support::{ERROR, NO, YES};
+use crate::support::{ERROR, NO, YES, points};
 use std::process::{Command, Stdio};
 
 #[test]
 fn a_death_at_any_write_loses_nothing_and_a_repeat_completes_it() {
     let fresh = out(60, "");
     answer_truthfully(&fresh);
-    for n in 1.. {
+    for n in points() {
         let work = copy_of(&fresh);
         let said = work.pipe_with(&format!("label-import {DAY}"), "", &format!("die:{n}"));
         if said.status == YES {
@@ -37,7 +37,7 @@ fn a_death_at_any_write_loses_nothing_and_a_repeat_completes_it() {
 fn a_full_disk_is_an_error_and_a_repeat_completes_it() {
     let fresh = out(60, "");
     answer_truthfully(&fresh);
-    for n in 1.. {
+    for n in points() {
         let work = copy_of(&fresh);
         if work.pipe_with(&format!("label-import {DAY}"), "", &format!("full:{n}")).status == YES {
             break;

@@ -1,7 +1,7 @@
 //! What `label-export` hands out, and what it refuses.
 
 use super::{CHURN, DAY, copy_of, records, trained};
-use crate::support::{ERROR, Loop, NO, YES};
+use crate::support::{ERROR, Loop, NO, YES, points};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -213,7 +213,7 @@ fn what_is_missing_is_said() {
 #[test]
 fn a_death_at_any_write_leaves_nothing_out_or_a_whole_batch() {
     let fresh = trained();
-    for n in 1.. {
+    for n in points() {
         let work = copy_of(&fresh);
         let said = work.pipe_with(&format!("label-export -n 60 {DAY}"), "", &format!("die:{n}"));
         if said.status == YES {
@@ -237,7 +237,7 @@ fn a_death_at_any_write_leaves_nothing_out_or_a_whole_batch() {
 #[test]
 fn a_full_disk_is_an_error_and_leaves_nothing_out() {
     let fresh = trained();
-    for n in 1.. {
+    for n in points() {
         let work = copy_of(&fresh);
         let line = format!("label-export -n 60 {DAY}");
         if work.pipe_with(&line, "", &format!("full:{n}")).status == YES {
