@@ -259,7 +259,7 @@ BURDENS = {
 # How a server is started besides.
 OPTIONS = {"round": ["--run-every", "1s"]}
 # Burdens of many clients, which are a process of their own: threads of one Python take turns, and a prediction would wait
-# for the clients instead of the server.
+# for the clients instead of the server. Clients are on other machines; here theirs is what nobody else needs of the cores.
 CROWDS = {"lock", "gets", "bodies", "drip"}
 # Burdens that stop the server, or let it refuse, for a while.
 STOPS = {"kill", "full"}
@@ -311,13 +311,14 @@ class Threads:
     """Threads that work until it is over."""
 
     def __init__(self, address):
-        self.address, self.over, self.threads = address, threading.Event(), []
+        self.address, self.over, self.threads, self.seen = address, threading.Event(), [], []
 
     def start(self, work, *args):
         self.threads.append(threading.Thread(target=work, args=args, daemon=True))
         self.threads[-1].start()
 
     def client(self, work, seen, *args):
+        self.seen.append(seen)
         self.start(work, self.over, self.address, seen, *args)
 
     def burden(self, name, folder):
@@ -329,17 +330,20 @@ class Threads:
             thread.join(timeout=90)
 
 
-def crowd(name, folder, address):
-    """What the process of a crowd does, until it is killed."""
-    Threads(address).burden(name, folder)
-    threading.Event().wait()
+def crowd(name, folder, address, answered):
+    """What the process of a crowd does, until it is killed; it counts the answers that its clients get."""
+    os.nice(19)
+    threads = Threads(address)
+    threads.burden(name, folder)
+    while not threads.over.wait(0.1):
+        answered.value = sum(len(seen) for seen in threads.seen)
 
 
 def measure(folder, address, name, seconds):
     rows, threads, burden = Rows(name), Threads(address), None
-    asked, healthy = [], []
+    asked, healthy, answered = [], [], multiprocessing.Value("Q", 0)
     if name in CROWDS:
-        burden = multiprocessing.Process(target=crowd, args=(name, folder, address), daemon=True)
+        burden = multiprocessing.Process(target=crowd, args=(name, folder, address, answered), daemon=True)
         burden.start()
     elif BURDENS[name]:
         threads.burden(name, folder)
@@ -360,6 +364,7 @@ def measure(folder, address, name, seconds):
         "health_max_ms": round(1000 * max((took for took, _ in healthy), default=0), 1),
         "health_not_200": sum(status != 200 for _, status in healthy),
         "acknowledged": len(rows.acknowledged), "lost": len(rows.lost(folder)),
+        **({"burden_answers": answered.value} if burden else {}),
     }
 
 

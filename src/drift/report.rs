@@ -1,5 +1,9 @@
 //! The drift report of `monitor`: the format of `reports/drift_report.json`, and the input of its pages.
 
+mod column;
+
+pub use column::{Axis, ColumnReport, ColumnVerdict, Plot, Summary};
+
 use serde::{Deserialize, Serialize};
 
 /// The report of one run of `monitor`.
@@ -149,141 +153,6 @@ impl DriftShare {
     pub fn deciding(&self) -> Option<f64> {
         if self.weighted { self.weighted_share } else { self.share }
     }
-}
-
-/// What is said of one column.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum ColumnVerdict {
-    /// The change is significant and large.
-    Drifted,
-    /// No significant and large change.
-    Stable,
-    /// Too few rows for a verdict.
-    TooFewRows {
-        /// Number of rows that are needed.
-        need: u64,
-    },
-    /// The method has no value here.
-    CannotTell {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// One column of both tables.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct ColumnReport {
-    /// Its name.
-    pub name: String,
-    /// `number`, `category` or `time`.
-    pub kind: String,
-    /// The verdict, with what it needs to be understood.
-    #[serde(flatten)]
-    pub verdict: ColumnVerdict,
-    /// The method that decided, by its name in `mlloop.toml`.
-    pub method: String,
-    /// The method's statistic or distance.
-    pub statistic: Option<f64>,
-    /// The threshold of the statistic or of p.
-    pub threshold: f64,
-    /// The method's p-value, where it has one.
-    pub p: Option<f64>,
-    /// p after Benjamini–Hochberg over all tests of all columns (default preset).
-    pub p_adjusted: Option<f64>,
-    /// The effect size of the decisive test, in the units of Cohen's h (default preset).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effect: Option<f64>,
-    /// What the decisive test found, in words, unless it is the test of the distribution as a whole.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub because: Option<String>,
-    /// Population stability index.
-    pub psi: Option<f64>,
-    /// The PSI that chance alone exceeds once in a hundred times at these numbers of rows (Yurdakul).
-    pub psi_critical: Option<f64>,
-    /// The effective number of independent rows of the reference and of the current table, if rows of one entity are
-    /// correlated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worth: Option<(u64, u64)>,
-    /// Share of the model's gain, in `[0, 1]`.
-    pub importance: Option<f64>,
-    /// Whether the model does not read it. Such a column counts in no share and is not a reason to retrain.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub not_read: bool,
-    /// The reference's side.
-    pub reference: Summary,
-    /// The current side.
-    pub current: Summary,
-    /// Both distributions.
-    pub plot: Plot,
-}
-
-/// One side of a column in numbers.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Summary {
-    /// Number of values that are not missing.
-    pub n: u64,
-    /// Number of missing values.
-    pub n_missing: u64,
-    /// Distinct levels of a category, as far as counted.
-    pub n_levels: Option<u64>,
-    /// Of a number.
-    pub mean: Option<f64>,
-    /// Of a number; divided by n − 1.
-    pub sd: Option<f64>,
-    /// Of a number or a time (microseconds).
-    pub min: Option<f64>,
-    /// Of a number or a time.
-    pub median: Option<f64>,
-    /// Of a number or a time.
-    pub max: Option<f64>,
-}
-
-/// The scale of the axis of a plot of numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Axis {
-    /// Equal steps.
-    #[default]
-    Linear,
-    /// Equal factors, for positive values with a long tail.
-    Log,
-    /// Each step holds about as many rows of the reference, for other values with a long tail.
-    Quantile,
-}
-
-/// Both distributions, as shares of all rows of a side. Missing values are the difference to 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(tag = "of", rename_all = "snake_case")]
-pub enum Plot {
-    /// Bins between edges, at most 40. The first and the last bin include values beyond the edges.
-    Number {
-        /// The scale of the axis.
-        #[serde(default)]
-        axis: Axis,
-        /// Ascending, one more than there are bins.
-        edges: Vec<f64>,
-        /// Share of each bin.
-        reference: Vec<f64>,
-        /// Share of each bin.
-        current: Vec<f64>,
-    },
-    /// Levels, at most 12: new ones first, then those whose share changed most; the last may be "(other levels)".
-    Category {
-        /// Their names.
-        levels: Vec<String>,
-        /// Share of each level.
-        reference: Vec<f64>,
-        /// Share of each level.
-        current: Vec<f64>,
-    },
-    /// Nothing to draw.
-    None,
 }
 
 /// The kinds of findings.

@@ -1,43 +1,24 @@
 //! From both profiles and the sampled scores to the report.
 
-use super::arrive::{Arrived, SCORED_ROWS};
+use super::arrive::Arrived;
 use super::form::{self, ABSENT, MISFIT_SHARE};
 use super::reference::Reference;
-use super::sample::Scored;
 use super::served::Served;
 use super::watch::{Production, Watch};
 use super::{MonitorError, Monitored, days};
-use crate::drift::estimate::EstimateError;
-use crate::drift::losses::ExpectedLoss;
-use crate::drift::multivariate::{Asked, MAX_ROWS};
-use crate::drift::performance::Known;
 use crate::drift::report::{
-    AgainstTraining, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, Estimate, Multivariate, Performance,
-    Side, Trigger,
+    AgainstTraining, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, Side, Trigger,
 };
 use crate::drift::settings::{Count, DriftSettings, Preset};
 use crate::drift::triggers::{Evidence, Volume, triggers};
-use crate::drift::{
-    ColumnPair, PairValues, cbpe, compare, compare_one, compare_target, dle, drift_share, multivariate, performance,
-    verdict,
-};
-use crate::features::Task;
+use crate::drift::{ColumnPair, PairValues, compare, compare_one, compare_target, drift_share, verdict};
 use crate::journal::Outcomes;
-use crate::pipeline::{Pipeline, Scores};
 use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::reference::Plan;
 use crate::registry::RegistryError;
 use crate::score::Metric;
-use crate::table::{Column, ColumnSpec, Input, Kind, Schema, Table, Values, read};
+use crate::table::{Column, ColumnSpec, Kind, Table, Values};
 use crate::wording::list;
-use std::path::Path;
-
-/// Largest number of cells of both tables for which a classifier is trained without a request.
-const QUICK_CELLS: u64 = 10_000_000;
-/// Cells of the rows that it then learns from.
-const TAUGHT_CELLS: u64 = 1_000_000;
-/// Rows of a side that it then learns from.
-const QUICK_ROWS: usize = 5_000;
 
 impl Watch<'_> {
     pub(super) fn report(
@@ -161,7 +142,7 @@ impl Watch<'_> {
     }
 
     /// Whether scores depend on a column; without production nobody knows, so that each one is looked at.
-    fn reads(&self, name: &str) -> bool {
+    pub(super) fn reads(&self, name: &str) -> bool {
         let reads = |p: &Production| {
             let features = &p.pipeline.features;
             features.inputs().any(|(column, _)| column == name) || features.columns().any(|column| column == name)
@@ -247,164 +228,6 @@ impl Watch<'_> {
             Err(RegistryError::NoProfile { .. }) => Ok(None),
             stored => Ok(Some(stored?)),
         }
-    }
-
-    /// Metrics on served predictions whose outcome is known, or on such rows of the table where it has more of them.
-    fn performance(
-        &self,
-        arrived: &Arrived,
-        served: Option<&Served>,
-        notes: &mut Vec<String>,
-    ) -> Result<(Option<Performance>, u64), MonitorError> {
-        let Some(production) = &self.production else { return Ok((None, 0)) };
-        let mut own = Known::new(production.pipeline.target.n_scores());
-        for (row, outcome) in arrived.sample.rows().iter().filter_map(|row| Some((row, row.outcome?))) {
-            match row.learned {
-                true => own.n_learned += 1,
-                false => own.push(&row.scores, outcome.y, outcome.weight, row.about),
-            }
-        }
-        let known = served.map(|served| &served.known).filter(|known| known.y.len() >= own.y.len()).unwrap_or(&own);
-        let version = production.version;
-        if known.n_learned > 0 {
-            notes.push(format!("{} labelled rows are left out because {version} was trained on them", known.n_learned));
-        }
-        if std::ptr::eq(known, &own) && !own.y.is_empty() && !self.tells_learned(arrived) {
-            notes.push(format!(
-                "training rows of {version} cannot be distinguished from new rows, neither by id nor by content. If \
-                 the {} labelled rows contain training rows, the measured performance is too optimistic",
-                own.y.len()
-            ));
-        }
-        if let Some(name) = self.weight().filter(|_| !known.y.is_empty()) {
-            notes.push(match std::ptr::eq(known, &own) && arrived.names.iter().any(|column| column == name) {
-                true => format!("performance weights rows by {name:?}; rows without a weight above 0 are left out"),
-                false => format!(
-                    "performance counts each row once: the weight {name:?} is not in the log or in the \
-                                  current table"
-                ),
-            });
-        }
-        let measured = match known.y.is_empty() {
-            true => None,
-            false => Some(performance(&production.pipeline, known, production.metrics(), self.request.seed)?),
-        };
-        Ok((measured, known.n_learned))
-    }
-
-    /// Whether rows that production learned from are told from others: by their ids, or by columns that arrived.
-    fn tells_learned(&self, arrived: &Arrived) -> bool {
-        let Some(learned) = self.production.as_ref().and_then(|production| production.learned.as_ref()) else {
-            return false;
-        };
-        let names: Vec<&str> = match learned.columns() {
-            [] => self.id().into_iter().collect(),
-            columns => columns.iter().map(String::as_str).collect(),
-        };
-        !names.is_empty() && names.iter().all(|name| arrived.profile.column(name).is_some())
-    }
-
-    /// What the scores of classes alone promise, or the errors that are expected of numbers.
-    fn estimate(&self, arrived: &Arrived, at_gate: Option<&Profile>) -> Result<Option<Estimate>, MonitorError> {
-        let Some(production) = &self.production else { return Ok(None) };
-        let Pipeline { target, threshold, .. } = &production.pipeline;
-        if target.task == Task::Regression {
-            let expected: Vec<ExpectedLoss> = arrived.expected.rows().iter().copied().flatten().collect();
-            let n_learned = (arrived.expected.rows().len() - expected.len()) as u64;
-            let estimate = || dle(&expected, production.metrics());
-            return Ok(if expected.is_empty() { None } else { Some(Estimate { n_learned, ..estimate()? }) });
-        }
-        let rows: Vec<&Scored> = arrived.sample.rows().iter().filter(|row| !row.learned).collect();
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        let n_learned = (arrived.sample.rows().len() - rows.len()) as u64;
-        let values = rows.iter().flat_map(|row| row.scores.iter().copied()).collect();
-        let promised = |values: Vec<f64>| {
-            let scores = Scores { values, width: target.n_scores() };
-            let promised = cbpe(target.task, &scores, threshold.unwrap_or(0.5), production.metrics())?;
-            let gate = production.gate.as_ref().filter(|_| self.entity().is_some());
-            Ok::<_, EstimateError>(match gate {
-                Some(gate) => promised.by_entity(gate),
-                None => promised,
-            })
-        };
-        let estimate = Estimate { n_learned, ..promised(values)? };
-        // Of several classes, only each one's scores are kept, not which stood together.
-        let at_gate = at_gate.filter(|_| target.task == Task::Binary);
-        Ok(Some(match at_gate.and_then(|profile| Some(profile.columns.first()?.sample().evenly(SCORED_ROWS))) {
-            Some(gate) if !gate.is_empty() => estimate.corrected(&promised(gate)?),
-            _ => estimate,
-        }))
-    }
-
-    /// Whether a classifier tells the two tables apart. Too little to judge is a note, not an error: the rest of the
-    /// report stands.
-    fn multivariate(
-        &self,
-        compared_with: &Reference,
-        arrived: &Arrived,
-        notes: &mut Vec<String>,
-    ) -> Result<Option<Multivariate>, MonitorError> {
-        let Self { request, config, schema, .. } = self;
-        let asked = request.multivariate;
-        let configured = config.as_ref().map(|config| self.workspace.path(&config.data.reference));
-        let current = self.current_path();
-        let paths =
-            request.reference.map(Path::to_owned).or(configured).filter(|path| {
-                path != Path::new("-") && current != Path::new("-") && request.current_profile.is_none()
-            });
-        let reference = match paths {
-            Some(path) if asked || self.is_quick(compared_with, arrived, [&path, &current]) => path,
-            None if asked => {
-                return Err(MonitorError::Usage("--multivariate reads both tables: name files".to_owned()));
-            }
-            _ => return Ok(None),
-        };
-        let options = self.read_options();
-        let rows = |input: Input, schema: &Schema| Ok::<_, MonitorError>(read(input, schema, &options)?.table);
-        let arrived = match request.current {
-            // What came through a pipe, or at one moment from a database, is kept.
-            Some(table) => table.open()?,
-            None => Input::open(&current)?,
-        };
-        let names = schema.columns.iter().map(|column| &column.name);
-        let target = config.as_ref().map(|config| &config.target.column);
-        let entity = self.entity();
-        let is_left_out = |name: &&String| Some(*name) == target || Some(name.as_str()) == entity || !self.reads(name);
-        let ignored: Vec<String> = names.filter(is_left_out).cloned().collect();
-        let most = if asked { MAX_ROWS } else { QUICK_ROWS };
-        // The reference may have rows of a version that was rolled back: columns and classifier look at the same rows.
-        let reference = match (request.reference, config, &self.production) {
-            (None, Some(config), Some(production)) => self.workspace.table_of(config, production.version)?,
-            _ => Input::open(&reference)?,
-        };
-        let asked_of = Asked { ignore: &ignored, entity, most, seed: request.seed };
-        match multivariate(&rows(reference, schema)?, &rows(arrived, self.current_schema())?, schema, &asked_of) {
-            Err(err) if !asked && err.is_too_little() => Ok(None),
-            Err(err) if err.is_too_little() => {
-                notes.push(format!("--multivariate cannot tell: {err}"));
-                Ok(None)
-            }
-            found => Ok(Some(found?)),
-        }
-    }
-
-    /// Whether a classifier that nobody asked for costs little: both tables are files that can be read again, what
-    /// arrived is all of its file, and neither is large.
-    fn is_quick(&self, compared_with: &Reference, arrived: &Arrived, files: [&Path; 2]) -> bool {
-        let Self { request, settings, .. } = self;
-        let n_rows = [compared_with.profile.n_rows, arrived.profile.n_rows];
-        let cells = |n: u64| n.saturating_mul(self.schema.columns.len() as u64);
-        // It learns from a sample, so that more rows than that are no reason not to ask.
-        let n_taught = n_rows.map(|n| n.min(QUICK_ROWS as u64));
-        settings.preset == Preset::Default
-            && settings.triggers.multivariate
-            && (request.rolling, request.last) == (None, None)
-            && n_rows.iter().all(|&n| n >= settings.min_rows)
-            && cells(n_rows.iter().sum()) <= QUICK_CELLS
-            && cells(n_taught.iter().sum()) <= TAUGHT_CELLS
-            && files.iter().all(|path| path.is_file())
     }
 
     /// A reference that moves along hides what changes slowly, so training is always looked at too.

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod alarm;
+mod apart;
 mod arrive;
 mod assemble;
 pub mod chunks;
@@ -16,6 +17,7 @@ mod entity;
 pub mod files;
 mod form;
 mod kept;
+mod quality;
 mod raised;
 mod reference;
 pub mod rolling;

@@ -1,6 +1,7 @@
 //! Rows without ids that the reference has already.
 
-use super::gather::{Gathering, Holds, Plan, as_written};
+use super::gather::{Gathering, Holds, as_written};
+use super::plan::Plan;
 use super::rows::{Rows, cell};
 use super::{Added, ReferenceError};
 use crate::features::row_digest;

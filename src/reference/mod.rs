@@ -12,14 +12,16 @@ mod adopt;
 mod content;
 mod features;
 mod gather;
+mod plan;
 mod names;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 pub use adopt::{Adopted, adoptable, can_settle, settle};
-pub use gather::{Gathered, Gathering, Plan};
+pub use gather::{Gathered, Gathering};
 pub use names::RowNames;
+pub use plan::Plan;
 
 use crate::atomic::{At, AtPath};
 use crate::digest::hex;

@@ -1,0 +1,51 @@
+//! What can go wrong on the way to a version.
+
+use crate::atomic::AtPath;
+use crate::drift::estimate::EstimateError;
+use crate::past::PastError;
+use crate::pipeline::PipelineError;
+use crate::profile::ProfileError;
+use crate::registry::RegistryError;
+use crate::table::TableError;
+use crate::workspace::WorkspaceError;
+
+/// What can go wrong on the way to a version.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A table, feature, model or metric problem.
+    #[error("{0}")]
+    Pipeline(#[from] PipelineError),
+    /// A problem of the workspace.
+    #[error("{0}")]
+    Workspace(#[from] WorkspaceError),
+    /// A problem of the registry.
+    #[error("{0}")]
+    Registry(#[from] RegistryError),
+    /// How large errors are cannot be learned.
+    #[error("{0}")]
+    Losses(#[from] EstimateError),
+    /// The rows that windows look back on cannot be had.
+    #[error("{0}")]
+    Past(#[from] PastError),
+    /// A problem with the profile of the training rows.
+    #[error("{0}")]
+    Profile(#[from] ProfileError),
+    /// The program of `[trainer] command` gave no model.
+    #[error("[trainer] command {what}")]
+    Trainer {
+        /// What it did, and what it said last.
+        what: String,
+    },
+    /// The report's picture could not be drawn.
+    #[error("{0}")]
+    Picture(String),
+    /// A file could not be read.
+    #[error("{0}")]
+    Io(#[from] AtPath),
+}
+
+impl From<TableError> for TrainError {
+    fn from(err: TableError) -> Self {
+        Self::Pipeline(err.into())
+    }
+}
