@@ -6,6 +6,10 @@
 //!                 other arms of a shadow ─ lines ──┘   nothing leaves before
 //! ```
 
+mod lines;
+
+use lines::{Lined, log, shadow};
+
 use super::answer::{Answer, Many};
 use super::endpoint::Endpoint;
 use super::limits::MAX_EXPLAINED_ROWS;
@@ -18,7 +22,6 @@ use super::snapshot::{Live, Running, Snapshot};
 use super::state::App;
 use super::ticket::{Held, Ticket, expect_json, read, seat};
 use crate::feedback::outcome_in;
-use crate::journal::Row;
 use crate::labels::{Label, became};
 use axum::body::{Body, Bytes};
 use axum::extract::Query;
@@ -26,7 +29,6 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use jiff::Timestamp;
 use serde::Deserialize;
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -265,16 +267,6 @@ fn pieces(arms: &[Option<usize>]) -> Vec<(Option<usize>, Vec<usize>)> {
     pieces
 }
 
-/// Logs the lines before anything leaves.
-async fn log(job: &Job, ticket: &mut Ticket, n: usize, lines: Vec<Lines>) -> Result<(), Refusal> {
-    let Some(log) = job.log() else { return ticket.charge(n) };
-    ticket.charge(n + lines.iter().map(|lines| lines.bytes.len()).sum::<usize>())?;
-    log.commit(job.at, lines).await.map_err(|err| {
-        job.app.tell(&format!("a prediction could not be logged, so it was not returned: {err}"));
-        Refusal::Unavailable("the prediction could not be logged, so it is not returned".to_owned())
-    })
-}
-
 /// Computes here, or on the lane for what takes long; a panic is an error of this request alone.
 async fn run<T: Send + 'static>(
     is_large: bool,
@@ -426,87 +418,4 @@ impl Job {
             _ => self.request_id.clone(),
         })
     }
-}
-
-/// Lines of the log as they come together, by their layout.
-#[derive(Default)]
-struct Lined {
-    lines: Vec<Lines>,
-    ids: Vec<String>,
-    text: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Lined {
-    /// Adds the line of a row; without an id, its features make one up.
-    fn add(
-        &mut self,
-        job: &Job,
-        (rows, behind): &Asked,
-        (row, id): (usize, Option<String>),
-        live: &Live,
-        scores: &[f64],
-        arm: Option<&str>,
-    ) {
-        if id.is_some() && job.log().is_none() {
-            self.ids.extend(id);
-            return;
-        }
-        self.text.clear();
-        self.ends.clear();
-        rows.write(row, &live.logged, &mut self.text, &mut self.ends);
-        let starts = std::iter::once(&0).chain(&self.ends);
-        let field = |(&start, &end): (&usize, &usize)| String::from_utf8_lossy(&self.text[start..end]);
-        let features: Vec<Cow<str>> = starts.zip(&self.ends).map(field).collect();
-        let id = id.unwrap_or_else(|| live.model.layout.made_up_id(&features));
-        let line = Row {
-            id: &id,
-            at: job.at,
-            version: live.model.version,
-            arm: arm.unwrap_or_default(),
-            scores,
-            class: live.model.pipeline.class_of(scores),
-            features: &features,
-            windows: &behind.of_row(live.model.version, row),
-        };
-        let layout = &live.model.layout;
-        let place = self.lines.iter().position(|lines| Arc::ptr_eq(&lines.layout, layout)).unwrap_or_else(|| {
-            self.lines.push(Lines { layout: Arc::clone(layout), bytes: Vec::new(), n_rows: 0 });
-            self.lines.len() - 1
-        });
-        layout.push(&mut self.lines[place].bytes, &line);
-        self.lines[place].n_rows += 1;
-        self.ids.push(id);
-    }
-}
-
-/// The lines of an arm that scores without answering; none, and a count, when it cannot.
-async fn shadow(
-    is_large: bool,
-    job: &Arc<Job>,
-    running: &Running,
-    arm: usize,
-    (asked, ids): (&Arc<Asked>, &Arc<[String]>),
-) -> Vec<Lines> {
-    let (asked, ids, n_rows) = (Arc::clone(asked), Arc::clone(ids), asked.0.len() as u64);
-    let compute = move |job: &Job| {
-        let live = job.live(Some(arm))?;
-        let which: Vec<usize> = (0..asked.0.len()).collect();
-        let windows = asked.1.of_rows(live.model.version, &which);
-        let scored = score(live, (&job.snapshot.form, &asked.0), &which, &windows, Wanted::default())?;
-        let mut book = Lined::default();
-        for (row, id) in ids.iter().enumerate() {
-            book.add(job, &asked, (row, Some(id.clone())), live, scored.scores.row(row), job.arm_name(Some(arm)));
-        }
-        Ok(book.lines)
-    };
-    let patience = job.app.gate.limits().shadow_patience;
-    let lines = tokio::time::timeout(patience, run(is_large, job, compute)).await;
-    let (outcome, lines) = match lines {
-        Ok(Ok(lines)) => ("scored", lines),
-        Ok(Err(_)) => ("failed", Vec::new()),
-        Err(_) => ("late", Vec::new()),
-    };
-    job.app.metrics.shadowed(running.arms[arm].model.version, outcome, n_rows);
-    lines
 }
