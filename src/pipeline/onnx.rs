@@ -18,6 +18,8 @@
 //! ([`SPELLINGS`] says so in its metadata). A number that the rule
 //! `negative = "error"` would refuse is taken as it is: a graph cannot refuse a row.
 
+mod calendar;
+mod calibration;
 mod derived;
 mod operators;
 #[cfg(test)]
@@ -30,8 +32,10 @@ pub const SPELLINGS: &str = "texts are compared exactly: a level is recognised a
                              spellings first: no spaces around, one space between words, composed accents (NFC), no \
                              zero-width characters";
 
+use self::calendar::time_features;
+use self::calibration::calibrated;
 use self::derived::{Exporter, why_not};
-use crate::features::{Encoder, Features, LARGEST, Negative, NumberEncoder, RawColumn, Target, Task, TimePart};
+use crate::features::{Encoder, Features, LARGEST, Negative, NumberEncoder, RawColumn, Target, Task};
 use crate::model::{Element, GraphValue, GraphWriter, Model, ModelError};
 use crate::pipeline::TargetScale;
 use crate::score::Calibration;
@@ -252,203 +256,4 @@ fn category_features(graph: &mut GraphWriter, input: &str, encoder: &Encoder, fi
     let place = graph.node("Reshape", &[&place, &all], &[]);
     let blocks = graph.floats(encoder.blocks(), &[n + 2, encoder.n_features()]);
     graph.node("Gather", &[&blocks, &place], &[("axis", GraphValue::Int(0))])
-}
-
-/// Whole-number arithmetic on a column.
-struct Calendar<'a> {
-    graph: &'a mut GraphWriter,
-}
-
-impl Calendar<'_> {
-    fn with(&mut self, op: &str, value: &str, number: i64) -> String {
-        let number = self.graph.int(number);
-        self.graph.node(op, &[value, &number], &[])
-    }
-
-    /// The remainder with the divisor's sign.
-    fn rem(&mut self, value: &str, divisor: i64) -> String {
-        self.with("Mod", value, divisor)
-    }
-
-    /// The quotient, rounded down.
-    fn div(&mut self, value: &str, divisor: i64) -> String {
-        let rest = self.rem(value, divisor);
-        let whole = self.graph.node("Sub", &[value, &rest], &[]);
-        self.with("Div", &whole, divisor)
-    }
-
-    /// The sum of `number · value` over the terms.
-    fn sum(&mut self, terms: &[(i64, &str)]) -> String {
-        let mut total = self.graph.int(0);
-        for &(number, value) in terms {
-            let term = self.with("Mul", value, number);
-            total = self.graph.node("Add", &[&total, &term], &[]);
-        }
-        total
-    }
-
-    /// Year, month (March is 0), day of month − 1 of days since 1970-01-01, as [`crate::features::time::part`] finds them.
-    fn civil(&mut self, days: &str) -> (String, String, String) {
-        let shifted = self.with("Add", days, 719_468);
-        let era = self.div(&shifted, 146_097);
-        let day_of_era = self.rem(&shifted, 146_097);
-        let (a, b, c) = (self.div(&day_of_era, 1460), self.div(&day_of_era, 36_524), self.div(&day_of_era, 146_096));
-        let corrected = self.sum(&[(1, &day_of_era), (-1, &a), (1, &b), (-1, &c)]);
-        let year_of_era = self.div(&corrected, 365);
-        let (leap, century) = (self.div(&year_of_era, 4), self.div(&year_of_era, 100));
-        let day_of_year = self.sum(&[(1, &day_of_era), (-365, &year_of_era), (-1, &leap), (1, &century)]);
-        let five = self.sum(&[(5, &day_of_year)]);
-        let five = self.with("Add", &five, 2);
-        let month = self.div(&five, 153);
-        let start = self.sum(&[(153, &month)]);
-        let start = self.with("Add", &start, 2);
-        let start = self.div(&start, 5);
-        let day = self.sum(&[(1, &day_of_year), (-1, &start)]);
-        let after_december = self.div(&month, 10);
-        let year = self.sum(&[(1, &year_of_era), (400, &era), (1, &after_december)]);
-        (year, month, day)
-    }
-
-    /// Days since 1970-01-01 of the first of January of a year.
-    fn new_year(&mut self, year: &str) -> String {
-        let year = self.with("Add", year, -1);
-        let era = self.div(&year, 400);
-        let year_of_era = self.rem(&year, 400);
-        let (leap, century) = (self.div(&year_of_era, 4), self.div(&year_of_era, 100));
-        let days = self.sum(&[(146_097, &era), (365, &year_of_era), (1, &leap), (-1, &century)]);
-        self.with("Add", &days, 306 - 719_468)
-    }
-
-    fn part(&mut self, part: TimePart, micros: &str) -> String {
-        const DAY_US: i64 = 86_400_000_000;
-        let days = self.div(micros, DAY_US);
-        let in_day = self.rem(micros, DAY_US);
-        let seconds = self.div(&in_day, 1_000_000);
-        match part {
-            TimePart::Second => self.rem(&seconds, 60),
-            TimePart::Minute => {
-                let minutes = self.div(&seconds, 60);
-                self.rem(&minutes, 60)
-            }
-            TimePart::Hour => self.div(&seconds, 3600),
-            TimePart::DayOfWeek => {
-                let shifted = self.with("Add", &days, 3);
-                let day = self.rem(&shifted, 7);
-                self.with("Add", &day, 1)
-            }
-            TimePart::DayOfMonth => {
-                let day = self.civil(&days).2;
-                self.with("Add", &day, 1)
-            }
-            TimePart::Month => {
-                let month = self.civil(&days).1;
-                let month = self.with("Add", &month, 2);
-                let month = self.rem(&month, 12);
-                self.with("Add", &month, 1)
-            }
-            TimePart::Year => self.civil(&days).0,
-            TimePart::DayOfYear => {
-                let year = self.civil(&days).0;
-                let first = self.new_year(&year);
-                let day = self.sum(&[(1, &days), (-1, &first)]);
-                self.with("Add", &day, 1)
-            }
-            TimePart::Days => {
-                let micros = self.graph.cast(micros, Element::Double);
-                let day = self.graph.double(DAY_US as f64);
-                self.graph.node("Div", &[&micros, &day], &[])
-            }
-        }
-    }
-}
-
-fn time_features(graph: &mut GraphWriter, micros: &str, parts: &[TimePart]) -> String {
-    let missing = time_missing(graph, micros);
-    let nothing = graph.floats(vec![f32::NAN], &[1]);
-    let mut features = Vec::new();
-    for &part in parts {
-        let value = Calendar { graph }.part(part, micros);
-        let value = graph.cast(&value, Element::Float);
-        features.push(graph.node("Where", &[&missing, &nothing, &value], &[]));
-    }
-    let features: Vec<&str> = features.iter().map(String::as_str).collect();
-    graph.node("Concat", &features, &[("axis", GraphValue::Int(1))])
-}
-
-/// Scores (32-bit) as probabilities (64-bit), as [`Calibration::apply_row`] gives them.
-fn calibrated(graph: &mut GraphWriter, scores: &str, calibration: &Calibration, width: usize) -> String {
-    let scores = graph.cast(scores, Element::Double);
-    let Calibration::PerClass { classes } = calibration else {
-        return one_calibrated(graph, &scores, calibration);
-    };
-    let mut columns = Vec::new();
-    for (class, calibration) in classes.iter().take(width).enumerate() {
-        let place = graph.int(class as i64);
-        let score = graph.node("Gather", &[&scores, &place], &[("axis", GraphValue::Int(1))]);
-        columns.push(one_calibrated(graph, &score, calibration));
-    }
-    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let scores = graph.node("Concat", &columns, &[("axis", GraphValue::Int(1))]);
-    let axis = graph.int(1);
-    let whole = graph.node("ReduceSum", &[&scores, &axis], &[("keepdims", GraphValue::Int(1))]);
-    let (zero, equal) = (graph.double(0.0), graph.double(1.0 / width as f64));
-    let some = graph.node("Greater", &[&whole, &zero], &[]);
-    let shares = graph.node("Div", &[&scores, &whole], &[]);
-    graph.node("Where", &[&some, &shares, &equal], &[])
-}
-
-fn one_calibrated(graph: &mut GraphWriter, scores: &str, calibration: &Calibration) -> String {
-    match calibration {
-        Calibration::None | Calibration::PerClass { .. } => scores.to_owned(),
-        Calibration::Platt { a, b } => platt(graph, scores, *a, *b),
-        Calibration::Isotonic { x, y } => isotonic(graph, scores, x, y),
-    }
-}
-
-/// 1 / (1 + exp(a · log-odds + b)), log-odds of scores kept 1e-15 from 0 and 1.
-fn platt(graph: &mut GraphWriter, scores: &str, a: f64, b: f64) -> String {
-    const EDGE: f64 = 1e-15;
-    let (low, high) = (graph.double(EDGE), graph.double(1.0 - EDGE));
-    let inside = graph.node("Max", &[scores, &low], &[]);
-    let inside = graph.node("Min", &[&inside, &high], &[]);
-    let one = graph.double(1.0);
-    let rest = graph.node("Sub", &[&one, &inside], &[]);
-    let odds = graph.node("Div", &[&inside, &rest], &[]);
-    let log_odds = graph.node("Log", &[&odds], &[]);
-    let (a, b) = (graph.double(a), graph.double(b));
-    let slope = graph.node("Mul", &[&log_odds, &a], &[]);
-    let line = graph.node("Add", &[&slope, &b], &[]);
-    let power = graph.node("Exp", &[&line], &[]);
-    let whole = graph.node("Add", &[&one, &power], &[]);
-    graph.node("Div", &[&one, &whole], &[])
-}
-
-/// Straight lines between points: the number of points at or below a score picks its line.
-fn isotonic(graph: &mut GraphWriter, scores: &str, x: &[f64], y: &[f64]) -> String {
-    let n = x.len().min(y.len());
-    if n == 0 {
-        return graph.double(f64::NAN);
-    }
-    // Beyond the first and the last point the lines are flat.
-    let lines: Vec<[f64; 4]> = (0..=n)
-        .map(|above| match above {
-            0 => [x[0], 1.0, y[0], 0.0],
-            _ if above == n => [x[n - 1], 1.0, y[n - 1], 0.0],
-            _ => [x[above - 1], x[above] - x[above - 1], y[above - 1], y[above] - y[above - 1]],
-        })
-        .collect();
-    let points = graph.doubles(x[..n].to_vec(), &[1, n]);
-    let passed = graph.node("GreaterOrEqual", &[scores, &points], &[]);
-    let passed = graph.cast(&passed, Element::Int64);
-    let axis = graph.int(1);
-    let line = graph.node("ReduceSum", &[&passed, &axis], &[("keepdims", GraphValue::Int(1))]);
-    let pick = |graph: &mut GraphWriter, of: usize| {
-        let table = graph.doubles(lines.iter().map(|line| line[of]).collect(), &[n + 1]);
-        graph.node("Gather", &[&table, &line], &[("axis", GraphValue::Int(0))])
-    };
-    let (start, run, base, rise) = (pick(graph, 0), pick(graph, 1), pick(graph, 2), pick(graph, 3));
-    let along = graph.node("Sub", &[scores, &start], &[]);
-    let share = graph.node("Div", &[&along, &run], &[]);
-    let gain = graph.node("Mul", &[&rise, &share], &[]);
-    graph.node("Add", &[&base, &gain], &[])
 }

@@ -16,7 +16,10 @@ use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, V
 use std::borrow::Cow;
 use std::fmt;
 
+mod cell;
 mod wrapper;
+
+use cell::CellSeed;
 
 /// A cell as JSON gave it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -419,66 +422,6 @@ fn read_row<'de, A: MapAccess<'de>>(reader: &mut Reader, mut map: A, may_wrap: b
         }
     }
     Ok(Read::Row)
-}
-
-struct CellSeed<'a> {
-    rows: &'a mut Rows,
-}
-
-impl<'de> DeserializeSeed<'de> for CellSeed<'_> {
-    type Value = Raw;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-/// Whole numbers up to here are doubles without loss.
-const EXACT: u64 = 1 << 53;
-
-impl<'de> Visitor<'de> for CellSeed<'_> {
-    type Value = Raw;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, a text, true, false or null")
-    }
-
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(if value <= EXACT { Raw::Number(value as f64) } else { self.rows.push_text(&value.to_string()) })
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(match value.unsigned_abs() <= EXACT {
-            true => Raw::Number(value as f64),
-            false => self.rows.push_text(&value.to_string()),
-        })
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-        Ok(Raw::Number(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-        Ok(self.rows.push_text(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Raw::Nested)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Raw::Nested)
-    }
 }
 
 #[cfg(test)]

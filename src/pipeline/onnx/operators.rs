@@ -1,7 +1,8 @@
 //! What derived features are made of, in operators of ONNX: each with the rules for missing values of
 //! [`crate::features::derive`].
 
-use super::{Calendar, time_missing};
+use super::calendar::Calendar;
+use super::time_missing;
 use crate::features::TimePart;
 use crate::features::derive::{Binary, Moment, OfTimes, Unary, Zone};
 use crate::model::{Element, GraphValue, GraphWriter};

@@ -10,6 +10,7 @@
 mod before;
 pub(crate) mod block;
 pub(crate) mod columns;
+mod faults;
 pub(crate) mod index;
 pub(crate) mod scan;
 pub(crate) mod stream;
@@ -25,18 +26,20 @@ use rayon::prelude::*;
 
 use self::before::Head;
 use self::block::{Block, Blocks, PieceBounds, Sizes};
-use self::index::{BadRecord, Index, Why};
+use self::faults::{
+    COMMENT_KEY, COMMENT_OPTION, cell_fault, doubled, emptied_note, late_header, no_records, record_fault,
+    repeated_note,
+};
+use self::index::Index;
 use self::tail::{Tail, TailWatch, endings};
 use crate::table::build::plan::{self, Plan, Wanted};
 use crate::table::build::{Builder, Part};
-use crate::table::cell::shorten;
 use crate::table::evidence::Watched;
 use crate::table::input::Text;
 use crate::table::record::{TO_UTF8, fields_of, nameless};
-use crate::table::rejects::{Fault, Misfits, Rejects, What};
+use crate::table::rejects::{Fault, Misfits, Rejects};
 use crate::table::sniff;
 use crate::table::{Column, ReadOptions, ReadResult, Schema, Table, TableError};
-use crate::wording::list;
 
 /// A CSV file whose header has been matched with a schema.
 pub(crate) struct Reader<'a> {
@@ -135,38 +138,12 @@ fn skip_lines(blocks: &mut Blocks, name: &str, schema: &Schema) -> Result<(), Ta
     }
 }
 
-fn late_header(file: &str, line: u64) -> TableError {
-    TableError::File {
-        file: file.to_owned(),
-        what: format!(
-            "the header is on line {line}: set skip_lines = {} under [data] in mlloop.toml, or remove the lines \
-             before it",
-            line - 1
-        ),
-    }
-}
-
 /// Adds how many headers stand among the rows of a piece, and where the first does.
 fn add_repeated(all: &mut Option<(u64, u64)>, next: Option<(u64, u64)>) {
     *all = match (*all, next) {
         (Some((n, first)), Some((more, _))) => Some((n + more, first)),
         (all, next) => all.or(next),
     };
-}
-
-fn repeated_note((n, first): (u64, u64)) -> String {
-    match n {
-        1 => format!("line {first}: repeated header; left out"),
-        n => format!("repeated header on {n} lines, first on line {first}; left out"),
-    }
-}
-
-/// What is said of lines without any cell below the table.
-fn emptied_note((n, first): (u64, u64)) -> String {
-    match n {
-        1 => format!("line {first}, the last one, has no cells; left out"),
-        n => format!("the last {n} lines, from line {first} on, have no cells; left out"),
-    }
 }
 
 impl<'a> Reader<'a> {
@@ -371,47 +348,6 @@ fn watched(index: &Index<'_>, plan: &Plan, leading_zero: bool) -> Watched {
     Watched::new(seen.collect(), leading_zero)
 }
 
-/// How comments are left out, where `mlloop.toml` says how the table is written, and where nothing does.
-const COMMENT_KEY: &str = "comment = \"#\" under [data] in mlloop.toml";
-const COMMENT_OPTION: &str = "--comment '#'";
-
-/// What is wrong with a line that printing left among the rows.
-const PAGE: &str = "is a line of a printed page, not a row";
-const RULE: &str = "is a ruled line, as around tables that are drawn with characters, not a row";
-
-fn record_fault(yardstick: &str, comment: &str, index: &Index<'_>, bad: &BadRecord) -> Fault {
-    let what = match bad.why {
-        Why::Fields { n: 1, .. } if printed::says_page(index.line_text(bad.at)) => PAGE.to_owned(),
-        Why::Page => PAGE.to_owned(),
-        Why::Fields { .. } if printed::is_ruled(index.line_text(bad.at)) => RULE.to_owned(),
-        Why::Rule => RULE.to_owned(),
-        Why::Fields { n, cut } => {
-            let s = if n == 1 { "" } else { "s" };
-            let end = if cut { "; the file ends in the middle of this record" } else { "" };
-            let comment = match index.text.as_bytes().get(bad.at) {
-                Some(b'#') => format!("; if lines with # are comments, skip them with {comment}"),
-                _ => String::new(),
-            };
-            format!("{n} field{s}, but {yardstick} {}{end}{comment}", index.n_fields)
-        }
-        Why::OtherOrder => {
-            "repeats the header with the columns in another order: the rows from here on follow that order".to_owned()
-        }
-        Why::OpenQuote => "the quote that opens here is never closed".to_owned(),
-        Why::NotUtf8(byte) => {
-            format!("byte 0x{byte:02x} is not UTF-8: {TO_UTF8}")
-        }
-    };
-    Fault { line: index.line_at(bad.at), what: What::Record(what) }
-}
-
-fn cell_fault(index: &Index<'_>, row: usize, wanted: &Wanted) -> Fault {
-    let mut scratch = String::new();
-    let value = shorten(index.cell(row, wanted.field, &mut scratch));
-    let what = What::Cell { column: wanted.name.clone(), value, expected: wanted.storage.expected() };
-    Fault { line: index.line_at(index.span(row).0), what }
-}
-
 /// The names in a header record; a field without a name is called after its position, `c3`.
 pub(crate) fn header_names(file: &str, record: &[u8], line: u64, delimiter: u8) -> Result<Vec<String>, TableError> {
     if std::str::from_utf8(record).is_err() {
@@ -425,27 +361,4 @@ pub(crate) fn header_names(file: &str, record: &[u8], line: u64, delimiter: u8) 
         return Err(TableError::File { file: file.to_owned(), what: format!("line {line}: {what}") });
     }
     Ok(names.into_iter().zip(0..).map(|(name, n)| if name.is_empty() { nameless(n) } else { name }).collect())
-}
-
-/// What is wrong with a header in which a name stands again, as where a program writes a list as one field for each entry.
-fn doubled(names: &[String]) -> Option<String> {
-    let is_again = |name: &&String| !name.is_empty() && names.iter().filter(|other| other == name).count() > 1;
-    // Names are compared pairwise only where one stands again.
-    let mut sorted: Vec<&String> = names.iter().filter(|name| !name.is_empty()).collect();
-    sorted.sort_unstable();
-    if sorted.windows(2).all(|pair| pair[0] != pair[1]) {
-        return None;
-    }
-    let name = names.iter().find(is_again)?;
-    let fields: Vec<String> =
-        names.iter().zip(1..).filter(|(other, _)| *other == name).map(|(_, n): (_, u32)| n.to_string()).collect();
-    Some(format!(
-        "the header has the name {name:?} {} times, in fields {}: name each anew",
-        fields.len(),
-        list(fields.iter().map(String::as_str))
-    ))
-}
-
-fn no_records(file: &str) -> TableError {
-    TableError::File { file: file.to_owned(), what: "contains no records".to_owned() }
 }
