@@ -116,13 +116,23 @@ impl TimeFormat {
             Self::Iso => "a time written like 2025-01-31 or 2025-01-31T12:00:00Z".to_owned(),
             Self::Unix => "a time in seconds since 1970".to_owned(),
             Self::UnixMs => "a time in milliseconds since 1970".to_owned(),
+            Self::Pattern { text, .. } => match self.example() {
+                example if example == *text => format!("a time written like {example}"),
+                example => format!("a time written like {example} ({text})"),
+            },
+        }
+    }
+
+    /// A time in this way of writing, for people.
+    pub(crate) fn example(&self) -> String {
+        match self {
+            Self::Iso => "2025-12-31".to_owned(),
+            Self::Unix => "seconds since 1970".to_owned(),
+            Self::UnixMs => "milliseconds since 1970".to_owned(),
             Self::Pattern { text, .. } => {
                 let at = jiff::civil::date(2025, 12, 31).at(13, 45, 0, 0).to_zoned(jiff::tz::TimeZone::UTC);
                 let example = at.ok().and_then(|at| jiff::fmt::strtime::format(text, &at).ok());
-                match example {
-                    Some(example) => format!("a time written like {example} ({text})"),
-                    None => format!("a time written like {text}"),
-                }
+                example.unwrap_or_else(|| text.clone())
             }
         }
     }
@@ -392,9 +402,14 @@ impl Parts {
             1..=12 => 31,
             _ => return None,
         };
+        // A year of the first century is one that lacks its century: 0026 for 2026. Year 1 is what programs begin with.
+        let has_century = !(2..100).contains(&self.year);
         // A leap second is taken as the next second, as Unix time does.
-        let valid =
-            (1..=days_in_month).contains(&self.day) && self.hour <= 23 && self.minute <= 59 && self.second <= 60;
+        let valid = has_century
+            && (1..=days_in_month).contains(&self.day)
+            && self.hour <= 23
+            && self.minute <= 59
+            && self.second <= 60;
         let seconds = (self.hour * 60 + self.minute - self.offset_minutes) * 60 + self.second;
         valid.then(|| days(self.year, self.month, self.day) * DAY + seconds * MICROS + self.micros)
     }
