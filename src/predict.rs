@@ -27,8 +27,8 @@ use crate::past::{Beside, PastError};
 use crate::pipeline::{Bound, Contribution, Digits, Pipeline, PipelineError, Scores};
 use crate::table::postgres::RowWriter;
 use crate::table::{
-    Batch, Column, Ends, Input, NumberFormat, ReadOptions, Rejects, Stream, TableError, push_field, record, stream,
-    with_tabs,
+    Batch, Column, Ends, Input, NumberFormat, ReadOptions, Rejects, Stream, TableError, TableOptions, push_field,
+    record, stream, with_tabs,
 };
 use crate::wording::instead;
 use rayon::prelude::*;
@@ -101,10 +101,8 @@ pub struct PredictOptions {
     pub explain: usize,
     /// Print only these columns, in this order; all when empty.
     pub columns: Vec<String>,
-    /// Field separator, when it is not the one of the training table.
-    pub delimiter: Option<char>,
-    /// Leave out rows that do not fit.
-    pub skip_invalid: bool,
+    /// How the table is written, where that is not as the training table is, and how strict to be.
+    pub read: TableOptions,
     /// How the scored rows are written.
     pub format: Format,
     /// The chance with which intervals or sets are to hold the truth, where they are wanted.
@@ -175,6 +173,7 @@ fn score(
     let read = ReadOptions {
         // Where only answers are printed, and nothing is logged, what the records were is not asked.
         no_raw: log.is_none() && !options.columns.is_empty() && options.columns.iter().all(|c| answers.contains(c)),
+        keep_stored: options.format == Format::Parquet && matches!(out, Out::Bytes(_)),
         ..read_options(pipeline, &schema, options, log.is_some())
     };
     let mut rows = stream(input, &schema, &read)?;
@@ -182,7 +181,7 @@ fn score(
     let layout = Layout::new(&rows, answers, options, Notation::of(pipeline))?;
     let mut typed = match options.format {
         Format::Csv | Format::Tsv if matches!(out, Out::Bytes(_)) => None,
-        format => Some(Typed::new(format, &layout, rows.names(), pipeline)?),
+        format => Some(Typed::new(format, &layout, &rows, pipeline)?),
     };
     let text = Text::of(&rows, options);
     let mut header = Vec::new();
@@ -210,7 +209,7 @@ fn score(
         if let Some(typed) = &mut typed {
             let table = typed.table(&batch, rows.delimiter(), &found)?;
             match &mut out {
-                Out::Bytes(out) => typed.push(&table, out)?,
+                Out::Bytes(out) => typed.push(&table, &batch, out)?,
                 Out::Rows(out) => out.push(&table)?,
             }
             continue;

@@ -199,6 +199,47 @@ fn a_column_of_another_type_is_told_and_the_others_are_judged() {
     assert_eq!(broken["verdict"]["sentence"], "Cannot tell: all 2 rows of the current table were left out.");
 }
 
+#[test]
+fn a_table_saved_with_other_marks_is_told_apart_from_drift() {
+    let german = |text: &str| {
+        let line = |line: &str| line.replace(',', ";").replace('.', ",") + "\n";
+        text.lines().map(line).collect::<String>()
+    };
+    let pointed = |text: &str| text.replace(',', ";");
+    let (point, comma) = ("a decimal point (1234.56)", "a decimal comma (1234,56)");
+    let (reference, month) = (payments(0, 800, |_, at| at), payments(9000, 240, |_, at| at));
+    for (reference, month, [here, there]) in
+        [(german(&reference), pointed(&month), [point, comma]), (reference.clone(), german(&month), [comma, point])]
+    {
+        let work = Loop::new().table("ref.csv", &reference);
+        work.run("init ref.csv --target fraud").answers(YES);
+        work.run("train --now 2025-03-01T00:00:00Z").answers(YES);
+        work.write("mlloop.toml", format!("{}\n{QUIET}", work.read("mlloop.toml")));
+        work.write("month.csv", &month);
+        let monitor = "monitor month.csv --formats json --now 2025-03-02T00:00:00Z";
+        let report = work.run(monitor).answers(YES).value();
+        let text = of(&report, "findings", "kind", "data_type")["text"].as_str().unwrap().to_owned();
+        assert!(
+            text.starts_with(&format!("is written with {here}; this loop reads {there}: save the table so")),
+            "{text}"
+        );
+        let sentence = report["verdict"]["sentence"].as_str().unwrap();
+        assert_eq!(sentence, format!("Correct the table: amount {text}. No other trigger fired."));
+        assert_eq!(report["verdict"]["table_first"], true);
+        // What the cells say is compared all the same.
+        assert_eq!(column(&report, "amount")["verdict"], "stable");
+        assert!(fired(&report, "schema") && !fired(&report, "multivariate") && !fired(&report, "score_drift"));
+        let shown = work.run(&format!("{monitor} --text")).answers(YES);
+        assert!(shown.stdout.starts_with("The table is written in another way\n"), "{}", shown.stdout);
+        assert!(!shown.stdout.contains("Retrain"), "{}", shown.stdout);
+        // One cell that fits neither way is what it was: cells of another type.
+        work.write("month.csv", month.replacen(&month.lines().nth(1).unwrap().split(';').nth(2).unwrap(), "n.k.", 1));
+        let mixed = work.run(monitor).answers(YES).value();
+        assert_eq!(mixed["verdict"]["table_first"], false);
+        assert!(of(&mixed, "findings", "kind", "data_type")["text"].as_str().unwrap().starts_with("240 of 240 cells"));
+    }
+}
+
 /// 30 columns of which some are shifted, and a category that may have a new level in 5 % of the rows.
 fn wide(first: u32, n: u32, shifted: u32, new_level: bool) -> String {
     let header: Vec<String> = (0..30).map(|c| format!("x{c}")).collect();

@@ -48,6 +48,7 @@ mod monitor;
 mod pages;
 mod monitor_columns;
 mod notify;
+mod passed_on;
 mod plans;
 #[cfg(feature = "postgres")]
 mod postgres;

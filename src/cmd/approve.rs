@@ -5,6 +5,7 @@ use mlloop::atomic::Lock;
 use mlloop::gate::{self, Asks};
 use mlloop::retrain::approval;
 use mlloop::round::{self, RoundRequest, Step};
+use mlloop::table::TableOptions;
 use serde_json::json;
 use std::time::Instant;
 
@@ -73,7 +74,7 @@ fn train(args: &Args, ctx: &Context, out: &mut Output, lock: Lock, started: Inst
         step: (!args.judge).then_some(Step::Retrain),
         by: None,
         agrees: true,
-        skip_invalid: false,
+        read: TableOptions::default(),
         now: ctx.now,
         seed: ctx.seed,
         progress: &|what, done, total| steps.at(what, done, total),

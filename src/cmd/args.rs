@@ -71,6 +71,20 @@ pub(crate) struct TableArgs {
     /// Skip invalid rows, and report them
     #[arg(long)]
     pub(crate) skip_invalid: bool,
+    /// Skip the first N lines, before the header (titles and the like)
+    #[arg(long, value_name = "N")]
+    pub(crate) skip_lines: Option<u64>,
+    /// Skip lines that begin with this character
+    #[arg(long, value_name = "CHAR")]
+    pub(crate) comment: Option<char>,
+}
+
+impl TableArgs {
+    /// The options given for the table.
+    pub(crate) fn options(&self) -> TableOptions {
+        let Self { delimiter, skip_invalid, skip_lines, comment } = *self;
+        TableOptions { delimiter, decimal: None, skip_lines, comment, skip_invalid }
+    }
 }
 
 /// The format of a table that mlloop.toml does not describe.
@@ -81,19 +95,12 @@ pub(crate) struct UnknownTableArgs {
     /// Decimal separator, . or , needed where numbers are ambiguous, such as 1,234
     #[arg(long, value_name = "CHAR", value_parser = parse_decimal)]
     pub(crate) decimal: Option<char>,
-    /// Skip the first N lines, before the header (titles and the like)
-    #[arg(long, value_name = "N")]
-    pub(crate) skip_lines: Option<u64>,
-    /// Skip lines that begin with this character
-    #[arg(long, value_name = "CHAR")]
-    pub(crate) comment: Option<char>,
 }
 
 impl UnknownTableArgs {
     /// The options given for the table.
     pub(crate) fn options(&self) -> TableOptions {
-        let Self { table: TableArgs { delimiter, skip_invalid }, decimal, skip_lines, comment } = *self;
-        TableOptions { delimiter, decimal, skip_lines, comment, skip_invalid }
+        TableOptions { decimal: self.decimal, ..self.table.options() }
     }
 }
 

@@ -70,8 +70,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     }
     let mut options = PredictOptions {
         columns: args.columns.clone(),
-        delimiter: args.read.delimiter,
-        skip_invalid: args.read.skip_invalid,
+        read: args.read.options(),
         format: format_of(args.format, out.wants_json(), out.file())?,
         ..PredictOptions::default()
     };

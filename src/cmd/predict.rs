@@ -74,8 +74,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let mut options = PredictOptions {
         explain: args.explain.unwrap_or(0),
         columns: args.columns.clone(),
-        delimiter: args.read.delimiter,
-        skip_invalid: args.read.skip_invalid,
+        read: args.read.options(),
         format: format_of(args.format, out.wants_json(), out.file())?,
         interval: args.interval,
         windows: Vec::new(),

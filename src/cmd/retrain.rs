@@ -1,3 +1,4 @@
+use super::args::TableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output, notices};
 use anyhow::{Result, bail};
@@ -39,9 +40,8 @@ pub(crate) struct Args {
     /// Who requests it, for the audit chain; where a promotion needs approval, another person must give it
     #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
-    /// Skip invalid rows, and report them
-    #[arg(long)]
-    skip_invalid: bool,
+    #[command(flatten)]
+    read: TableArgs,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         set: &set,
         force: args.force,
         by: args.by.as_deref(),
-        skip_invalid: args.skip_invalid,
+        read: args.read.options(),
         now: ctx.now,
         seed: ctx.seed,
         progress: &|what, done, total| steps.at(what, done, total),

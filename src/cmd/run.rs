@@ -1,4 +1,4 @@
-use super::args::one_of;
+use super::args::{TableArgs, one_of};
 use super::output::Style;
 use super::{Context, Outcome, Output, notices, promote, retrain};
 use anyhow::{Result, bail};
@@ -60,9 +60,8 @@ pub(crate) struct Args {
     /// by name, or with --force, cannot also approve the promotion
     #[arg(long, value_name = "NAME", value_parser = crate::cmd::args::person)]
     by: Option<String>,
-    /// Skip invalid rows, and report them
-    #[arg(long)]
-    skip_invalid: bool,
+    #[command(flatten)]
+    read: TableArgs,
 }
 
 /// What `--yes` approves.
@@ -136,7 +135,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         step: args.step,
         by: args.asks(),
         agrees: args.yes.is_some_and(|yes| yes.to(Asks::Retraining)),
-        skip_invalid: args.skip_invalid,
+        read: args.read.options(),
         now: ctx.now,
         seed: ctx.seed,
         progress: &|what, done, total| steps.at(what, done, total),

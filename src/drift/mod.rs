@@ -41,5 +41,5 @@ pub use multivariate::multivariate;
 pub use pair::{ColumnPair, PairValues};
 pub use performance::performance;
 pub use settings::{DriftSettings, Preset};
-pub use verdict::{drift_share, verdict};
+pub use verdict::{corrected_first, drift_share, verdict};
 pub use worth::Worth;

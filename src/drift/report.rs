@@ -109,6 +109,9 @@ pub struct Verdict {
     pub severity: Option<Severity>,
     /// The reason in one sentence.
     pub sentence: String,
+    /// Whether the only reason is how the current table is written: retraining is no answer to that.
+    #[serde(default)]
+    pub table_first: bool,
 }
 
 /// Columns by verdict.

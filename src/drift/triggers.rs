@@ -21,6 +21,8 @@ pub struct Evidence<'a> {
     pub multivariate: Option<&'a Multivariate>,
     /// What is to be said of columns that cannot be judged since their cells are of another type.
     pub unfit: &'a [String],
+    /// What is to be said of columns that the table writes in another way than the loop reads them.
+    pub otherwise: &'a [String],
     /// Rows that are new; `None` when tables are compared without a loop, which has no reason to retrain but drift.
     pub volume: Option<Volume>,
     /// Rows with labels from people that no version was trained on; `None` where nothing can be learned.
@@ -53,6 +55,7 @@ impl<'a> Evidence<'a> {
             score: None,
             multivariate: None,
             unfit: &[],
+            otherwise: &[],
             volume: None,
             n_feedback: None,
             judged: None,
@@ -189,18 +192,18 @@ fn multivariate(evidence: &Evidence, on: bool) -> Trigger {
         Some(found) if found.drifted => {
             let by: Vec<&str> = found.columns.iter().take(3).map(|(name, _)| name.as_str()).collect();
             format!(
-                "a classifier distinguishes the rows from the reference (ROC-AUC {:.4}), mainly by {}",
+                "a classifier distinguishes the rows from the reference (roc_auc {:.4}), mainly by {}",
                 found.roc_auc,
                 by.join(", ")
             )
         }
         Some(found) if found.is_open() => format!(
-            "inconclusive: a classifier may or may not distinguish the rows from the reference (ROC-AUC {:.4}, 95 % \
+            "inconclusive: a classifier may or may not distinguish the rows from the reference (roc_auc {:.4}, 95 % \
              interval {:.4} to {:.4})",
             found.roc_auc, found.lower, found.upper
         ),
         Some(found) => {
-            format!("a classifier does not distinguish the rows from the reference (ROC-AUC {:.4})", found.roc_auc)
+            format!("a classifier does not distinguish the rows from the reference (roc_auc {:.4})", found.roc_auc)
         }
         None => "no classifier was trained; --multivariate trains one".to_owned(),
     };
@@ -208,10 +211,12 @@ fn multivariate(evidence: &Evidence, on: bool) -> Trigger {
     trigger("multivariate", found.map(|f| f.lower), on.then_some(threshold), found.is_some_and(|f| f.drifted), text)
 }
 
-/// A column that came to hold another type is no drift that could be measured: it is a reason of its own.
+/// A column that came to hold another type, or to be written in another way, is no drift that could be measured: it is a
+/// reason of its own.
 fn schema(evidence: &Evidence, on: bool) -> Trigger {
-    let n = evidence.unfit.len();
-    let text = if n == 0 { "every column has its type".to_owned() } else { evidence.unfit.join("; ") };
+    let found = [evidence.otherwise, evidence.unfit].concat();
+    let n = found.len();
+    let text = if n == 0 { "every column has its type".to_owned() } else { found.join("; ") };
     trigger("schema", Some(n as f64), on.then_some(1.0), n > 0, text)
 }
 
@@ -284,15 +289,17 @@ fn loss_alarm(evidence: &Evidence) -> Trigger {
     let LossAlarm { loss, n, mean, limit, evidence, needed, fired, since, .. } = alarm;
     // What is beyond all doubt needs no digits.
     let evidence_told = if *evidence > 1e6 { "above 1000000".to_owned() } else { format!("{evidence:.1}") };
+    let (mean, limit) = (four(*mean), four(*limit));
     let text = match since {
         Some(since) => format!(
-            "the loss ({loss}) is shown to exceed the {limit:.4} that the gate allows (evidence {evidence_told}, \
-             needed {needed:.0}): since the change it is {:.4} on {} labelled rows, {mean:.4} on all {n}",
-            since.mean, since.n
+            "the loss ({loss}) is shown to exceed the {limit} that the gate allows (evidence {evidence_told}, needed \
+             {needed:.0}): since the change it is {} on {} labelled rows, {mean} on all {n}",
+            four(since.mean),
+            since.n
         ),
         None => format!(
-            "the loss ({loss}) on {n} labelled rows is {mean:.4}, not shown to exceed the {limit:.4} that the gate \
-             allows (evidence {evidence_told}, needed {needed:.0})"
+            "the loss ({loss}) on {n} labelled rows is {mean}, not shown to exceed the {limit} that the gate allows \
+             (evidence {evidence_told}, needed {needed:.0})"
         ),
     };
     trigger("metric_drop", Some(*evidence), Some(*needed), *fired, text)
@@ -346,9 +353,14 @@ fn force(evidence: &Evidence) -> Trigger {
     }
 }
 
-/// Four digits: `0.4819`, `2.838`.
+/// Four digits: `0.4819`, `2.838`; of a small number as many decimals as show three digits of it: `0.0000312`.
 fn four(x: f64) -> String {
-    if x.abs() < 1.0 { format!("{x:.4}") } else { format!("{x:.3}") }
+    let size = x.abs();
+    if size >= 1.0 {
+        return format!("{x:.3}");
+    }
+    let decimals = (4..12).find(|&decimals| size * 10_f64.powi(decimals) >= 99.5).filter(|_| size < 0.001).unwrap_or(4);
+    format!("{x:.decimals$}", decimals = decimals as usize)
 }
 
 fn metric(performance: &Performance, metric: Metric) -> Option<&MetricChange> {

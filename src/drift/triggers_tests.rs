@@ -92,3 +92,9 @@ fn a_fall_is_seen() {
         assert!(fired >= least, "{n} outcomes, {before} to {now}: {fired} of 100");
     }
 }
+
+#[test]
+fn small_losses_keep_three_digits() {
+    let told = [0.4819, 2.8376, 0.0123, 0.000_031_2, 0.0].map(super::four);
+    assert_eq!(told, ["0.4819", "2.838", "0.0123", "0.0000312", "0.0000"]);
+}

@@ -85,7 +85,26 @@ pub fn verdict(
             (Answer::No, format!("No reason to retrain: {}{target} no trigger fired.", share.counted()))
         }
     };
-    Verdict { retrain, severity: severity(share, columns, triggers), sentence }
+    Verdict { retrain, severity: severity(share, columns, triggers), sentence, table_first: false }
+}
+
+/// The verdict on a table some columns of which are written in another way than the loop reads them, as `otherwise` says: that
+/// comes first, and where it is the only reason, retraining is no answer.
+#[must_use]
+pub fn corrected_first(verdict: Verdict, triggers: &[Trigger], otherwise: &[String], n_unfit: usize) -> Verdict {
+    if otherwise.is_empty() {
+        return verdict;
+    }
+    let table = format!("Correct the table: {}.", otherwise.join("; "));
+    let others: Vec<&str> =
+        triggers.iter().filter(|t| t.fired && t.name != "schema").map(|t| t.text.as_str()).collect();
+    match (verdict.retrain, n_unfit, others.is_empty()) {
+        (Answer::Yes, 0, true) => {
+            Verdict { sentence: format!("{table} No other trigger fired."), table_first: true, ..verdict }
+        }
+        (Answer::Yes, 0, false) => Verdict { sentence: format!("{table} Retrain: {}.", others.join("; ")), ..verdict },
+        _ => Verdict { sentence: format!("{table} {}", verdict.sentence), ..verdict },
+    }
 }
 
 fn cannot_tell(columns: &[ColumnReport], n_rows: u64, n_left_out: u64) -> String {

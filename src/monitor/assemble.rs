@@ -11,7 +11,9 @@ use crate::drift::report::{
 };
 use crate::drift::settings::{Count, DriftSettings, Preset};
 use crate::drift::triggers::{Evidence, Volume, triggers};
-use crate::drift::{ColumnPair, PairValues, compare, compare_one, compare_target, drift_share, verdict};
+use crate::drift::{
+    ColumnPair, PairValues, compare, compare_one, compare_target, corrected_first, drift_share, verdict,
+};
 use crate::journal::Outcomes;
 use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::reference::Plan;
@@ -42,10 +44,12 @@ impl Watch<'_> {
         let alarm = self.alarm(arrived, served.as_ref().map_or(&[], |served| &served.seen))?;
         let (alarm, kept) = alarm.map_or((None, None), |(alarm, kept)| (Some(alarm), kept));
         let tells_apart = self.multivariate(compared_with, arrived, &mut notes)?;
+        let (unfit, otherwise) = (self.unfit(arrived, &columns), self.otherwise());
         let found = Evidence {
             score: score.as_ref(),
             multivariate: tells_apart.as_ref(),
-            unfit: &self.unfit(arrived, &columns),
+            unfit: &unfit,
+            otherwise: &otherwise,
             performance: known.as_ref(),
             n_learned,
             alarm: alarm.as_ref(),
@@ -55,6 +59,7 @@ impl Watch<'_> {
         let history = self.history(reference, arrived);
         let target = self.target(reference, arrived);
         let target_drifted = target.as_ref().is_some_and(|target| target.verdict == ColumnVerdict::Drifted);
+        let verdict = verdict(&share, &columns, &triggers, target_drifted, (n_rows, arrived.rejects.count));
         let mut findings = self.findings(&pairs, &columns, arrived)?;
         findings.extend(form::onsets(&history));
         let report = DriftReport {
@@ -65,7 +70,7 @@ impl Watch<'_> {
             version: production.as_ref().map(|p| p.version.to_string()),
             reference: compared_with.side.clone(),
             current: current_side,
-            verdict: verdict(&share, &columns, &triggers, target_drifted, (n_rows, arrived.rejects.count)),
+            verdict: corrected_first(verdict, &triggers, &otherwise, unfit.len()),
             share,
             target,
             score,

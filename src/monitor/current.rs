@@ -1,14 +1,19 @@
-//! How a current table is read that is compared without a loop: as the reference, but for the way in which numbers and times are
-//! written. One program writes 1234.5 and another 1.234,5, and both are the same.
+//! How a current table is read whose numbers and times are written in another way than those of the reference. One program
+//! writes 1234.5 and another 1.234,5, and both are the same. Without a loop that is a note; a loop has one way of writing, so
+//! that there it is a finding.
 
 use super::MonitorError;
-use crate::table::{ColumnSpec, InferOptions, Kind, ReadOptions, Schema, Spool, infer_head, stream};
+use crate::table::time::TimeFormat;
+use crate::table::{ColumnSpec, InferOptions, Kind, NumberFormat, ReadOptions, Schema, Spool, infer_head, stream};
 use crate::wording::list;
+use std::collections::BTreeMap;
 
 /// The schema of a current table, and what a person should know of it.
 pub(super) struct AsWritten {
     pub(super) schema: Schema,
     pub(super) notes: Vec<String>,
+    /// Columns of a loop's table that are written otherwise than the loop reads them, and what is to be said of each.
+    pub(super) otherwise: BTreeMap<String, String>,
 }
 
 /// Holds the beginning of `table` against the `reference` schema. A column of numbers or times is read as the table writes it
@@ -21,7 +26,7 @@ pub(super) fn as_written(
     table: &Spool,
     (infer, read): (&InferOptions, &ReadOptions),
 ) -> Result<AsWritten, MonitorError> {
-    let mut told = AsWritten { schema: reference.clone(), notes: Vec::new() };
+    let mut told = AsWritten { schema: reference.clone(), notes: Vec::new(), otherwise: BTreeMap::new() };
     let Ok(own) = infer_head(table.open()?, infer) else { return Ok(told) };
     let unfit = unfit(reference, table, read)?;
     let mut otherwise: Vec<(Kind, String, [String; 2])> = Vec::new();
@@ -54,6 +59,75 @@ pub(super) fn as_written(
     Ok(told)
 }
 
+/// Reads those of the `misfit` columns as the table writes them of which every cell fits so; `None` where there is none. A
+/// table that was saved with the marks of another country is no drift, and what it says can be compared all the same.
+///
+/// # Errors
+/// When the table cannot be opened.
+pub(super) fn written_otherwise(
+    loop_: &Schema,
+    table: &Spool,
+    misfit: &[&str],
+    (infer, read): (&InferOptions, &ReadOptions),
+) -> Result<Option<AsWritten>, MonitorError> {
+    let Ok(own) = infer_head(table.open()?, infer) else { return Ok(None) };
+    let mut schema = loop_.clone();
+    let mut otherwise = BTreeMap::new();
+    for column in schema.columns.iter_mut().filter(|column| misfit.contains(&column.name.as_str())) {
+        let same_kind = own.schema.column(&column.name).filter(|own| own.kind == column.kind);
+        let Some(own) = same_kind.filter(|_| matches!(column.kind, Kind::Number | Kind::Time)) else { continue };
+        otherwise.insert(column.name.clone(), spelled_otherwise(own, column));
+        column.number.clone_from(&own.number);
+        column.format.clone_from(&own.format);
+    }
+    let read = ReadOptions { columns: Some(otherwise.keys().cloned().collect()), ..again(read) };
+    let mut rows = stream(table.open()?, &schema, &read)?;
+    while rows.next().transpose()?.is_some() {}
+    for name in rows.misfits().columns.keys() {
+        otherwise.remove(name);
+        let (column, own) = (schema.columns.iter_mut().find(|column| column.name == *name), loop_.column(name));
+        if let (Some(column), Some(own)) = (column, own) {
+            column.clone_from(own);
+        }
+    }
+    Ok((!otherwise.is_empty()).then_some(AsWritten { schema, notes: Vec::new(), otherwise }))
+}
+
+/// How tables are read, for one more time.
+fn again(read: &ReadOptions) -> ReadOptions {
+    ReadOptions {
+        optional: read.optional.clone(),
+        skip_invalid: read.skip_invalid,
+        no_raw: true,
+        blank_misfits: true,
+        ..ReadOptions::default()
+    }
+}
+
+/// How a column is written here, how the loop reads it, and what to do.
+fn spelled_otherwise(here: &ColumnSpec, there: &ColumnSpec) -> String {
+    let decimal = |spec: &ColumnSpec| spec.number.as_ref().map_or('.', |number| number.decimal);
+    let example = |spec: &ColumnSpec| match (&spec.number, &spec.format) {
+        (Some(number), _) => number.example(),
+        (None, Some(format)) => time_example(format),
+        (None, None) => NumberFormat::default().example(),
+    };
+    let mark = |spec: &ColumnSpec| if decimal(spec) == ',' { "a decimal comma" } else { "a decimal point" };
+    let (here_like, there_like) = (example(here), example(there));
+    match here.kind == Kind::Number && decimal(here) != decimal(there) {
+        true => format!(
+            "is written with {} ({here_like}); this loop reads {} ({there_like}): save the table so, because predict and \
+             retrain refuse it as it is",
+            mark(here),
+            mark(there)
+        ),
+        false => format!(
+            "is written like {here_like}; this loop reads {there_like}: save the table so, because predict and retrain \
+             refuse it as it is"
+        ),
+    }
+}
+
 /// Columns of which a cell at the beginning of the table does not fit.
 fn unfit(schema: &Schema, table: &Spool, read: &ReadOptions) -> Result<Vec<String>, MonitorError> {
     let mut rows = match stream(table.open()?, schema, read) {
@@ -69,7 +143,11 @@ fn unfit(schema: &Schema, table: &Spool, read: &ReadOptions) -> Result<Vec<Strin
 fn like(spec: &ColumnSpec) -> String {
     match (&spec.number, &spec.format) {
         (Some(number), _) => format!("like {}", number.example()),
-        (None, Some(format)) => format!("like {format}"),
+        (None, Some(format)) => format!("like {}", time_example(format)),
         (None, None) => "plainly".to_owned(),
     }
+}
+
+fn time_example(format: &str) -> String {
+    TimeFormat::new(format).map_or_else(|_| format.to_owned(), |format| format.example())
 }

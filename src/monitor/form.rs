@@ -91,6 +91,17 @@ impl Watch<'_> {
         Some((*count as f64 / n as f64, text))
     }
 
+    /// Whether so many cells of a column are of another type that it cannot be judged.
+    pub(super) fn is_misfit(&self, column: &str, arrived: &Arrived) -> bool {
+        self.misfit(column, arrived).is_some_and(|(share, _)| share > MISFIT_SHARE)
+    }
+
+    /// What is to be said of columns that the table writes in another way than the loop reads them, and that are judged all
+    /// the same.
+    pub(super) fn otherwise(&self) -> Vec<String> {
+        self.written_otherwise().map(|(name, text)| format!("{name} {text}")).collect()
+    }
+
     /// What is to be said of the columns that the model reads and that cannot be judged since their cells are of another type.
     pub(super) fn unfit(&self, arrived: &Arrived, columns: &[ColumnReport]) -> Vec<String> {
         let not_read = |name: &str| columns.iter().any(|column| column.name == name && column.not_read);
@@ -123,6 +134,9 @@ impl Watch<'_> {
         if arrived.unknown.n > 0 {
             let text = format!("{} outcomes are unknown to production: {}", arrived.unknown.n, arrived.unknown.first);
             all.push(finding(FindingKind::CategoricalValues, Some(target), text));
+        }
+        for (name, text) in self.written_otherwise() {
+            all.push(finding(FindingKind::DataType, Some(name), text.to_owned()));
         }
         for name in arrived.misfits.columns.keys() {
             if let Some((_, text)) = self.misfit(name, arrived) {

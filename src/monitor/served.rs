@@ -12,6 +12,7 @@ use crate::labels::{self, Labels, resolve};
 use crate::profile::entity_indices;
 use crate::reference::{Gathering, Plan};
 use crate::stats::random::unit_hash;
+use crate::table::TableOptions;
 use crate::workspace::event::Retrained;
 use std::collections::HashMap;
 
@@ -53,13 +54,14 @@ impl Watch<'_> {
     /// What a retrain would learn from now; `None` without a version in production.
     pub(super) fn learnable(&self) -> Result<Option<Plan>, MonitorError> {
         let (Some(config), Some(production)) = (&self.config, &self.production) else { return Ok(None) };
+        // What does not fit is told where the table is compared.
+        let read = TableOptions { skip_invalid: true, ..self.request.read.clone() };
         let gathering = Gathering {
             workspace: self.workspace,
             config,
             pipeline: &production.pipeline,
             current: self.request.current,
-            // What does not fit is told where the table is compared.
-            skip_invalid: true,
+            read: &read,
             count_only: true,
         };
         Ok(Some(gathering.gather(self.request.now)?.plan))

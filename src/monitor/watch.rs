@@ -2,7 +2,7 @@
 
 use super::arrive::{Arrived, Pass};
 use super::chunks::By;
-use super::current::{AsWritten, as_written};
+use super::current::{AsWritten, as_written, written_otherwise};
 use super::rolling;
 use super::{MonitorError, MonitorRequest};
 use crate::drift::report::Side;
@@ -19,6 +19,7 @@ use crate::table::place;
 use crate::table::{InferOptions, Kind, ReadOptions, Schema, Spool};
 use crate::train;
 use crate::workspace::{Config, Workspace, WorkspaceError, monitor_alone};
+use std::cell::OnceCell;
 use std::path::PathBuf;
 
 /// The version in production.
@@ -54,7 +55,7 @@ pub(super) struct Watch<'a> {
     /// The reference, when finding out its columns has profiled it already.
     pub(super) profiled: Option<Profiled>,
     /// How the current table is read, where that is not as the reference, and what is to be said of it.
-    current: Option<AsWritten>,
+    current: OnceCell<AsWritten>,
     /// The windows of production, and the rows that they look back on.
     pub(super) past: Option<(Windows, Past)>,
 }
@@ -64,7 +65,7 @@ impl<'a> Watch<'a> {
         let mut watch = Self::of_reference(workspace, request)?;
         if let (None, Some(table)) = (&watch.config, request.current) {
             let options = InferOptions { numbers_vary: true, ..request.read.clone().into() };
-            watch.current = Some(as_written(&watch.schema, table, (&options, &watch.read_options()))?);
+            watch.current = as_written(&watch.schema, table, (&options, &watch.read_options()))?.into();
         }
         Ok(watch)
     }
@@ -128,7 +129,7 @@ impl<'a> Watch<'a> {
             Some(production) => past::of_version(workspace, production.version, &production.pipeline)?,
             None => None,
         };
-        let current = None;
+        let current = OnceCell::new();
         Ok(Self { request, workspace, config, settings, schema, profiled_schema, production, profiled, current, past })
     }
 
@@ -170,7 +171,13 @@ impl<'a> Watch<'a> {
 
     /// The schema by which the current table is read.
     pub(super) fn current_schema(&self) -> &Schema {
-        self.current.as_ref().map_or(&self.schema, |current| &current.schema)
+        self.current.get().map_or(&self.schema, |current| &current.schema)
+    }
+
+    /// Columns that the current table writes otherwise than the loop reads them, and what is to be said of each.
+    pub(super) fn written_otherwise(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.current.get().into_iter().flat_map(|current| &current.otherwise);
+        all.map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     pub(super) fn current_path(&self) -> PathBuf {
@@ -193,7 +200,7 @@ impl<'a> Watch<'a> {
     /// What arrived. A table that nobody named and that is not there is what was logged since production was trained.
     pub(super) fn arrived(&self, outcomes: &Outcomes) -> Result<(Arrived, Side), MonitorError> {
         let (mut arrived, side) = self.read_arrived(outcomes)?;
-        arrived.left_out.extend(self.current.iter().flat_map(|current| current.notes.iter().cloned()));
+        arrived.left_out.extend(self.current.get().into_iter().flat_map(|current| current.notes.iter().cloned()));
         self.settle_entity(&mut arrived);
         Ok((arrived, side))
     }
@@ -226,15 +233,33 @@ impl<'a> Watch<'a> {
         let Some(table) = self.request.current.or(table.as_ref()) else {
             return Err(MonitorError::Usage("there is no current table".to_owned()));
         };
-        let (name, arrived) = if let Some(length) = self.request.last {
+        let mut name = place::shown(&path);
+        if let Some(length) = self.request.last {
             pass.windows = Some(self.windows(table, length)?);
-            let name = format!("{}, its last {}", place::shown(&path), rolling::length(length));
-            (name, pass.run(table.open()?, self.beside(table)?)?)
-        } else {
-            (place::shown(&path), pass.run(table.open()?, self.beside(table)?)?)
-        };
+            name = format!("{name}, its last {}", rolling::length(length));
+        }
+        let mut arrived = pass.run(table.open()?, self.beside(table)?)?;
+        if let Some(written) = self.as_saved(table, &arrived)? {
+            pass.schema = &self.current.get_or_init(|| written).schema;
+            arrived = pass.run(table.open()?, self.beside(table)?)?;
+        }
         let side = side(name, &arrived.profile);
         Ok((arrived, side))
+    }
+
+    /// How a table of a loop is read that was saved with other marks than the loop's, as its misfits show.
+    fn as_saved(&self, table: &Spool, arrived: &Arrived) -> Result<Option<AsWritten>, MonitorError> {
+        let columns = self.schema.columns.iter().map(|column| column.name.as_str());
+        let misfit: Vec<&str> = columns.filter(|name| self.is_misfit(name, arrived)).collect();
+        if self.config.is_none() || misfit.is_empty() {
+            return Ok(None);
+        }
+        let options = InferOptions {
+            numbers_vary: true,
+            missing: Some(self.schema.dialect.missing.clone()),
+            ..self.request.read.clone().into()
+        };
+        written_otherwise(&self.schema, table, &misfit, (&options, &self.read_options()))
     }
 
     pub(super) fn pass<'p>(&'p self, read: &'p ReadOptions, outcomes: &'p Outcomes) -> Pass<'p> {

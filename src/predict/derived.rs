@@ -5,8 +5,8 @@ use crate::features::derive::{Derived, Past, Windows};
 use crate::past::{self, Beside};
 use crate::pipeline::PipelineError;
 use crate::table::{
-    Column, ColumnSpec, Input, Kind, ParquetWriter, ReadOptions, Schema, Table, Values, push_json_lines, stream,
-    write_csv, write_rows,
+    Column, ColumnSpec, Ends, Input, Kind, ParquetWriter, RawRecords, ReadOptions, Schema, Stored, StoredType, Stream,
+    Table, Values, push_json_lines, stream, write_csv, write_rows,
 };
 use crate::workspace::Workspace;
 use std::io::Write;
@@ -24,42 +24,17 @@ pub fn derived_columns(
     out: &mut dyn Write,
 ) -> Result<Told, PredictError> {
     let (schema, read) = reading(derived, schema, options);
+    let read = ReadOptions { keep_stored: options.format == Format::Parquet, ..read };
     let id = schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone());
     let mut rows = stream(input, &schema, &read)?;
     let written = written(derived, &schema, options, rows.delimiter());
-    let mut parquet: Option<ParquetWriter> = None;
+    let mut sink = Sink::new(options.format, written, &rows, id.as_deref());
     let mut n_rows = 0;
-    let mut first = true;
-    let (ends, delimiter) = (rows.ends(), u8::try_from(written.dialect.delimiter).unwrap_or(b','));
-    let mut write = |table: Table, out: &mut dyn Write| -> Result<(), PredictError> {
-        match options.format {
-            Format::Csv | Format::Tsv => {
-                let mut text = Vec::new();
-                if first {
-                    out.write_all(ends.begin())?;
-                    write_csv(&mut text, &table, &written)?;
-                } else {
-                    write_rows(&mut text, &table, &written)?;
-                }
-                out.write_all(&ends.records(text, delimiter))?;
-            }
-            Format::JsonLines => {
-                let mut lines = Vec::new();
-                push_json_lines(&mut lines, &table);
-                out.write_all(&lines)?;
-            }
-            Format::Parquet => match &mut parquet {
-                Some(parquet) => parquet.push(&table)?,
-                None => parquet.insert(ParquetWriter::new(&table)?).push(&table)?,
-            },
-        }
-        first = false;
-        Ok(())
-    };
     let mut windows = Beside::new(options.windows.clone());
     while let Some(batch) = rows.next().transpose()? {
         n_rows += batch.table.n_rows() as u64;
-        write(computed(&windows.fill(batch.table)?, derived, &schema, id.as_deref(), &options.columns)?, out)?;
+        let table = windows.fill(batch.table)?;
+        sink.write(&computed(&table, derived, &schema, id.as_deref(), &options.columns)?, &batch.raw, out)?;
     }
     if n_rows == 0 {
         let empty = |(name, kind): (&str, Kind)| Column::new(name, Values::empty(kind));
@@ -70,12 +45,87 @@ pub fn derived_columns(
             .chain(derived.reads().filter(|(name, _)| Some(*name) != id.as_deref()))
             .chain(derived.window_columns().iter().map(|name| (name.as_str(), Kind::Number)));
         let table = Table::new(columns.map(empty).collect())?;
-        write(computed(&table, derived, &schema, id.as_deref(), &options.columns)?, out)?;
+        let table = computed(&table, derived, &schema, id.as_deref(), &options.columns)?;
+        sink.write(&table, &RawRecords::default(), out)?;
     }
-    if let Some(parquet) = parquet {
+    if let Some(parquet) = sink.parquet {
         parquet.finish(out)?;
     }
     Ok(Told { n_rows, rejects: rows.rejects().clone(), notes: Vec::new(), ..Told::default() })
+}
+
+/// Where computed columns go, after the id as the input has it.
+struct Sink {
+    format: Format,
+    written: Schema,
+    ends: Ends,
+    /// Whether nothing was written.
+    first: bool,
+    parquet: Option<ParquetWriter>,
+    id: Option<PassedId>,
+}
+
+/// The id column of the input.
+struct PassedId {
+    name: String,
+    field: usize,
+    /// The type that it keeps.
+    stored: Option<StoredType>,
+    /// Whether texts that read as numbers are such.
+    has_literals: bool,
+}
+
+impl Sink {
+    fn new(format: Format, written: Schema, rows: &Stream, id: Option<&str>) -> Self {
+        let passed = |field: usize| PassedId {
+            name: rows.names()[field].clone(),
+            field,
+            stored: rows.types().get(field).cloned().flatten(),
+            has_literals: rows.has_literals(field),
+        };
+        let id = id.and_then(|id| rows.names().iter().position(|name| name == id)).map(passed);
+        Self { format, written, ends: rows.ends(), first: true, parquet: None, id }
+    }
+
+    /// Writes computed columns of some rows, and whose records they are.
+    fn write(&mut self, table: &Table, raw: &RawRecords, out: &mut dyn Write) -> Result<(), PredictError> {
+        let is_first = std::mem::take(&mut self.first);
+        let id = |column: &Column| self.id.as_ref().filter(|id| id.name == column.name);
+        match self.format {
+            Format::Csv | Format::Tsv => {
+                let mut text = Vec::new();
+                if is_first {
+                    out.write_all(self.ends.begin())?;
+                    write_csv(&mut text, table, &self.written)?;
+                } else {
+                    write_rows(&mut text, table, &self.written)?;
+                }
+                let delimiter = u8::try_from(self.written.dialect.delimiter).unwrap_or(b',');
+                out.write_all(&self.ends.records(text, delimiter))?;
+            }
+            Format::JsonLines => {
+                let literals: Vec<bool> =
+                    table.columns().iter().map(|column| id(column).is_some_and(|id| id.has_literals)).collect();
+                let mut lines = Vec::new();
+                push_json_lines(&mut lines, table, &literals);
+                out.write_all(&lines)?;
+            }
+            Format::Parquet => {
+                let types: Vec<Option<StoredType>> =
+                    table.columns().iter().map(|column| id(column)?.stored.clone()).collect();
+                let stored: Vec<Option<&Stored>> =
+                    table.columns().iter().map(|column| raw.stored(id(column)?.field)).collect();
+                let parquet = match &mut self.parquet {
+                    Some(parquet) => parquet,
+                    None => self.parquet.insert(ParquetWriter::passing(table, &types)?),
+                };
+                if table.n_rows() > 0 {
+                    parquet.push_passing(table, &stored)?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The values of the windows among `derived` in every row of a table, for [`PredictOptions::windows`].
@@ -97,13 +147,13 @@ pub fn derived_windows(
 /// How a table is read of which columns are derived.
 fn reading(derived: &Derived, schema: &Schema, options: &PredictOptions) -> (Schema, ReadOptions) {
     let mut schema = schema.clone();
-    schema.dialect.delimiter = options.delimiter.unwrap_or(schema.dialect.delimiter);
+    schema.dialect = options.read.dialect(&schema.dialect);
     let id = schema.columns.iter().find(|c| c.kind == Kind::Id).map(|c| c.name.clone());
     let reads = derived.reads().map(|(name, _)| name.to_owned());
     let read = ReadOptions {
         columns: Some(id.iter().cloned().chain(reads).collect()),
         optional: id.into_iter().filter(|id| derived.reads().all(|(name, _)| name != id)).collect(),
-        skip_invalid: options.skip_invalid,
+        skip_invalid: options.read.skip_invalid,
         no_raw: true,
         ..ReadOptions::default()
     };

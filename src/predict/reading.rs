@@ -22,7 +22,7 @@ pub(super) fn read_options(
     ReadOptions {
         columns: Some(inputs.chain(id).collect()),
         optional,
-        skip_invalid: options.skip_invalid,
+        skip_invalid: options.read.skip_invalid,
         ..ReadOptions::default()
     }
 }
@@ -43,11 +43,9 @@ pub fn windows(
     Ok(past::of_table(workspace, input()?, &schema, &read, (&windows, &past))?)
 }
 
-/// The training table's schema; the delimiter is the file's own.
+/// The training table's schema; the delimiter and what stands above the header are the file's own.
 pub(super) fn input_schema(pipeline: &Pipeline, options: &PredictOptions) -> Schema {
     let mut schema = pipeline.schema.clone();
-    if let Some(delimiter) = options.delimiter {
-        schema.dialect.delimiter = delimiter;
-    }
+    schema.dialect = options.read.dialect(&schema.dialect);
     schema
 }

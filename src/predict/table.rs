@@ -3,7 +3,8 @@
 use super::{Answer, Field, Found, Layout, PredictError, Said};
 use crate::pipeline::Pipeline;
 use crate::table::{
-    Batch, Cell, CellReader, Column, Kind, MISSING_TIME, ParquetWriter, Table, Texts, Values, push_json_lines,
+    Batch, Cell, CellReader, Column, Kind, MISSING_TIME, ParquetWriter, Stored, StoredType, Stream, Table, Texts,
+    Values, push_json_lines,
 };
 use std::io::Write;
 
@@ -24,36 +25,51 @@ pub enum Format {
 /// Writes batches of scored rows as typed tables.
 pub(super) struct Typed {
     format: Format,
-    columns: Vec<(String, Field, Option<CellReader>)>,
+    columns: Vec<TypedColumn>,
     parquet: Option<ParquetWriter>,
 }
 
+/// A column of the output.
+struct TypedColumn {
+    name: String,
+    field: Field,
+    /// Reads the cells of numbers and times.
+    reader: Option<CellReader>,
+    /// Whether texts that read as numbers or booleans are such.
+    has_literals: bool,
+    /// The type that the column has in the input and keeps: then nothing of it goes through text.
+    stored: Option<StoredType>,
+}
+
 impl Typed {
-    /// For the columns of `layout`; `names` are those of the input.
+    /// For the columns of `layout`, with the fields of `rows`.
     pub(super) fn new(
         format: Format,
         layout: &Layout,
-        names: &[String],
+        rows: &Stream,
         pipeline: &Pipeline,
     ) -> Result<Self, PredictError> {
+        let names = rows.names();
         let all = (0..names.len()).map(Field::Raw).chain((0..layout.answers.len()).map(Field::Answer));
         let fields: Vec<Field> = layout.fields.clone().unwrap_or_else(|| all.collect());
         let column = |field: Field| {
             let k = match field {
                 Field::Raw(k) => k,
-                Field::Answer(k) => return Ok((layout.answers[k].clone(), field, None)),
+                Field::Answer(k) => return Ok(TypedColumn::answer(layout.answers[k].clone(), field)),
             };
             // JSON knows no times: they stay texts as the column is written.
             let typed = |kind: Kind| kind == Kind::Number || (kind == Kind::Time && format != Format::JsonLines);
             let spec = pipeline.schema.column(&names[k]).filter(|spec| typed(spec.kind));
             let reader = spec.map(|spec| CellReader::new(spec, &pipeline.schema.dialect)).transpose();
-            Ok((names[k].clone(), field, reader.map_err(crate::pipeline::PipelineError::Rows)?))
+            let reader = reader.map_err(crate::pipeline::PipelineError::Rows)?;
+            let stored = rows.types().get(k).cloned().flatten().filter(|_| format == Format::Parquet);
+            Ok(TypedColumn { name: names[k].clone(), field, reader, has_literals: rows.has_literals(k), stored })
         };
         let columns = fields.into_iter().map(column).collect::<Result<_, PredictError>>()?;
         Ok(Self { format, columns, parquet: None })
     }
 
-    /// The rows of a batch.
+    /// The rows of a batch; of columns that keep their type, nothing.
     pub(super) fn table(&self, batch: &Batch, delimiter: u8, found: &Found<'_>) -> Result<Table, PredictError> {
         let n_rows = found.scores.n_rows();
         let cells: Vec<_> = match batch.raw.is_empty() {
@@ -63,48 +79,63 @@ impl Typed {
         let answer = |row: usize| Answer { found, row, delimiter };
         let cell =
             |row: usize, k: usize| cells.get(row).and_then(|cells| cells.get(k)).map_or("", |text| text.as_ref());
-        let values = |field: Field, reader: Option<&CellReader>| match (field, reader) {
+        let values = |column: &TypedColumn| match (column.field, &column.reader) {
+            (Field::Raw(_), _) if column.stored.is_some() => Values::Text((0..n_rows).map(|_| "").collect::<Texts>()),
             (Field::Raw(k), Some(reader)) => typed((0..n_rows).map(|row| cell(row, k)), reader),
             (Field::Raw(k), None) => Values::Text((0..n_rows).map(|row| cell(row, k)).collect::<Texts>()),
             (Field::Answer(k), _) => said((0..n_rows).map(|row| answer(row).said(k))),
         };
-        let columns =
-            self.columns.iter().map(|(name, field, reader)| Column::new(name.clone(), values(*field, reader.as_ref())));
+        let columns = self.columns.iter().map(|column| Column::new(column.name.clone(), values(column)));
         Ok(Table::new(columns.collect())?)
     }
 
-    /// Writes rows.
-    pub(super) fn push(&mut self, table: &Table, out: &mut dyn Write) -> Result<(), PredictError> {
+    /// Writes the rows of a batch, of which `table` is the typed part.
+    pub(super) fn push(&mut self, table: &Table, batch: &Batch, out: &mut dyn Write) -> Result<(), PredictError> {
         if self.format == Format::JsonLines {
+            let literals: Vec<bool> = self.columns.iter().map(|column| column.has_literals).collect();
             let mut lines = Vec::new();
-            push_json_lines(&mut lines, table);
+            push_json_lines(&mut lines, table, &literals);
             out.write_all(&lines)?;
             return Ok(());
         }
+        let stored = |column: &TypedColumn| match (column.field, &column.stored) {
+            (Field::Raw(k), Some(_)) => batch.raw.stored(k),
+            _ => None,
+        };
+        let stored: Vec<Option<&Stored>> = self.columns.iter().map(stored).collect();
         match &mut self.parquet {
-            Some(parquet) => parquet.push(table)?,
+            Some(parquet) => parquet.push_passing(table, &stored)?,
             None => {
-                let mut parquet = ParquetWriter::new(table)?;
-                parquet.push(table)?;
+                let mut parquet = ParquetWriter::passing(table, &self.types())?;
+                parquet.push_passing(table, &stored)?;
                 self.parquet = Some(parquet);
             }
         }
         Ok(())
     }
 
+    fn types(&self) -> Vec<Option<StoredType>> {
+        self.columns.iter().map(|column| column.stored.clone()).collect()
+    }
+
     /// Completes the file.
-    pub(super) fn finish(self, out: &mut dyn Write) -> Result<(), PredictError> {
-        match (self.format, self.parquet) {
+    pub(super) fn finish(mut self, out: &mut dyn Write) -> Result<(), PredictError> {
+        match (self.format, self.parquet.take()) {
             (Format::Parquet, Some(parquet)) => Ok(parquet.finish(out)?),
             (Format::Parquet, None) => {
                 // No row was scored: the columns are all that there is.
-                let empty = |(name, ..): &(String, Field, Option<CellReader>)| {
-                    Column::new(name.clone(), Values::Text(Texts::default()))
-                };
-                Ok(ParquetWriter::new(&Table::new(self.columns.iter().map(empty).collect())?)?.finish(out)?)
+                let empty = |column: &TypedColumn| Column::new(column.name.clone(), Values::Text(Texts::default()));
+                let table = Table::new(self.columns.iter().map(empty).collect())?;
+                Ok(ParquetWriter::passing(&table, &self.types())?.finish(out)?)
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl TypedColumn {
+    fn answer(name: String, field: Field) -> Self {
+        Self { name, field, reader: None, has_literals: false, stored: None }
     }
 }
 

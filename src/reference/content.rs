@@ -24,12 +24,12 @@ impl Gathering<'_> {
         let path = self.workspace.path(&self.config.data.reference);
         let options = ReadOptions {
             optional: self.config.target.optional(),
-            skip_invalid: self.skip_invalid,
+            skip_invalid: self.read.skip_invalid,
             no_raw: true,
             ..ReadOptions::default()
         };
         let mut rows = stream(Input::open(&path)?, schema, &options)?;
-        let mut added = Added { skip_invalid: self.skip_invalid, ..Added::new(rows.names().to_vec()) };
+        let mut added = Added { skip_invalid: self.read.skip_invalid, ..Added::new(rows.names().to_vec()) };
         let known = self.by_content(schema, added.names(), wanted, sources)?;
         let recipe = self.config.recipe();
         let columns = recipe.contents(schema);

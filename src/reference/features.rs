@@ -22,6 +22,7 @@ impl Gathering<'_> {
     ) -> Result<Rows, ReferenceError> {
         let mut schema = self.config.schema();
         schema.know_flags(&self.pipeline.schema);
+        schema.dialect = self.read.dialect(&schema.dialect);
         let Pipeline { features, target, .. } = self.pipeline;
         let names = RowNames::of(&schema, &target.name);
         let needed: Vec<&str> = match self.count_only {
@@ -34,7 +35,7 @@ impl Gathering<'_> {
         let options = ReadOptions {
             optional: schema.columns.iter().map(|c| c.name.clone()).filter(is_optional).collect(),
             columns: (self.count_only && schema.dialect.header).then_some(counted),
-            skip_invalid: self.skip_invalid,
+            skip_invalid: self.read.skip_invalid,
             no_raw: only_ids,
             ..ReadOptions::default()
         };

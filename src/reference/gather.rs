@@ -9,7 +9,7 @@ use crate::pipeline::Pipeline;
 use crate::table::input::is_there;
 use crate::table::place;
 use crate::table::record::fields_of;
-use crate::table::{Input, Kind, ReadOptions, Schema, Spool, TableError, Values, stream};
+use crate::table::{Input, Kind, ReadOptions, Schema, Spool, TableError, TableOptions, Values, stream};
 use crate::workspace::event::TableSeen;
 use crate::workspace::{Config, Workspace};
 use std::collections::BTreeMap;
@@ -25,8 +25,8 @@ pub struct Gathering<'a> {
     pub pipeline: &'a Pipeline,
     /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
-    /// Leave out rows that do not fit.
-    pub skip_invalid: bool,
+    /// How the current table is written, where that is not as the reference is, and whether rows that do not fit are left out.
+    pub read: &'a TableOptions,
     /// The rows are only counted: their records are not kept, and columns that say nothing about labels not read.
     pub count_only: bool,
 }
@@ -185,7 +185,7 @@ impl Gathering<'_> {
         let options = ReadOptions {
             columns: schema.dialect.header.then(|| vec![id.to_owned(), target.name.clone()]),
             optional: self.config.target.optional(),
-            skip_invalid: self.skip_invalid,
+            skip_invalid: self.read.skip_invalid,
             no_raw: self.count_only,
             ..ReadOptions::default()
         };
@@ -199,7 +199,7 @@ impl Gathering<'_> {
                 target.name
             )));
         }
-        let mut added = Added { skip_invalid: self.skip_invalid, ..Added::new(names) };
+        let mut added = Added { skip_invalid: self.read.skip_invalid, ..Added::new(names) };
         while let Some(batch) = rows.next().transpose()? {
             let Values::Text(ids) = &batch.table.require(id)?.values else { continue };
             for (row, id) in ids.iter().enumerate() {

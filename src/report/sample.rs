@@ -194,6 +194,7 @@ pub(super) fn report() -> DriftReport {
             retrain: Answer::Yes,
             severity: Some(Severity::Medium),
             sentence: "4 of 10 columns drifted (40 %, threshold 25 %), among them amount_eur, which carries 31 % of the model's gain, and 3498 new rows are there to learn from.".to_owned(),
+            table_first: false,
         },
         share: DriftShare { n_drifted: 4, n_stable: 6, n_unknown: 2, share: Some(0.4), column_share: Some(0.4), weighted_share: Some(0.55), threshold: 0.25, weighted: false },
         columns: columns(),

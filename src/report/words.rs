@@ -1,6 +1,6 @@
 //! Verdicts in words, the same on the page, in the picture and in a terminal.
 
-use super::number::{NOTHING, clean, counted, number_or, p_value, percent, short, words};
+use super::number::{NOTHING, clean, counted, number, number_or, p_value, percent, short, words};
 use crate::drift::report::{
     Answer, ColumnReport, ColumnVerdict, DriftReport, Finding, FindingKind, Severity, Side, Trigger,
 };
@@ -35,6 +35,7 @@ impl Tone {
 /// Says the answer in a few words.
 pub(super) fn headline(report: &DriftReport) -> &'static str {
     match report.verdict.retrain {
+        Answer::Yes if report.verdict.table_first => "The table is written in another way",
         Answer::Yes => "Retraining is warranted",
         Answer::No => "No reason to retrain",
         Answer::CannotTell => "Too little to tell",
@@ -98,6 +99,13 @@ pub(crate) fn decided(column: &ColumnReport, settings: &serde_json::Value) -> St
         (true, None) => format!("{sure}, and large: {name} {size}, threshold {least}"),
         (false, _) => format!("{sure}, but small: {name} {size}, threshold {least}"),
     }
+}
+
+/// What a trigger is held to: ` 2.262 (threshold 0.2)`, nothing where it has no value. The value of a p is one.
+pub(super) fn held(trigger: &Trigger) -> String {
+    let (Some(value), Some(threshold)) = (trigger.value, trigger.threshold) else { return String::new() };
+    let value = if trigger.name == "score_drift" { format!("p {}", p_value(Some(value))) } else { number(value) };
+    format!(" {value} (threshold {})", number(threshold))
 }
 
 /// The share that decides, and which it is.

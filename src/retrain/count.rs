@@ -10,6 +10,7 @@ use crate::labels::{Labels, Resolved, Used, resolve};
 use crate::pipeline::Pipeline;
 use crate::reference::{Gathering, Plan};
 use crate::registry::Version;
+use crate::table::TableOptions;
 use crate::workspace::{Config, EventKind, Workspace};
 use jiff::Timestamp;
 use std::path::Path;
@@ -94,8 +95,8 @@ fn is_quick(workspace: &Workspace, config: &Config, version: Version) -> bool {
 /// What a retrain would learn from.
 fn plan(workspace: &Workspace, config: &Config, version: Version, now: Timestamp) -> Result<Plan, RetrainError> {
     let pipeline = Pipeline::load(&workspace.registry().path(version)?).map_err(crate::train::TrainError::from)?;
-    let gathering =
-        Gathering { workspace, config, pipeline: &pipeline, current: None, skip_invalid: true, count_only: true };
+    let read = TableOptions { skip_invalid: true, ..TableOptions::default() };
+    let gathering = Gathering { workspace, config, pipeline: &pipeline, current: None, read: &read, count_only: true };
     Ok(gathering.gather(now)?.plan)
 }
 

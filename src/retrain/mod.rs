@@ -29,7 +29,7 @@ use crate::pipeline::{Examples, FitProgress, Pipeline, PipelineError, Recipe};
 use crate::reference::{self, ADDED, Combined, Gathered, Gathering, Plan, RowNames};
 use crate::registry::{DataDigest, Difference, Version};
 use crate::stats::random::unit_hash;
-use crate::table::{self, Column, ReadOptions, Rejects, Schema, Spool, Values};
+use crate::table::{self, Column, ReadOptions, Rejects, Schema, Spool, TableOptions, Values};
 use crate::train::{self, Material, Trained};
 use crate::workspace::audit::Chain;
 use crate::workspace::event::FromLabels;
@@ -50,8 +50,8 @@ pub struct RetrainRequest<'a> {
     pub force: bool,
     /// Who asks, when that was said.
     pub by: Option<&'a str>,
-    /// Leave out rows that do not fit.
-    pub skip_invalid: bool,
+    /// How the current table is written, where that is not as the reference is, and whether rows that do not fit are left out.
+    pub read: TableOptions,
     /// Current time, injected.
     pub now: jiff::Timestamp,
     /// The random seed.
@@ -150,7 +150,7 @@ pub fn retrain(
         config: &config,
         pipeline: &pipeline,
         current: request.current,
-        skip_invalid: request.skip_invalid,
+        read: &request.read,
         count_only: false,
     };
     steps.begin("preprocess");
@@ -361,7 +361,7 @@ impl Job<'_> {
         let data = digests(config, &combined, gathered.added.len(), &added);
         let counts = combined.counts;
         let optional = config.target.optional();
-        let options = ReadOptions { skip_invalid: request.skip_invalid, optional, ..ReadOptions::default() };
+        let options = ReadOptions { skip_invalid: request.read.skip_invalid, optional, ..ReadOptions::default() };
         let read = table::read(combined.into_input(), &schema, &options)?;
         notes.extend(read.notes);
         let fresh: HashSet<&str> = gathered.added.ids().collect();
@@ -395,7 +395,7 @@ impl Job<'_> {
             test: None,
             from: None,
             features_by_order: false,
-            skip_invalid: request.skip_invalid,
+            skip_invalid: request.read.skip_invalid,
             progress: request.progress,
         };
         Ok(train::learn(workspace, self.lock, &request, material)?)

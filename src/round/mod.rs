@@ -27,7 +27,6 @@ use crate::reference::{self, ReferenceError};
 use crate::registry::{RegistryError, Roles, Version};
 use crate::retrain::approval::{self, Consent, Reasons};
 use crate::retrain::{self, RetrainError, RetrainOutcome, RetrainRequest};
-use crate::table::TableOptions;
 use crate::workspace::audit::Chain;
 use crate::workspace::{Approval, Run, Workspace, WorkspaceError};
 use serde_json::{Value, json};
@@ -240,7 +239,7 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mu
             multivariate: false,
             by: None,
             force: request.force,
-            read: TableOptions { skip_invalid: request.skip_invalid, ..TableOptions::default() },
+            read: request.read.clone(),
             now: request.now,
             seed: request.seed,
         },
@@ -251,7 +250,9 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mu
     log(workspace, request, "monitor", began, json!(summary))?;
     round.add(&found.report.verdict.sentence);
     round.monitor = Some(summary);
-    let answer = found.report.verdict.retrain;
+    let verdict = &found.report.verdict;
+    // A table that was saved with other marks teaches nothing until it is corrected.
+    let answer = if verdict.table_first { Answer::CannotTell } else { verdict.retrain };
     round.report = Some(found.report);
     round.done = if answer == Answer::CannotTell { RoundOutcome::CannotTell } else { RoundOutcome::NoReason };
     Ok(answer == Answer::Yes)
@@ -264,7 +265,7 @@ fn retrain_request<'a>(request: &RoundRequest<'a>, agreed: Option<&'a Ticket>) -
         set: &[],
         force: request.force || agreed.is_some_and(|ticket| ticket.verdict["force"] == true),
         by: request.by.or(agreed.and_then(|ticket| ticket.requested_by.as_deref())),
-        skip_invalid: request.skip_invalid,
+        read: request.read.clone(),
         now: request.now,
         seed: request.seed,
         progress: request.progress,
@@ -309,7 +310,7 @@ fn judge(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: &mut
             by: request.by,
             allow_equivalent: None,
             overridden: None,
-            skip_invalid: request.skip_invalid,
+            skip_invalid: request.read.skip_invalid,
             now: request.now,
             seed: request.seed,
             seconds: request.seconds,

@@ -1,7 +1,7 @@
 //! What a round is asked to do.
 
 use crate::pipeline::FitProgress;
-use crate::table::Spool;
+use crate::table::{Spool, TableOptions};
 use std::str::FromStr;
 
 /// What is wanted.
@@ -16,8 +16,8 @@ pub struct RoundRequest<'a> {
     pub by: Option<&'a str>,
     /// Whether who asks has agreed to a retraining in advance, so that the request for it is the loop's own.
     pub agrees: bool,
-    /// Leave out rows that do not fit.
-    pub skip_invalid: bool,
+    /// How the current table is written, where that is not as the reference is, and whether rows that do not fit are left out.
+    pub read: TableOptions,
     /// Current time, injected.
     pub now: jiff::Timestamp,
     /// The random seed.

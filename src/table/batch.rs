@@ -1,6 +1,7 @@
 //! Some rows of a table, typed and as they were written.
 
 use super::Table;
+use super::parquet::stored::Stored;
 use super::record::cells_of;
 use std::borrow::Cow;
 
@@ -18,11 +19,25 @@ pub struct Batch {
 pub struct RawRecords {
     bytes: Vec<u8>,
     spans: Vec<(usize, usize)>,
+    stored: Vec<Option<Stored>>,
 }
 
 impl RawRecords {
     pub(crate) fn new(bytes: Vec<u8>, spans: Vec<(usize, usize)>) -> Self {
-        Self { bytes, spans }
+        Self { bytes, spans, stored: Vec::new() }
+    }
+
+    /// The same, with the columns as the file stores them.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn with_stored(self, stored: Vec<Option<Stored>>) -> Self {
+        Self { stored, ..self }
+    }
+
+    /// A field of all records as the file stores it, with [`ReadOptions::keep_stored`](super::ReadOptions::keep_stored)
+    /// and where it is Parquet.
+    #[must_use]
+    pub fn stored(&self, field: usize) -> Option<&Stored> {
+        self.stored.get(field)?.as_ref()
     }
 
     /// The record at `row`.

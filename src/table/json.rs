@@ -16,7 +16,7 @@ use super::time::write_iso;
 use super::write::push_field;
 use super::{Dialect, MISSING_TIME, Schema, Table, TableError, Values};
 use crate::atomic::At;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -28,13 +28,15 @@ const DELIMITER: u8 = b',';
 pub(crate) struct JsonLines {
     kept: File,
     names: Vec<String>,
+    /// The columns with a text that reads as a number or a boolean.
+    mistakable: HashSet<String>,
 }
 
 impl JsonLines {
     /// Keeps the lines and gathers the names.
     pub(crate) fn read(file: &str, from: impl Read) -> Result<Self, TableError> {
         let mut kept = BufWriter::new(tempfile::tempfile().at(file)?);
-        let (mut names, mut known) = (Vec::new(), HashSet::new());
+        let (mut names, mut known, mut mistakable) = (Vec::new(), HashSet::new(), HashSet::new());
         let mut lines = BufReader::with_capacity(1 << 16, from);
         let (mut line, mut n) = (Vec::new(), 0);
         loop {
@@ -50,7 +52,10 @@ impl JsonLines {
             if let Some(object) =
                 object(&line).map_err(|what| TableError::Record { file: file.to_owned(), line: n, what })?
             {
-                for (name, _) in object {
+                for (name, value) in object {
+                    if value.as_str().is_some_and(|text| is_literal(text.trim())) && !mistakable.contains(&name) {
+                        mistakable.insert(name.clone());
+                    }
                     if known.insert(name.clone()) {
                         names.push(name);
                     }
@@ -60,7 +65,12 @@ impl JsonLines {
         }
         let mut kept = kept.into_inner().map_err(io::IntoInnerError::into_error).at(file)?;
         kept.seek(SeekFrom::Start(0)).at(file)?;
-        Ok(Self { kept, names })
+        Ok(Self { kept, names, mistakable })
+    }
+
+    /// By column: whether every cell of it that reads as a number or a boolean is one.
+    pub(crate) fn literals(&self) -> Vec<bool> {
+        self.names.iter().map(|name| !self.mistakable.contains(name)).collect()
     }
 
     /// The objects as CSV, with numbers as `schema` says that they are written.
@@ -202,8 +212,16 @@ fn push_value(record: &mut Vec<u8>, value: &Value, number: Option<&NumberFormat>
     }
 }
 
-/// Adds the rows of a table as JSON lines; what is missing is `null`, and so is an infinite number.
-pub fn push_json_lines(out: &mut Vec<u8>, table: &Table) {
+/// Whether a text is a number or a boolean of JSON.
+fn is_literal(text: &str) -> bool {
+    let begins = |first: u8| first == b'-' || first.is_ascii_digit();
+    matches!(text, "true" | "false")
+        || (text.bytes().next().is_some_and(begins) && serde_json::from_str::<Number>(text).is_ok())
+}
+
+/// Adds the rows of a table as JSON lines; what is missing is `null`, and so is an infinite number. In the columns at which
+/// `literals` is true, texts that read as numbers or booleans are written as such.
+pub fn push_json_lines(out: &mut Vec<u8>, table: &Table, literals: &[bool]) {
     let quoted = |text: &str| Value::from(text).to_string();
     let names: Vec<String> = table.columns().iter().map(|column| quoted(&column.name)).collect();
     for row in 0..table.n_rows() {
@@ -216,6 +234,9 @@ pub fn push_json_lines(out: &mut Vec<u8>, table: &Table) {
                 Values::Number(values) if values[row].is_infinite() => out.extend_from_slice(b"null"),
                 Values::Number(values) => push_number(out, values[row]),
                 Values::Category(levels) => out.extend(quoted(levels.level(row).unwrap_or_default()).bytes()),
+                Values::Text(texts) if literals.get(n) == Some(&true) && is_literal(texts.get(row)) => {
+                    out.extend_from_slice(texts.get(row).as_bytes());
+                }
                 Values::Text(texts) => out.extend(quoted(texts.get(row)).bytes()),
                 Values::Time(times) => {
                     let mut text = String::new();
@@ -248,7 +269,7 @@ mod tests {
         assert_eq!(found.schema.column("amount").unwrap().kind, Kind::Category, "2^53 + 1 is no number");
         let table = read(open(LINES), &found.schema, &ReadOptions::default()).unwrap().table;
         let mut out = Vec::new();
-        push_json_lines(&mut out, &table);
+        push_json_lines(&mut out, &table, &[]);
         let back: Vec<Value> =
             String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(back[1]["id"], "b, c");

@@ -66,6 +66,7 @@ pub use line::{from_one_line, one_line};
 pub use number::{NumberFormat, label_value, misread_thousands, push_number};
 pub use options::{InferOptions, Progress, ReadOptions, TableOptions};
 pub use parquet::quiet_damage;
+pub use parquet::stored::{Stored, StoredType};
 pub use parquet::write::ParquetWriter;
 pub use read::{ReadResult, read};
 pub use rejects::{Misfits, Reject, Rejects};

@@ -55,6 +55,8 @@ pub struct ReadOptions {
     pub blank_misfits: bool,
     /// For [`stream`](fn@crate::table::stream): leave out the raw records, which cost time and memory.
     pub no_raw: bool,
+    /// For [`stream`](fn@crate::table::stream): keep the cells of Parquet as they are stored besides, to pass them on.
+    pub keep_stored: bool,
     /// The file is known to end with a whole record: blank fields at its end are not taken for a cut.
     pub whole: bool,
     /// For [`stream`](fn@crate::table::stream): columns whose kind [`Head`](crate::table::Head) left open.
@@ -71,6 +73,7 @@ impl fmt::Debug for ReadOptions {
             .field("skip_invalid", &self.skip_invalid)
             .field("blank_misfits", &self.blank_misfits)
             .field("no_raw", &self.no_raw)
+            .field("keep_stored", &self.keep_stored)
             .field("whole", &self.whole)
             .field("watch", &self.watch)
             .finish_non_exhaustive()

@@ -5,6 +5,7 @@ use crate::table::csv::stream::CsvStream;
 use crate::table::evidence::Watched;
 use crate::table::input::{Text, Unpacked};
 use crate::table::json::JsonLines;
+use crate::table::parquet::stored::StoredType;
 #[cfg(feature = "parquet")]
 use crate::table::parquet::stream::ParquetStream;
 use crate::table::{Ends, Input, Misfits, ReadOptions, Rejects, Schema, TableError, records};
@@ -27,6 +28,14 @@ pub(crate) trait Batches: Send {
     fn left_out(&self) -> Vec<String> {
         Vec::new()
     }
+    /// The types of all fields, where the cells are kept as they are stored.
+    fn types(&self) -> &[Option<StoredType>] {
+        &[]
+    }
+    /// Whether the cells of a field that read as numbers or booleans of JSON are such, not texts.
+    fn has_literals(&self, _field: usize) -> bool {
+        false
+    }
     /// What the columns that are watched have shown so far.
     fn watched(&self) -> Option<&Watched> {
         None
@@ -42,6 +51,8 @@ pub(crate) trait Batches: Send {
 /// The batches of a table; see [`stream`].
 pub struct Stream<'a> {
     source: Box<dyn Batches + 'a>,
+    /// The fields of JSON lines in which no text can be taken for a number or a boolean.
+    literals: Vec<bool>,
     done: bool,
 }
 
@@ -52,10 +63,13 @@ pub struct Stream<'a> {
 /// after which the stream ends.
 pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Result<Stream<'a>, TableError> {
     let name = input.name().to_owned();
+    let mut literals = Vec::new();
     let opened = match input.unpack()? {
         Unpacked::Text(text) => csv(&name, text, schema, options),
         Unpacked::Json(text) => {
-            let text = JsonLines::read(&name, text.reader)?.into_text(Some(schema));
+            let lines = JsonLines::read(&name, text.reader)?;
+            literals = lines.literals();
+            let text = lines.into_text(Some(schema));
             csv(&name, text, &JsonLines::schema(schema), options)
         }
         Unpacked::Records(text) => {
@@ -67,7 +81,7 @@ pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Re
             ParquetStream::open(&name, file, schema, options).map(|parquet| Box::new(parquet) as Box<dyn Batches>)
         }
     };
-    Ok(Stream { source: opened.map_err(|err| err.in_file(&name))?, done: false })
+    Ok(Stream { source: opened.map_err(|err| err.in_file(&name))?, literals, done: false })
 }
 
 fn csv<'a>(
@@ -114,6 +128,18 @@ impl Stream<'_> {
     #[must_use]
     pub fn left_out(&self) -> Vec<String> {
         self.source.left_out()
+    }
+
+    /// The types of all fields, where the table is Parquet and its cells are kept as they are stored.
+    #[must_use]
+    pub fn types(&self) -> &[Option<StoredType>] {
+        self.source.types()
+    }
+
+    /// Whether the cells of a field that read as numbers or booleans of JSON are such: a text that reads so is none of them.
+    #[must_use]
+    pub fn has_literals(&self, field: usize) -> bool {
+        self.literals.get(field).copied().unwrap_or_else(|| self.source.has_literals(field))
     }
 
     /// What the columns that were watched have shown; `None` where nothing is watched, in Parquet.

@@ -87,13 +87,23 @@ impl TimeFormat {
             Self::Iso => "a time written like 2025-01-31 or 2025-01-31T12:00:00Z".to_owned(),
             Self::Unix => "a time in seconds since 1970".to_owned(),
             Self::UnixMs => "a time in milliseconds since 1970".to_owned(),
+            Self::Pattern { text, .. } => match self.example() {
+                example if example == *text => format!("a time written like {example}"),
+                example => format!("a time written like {example} ({text})"),
+            },
+        }
+    }
+
+    /// A time in this way of writing, for people.
+    pub(crate) fn example(&self) -> String {
+        match self {
+            Self::Iso => "2025-12-31".to_owned(),
+            Self::Unix => "seconds since 1970".to_owned(),
+            Self::UnixMs => "milliseconds since 1970".to_owned(),
             Self::Pattern { text, .. } => {
                 let at = jiff::civil::date(2025, 12, 31).at(13, 45, 0, 0).to_zoned(jiff::tz::TimeZone::UTC);
                 let example = at.ok().and_then(|at| jiff::fmt::strtime::format(text, &at).ok());
-                match example {
-                    Some(example) => format!("a time written like {example} ({text})"),
-                    None => format!("a time written like {text}"),
-                }
+                example.unwrap_or_else(|| text.clone())
             }
         }
     }

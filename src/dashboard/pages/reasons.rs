@@ -98,6 +98,9 @@ fn headline(
         );
         return (sentence + &counted, "unknown");
     }
+    if report.verdict.table_first && live.iter().all(|trigger| !trigger.fired || trigger.name == "schema") {
+        return (clean(&report.verdict.sentence), "unknown");
+    }
     let target = report.target.as_ref().is_some_and(|target| target.verdict == ColumnVerdict::Drifted);
     let now = drift::verdict(&report.share, &report.columns, &live, target, (report.current.n_rows, 0));
     match now.retrain {

@@ -84,7 +84,10 @@ impl Ending {
             }
         };
         let fault = |row: &usize| Fault { line: index.line_at(index.span(*row).0), what: What::Record(what.clone()) };
-        let faults = rows.iter().map(fault).collect();
+        // An empty row among remarks is none of them.
+        let is_empty = |row: usize| (0..index.n_fields).all(|field| index.is_blank_field(row, field));
+        let is_told = |row: &&usize| matches!(self, Self::Totals(..)) || !is_empty(**row);
+        let faults = rows.iter().filter(is_told).map(fault).collect();
         (rows, faults)
     }
 }

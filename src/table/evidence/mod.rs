@@ -189,6 +189,11 @@ impl Evidence {
         self.plain.has_total(end) || written.filter(all).any(|numbers| numbers.has_total(end))
     }
 
+    /// Whether the number of the last row is the mean of all others; `None` where that cannot be told.
+    pub(crate) fn ends_with_mean(&self, format: Option<&NumberFormat>) -> Option<bool> {
+        self.values(format).ends_with_mean()
+    }
+
     /// Takes in what the next piece of the file shows.
     pub(crate) fn merge(&mut self, next: Self) {
         if next.n == 0 {

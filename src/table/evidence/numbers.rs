@@ -54,6 +54,17 @@ impl Numbers {
         self.run.unbroken()
     }
 
+    /// Whether the number of the last row is the mean of all others, rounded; `None` where there is none, and where it may as
+    /// well be a number like the others: whole among whole ones, or zero.
+    pub(crate) fn ends_with_mean(&self) -> Option<bool> {
+        let number = self.sum.last.filter(|_| self.n > Sum::MIN)?;
+        let mean = (self.sum.total - number) / (self.n - 1) as f64;
+        let range = self.max - self.min;
+        let is_near = range > 0.0 && (number - mean).abs() <= NEAR * range;
+        let is_usual = number == 0.0 || self.integers == self.n;
+        (!(is_near && is_usual)).then_some(is_near)
+    }
+
     /// Whether the number of that row is what all others add up to, and larger than each.
     pub(crate) fn has_total(&self, end: Total) -> bool {
         self.sum.is_of_others(match end {
@@ -62,6 +73,9 @@ impl Numbers {
         })
     }
 }
+
+/// How near a number is to the mean of the others to be it, in parts of their range: means are rounded.
+const NEAR: f64 = 0.01;
 
 /// A row at an end of a table that may be the total of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

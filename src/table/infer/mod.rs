@@ -5,6 +5,7 @@ mod decide;
 mod doubt;
 mod head;
 mod remarks;
+mod rows;
 mod shapes;
 mod target;
 #[cfg(test)]
@@ -308,6 +309,7 @@ fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<I
         schema.columns[idx] = decisions[idx].spec(&names[idx]);
     }
     notes.extend(equal_columns(names, seen));
+    notes.extend(rows::of(names, seen, &decisions, gathered.whole));
     notes.extend(remarks::of(names, seen, &decisions, target.as_ref().map(|target| target.name.as_str())));
     let columns =
         names.iter().zip(decisions).zip(seen).map(|((name, decision), e)| finding(name, decision, e, beside)).collect();

@@ -521,6 +521,36 @@ fn rows_that_sum_up_others_and_lines_of_pages_are_named_with_their_lines() {
 }
 
 #[test]
+fn a_row_of_means_and_merged_cells_are_remarked() {
+    let rows: String =
+        (0..60).map(|i| format!("{},{},{}.5,{}\n", i * 7 % 61, ["a", "b"][i % 2], i * 11 % 37, i % 2)).collect();
+    let notes = |text: &str| infer_text(text, &InferOptions::default()).unwrap().notes;
+    let told = "line 62, the last row, is the mean of all other rows, in a, b, y: if it is a summary and not a data row, \
+                remove it";
+    let (a, b) = (0..60).fold((0, 0.0), |(a, b), i| (a + i * 7 % 61, b + f64::from(i * 11 % 37) + 0.5));
+    let means = format!("{:.1},,{:.1},0.5\n", f64::from(a) / 60.0, b / 60.0);
+    assert_eq!(notes(&format!("a,t,b,y\n{rows}{means}")), [told]);
+    assert!(notes(&format!("a,t,b,y\n{rows}")).is_empty());
+    assert!(notes(&format!("a,t,b,y\n{rows}12.0,,{:.1},0.5\n", b / 60.0)).iter().all(|note| !note.contains("mean")));
+    // Of merged cells only the first keeps its text.
+    let merged: String = (0..60)
+        .map(|i| {
+            let id = if i % 4 == 0 { format!("K{i}") } else { String::new() };
+            format!("{id},{},{}.5,{}\n", ["a", "b"][i % 2], i * 11 % 37, i % 2)
+        })
+        .collect();
+    let told = notes(&format!("cust,t,b,y\n{merged}"));
+    assert!(told[0].starts_with("column \"cust\" is empty in 45 of 60 rows: if these were merged cells"), "{told:?}");
+}
+
+#[test]
+fn a_remark_below_an_empty_row_is_named_by_its_own_line() {
+    let rows: String = (0..60).map(|i| format!("K{i},{},{}\n", i * 7 % 61, i % 2)).collect();
+    let fault = infer_text(&format!("id,a,y\n{rows},,\nStand: 01.02.2026,,\n"), &InferOptions::default()).unwrap_err();
+    assert!(fault.starts_with("t: line 63: has only its first field"), "{fault}");
+}
+
+#[test]
 fn codes_and_filled_up_decimals_are_told_apart() {
     let rows: String = (0..120)
         .map(|i| {

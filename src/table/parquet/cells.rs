@@ -1,11 +1,11 @@
 //! The cells of one Parquet column: decoded in runs, taken by a typed column or written as text.
 
 use ::parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
-use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use ::parquet::data_type::{ByteArray, DataType, FixedLenByteArray};
+use ::parquet::data_type::ByteArray;
 use ::parquet::errors::{ParquetError, Result};
 use ::parquet::schema::types::ColumnDescriptor;
 
+use super::stored::Stored;
 use crate::table::build::{Part, Storage};
 use crate::table::cell::Markers;
 use crate::table::push_number;
@@ -87,6 +87,25 @@ impl Meaning {
             ConvertedType::UINT_64 => Self::Unsigned(64),
             _ => Self::Integer,
         }
+    }
+
+    /// What stored cells mean.
+    pub(crate) fn cells(self, stored: Stored) -> Result<Cells> {
+        Ok(match stored {
+            Stored::Bool(v) => Cells::Bool(v),
+            Stored::Int32(v) => self.integers(v.into_iter().map(|v| v.map(i64::from)).collect()),
+            Stored::Int64(v) => self.integers(v),
+            Stored::Int96(v) => Cells::Time(v.into_iter().map(|v| v.map_or(MISSING_TIME, |v| v.to_micros())).collect()),
+            Stored::Float(v) => Cells::Number(v.into_iter().map(|v| v.map_or(f64::NAN, f64::from)).collect()),
+            Stored::Double(v) => Cells::Number(v.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect()),
+            Stored::Bytes(v) => self.bytes(v.iter().map(|v| v.as_ref().map(ByteArray::data)))?,
+            Stored::Fixed(v) => self.bytes(v.iter().map(|v| v.as_ref().map(|v| v.data())))?,
+        })
+    }
+
+    /// Whether JSON has values of this type besides texts: numbers and booleans.
+    pub(crate) fn is_literal(self) -> bool {
+        matches!(self, Self::Bool | Self::Integer | Self::Unsigned(_) | Self::Float | Self::Decimal(_))
     }
 
     /// Puts integers into cells.
@@ -181,61 +200,6 @@ fn big_endian(bytes: &[u8]) -> f64 {
     let negative = bytes.first().is_some_and(|b| b & 0x80 != 0);
     let magnitude = bytes.iter().fold(0.0, |v, &b| v * 256.0 + f64::from(b));
     if negative { magnitude - 256_f64.powi(bytes.len() as i32) } else { magnitude }
-}
-
-/// Reads up to `n` cells of a flat column; fewer at its end.
-pub(crate) fn decode(reader: &mut ColumnReader, meaning: Meaning, max_def: i16, n: usize) -> Result<Cells> {
-    match reader {
-        ColumnReader::BoolColumnReader(r) => Ok(Cells::Bool(values(r, max_def, n)?)),
-        ColumnReader::Int32ColumnReader(r) => {
-            Ok(meaning.integers(values(r, max_def, n)?.into_iter().map(|v| v.map(i64::from)).collect()))
-        }
-        ColumnReader::Int64ColumnReader(r) => Ok(meaning.integers(values(r, max_def, n)?)),
-        ColumnReader::Int96ColumnReader(r) => {
-            let micros = values(r, max_def, n)?.into_iter().map(|v| v.map_or(MISSING_TIME, |v| v.to_micros()));
-            Ok(Cells::Time(micros.collect()))
-        }
-        ColumnReader::FloatColumnReader(r) => {
-            Ok(Cells::Number(values(r, max_def, n)?.into_iter().map(|v| v.map_or(f64::NAN, f64::from)).collect()))
-        }
-        ColumnReader::DoubleColumnReader(r) => {
-            Ok(Cells::Number(values(r, max_def, n)?.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect()))
-        }
-        ColumnReader::ByteArrayColumnReader(r) => {
-            let found = values(r, max_def, n)?;
-            meaning.bytes(found.iter().map(|v| v.as_ref().map(ByteArray::data)))
-        }
-        ColumnReader::FixedLenByteArrayColumnReader(r) => {
-            let found = values(r, max_def, n)?;
-            meaning.bytes(found.iter().map(|v: &Option<FixedLenByteArray>| v.as_ref().map(|v| v.data())))
-        }
-    }
-}
-
-/// Reads up to `n` values with `None` for nulls.
-fn values<T: DataType>(reader: &mut ColumnReaderImpl<T>, max_def: i16, n: usize) -> Result<Vec<Option<T::T>>> {
-    let mut all = Vec::with_capacity(n);
-    while all.len() < n {
-        let (mut found, mut levels) = (Vec::new(), Vec::new());
-        let (n_records, _, n_levels) = reader.read_records(n - all.len(), Some(&mut levels), None, &mut found)?;
-        if n_records == 0 {
-            break;
-        }
-        if max_def == 0 {
-            all.extend(found.into_iter().map(Some));
-            continue;
-        }
-        let mut found = found.into_iter();
-        for &level in levels.iter().take(n_levels) {
-            let value = if level < max_def { None } else { Some(found.next().ok_or_else(short)?) };
-            all.push(value);
-        }
-    }
-    Ok(all)
-}
-
-fn short() -> ParquetError {
-    ParquetError::General("a page contains fewer values than its levels require".to_owned())
 }
 
 impl Cells {

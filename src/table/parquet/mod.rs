@@ -6,6 +6,7 @@
 mod cells;
 mod guard;
 pub(crate) mod infer;
+pub(crate) mod stored;
 pub(crate) mod stream;
 pub(crate) mod write;
 #[cfg(test)]
@@ -23,8 +24,9 @@ use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use rayon::prelude::*;
 
-use self::cells::{Cells, Meaning, NOT_UTF8, decode};
+use self::cells::{Cells, Meaning, NOT_UTF8};
 use self::guard::{Guarded, Source};
+use self::stored::{Stored, StoredType};
 use crate::table::build::plan::{Plan, Wanted, unique};
 use crate::table::build::{Builder, Part};
 use crate::table::cell::{Markers, shorten};
@@ -138,12 +140,32 @@ impl Parquet {
 
     /// The next `n` cells; an error when the column ends before.
     fn cells(&self, cursor: &mut Cursor, n: usize) -> Result<Cells, TableError> {
+        self.cells_and_stored(cursor, n, false).map(|(cells, _)| cells)
+    }
+
+    /// The same, and how they are stored where that is asked for.
+    fn cells_and_stored(
+        &self,
+        cursor: &mut Cursor,
+        n: usize,
+        keep: bool,
+    ) -> Result<(Cells, Option<Stored>), TableError> {
         let place = format!("{}: column {:?}", self.name, self.fields[cursor.field].name);
-        let found = guarded(&place, || decode(&mut cursor.reader, cursor.meaning, cursor.max_def, n))?;
+        let (found, stored) = guarded(&place, || {
+            let stored = Stored::read(&mut cursor.reader, cursor.max_def, n)?;
+            let kept = keep.then(|| stored.clone());
+            Ok((cursor.meaning.cells(stored)?, kept))
+        })?;
         if found.len() < n {
             return Err(damaged(&place, "a column is shorter than its row group"));
         }
-        Ok(found)
+        Ok((found, stored))
+    }
+
+    /// The type of each column, where a file can say it again.
+    fn types(&self) -> Vec<Option<StoredType>> {
+        let columns = self.reader.metadata().file_metadata().schema_descr();
+        self.fields.iter().map(|field| StoredType::of(&columns.column(field.leaf))).collect()
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 
 use rayon::prelude::*;
 
+use super::stored::{Stored, StoredType};
 use super::{Cells, Cursor, Parquet, fault};
 use crate::table::batch::{Batch, RawRecords};
 use crate::table::build::plan::{Plan, Wanted};
@@ -24,6 +25,8 @@ pub(crate) struct ParquetStream {
     plan: Plan,
     skip: bool,
     no_raw: bool,
+    /// The types of the columns, where rows are passed on as they are stored.
+    types: Vec<Option<StoredType>>,
     blank: bool,
     rejects: Rejects,
     misfits: Misfits,
@@ -53,6 +56,7 @@ impl ParquetStream {
         let time = |name: &String| TimeFormat::new(schema.column(name)?.format.as_deref()?).ok();
         let times = parquet.names().iter().map(time).collect();
         let (skip, blank, no_raw) = (options.skip_invalid, options.blank_misfits, options.no_raw);
+        let types = if options.keep_stored { parquet.types() } else { Vec::new() };
         let (rejects, misfits) = (Rejects::default(), Misfits::default());
         let (group, taken, n_rows, cursors) = (0, 0, 0, Vec::new());
         Ok(Self {
@@ -60,6 +64,7 @@ impl ParquetStream {
             plan,
             skip,
             no_raw,
+            types,
             blank,
             rejects,
             misfits,
@@ -74,7 +79,7 @@ impl ParquetStream {
         })
     }
 
-    fn batch(&mut self, cells: &[Cells], n: usize) -> Result<Batch, TableError> {
+    fn batch(&mut self, cells: &[Cells], stored: &[Option<Stored>], n: usize) -> Result<Batch, TableError> {
         let mut bad: BTreeMap<usize, Vec<Fault>> = BTreeMap::new();
         let mut columns = self.columns(cells, &(0..n).collect::<Vec<_>>(), &mut bad);
         if self.blank {
@@ -94,7 +99,8 @@ impl ParquetStream {
         }
         let table = Table::new(columns)?;
         let raw = if self.no_raw { RawRecords::default() } else { self.raw(cells, &rows) };
-        Ok(Batch { table, raw })
+        let stored = stored.par_iter().map(|column| column.as_ref().map(|column| column.take(&rows))).collect();
+        Ok(Batch { table, raw: raw.with_stored(stored) })
     }
 
     /// The wanted columns at `rows`, and the faults of each row that does not fit.
@@ -176,6 +182,14 @@ impl Batches for ParquetStream {
         &self.plan.notes
     }
 
+    fn types(&self) -> &[Option<StoredType>] {
+        &self.types
+    }
+
+    fn has_literals(&self, field: usize) -> bool {
+        self.parquet.fields.get(field).is_some_and(|field| field.meaning.is_literal())
+    }
+
     fn misfits(&self) -> &Misfits {
         &self.misfits
     }
@@ -198,10 +212,14 @@ impl Batches for ParquetStream {
             }
             let n = left.min(BATCH_ROWS);
             let parquet = &self.parquet;
-            let cells: Vec<Cells> =
-                self.cursors.par_iter_mut().map(|c| parquet.cells(c, n)).collect::<Result<_, _>>()?;
+            let types = &self.types;
+            let keep = |field: usize| types.get(field).is_some_and(Option::is_some);
+            let next = |c: &mut Cursor| parquet.cells_and_stored(c, n, keep(c.field));
+            let found: Vec<(Cells, Option<Stored>)> =
+                self.cursors.par_iter_mut().map(next).collect::<Result<_, _>>()?;
+            let (cells, stored): (Vec<Cells>, Vec<Option<Stored>>) = found.into_iter().unzip();
             self.taken += n;
-            let batch = self.batch(&cells, n)?;
+            let batch = self.batch(&cells, &stored, n)?;
             self.n_rows += n as u64;
             if batch.table.n_rows() > 0 || self.plan.columns.is_empty() {
                 return Ok(Some(batch));

@@ -1,4 +1,5 @@
-//! Tables to Parquet: one row group per table that is pushed, numbers as doubles, times in microseconds UTC, texts.
+//! Tables to Parquet: one row group per table that is pushed, numbers as doubles, times in microseconds UTC, texts; columns
+//! that come from another file as that one stores them.
 
 use ::parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
 use ::parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
@@ -10,6 +11,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
+use super::stored::{Stored, StoredType};
 use crate::table::{Column, Table, Values};
 
 /// Writes tables of the same columns into one file.
@@ -27,7 +29,21 @@ impl ParquetWriter {
     /// # Errors
     /// What the system says.
     pub fn new(table: &Table) -> io::Result<Self> {
-        let fields = table.columns().iter().map(field).collect::<Result<Vec<TypePtr>>>().map_err(failed)?;
+        Self::passing(table, &[])
+    }
+
+    /// The same, with the columns that `types` has a type for as another file stores them: their cells come with
+    /// [`push_passing`](Self::push_passing), and what `table` holds of them does not count.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn passing(table: &Table, types: &[Option<StoredType>]) -> io::Result<Self> {
+        let typed = |(at, column): (usize, &Column)| match types.get(at) {
+            Some(Some(stored)) => Ok(stored.field()),
+            _ => field(column),
+        };
+        let fields = table.columns().iter().enumerate().map(typed);
+        let fields = fields.collect::<Result<Vec<TypePtr>>>().map_err(failed)?;
         let schema = Type::group_type_builder("schema").with_fields(fields).build().map_err(failed)?;
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
         let writer = SerializedFileWriter::new(tempfile::tempfile()?, Arc::new(schema), Arc::new(properties));
@@ -39,11 +55,22 @@ impl ParquetWriter {
     /// # Errors
     /// What the system says.
     pub fn push(&mut self, table: &Table) -> io::Result<()> {
+        self.push_passing(table, &[])
+    }
+
+    /// The same, with the cells of the columns that another file stores.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn push_passing(&mut self, table: &Table, stored: &[Option<&Stored>]) -> io::Result<()> {
         let mut write = || -> Result<()> {
             let mut group = self.writer.next_row_group()?;
-            for column in table.columns() {
+            for (at, column) in table.columns().iter().enumerate() {
                 if let Some(mut writer) = group.next_column()? {
-                    push_column(&mut writer, &column.values)?;
+                    match stored.get(at) {
+                        Some(Some(stored)) => stored.write(&mut writer)?,
+                        _ => push_column(&mut writer, &column.values)?,
+                    }
                     writer.close()?;
                 }
             }

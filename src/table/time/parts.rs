@@ -115,9 +115,14 @@ impl Parts {
             1..=12 => 31,
             _ => return None,
         };
+        // A year of the first century is one that lacks its century: 0026 for 2026. Year 1 is what programs begin with.
+        let has_century = !(2..100).contains(&self.year);
         // A leap second is taken as the next second, as Unix time does.
-        let valid =
-            (1..=days_in_month).contains(&self.day) && self.hour <= 23 && self.minute <= 59 && self.second <= 60;
+        let valid = has_century
+            && (1..=days_in_month).contains(&self.day)
+            && self.hour <= 23
+            && self.minute <= 59
+            && self.second <= 60;
         let seconds = (self.hour * 60 + self.minute - self.offset_minutes) * 60 + self.second;
         valid.then(|| days(self.year, self.month, self.day) * DAY + seconds * MICROS + self.micros)
     }

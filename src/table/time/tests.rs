@@ -94,3 +94,15 @@ fn months_are_read_in_the_languages_of_europe() {
     assert_eq!(micros("%d.%b.%Y", "03.Mai.2024"), micros("iso", "2024-05-03"));
     assert_eq!(micros("%d de %b de %Y", "3 de mayo de 2024"), micros("iso", "2024-05-03"));
 }
+
+#[test]
+fn a_year_without_its_century_is_none() {
+    for (format, text) in [("%d.%m.%Y", "01.02.0026"), ("iso", "0026-02-01"), ("%d.%m.%Y", "01.02.0099")] {
+        assert_eq!(micros(format, text), None, "{text}");
+    }
+    // What programs begin with, and what was.
+    for (format, text) in [("%d.%m.%Y", "01.01.0001"), ("iso", "0001-01-01"), ("%d.%m.%Y", "01.02.0800")] {
+        assert!(micros(format, text).is_some(), "{text}");
+    }
+    assert_eq!(TimeFormat::new("%d.%m.%Y").unwrap().expected(), "a time written like 31.12.2025 (%d.%m.%Y)");
+}
