@@ -1,7 +1,7 @@
 //! A file of a loop that was changed is named, and answers nothing.
 
 use crate::support::{ERROR, Loop, NO, YES};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
 
@@ -298,6 +298,35 @@ fn lived_in() -> Loop {
     let id = CHURN.lines().nth(1).unwrap().split(',').next().unwrap();
     work.run(&format!("feedback {id} correct --by ann --now 2026-11-06T00:00:00Z")).answers(YES);
     work
+}
+
+#[test]
+fn roles_that_were_changed_are_an_error_for_all_who_read_them_and_come_back_from_the_chain() {
+    let work = lived_in();
+    let roles: Value = serde_json::from_str(&work.read("models/roles.json")).unwrap();
+    assert_eq!((&roles["production"], &roles["challenger"]), (&json!("v0001"), &json!("v0002")));
+    for (role, version, told) in [
+        ("production", json!("v0002"), "production is v0002 here and v0001 in line"),
+        ("production", json!(null), "production is nobody here and v0001 in line"),
+        ("challenger", json!("v0001"), "challenger is v0001 here and v0002 in line"),
+        ("previous", json!(["v0002"]), "previous versions differ"),
+    ] {
+        let copy = work.copy();
+        let mut changed = roles.clone();
+        changed[role] = version;
+        copy.write("models/roles.json", changed.to_string());
+        for line in ["status", "predict data/reference.csv", "monitor", "promote", "rollback", "train", "run"] {
+            copy.run(line).answers(ERROR).says("models/roles.json").says(told);
+        }
+        assert_eq!(copy.read("models/roles.json"), changed.to_string());
+        for line in ["audit verify --text", "audit verify --deep --text"] {
+            copy.run(line).answers(NO).prints("does not agree with models/roles.json").prints(told);
+        }
+        assert!(copy.run("doctor").answers(NO).value().to_string().contains(told));
+        std::fs::remove_file(copy.path("models/roles.json")).unwrap();
+        copy.run("status").answers(YES).json("/production", "v0001").json("/challenger", "v0002");
+        copy.run("audit verify --deep").answers(YES);
+    }
 }
 
 #[test]

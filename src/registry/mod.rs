@@ -220,11 +220,19 @@ impl Registry {
         Ok(version)
     }
 
-    /// Who is production, challenger and predecessor.
+    /// Who is production, challenger and predecessor, held to the audit line that `roles.json` names.
+    ///
+    /// # Errors
+    /// When `roles.json` exists and cannot be read, or was changed.
+    pub fn roles(&self) -> Result<Roles, RegistryError> {
+        self.held(self.roles_as_written()?)
+    }
+
+    /// The same, whatever the audit file says.
     ///
     /// # Errors
     /// When `roles.json` exists and cannot be read.
-    pub fn roles(&self) -> Result<Roles, RegistryError> {
+    pub fn roles_as_written(&self) -> Result<Roles, RegistryError> {
         let path = self.roles_path();
         let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(Roles::default()) };
         serde_json::from_slice(&bytes)

@@ -75,6 +75,24 @@ impl Roles {
         [Role::Production, Role::Challenger].into_iter().find(|&role| self.holder(role) == Some(version))
     }
 
+    /// How these differ from those that the audit line `line` recorded, as a clause; `None` where they are the same.
+    #[must_use]
+    pub fn differ(&self, line: u64, recorded: &Self) -> Option<String> {
+        let name =
+            |version: Option<Version>| version.map_or_else(|| "nobody".to_owned(), |version| version.to_string());
+        let of = |role: Role| {
+            let (here, there) = (self.holder(role), recorded.holder(role));
+            (here != there).then(|| format!("{role} is {} here and {}", name(here), name(there)))
+        };
+        let previous =
+            || (self.previous != recorded.previous).then(|| "previous versions differ from those".to_owned());
+        let what = of(Role::Production).or_else(|| of(Role::Challenger)).or_else(previous)?;
+        Some(format!(
+            "was changed: {what} in line {line} of audit.jsonl; remove the file, and the next command restores it from \
+             the chain"
+        ))
+    }
+
     /// The roles after a new version came: production when there is none and it is `fit` for it, else the challenger.
     #[must_use]
     pub fn admit(mut self, version: Version, fit: bool) -> (Self, Role) {

@@ -7,7 +7,7 @@
 //! The line itself is held by the chain. A version whose line has no digests was stored before there were any, and is read
 //! as it is.
 
-use super::{Registry, RegistryError, Version};
+use super::{Registry, RegistryError, Roles, Version};
 use crate::atomic::{self, Stamp};
 use crate::atomic::{At, AtPath};
 use crate::digest;
@@ -25,10 +25,22 @@ pub type Seals = BTreeMap<String, String>;
 /// What a line that has digests contains.
 const MARK: &[u8] = b"\"files\":{";
 
+/// What a line that changed the roles contains.
+const ROLES_MARK: &[u8] = b"\"roles\":{";
+/// Lines with roles that are kept: a process that died after its line leaves `roles.json` as it was before it.
+const ROLES_KEPT: usize = 4;
+
 /// As much of a line as is needed.
 #[derive(Deserialize)]
 struct Line {
     details: Details,
+}
+
+/// The roles after a line.
+#[derive(Deserialize)]
+struct RolesLine {
+    seq: u64,
+    roles: Option<Roles>,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +67,10 @@ pub(super) struct Sealed {
     by: HashMap<Version, Option<Arc<Seals>>>,
     /// Lines that cannot be understood, and what to say of each.
     damaged: Vec<(Vec<u8>, String)>,
+    /// The last lines that changed the roles, each with its number.
+    roles: Vec<(u64, Roles)>,
+    /// The number of the last line.
+    last: u64,
 }
 
 impl Sealed {
@@ -63,7 +79,8 @@ impl Sealed {
         let mark = memchr::memmem::Finder::new(MARK);
         // A last line that a crash cut short is none.
         let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |end| end + 1);
-        let mut sealed = Self { stamp, by: HashMap::new(), damaged: Vec::new() };
+        let (roles, last) = last_roles(&bytes[..whole]);
+        let mut sealed = Self { stamp, by: HashMap::new(), damaged: Vec::new(), roles, last };
         for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| mark.find(line).is_some()) {
             match serde_json::from_slice::<Line>(line) {
                 // The last line of a version counts.
@@ -95,7 +112,35 @@ impl Sealed {
     }
 }
 
+/// The last roles among the lines of an audit file, and the number of its last line. Lines that cannot be understood are
+/// `mlloop audit verify`'s.
+fn last_roles(lines: &[u8]) -> (Vec<(u64, Roles)>, u64) {
+    let mark = memchr::memmem::Finder::new(ROLES_MARK);
+    let parsed = |line: &[u8]| serde_json::from_slice::<RolesLine>(line).ok();
+    let backwards = || lines.rsplit(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let last = backwards().next().and_then(parsed).map_or(0, |line| line.seq);
+    let with_roles = backwards().filter(|line| mark.find(line).is_some()).filter_map(parsed);
+    (with_roles.filter_map(|line| Some((line.seq, line.roles?))).take(ROLES_KEPT).collect(), last)
+}
+
 impl Registry {
+    /// Whether `roles` are those of the audit line that they name; an error says where they differ.
+    ///
+    /// # Errors
+    /// [`RegistryError::Damaged`], and whatever the system says.
+    pub(super) fn held(&self, roles: Roles) -> Result<Roles, RegistryError> {
+        let Some(seq) = roles.audit.as_ref().map(|head| head.seq) else { return Ok(roles) };
+        let wrong = self.with_sealed(|sealed| {
+            let (line, recorded) = sealed.roles.iter().find(|(line, _)| *line <= seq)?;
+            // While files are fetched from elsewhere the lines may come later than the roles.
+            (seq <= sealed.last).then(|| roles.differ(*line, recorded)).flatten()
+        })?;
+        match wrong.flatten() {
+            Some(what) => Err(RegistryError::Damaged { path: self.roles_path(), what }),
+            None => Ok(roles),
+        }
+    }
+
     /// The digests of the files in a version directory.
     ///
     /// # Errors
@@ -117,12 +162,24 @@ impl Registry {
     /// # Errors
     /// When the audit file cannot be read, or a line with digests not be understood.
     pub fn seals(&self, version: Version) -> Result<Option<Arc<Seals>>, RegistryError> {
+        match self.with_sealed(|sealed| sealed.of(version))? {
+            Some(Err(what)) => {
+                let path = self.audit.clone().unwrap_or_default();
+                Err(RegistryError::Damaged { path, what })
+            }
+            Some(Ok(seals)) => Ok(seals),
+            None => Ok(None),
+        }
+    }
+
+    /// Asks what the audit file says now; `None` where there is none.
+    fn with_sealed<T>(&self, ask: impl FnOnce(&Sealed) -> T) -> Result<Option<T>, RegistryError> {
         let Some(path) = &self.audit else { return Ok(None) };
         let Some(stamp) = Stamp::look(path).at(path)? else { return Ok(None) };
         let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = sealed.take().filter(|sealed| sealed.stamp == stamp);
         let now = kept.map_or_else(|| Sealed::read(path, stamp), Ok).at(path)?;
-        sealed.insert(now).of(version).map_err(|what| RegistryError::Damaged { path: path.clone(), what })
+        Ok(Some(ask(sealed.insert(now))))
     }
 
     fn hold(&self, version: Version, name: &str, seal: &str) -> Result<(), RegistryError> {

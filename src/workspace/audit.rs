@@ -169,21 +169,32 @@ impl Chain {
     }
 }
 
+/// Where `roles.json` is not what the last line with roles says, of those up to its head.
+fn roles_differ(chain: &Chain, head: &Head, roles: &Roles) -> Option<Break> {
+    let seen = chain.entries.get(..usize::try_from(head.seq).ok()?)?;
+    let (entry, recorded) = seen.iter().rev().find_map(|entry| Some((entry, entry.roles.as_ref()?)))?;
+    let what = roles.differ(entry.seq, recorded)?;
+    Some(Break { line: entry.seq, what: format!("does not agree with models/roles.json, which {what}") })
+}
+
 impl Workspace {
     /// Walks along the whole chain and compares its end with the head in `roles.json`.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn audit_chain(&self) -> Result<Chain, WorkspaceError> {
-        let head = self.registry().roles()?.audit;
+        let roles = self.registry().roles_as_written()?;
         let mut chain = self.walk()?;
         if chain.broken.is_none()
-            && let Some(head) = head
-            && chain.entry(head.seq).is_none_or(|entry| entry.hash != head.hash)
+            && let Some(head) = &roles.audit
         {
-            let line = chain.entries.len() as u64 + 1;
-            let what = format!("lines are missing: roles.json refers to line {}", head.seq);
-            chain.broken = Some(Break { line, what });
+            chain.broken = match chain.entry(head.seq).is_none_or(|entry| entry.hash != head.hash) {
+                true => Some(Break {
+                    line: chain.entries.len() as u64 + 1,
+                    what: format!("lines are missing: roles.json refers to line {}", head.seq),
+                }),
+                false => roles_differ(&chain, head, &roles),
+            };
         }
         Ok(chain)
     }
@@ -277,7 +288,7 @@ impl Workspace {
     pub(super) fn complete(&self, _lock: &Lock) -> Result<(), WorkspaceError> {
         let Some(last) = self.last_entry()? else { return Ok(()) };
         let registry = self.registry();
-        let mut roles = registry.roles()?;
+        let mut roles = registry.roles_as_written()?;
         let seen = roles.audit.as_ref().map_or(0, |head| head.seq);
         if roles.audit == Some(last.head()) || last.seq <= seen {
             return Ok(());

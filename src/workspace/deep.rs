@@ -85,7 +85,7 @@ impl Workspace {
     /// When it cannot be read.
     pub fn experiment_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         let Some((entry, recorded)) = chain.last_with(|entry| Ok(entry.experiment()))? else { return Ok(None) };
-        if self.registry().roles()?.audit != chain.entries.last().map(Entry::head) {
+        if self.registry().roles_as_written()?.audit != chain.entries.last().map(Entry::head) {
             // A process died after the line and before the file: the next command that changes the loop completes it.
             return Ok(None);
         }
@@ -98,7 +98,7 @@ impl Workspace {
     /// Whether the reference is about to be given the rows of the version in production: the next command that changes the
     /// loop completes that.
     fn adoption_is_unfinished(&self) -> Result<bool, WorkspaceError> {
-        let Some(version) = self.registry().roles()?.production else { return Ok(false) };
+        let Some(version) = self.registry().roles_as_written()?.production else { return Ok(false) };
         // A version that is gone is told of by itself.
         if !self.registry().path(version).is_ok_and(|dir| dir.join(ADDED).exists()) {
             return Ok(false);
