@@ -35,7 +35,7 @@ pub fn record_outcomes(
     record(workspace, lock, outcomes, (EventKind::Outcomes, None), at)
 }
 
-/// Adds labels that came from a store to the labels, and records it. What is known already changes nothing.
+/// Adds labels from a store and records them. Labels already known change nothing.
 ///
 /// # Errors
 /// As [`record_outcomes`].

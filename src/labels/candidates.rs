@@ -1,8 +1,8 @@
 //! Candidate rows for labelling, from the log or a table: scored in one pass, fetched in another.
 //!
 //! ```text
-//! log or table ─pass 1─▶ (hash of id, place, uncertainty) of each row that may be asked      about 40 bytes a row
-//!                pass 2─▶ ids and cells of the few rows that are looked at closely
+//! log or table ─pass 1─▶ (hash of id, place, uncertainty) of each eligible row      about 40 bytes a row
+//!                pass 2─▶ ids and cells of the few rows needed in full
 //! ```
 
 use super::LabelError;
@@ -31,7 +31,7 @@ pub(super) enum Source<'a> {
     },
     /// A table.
     Table {
-        /// The file, or what is kept of another.
+        /// The file, or a spooled copy of a stream.
         table: &'a Spool,
         /// How it is written and typed.
         schema: Schema,
@@ -96,7 +96,7 @@ pub(super) struct Fetched {
 /// Fetches the rows at `places`, ascending, whose ids have the given hashes.
 ///
 /// # Errors
-/// When the rows are no longer what they were in the first pass.
+/// If the rows changed since the first pass.
 pub(super) fn fetch(source: &Source, schema: &Schema, rows: &[(u32, u64)]) -> Result<Fetched, LabelError> {
     let mut gathered = Gathered::new(schema);
     let mut ids = Vec::with_capacity(rows.len());

@@ -9,10 +9,10 @@ use std::borrow::Cow;
 /// Delimiters of tables that people fill in.
 pub(crate) const DELIMITERS: [u8; 4] = *b",;\t|";
 
-/// What stands between fields, and around records.
+/// The delimiters between fields and around records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Form {
-    /// What stands between fields.
+    /// The delimiter between fields.
     pub delimiter: u8,
     /// How a file begins and its records end.
     pub ends: Ends,

@@ -20,7 +20,7 @@ fn is_long(id: &str) -> bool {
 /// Whether a spreadsheet changes an id.
 type Changes = fn(&str) -> bool;
 
-/// What is to be known of ids before people open them in a spreadsheet; `None` where it leaves them as they are.
+/// A warning about ids that a spreadsheet would change; `None` if it changes none.
 pub(super) fn remark<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
     let of = |changes: Changes| {
         let mut changed = ids.clone().filter(|id| changes(id));
@@ -37,7 +37,7 @@ pub(super) fn remark<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Option<S
         .then(|| format!("{}: spreadsheets change such ids, so import the id column as text", told.join(" and ")))
 }
 
-/// Ids with leading zeros, by what a spreadsheet makes of them.
+/// Ids with leading zeros, by the form to which a spreadsheet changes them.
 #[derive(Debug, Default)]
 pub(super) struct Zeros<'a>(HashMap<&'a str, Vec<&'a str>>);
 
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn an_id_that_a_spreadsheet_changed_is_told_with_its_reason() {
-        // One is as long as the number after it, and a letter of it lies across the fifteenth byte.
+        // One is as long as the number after it, and one of its letters spans the fifteenth byte.
         let known = ["01054", "0077", "077", "x1", "äääääääää.", "4012345678901242543"];
         let zeros = Zeros::of(known.into_iter());
         for (id, of) in [

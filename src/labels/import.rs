@@ -1,11 +1,11 @@
 //! The logic of `label-import`.
 //!
 //! ```text
-//! file ─read─▶ answers ─check against what went out─▶ labels ─guards─▶ quarantined until accepted
+//! file ─read─▶ answers ─check against the export─▶ labels ─guards─▶ quarantined until accepted
 //!                                                       └▶ importing.json ─▶ data/labels.csv ─▶ audit ─▶ imported/ID/
 //! ```
-//! `importing.json` says what is about to be recorded: whoever comes after a death between two of these steps sees by
-//! `labels.csv` whether the labels are in, and then records and moves what is missing.
+//! `importing.json` states what is about to be recorded: after a crash between two of these steps, the next run sees
+//! in `labels.csv` whether the labels were added, and then records and moves the rest.
 
 use super::answers::{self, read_text};
 use super::batch::Inbox;
@@ -113,7 +113,7 @@ pub struct Closing {
     pub before: Option<jiff::Timestamp>,
 }
 
-/// What the chain says of the closing of a batch.
+/// The audit entry of the closing of a batch.
 fn closed_before(workspace: &Workspace, batch: &str) -> Result<Option<Closing>, LabelError> {
     let chain = workspace.audit_chain()?;
     let closed = chain.last_of(|_, said: &BatchClosed| said.batch == batch)?;
@@ -138,7 +138,7 @@ fn range(workspace: &Workspace) -> Result<Option<(f64, f64)>, LabelError> {
     Ok(moments.filter(|moments| moments.min <= moments.max).map(|moments| (moments.min, moments.max)))
 }
 
-/// What came back, as far as it fits.
+/// The returned answers that are valid.
 struct Back {
     file: String,
     /// SHA-256 of its text.
@@ -164,7 +164,7 @@ impl Back {
         Ok(Self { file, digest: sha256(text.as_bytes()), checked, decides })
     }
 
-    /// What a person should know of the answers, whatever becomes of them.
+    /// Remarks on the answers, whether or not they are imported.
     fn notes(&self) -> Vec<String> {
         let nameless = self.checked.labels.iter().filter(|label| label.annotator.is_empty()).count();
         let of = self.checked.labels.len();
@@ -221,7 +221,7 @@ fn settle(
         imported.findings = report.findings(&labels)?;
         report.write()?;
         taking.take(&labels, &back.checked.labels, &imported)?;
-        // Last: what was taken in may be this very file, and is kept and put away as it was.
+        // Last: the imported file may be this list itself, and is archived unchanged.
         taking.list_conflicts(&labels, report.policy)?;
     }
     Ok(imported)

@@ -1,6 +1,6 @@
-//! A project of a Label Studio server: a batch's tasks go there, and what people answered comes from there.
+//! A project of a Label Studio server: sends a batch's tasks and fetches the answers.
 //!
-//! A task is known by its batch and row, so whatever was cut off on the way can be sent again.
+//! A task is identified by batch and row, so an interrupted transfer can be repeated.
 
 use super::LabelError;
 use super::batch::{Batch, Inbox};
@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Tasks that one request sends: one that is cut off costs no more.
+/// Tasks per request: an interrupted request loses no more.
 const TASKS_AT_ONCE: usize = 100;
 
 /// An export of a project may be this long; more is not read.
@@ -79,7 +79,7 @@ impl Studio {
     /// The number of the project with this title; a title of digits is a number.
     ///
     /// # Errors
-    /// [`LabelError::Studio`] when the server says no, or several projects have the title.
+    /// [`LabelError::Studio`] if the server refuses, or several projects have the title.
     pub fn find(&self, title: &str) -> Result<Option<u64>, LabelError> {
         if let Ok(number) = title.parse::<u64>() {
             let project = self.get(&format!("/api/projects/{number}/"))?;
@@ -109,11 +109,11 @@ impl Studio {
         }
     }
 
-    /// Sends what the project does not have of the batch that is out; makes the project when there is none.
+    /// Sends the tasks of the open batch that the project lacks; creates the project if there is none.
     ///
     /// # Errors
-    /// [`LabelError::Studio`] when the server says no, breaks off or has another kind of project under this title. What was
-    /// sent stays sent, and the same call sends the rest.
+    /// [`LabelError::Studio`] if the server refuses, the connection breaks or the project is of another kind. Tasks
+    /// already sent remain; the same call sends the rest.
     pub fn push(&self, workspace: &Workspace, title: &str, show: bool) -> Result<Option<Pushed>, LabelError> {
         let inbox = Inbox::of(workspace);
         let Some(batch) = out_there(&inbox)? else { return Ok(None) };
@@ -146,10 +146,10 @@ impl Studio {
         }))
     }
 
-    /// Fetches the answers into the inbox, and gives the file for [`super::import()`].
+    /// Fetches the answers into the inbox, and returns the file for [`super::import()`].
     ///
     /// # Errors
-    /// [`LabelError::Studio`] when there is no such project, or the answer breaks off; nothing changed then.
+    /// [`LabelError::Studio`] if there is no such project, or the response is cut off; nothing changed then.
     pub fn pull(&self, workspace: &Workspace, _lock: &Lock, title: &str) -> Result<PathBuf, LabelError> {
         let project = self.find(title)?.ok_or_else(|| {
             self.wrong(&format!("there is no project {title:?}: name it with --project, or send it one with label-export --to label-studio"))
@@ -233,10 +233,10 @@ impl Studio {
     }
 }
 
-/// What went out for Label Studio and was not taken in yet, as it was told then.
+/// The export for Label Studio that is not imported yet, as reported then.
 ///
 /// # Errors
-/// When a record cannot be read.
+/// If a record cannot be read.
 pub fn out_in_studio(workspace: &Workspace) -> Result<Option<Exported>, LabelError> {
     let inbox = Inbox::of(workspace);
     Ok(out_there(&inbox)?.map(|batch| told(&inbox, &batch, 0, Vec::new())))
@@ -256,7 +256,7 @@ struct Files {
     config: String,
 }
 
-/// The files of the batch, which must be those that went out.
+/// The files of the batch, which must be unchanged since the export.
 fn sent_files(inbox: &Inbox, batch: &Batch) -> Result<Files, LabelError> {
     let read = |name: &str| {
         let path = inbox.path(name);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::path::Path;
 use std::str::FromStr;
 
-/// What goes out.
+/// The export format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
@@ -46,13 +46,13 @@ pub struct ExportRequest<'a> {
     pub show_score: bool,
     /// The table that candidates are in; the prediction log when `None`, or `[monitor] current` when nothing is logged.
     pub table: Option<&'a Path>,
-    /// The part of the log that is looked at.
+    /// The part of the log to use.
     pub window: Window,
-    /// What goes out.
+    /// The export format.
     pub format: Format,
     /// Hand out another batch while one is out.
     pub force: bool,
-    /// Who hands out, when that was said.
+    /// Who exports, if given.
     pub by: Option<String>,
     /// Current time, injected.
     pub now: jiff::Timestamp,
@@ -70,13 +70,13 @@ pub struct ImportRequest<'a> {
     pub skip_invalid: bool,
     /// Take in a batch that the guards hold back.
     pub accept_batch: bool,
-    /// More answers follow: a batch stays out until each of its rows has every answer that it is asked for.
+    /// More answers follow: a batch stays open until each of its rows has every answer requested.
     pub partial: bool,
-    /// A server that knows its people says who answered: nobody filled in a name. What it calls them is its own affair.
+    /// The names come from a server that authenticates people, not from a filled-in field.
     pub attested: bool,
     /// The policy for disagreement, if it overrides `mlloop.toml`.
     pub policy: Option<LabelPolicy>,
-    /// Who takes it in, when that was said.
+    /// Who imports, if given.
     pub by: Option<String>,
     /// Current time, injected.
     pub now: jiff::Timestamp,

@@ -1,12 +1,12 @@
-//! `[labels] store`: a table of PostgreSQL to which several machines write what people said and what became known.
+//! `[labels] store`: a PostgreSQL table to which several machines write feedback, answers and outcomes.
 //!
 //! ```text
 //! feedback, answers, outcomes ─▶ a line each, committed ─▶ acknowledged
 //!                                 └─ each loop, under its lock ─▶ data/*.csv ─▶ audit.jsonl ─▶ runs/store.json
 //! ```
-//! `data/*.csv` and the chain stay the one truth of a loop. `runs/store.json` says up to which line it has taken in, and at
-//! which line of the chain that was: where the chain is another one, or the table is, all is read again. To take in what is
-//! there already changes nothing.
+//! `data/*.csv` and the chain stay the source of truth of a loop. `runs/store.json` records the last line imported,
+//! and the matching line of the chain: if the chain or the table was replaced, all lines are read again. Importing a
+//! known line changes nothing.
 
 use super::LabelError;
 use super::store::{Label, Labels, Source};
@@ -84,7 +84,7 @@ impl Shared {
     /// Adds lines: all of them or none. Once this returns they are committed.
     ///
     /// # Errors
-    /// [`LabelError::Store`] with what the server says.
+    /// [`LabelError::Store`] with the server's message.
     pub fn send(&self, lines: &[Line]) -> Result<(), LabelError> {
         if lines.is_empty() {
             return Ok(());
@@ -102,7 +102,7 @@ impl Shared {
         })
     }
 
-    /// Adds those labels that say something new.
+    /// Adds the labels that are new or changed.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -111,10 +111,10 @@ impl Shared {
         self.send(&news.map(Line::of).collect::<Vec<_>>())
     }
 
-    /// Gives the lines behind the mark, in order, each with its number and SHA-256.
+    /// Returns the lines after the mark, in order, each with its number and SHA-256.
     ///
     /// # Errors
-    /// [`LabelError::Store`] with what the server says, or with a line that cannot be understood.
+    /// [`LabelError::Store`] with the server's message, or with an invalid line.
     pub fn after(
         &self,
         mark: Option<&Mark>,
@@ -156,10 +156,10 @@ impl Shared {
         Ok(Some(mark).filter(|mark| is_ours && mark.store == self.name()))
     }
 
-    /// Keeps up to where the loop has taken in, once that is recorded.
+    /// Stores the position up to which the loop has imported, once that is recorded.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn keep_mark(&self, workspace: &Workspace, (number, sha256): (i64, String)) -> Result<(), LabelError> {
         let chain = workspace.audit_chain()?.entries.last().map(|entry| entry.head());
         let mark = Mark { format: 1, store: self.name(), number, sha256, chain };

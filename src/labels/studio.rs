@@ -14,7 +14,7 @@ pub(super) const CONTROL: &str = "label";
 const OBJECT: &str = "row";
 
 /// The tasks of a batch, for import into a project: each row nested under `data.row`, its id in `data.row_id`, and what
-/// production says attached as a prediction, with its score when `show_score` is set.
+/// production's prediction attached, with its score if `show_score` is set.
 ///
 /// # Errors
 /// When a cell cannot be written.

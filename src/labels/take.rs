@@ -108,7 +108,7 @@ impl Taking<'_> {
         let mut details = self.details(imported);
         details.labels_before = Some(self.workspace.keep(self.lock, Path::new("data/labels.csv"))?);
         if self.path.is_file() {
-            // Where it lies now is relative to where the command was called.
+            // The path is relative to the directory of the call.
             let path = self.path.canonicalize().at(self.path)?;
             details.kept = self.workspace.keep(self.lock, &path)?;
         }
@@ -138,7 +138,7 @@ impl Taking<'_> {
         conflicts::list(self.inbox, labels, policy, &self.workspace.config()?.target.column).map(drop)
     }
 
-    /// Commits the labels to the store, where there is one. When they are surely not there, nothing is pending.
+    /// Commits the labels to the store, if there is one. If they were certainly not stored, nothing stays pending.
     fn send(&self, before: &Labels, incoming: &[Label], pending: &Path) -> Result<(), LabelError> {
         let Some(store) = Shared::of(self.workspace)? else { return Ok(()) };
         let sent = self.workspace.replaceable(LABELS_FILE).map_err(LabelError::from);
@@ -158,7 +158,7 @@ fn record(workspace: &Workspace, lock: &Lock, pending: &Pending) -> Result<(), L
     Ok(())
 }
 
-/// Moves the batches that an import names, unless they stay out, and the file that it took in when that lies in the inbox.
+/// Moves the imported batches, unless they stay open, and the imported file if it is in the inbox.
 fn put_away(inbox: &Inbox, details: &AnswersRead, file: Option<&Path>) -> Result<(), LabelError> {
     let mut file = file;
     for batch in &details.batch {
@@ -167,7 +167,7 @@ fn put_away(inbox: &Inbox, details: &AnswersRead, file: Option<&Path>) -> Result
             false => inbox.put_away(batch, file.take())?,
         }
     }
-    // What an adjudicator decided of rows that no batch asked about; the text is kept by its digest.
+    // An adjudicator's decisions on rows that no batch covers; the text is stored by its digest.
     match file.filter(|file| inbox.decides(file)) {
         Some(file) => Ok(atomic::remove_file(file).at(file)?),
         None => Ok(()),

@@ -73,8 +73,8 @@ impl Used {
         self.by.get(&said).map_or(&[], Vec::as_slice)
     }
 
-    /// What tables said of rows that some version learned from, by id: nobody's label, so it stands nowhere else. Of several
-    /// the one that the last version learned from.
+    /// Labels from tables that a version was trained on, by id: they have no annotator and are stored nowhere else.
+    /// Of several, that of the last version.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<&str, &str> {
         let mut last: BTreeMap<&str, (Version, &str)> = BTreeMap::new();
@@ -88,11 +88,11 @@ impl Used {
         last.into_iter().map(|(id, (_, label))| (id, label)).collect()
     }
 
-    /// Writes `labels_used.csv` into a version directory that nobody can see yet: give every label that had a part in
-    /// what was learned, also those that a majority overruled.
+    /// Writes `labels_used.csv` into a version directory that is not visible yet: pass every label that contributed to
+    /// training, also those that a majority overruled.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn save<'a>(dir: &Path, labels: impl IntoIterator<Item = &'a Label>) -> io::Result<()> {
         let mut text = Vec::new();
         push_record(&mut text, &COLUMNS, b',');
@@ -104,8 +104,8 @@ impl Used {
 }
 
 impl Labels {
-    /// The labels that stand in no version's `labels_used.csv`, but for those of models. A label that was changed after
-    /// a version learned from it is unused again.
+    /// The labels that are in no version's `labels_used.csv`, except those of models. A label changed after
+    /// a version was trained on it is unused again.
     pub fn unused<'a>(&'a self, used: &'a Used) -> impl Iterator<Item = &'a Label> {
         self.rows().iter().filter(|label| label.teaches() && !used.has(label))
     }
