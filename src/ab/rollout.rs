@@ -152,7 +152,7 @@ fn unknown(report: &AbReport, min_units: u64) -> Option<String> {
 /// Takes the step that is due, if any.
 ///
 /// # Errors
-/// As [`decide`] and [`log::report`]; whatever the workspace says.
+/// As [`decide`] and [`log::report`]; any error of the workspace.
 pub fn step(workspace: &Workspace, lock: &Lock, by: Option<&str>, now: Timestamp) -> Result<Stepped, AbError> {
     let experiment = Experiment::load(workspace)?.ok_or_else(|| AbError::None(workspace.path(FILE)))?;
     let report = log::report(workspace, &Asked { margin: None, fixed: false, force: false, now })?;

@@ -276,7 +276,7 @@ pub enum StartOutcome {
 /// Starts `experiment`, which [`plan`] made.
 ///
 /// # Errors
-/// [`AbError::Running`] when another one runs; whatever the workspace says.
+/// [`AbError::Running`] when another one runs; any error of the workspace.
 pub fn start(
     workspace: &Workspace,
     lock: &Lock,

@@ -25,7 +25,7 @@ impl Appender {
     /// Opens `path`, which is made when it is not there.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn open(path: &Path) -> io::Result<Self> {
         #[cfg(test)]
         let is_new = !path.exists();
@@ -44,7 +44,7 @@ impl Appender {
     /// lines survive the death of this process, not of the machine.
     ///
     /// # Errors
-    /// Whatever the system says; nothing was added then.
+    /// I/O errors; nothing was added then.
     pub fn append(&mut self, header: &[u8], lines: &[u8], sync: bool) -> io::Result<bool> {
         debug_assert!(lines.ends_with(b"\n"), "append takes whole lines");
         self.lock()?;
@@ -56,7 +56,7 @@ impl Appender {
     /// Makes what was appended survive the death of the machine.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn sync(&self) -> io::Result<()> {
         disk::sync_file(&self.file, &self.path)?;
         disk::sync_dir(parent(&self.path))
@@ -120,7 +120,7 @@ impl Appender {
 /// on begins a new file, and who is appending is waited for.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn claim(from: &Path, to: &Path) -> io::Result<Vec<u8>> {
     super::rename(from, to)?;
     claimed(to)
@@ -129,7 +129,7 @@ pub fn claim(from: &Path, to: &Path) -> io::Result<Vec<u8>> {
 /// The whole lines of a file that was claimed.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn claimed(path: &Path) -> io::Result<Vec<u8>> {
     let file = super::open(path)?;
     // Whoever opened it before it had this name may still write.

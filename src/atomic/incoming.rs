@@ -28,7 +28,7 @@ impl Incoming {
     /// Begins a set of files for the directory `into`, which is made. Call it under the lock of the workspace.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn begin(into: &Path) -> io::Result<Self> {
         point()?;
         make_dirs(into)?;
@@ -42,7 +42,7 @@ impl Incoming {
     /// As it is, for copies and extracts of `source`: whoever may not read that may not read these.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn like(self, source: &Path) -> io::Result<Self> {
         let source = fs::metadata(source)?;
         Ok(Self { limit: if source.is_file() { mode::of(&source) } else { mode::ALL }, ..self })
@@ -101,7 +101,7 @@ impl Incoming {
     /// Takes a file out of the set again.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn drop_file(&self, name: &Path) -> io::Result<()> {
         fs::remove_file(self.path(name))
     }
@@ -109,7 +109,7 @@ impl Incoming {
     /// Makes the files those of the directory.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn commit(self) -> io::Result<()> {
         for (dir, _) in walk(self.staged.path())? {
             disk::sync_dir(&dir)?;
@@ -137,7 +137,7 @@ pub fn is_incoming(into: &Path) -> bool {
 /// Moves what a process that died after its commit had not moved yet. Call it under the lock of the workspace.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn complete_incoming(into: &Path) -> io::Result<()> {
     let staged = into.join(COMMITTED);
     if !staged.is_dir() {

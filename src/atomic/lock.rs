@@ -12,7 +12,7 @@ pub(super) struct Held(File);
 
 impl Held {
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when another process holds it; otherwise whatever the system says.
+    /// [`io::ErrorKind::WouldBlock`] when another process holds it; otherwise any I/O error.
     pub(super) fn new(file: File) -> io::Result<Self> {
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
@@ -53,7 +53,7 @@ pub struct Lock {
 /// Takes the lock `path`, or says that another process holds it.
 ///
 /// # Errors
-/// [`io::ErrorKind::WouldBlock`] when it is held; otherwise whatever the system says.
+/// [`io::ErrorKind::WouldBlock`] when it is held; otherwise any I/O error.
 pub fn lock(path: &Path) -> io::Result<Lock> {
     // Reading and writing at once never waits for the other end of a pipe.
     let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;

@@ -82,7 +82,7 @@ pub fn replace_private<T, E: From<io::Error>>(
 /// Takes from everybody the file `path` who may not read each of `sources`; those that are no files say nothing.
 ///
 /// # Errors
-/// Whatever the system says of `path`.
+/// I/O errors of `path`.
 pub fn narrow(path: &Path, sources: &[&Path]) -> io::Result<()> {
     let modes = sources.iter().filter_map(|source| fs::metadata(source).ok()).filter(fs::Metadata::is_file);
     let limit = modes.fold(mode::ALL, |limit, source| limit & mode::of(&source));
@@ -93,7 +93,7 @@ pub fn narrow(path: &Path, sources: &[&Path]) -> io::Result<()> {
 /// Copies the file `from` to `to`, as [`replace_like`] does.
 ///
 /// # Errors
-/// Whatever the system says; `to` is then as it was.
+/// I/O errors; `to` is then as it was.
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut file = open::open(from)?;
     replace_like(to, from, |out| io::copy(&mut file, out).map(|_| ()))
@@ -135,7 +135,7 @@ fn replace_within<T, E: From<io::Error>>(
 /// Makes the directory `path` and those above it that are not there, each of which survives the death of the machine.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn make_dirs(path: impl AsRef<Path>) -> io::Result<()> {
     let path = path.as_ref();
     if path.is_dir() || path.as_os_str().is_empty() {
@@ -179,7 +179,7 @@ pub fn new_dir(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::R
 /// A last line that an earlier crash cut short is dropped first, so that every line stays whole.
 ///
 /// # Errors
-/// Whatever the system says; nothing was added then.
+/// I/O errors; nothing was added then.
 pub fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
     Appender::open(path)?.append(b"", lines, true).map(|_| ())
 }
@@ -187,7 +187,7 @@ pub fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
 /// Makes what was appended to `path` by whomever survive the death of the machine; a file that is gone needs nothing.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn sync_file(path: &Path) -> io::Result<()> {
     match open::open(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -199,7 +199,7 @@ pub fn sync_file(path: &Path) -> io::Result<()> {
 /// Moves a file or directory of the workspace to another name in the workspace; what stood there is replaced.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     point()?;
     disk::rename(from, to)?;
@@ -219,7 +219,7 @@ fn inside<T>(dir: &Path, made: io::Result<T>) -> io::Result<T> {
 /// Removes a directory so that no moment shows half of it: it loses its name first.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn remove_dir(path: &Path) -> io::Result<()> {
     let dir = parent(path);
     let beside = tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir)?.keep();
@@ -236,7 +236,7 @@ pub fn remove_dir(path: &Path) -> io::Result<()> {
 /// Removes a file; one that is not there is no error.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn remove_file(path: &Path) -> io::Result<()> {
     point()?;
     match disk::remove_file(path) {
@@ -250,7 +250,7 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 /// Removes a mark that does no harm when a loss of power brings it back; one that is not there is no error.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn forget(path: &Path) -> io::Result<()> {
     point()?;
     match disk::remove_file(path) {
@@ -277,7 +277,7 @@ pub fn read_at_most(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
 /// The last whole line of `path`, without its newline; `None` when there is none.
 ///
 /// # Errors
-/// Whatever the system says; a file that does not exist has no line.
+/// I/O errors; a file that does not exist has no line.
 pub fn last_line(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match open::open(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -297,7 +297,7 @@ pub fn last_line(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// that is being appended to.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn whole_lines_len(file: &File, len: u64) -> io::Result<u64> {
     const STEP: u64 = 4096;
     let mut tail = vec![0; STEP as usize];
@@ -325,7 +325,7 @@ fn parent(path: &Path) -> &Path {
 /// before `now`, the time of the last change of a file that was just written. A directory that is not there has nothing.
 ///
 /// # Errors
-/// Whatever listing or removing says.
+/// I/O errors.
 pub fn remove_old_leftovers(dir: &Path, now: std::time::SystemTime) -> io::Result<()> {
     const AGE: Duration = Duration::from_secs(3600);
     for entry in leftovers(dir)? {
@@ -343,7 +343,7 @@ pub fn remove_old_leftovers(dir: &Path, now: std::time::SystemTime) -> io::Resul
 /// not there has nothing.
 ///
 /// # Errors
-/// Whatever listing or removing says.
+/// I/O errors.
 pub fn remove_leftovers(dir: &Path) -> io::Result<()> {
     for entry in leftovers(dir)? {
         match entry.file_type()?.is_dir() {

@@ -9,7 +9,7 @@ use std::path::Path;
 /// Opens a file to be read.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`] for a pipe, a device or a socket; otherwise whatever the system says.
+/// [`io::ErrorKind::InvalidInput`] for a pipe, a device or a socket; otherwise any I/O error.
 pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
     // Without waiting for somebody who writes into a pipe.
     let flags = OFlags::NONBLOCK.bits().cast_signed();

@@ -18,7 +18,7 @@ impl Partial {
     /// Opens what an earlier run left at `path`, or begins anew; its directory is made.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when another process is at it; otherwise whatever the system says.
+    /// [`io::ErrorKind::WouldBlock`] when another process is at it; otherwise any I/O error.
     pub fn open(path: &Path) -> io::Result<Self> {
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir)?;
@@ -45,7 +45,7 @@ impl Partial {
     /// Adds a piece at the end.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         point()?;
         self.file.write_all(bytes)?;
@@ -56,7 +56,7 @@ impl Partial {
     /// Drops what has arrived.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn restart(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.len = 0;
@@ -66,7 +66,7 @@ impl Partial {
     /// What has arrived, to be read from its beginning.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn reader(&self) -> io::Result<File> {
         let mut file = super::open(&self.path)?;
         file.seek(SeekFrom::Start(0))?;
@@ -76,7 +76,7 @@ impl Partial {
     /// Removes it, and its directory when that is empty.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn remove(self) -> io::Result<()> {
         fs::remove_file(&self.path)?;
         if let Some(dir) = self.path.parent() {

@@ -23,7 +23,7 @@ impl Stamp {
     /// The file as it is now; `None` when it is not there.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn look(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::metadata(path) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),

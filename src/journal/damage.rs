@@ -41,7 +41,7 @@ impl Journal {
     /// Every file that has lines which cannot be read, or no header of a prediction log.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn damage(&self) -> Result<Vec<Damage>, JournalError> {
         let (window, layout) = (Window::default(), Layout::default());
         let scan = Scan::new(&window, &layout, false);

@@ -75,7 +75,7 @@ impl Journal {
     /// Appends lines that [`Layout::push`] made, all of the time `at`, and syncs them.
     ///
     /// # Errors
-    /// Whatever the system says; nothing was added then.
+    /// I/O errors; nothing was added then.
     pub fn append(&self, layout: &Layout, at: jiff::Timestamp, lines: &[u8]) -> Result<(), JournalError> {
         self.writer(layout, Durability::Always).append(at, lines)
     }

@@ -40,7 +40,7 @@ impl Writer {
     /// Appends lines that [`Layout::push`] made, all of the time `at`: all of them or none, whole, in one piece.
     ///
     /// # Errors
-    /// Whatever the system says; nothing was added then, and the next append tries again.
+    /// I/O errors; nothing was added then, and the next append tries again.
     pub fn append(&mut self, at: Timestamp, lines: &[u8]) -> Result<(), JournalError> {
         if lines.is_empty() {
             return Ok(());
@@ -91,7 +91,7 @@ impl Writer {
     /// Makes what was appended survive the death of the machine.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn sync(&self) -> Result<(), JournalError> {
         let Some((place, file)) = &self.open else { return Ok(()) };
         Ok(file.sync().at(path_of(&self.dir, *place))?)
@@ -100,7 +100,7 @@ impl Writer {
     /// Leaves the file; the next append opens one again.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn close(&mut self) -> Result<(), JournalError> {
         if self.durability == Durability::Batch {
             self.sync()?;

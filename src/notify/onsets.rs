@@ -60,7 +60,7 @@ impl Outbox {
     /// Remembers that people were told. Call it after the notices are queued: a death in between tells twice, not never.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn remember(&self, changes: &Changes, at: jiff::Timestamp) -> Result<(), NotifyError> {
         let line = |one: &Observation, open| serde_json::to_string(&Line { at, key: one.key.clone(), open });
         let began = changes.began.iter().map(|one| line(one, true));

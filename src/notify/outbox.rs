@@ -70,7 +70,7 @@ impl Outbox {
     /// Puts the `notices` that are wanted onto disk, for the channels that leave the machine.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn queue(
         &self,
         settings: &NoticeSettings,

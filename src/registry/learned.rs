@@ -93,7 +93,7 @@ impl Learned {
     /// Writes them into a version directory that is not visible yet.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn save(&self, dir: &Path) -> io::Result<()> {
         let file = if self.is_by_content() { ROWS } else { IDS };
         atomic::replace(&dir.join(file), |out| {

@@ -122,7 +122,7 @@ impl Manifest {
     /// Writes `manifest.json` into a version directory that is not visible yet.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn save(&self, dir: &Path) -> io::Result<()> {
         atomic::replace_json(&dir.join(NAME), self)
     }

@@ -17,7 +17,7 @@ const MAX_BYTES: u64 = 1 << 30;
 /// Writes both profiles into a version directory that is not visible yet.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn save_profiles(dir: &Path, trained_on: &Profile, scores: &Profile) -> io::Result<()> {
     for (name, profile) in [(PROFILE, trained_on), (SCORES, scores)] {
         let json = profile.to_json()?;
@@ -32,7 +32,7 @@ pub fn save_profiles(dir: &Path, trained_on: &Profile, scores: &Profile) -> io::
 /// Writes the error profile into a version directory that is not visible yet.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn save_losses(dir: &Path, losses: &Losses) -> io::Result<()> {
     let bytes = losses.to_bytes().map_err(io::Error::other)?;
     for (name, bytes) in LOSSES.iter().zip(bytes) {

@@ -99,7 +99,7 @@ impl Registry {
     /// The digests of the files in a version directory.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub(crate) fn digests(&self, version: Version) -> Result<Seals, RegistryError> {
         let dir = self.path(version)?;
         let mut found = Seals::new();
@@ -136,7 +136,7 @@ impl Registry {
     /// The bytes of a file of `version`, of at most `max_bytes`, held to its digest.
     ///
     /// # Errors
-    /// [`RegistryError::Altered`], and whatever the system says.
+    /// [`RegistryError::Altered`], and any I/O error.
     pub(crate) fn read(&self, version: Version, name: &str, max_bytes: u64) -> Result<Vec<u8>, RegistryError> {
         let path = self.path(version)?.join(name);
         let bytes = atomic::read_at_most(&path, max_bytes).map_err(|source| match source.kind() {
@@ -156,7 +156,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::Altered`] with the first file that is gone or another one, [`RegistryError::Added`] with one that is
-    /// there and never was stored, and whatever the system says.
+    /// there and never was stored, and any I/O error.
     pub fn check(&self, version: Version, names: &[&str]) -> Result<(), RegistryError> {
         let Some(seals) = self.seals(version)? else { return Ok(()) };
         let named = |(name, _): &(&String, &String)| names.contains(&name.as_str());
@@ -182,7 +182,7 @@ impl Registry {
     /// Every file of `version` that is not as its audit line says; `None` for a version without digests.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn differences(&self, version: Version) -> Result<Option<Vec<Difference>>, RegistryError> {
         let Some(seals) = self.seals(version)? else { return Ok(None) };
         let now = self.digests(version)?;

@@ -226,7 +226,7 @@ impl Workspace {
     /// Adds a change to the chain, and makes its roles the loop's.
     ///
     /// # Errors
-    /// [`WorkspaceError::Audit`] when the chain is broken or cut, and whatever the system says; once the line is
+    /// [`WorkspaceError::Audit`] when the chain is broken or cut, and any I/O error; once the line is
     /// written, whoever takes the lock next completes what is missing.
     pub fn record(&self, lock: &Lock, event: Event) -> Result<Entry, WorkspaceError> {
         let registry = self.registry();

@@ -46,7 +46,7 @@ impl Away {
     /// Writes it.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub(crate) fn keep(&self, workspace: &Workspace, _lock: &Lock) -> Result<(), WorkspaceError> {
         let path = workspace.path(AWAY);
         let write = || {

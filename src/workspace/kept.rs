@@ -25,7 +25,7 @@ impl Workspace {
     /// Keeps the bytes of `file`, relative to the loop, and gives their SHA-256; `None` when there is no such file.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub(crate) fn keep(&self, _lock: &Lock, file: &Path) -> Result<Option<String>, WorkspaceError> {
         let from = self.path(file);
         Ok(self.keep_bytes_of(&from).at(from)?)
@@ -49,7 +49,7 @@ impl Workspace {
     /// What was kept under a digest; `None` when nothing was, or it is not what its name says.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub(crate) fn kept(&self, sha256: &str) -> io::Result<Option<Vec<u8>>> {
         let Some(file) = atomic::open(self.kept_path(sha256)).if_there()? else { return Ok(None) };
         let mut bytes = Vec::new();
@@ -62,7 +62,7 @@ impl Workspace {
     /// reference as it is.
     ///
     /// # Errors
-    /// Whatever the system says, or is wrong with the version.
+    /// I/O errors, or is wrong with the version.
     pub fn table_of(&self, config: &Config, version: Version) -> Result<Input, WorkspaceError> {
         let path = self.path(&config.data.reference);
         let manifest = self.registry().manifest(version)?;
@@ -91,7 +91,7 @@ impl Workspace {
     /// Removes what no line speaks of since the oldest version that is still there was made.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub(crate) fn forget_kept(&self, _lock: &Lock, chain: &Chain) -> Result<(), WorkspaceError> {
         let dir = self.path(DIR);
         let Some(oldest) = self.registry().versions()?.first().copied() else { return Ok(()) };

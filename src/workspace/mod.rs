@@ -209,7 +209,7 @@ impl Workspace {
     /// Makes the directory when it is not there.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn create(&self) -> Result<(), WorkspaceError> {
         Ok(atomic::make_dirs(&self.dir).at(&self.dir)?)
     }
@@ -278,7 +278,7 @@ impl Workspace {
     /// Lets git ignore `secrets/`: a `.gitignore` that is there gets a line more, when it has none for it.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn keep_secrets_out_of_git(&self) -> Result<(), WorkspaceError> {
         const LINE: &str = "/secrets/";
         let path = self.path(".gitignore");
@@ -294,7 +294,7 @@ impl Workspace {
     /// Lets `mlloop.toml` name another reference; nothing else in it changes.
     ///
     /// # Errors
-    /// [`WorkspaceError::Config`] when it cannot be understood, and whatever the system says.
+    /// [`WorkspaceError::Config`] when it cannot be understood, and any I/O error.
     pub(crate) fn name_reference(&self, reference: &str) -> Result<(), WorkspaceError> {
         let path = self.config_path();
         let text = atomic::read_to_string(&path).at(&path)?;

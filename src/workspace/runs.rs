@@ -90,7 +90,7 @@ impl Workspace {
     /// Adds a line to the run log.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn log(&self, run: &Run) -> Result<(), WorkspaceError> {
         let path = self.runs_path();
         let append = || {

@@ -50,7 +50,7 @@ impl Workspace {
     /// Versions that `chain` says were made, whose directories are gone, and that were not pruned.
     ///
     /// # Errors
-    /// A line that cannot be understood, and whatever the system says.
+    /// A line that cannot be understood, and any I/O error.
     pub fn versions_gone(&self, chain: &Chain) -> Result<Vec<Difference>, WorkspaceError> {
         let mut made: BTreeMap<Version, &Entry> = BTreeMap::new();
         for entry in &chain.entries {
