@@ -81,7 +81,7 @@ fn ordered(levels: &[&str], request: &OutcomesRequest, notes: &mut Vec<String>) 
     Ok(names)
 }
 
-/// The arm whose name says that it is the one to compare with, when there is exactly one.
+/// The arm whose name indicates the control, if there is exactly one.
 fn guess_control(names: &[String]) -> Option<usize> {
     let says_so = |name: &String| {
         let name = name.trim().to_lowercase();
@@ -119,7 +119,7 @@ fn shares(names: &[String], weights: &[(String, f64)]) -> Result<Vec<f64>, AbErr
 
 /// The levels of the arm's column that occur, and which of them are one arm.
 struct Spellings {
-    /// Each level, the name it goes by, and its rows.
+    /// Each level, its displayed name, and its rows.
     levels: Vec<(String, String, u64)>,
 }
 

@@ -5,7 +5,7 @@ use super::units::{Kind, Outcome, Units};
 use crate::stats::bivariate::Bivariate;
 use crate::stats::shape::{self, Shape};
 
-/// What is known of each arm in each stratum: `[stratum][arm]`.
+/// The statistics of each arm in each stratum: `[stratum][arm]`.
 pub(super) type Gathered = Vec<Vec<Bivariate>>;
 
 /// A difference between two arms.
@@ -41,7 +41,7 @@ impl Estimate {
     }
 }
 
-/// What single units look like over all arms together, which stands in for an arm of few units, and in each arm.
+/// The distribution of single units over all arms, used for an arm of few units, and in each arm.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Single {
     /// Variance within arms.
@@ -99,7 +99,7 @@ fn unit_variance(cell: &Bivariate) -> f64 {
     cell.ratio_variance() * cell.n()
 }
 
-/// So many units for each unit of kurtosis say as much of a variance as is needed here.
+/// Prior weight of the variance: this many units per unit of kurtosis.
 const PRIOR_UNITS: f64 = 5.0;
 /// Fewest units of an arm in a stratum for the stratum to count.
 const MIN_PER_CELL: f64 = 2.0;
@@ -159,7 +159,7 @@ pub(super) fn compare(gathered: &Gathered, other: usize, single: Option<&Single>
     })
 }
 
-/// Gathers an outcome over all units that it is known of.
+/// Gathers an outcome over all units that have it.
 pub(super) fn gather(units: &Units, outcome: &Outcome) -> Gathered {
     let mut gathered = empty(units);
     (0..units.n()).for_each(|unit| add(&mut gathered, units, outcome, unit));
@@ -189,15 +189,15 @@ pub(super) fn pooled(gathered: &Gathered, arm: usize) -> Bivariate {
 pub(super) struct Adjusted {
     pub(super) outcome: Outcome,
     pub(super) theta: f64,
-    /// Share of the variance within arms that is gone.
+    /// The share of the variance within arms that was removed.
     pub(super) reduction: f64,
     /// Units whose time before is not known; they count as average.
     pub(super) n_unknown: u64,
 }
 
-/// CUPED: y − θ (x − x̄) with the slope θ within strata and arms, so that an effect on y stays what it is (A. Deng et al.,
-/// "Improving the Sensitivity of Online Controlled Experiments by Utilizing Pre-Experiment Data", 2013). `None` without
-/// a column of the time before, or when it is constant.
+/// CUPED: y − θ (x − x̄) with the slope θ within strata and arms, which leaves an effect on y unchanged (A. Deng et
+/// al., "Improving the Sensitivity of Online Controlled Experiments by Utilizing Pre-Experiment Data", 2013). `None`
+/// without a pre-experiment column, or if it is constant.
 pub(super) fn adjust(units: &Units, outcome: &Outcome) -> Option<Adjusted> {
     let (_, pre) = outcome.pre.as_ref()?;
     let known = |unit: &usize| outcome.is_known(*unit);

@@ -8,9 +8,9 @@ use crate::stats::shape;
 
 /// Fewest units of an arm for a normal approximation.
 pub(super) const MIN_UNITS: f64 = 30.0;
-/// The same of each arm where one varies so much more than the other that they hardly have the same law.
+/// The same, for each arm, if one varies so much more than the other that their distributions differ.
 const MIN_UNITS_UNLIKE: f64 = 100.0;
-/// So many times the standard deviation of the other arm.
+/// That is: this many times the standard deviation of the other arm.
 const UNLIKE: f64 = 2.0;
 /// Fewest units of an arm away from its most frequent value.
 const MIN_AWAY: f64 = 10.0;
@@ -95,7 +95,7 @@ mod tests {
         assert!((start([40.0, 40.0], [Some(&usual), Some(&usual)]) - 40.0 / 30.0).abs() < 1e-12);
         assert!((start([40.0, 40.0], [Some(&usual), Some(&rare)]) - 0.4).abs() < 1e-12);
         assert!((start([500.0, 100.0], [Some(&usual), Some(&rare)]) - 1.0).abs() < 1e-12);
-        // Nobody but a thousand units says that there are none.
+        // It takes a thousand units to conclude that there are none.
         let never = law(&[0.0; 5]);
         assert!((start([900.0, 900.0], [Some(&usual), Some(&never)]) - 0.9).abs() < 1e-12);
         assert!(never.third(1.0) == 0.0 && start([30.0], [None]) == 1.0);

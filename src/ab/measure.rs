@@ -54,7 +54,7 @@ impl Measure {
         }
     }
 
-    /// What no value can be below or above; `None` when there is no such limit, or not for every task.
+    /// The lower and upper limit of values; `None` if there is no such limit, or not for every task.
     #[must_use]
     pub fn bounds(self) -> Option<(f64, f64)> {
         matches!(self, Self::Accuracy | Self::Brier | Self::PositiveRate).then_some((0.0, 1.0))
@@ -87,7 +87,7 @@ impl Measure {
         fits.then_some(()).ok_or_else(refuse)
     }
 
-    /// Its value for a prediction and what came; `NaN` when that is not known.
+    /// Its value for a prediction and its outcome; `NaN` if that is unknown.
     pub(super) fn of(self, predicted: Predicted, y: f64) -> f64 {
         let Predicted { value, score } = predicted;
         match self {

@@ -81,7 +81,7 @@ pub enum AbError {
     /// A problem of the labels.
     #[error("{0}")]
     Labels(#[from] LabelError),
-    /// The gate could not be asked.
+    /// The gate failed.
     #[error("{0}")]
     Gate(#[from] GateError),
     /// A metric that cannot be computed.
@@ -142,7 +142,7 @@ pub fn analyse(units: &Units, source: Source, settings: &AnalysisSettings, now: 
     }
 }
 
-/// What is to be known of the rule in effect.
+/// Remarks on the rule in effect.
 fn remarks(settings: &AnalysisSettings) -> Vec<String> {
     let untuned = settings.planned_n.is_none() && !settings.fixed;
     let remark = "the sequence is tuned to the current number of units, which is right for one look: if you will \

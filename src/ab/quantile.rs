@@ -21,7 +21,7 @@ const FEW: usize = 200;
 /// Distribution of a Studentized Quantile", 1988).
 ///
 /// # Errors
-/// When so many units share one value at the quantile that it has no slope.
+/// If too many units share one value at the quantile, so that it has no slope.
 pub(super) fn of_arms(outcome: Outcome, arm: &[u16], n_arms: usize, q: f64) -> Result<Outcome, AbError> {
     let sorted = |keep: &dyn Fn(usize) -> bool| {
         let kept = (0..arm.len()).filter(|&unit| keep(unit) && !outcome.y[unit].is_nan());
@@ -74,7 +74,7 @@ pub(super) struct Ranked {
 }
 
 impl Ranked {
-    /// `None` for an outcome that is no quantile.
+    /// `None` for an outcome that is not a quantile.
     pub(super) fn of(units: &Units, outcome: &Outcome) -> Option<Self> {
         let (q, values) = outcome.ranked.as_ref()?;
         let mut arms = vec![Vec::new(); units.arms.len()];

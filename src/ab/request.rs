@@ -4,7 +4,7 @@ use super::experiment::Goal;
 use crate::table::TableOptions;
 use std::path::Path;
 
-/// Which columns are what, and what is done where a table leaves a choice.
+/// The roles of the columns, and the options for reading a table.
 #[derive(Debug, Clone)]
 pub struct OutcomesRequest<'a> {
     /// The table.
@@ -23,7 +23,7 @@ pub struct OutcomesRequest<'a> {
     pub strata: Option<&'a str>,
     /// The column that orders the units.
     pub time: Option<&'a str>,
-    /// The column that says for how many units a row stands; outcomes are then counts.
+    /// The column with the number of units that a row represents; outcomes are then counts.
     pub n: Option<&'a str>,
     /// The arm that the others are compared with; guessed when `None`.
     pub control: Option<&'a str>,
@@ -39,7 +39,7 @@ pub struct OutcomesRequest<'a> {
     pub cap: Option<f64>,
     /// The text that counts 1.
     pub positive: Option<&'a str>,
-    /// What several rows of a unit are made to.
+    /// How to combine several rows of one unit.
     pub repeated: Repeated,
     /// Whether an outcome that is missing counts 0; otherwise the unit does not count for it.
     pub missing_is_zero: bool,
@@ -47,7 +47,7 @@ pub struct OutcomesRequest<'a> {
     pub read: TableOptions,
 }
 
-/// What several rows of a unit are made to.
+/// How to combine several rows of one unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeated {
     /// The largest for 0 and 1, the mean for numbers, sums for ratios.

@@ -1,9 +1,9 @@
-//! A rollout advances in steps while its guardrails hold, and goes back if one breaks.
+//! A rollout advances in steps while its guardrails hold, and reverts if one breaks.
 //!
 //! ```text
 //!           ┌── not due, or cannot tell: stays ──┐
 //! step 1 ───┴──▶ step 2 ──▶ … ──▶ last step      │
-//!    └────────────┴── a guardrail breaks ──▶ the first arm alone, for good
+//!    └────────────┴── a guardrail breaks ──▶ the first arm alone, permanently
 //! ```
 
 use super::experiment::{Epoch, Experiment, FILE};

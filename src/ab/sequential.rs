@@ -26,7 +26,7 @@ pub(super) struct Bounded {
     pub(super) range: f64,
 }
 
-/// How sure one wants to be, and what is known beforehand.
+/// The error level, and what is known beforehand.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sequential {
     /// The sequence with the whole error of this comparison.
@@ -60,7 +60,7 @@ impl Sequential {
         if self.bounded { (self.sequence.with_part(1.0 - EXACT_PART), 1.0 - EXACT_PART) } else { (self.sequence, 1.0) }
     }
 
-    /// What holds of `found`; `exact` is what is known of a bounded outcome's arms.
+    /// The result for `found`; `exact` holds the arms of a bounded outcome.
     pub(super) fn of(&self, found: &Estimate, exact: Option<&Bounded>) -> Always {
         let (normal, part) = self.parts();
         let mut all = Always { low: f64::NEG_INFINITY, high: f64::INFINITY, p: 1.0, reach: [f64::INFINITY; 2] };
@@ -78,7 +78,7 @@ impl Sequential {
         Always { p: all.p.min(1.0), ..all }
     }
 
-    /// Units at which the normal part leaves out 0, should the difference stay what it is.
+    /// Units at which the normal part excludes 0, if the difference stays the same.
     pub(super) fn n_to_exclude_zero(&self, found: &Estimate) -> Option<u64> {
         let (normal, _) = self.parts();
         let n = normal.n_to_exclude_zero(found.z(), found.n, found.shape, MAX_N)?;

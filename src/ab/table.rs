@@ -15,7 +15,7 @@ use crate::table::{
 };
 use rayon::prelude::*;
 
-/// Units and what was found on the way.
+/// Units, and the findings made while reading.
 #[derive(Debug)]
 pub struct Gathered {
     /// The units.
@@ -52,7 +52,7 @@ pub fn gather(request: &OutcomesRequest) -> Result<Gathered, AbError> {
     gathered().map_err(|err: AbError| err.in_file(&file))
 }
 
-/// A column of numbers that is none because of a few cells is said to be one.
+/// A column of numbers that is not numeric because of a few cells is an error.
 fn refuse_doubts(request: &OutcomesRequest, doubts: &[Doubt], file: &str) -> Result<(), AbError> {
     let outcomes =
         request.outcomes.iter().flat_map(|outcome| std::iter::once(outcome.as_str()).chain(outcome.split('/')));
@@ -89,7 +89,7 @@ struct Rows<'a> {
     table: &'a Table,
     request: &'a OutcomesRequest<'a>,
     arms: Arms,
-    /// A column whose name says that it names units, and how many it names, where these are fewer than rows.
+    /// A column named like a unit id, and its number of distinct values, if fewer than rows.
     repeats: Option<(String, u64)>,
 }
 
@@ -164,7 +164,7 @@ impl Rows<'_> {
         Ok((units, source))
     }
 
-    /// Takes out the units that stand in more than one arm; gives a row of each.
+    /// Removes the units that are in more than one arm; returns a row of each.
     fn take_mixed(&self, rows: &[u32], groups: &mut Vec<Group>) -> Vec<usize> {
         let arm_of = |row: u32| self.arms.of_row[row as usize];
         let is_one =
@@ -174,7 +174,7 @@ impl Rows<'_> {
         mixed
     }
 
-    /// Which units stand in more than one arm, in the order of the table.
+    /// Names the units that are in more than one arm, in the order of the table.
     fn about_mixed(&self, mixed: &[usize], n_units: usize) -> Option<String> {
         /// Units that are named, and the share of all from which they were hardly put into arms by this column.
         const SHOWN: usize = 3;
@@ -339,13 +339,13 @@ fn unevenly_missing(units: &Units, outcome: &Outcome) -> Option<String> {
     })
 }
 
-/// Sorts rows so that those of one id stand together, each in the order of the table, and says where each id begins.
+/// Sorts rows so that those of one id are adjacent, each in table order, and returns where each id begins.
 fn grouped(rows: &mut [u32], ids: &Texts) -> Vec<Group> {
     let mut keyed: Vec<(u64, u32)> =
         rows.par_iter().map(|&row| (hash64(ids.get(row as usize).as_bytes(), 0), row)).collect();
     keyed.par_sort_unstable();
     if keyed.windows(2).all(|pair| pair[0].0 != pair[1].0) {
-        // Nobody stands twice: the order of the table is kept, and memory is walked from front to end.
+        // No id repeats: the table order is kept, and memory is read sequentially.
         return (0..rows.len()).map(|start| Group { start, end: start + 1 }).collect();
     }
     let id = |at: usize| ids.get(keyed[at].1 as usize);

@@ -8,7 +8,7 @@ use crate::stats::portable::Portable;
 /// Fewest units of an arm, for the number that is missing.
 const MIN_UNITS: u64 = super::sequential::MIN_UNITS as u64;
 
-/// What an outcome says on its own.
+/// The verdict of one outcome.
 pub(super) fn of(
     outcome: &Outcome,
     arms: &[ArmOutcome],
@@ -56,7 +56,7 @@ pub(super) fn of(
     judged.open(n_left, n_units)
 }
 
-/// What can be said of an outcome that is the same in every unit.
+/// The verdict of an outcome that is the same in every unit.
 pub(super) fn one_value(outcome: &Outcome, settings: &AnalysisSettings, arms: &[ArmOutcome]) -> Verdict {
     let n_known: u64 = arms.iter().map(|arm| arm.n).sum();
     let n_left = settings.planned_n.map(|planned| planned.saturating_sub(n_known)).filter(|left| *left > 0);
@@ -203,7 +203,7 @@ impl Judged<'_> {
 
     fn nearest(&self) -> &Comparison {
         let nearest = self.comparisons.iter().max_by(|a, b| self.gain(a).total_cmp(&self.gain(b)));
-        // `winner` is called first, and without a comparison nobody wins.
+        // `winner` is called first; it has no winner without a comparison.
         nearest.unwrap_or(&self.comparisons[0])
     }
 
@@ -238,7 +238,7 @@ impl Judged<'_> {
             };
         }
         let n_known: u64 = self.arms.iter().map(|arm| arm.n).sum();
-        // What is open is no "no", not even when the planned units are in: only a margin ends the matter.
+        // An undecided result is not a "no", even at the planned number of units: only a margin can end it.
         let (n_more, what) = self.needs(n_known);
         let is_over = self.settings.margin.is_none() && (self.settings.planned_n.is_some() || self.settings.fixed);
         let begin = match (is_over, self.settings.planned_n) {
@@ -301,7 +301,7 @@ impl Judged<'_> {
         let by_least = MIN_UNITS.saturating_sub(least) * self.arms.len() as u64;
         let more = |c: &Comparison| c.n_to_enough.map(|enough| enough.saturating_sub(c.n));
         let by_shape = self.comparisons.iter().filter_map(more).max();
-        // Where nothing varies, nobody knows how many: twice as many is a start.
+        // Without variance the number is unknown: suggest twice as many.
         by_shape.map_or(if by_least > 0 { by_least } else { n_units }, |more| more.max(by_least))
     }
 

@@ -123,7 +123,7 @@ pub(super) fn lift(comparison: &Comparison) -> String {
     }
 }
 
-/// A fixed-horizon test: what it is, and its numbers.
+/// A fixed-horizon test: its name and its numbers.
 pub(super) fn fixed(test: &FixedTest) -> String {
     let name = match test.test.as_str() {
         "two_proportion_z" => "z of two proportions",
@@ -163,7 +163,7 @@ pub(super) fn rule(report: &AbReport) -> String {
     }
 }
 
-/// A guardrail in an arm: what it is, its gain, and what follows.
+/// A guardrail in an arm: its name, its gain, and the consequence.
 pub(super) fn rail(rail: &RailReport) -> [String; 3] {
     let state = match rail.state {
         RailState::Holds => "holds",
