@@ -22,7 +22,7 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// Opens `path`, which is made when it is not there.
+    /// Opens `path`, and creates it if missing.
     ///
     /// # Errors
     /// I/O errors.
@@ -37,11 +37,11 @@ impl Appender {
         Ok(Self { path: path.to_owned(), file, headed: false })
     }
 
-    /// Appends `lines`, which end in a newline, all or none of them. An empty file is given `header` first; a file that
-    /// begins with another one is left as it is, and the answer is `false`.
+    /// Appends `lines`, which end in a newline, all or none of them. An empty file gets `header` first; a file with
+    /// another header is left unchanged, and the result is `false`.
     ///
-    /// A last line that an earlier crash cut short is dropped first, so that every line stays whole. Without `sync` the
-    /// lines survive the death of this process, not of the machine.
+    /// An incomplete last line of an earlier crash is removed first, so that every line is complete. Without `sync` the
+    /// lines survive a crash of this process, not of the machine.
     ///
     /// # Errors
     /// I/O errors; nothing was added then.
@@ -53,7 +53,7 @@ impl Appender {
         appended
     }
 
-    /// Makes what was appended survive the death of the machine.
+    /// Makes appended lines survive a crash of the machine.
     ///
     /// # Errors
     /// I/O errors.
@@ -62,7 +62,7 @@ impl Appender {
         disk::sync_dir(parent(&self.path))
     }
 
-    /// Locks the file that has the path now: one that was removed or replaced since is let go.
+    /// Locks the file now at the path, and closes one that was removed or replaced since.
     fn lock(&mut self) -> io::Result<()> {
         loop {
             self.file.lock()?;
@@ -116,8 +116,8 @@ impl Appender {
     }
 }
 
-/// Gives the file `from`, to which other processes may append, the name `to`, and reads its whole lines: who appends from then
-/// on begins a new file, and who is appending is waited for.
+/// Renames the file `from`, to which other processes may append, to `to`, and reads its complete lines. Waits for a
+/// running append; later appends start a new file.
 ///
 /// # Errors
 /// I/O errors.
@@ -126,7 +126,7 @@ pub fn claim(from: &Path, to: &Path) -> io::Result<Vec<u8>> {
     claimed(to)
 }
 
-/// The whole lines of a file that was claimed.
+/// The complete lines of a claimed file.
 ///
 /// # Errors
 /// I/O errors.

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 pub struct AtPath {
     /// The file or folder; a name such as `stdin` where there is none.
     pub path: PathBuf,
-    /// What the system said.
+    /// The I/O error.
     pub source: io::Error,
 }
 
 impl AtPath {
-    /// `source` was said of `path`.
+    /// `source` occurred at `path`.
     pub fn new(path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
         Self { path: path.into(), source: source.into() }
     }
@@ -26,7 +26,7 @@ impl AtPath {
     }
 }
 
-/// Gives a path to what the system said.
+/// Adds a path to an I/O error.
 pub trait At<T> {
     /// The value, or the error with the path it is about.
     ///

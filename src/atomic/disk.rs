@@ -106,7 +106,7 @@ pub(super) fn remove_dir_all(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Everything in a directory, what is deepest first: so it is removed, one after the other.
+/// All entries of a directory, deepest first: the order of removal.
 #[cfg(test)]
 fn below(dir: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();

@@ -1,7 +1,7 @@
-//! Stopping a process, or filling its disk, at a chosen write: how tests show that nothing is lost.
+//! Stops a process, or fills its disk, at a chosen write: tests show that nothing is lost.
 //!
-//! Every write of a workspace passes numbered points. Debug builds can be told to die, or to find the disk full, at one
-//! of them; in release builds a point is nothing.
+//! Every write of a workspace passes numbered points. In debug builds a test can make the process die, or find the
+//! disk full, at one of them; in release builds a point does nothing.
 
 use std::io;
 #[cfg(debug_assertions)]
@@ -23,7 +23,7 @@ static DIE_AT: AtomicU64 = AtomicU64::new(u64::MAX);
 #[cfg(debug_assertions)]
 static FULL_FROM: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// Plans `fault` at the `n`th point of this process, counted from 1. Release builds take no notice.
+/// Plans `fault` at the `n`th point of this process, counted from 1. Ignored in release builds.
 pub fn plan(fault: Fault, n: u64) {
     #[cfg(debug_assertions)]
     match fault {

@@ -12,7 +12,7 @@ pub(super) struct Held(File);
 
 impl Held {
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when another process holds it; otherwise any I/O error.
+    /// [`io::ErrorKind::WouldBlock`] if another process holds it; otherwise any I/O error.
     pub(super) fn new(file: File) -> io::Result<Self> {
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
@@ -50,10 +50,10 @@ pub struct Lock {
     _file: Held,
 }
 
-/// Takes the lock `path`, or says that another process holds it.
+/// Takes the lock `path`.
 ///
 /// # Errors
-/// [`io::ErrorKind::WouldBlock`] when it is held; otherwise any I/O error.
+/// [`io::ErrorKind::WouldBlock`] if another process holds it; otherwise any I/O error.
 pub fn lock(path: &Path) -> io::Result<Lock> {
     // Reading and writing at once never waits for the other end of a pipe.
     let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
@@ -64,7 +64,7 @@ pub fn lock(path: &Path) -> io::Result<Lock> {
         }
         _ => err,
     })?;
-    // For those who find it held; without it they are told less.
+    // Names the holder in others' messages; only these need it.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(Lock { _file: file })
 }
@@ -89,8 +89,8 @@ pub fn lock_within(path: &Path, limit: Duration) -> io::Result<Lock> {
     }
 }
 
-/// Takes the lock `path` as [`lock_within`] does, in turn with others: `limit` counts anew whenever another process gets the
-/// lock meanwhile, up to twelve times. Who waits behind a hundred short changes is not told that somebody hangs.
+/// Takes the lock `path` as [`lock_within`] does, but restarts `limit` whenever another process gets the lock
+/// meanwhile, up to twelve times: a queue of short changes is not reported as a hang.
 ///
 /// # Errors
 /// As [`lock`].
@@ -111,7 +111,7 @@ pub fn lock_in_turn(path: &Path, limit: Duration) -> io::Result<Lock> {
     tried
 }
 
-/// How many times the patience of one who waits in turn counts anew.
+/// How many times [`lock_in_turn`] restarts its limit.
 pub const TURNS: u32 = 12;
 
 /// The process that wrote its number into the lock `path` last: the holder, when the lock is held.
@@ -144,7 +144,7 @@ mod tests {
         let held = lock(&path).unwrap();
         assert!(lock_in_turn(&path, limit).is_err(), "nobody else gets it");
         let hands = path.clone();
-        // The lock changes hands each five steps, as its file says, and is free after thirty: more than the patience.
+        // The lock changes holders every five steps, and is free after thirty: longer than the limit.
         let others = std::thread::spawn(move || {
             for process in 0..6 {
                 std::fs::write(&hands, format!("{process}\n")).unwrap();

@@ -15,10 +15,10 @@ pub struct Partial {
 }
 
 impl Partial {
-    /// Opens what an earlier run left at `path`, or begins anew; its directory is made.
+    /// Opens the rest of an earlier run at `path`, or starts a new file; its directory is created.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when another process is at it; otherwise any I/O error.
+    /// [`io::ErrorKind::WouldBlock`] if another process uses it; otherwise any I/O error.
     pub fn open(path: &Path) -> io::Result<Self> {
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir)?;
@@ -42,7 +42,7 @@ impl Partial {
         self.len == 0
     }
 
-    /// Adds a piece at the end.
+    /// Appends a piece.
     ///
     /// # Errors
     /// I/O errors.
@@ -53,7 +53,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Drops what has arrived.
+    /// Discards the bytes received.
     ///
     /// # Errors
     /// I/O errors.
@@ -63,7 +63,7 @@ impl Partial {
         Ok(())
     }
 
-    /// What has arrived, to be read from its beginning.
+    /// The bytes received, read from the beginning.
     ///
     /// # Errors
     /// I/O errors.
@@ -73,7 +73,7 @@ impl Partial {
         Ok(file)
     }
 
-    /// Removes it, and its directory when that is empty.
+    /// Removes it, and its directory if that is empty.
     ///
     /// # Errors
     /// I/O errors.

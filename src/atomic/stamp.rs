@@ -20,7 +20,7 @@ impl Stamp {
         Self::look(path).ok().flatten()
     }
 
-    /// The file as it is now; `None` when it is not there.
+    /// The current state of the file; `None` if it is missing.
     ///
     /// # Errors
     /// I/O errors.

@@ -13,7 +13,7 @@ pub(super) struct Job {
     pub(super) title: String,
     /// The arguments of `mlloop`, as one would type them.
     pub(super) arguments: Vec<String>,
-    /// Who asked.
+    /// Who started it.
     pub(super) by: String,
     pub(super) started: Timestamp,
     /// The process.
@@ -30,7 +30,7 @@ pub(super) struct Job {
 #[serde(deny_unknown_fields)]
 pub(super) struct Ended {
     pub(super) at: Timestamp,
-    /// The exit status; none when the process was killed, or when nobody was there to see it end.
+    /// The exit status; `None` if the process was killed, or if its end was not observed.
     pub(super) status: Option<i32>,
     /// What kept it from starting, or why the status is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -4,7 +4,7 @@ fn clock() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
-/// A program that stands in for `mlloop`: `sh -C DIR … -c SCRIPT` would not do, so it is a script of its own.
+/// A program that replaces `mlloop`: a script, because `sh -C DIR … -c SCRIPT` does not work.
 fn script(dir: &Path, body: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let path = dir.join("program");

@@ -1,9 +1,9 @@
-//! Which files of a loop have a copy, and which names a copy may have.
+//! Which files of a loop are copied, and which names a copy may contain.
 //!
 //! | files | sent |
 //! |---|---|
 //! | `mlloop.toml`, `audit.jsonl`, the versions, `reports/`, `approvals/` | always |
-//! | labels, feedback, the reference and what was kept of them | with `--data` |
+//! | labels, feedback, the reference and its archived copies | with `--data` |
 //! | the prediction log, the current table, the inbox, the run log, `secrets/` | never |
 //!
 //! Roles and experiments follow from the chain.
@@ -21,9 +21,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path};
 
 pub(super) const CHAIN: &str = "audit.jsonl";
-/// Folders of files that are written anew by verbs.
+/// Folders of files that verbs regenerate.
 const MADE: [&str; 2] = ["reports", "approvals"];
-/// Which rows the reference took in, and where it came from: it goes with the reference.
+/// Which rows the reference received, and from where: copied with the reference.
 const BESIDE: [&str; 2] = ["data/reference.json", "data/SOURCE.json"];
 const KEPT: &str = "runs/kept";
 
@@ -33,7 +33,7 @@ pub(super) struct Own {
     pub(super) files: BTreeMap<String, Filed>,
     /// Files with data.
     pub(super) data: BTreeMap<String, Filed>,
-    /// The name of the table that is learned from, where it lies in the loop.
+    /// The name of the training table, if it is inside the loop.
     pub(super) reference: Option<String>,
 }
 
@@ -94,12 +94,12 @@ fn version_files(workspace: &Workspace, version: Version) -> Result<BTreeMap<Str
     Ok(files)
 }
 
-/// The reference, when it lies in the loop.
+/// The reference, if it is inside the loop.
 pub(super) fn reference(workspace: &Workspace) -> Result<Option<String>, DepotError> {
     Ok(table_of(&workspace.config()?))
 }
 
-/// The reference of this configuration, when it lies in the loop.
+/// The reference of this configuration, if it is inside the loop.
 pub(super) fn table_of(config: &Config) -> Option<String> {
     config.data.reference.to_str().filter(|name| kind(name) == Some(Kind::Table)).map(str::to_owned)
 }
@@ -138,7 +138,7 @@ pub(super) enum Kind {
     Chain,
     Config,
     Version(Version),
-    /// It is written anew by verbs.
+    /// Verbs regenerate it.
     Made,
     Data,
     /// A table that may be the reference.

@@ -1,4 +1,4 @@
-//! Requests, roles and old versions, without a model: who may agree to what and when, and what stays.
+//! Requests, roles and old versions, without a model: who may approve what and when, and what is kept.
 
 use super::*;
 use crate::gate::ticket::{self, save};
@@ -158,7 +158,7 @@ fn who_did_not_ask_agrees_while_all_is_as_it_was() {
     assert!(
         bob(&Ticket { verdict: json!({ "verdict": "equivalent" }), ..ticket.clone() }).contains("has changed since")
     );
-    // What the chain does not say was never asked.
+    // A request that is not in the chain is invalid.
     for other in [
         Ticket { expires_at: at(1000), ..ticket.clone() },
         Ticket { requested_by: None, ..ticket.clone() },
@@ -208,7 +208,7 @@ fn a_rejection_is_said_once_and_completed_where_a_process_died() {
     );
     assert!(l.reject(&ticket.id).unwrap().already);
     assert!(l.refused(&kept, "bob", at(3)).contains("was rejected by bob"));
-    // The line is there, and the file is as it was.
+    // The line exists, and the file is still the old one.
     save(&l.work, &ticket).unwrap();
     assert!(l.refused(&ticket, "bob", at(3)).contains("differs from what the audit chain records"));
     assert!(l.reject(&ticket.id).unwrap().already);
@@ -276,7 +276,7 @@ fn a_file_that_is_no_request_is_an_error_with_its_path() {
         assert!(said.contains(says) && said.contains(&ticket.id), "{to}: {said}");
     }
     fs::write(&path, &text).unwrap();
-    // What is half written, and what is none.
+    // A half-written file, and files that are not requests.
     fs::write(l.path("approvals/.mlloop-x.json"), "{").unwrap();
     fs::write(l.path("approvals/notes.txt"), "{").unwrap();
     assert_eq!(pending(&l.work).unwrap(), std::slice::from_ref(&ticket));
@@ -346,7 +346,7 @@ fn old_versions_go_and_those_in_use_stay() {
     assert_eq!(l.roles().2, versions(&[1, 4]));
     let last = l.work.last_entry().unwrap().unwrap();
     assert_eq!((last.event, last.details), (EventKind::Pruned, json!({ "versions": ["v0002"], "keep_versions": 2 })));
-    // A process died behind the line: what it names goes without another.
+    // A process died after the line: what the line names is removed without another line.
     fs::create_dir(l.path("models/v0002")).unwrap();
     fs::create_dir_all(l.path("runs/kept")).unwrap();
     fs::write(l.path("runs/kept/0.zst"), "").unwrap();

@@ -28,7 +28,7 @@ pub enum GateError {
     /// A problem with the reference, or with what a version adds to it.
     #[error("{0}")]
     Reference(#[from] ReferenceError),
-    /// The rows that windows look back on cannot be had.
+    /// The history rows for windows are not available.
     #[error("{0}")]
     Past(#[from] crate::past::PastError),
     /// A problem of the workspace.
@@ -56,7 +56,7 @@ pub enum GateError {
     /// There is no such request.
     #[error("{}: no request {id:?}{}", .dir.display(), waiting(.id, .pending))]
     NoRequest {
-        /// What was asked for.
+        /// The requested id.
         id: String,
         /// Where requests are.
         dir: PathBuf,

@@ -49,7 +49,7 @@ fn an_equal_challenger_is_promoted_no_more_often_than_alpha() {
     }
 }
 
-/// How often an equal challenger is found better by the bootstrap, in each metric, with so many positives on average.
+/// How often the bootstrap calls an equal challenger better, by metric, with `positives` positives on average.
 fn found_better(metrics: &[Metric], positives: usize, draws: u64, n_replicates: usize) -> Vec<f64> {
     use rayon::prelude::*;
     let one = |seed: u64| {

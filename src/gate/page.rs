@@ -231,7 +231,7 @@ mod tests {
         assert!(!page.contains("NaN") && !page.contains("inf"));
     }
 
-    /// The picture without its places: what is drawn, and the words.
+    /// The picture without coordinates: the shapes and the texts.
     fn drawn(low: f64, high: f64) -> (Vec<usize>, Vec<String>) {
         let mut report = report();
         (report.judgement.delta, report.judgement.margin) = (0.01, 0.01);

@@ -1,11 +1,11 @@
 //! The gate rows: those that neither version was trained on.
 //!
 //! ```text
-//! hash   a row is on the gate's side of both recipes        its hash alone says so, in a table of any length
-//! time   a row is later than the latest row of both         each version's profile knows its latest row
+//! hash   a row is on the gate's side of both recipes        depends on its hash alone, at any table length
+//! time   a row is later than the latest row of both         each version's profile has its latest time
 //! ```
-//! A share of a table that has grown would not do for time: what was the gate of the older version may have taught the
-//! newer one. A row that equals a training row under another id has taught a version, too, and is left out.
+//! With time, a share of a table that has grown would be wrong: gate rows of the older version may be training rows of
+//! the newer one. A row equal to a training row under another id is left out, too.
 
 use super::GateError;
 use crate::digest;
@@ -49,7 +49,7 @@ pub(super) struct GateRows {
     pub(super) entities: Option<Vec<u32>>,
     /// SHA-256 over keys and labels.
     pub(super) digest: String,
-    /// What is to be said of rows that are copies.
+    /// The remark on rows that are copies.
     pub(super) copies: Option<String>,
     /// Rows of the table whose label is another one by now.
     pub(super) n_corrected: u64,
@@ -199,7 +199,7 @@ fn latest_learned(
 ) -> Result<Option<f64>, GateError> {
     let Some(instants) = instants.filter(|_| of.recipe.split.by == SplitBy::Time) else { return Ok(None) };
     if !of.recipe.split.columns.is_empty() {
-        // A profile knows each part alone: the rows that it learned from say when the last of them was.
+        // A profile has each part separately: the latest time is that of the training rows.
         let id = schema.columns.iter().find(|column| column.kind == Kind::Id);
         let ids = id.and_then(|id| table.column(&id.name)).and_then(|column| match &column.values {
             Values::Text(ids) => Some(ids),

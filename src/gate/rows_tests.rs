@@ -1,4 +1,4 @@
-//! No row that judges has taught either version, whatever the table has become since.
+//! No gate row is a training row of either version, however the table has changed since.
 
 use super::*;
 use crate::init::{InitRequest, init};
@@ -8,7 +8,7 @@ use crate::train;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Rows of customers over time; the first `n` of 900, each of which stands so many times under ids of its own.
+/// Rows of customers over time; the first `n` of 900, each `copies` times under different ids.
 fn table(n: usize, copies: usize) -> String {
     let mut text = "id,customer,at,x,kind,mon,dom,y\n".to_owned();
     for (id, row) in (0..n).map(|id| (id, id / copies)) {

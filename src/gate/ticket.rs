@@ -106,7 +106,7 @@ enum Judged {
 }
 
 impl Ticket {
-    /// Whether `name` asked for it; the same name in other letters is the same person.
+    /// Whether `name` is the requester; case does not matter.
     #[must_use]
     pub fn is_of(&self, name: &str) -> bool {
         self.requested_by.as_deref().is_some_and(|asked| person_key(asked) == person_key(name))
@@ -181,7 +181,7 @@ fn read(path: &Path) -> Result<Ticket, GateError> {
     let ticket: Ticket =
         serde_json::from_slice(&bytes).map_err(|err| damaged(format!("not a request for approval: {err}")))?;
     known_format(ticket.format, 1).map_err(damaged)?;
-    // What it asks for is part of its name, and the name of its digest.
+    // The kind of request is part of its name, and the name is part of its digest.
     if (ticket.asks == Asks::Retraining) != ticket.id.starts_with("retrain-") {
         return Err(damaged(format!("does not match its file name {:?}", ticket.id)));
     }

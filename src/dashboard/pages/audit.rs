@@ -81,7 +81,7 @@ fn in_production(asked: &Asked, chain: &Chain, text: &str) -> Result<Vec<String>
     if from > now {
         return Ok(vec![format!("{text} is in the future: it is {} now.", when(now))]);
     }
-    // A day is asked for from its beginning to its end, which is midnight in UTC.
+    // A day ranges from midnight to midnight, UTC.
     let is_day = text.len() == 10;
     let until = if is_day { from.checked_add(jiff::SignedDuration::from_hours(24))? } else { from };
     let name = |roles: &Roles| roles.production.map_or_else(|| "nothing".to_owned(), |version| version.to_string());
@@ -116,7 +116,7 @@ fn clocks(chain: &Chain) -> Vec<String> {
     told.collect()
 }
 
-/// What stands from the break on, the newest first.
+/// The entries from the break on, newest first.
 fn unchecked(asked: &Asked, chain: &Chain) -> Result<Vec<Told>, Oops> {
     let Some(broken) = &chain.broken else { return Ok(Vec::new()) };
     let lines = asked.dashboard.workspace.audit_unchecked(broken.line, PER_PAGE)?;

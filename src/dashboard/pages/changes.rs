@@ -89,7 +89,7 @@ fn told_apart(old: &str, new: &str) -> (String, String) {
     if before == after { (old.to_owned(), new.to_owned()) } else { (before, after) }
 }
 
-/// What a version was fitted on: train and tune rows, as `train` says it.
+/// Number of rows a version was fitted on: train and tune rows, as `train` reports.
 fn learned(manifest: &Manifest) -> u64 {
     manifest.rows.train + manifest.rows.tune
 }

@@ -54,7 +54,7 @@ struct Report {
     n_stable: u64,
     n_unknown: u64,
     n_all: u64,
-    /// The share that decides, and of what it is one.
+    /// The share that decides, and its denominator.
     ratio: String,
     threshold: String,
     dial: String,

@@ -43,7 +43,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// None where the run log does not say which columns drifted.
+    /// `None` if the run log does not list the drifted columns.
     fn of(run: &Run, name: &str) -> Option<Self> {
         let drifted = run.result["drifted"].as_array()?;
         let look = &run.result["columns"][name];

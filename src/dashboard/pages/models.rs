@@ -207,7 +207,7 @@ fn threshold(pipeline: &Pipeline) -> String {
     }
 }
 
-/// The form, filled with what was typed or with what is usual, and what the version says to it.
+/// The form, filled with typed or usual values, and the version's prediction.
 fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<Input>, Option<Said>), Oops> {
     let tried = asked.fields.has("try");
     let usual = asked.dashboard.workspace.registry().profile(version).ok();

@@ -42,7 +42,7 @@ struct Page {
     damaged: Vec<String>,
 }
 
-/// What the last comparison said.
+/// The result of the last comparison.
 struct Compared {
     at: String,
     severity: &'static str,

@@ -66,7 +66,7 @@ impl Asked<'_> {
         self.dashboard.kept.runs.get(&stamp_of(workspace.dir(), &["runs/runs.jsonl"]), Waits::Asker, read)
     }
 
-    /// Reports that cannot be understood, in words: the page goes on without them, and a person can have them written anew.
+    /// Unreadable reports, as text: the page omits them, and a user can regenerate them.
     pub(super) fn damaged(&self) -> Result<Vec<String>, Oops> {
         let drift = self.kept_drift()?;
         let gate = self.dashboard.workspace.report::<GateReport>("gate_report.json").err();
@@ -200,7 +200,7 @@ pub(super) fn course_at(points: &[(String, f64)], over: Over, level: Option<Leve
     let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), y| (l.min(y), h.max(y)));
     let (low, high) = match over {
         Over::Shares => (0.0, 1.0),
-        // Nothing moved: the line lies in the middle.
+        // A constant: the line is in the middle.
         _ if high - low <= 1e-9 * high.abs() => (low - 0.1 * high.abs().max(1e-3), high + 0.1 * high.abs().max(1e-3)),
         _ => (low, high),
     };

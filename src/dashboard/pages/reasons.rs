@@ -21,7 +21,7 @@ pub(super) struct Bar {
     /// 0 to 100.
     pub(super) progress: u32,
     pub(super) fired: bool,
-    /// When it was measured; empty for what is counted now.
+    /// When it was measured; empty if it is counted now.
     pub(super) as_of: String,
 }
 
@@ -101,7 +101,7 @@ fn headline(
     let target = report.target.as_ref().is_some_and(|target| target.verdict == ColumnVerdict::Drifted);
     let now = drift::verdict(&report.share, &report.columns, &live, target, (report.current.n_rows, 0));
     match now.retrain {
-        // Only the report knows why nothing can be told.
+        // Only the report knows the reason.
         Answer::CannotTell if report.verdict.retrain == Answer::CannotTell => {
             (clean(&report.verdict.sentence), "unknown")
         }
@@ -109,7 +109,7 @@ fn headline(
     }
 }
 
-/// A trigger as `monitor` would say it now.
+/// A trigger as `monitor` would report it now.
 fn live(standing: &Standing) -> Trigger {
     Trigger {
         name: standing.name.clone(),
@@ -136,7 +136,7 @@ fn bar(standing: &Standing) -> Option<Bar> {
     let set = |x: f64| match standing.name.as_str() {
         "drift_share" | "recent_accuracy" => percent(x),
         "new_rows" | "unused_feedback" | "schema" => format!("{x:.0}"),
-        // An e-value that counts the digits of a long table says no more than that it is large.
+        // For a huge e-value only the magnitude matters.
         "metric_drop" if x > 1e6 => "above 1 000 000".to_owned(),
         _ => number(x),
     };

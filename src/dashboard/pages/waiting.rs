@@ -50,7 +50,7 @@ pub(super) fn waiting(asked: &Asked, reasons: &Reasons) -> Result<Vec<Waiting>, 
         let what = format!("{rows} of batch {} {} for labels.", batch.batch, if n == 1 { "waits" } else { "wait" });
         all.push(Waiting { what, to: "/ui/label", name: "Label" });
     }
-    // A reason without anything that waits is no news to act on: the next step is named.
+    // If nothing waits, the reason alone is not enough: name the next step.
     let is_open = tickets.iter().any(|ticket| now < ticket.expires_at) || unjudged.is_some();
     if let Some(first) = reasons.fired().next().filter(|_| !is_open && roles.production.is_some()) {
         let why = short(&first.text, 160);
