@@ -4,8 +4,8 @@
 //! PLACE/objects/SHA256   the bytes of every file, under their digest: written once, never changed
 //! PLACE/loop.json        names, digests and modes, and the end of the audit chain: written last, under a condition
 //!
-//! push   digests here ─▶ objects that are missing there ─▶ loop.json, unless another writer changed it meanwhile pull
-//! loop.json ─▶ the chain: whole, and longer than ours ─▶ objects to runs/pulling/ ─▶ all digests ─▶ into place at once
+//! push   digests here ─▶ objects that are missing there ─▶ loop.json, unless changed by another writer meanwhile
+//! pull   loop.json ─▶ the chain: whole, and longer than ours ─▶ objects to runs/pulling/ ─▶ all digests ─▶ into place at once
 //! ```
 //! Roles are not included: they follow from the chain, and are set last. A chain only grows. If two loops diverged,
 //! neither replaces the other.

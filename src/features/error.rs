@@ -13,7 +13,7 @@ pub enum FeatureError {
         /// Their names.
         columns: Vec<String>,
     },
-    /// A column that holds something else than what was learned from.
+    /// A column of another kind than in training.
     #[error("column {column:?} contains {found}, but training had {}; see its kind in the schema", plural(*.expected))]
     Kind {
         /// The column's name.
@@ -23,14 +23,14 @@ pub enum FeatureError {
         /// What it is now.
         found: &'static str,
     },
-    /// A label that is none of the classes.
+    /// A label that is not one of the classes.
     #[error("column {column:?}, row {row}: {value:?} is not one of the classes {}", list(.classes))]
     Label {
         /// The target's name.
         column: String,
         /// 1-based row.
         row: usize,
-        /// The label as it stands in the table.
+        /// The label as written in the table.
         value: String,
         /// What it could have been.
         classes: Vec<String>,
@@ -71,7 +71,7 @@ pub enum FeatureError {
         /// The feature and its expression.
         window: String,
     },
-    /// No column is left to learn from.
+    /// No column is left for training.
     #[error(
         "no column is left to learn from. These are left out: ids, texts of single words, constant columns, dropped \
          columns and the target"

@@ -1,4 +1,4 @@
-//! Columns while they are computed: one value for all rows, or one per row, borrowed where nothing has to be computed.
+//! Columns during computation: one value for all rows, or one per row, borrowed if nothing has to be computed.
 
 use crate::table::{Categories, MISSING_CODE, MISSING_TIME, Texts, Values};
 use std::borrow::Cow;
@@ -22,7 +22,7 @@ pub(super) enum Vector<'a> {
     Text(Strings<'a>),
 }
 
-/// Texts by dictionary; a level may stand twice, and one that is empty is missing.
+/// Texts by dictionary; levels may repeat, and an empty one is missing.
 #[derive(Debug, Clone)]
 pub(super) struct Strings<'a> {
     /// Index of the level, or [`MISSING_CODE`].
@@ -93,7 +93,7 @@ impl<'a> Cells<'a, f64> {
     }
 }
 
-/// What spaces are no part of a text, as in a file.
+/// Characters trimmed from a text, as when reading a file.
 const BLANK: [char; 3] = [' ', '\t', '\r'];
 
 impl Levels<'_> {
@@ -171,7 +171,7 @@ impl<'a> Strings<'a> {
 }
 
 impl<'a> Vector<'a> {
-    /// The cells of a column as they are stored.
+    /// The cells of a column as stored.
     pub(super) fn of(values: &'a Values) -> Self {
         match values {
             Values::Number(values) => Self::Number(Cells::Many(Cow::Borrowed(values))),
@@ -209,7 +209,7 @@ impl<'a> Vector<'a> {
     pub(super) fn numbers(self) -> Cells<'a, f64> {
         match self {
             Self::Number(cells) => cells,
-            // A checked expression never asks this of others.
+            // A checked expression never requests a number of these.
             Self::Time(_) | Self::Text(_) => Cells::One(f64::NAN),
         }
     }

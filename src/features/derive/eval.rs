@@ -1,4 +1,4 @@
-//! Computes checked expressions, a column at a time. A single row is a column of one cell: there is no other path.
+//! Evaluates checked expressions, a column at a time. A single row is a column of one cell, evaluated by the same code.
 
 use super::cells::{Cells, Levels, Strings, Vector};
 use super::groups::Learned;
@@ -139,7 +139,7 @@ fn of_text(test: &OfText, strings: &Strings) -> Cells<'static, f64> {
     }
 }
 
-/// The number that a text is in a file; missing when it is none.
+/// The number that a text would be in a file; missing if it is none.
 fn number_of(text: &str) -> f64 {
     crate::table::number_in(text.as_bytes()).filter(|value| value.is_finite()).unwrap_or(f64::NAN)
 }

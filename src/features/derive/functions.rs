@@ -89,7 +89,7 @@ impl Function {
         Self::ALL.iter().find(|(_, known, ..)| *known == self).map_or("", |(name, ..)| name)
     }
 
-    /// Whether it takes so many values; else a sentence.
+    /// Checks the number of arguments; the error is a sentence.
     pub(super) fn check_count(self, n: usize) -> Result<(), String> {
         let Some((name, _, least, most)) = Self::ALL.iter().find(|(_, known, ..)| *known == self) else {
             return Ok(());

@@ -1,7 +1,7 @@
 //! Statistics of groups of training rows: learned once, stored, then looked up.
 //!
 //! A group is all training rows with the same values of its keys. A row with a missing key has no group, and its
-//! statistic is missing. A row of a group that training did not have gets what holds for all training rows together; its
+//! statistic is missing. A row of a group unseen in training gets the statistic of all training rows; its
 //! count and its sum are 0.
 
 use super::cells::{Cells, Vector};

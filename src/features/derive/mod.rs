@@ -1,4 +1,4 @@
-//! Derived features: columns that are computed from a row's other columns, by expressions in `mlloop.toml`.
+//! Derived features: columns computed from a row's other columns, by expressions in `mlloop.toml`.
 //!
 //! ```text
 //! "balance / mean(balance) by type"
@@ -6,9 +6,10 @@
 //!                                                    └─▶ Windows ─ a row's past ─▶ columns of the table ─▲
 //! ```
 //!
-//! They are learned and stored with the encoders that read them, so that training, batch scoring, serving and monitoring
-//! compute the same. An expression looks at its own row and at what training stored, and a window at earlier rows: it cannot loop, read a file or ask
-//! for the time, and its size is bounded. docs/features.md has the functions and the rules for missing values.
+//! They are learned and stored with the encoders that read them, so that training, batch scoring, serving and
+//! monitoring compute the same. An expression reads its own row and statistics from training, and a window earlier
+//! rows: it cannot loop, read a file or the clock, and its size is bounded. docs/features.md lists the functions and
+//! the rules for missing values.
 
 mod cells;
 mod check;
@@ -58,7 +59,7 @@ const MAX_NODES: usize = 2_000;
 const MAX_DEPTH: usize = 100;
 const MAX_DERIVED: usize = 1_000;
 
-/// What is wrong with an expression, and the byte at which it stands.
+/// An error in an expression, and its byte position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Problem {
     at: usize,
@@ -70,7 +71,7 @@ impl Problem {
         Self { at, what: what.into() }
     }
 
-    /// With the character's number and what stands there.
+    /// The message, with the character position and the text there.
     fn told(&self, expression: &str) -> String {
         const SHOWN: usize = 24;
         let before = expression.get(..self.at.min(expression.len())).unwrap_or_default();
@@ -82,7 +83,7 @@ impl Problem {
     }
 }
 
-/// Derived features with what was learned for them.
+/// Derived features with their statistics from training.
 #[derive(Debug, Clone, Default)]
 pub struct Derived {
     definitions: Definitions,
@@ -135,7 +136,7 @@ pub fn origins(definitions: &Definitions, columns: &[(&str, Kind)], target: &str
     names.zip(origins).collect()
 }
 
-/// The derived columns with what they are stored as; none where a definition is wrong.
+/// The derived columns with their storage kinds; empty if a definition is invalid.
 #[must_use]
 pub fn kinds(definitions: &Definitions, columns: &[(&str, Kind)], target: &str) -> Vec<(String, Kind)> {
     let Ok(program) = Program::new(definitions, columns, target) else { return Vec::new() };
@@ -234,20 +235,20 @@ impl Derived {
         reads.filter_map(of).collect()
     }
 
-    /// The columns of every row of `table`, in order. They depend on nothing but the row and what was learned.
+    /// The columns of every row of `table`, in order. They depend only on the row and on training.
     ///
     /// # Errors
-    /// When a column that is read is missing, or of another kind than in training.
+    /// If a column it reads is missing, or of another kind than in training.
     pub fn columns(&self, table: &Table) -> Result<Vec<Column>, FeatureError> {
         let windows = self.windows_of(table)?;
         Ok(self.compute(&raw_columns(&self.program, table)?, &windows, table.n_rows()))
     }
 
-    /// The same of the cells of [`Derived::reads`], in their order, and the values of windows; the cells must be of the
-    /// kinds that it says.
+    /// The same from the cells of [`Derived::reads`], in their order, and the values of windows; the cells must be of
+    /// the kinds listed there.
     ///
     /// # Errors
-    /// When the values of a window are missing: cells by themselves have no past.
+    /// If the values of a window are missing: cells alone have no past.
     pub fn of_cells(&self, cells: &[Values], windows: &[Column]) -> Result<Vec<Column>, FeatureError> {
         let n_rows = cells.first().map_or(0, Values::len);
         let find = |name: &String| {
@@ -277,7 +278,7 @@ impl Derived {
         computed
     }
 
-    /// The windows over a row's own past; `None` where there are none.
+    /// The windows over a row's own past; `None` without any.
     #[must_use]
     pub fn windows(&self) -> Option<Windows> {
         Windows::of(self.program.clone(), &self.definitions)
@@ -289,7 +290,7 @@ impl Derived {
         &self.window_columns
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.program.compiled.is_empty()
@@ -307,7 +308,7 @@ impl Derived {
         self.definitions.get(name).map(|definition| definition.expression.as_str())
     }
 
-    /// The derived columns with what they are stored as.
+    /// The derived columns with their storage kinds.
     pub fn kinds(&self) -> impl Iterator<Item = (&str, Kind)> {
         self.program.compiled.iter().map(|compiled| (compiled.name.as_str(), compiled.of.kind()))
     }
@@ -334,12 +335,12 @@ impl Derived {
         self.learned[slot].parts()
     }
 
-    /// The raw columns that are read, and what they must hold.
+    /// The raw columns they read, and their kinds.
     pub fn reads(&self) -> impl Iterator<Item = (&str, Kind)> {
         self.program.reads.iter().map(|(name, kind)| (name.as_str(), *kind))
     }
 
-    /// The categories that are read, with the levels that they had in training.
+    /// The categories they read, with their levels in training.
     pub fn levels(&self) -> impl Iterator<Item = (&str, &[String])> {
         self.levels.iter().map(|(name, levels)| (name.as_str(), levels.as_slice()))
     }

@@ -14,7 +14,7 @@ pub(crate) enum Type {
     Bool,
     Text,
     Time,
-    /// `missing`: goes with every other.
+    /// `missing`: compatible with every other type.
     Nothing,
 }
 
@@ -66,7 +66,7 @@ impl Type {
         }
     }
 
-    /// What values of both are, where they can stand in one column.
+    /// The common type of both, if they can share one column.
     pub(super) fn with(self, other: Self) -> Option<Self> {
         match (self, other) {
             (a, b) if a == b => Some(a),
@@ -120,7 +120,7 @@ pub(crate) enum Node {
         of: Option<Box<Node>>,
         by: Vec<Node>,
     },
-    /// Of the row's own past; it is the whole of its definition.
+    /// Over the row's own past; always a whole definition.
     Window(Box<Window>),
 }
 
@@ -137,7 +137,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// What windows have in common that see the same rows with the same values, whatever their statistics and lengths are.
+    /// A key shared by windows over the same rows and values, whatever their statistics and lengths.
     pub(super) fn stream(&self) -> String {
         format!("{:?} {:?} {:?}", self.of, self.by, self.time)
     }
@@ -157,7 +157,7 @@ pub(crate) enum Moment {
     IsMonthStart,
 }
 
-/// Where the calendar is looked at.
+/// The time zone of calendar functions.
 #[derive(Debug, Clone)]
 pub(crate) enum Zone {
     Utc,
@@ -192,7 +192,7 @@ impl Node {
         }
     }
 
-    /// A part that computes `f` of a number; at once where it is stated.
+    /// A part that computes `f` of a number; a constant is evaluated at once.
     pub(super) fn map(f: Unary, of: Self) -> Self {
         match of {
             Self::Number(value) => Self::Number(f.function()(value)),
@@ -208,7 +208,7 @@ impl Node {
         }
     }
 
-    /// Calls `each` for every part, those within a part before it.
+    /// Calls `each` for every part, children first.
     pub(crate) fn visit<'n>(&'n self, each: &mut dyn FnMut(&'n Node)) {
         match self {
             Self::Number(_) | Self::Text(_) | Self::Time(_) | Self::Raw(_) | Self::Earlier(_) => {}

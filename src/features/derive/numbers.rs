@@ -1,5 +1,5 @@
-//! What is computed of one or two numbers. `NaN` is missing, and what is not finite is missing: there is nothing else that
-//! the logarithm of −1 or a division by 0 could be.
+//! Functions of one or two numbers. `NaN` is missing, and a result that is not finite is missing, such as
+//! the logarithm of −1 or a division by 0.
 
 use crate::stats::portable::Portable;
 
@@ -97,7 +97,7 @@ impl OfTimes {
     }
 }
 
-/// A result, missing where it is not finite.
+/// A result, missing if not finite.
 fn finite(value: f64) -> f64 {
     if value.is_finite() { value } else { f64::NAN }
 }
@@ -131,7 +131,7 @@ fn divide(left: f64, right: f64) -> f64 {
     finite(left / right)
 }
 
-/// What is left of a division, with the sign of the divisor.
+/// The remainder of a division, with the sign of the divisor.
 fn remainder(left: f64, right: f64) -> f64 {
     let rest = left % right;
     let rest = if rest != 0.0 && (rest < 0.0) != (right < 0.0) { rest + right } else { rest };
@@ -201,7 +201,7 @@ fn sqrt(value: f64) -> f64 {
     finite(value.sqrt())
 }
 
-/// To so many digits behind the point; halves go to the even neighbour.
+/// Rounded to `digits` decimal places, half to even.
 fn round(value: f64, digits: f64) -> f64 {
     let scale = 10_f64.powi(digits.abs() as i32);
     match digits {

@@ -14,7 +14,7 @@ pub(super) struct Compiled {
     pub(super) name: String,
     pub(super) of: Type,
     pub(super) node: Node,
-    /// Whether it is computed of its row alone: of no window, and of nothing that is learned.
+    /// Whether it depends on its row alone: on no window and no training statistic.
     pub(super) is_plain: bool,
 }
 
@@ -35,7 +35,7 @@ fn column_of(name: &str, expression: &str) -> String {
     format!("{name} = {}", expression.trim())
 }
 
-/// What names mean while a definition is checked.
+/// The meaning of names while a definition is checked.
 struct Known<'a> {
     program: &'a mut Program,
     columns: &'a [(&'a str, Kind)],
@@ -178,7 +178,7 @@ impl Program {
         Ok(program)
     }
 
-    /// Whether a part is computed of its row alone.
+    /// Whether a part depends on its row alone.
     fn is_plain(&self, node: &Node) -> bool {
         let mut plain = true;
         node.visit(&mut |part| match part {

@@ -86,7 +86,7 @@ fn order_and_other_columns_and_dictionaries_do_not_matter() {
     columns.push(number("extra", &[1.0; 4]));
     let again = features.transform(&table(columns)).unwrap();
     assert_eq!(format!("{again:?}"), format!("{matrix:?}"));
-    // One row, whose dictionary holds one level only.
+    // One row, whose dictionary has one level only.
     let mut columns = customers().take(&[2]).into_columns();
     columns[2] = category("contract", &["two"]);
     let row = features.transform(&table(columns)).unwrap();
