@@ -3,9 +3,9 @@
 //! ```text
 //! time of the group's rows   ──a──b────c─c──────d───▶      a row at d with a window that begins between a and b
 //!                                 [ window      )          sees b and both c: at least d − length, and before d
+//! ```
 //! Rows with equal times are not in each other's windows. For a row without a time or a key every statistic is missing.
 //! An empty window has the count and the sum 0; its other statistics are missing.
-//! window has the count and the sum 0; all else of it is missing.
 
 use super::functions::Statistic;
 use super::node::Window;
