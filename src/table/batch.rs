@@ -1,4 +1,4 @@
-//! Some rows of a table, typed and as they were written.
+//! Rows of a table, typed and as raw records.
 
 use super::Table;
 use super::record::cells_of;
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 pub struct Batch {
     /// The typed columns. Category levels are those of this batch.
     pub table: Table,
-    /// One record per row; none with [`ReadOptions::no_raw`](super::ReadOptions::no_raw).
+    /// One record per row; empty with [`ReadOptions::no_raw`](super::ReadOptions::no_raw).
     pub raw: RawRecords,
 }
 
@@ -45,7 +45,7 @@ impl RawRecords {
         self.spans.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()

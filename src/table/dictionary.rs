@@ -76,10 +76,10 @@ impl Dictionary {
     }
 }
 
-/// The codes of recently seen short fields, by their bytes as they stand in the file.
+/// The codes of recently seen short fields, by their bytes in the file.
 ///
-/// A field of 1 to 16 bytes is told by its length and two words: its first and last eight bytes, which overlap, or all
-/// of its fewer than eight.
+/// A field of 1 to 16 bytes is identified by its length and two words: its first and last eight bytes, which overlap,
+/// or all of its fewer than eight.
 #[derive(Debug)]
 pub(crate) struct Recent {
     places: Box<[Place; 256]>,

@@ -9,7 +9,7 @@ use super::record::first_record_len;
 use std::io::Read;
 use std::path::Path;
 
-/// With which a file says that it is UTF-8.
+/// The byte order mark of UTF-8.
 pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Bytes of a file that tell how it is written.
@@ -33,7 +33,7 @@ impl Ends {
         Self { bom: text.len() < head.len(), crlf: first.is_some_and(|len| text[..len].ends_with(b"\r\n")) }
     }
 
-    /// Those of a file; the usual ones where there is none, where it is no text that can be read, and of what is fetched from
+    /// Those of a file; the usual ones if it is missing, is not readable text, or is fetched from
     /// elsewhere.
     #[must_use]
     pub fn of_file(path: &Path, delimiter: u8) -> Self {
@@ -58,7 +58,7 @@ impl Ends {
         if self.crlf { b"\r\n" } else { b"\n" }
     }
 
-    /// Whole records, each of which a line feed ends, as they end here; breaks of lines within cells stay.
+    /// Complete records, each ended by a line feed, with these line ends; line breaks within cells are kept.
     #[must_use]
     pub fn records(self, records: Vec<u8>, delimiter: u8) -> Vec<u8> {
         if !self.crlf {

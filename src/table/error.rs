@@ -49,10 +49,10 @@ pub enum TableError {
         file: String,
         /// Their names.
         columns: Vec<String>,
-        /// A name of the file that may be meant by one of them, as an end of the message; or nothing.
+        /// A similar name in the file, as an end of the message; or empty.
         near: String,
     },
-    /// A name that stands twice.
+    /// A duplicate name.
     #[error("duplicate column {column:?}")]
     DuplicateColumn {
         /// The name.
@@ -71,7 +71,7 @@ pub enum TableError {
     /// A column that is not there.
     #[error("no column {column:?}{}", instead(.column, .have.iter().map(String::as_str)))]
     NoColumn {
-        /// The name that was asked for.
+        /// The requested name.
         column: String,
         /// The names that exist.
         have: Vec<String>,
@@ -81,13 +81,13 @@ pub enum TableError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The I/O error.
         source: std::io::Error,
     },
 }
 
 impl TableError {
-    /// The same error with the name of the file that it is about, where it has none.
+    /// The same error with the name of its file, if it has none.
     #[must_use]
     pub(crate) fn in_file(self, file: &str) -> Self {
         match self {

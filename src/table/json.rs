@@ -5,9 +5,9 @@
 //! {"a": 2.5, "c": null}    ────▶     1,x,
 //!                                    2.5,,
 //! ```
-//! The names are those of all objects, in the order in which they first appear; for that the lines are kept in an unnamed
-//! file. A cell means what its text in CSV would mean. Objects in objects are columns `o.a`, lists are
-//! texts of JSON, and `NaN`, which Python writes, is missing.
+//! The columns are the names in all objects, in order of first appearance; so the lines are first copied to an unnamed
+//! file. A cell means what its text in CSV would mean. Nested objects become columns `o.a`, lists are
+//! JSON texts, and `NaN`, which Python writes, is missing.
 
 use super::input::Text;
 use super::number::NumberFormat;
@@ -63,7 +63,7 @@ impl JsonLines {
         Ok(Self { kept, names })
     }
 
-    /// The objects as CSV, with numbers as `schema` says that they are written.
+    /// The objects as CSV, with numbers in the notation of `schema`.
     pub(crate) fn into_text(self, schema: Option<&Schema>) -> Text {
         let number = |name: &String| schema.and_then(|schema| schema.number_format(name)).cloned();
         let numbers = self.names.iter().map(number).collect();
@@ -119,8 +119,8 @@ fn flat(object: Map<String, Value>) -> Map<String, Value> {
     all
 }
 
-/// The line with what Python writes for numbers that JSON does not know: `NaN` is missing, `Infinity` a text that columns
-/// of numbers read. `None` where there is none.
+/// The line with Python's non-JSON numbers replaced: `NaN` is missing, `Infinity` a text that number columns accept.
+/// `None` if there are none.
 fn without_nan(line: &[u8]) -> Option<Vec<u8>> {
     const WORDS: [(&[u8], &[u8]); 3] = [(b"NaN", b"null"), (b"-Infinity", b"\"-inf\""), (b"Infinity", b"\"inf\"")];
     let (mut out, mut at, mut quoted, mut found) = (Vec::with_capacity(line.len()), 0, false, false);

@@ -12,11 +12,11 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text as it was before [`one_line`].
+/// The text before [`one_line`].
 #[must_use]
 pub fn from_one_line(text: &str) -> Cow<'_, str> {
     match text.starts_with('"') {
-        // What is no JSON string was not written by `one_line`.
+        // A text that is not a JSON string was not written by `one_line`.
         true => serde_json::from_str::<String>(text).map_or(Cow::Borrowed(text), Cow::Owned),
         false => text.into(),
     }

@@ -1,4 +1,4 @@
-//! The first bytes by which files are told apart: the one place that knows them.
+//! The first bytes that identify file formats; defined only here.
 
 pub(crate) const PARQUET: &[u8] = b"PAR1";
 pub(crate) const GZIP: &[u8] = &[0x1f, 0x8b];

@@ -1,12 +1,12 @@
-//! Columns that are typed once, and the readers and writers around them.
+//! Typed columns, and their readers and writers.
 //!
 //! ```text
 //! bytes ─input─▶ csv pieces (cut at record ends) ─▶ typed columns ─▶ Table ─▶ rows taken, split, written
 //!        parquet row groups ──────────────────────▲
 //! ```
 //!
-//! [`Schema`] says how each column is stored; it comes from `mlloop.toml` or from [`infer`](fn@infer::infer), and after that
-//! a value that does not fit is an error with its place, never a silent conversion.
+//! [`Schema`] defines how each column is stored; it comes from `mlloop.toml` or from [`infer`](fn@infer::infer), and
+//! then an invalid value is an error with its place, never a silent conversion.
 
 mod batch;
 mod build;
@@ -89,7 +89,7 @@ impl Table {
     /// Puts columns together.
     ///
     /// # Errors
-    /// When lengths differ or a name stands twice.
+    /// If lengths differ or a name is duplicated.
     pub fn new(columns: Vec<Column>) -> Result<Self, TableError> {
         let n_rows = columns.first().map_or(0, |c| c.values.len());
         let mut seen = HashMap::new();
@@ -143,7 +143,7 @@ impl Table {
         Self { columns: self.columns.iter().map(|c| c.take(rows)).collect(), n_rows: rows.len() }
     }
 
-    /// The rows at `rows`, in that order; the table is given up column by column, so that both are never held whole.
+    /// The rows at `rows`, in that order; the table is freed column by column, so that both are never in memory whole.
     #[must_use]
     pub fn into_rows(self, rows: &[u32]) -> Self {
         Self { columns: self.columns.into_iter().map(|c| c.take(rows)).collect(), n_rows: rows.len() }

@@ -8,7 +8,7 @@ use crate::table::TableError;
 /// How many rejected rows are kept with their place; the rest is counted.
 pub const MAX_REJECTS_KEPT: usize = 1000;
 
-/// A row that was left out.
+/// A rejected row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
     /// 1-based line on which the record begins (for Parquet: the row).
@@ -34,7 +34,7 @@ impl fmt::Display for Reject {
     }
 }
 
-/// The rows that were left out.
+/// The rejected rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rejects {
     /// How many there are.
@@ -64,7 +64,7 @@ pub struct Misfits {
 }
 
 impl Misfits {
-    /// Counts `n` cells of one column, of which `first` comes first. Called in file order.
+    /// Counts `n` cells of one column, the earliest being `first`. Called in file order.
     pub(crate) fn add(&mut self, n: u64, first: Fault) {
         let reject = first.into_reject();
         if let Some(column) = reject.column.clone() {
@@ -101,7 +101,7 @@ impl Fault {
         }
     }
 
-    /// The error, where so many records of those that were read are bad: when most are, leaving them out is no way.
+    /// The error, if most of the records read are bad: skipping them is then no solution.
     pub(crate) fn into_error_among(self, file: &str, n_bad: u64, n_good: u64) -> TableError {
         match self {
             Self { line, what: What::Record(what) } if n_bad >= MANY && n_bad > n_good => TableError::File {

@@ -20,7 +20,7 @@ pub enum Cell<'t> {
     Time(i64),
 }
 
-/// What the cells of one column mean; the same as in a file with the same schema.
+/// Interprets the cells of one column, as in a file with the same schema.
 #[derive(Debug, Clone)]
 pub struct CellReader {
     reads: Reads,
@@ -32,7 +32,7 @@ pub struct CellReader {
 #[derive(Debug, Clone)]
 enum Reads {
     Number,
-    /// Numbers that are 0 or 1, which words may say.
+    /// Numbers that are 0 or 1, which may be written as words.
     Flag,
     Written(NumberFormat),
     /// With what finds levels by their spellings, where levels are known.

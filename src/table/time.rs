@@ -98,7 +98,7 @@ impl TimeFormat {
         }
     }
 
-    /// Microseconds since 1970 UTC; a time without a zone is taken as UTC.
+    /// Microseconds since 1970 UTC; a time without a zone is UTC.
     pub(crate) fn parse(&self, text: &str) -> Option<i64> {
         match self {
             Self::Iso => parse_iso(text.as_bytes()),
@@ -125,14 +125,14 @@ impl TimeFormat {
         !items.iter().any(|item| matches!(item, Item::Year | Item::ShortYear))
     }
 
-    /// Whether a text is surely written like this: minutes of a time of day have two digits, so `3:2` is none.
+    /// Whether a text certainly has this format: minutes of a time of day have two digits, so `3:2` has not.
     pub(crate) fn fits(&self, text: &str) -> bool {
         let n_digits = |part: &str| part.bytes().take_while(u8::is_ascii_digit).count();
         let whole = || text.split(':').skip(1).all(|part| n_digits(part) == 2);
         (!self.is_clock() || whole()) && self.parse(text).is_some()
     }
 
-    /// Writes a time so that [`parse`](Self::parse) gives it back (as far as the format goes).
+    /// Writes a time so that [`parse`](Self::parse) returns it (as far as the format allows).
     pub(crate) fn write(&self, micros: i64, out: &mut String) {
         // Writing to a String does not fail.
         let _ = match self {
@@ -152,7 +152,7 @@ impl TimeFormat {
     }
 }
 
-/// Whether a text says that there is no time: `NaT` as pandas writes it, `0000-00-00` as MySQL does.
+/// Whether a text means "no time": `NaT` as pandas writes it, `0000-00-00` as MySQL does.
 pub(crate) fn is_no_time(text: &str) -> bool {
     let bytes = text.as_bytes();
     let zeros = || {

@@ -11,13 +11,13 @@ use crate::wording::nearest;
 
 /// The columns to take, in the schema's order.
 pub(crate) struct Plan {
-    /// The names of the file's fields, as many as every record has.
+    /// The names of the file's fields, one per field of a record.
     pub(crate) names: Vec<String>,
     pub(crate) columns: Vec<Wanted>,
-    /// Fields of which evidence is gathered besides.
+    /// Fields for which evidence is also gathered.
     pub(crate) watched: Vec<usize>,
     pub(crate) markers: Markers,
-    /// What was left out and why.
+    /// Columns that are ignored, and why.
     pub(crate) notes: Vec<String>,
     /// What a record with another number of fields is compared with in errors.
     pub(crate) yardstick: &'static str,
@@ -141,7 +141,7 @@ pub(crate) fn check_comment(file: &str, mark: char) -> Result<u8, TableError> {
     })
 }
 
-/// The names, if none stands twice.
+/// The names, if there is no duplicate.
 pub(crate) fn unique(names: Vec<String>) -> Result<Vec<String>, TableError> {
     let mut seen = HashSet::new();
     match names.iter().find(|n| !seen.insert(n.as_str())) {

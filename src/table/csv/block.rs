@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file   ───────────────────────────────────────────▶
-//! block  [ piece │ piece │ piece │ carry )            carry: a record that is not complete yet
+//! block  [ piece │ piece │ piece │ carry )            carry: an incomplete record
 //!                                [ carry │ piece …    goes in front of the next block
 //! ```
 
@@ -59,7 +59,7 @@ pub(crate) struct Blocks {
     sizes: Sizes,
     /// How the file begins and its records end.
     pub(crate) ends: Ends,
-    /// What the first line says of the delimiter.
+    /// The delimiter in the first line.
     pub(crate) separator: Option<u8>,
     carry: Vec<u8>,
     spare: Vec<u8>,
@@ -71,8 +71,8 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// Reads the first block's worth of bytes and drops a byte order mark. Lines that begin with `comment` are left out,
-    /// and so is a line `sep=;`, which says what the delimiter is.
+    /// Reads the first block of bytes and drops a byte order mark. Lines that begin with `comment` are skipped,
+    /// and so is a line `sep=;`, which names the delimiter.
     pub(crate) fn open(
         name: String,
         text: Text,
@@ -120,7 +120,7 @@ impl Blocks {
         Ok(blocks)
     }
 
-    /// Leaves out what stands before line `n + 1`.
+    /// Skips the lines before line `n + 1`.
     pub(crate) fn skip_lines(&mut self, n: u64) -> Result<(), TableError> {
         while n > 0 && self.line <= n {
             let Some(feed) = memchr::memchr(b'\n', &self.carry) else {
@@ -142,8 +142,8 @@ impl Blocks {
         &self.name
     }
 
-    /// Lines without any cell that stand below the last row, as where a spreadsheet emptied rows, and the line of the first;
-    /// known after the last block.
+    /// The number of lines without any cell after the last row, as where a spreadsheet emptied rows, and the line of
+    /// the first; known after the last block.
     pub(crate) fn emptied(&self) -> Option<(u64, u64)> {
         self.emptied
     }
@@ -153,7 +153,7 @@ impl Blocks {
         self.consumed.load(Ordering::Relaxed)
     }
 
-    /// The bytes at hand that no block has been made of.
+    /// The bytes read that are not in a block yet.
     pub(crate) fn ahead(&self) -> &[u8] {
         &self.carry
     }
@@ -168,14 +168,14 @@ impl Blocks {
         Ok(Some((record, line)))
     }
 
-    /// The number of fields of the first record that is not blank, which stays where it is.
+    /// The number of fields of the first record that is not blank; the record is not consumed.
     pub(crate) fn first_width(&mut self) -> Result<Option<usize>, TableError> {
         let Some((start, end)) = self.first_record()? else { return Ok(None) };
         let record = without_line_end(&self.carry[start..end]);
         Ok(Some(fields_of(record, self.delimiter).len()))
     }
 
-    /// Where the first record that is not blank lies in `carry`.
+    /// The position in `carry` of the first record that is not blank.
     fn first_record(&mut self) -> Result<Option<(usize, usize)>, TableError> {
         let mut start = 0;
         loop {
@@ -209,7 +209,7 @@ impl Blocks {
         if bytes.len() < filled {
             std::mem::swap(&mut bytes, &mut self.carry);
         } else {
-            // What stands beyond is written over by what is read: it need not be made zero first.
+            // The rest is overwritten by reading: it need not be zeroed first.
             bytes[..filled].copy_from_slice(&self.carry);
         }
         self.carry.clear();
@@ -218,7 +218,7 @@ impl Blocks {
             self.fill(&mut bytes, filled, target)?;
             filled = bytes.len();
             let mut ends = cut(&bytes, self.delimiter, self.sizes.piece, self.eof);
-            // Whether lines without a cell are rows is known once something follows them, or never, where there are too many.
+            // Lines without a cell are rows if a row follows; if there are too many, this stays unknown.
             let rows = filled_part(&bytes[..ends.last().copied().unwrap_or(0)], self.delimiter);
             if self.eof || bytes.len() < MAX_RECORD_BYTES {
                 ends.retain(|&end| end < rows);
@@ -261,10 +261,10 @@ impl Blocks {
             .collect()
     }
 
-    /// Reads on from `filled` until `bytes` is `target` long or the file ends; knows the end of the file at once. What
-    /// stands in `bytes` beyond `filled` is of no meaning.
+    /// Reads on from `filled` until `bytes` has length `target` or the file ends; detects the end of the file at once.
+    /// Bytes beyond `filled` are undefined.
     fn fill(&mut self, bytes: &mut Vec<u8>, filled: usize, target: usize) -> Result<(), TableError> {
-        /// Memory is touched in such steps, so that a small file takes little of it.
+        /// Memory is used in such steps, so that a small file needs little of it.
         const STEP: usize = 256 << 10;
         let mut filled = filled;
         // One byte beyond the target tells a full block from the end of the file.
@@ -299,7 +299,7 @@ impl Blocks {
     }
 }
 
-/// The length of the text up to the end of its last record that has a cell.
+/// The length of the text up to the end of its last record with a cell.
 fn filled_part(bytes: &[u8], delimiter: u8) -> usize {
     let is_cell = |&byte: &u8| byte != delimiter && !matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
     let Some(last) = bytes.iter().rposition(is_cell) else { return 0 };
@@ -342,7 +342,7 @@ fn cut(bytes: &[u8], delimiter: u8, piece: usize, eof: bool) -> Vec<usize> {
     cutter.finish(eof)
 }
 
-/// Collects piece ends while the text outside quotes goes by.
+/// Collects piece ends while scanning text outside quotes.
 struct Cutter<'a> {
     bytes: &'a [u8],
     piece: usize,
@@ -352,7 +352,7 @@ struct Cutter<'a> {
 }
 
 impl Cutter<'_> {
-    /// Takes note of `from..to`, which lies outside quotes.
+    /// Scans `from..to`, which is outside quotes.
     fn outside(&mut self, from: usize, to: usize) {
         let mut from = from;
         loop {
@@ -406,7 +406,7 @@ mod tests {
         // Unfinished quote: nothing is complete, unless the file ends.
         assert_eq!(ends("a\n\"b\nc\n", 1, false), [2]);
         assert_eq!(ends("a\n\"b\nc\n", 1, true), [2, 7]);
-        // The quote that ends the block may be half of a doubled one.
+        // The quote that ends the block may be the first of a doubled one.
         assert_eq!(ends("a\n\"b\n\"", 1, false), [2]);
     }
 

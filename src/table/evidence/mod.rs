@@ -107,7 +107,7 @@ impl Evidence {
         }
     }
 
-    /// A number that begins with a zero, as codes do: zeros alone are none where other numbers have a fraction.
+    /// A number that begins with a zero, as codes do: only zeros are not enough if other numbers have a fraction.
     pub(crate) fn leading_zero(&self) -> Option<&Place> {
         let codes = self.plain.integers == self.plain.n;
         self.leading_zero.as_ref().or(self.zeros.as_ref().filter(|_| codes))
@@ -128,7 +128,7 @@ impl Evidence {
     }
 
     fn push_number(&mut self, value: f64, text: &str, line: &impl Fn() -> u64) {
-        // Decimals that are filled up with zeros (`007.50`) are no codes.
+        // Decimals padded with zeros (`007.50`) are not codes.
         if matches!(text.as_bytes(), [b'0', b'0'..=b'9', ..]) && !text.contains('.') {
             let first = if text.bytes().all(|b| b == b'0') { &mut self.zeros } else { &mut self.leading_zero };
             first.get_or_insert_with(|| place(text, line));
@@ -174,7 +174,7 @@ impl Evidence {
         }
     }
 
-    /// The numbers as they are when written like this, or plainly.
+    /// The numbers, if written like this, or plainly.
     pub(crate) fn values(&self, format: Option<&NumberFormat>) -> &Numbers {
         match (format, &self.written) {
             (Some(format), Some(written)) => &written[usize::from(format.decimal == ',')],
@@ -236,13 +236,13 @@ impl Evidence {
         self.n - self.missing
     }
 
-    /// Whether no two cells are alike, and none is missing.
+    /// Whether all cells are different and none is missing.
     pub(crate) fn is_unique(&self) -> bool {
         self.missing == 0 && self.distinct.all_once()
     }
 }
 
-/// Whether a number keeps the digits of its text: whole ones beyond 2^53 do not, and two of them may become one.
+/// Whether a number keeps the digits of its text: whole ones beyond 2^53 do not, and two may become equal.
 #[inline]
 fn is_exact(value: f64, text: &str) -> bool {
     const EXACT: f64 = (1_u64 << 53) as f64;

@@ -2,7 +2,7 @@
 
 use super::ends::Ends;
 
-/// What the numbers of a column are, whatever they look like.
+/// Statistics of the numbers of a column, independent of the notation.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Numbers {
     pub(crate) n: u64,
@@ -29,7 +29,7 @@ impl Numbers {
         self.sum.push(value);
     }
 
-    /// Takes in a cell that is no number.
+    /// Adds a cell that is not a number.
     pub(crate) fn interrupt(&mut self) {
         self.run.broken = true;
         self.sum.interrupt();
@@ -85,7 +85,7 @@ struct Sum {
 }
 
 impl Sum {
-    /// Numbers from which their sum is no chance.
+    /// Minimum count for which the sum is not a coincidence.
     const MIN: u64 = 10;
 
     fn push(&mut self, value: f64) {

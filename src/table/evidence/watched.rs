@@ -1,4 +1,4 @@
-//! Evidence that is gathered while a table is read whose kinds are not settled yet.
+//! Evidence gathered while reading a table whose kinds are not decided yet.
 
 use super::Evidence;
 
@@ -15,7 +15,7 @@ impl Watched {
         Self { seen, leading_zero }
     }
 
-    /// Of so many columns, before any piece.
+    /// For this many columns, before any piece.
     pub(crate) fn empty(n_columns: usize) -> Self {
         Self::new(vec![Evidence::default(); n_columns], false)
     }

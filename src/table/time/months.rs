@@ -1,5 +1,5 @@
-//! The names of months as people write them: English, German, French, Spanish, Portuguese, Italian, Dutch and the languages of
-//! Scandinavia, which agree wherever one name stands in several of them.
+//! The names of months in English, German, French, Spanish, Portuguese, Italian, Dutch and the languages of
+//! Scandinavia; a name in several of them is the same month.
 
 /// By month, in lower case.
 const NAMES: [&[&str]; 12] = [

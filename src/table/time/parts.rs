@@ -95,7 +95,7 @@ impl Parts {
                 self.afternoon = Some(half);
                 Some(rest)
             }
-            // The date says it already.
+            // The date determines it.
             Item::Weekday => Some(named(&WEEKDAYS, text)?.1),
         }
     }
@@ -115,7 +115,7 @@ impl Parts {
             1..=12 => 31,
             _ => return None,
         };
-        // A leap second is taken as the next second, as Unix time does.
+        // A leap second counts as the next second, as in Unix time.
         let valid =
             (1..=days_in_month).contains(&self.day) && self.hour <= 23 && self.minute <= 59 && self.second <= 60;
         let seconds = (self.hour * 60 + self.minute - self.offset_minutes) * 60 + self.second;
@@ -201,7 +201,7 @@ fn half(text: &[u8]) -> Option<(bool, &[u8])> {
     None
 }
 
-/// The place from 1 of an English name, or of its first three letters, among `names`.
+/// The index from 1 of an English name, or of its first three letters, among `names`.
 fn named<'t>(names: &[&str], text: &'t [u8]) -> Option<(i64, &'t [u8])> {
     let n = text.iter().take_while(|b| b.is_ascii_alphabetic()).count();
     let (name, rest) = text.split_at(n);
