@@ -1,13 +1,13 @@
-//! A model as bytes: versioned, checked, data only.
+//! The binary format of a model: versioned, checked, data only.
 //!
 //! ```text
 //! "mlloopM\0"  version u32  header length u32  header (JSON)  walk length u64  walk bytes
 //!               engine length u64  engine bytes  XXH3 of all before u64
 //! ```
 //!
-//! Numbers are little-endian. Every length is compared with what is there before anything is allocated, and no part is
+//! Numbers are little-endian. Every length is compared with the available bytes before any allocation, and no part is
 //! read before the checksum has matched. Scores need only the walk; the engine's part (compressed, checked and
-//! validated by itself) is read when reasons or other formats are wanted. Version 1 had no walk.
+//! validated by the engine) is read when explanations or other formats are requested. Version 1 had no walk.
 
 use crate::model::engine::Engine;
 use crate::model::error::ModelError;

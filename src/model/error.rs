@@ -5,7 +5,7 @@ use thiserror::Error;
 /// Why a model could not be fitted, read or used.
 #[derive(Debug, Error)]
 pub enum ModelError {
-    /// A parameter lies outside its range.
+    /// A parameter is out of range.
     #[error("parameter \"{key}\" is {value}: it must be {allowed}")]
     Parameter {
         /// The parameter's name.

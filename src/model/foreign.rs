@@ -1,4 +1,4 @@
-//! What the readers of other tools' models share: formats told apart by their first bytes, trees, features, errors.
+//! Shared by the readers of other tools' models: format detection by the first bytes, trees, features, errors.
 
 use crate::features::Task;
 use crate::model::{Head, Link};
@@ -18,7 +18,7 @@ pub enum ForeignError {
         /// What is wrong with it, and where.
         reason: String,
     },
-    /// The file is whole, but it holds something that trees over numbers cannot say.
+    /// The file is complete, but contains something that trees over numbers cannot represent.
     #[error("the {format} model cannot be imported: {what} is not supported")]
     Unsupported {
         /// The format's name.
@@ -52,7 +52,7 @@ impl Format {
         }
     }
 
-    /// The format of `bytes`, judged from their start; `None` when it is none of them.
+    /// The format of `bytes`, by their start; `None` for an unknown one.
     #[must_use]
     pub fn detect(bytes: &[u8]) -> Option<Self> {
         use hessboost::model::ModelFormat;
@@ -76,12 +76,12 @@ pub(super) struct ForeignTrees {
     pub features: ForeignFeatures,
 }
 
-/// What a file says about a model's features.
+/// A file's description of the model's features.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ForeignFeatures {
     /// Their names in the model's order, when the file has them.
     pub names: Option<Vec<String>>,
-    /// What each feature holds; empty when the file does not say.
+    /// The kind of each feature; empty if the file does not state it.
     pub holds: Vec<Holds>,
 }
 

@@ -15,12 +15,12 @@ pub struct Named<'a> {
     pub columns: &'a [(&'a str, Kind)],
     /// The column to predict.
     pub target: &'a str,
-    /// Columns that `[features]` leaves out.
+    /// Columns excluded by `[features]`.
     pub drop: &'a [String],
 }
 
 impl Params {
-    /// Whether every column that a limit names is a feature, and a number where it has a direction.
+    /// Checks that every column in a limit is a feature, and numeric if it has a direction.
     ///
     /// # Errors
     /// A sentence with the key and the column.
@@ -57,10 +57,10 @@ impl Params {
         Ok(())
     }
 
-    /// The limits in places of `features`. A column that is left out, for it is constant or names rows, limits nothing.
+    /// The limits by index of `features`. Limits on an excluded column (constant, or identifying rows) are ignored.
     ///
     /// # Errors
-    /// When a column with a direction is no number, or loses its sign on the way.
+    /// If a column with a direction is not numeric, or its encoding loses the sign.
     pub fn limits(&self, features: &Features) -> Result<Limits, ModelError> {
         let (encoders, sources) = (features.encoders(), features.sources());
         for input in encoders.iter().filter(|input| self.monotone.contains_key(&input.column)) {

@@ -75,8 +75,8 @@ impl Model {
         self.in_blocks(x, self.n_scores(), |rows| self.scores_of(rows))
     }
 
-    /// Scores of some rows (`n × n_features`, row-major), on the calling thread: for who has other threads at work
-    /// himself, [`BLOCK_ROWS`] at a time.
+    /// Scores of some rows (`n × n_features`, row-major), on the calling thread: for callers with their own
+    /// threads, [`BLOCK_ROWS`] at a time.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl Model {
         Ok(margins.map_err(|error| ModelError::Infinite(error.to_string()))?.into_vec())
     }
 
-    /// What `of` says of each block of rows, `width` values a row, one after another.
+    /// Applies `of` to each block of rows, `width` values a row, and joins the results.
     fn in_blocks(
         &self,
         x: &Matrix,
@@ -158,18 +158,19 @@ impl Model {
         found.map_err(|error| ModelError::Infinite(error.to_string()))
     }
 
-    /// What each feature adds to each row's margins: TreeSHAP values, path-dependent (Lundberg et al., "From local
+    /// The contribution of each feature to each row's margins: TreeSHAP values, path-dependent (Lundberg et al., "From
+    /// local
     /// explanations to global understanding with explainable AI for trees", 2020).
     ///
-    /// A row's contributions and its bias sum to its margin. They are exact for paths that ask at most 7 different
-    /// features, as all default boosted trees up to 200 000 rows do; beyond, the Shapley integral is taken with 8
-    /// points, as XGBoost 3.4 takes it. Measured on 1500 rows of 30 numbers, whose scores go up to .2: the sum of a row's
-    /// contributions misses its score by at most 3.3e-8 in a forest of 100 trees of depth 10 and by 2.2e-8 in one of
-    /// 40 trees of depth 14, which is the rounding of single precision.
+    /// A row's contributions and its bias sum to its margin. They are exact for paths with at most 7 different
+    /// features, as in all default boosted trees up to 200 000 rows; beyond, the Shapley integral is computed with 8
+    /// points, as in XGBoost 3.4. Measured on 1500 rows of 30 numbers, with scores up to .2: the sum of a row's
+    /// contributions differs from its score by at most 3.3e-8 in a forest of 100 trees of depth 10 and by 2.2e-8 in one
+    /// of 40 trees of depth 14, which is the rounding error of single precision.
     ///
     /// # Errors
     ///
-    /// When the matrix has another number of features, or holds an infinite value.
+    /// If the number of features differs, or a value is infinite.
     pub fn contributions(&self, x: &Matrix) -> Result<Contributions, ModelError> {
         self.check_features(x.n_features())?;
         let (n_rows, n_margins, n_features) = (x.n_rows, self.n_margins(), self.n_features());

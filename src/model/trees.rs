@@ -7,12 +7,12 @@ use hessboost::tree::RegTree;
 use serde::Serialize;
 use std::ops::Range;
 
-/// One tree: `nodes[0]` is the root, children stand after their parents' index or before, but each has one parent.
+/// One tree: `nodes[0]` is the root; children may come before or after their parents, and each has one parent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tree {
     /// The nodes.
     pub nodes: Vec<Node>,
-    /// The margins that the tree adds to: one, or all of them when its leaves hold one value per margin.
+    /// The margins that the tree adds to: one, or all of them if its leaves hold one value per margin.
     pub outputs: Range<usize>,
 }
 
@@ -30,39 +30,39 @@ pub enum Node {
     Branch {
         /// The feature.
         feature: u32,
-        /// A row goes left when its value `< threshold`, compared in `f32`.
+        /// A row goes left if its value `< threshold`, compared in `f32`.
         threshold: f32,
-        /// Where a missing value goes.
+        /// Whether a missing value goes left.
         default_left: bool,
-        /// The node that follows on the left.
+        /// The left child.
         left: u32,
         /// The node that follows on the right.
         right: u32,
         /// Loss that the split removed (0 when unknown).
         gain: f32,
-        /// Weight of the training rows that came by (0 when unknown).
+        /// Weight of the training rows that reached it (0 if unknown).
         cover: f32,
     },
     /// A question to a category's code; only models that were made elsewhere ask it.
     Choice {
         /// The feature.
         feature: u32,
-        /// A row goes left when its code is one of these.
+        /// A row goes left if its code is one of these.
         left_codes: Vec<u32>,
-        /// Where a missing value goes.
+        /// Whether a missing value goes left.
         default_left: bool,
-        /// The node that follows on the left.
+        /// The left child.
         left: u32,
         /// The node that follows on the right.
         right: u32,
         /// Loss that the split removed (0 when unknown).
         gain: f32,
-        /// Weight of the training rows that came by (0 when unknown).
+        /// Weight of the training rows that reached it (0 if unknown).
         cover: f32,
     },
 }
 
-/// Everything a model is made of, when it comes from elsewhere.
+/// All parts of a model from another source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assembly {
     /// The trees; either each adds to one margin, or each adds to all of them.
@@ -224,7 +224,7 @@ impl Document {
     }
 }
 
-/// The trees as the engine lays them out: round after round, one per margin, an empty one where a margin has none left.
+/// The trees in the engine's layout: round after round, one per margin, an empty one if a margin has none left.
 fn in_rounds(assembly: &Assembly) -> Result<(Vec<Tree>, Vec<usize>), ModelError> {
     let n_margins = assembly.base_scores.len();
     if n_margins == 0 || assembly.n_features == 0 {

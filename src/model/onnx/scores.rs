@@ -9,7 +9,7 @@ use std::rc::Rc;
 /// What trees put out before the nodes that follow them.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Scores {
-    /// Trees of the operators that were added, each with what multiplies its leaves.
+    /// Trees of the summed operators, each with the factor of its leaves.
     pub parts: Vec<Part>,
     /// One intercept per output; a binary classifier has one output, the positive class.
     pub base: Vec<f64>,
@@ -49,7 +49,7 @@ pub(super) enum Kind {
     Values,
     /// Probabilities of classes.
     Probabilities,
-    /// A classifier's sums that nothing has yet turned into probabilities.
+    /// A classifier's sums, not yet probabilities.
     Margins,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct ClassSums {
     pub base: Vec<f64>,
     pub n_features: usize,
     pub classes: Vec<String>,
-    /// Number of classes when `classes` names none.
+    /// Number of classes if `classes` is empty.
     pub n_classes: usize,
 }
 
@@ -111,7 +111,7 @@ fn two_classes(at: &Attributes<'_>, post: &str, sums: ClassSums) -> Result<Score
     if both {
         for tree in &mut trees {
             for (output, weight) in &mut tree.weights {
-                // A weight of nothing keeps the leaf's range as it is.
+                // A factor of 1 leaves the range of the leaves unchanged.
                 *weight *= if *output == 1 { 1.0 } else { f64::from(-i8::from(subtract)) };
             }
         }
