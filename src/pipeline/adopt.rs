@@ -10,14 +10,14 @@ use crate::table::level::truth;
 use crate::table::{Categories, Column, ColumnSpec, Kind, LevelFinder, Schema, Values};
 use std::sync::Arc;
 
-/// Makes a pipeline of a model made elsewhere: its features are the table's numbers as they are, and its categories by
+/// Builds a pipeline from a model made elsewhere: its features are the table's numbers, unscaled, and its categories by
 /// name and level.
 ///
-/// Features are found by the names in the model's file; with `by_order`, a model without them takes the table's columns in
-/// their order. Scores stay those of the model; only the threshold is chosen here.
+/// Features are matched by the names in the model's file; with `by_order`, a model without names takes the table's
+/// columns in order. Scores are those of the model; only the threshold is chosen here.
 ///
 /// # Errors
-/// When the model predicts something else than the target, or its features cannot be matched with the columns.
+/// If the model predicts something else than the target, or its features cannot be matched with the columns.
 pub fn adopt(
     foreign: ForeignModel,
     examples: &Examples,
@@ -41,7 +41,7 @@ pub fn adopt(
     }
     let reordered;
     let examples = match classes {
-        // Numbers that merely count the classes say nothing about their order.
+        // Class numbers counted from 0 or 1 do not determine the order of the classes.
         Some(classes) if classes.iter().any(|c| target.classes.contains(c)) => {
             reordered = examples.reordered(&classes)?;
             &reordered
@@ -95,7 +95,7 @@ fn no_intervals() -> Arc<Intervals> {
     Arc::new(Intervals::refused(why.to_owned()))
 }
 
-/// What nobody has looked for in the model: rows of the gate, and what `mlloop.toml` forbids.
+/// Properties of the model that were not checked: training on gate rows, and limits in `mlloop.toml`.
 fn unchecked(recipe: &Recipe, format: &str) -> Vec<String> {
     let flatters = format!(
         "the model was imported from {format}: its metrics are too optimistic if it was trained \

@@ -1,7 +1,7 @@
-//! Golden rows: a hundred rows with the scores and the answer they had when the version was stored.
+//! Golden rows: a hundred rows with their scores and predictions at the time the version was stored.
 //!
-//! They are scored again whenever the version is loaded, so that a damaged file, another engine version or another
-//! machine can never answer differently without being noticed.
+//! Each load of the version scores them again, to detect a damaged file, or different results on another engine version
+//! or machine.
 
 use super::{Pipeline, PipelineError, Scores};
 use crate::atomic::At;
@@ -14,7 +14,7 @@ pub(super) const N_GOLDEN: usize = 100;
 /// Scores may differ by this share of their size: the last bits of `exp` differ between machines.
 const TOLERANCE: f64 = 1e-6;
 const PREFIX: &str = "golden_score_";
-/// The class that was answered; versions that were stored before it was kept have none.
+/// The predicted class; missing in versions stored before it was added.
 const ANSWER: &str = "golden_prediction";
 
 /// The rows that are kept, with their scores as columns.
@@ -54,7 +54,7 @@ pub(super) fn write(pipeline: &Pipeline, rows: &Table, out: &mut dyn Write) -> R
         .map_err(|err| TableError::from(err).into())
 }
 
-/// How the golden rows are written: times in full, whatever the training table looked like.
+/// The schema of golden rows: times in full, whatever the training table's format.
 fn schema(pipeline: &Pipeline) -> Schema {
     let input = |(name, kind): (&str, Kind)| {
         let format = (kind == Kind::Time).then(|| "iso".to_owned());
@@ -84,7 +84,7 @@ pub(super) fn read(pipeline: &Pipeline, path: &Path) -> Result<Table, PipelineEr
 /// Scores the golden rows in `path` again.
 ///
 /// # Errors
-/// When there is no row, or a score or an answer differs from the stored one.
+/// If there are no rows, or a score or prediction differs from the stored one.
 pub(super) fn verify(pipeline: &Pipeline, path: &Path) -> Result<(), PipelineError> {
     let damaged = |what: String| PipelineError::Version { path: path.to_owned(), what };
     let golden = read(pipeline, path)?;
@@ -93,7 +93,7 @@ pub(super) fn verify(pipeline: &Pipeline, path: &Path) -> Result<(), PipelineErr
         let Values::Number(stored) = &golden.require(&format!("{PREFIX}{k}"))?.values else { continue };
         for (row, &expected) in stored.iter().enumerate() {
             let now = scores.row(row)[k];
-            // A score that is missing is no number, and no number is near it.
+            // A missing score is `NaN`, and no number is near it.
             let is_near = pipeline.scale.is_near(now, expected, TOLERANCE);
             if !is_near {
                 return Err(damaged(format!(

@@ -12,11 +12,11 @@
 //! | category | text | the empty text |
 //! | time | microseconds since 1970-01-01 UTC | −2⁶³ |
 //!
-//! Numbers come in 64 bits because a threshold may lie between a number and its rounding: the graph rounds where the
-//! pipeline does. A level that training did not have is unseen here and there;
-//! usual spellings of a level (case, `2.0` for `2`, `true` for `yes`, a space beside it) are found, others are unseen in a graph
-//! ([`SPELLINGS`] says so in its metadata). A number that the rule
-//! `negative = "error"` would refuse is taken as it is: a graph cannot refuse a row.
+//! Inputs have 64 bits because a threshold may be between a number and its rounded value: the graph rounds where the
+//! pipeline does. A level that training did not have is unseen in both;
+//! common spellings of a level (case, `2.0` for `2`, `true` for `yes`, a space beside it) are recognised, others are
+//! unseen in a graph ([`SPELLINGS`] in its metadata says so). A number that the rule
+//! `negative = "error"` would refuse is accepted: a graph cannot refuse a row.
 
 mod calendar;
 mod calibration;
@@ -41,10 +41,10 @@ use crate::pipeline::TargetScale;
 use crate::score::Calibration;
 use crate::table::{Kind, LevelFinder, MISSING_TIME, Schema};
 
-/// The parts of a pipeline that a graph can say.
+/// The parts of a pipeline that a graph can represent.
 #[derive(Debug, Clone, Copy)]
 pub struct OnnxParts<'a> {
-    /// How the levels of categories are written besides.
+    /// Other spellings of the levels of categories.
     pub schema: &'a Schema,
     /// What is predicted.
     pub target: &'a Target,
@@ -52,7 +52,7 @@ pub struct OnnxParts<'a> {
     pub features: &'a Features,
     /// From features to scores.
     pub model: &'a Model,
-    /// From what the trees say to the numbers of the target.
+    /// The scale from the trees' output to the numbers of the target.
     pub scale: &'a TargetScale,
     /// From scores to probabilities.
     pub calibration: &'a Calibration,
@@ -115,8 +115,8 @@ impl OnnxParts<'_> {
         Ok(graph.finish("a pipeline from raw columns to scores", &metadata))
     }
 
-    /// A graph that cuts texts into words as the pipeline does is beyond the operators of ONNX: they know neither NFKC nor
-    /// scripts without spaces, and other words would be other scores.
+    /// ONNX operators cannot split texts into words as the pipeline does: they support neither NFKC nor
+    /// scripts without spaces, and other words would give other scores.
     fn check_texts(&self) -> Result<(), ModelError> {
         let is_text = |input: &&RawColumn| matches!(input.encoder, Encoder::Text(_));
         match self.features.encoders().iter().find(is_text) {
@@ -145,7 +145,7 @@ impl OnnxParts<'_> {
     }
 }
 
-/// The input of a raw column, declared once; `doc` says what it is instead of the usual.
+/// The input of a raw column, declared once; `doc` describes an unusual format.
 fn column_input(graph: &mut GraphWriter, name: &str, kind: Kind, doc: Option<&str>) -> String {
     let (element, usual) = match kind {
         Kind::Number => (Element::Double, "a number; NaN is missing"),
@@ -188,7 +188,7 @@ pub(super) fn outside(features: &Features) -> Vec<(String, String)> {
         .collect()
 }
 
-/// `value` where it is not below (or above) `bound`, else `instead`; `NaN` stays.
+/// `value` if it is not below (or above) `bound`, else `instead`; `NaN` is kept.
 fn bounded(graph: &mut GraphWriter, value: &str, op: &str, bound: f64, instead: &str) -> String {
     let bound = graph.double(bound);
     let beyond = graph.node(op, &[value, &bound], &[]);

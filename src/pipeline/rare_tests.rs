@@ -1,4 +1,4 @@
-//! Rare classes, rows that are copies, ids that repeat: what `fit` makes of tables as people have them.
+//! Rare classes, duplicate rows, repeated ids: how `fit` handles real tables.
 
 use super::{Decision, Examples, Fitted, Imbalance, PipelineError, Quality, Recipe, SplitSpec, TargetSpec, fit};
 use crate::features::derive::{Definition, Definitions};
@@ -9,7 +9,7 @@ use crate::stats::random::unit_hash;
 use crate::table::{Categories, Column, ColumnSpec, Dialect, Kind, Schema, Table, Texts, Values};
 use std::borrow::Cow;
 
-/// Something that looks like noise.
+/// Pseudo-random noise.
 fn noise(row: usize, salt: u64) -> f64 {
     unit_hash(&(row as u64).to_le_bytes(), salt)
 }
@@ -73,7 +73,7 @@ fn twenty_frauds_among_2000_rows_are_learned() {
         .unwrap();
     let gate = fitted.gate.as_ref().unwrap();
     assert_eq!((gate.metrics.value(Metric::RocAuc), gate.metrics.value(Metric::F1)), (Some(1.0), Some(1.0)));
-    // All right on a few frauds says little.
+    // A perfect result on a few frauds is weak evidence.
     let recall = gate.metrics.get(Metric::F1).unwrap();
     assert!(recall.low.unwrap() < 0.95, "{recall:?}");
     assert_eq!(fitted.importance[0].column, "scenario");
@@ -106,7 +106,7 @@ fn one_row_of_a_class_is_refused_and_few_are_said() {
     assert!(error.starts_with("column \"y\" is \"1\" in 1 of 300 labelled rows"), "{error}");
     let fitted = of(3).unwrap();
     assert!(noted(&fitted, "column \"y\" is \"1\" in 3 of 300 labelled rows"));
-    // What tells nothing apart is no model, and its threshold does not call every row positive.
+    // A constant score is not a model, and its threshold does not call every row positive.
     assert!(!doubts(fitted.gate.as_ref().unwrap()).grave.is_empty());
     let all_called = |fitted: &Fitted| {
         let scores = &fitted.scores.values;
@@ -153,7 +153,7 @@ fn every_row_that_is_not_in_the_gate_teaches() {
         let mut table = Rows::new(500).number("a", |row| noise(row, 1)).number("y", |row| 3.0 * noise(row, 1));
         table.quality = quality;
         let fitted = table.learn().unwrap();
-        // Covers of a squared loss count rows: a tree sees .8 of those that teach.
+        // Covers of a squared loss count rows: a tree gets .8 of the training rows.
         let trees = fitted.pipeline.model.trees().unwrap();
         let crate::model::Node::Branch { cover, .. } = trees[0].nodes[0] else { panic!("a stump at least") };
         (f64::from(cover) / 0.8, fitted.parts)
@@ -214,10 +214,10 @@ fn targets_that_32_bits_cannot_tell_apart_are_learned_in_64() {
         let loaded = super::Pipeline::load(dir.path()).unwrap();
         assert_eq!(loaded.score(&fitted.golden).unwrap(), scores);
     }
-    // Nothing is left of it in 64 bits either.
+    // The variation is lost even in 64 bits.
     assert!(noted(&of(1e16, 100.0), "subtract a constant from the column"));
     assert!(!noted(&of(1e12, 1.0), "subtract a constant"));
-    // What 32 bits can say is stored as ever.
+    // A target that fits 32 bits is stored without a scale.
     assert!(usual.pipeline.scale.is_identity());
 }
 

@@ -20,7 +20,7 @@ use crate::table::{Kind, Schema, Table, Values};
 /// How far a fit is: (what is being done, steps done, steps in all).
 pub type FitProgress<'a> = dyn Fn(&str, u64, u64) + Sync + 'a;
 
-/// A pipeline with what it was learned by.
+/// A pipeline with the results of its training.
 pub(super) struct Learned {
     pub(super) pipeline: Pipeline,
     /// The rows that decided.
@@ -36,9 +36,9 @@ pub(super) struct Trainer<'a> {
     pub(super) recipe: &'a Recipe,
     /// Those of the recipe, with constant columns and those that name rows dropped.
     options: FeatureOptions,
-    /// The derived columns of all rows, for what is looked at before anything is learned.
+    /// The derived columns of all rows, for checks before training.
     pub(super) computed: Table,
-    /// Which columns are left out because they name rows.
+    /// The columns excluded because they identify rows.
     pub(super) notes: Vec<String>,
     /// How numbers are learned.
     scale: TargetScale,
@@ -66,7 +66,7 @@ pub(super) struct Part {
     pub(super) counts: Option<Vec<f64>>,
 }
 
-/// Derived features that read a column with a direction and have none themselves.
+/// Derived features without a direction that read a column with one.
 fn unheld(recipe: &Recipe, schema: &Schema, drop: &[String]) -> Vec<String> {
     let columns: Vec<(&str, Kind)> = schema.columns.iter().map(|c| (c.name.as_str(), c.kind)).collect();
     let held = &recipe.model.monotone;
@@ -102,7 +102,7 @@ impl<'a> Trainer<'a> {
         options.drop.extend_from_slice(derived.window_columns());
         let constant = |name: &str| schema.column(name).is_some_and(|c| c.kind == Kind::Constant);
         options.drop.extend(table.columns().iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()));
-        // What says which rows are about the same thing names it; new rows are about others.
+        // A grouping column identifies entities; new rows are of other entities.
         let is_key = |name: &&String| schema.column(name).is_some_and(|c| c.kind == Kind::Text);
         options.drop.extend(recipe.split.column.iter().filter(is_key).cloned());
         let unread =
@@ -124,14 +124,14 @@ impl<'a> Trainer<'a> {
         Ok(Self { target, schema, recipe, options, computed, notes, scale, seed, progress })
     }
 
-    /// The same, which tells how far it is to `progress`; what is looked at before anything is learned is not among it.
+    /// The same, with `progress` as its callback; checks before training are not reported.
     pub(super) fn telling<'b>(&'b self, progress: &'b FitProgress<'b>) -> Trainer<'b> {
         let Self { target, schema, recipe, scale, seed, .. } = *self;
         let (options, computed, notes) = (self.options.clone(), Table::default(), Vec::new());
         Trainer { target, schema, recipe, options, computed, notes, scale, seed, progress }
     }
 
-    /// Takes rows with outliers out of those that are learned from, where that is asked for; says what was found.
+    /// Removes training rows with outliers, if requested; returns a remark.
     pub(super) fn drop_outliers(&self, examples: &Examples, parts: &mut Parts) -> Option<String> {
         let found = outliers::look(examples, &self.computed, &together(&parts.train, &parts.tune), &self.options);
         let kept = |row: &u32| found.rows.binary_search(row).is_ok();
@@ -140,7 +140,7 @@ impl<'a> Trainer<'a> {
         found.note
     }
 
-    /// Learns a pipeline the given way; and the rows that decided, as models scored them that had not seen them.
+    /// Trains a pipeline in the given way; also returns the out-of-fold scores of the rows that decided.
     pub(super) fn learn(&self, examples: &Examples, way: Way) -> Result<Learned, PipelineError> {
         let (train, tune, again) = match way {
             way @ (Way::Folds(..) | Way::Twice { .. }) if self.recipe.quality == Quality::Best => {
@@ -182,7 +182,7 @@ impl<'a> Trainer<'a> {
         Ok(is_number.then(|| pipeline.features.transform(&examples.table.take(rows))).transpose()?)
     }
 
-    /// A pipeline of all `rows` with what models decided that had not seen them.
+    /// A pipeline of all `rows` with the decisions of models that had not seen them.
     fn learn_all(
         &self,
         examples: &Examples,
@@ -374,7 +374,7 @@ impl<'a> Trainer<'a> {
         self.options.drop.iter().filter(|name| !read(name)).cloned().collect()
     }
 
-    /// Whether rows of rare classes are made up.
+    /// Whether synthetic rows of rare classes are added.
     pub(super) fn makes_rows(&self) -> bool {
         self.target.task != Task::Regression && self.recipe.decision.imbalance == Imbalance::Smote
     }

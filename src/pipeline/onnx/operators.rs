@@ -1,4 +1,4 @@
-//! What derived features are made of, in operators of ONNX: each with the rules for missing values of
+//! The operations of derived features as ONNX operators, with the rules for missing values of
 //! [`crate::features::derive`].
 
 use super::calendar::Calendar;
@@ -28,7 +28,7 @@ impl Value {
     }
 }
 
-/// `values` by the place of a text: 0 for one that has none, `missing` for the empty one.
+/// `values` by the index of a text: 0 for an unknown one, `missing` for the empty one.
 pub(super) fn looked_up(
     graph: &mut GraphWriter,
     (text, finder): (&str, Option<&LevelFinder>),
