@@ -130,12 +130,12 @@ impl Endpoint {
         matches!(self, Self::Invocations | Self::V1Predict | Self::V2Infer) || self.is_studio()
     }
 
-    /// Whether Label Studio sends what it asks in a body.
+    /// Whether Label Studio sends a body to it.
     pub(super) fn is_studio(self) -> bool {
         matches!(self, Self::StudioSetup | Self::StudioPredict | Self::StudioWebhook)
     }
 
-    /// Whether it says of the server what clients of another one ask.
+    /// Whether it describes the server in another server's protocol.
     pub(super) fn describes(self) -> bool {
         matches!(
             self,
@@ -149,7 +149,7 @@ impl Endpoint {
         )
     }
 
-    /// Whether it says whether the server is alive or ready, and nothing of the model.
+    /// Whether it reports health or readiness, and nothing about the model.
     pub(super) fn is_health(self) -> bool {
         matches!(self, Self::Health | Self::Ready | Self::Ping | Self::V2Live | Self::V2Ready | Self::StudioHealth)
     }

@@ -1,12 +1,12 @@
-//! The prediction log under load: what comes together is written in one piece and synced once.
+//! The prediction log under load: lines of concurrent requests are written in one piece and synced once.
 //!
 //! ```text
-//! always      requests ─ lines ─▶ the log's own thread: append all, sync ─▶ everybody who waited is answered
-//!                                  ▲ what comes meanwhile waits for the next piece
-//! batch, off  requests ─ lines ─▶ tray of their thread ─▶ one task: append all ─▶ everybody …
+//! always      requests ─ lines ─▶ the log's own thread: append all, sync ─▶ all of them are answered
+//!                                  ▲ later lines wait for the next piece
+//! batch, off  requests ─ lines ─▶ tray of their thread ─▶ one task: append all ─▶ all are answered
 //!                                  the log's own thread syncs once a second
 //! ```
-//! A sync may take long, so that nothing but the log's own thread ever waits for one. An append that is not synced takes
+//! A sync may take long, so only the log's own thread ever waits for one. An append without a sync takes
 //! microseconds; waking another thread for it would cost more.
 
 use super::metrics::Metrics;
@@ -35,7 +35,7 @@ pub(super) struct Lines {
     pub(super) n_rows: u64,
 }
 
-/// Lines and who waits for them.
+/// Lines and the request waiting for them.
 struct Entry {
     at: Timestamp,
     lines: Vec<Lines>,
@@ -52,7 +52,7 @@ struct Tray {
 
 /// Trays that threads share out among themselves; more threads than these share.
 const N_TRAYS: usize = 64;
-/// How often what was written without a sync is synced, and a log that failed is tried.
+/// How often unsynced lines are synced, and a failed log is retried.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 thread_local! {
@@ -67,7 +67,7 @@ pub(super) struct Log {
     trays: [Mutex<Tray>; N_TRAYS],
     durability: Durability,
     shared: Arc<Shared>,
-    /// To the log's own thread; none after the end.
+    /// The channel to the log's own thread; `None` after the end.
     inbox: Mutex<Option<Sender<Entry>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -88,10 +88,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const STOPPING: &str = "the server is stopping";
 
 impl Log {
-    /// A log, in the directory `dir`, that is written to as safely as asked for.
+    /// A log in the directory `dir`, with the requested durability.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// If no thread can be created.
     pub(super) fn new(
         journal: Journal,
         dir: PathBuf,
@@ -112,7 +112,7 @@ impl Log {
         }))
     }
 
-    /// Logs lines; returns when they are as safe as was asked for.
+    /// Logs lines; returns once they have the requested durability.
     ///
     /// # Errors
     /// Why they are not in the log.
@@ -142,7 +142,7 @@ impl Log {
             !std::mem::replace(&mut tray.taken, true)
         };
         if is_first {
-            // A task of its own, because a request is dropped when its client goes away. It begins after those requests
+            // A separate task, because a request is dropped when its client disconnects. It starts after the requests
             // that are ready now.
             tokio::spawn(Arc::clone(self).empty(which));
         }
@@ -162,7 +162,7 @@ impl Log {
         self.shared.is_failing.load(Ordering::Relaxed)
     }
 
-    /// Takes nothing more, and returns when what was taken is safe.
+    /// Closes the log to new lines, and returns once the earlier ones are durable.
     pub(super) fn close(&self) {
         drop(locked(&self.inbox).take());
         if let Some(thread) = locked(&self.thread).take() {
@@ -172,7 +172,7 @@ impl Log {
 }
 
 impl Shared {
-    /// What the log's own thread does until nobody can give it anything any more.
+    /// The log's own thread, until all senders are closed.
     fn keep(&self, entries: &Receiver<Entry>) {
         let mut looked = Instant::now();
         loop {
@@ -196,7 +196,7 @@ impl Shared {
         self.sync();
     }
 
-    /// Writes the lines of all entries, and tells who waits.
+    /// Writes the lines of all entries, and notifies the requests.
     fn commit(&self, entries: Vec<Entry>) {
         let (written, waiting) = locked(&self.book).write(entries);
         for (piece, result) in &written {
@@ -208,12 +208,12 @@ impl Shared {
         self.is_failing.store(written.iter().any(|(_, result)| result.is_err()), Ordering::Relaxed);
         for (places, done) in waiting {
             let wrong = places.iter().find_map(|&place| written[place].1.as_ref().err());
-            // Who asked may have gone away.
+            // The client may have disconnected.
             let _ = done.send(wrong.map_or(Ok(()), |err| Err(err.clone())));
         }
     }
 
-    /// Syncs what was written without; nobody who writes has to wait for it.
+    /// Syncs unsynced lines; no writer waits for it.
     fn sync(&self) {
         let unsynced = std::mem::take(&mut locked(&self.book).unsynced);
         for path in unsynced {
@@ -285,7 +285,7 @@ struct Book {
 /// More layouts than these are not kept open: versions with other columns come one after another.
 const MAX_WRITERS: usize = 8;
 
-/// Which pieces hold the lines of somebody who waits.
+/// The pieces with the lines of a waiting request.
 type Waiting = (Vec<usize>, oneshot::Sender<Result<(), String>>);
 
 /// A piece, and whether it is written.

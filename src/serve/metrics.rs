@@ -105,7 +105,7 @@ impl Metrics {
         }
     }
 
-    /// Rows had levels that training did not have, by column.
+    /// Counts rows with levels unseen in training, by column.
     pub(super) fn unseen(&self, columns: &[(String, u64)]) {
         if columns.is_empty() {
             return;
@@ -236,7 +236,7 @@ impl Metrics {
     }
 }
 
-/// What is kept for the windows of versions.
+/// The metrics of the rows stored for windows, by version.
 pub(super) fn past(versions: &[(&str, Held)]) -> String {
     let mut page = Page::default();
     if versions.is_empty() {

@@ -39,7 +39,7 @@ mod ticket;
 mod tls;
 mod wire;
 
-/// What is said in JSON, for its schemas.
+/// The JSON answers, for their schemas.
 #[cfg(test)]
 pub(crate) mod answers {
     pub(crate) use super::answer::{Answer, Many};
@@ -99,7 +99,7 @@ pub enum ServeError {
     Io {
         /// What was wanted.
         what: &'static str,
-        /// What the system said.
+        /// The I/O error.
         source: io::Error,
     },
 }
@@ -160,7 +160,7 @@ async fn refuse(app: Arc<App>, endpoint: Endpoint, request: Request) -> Response
     finish(&app, endpoint, (&parts, &request_id, started), Err(refusal))
 }
 
-/// A request as it came.
+/// A request before parsing.
 struct Asked {
     parts: Parts,
     body: Body,
@@ -181,7 +181,7 @@ impl Asked {
     }
 }
 
-/// Refuses what cannot be answered on a connection, whatever it asks.
+/// Refuses requests that the connection does not allow.
 fn fits_the_seat(endpoint: Endpoint, parts: &Parts, seat: Option<&Seat>) -> Result<(), Refusal> {
     let both = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].iter().all(|name| parts.headers.contains_key(name));
     if both || seat.is_some_and(|seat| seat.is_ambiguous.swap(false, Ordering::Relaxed)) {
@@ -231,8 +231,8 @@ fn finish(
     response
 }
 
-/// The name that a request was given, by its address or header; a new one when it has none, or one that would not do as
-/// a header and in a log.
+/// The id of a request, from its URL or header; a new one if it has none, or one that is invalid as
+/// a header or in a log.
 fn request_id(app: &App, parts: &Parts, asked: Option<&str>) -> String {
     let header = || parts.headers.get("x-request-id").and_then(|id| id.to_str().ok());
     let fits = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());

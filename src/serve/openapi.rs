@@ -1,4 +1,4 @@
-//! What the server says of itself, for machines (OpenAPI) and for people.
+//! The server's description, for machines (OpenAPI) and for people.
 
 use super::endpoint::Endpoint;
 use super::snapshot::Snapshot;

@@ -29,7 +29,7 @@ pub(super) struct Problems {
 }
 
 impl Problem {
-    /// A row that is none.
+    /// An invalid row.
     pub(super) fn of_row(row: usize, problem: &str) -> Self {
         Self { row: Some(row), column: None, problem: problem.to_owned() }
     }
@@ -85,14 +85,14 @@ impl Problems {
         self.total += 1;
     }
 
-    /// Adds those of another look at the same rows.
+    /// Adds the problems of another check of the same rows.
     pub(super) fn append(&mut self, more: Self) {
         self.total += more.total;
         self.list.extend(more.list);
         self.list.truncate(KEPT);
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.total == 0
     }
@@ -113,12 +113,12 @@ impl Problems {
     }
 }
 
-/// Why a request is not answered as it wished.
+/// Why a request is refused.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// The body is no JSON, or an option in the address has no meaning: 400.
+    /// The body is not JSON, or an option in the URL is invalid: 400.
     Malformed(String),
-    /// The length of the body is said in two ways: 400, and the connection is closed.
+    /// The length of the body is given in two ways: 400, and the connection is closed.
     Ambiguous,
     /// A token is wanted: 401.
     Unauthorized,
@@ -134,7 +134,7 @@ pub(super) enum Refusal {
     Method,
     /// The body did not arrive in time: 408.
     Slow,
-    /// Not now, as the loop stands: 409.
+    /// Not possible in the current state of the loop: 409.
     Conflict(String),
     /// Larger than the server takes: 413.
     TooLarge(String),
@@ -148,7 +148,7 @@ pub(super) enum Refusal {
     Correction(String),
     /// Internal error: 500. The cause is only in the server log.
     Internal(String),
-    /// There is no version to answer with, or the log cannot be written: 503.
+    /// There is no version in production, or the log cannot be written: 503.
     Unavailable(String),
     /// Too much at once: 503 with `Retry-After`.
     Overload,
@@ -165,7 +165,7 @@ struct Told<'a> {
 }
 
 impl Refusal {
-    /// The status that says it.
+    /// The HTTP status.
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::Ambiguous => StatusCode::BAD_REQUEST,
@@ -230,7 +230,7 @@ impl Refusal {
             Self::Overload => Some((header::RETRY_AFTER, "1")),
             Self::Unavailable(_) => Some((header::RETRY_AFTER, "5")),
             Self::Unauthorized => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            // What is left of the body is dropped.
+            // The rest of the body is dropped.
             Self::TooLarge(_) | Self::Slow | Self::Ambiguous | Self::Foreign | Self::Misdirected(_) => {
                 Some((header::CONNECTION, "close"))
             }

@@ -15,7 +15,7 @@ pub struct ServeSettings {
     pub seed: u64,
     /// What it takes on at once.
     pub limits: Limits,
-    /// How safe a prediction must be in the log before it is answered; `None`: nothing is logged.
+    /// The durability of a logged prediction before it is answered; `None`: no log.
     pub log: Option<Durability>,
     /// What endpoints that change something want to see.
     pub token: Option<String>,
@@ -25,7 +25,7 @@ pub struct ServeSettings {
     pub hosts: Vec<String>,
     /// Whether only this machine can reach it.
     pub is_local: bool,
-    /// About how many rows are kept for windows to look back on, per version.
+    /// About how many rows are stored for windows, per version.
     pub past_rows: usize,
     /// Whether Label Studio is answered.
     pub label_studio: bool,
@@ -33,7 +33,7 @@ pub struct ServeSettings {
     pub job: JobSettings,
     /// How many threads may compute large requests.
     pub n_threads: usize,
-    /// Where internal errors are reported, for the operator; clients see none of their details.
+    /// Callback for internal errors, for the operator; clients do not see the details.
     pub tell: fn(&str),
 }
 
@@ -46,6 +46,6 @@ pub struct JobSettings {
     pub at: Vec<String>,
     /// The program that is `mlloop`.
     pub program: PathBuf,
-    /// What was set for this server, as `key=value`: a round goes by the same settings.
+    /// Settings of this server, as `key=value`: rounds use the same ones.
     pub set: Vec<String>,
 }

@@ -117,7 +117,7 @@ impl Entry {
     }
 }
 
-/// `latest`, when a line written at `at` is behind it. Less than a minute is none: a command is as old as its start, and
+/// `latest`, if a line written at `at` is behind it. Less than a minute is ignored: a command's time is its start, and
 /// it may have waited for the lock.
 pub(super) fn behind(latest: Timestamp, at: Timestamp) -> Option<Timestamp> {
     (latest.duration_since(at) > SignedDuration::from_mins(1)).then_some(latest)
@@ -152,7 +152,7 @@ pub struct Chain {
     pub entries: Vec<Entry>,
     /// The first break; `None` when the chain is whole.
     pub broken: Option<Break>,
-    /// Whether the last line was cut short: a write that was interrupted before anybody was told that it was done.
+    /// Whether the last line is incomplete: an interrupted write, not yet reported as done.
     pub unfinished: bool,
 }
 
@@ -188,11 +188,11 @@ impl Workspace {
         Ok(chain)
     }
 
-    /// The last `n` lines from the line `from` on, as they stand and unchecked: what lies behind a break is not relied on,
-    /// and a person looks at it all the same. With each its number; a line that is none is `None`.
+    /// The last `n` lines from the line `from` on, raw and unchecked: lines after a break cannot be trusted,
+    /// but are shown. Each with its number; `None` for an invalid line.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn audit_unchecked(&self, from: u64, n: usize) -> Result<Vec<(u64, Option<Entry>)>, WorkspaceError> {
         let path = self.audit_path();
         let mut lines = BufReader::new(atomic::open(&path).at(&path)?);
@@ -223,11 +223,11 @@ impl Workspace {
         Ok(chain)
     }
 
-    /// Adds a change to the chain, and makes its roles the loop's.
+    /// Adds a change to the chain, and sets its roles.
     ///
     /// # Errors
-    /// [`WorkspaceError::Audit`] when the chain is broken or cut, and any I/O error; once the line is
-    /// written, whoever takes the lock next completes what is missing.
+    /// [`WorkspaceError::Audit`] if the chain is broken or truncated, and any I/O error; once the line is
+    /// written, the next holder of the lock completes the rest.
     pub fn record(&self, lock: &Lock, event: Event) -> Result<Entry, WorkspaceError> {
         let registry = self.registry();
         let mut roles = registry.roles()?;
@@ -265,8 +265,8 @@ impl Workspace {
         Ok(entry)
     }
 
-    /// Makes `ab.json` what a change of the experiment says that it is. The head in `roles.json` moves last, so that a
-    /// death in between leaves the line to whoever takes the lock next.
+    /// Updates `ab.json` from a change of the experiment. The head in `roles.json` is updated last, so that
+    /// after a crash in between the next holder of the lock processes the line.
     fn follow(&self, entry: &Entry) -> Result<(), WorkspaceError> {
         let Some(experiment) = entry.experiment() else { return Ok(()) };
         let path = self.path(EXPERIMENT_FILE);
@@ -317,8 +317,8 @@ impl Workspace {
     }
 }
 
-/// The first bytes of the chain, each line of which was found to be right: a server and a verb that asks several times
-/// need not compute the hashes again. Whether they still are these bytes is looked at each time.
+/// The verified first bytes of the chain: a server, or a verb that reads it several times,
+/// need not compute the hashes again. Each time it checks that the bytes are the same.
 #[derive(Debug)]
 pub(super) struct Walked {
     n_bytes: usize,

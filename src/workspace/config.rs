@@ -21,7 +21,7 @@ pub struct Config {
     pub data: DataSpec,
     /// The column to predict.
     pub target: TargetSpec,
-    /// Every column and what it is.
+    /// Every column and its kind.
     #[serde(deserialize_with = "columns::deserialize")]
     pub columns: Vec<ColumnSpec>,
     /// Which rows train and which evaluate.
@@ -48,7 +48,7 @@ pub struct Config {
     /// What a challenger learns from, and how soon there may be another.
     #[serde(default)]
     pub retrain: RetrainRules,
-    /// Who is told what.
+    /// The recipients of notices.
     #[serde(default)]
     pub notify: notify::NoticeSettings,
     /// What holds where people differ.
@@ -57,7 +57,7 @@ pub struct Config {
     /// What a challenger has to show.
     #[serde(default)]
     pub promote: PromoteRules,
-    /// Where changes are told besides.
+    /// Where changes are also reported.
     #[serde(default)]
     pub track: TrackRules,
 }
@@ -192,7 +192,7 @@ impl Config {
         }
     }
 
-    /// The column that says what a row is about, where rows about the same thing are alike.
+    /// The column that identifies a row's entity, for tables with several rows of one entity.
     #[must_use]
     pub fn entity(&self) -> Option<&str> {
         self.monitor.entity.as_deref().or(self.split.key())

@@ -1,8 +1,8 @@
-//! Every section is looked at when the file is read: of each one thing that cannot be, and the borders of its numbers.
+//! Every section is checked when the file is read: one invalid value of each, and the bounds of its numbers.
 
 use super::*;
 
-/// A loop without a fault.
+/// A valid loop.
 const BASE: &str = "[data]\nreference = \"r.csv\"\n[target]\ncolumn = \"y\"\n[columns]\ny = \"category\"\nx = \"number\"\n\
     z = \"number\"\nw = \"number\"\nc = \"category\"\nold = \"ignore\"\nwho = \"ignore\"\n";
 

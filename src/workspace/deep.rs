@@ -1,6 +1,6 @@
-//! Whether the files of a loop are those that its audit chain speaks of: what `audit verify --deep` does.
+//! Whether the files of a loop match its audit chain: the logic of `audit verify --deep`.
 //!
-//! | file | held to |
+//! | file | compared with |
 //! |---|---|
 //! | every file of a version | `files` in the line that made the version |
 //! | `data/labels.csv` | `labels_sha256` in the last line that changed it |
@@ -66,10 +66,10 @@ impl Workspace {
         Ok(found)
     }
 
-    /// Whether the reference is another table than the one that `chain` speaks of.
+    /// Whether the reference differs from the table in `chain`.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     pub fn reference_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         if self.adoption_is_unfinished()? {
             return Ok(None);
@@ -99,7 +99,7 @@ impl Workspace {
     /// loop completes that.
     fn adoption_is_unfinished(&self) -> Result<bool, WorkspaceError> {
         let Some(version) = self.registry().roles()?.production else { return Ok(false) };
-        // A version that is gone is told of by itself.
+        // A missing version is reported separately.
         if !self.registry().path(version).is_ok_and(|dir| dir.join(ADDED).exists()) {
             return Ok(false);
         }
@@ -131,7 +131,7 @@ pub(crate) const ADOPTED: &str = "data/reference.json";
 const MAX_MARKER: u64 = 1 << 20;
 /// The labels of a loop.
 pub const LABELS_FILE: &str = "data/labels.csv";
-/// What became of a file since the line that recorded it; `None` stands for no such file.
+/// The change of a file since the line that recorded it; `None` means a missing file.
 pub(super) fn became<T: PartialEq>(
     file: &str,
     entry: &Entry,

@@ -140,7 +140,7 @@ fn the_lock_completes_what_was_left_and_takes_nothing_from_strangers() {
         assert!(!at(folder).join(".mlloop-old").exists(), "{folder}");
         assert!(at(folder).join(".mlloop-new").exists(), "somebody may be writing it: {folder}");
     }
-    // Labels that nobody gave do not come with a download.
+    // A download must not contain labels that nobody gave.
     for own in ["labels.csv", "Feedback.csv", "reference.json"] {
         write(&format!("data/.incoming/{own}"));
         let said = workspace.lock().unwrap_err().to_string();

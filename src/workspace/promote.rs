@@ -1,4 +1,4 @@
-//! `[promote]` of `mlloop.toml`: what a challenger has to show, and who has to agree.
+//! `[promote]` of `mlloop.toml`: the criteria for a challenger, and the required approval.
 
 use crate::drift::settings::Limit;
 use crate::period::Period;

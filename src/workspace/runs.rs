@@ -47,10 +47,10 @@ impl Workspace {
         Ok(runs.split_off(runs.len().saturating_sub(n)))
     }
 
-    /// Every run of `verb` in the run log, oldest first. A last line that a crash cut short is passed over.
+    /// Every run of `verb` in the run log, oldest first. An incomplete last line of a crash is skipped.
     ///
     /// # Errors
-    /// When the log exists and cannot be read, or a line is no run.
+    /// If the log exists and is unreadable, or a line is not a run.
     pub fn runs(&self, verb: &str) -> Result<Vec<Run>, WorkspaceError> {
         self.read_runs(verb, 0)
     }

@@ -29,7 +29,7 @@ struct Tensor {
     data: Option<Value>,
 }
 
-/// A matrix larger than this says a wrong shape.
+/// A larger matrix means a wrong shape.
 const MOST: usize = 1 << 24;
 
 /// Rows from tensors: one tensor a column, each with a value a row; or a single one of several columns.

@@ -77,7 +77,7 @@ pub(super) fn read<'de, A: MapAccess<'de>>(reader: &mut Reader, part: Part, mut 
     }
 }
 
-/// Puts outcomes that came in a list where a row would have them.
+/// Moves outcomes from a list into their rows.
 pub(super) fn finish(reader: &mut Reader) {
     let rows = &mut *reader.rows;
     let Some(labels) = rows.labels.take() else { return };
@@ -251,7 +251,7 @@ impl<'de> Visitor<'de> for Split<'_, '_> {
     }
 }
 
-/// Where the columns of a split table stand.
+/// The indices of the columns of a split table.
 fn places(form: &Form, rows: &mut Rows, names: &[String]) -> Vec<Option<usize>> {
     let mut order = Vec::with_capacity(names.len());
     for (n, name) in names.iter().enumerate() {

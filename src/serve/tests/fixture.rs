@@ -1,4 +1,4 @@
-//! A loop that is served, and how it is asked.
+//! A served loop, and helpers for requests.
 
 use crate::init::{self, InitRequest};
 use crate::journal::{Durability, Journal, JournalError, Layout, Logged, Window};
