@@ -400,7 +400,7 @@ impl From<&Run> for LastMonitor {
 }
 
 impl LastVerdict {
-    /// What a line says.
+    /// The details of a line.
     #[must_use]
     pub fn of(entry: &Entry, said: GateVerdict) -> Self {
         Self {

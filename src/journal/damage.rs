@@ -1,9 +1,9 @@
-//! Lines of the log that cannot be read, and files whose header cannot.
+//! Unreadable lines of the log, and files with an unreadable header.
 
 use super::read::{Scan, name_of};
 use super::{Journal, JournalError, Layout, Scanned, Window};
 
-/// A file of the log that cannot be read as it should be.
+/// A damaged file of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
     /// The file, in `predictions/`.
@@ -13,7 +13,7 @@ pub struct Damage {
 }
 
 impl Scanned {
-    /// Says of lines that cannot be read that they are left out; `None` when there are none.
+    /// A note that unreadable lines are skipped; `None` without any.
     #[must_use]
     pub fn unread(&self) -> Option<String> {
         let first = match self.rejects.first() {

@@ -6,8 +6,8 @@
 //!                  labels by id ─Outcomes─┐        │
 //!                                 join ◀──┴─ scan ◀┘ in batches, by a Window of time
 //! ```
-//! A line is a record: line breaks inside a cell are written as in JSON ([`Layout`]), so that a record that a crash cut
-//! short is the file's last line without a newline, and nothing else ever is.
+//! A line is a record: line breaks inside a cell are escaped as in JSON ([`Layout`]), so that only a record truncated
+//! by a crash can be a last line without a newline.
 
 mod damage;
 mod follow;
@@ -89,7 +89,7 @@ impl Journal {
     /// Whether nothing was ever logged.
     ///
     /// # Errors
-    /// When the directory is there and cannot be listed.
+    /// If the directory exists and cannot be listed.
     pub fn is_empty(&self) -> Result<bool, JournalError> {
         Ok(self.files(&Window::default())?.is_empty())
     }
@@ -126,6 +126,6 @@ fn parse_name(name: &str) -> Option<Place> {
         None => (stem, 1),
         Some((day, n)) => (day, n.parse().ok().filter(|&n| n > 1)?),
     };
-    // Other spellings of a date are no name that a writer gives.
+    // Writers use only one spelling of a date.
     day.parse::<jiff::civil::Date>().ok().filter(|date| date.to_string() == day).map(|day| (day, n))
 }

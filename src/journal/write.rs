@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use std::io;
 use std::path::PathBuf;
 
-/// When lines are made to survive the death of the machine; that of the process they survive always.
+/// When lines are made to survive a crash of the machine; they always survive one of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// Before an append returns.
     #[default]
     Always,
-    /// Once a second, by the times of what is appended, and when a file is left.
+    /// Once a second, by the times of appended lines, and when a file is closed.
     Batch,
     /// When the system sees fit.
     Off,
@@ -37,7 +37,7 @@ impl Writer {
         Self { dir, header: layout.header(), durability, open: None, synced_at: Timestamp::MIN }
     }
 
-    /// Appends lines that [`Layout::push`] made, all of the time `at`: all of them or none, whole, in one piece.
+    /// Appends lines made by [`Layout::push`], all of the time `at`: all of them or none, in one piece.
     ///
     /// # Errors
     /// I/O errors; nothing was added then, and the next append tries again.
@@ -88,7 +88,7 @@ impl Writer {
         }
     }
 
-    /// Makes what was appended survive the death of the machine.
+    /// Makes appended lines survive a crash of the machine.
     ///
     /// # Errors
     /// I/O errors.
@@ -112,7 +112,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // Nobody is left to be told.
+        // A destructor cannot report errors.
         let _ = self.close();
     }
 }

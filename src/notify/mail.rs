@@ -92,7 +92,7 @@ fn body(message: &Message, picture: Option<Vec<u8>>) -> MultiPart {
     }
 }
 
-/// The picture's bytes; a mail goes out without one that is gone, or too large for mail.
+/// The picture's bytes; a mail is sent without one that is missing, or too large for mail.
 fn picture(path: &Path) -> Option<Vec<u8>> {
     const LARGEST: u64 = 4 << 20;
     let facts = std::fs::metadata(path).ok()?;
@@ -135,7 +135,7 @@ fn is_local(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// An error and its causes; a cause that was told already is not told again.
+/// An error and its causes; a cause already mentioned is not repeated.
 fn chain(err: &dyn std::error::Error) -> String {
     let mut text = err.to_string();
     let mut cause = err.source();

@@ -15,7 +15,7 @@ pub struct Outbox {
     pub(super) name: String,
 }
 
-/// A message on its way.
+/// A queued message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Message {
@@ -35,7 +35,7 @@ pub(super) struct Message {
     /// A picture that mail carries, relative to the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<PathBuf>,
-    /// The channels it has yet to go through.
+    /// The pending channels.
     pub pending: Vec<Channel>,
     /// How often that failed.
     #[serde(default)]
@@ -67,7 +67,7 @@ impl Outbox {
         Self { runs: runs.into(), name: name.into() }
     }
 
-    /// Puts the `notices` that are wanted onto disk, for the channels that leave the machine.
+    /// Stores the enabled `notices` on disk, for the channels that leave the machine.
     ///
     /// # Errors
     /// I/O errors.
@@ -101,7 +101,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The messages on their way, oldest first, and the files that are none.
+    /// The queued messages, oldest first, and the files that are not messages.
     pub(super) fn messages(&self) -> Result<Queued, NotifyError> {
         let dir = self.dir();
         let Some(entries) = std::fs::read_dir(&dir).if_there().at(&dir)? else { return Ok(Queued::default()) };
@@ -137,7 +137,7 @@ pub(super) struct Queued {
     pub damaged: Vec<PathBuf>,
 }
 
-/// Sixteen hexadecimal digits that stand for `parts`.
+/// A digest of `parts` in sixteen hexadecimal digits.
 fn digest(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {

@@ -21,13 +21,13 @@ pub enum Channel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// A column, the score or a trigger began to stand out.
+    /// A column, the score or a trigger began to alert.
     DriftOnset,
     /// It no longer does.
     DriftRecovery,
     /// There is a new challenger.
     Retrained,
-    /// The gate said what it thinks of the challenger.
+    /// The gate's verdict on the challenger.
     GateVerdict,
     /// A person has to decide.
     ApprovalWanted,
@@ -76,7 +76,7 @@ impl Kind {
     }
 }
 
-/// A text that is never shown.
+/// A text that is never displayed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
@@ -100,7 +100,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What the environment says and no file does.
+/// Secrets, from the environment only.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     /// Who logs in at the mail server.
@@ -117,7 +117,7 @@ pub struct Secrets {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tls {
-    /// Not at all.
+    /// No encryption.
     None,
     /// Plain at first, then TLS; refused when the server does not offer it.
     #[default]
@@ -141,19 +141,19 @@ pub struct Email {
     /// A certificate authority besides the public ones (PEM), relative to the workspace.
     #[serde(default)]
     pub ca: Option<PathBuf>,
-    /// Whom mail comes from.
+    /// The sender of mail.
     pub from: String,
-    /// Whom it goes to.
+    /// The recipients of mail.
     pub to: Vec<String>,
     /// Nothing: a password is a secret.
     #[serde(default, deserialize_with = "password_elsewhere", alias = "smtp_password", alias = "pass")]
     password: (),
-    /// Nothing: the user stands beside the password.
+    /// Empty: the user is given with the password.
     #[serde(default, deserialize_with = "user_elsewhere", alias = "username", alias = "smtp_user")]
     user: (),
 }
 
-/// The error of a secret that stands in `mlloop.toml`, which is copied, committed and shown.
+/// The error of a secret in `mlloop.toml`, a file that is copied, committed and shown.
 fn elsewhere<E: serde::de::Error>(what: &str, variable: &str) -> Result<(), E> {
     Err(E::custom(format!("{what} does not belong in mlloop.toml: remove it, and set {variable} in the environment")))
 }
@@ -191,7 +191,7 @@ pub struct NoticeSettings {
     pub channels: Vec<Channel>,
     /// The events that are notified.
     pub events: Vec<Kind>,
-    /// A message that could not be delivered for so many hours is dropped.
+    /// A message that could not be delivered for this many hours is dropped.
     pub max_age_hours: f64,
     /// How long a server may take.
     pub timeout_seconds: f64,
@@ -228,7 +228,7 @@ impl NoticeSettings {
         self.channels.contains(&channel)
     }
 
-    /// What is wrong with the settings.
+    /// Checks the settings.
     ///
     /// # Errors
     /// One line that names the key; never a value that could be secret.

@@ -146,7 +146,7 @@ impl Trainer<'_> {
         Way::Once { train, tune }
     }
 
-    /// Whether each fold leaves something to tell apart and something to judge by.
+    /// Whether each fold leaves enough classes for training and for evaluation.
     fn can_fold(&self, examples: &Examples, rows: &[u32], k: usize) -> bool {
         let folds = self.folds(examples, rows, k);
         folds.iter().all(|(learned, held)| !held.is_empty() && examples.check_rows("train", learned).is_ok())

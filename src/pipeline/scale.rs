@@ -72,7 +72,7 @@ impl TargetScale {
         if rounded.is_finite() { rounded } else { told }
     }
 
-    /// Whether two numbers differ by so much of a unit at most, or of their own size to the trees; and by a last digit.
+    /// Whether two numbers differ by at most this much of a unit, or of their size for the trees; and by a last digit.
     pub(super) fn is_near(&self, found: f64, expected: f64, tolerance: f64) -> bool {
         let size = self.unit.max((expected - self.centre).abs());
         let last = expected.abs().next_up() - expected.abs();

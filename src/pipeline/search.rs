@@ -1,7 +1,7 @@
 //! Model search: out-of-fold scores decide which models are combined to one.
 //!
 //! ```text
-//! portfolio ─▶ each fitted on all folds but one ─▶ out-of-fold margins ─┬─▶ which mean of them loses least
+//! portfolio ─▶ each fitted on all folds but one ─▶ out-of-fold margins ─┬─▶ the mean of them with least loss
 //!                 until the budget is spent                             │       (greedy, with repeats)
 //!                                                                       ├─▶ calibration, threshold, intervals
 //!                                                                       └─▶ members, fitted on all rows: one sum of trees

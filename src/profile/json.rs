@@ -156,7 +156,7 @@ impl Profile {
     /// The profile as JSON on one line per file.
     ///
     /// # Errors
-    /// What serde says; nothing that a profile holds is refused by it.
+    /// Errors of serde; a profile causes none.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(self)
     }

@@ -73,7 +73,7 @@ impl Kll {
         self.compress();
     }
 
-    /// Adds sorted distinct values, each as often as `counts` says.
+    /// Adds sorted distinct values, each `counts` times.
     pub(super) fn add_weighted(&mut self, values: &[f64], counts: &[u64]) {
         let (Some(&first), Some(&last)) = (values.first(), values.last()) else { return };
         self.n += counts.iter().sum::<u64>();

@@ -35,7 +35,7 @@ impl Profile {
                 mine.merge(theirs, limits);
             }
         }
-        // The same may be in both; how many are, nobody has counted.
+        // Both may have the same entities; how many is unknown.
         self.entities = match (self.entities.take(), &other.entities) {
             (Some(mine), Some(theirs)) if mine.column == theirs.column => {
                 Some(Entities { n: mine.n.max(theirs.n), ..mine })

@@ -29,13 +29,13 @@ fn full(path: &Path, options: &InferOptions) -> Answer {
     Ok((schema, found.profile))
 }
 
-/// Which levels are known depends on how much was looked at, not on what the columns are.
+/// The known levels depend on the number of rows read, not on the kinds of columns.
 fn without_levels((mut schema, profile): (Schema, Profile)) -> (Schema, Profile) {
     schema.columns.iter_mut().for_each(|column| column.spelling = Spelling::default());
     (schema, profile)
 }
 
-/// Writes a table whose middle column is of this kind and gives the answer of both ways.
+/// Writes a table whose middle column is of this kind and returns the answers of both ways.
 fn both(dir: &Path, (name, cell): (&str, Cell<'_>), options: &InferOptions) -> Answer {
     let mut text = format!("amount,{name},plan\n");
     for row in 0..ROWS {

@@ -44,7 +44,7 @@ fn curves_csv(points: &[CurvePoint]) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Reads what [`artifacts`] wrote under [`CURVES`]; lines that are no points are passed over.
+/// Reads the points written by [`artifacts`] under [`CURVES`]; other lines are skipped.
 #[must_use]
 pub fn read_curves(bytes: &[u8]) -> Vec<CurvePoint> {
     let text = String::from_utf8_lossy(bytes);
@@ -89,7 +89,7 @@ mod tests {
         let matrix = Confusion::from_cells(2, vec![5.0, 1.0, 2.0, 3.0]);
         let text = String::from_utf8(confusion_csv(&matrix, &["no".into(), "yes, \"sure\"".into()])).unwrap();
         assert_eq!(text, "true \\ predicted,no,\"yes, \"\"sure\"\"\"\nno,5,1\n\"yes, \"\"sure\"\"\",2,3\n");
-        // It is to be looked at, perhaps in a spreadsheet.
+        // The user may open it in a spreadsheet.
         let text = String::from_utf8(confusion_csv(&matrix, &["=HYPERLINK(1)".into(), "-1".into()])).unwrap();
         assert_eq!(text, "true \\ predicted,'=HYPERLINK(1),-1\n'=HYPERLINK(1),5,1\n-1,2,3\n");
     }

@@ -1,11 +1,11 @@
-//! `learned_ids.bin` or `learned_rows.bin`: the rows that a version learned from, so that their outcomes are never held
-//! against it.
+//! `learned_ids.bin` or `learned_rows.bin`: the rows that a version was trained on, which must not be used to evaluate
+//! it.
 //!
 //! ```text
 //! "mlloop ids 1\n"                      XXH3 of an id    XXH3 of an id    …    64 bits each, little-endian, ascending
 //! "mlloop rows 1\n" ["a","b","c"] "\n"  digest of a row  digest of a row  …    of these columns, where rows have no ids
 //! ```
-//! Rows of the gate part are not among them: nothing is learned from those. Two of a million ids share a hash with
+//! Rows of the gate part are excluded: they are not used for training. Two of a million ids share a hash with
 //! probability 3e-8.
 
 use super::{Registry, RegistryError, Version};
@@ -27,17 +27,17 @@ const MIN_UNLIKE: f64 = 0.95;
 /// Files larger than this are not a version's: refused before they are read.
 const MAX_BYTES: u64 = 1 << 33;
 
-/// The rows that a version was fitted or tuned on, by their ids, or by their content where they have none.
+/// The rows that a version was fitted or tuned on, by id, or by content without ids.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Learned {
-    /// Columns whose cells name a row; none where ids do.
+    /// Columns whose cells identify a row; empty with ids.
     columns: Vec<String>,
     /// Ascending, each once.
     hashes: Vec<u64>,
 }
 
 impl Learned {
-    /// The rows of these ids; an empty id names none.
+    /// The rows of these ids; an empty id is ignored.
     pub fn new<'a>(ids: impl Iterator<Item = &'a str>) -> Self {
         let mut hashes: Vec<u64> = ids.filter(|id| !id.is_empty()).map(hash).collect();
         hashes.sort_unstable();
@@ -45,8 +45,8 @@ impl Learned {
         Self { columns: Vec::new(), hashes }
     }
 
-    /// These rows of a table, by what stands in `columns`; `None` when too many of them are alike, or there is no such
-    /// column.
+    /// These rows of a table, by the content of `columns`; `None` if too many of them are equal, or a column is
+    /// missing.
     #[must_use]
     pub fn by_content(table: &Table, rows: impl Iterator<Item = u32>, columns: &[&str]) -> Option<Self> {
         let digests = row_digest(table, columns).ok().filter(|_| !columns.is_empty())?;
@@ -65,7 +65,7 @@ impl Learned {
         self.columns.is_empty() && self.holds(hash(id))
     }
 
-    /// The columns whose content tells rows, since they have no ids; none where ids do.
+    /// The columns that identify rows without ids; empty with ids.
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
@@ -128,10 +128,10 @@ fn hash(id: &str) -> u64 {
 }
 
 impl Registry {
-    /// The rows that `version` learned from; `None` when nothing names them, or the version is not there any more.
+    /// The rows that `version` was trained on; `None` if they are not recorded, or the version was removed.
     ///
     /// # Errors
-    /// [`RegistryError::Damaged`], or what the system says.
+    /// [`RegistryError::Damaged`], or I/O errors.
     pub fn learned(&self, version: Version) -> Result<Option<Learned>, RegistryError> {
         for file in [IDS, ROWS] {
             let path = self.dir.join(version.to_string()).join(file);

@@ -75,7 +75,7 @@ impl Roles {
         [Role::Production, Role::Challenger].into_iter().find(|&role| self.holder(role) == Some(version))
     }
 
-    /// The roles after a new version came: production when there is none and it is `fit` for it, else the challenger.
+    /// The roles after a new version: production if there is none and it is `fit` for it, else challenger.
     #[must_use]
     pub fn admit(mut self, version: Version, fit: bool) -> (Self, Role) {
         if self.production.is_none() && fit {

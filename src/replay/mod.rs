@@ -1,4 +1,4 @@
-//! Decisions made again: from the files of the loop alone, does the same come out?
+//! Replays decisions: do the files of the loop alone give the same result?
 //!
 //! ```text
 //! audit.jsonl, line n ─▶ the loop as it was before it, in a directory of its own ─▶ the same change ─▶ same line, same bytes?
@@ -26,7 +26,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// What can go wrong besides a decision that comes out another way.
+/// Errors other than a different result.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// A problem of the workspace.
@@ -74,9 +74,9 @@ pub enum What {
 pub struct ReplayRequest<'a> {
     /// Which decision.
     pub what: What,
-    /// Copies of what the loop has no more, in any order: each is known by its digest.
+    /// Copies of files that the loop no longer has, in any order: each is identified by its digest.
     pub files: &'a [PathBuf],
-    /// Is told how far it is.
+    /// Progress callback.
     pub progress: &'a FitProgress<'a>,
 }
 
@@ -119,8 +119,8 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Whether everything came out as it was recorded; `None` when something is missing and nothing differs, or nothing
-    /// could be made again.
+    /// Whether all results are as recorded; `None` if something is missing and nothing differs, or nothing
+    /// could be replayed.
     #[must_use]
     pub fn agrees(&self) -> Option<bool> {
         match self.parts.iter().all(|part| part.agrees) {
@@ -137,7 +137,7 @@ impl Replay {
     }
 }
 
-/// What every decision is made again from.
+/// The input of every replay.
 struct Source<'a> {
     workspace: &'a Workspace,
     chain: &'a Chain,
@@ -145,10 +145,10 @@ struct Source<'a> {
     progress: &'a FitProgress<'a>,
 }
 
-/// Makes a decision again, in a directory of its own; the loop stays as it is.
+/// Replays a decision, in a separate directory; the loop is unchanged.
 ///
 /// # Errors
-/// A chain that does not hold, a line that decides nothing, and whatever is wrong with files that are there.
+/// A broken chain, a line without a decision, and errors in existing files.
 pub fn replay(workspace: &Workspace, request: &ReplayRequest) -> Result<Replay, ReplayError> {
     let chain = workspace.audit_chain()?;
     if let Some(broken) = &chain.broken {

@@ -42,7 +42,7 @@ pub(crate) use words::kind as column_kind;
 
 /// Whether this build draws pictures.
 pub const DRAWS: bool = cfg!(feature = "png");
-/// What a build without pictures says of them.
+/// The message of a build without pictures.
 pub const NO_PICTURES: &str = "this mlloop was built without pictures (cargo build --features png)";
 
 /// Why a report cannot be drawn.
@@ -96,7 +96,7 @@ pub fn drift_png(report: &DriftReport) -> Result<Vec<u8>, ReportError> {
     raster::png(&overview::draw(report), 2.0)
 }
 
-/// The report as Markdown; nothing that stands in a table becomes markup.
+/// The report as Markdown; the content of a table never becomes markup.
 #[must_use]
 pub fn drift_markdown(report: &DriftReport) -> String {
     markdown::draw(report)
@@ -111,7 +111,7 @@ pub fn markdown_escaped(text: &str) -> String {
 /// How text is set apart on a terminal, and how wide that is.
 #[derive(Clone, Copy)]
 pub struct Marks<'a> {
-    /// Text that stands out.
+    /// Bold text.
     pub bold: &'a dyn Fn(&str) -> String,
     /// Text that steps back.
     pub dim: &'a dyn Fn(&str) -> String,
@@ -121,7 +121,7 @@ pub struct Marks<'a> {
     pub width: Option<usize>,
 }
 
-/// The report in about 20 lines; a table that is wider than the terminal leaves out columns.
+/// The report in about 20 lines; a table wider than the terminal omits columns.
 #[must_use]
 pub fn drift_text(report: &DriftReport, marks: Marks<'_>) -> String {
     // A terminal breaks no lines, and people grep.

@@ -5,7 +5,7 @@
 use crate::drift::report::{Answer, ColumnReport, ColumnVerdict, DriftReport};
 use std::fmt::Write as _;
 
-/// A page of metrics as it is written.
+/// A page of metrics being written.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) text: String,
@@ -29,7 +29,7 @@ impl Page {
     }
 }
 
-/// What `monitor` found as gauges; what was not measured has no sample.
+/// The results of `monitor` as gauges; values not measured have no sample.
 #[must_use]
 pub fn drift_prometheus(report: &DriftReport) -> String {
     let mut page = Page::default();

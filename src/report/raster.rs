@@ -1,4 +1,4 @@
-//! A picture's dots. The font is in the program: a server may have none.
+//! Renders a picture. The font is embedded, because a server may have none.
 
 use super::ReportError;
 use resvg::{tiny_skia, usvg};

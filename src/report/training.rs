@@ -1,4 +1,4 @@
-//! What stands beside a version: how much each column matters, as a picture, alone and beside what the gate rows show.
+//! The report of a version: column importance as a picture, alone and with the results on the gate rows.
 
 use super::ReportError;
 use super::curves::Picture;
@@ -9,12 +9,12 @@ const WIDTH: f64 = 720.0;
 const MARGIN: f64 = 24.0;
 const HEAD: f64 = 64.0;
 const ROW: f64 = 26.0;
-/// Where bars begin, and how long the longest is.
+/// The start of bars, and the length of the longest.
 const BARS: f64 = 250.0;
 const LONGEST: f64 = 380.0;
 /// Columns that are shown.
 const MOST: usize = 20;
-/// Signs of a line of words.
+/// Characters per line of words.
 const LINE: usize = 110;
 
 const STYLE: &str = "\
@@ -24,7 +24,7 @@ text{font-family:'Helvetica Neue',Arial,'DejaVu Sans','DejaVu Sans Condensed',sa
 @media(prefers-color-scheme:dark){text{fill:#e6e9ee}.ax{fill:#a7b0bb}.bar{fill:#62a8d8}.page{fill:#14181d}}";
 
 /// Bars of each column's share of the gain, largest first; `shares` are such pairs, from 0 to 1. `words` are lines
-/// below: the strongest words of columns of texts.
+/// below: the strongest words of text columns.
 #[must_use]
 pub fn importance_svg(title: &str, shares: &[(String, f64)], words: &[String]) -> String {
     let mut drawing = Drawing::default();

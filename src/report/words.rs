@@ -1,4 +1,4 @@
-//! Verdicts in words, the same on the page, in the picture and in a terminal.
+//! Verdicts as text, the same on the page, in the picture and in a terminal.
 
 use super::number::{NOTHING, clean, counted, number_or, p_value, percent, short, words};
 use crate::drift::report::{
@@ -32,7 +32,7 @@ impl Tone {
     }
 }
 
-/// Says the answer in a few words.
+/// The answer in a few words.
 pub(super) fn headline(report: &DriftReport) -> &'static str {
     match report.verdict.retrain {
         Answer::Yes => "Retraining is warranted",
@@ -70,7 +70,7 @@ pub(super) fn because(verdict: &ColumnVerdict) -> String {
     }
 }
 
-/// What decided about a column, in words: by the default rule a change has to be sure and large.
+/// What decided about a column, as text: by the default rule a change has to be significant and large.
 pub(crate) fn decided(column: &ColumnReport, settings: &serde_json::Value) -> String {
     let (p, limit) = (column.p_adjusted, number_or(Some(column.threshold)));
     let drifted = match column.verdict {
@@ -120,7 +120,7 @@ pub(super) fn verdict_of(column: &ColumnReport) -> String {
     if column.not_read { format!("{verdict} (not used by the model)") } else { verdict.to_owned() }
 }
 
-/// The columns that are watched though the model does not read them; empty where there are none.
+/// The monitored columns that the model does not use; empty without any.
 pub(super) fn watched_only(report: &DriftReport) -> String {
     let others = report.columns.iter().filter(|column| column.not_read);
     let n_drifted = others.clone().filter(|column| column.verdict == ColumnVerdict::Drifted).count();
@@ -165,7 +165,7 @@ pub(super) fn since_training(report: &DriftReport) -> Option<String> {
     Some(format!("{} of {} drifted since then{names}", drifted.len(), counted(judged, "column", "columns")))
 }
 
-/// A kind of finding in words.
+/// A kind of finding as text.
 pub(super) fn finding(kind: FindingKind) -> &'static str {
     match kind {
         FindingKind::MissingColumn => "missing column",
@@ -184,7 +184,7 @@ pub(super) fn finding(kind: FindingKind) -> &'static str {
     }
 }
 
-/// What was found, after the name of its column.
+/// The finding, to follow the name of its column.
 pub(crate) fn found(finding: &Finding) -> String {
     let text = clean(&finding.text);
     match finding.column.as_deref() {
@@ -195,7 +195,7 @@ pub(crate) fn found(finding: &Finding) -> String {
 
 /// The reasons to retrain that were judged, and in one sentence those that were not: switched off, or nothing to judge.
 pub(crate) fn judged(report: &DriftReport) -> (Vec<&Trigger>, String) {
-    // `force` is no measurement: it is asked for or it is not.
+    // `force` is not a measurement.
     let asked = report.triggers.iter().filter(|trigger| trigger.fired || trigger.name != "force");
     let (judged, idle): (Vec<_>, Vec<_>) =
         asked.partition(|trigger| trigger.fired || trigger.value.zip(trigger.threshold).is_some());

@@ -1,7 +1,7 @@
-//! How many rows there are to learn from, as they are now.
+//! The current number of rows for a retraining.
 //!
-//! `monitor` and `retrain` join labels with the rows that arrived, which reads tables. Here the same is done while that is
-//! quick; beyond, the last count of `monitor` stands, and the labels that came since are added to it.
+//! `monitor` and `retrain` join labels with the arrived rows, which requires reading tables. Here the same is done if
+//! it is quick; otherwise the last count of `monitor` is used, plus the labels added since.
 
 use super::RetrainError;
 use crate::drift::report::DriftReport;
@@ -14,7 +14,7 @@ use crate::workspace::{Config, EventKind, Workspace};
 use jiff::Timestamp;
 use std::path::Path;
 
-/// Files of so many bytes together are read for a count.
+/// Files of up to this many bytes together are read for a count.
 const QUICK_BYTES: u64 = 16 << 20;
 
 /// A count, and when it was taken.
@@ -50,14 +50,14 @@ pub(super) fn count(
     let retrained = workspace.audit_chain()?.last(&EventKind::Retrained).map(|entry| entry.at);
     let seen = seen.filter(|report| retrained.is_none_or(|at| report.made_at > at));
     let plan = match is_quick(workspace, config, version) {
-        // What keeps rows from being counted is told; `monitor` and `retrain` stop at it.
+        // Errors while counting are only reported; `monitor` and `retrain` fail on them.
         true => plan(workspace, config, version, now).map_err(|err| counted.note = Some(err.to_string())).ok(),
         false => None,
     };
     let labels = by_labels(said, config, seen, now);
     let [mut new_rows, mut by_people] = match &plan {
         Some(plan) => [(plan.n_new as f64, now), (plan.n_new_by_people as f64, now)],
-        // What `monitor` counted knows which labels say something new; labels alone do not.
+        // The count of `monitor` includes only new or changed labels; counting labels alone cannot tell.
         None => [0, 1].map(|at| labels.with_table[at].unwrap_or((labels.alone[at] as f64, now))),
     };
     // Of a table that is named with each call, only `monitor` knows.
@@ -101,9 +101,9 @@ fn plan(workspace: &Workspace, config: &Config, version: Version, now: Timestamp
 
 /// Rows with new labels: all of them, and those by people.
 struct ByLabels {
-    /// As labels alone say, whether their rows are known or not.
+    /// Counted from labels alone, whether their rows are known or not.
     alone: [u64; 2],
-    /// What `monitor` counted in the rows that arrived, and the rows whose labels came since.
+    /// The count of `monitor` among the arrived rows, and the rows labelled since.
     with_table: [At; 2],
 }
 

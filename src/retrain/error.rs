@@ -40,7 +40,7 @@ pub enum RetrainError {
     /// A problem of the registry.
     #[error("{0}")]
     Registry(#[from] RegistryError),
-    /// Options that mean nothing, or do not fit the loop.
+    /// Options that are invalid, or do not fit the loop.
     #[error("{0}")]
     Usage(String),
     /// The system refused.

@@ -1,9 +1,9 @@
-//! A challenger from the reference and what people and time have said since: what `retrain` does.
+//! A challenger from the reference and newly labelled rows: the logic of `retrain`.
 //!
 //! ```text
-//! labels ─resolve─▶ one per row ─▶ in the reference? ─yes─▶ another label: the row is replaced
+//! labels ─resolve─▶ one per row ─▶ in the reference? ─yes─▶ another label: the row is updated
 //!                                        └─no─▶ features by id from current rows, the log, batches, older versions ─▶ added
-//! reference + added ─▶ combined table ─▶ learn ─▶ models/vNNNN with added.csv and labels_used.csv ─▶ challenger
+//! reference + added ─▶ combined table ─▶ train ─▶ models/vNNNN with added.csv and labels_used.csv ─▶ challenger
 //! ```
 //! A row's side is a hash of its id, so rows that were added never come from or go to the gate of another version.
 
@@ -48,7 +48,7 @@ pub struct RetrainRequest<'a> {
     pub set: &'a [String],
     /// Also when there are few new labels, or it is too soon.
     pub force: bool,
-    /// Who asks, when that was said.
+    /// Who requests it, if given.
     pub by: Option<&'a str>,
     /// Leave out rows that do not fit.
     pub skip_invalid: bool,
@@ -56,7 +56,7 @@ pub struct RetrainRequest<'a> {
     pub now: jiff::Timestamp,
     /// The random seed.
     pub seed: u64,
-    /// Is told how far it is.
+    /// Progress callback.
     pub progress: &'a FitProgress<'a>,
     /// Monotonic clock, in seconds.
     pub seconds: &'a dyn Fn() -> f64,
@@ -118,10 +118,10 @@ impl Retrained {
     }
 }
 
-/// Trains a challenger on the reference and the labels. Without a lock it says what would be done.
+/// Trains a challenger on the reference and the labels. Without a lock it only reports what would be done.
 ///
 /// # Errors
-/// Whatever is wrong with the labels, the tables, the parameters or the workspace; there is no new version then.
+/// Any error of the labels, the tables, the parameters or the workspace; there is no new version then.
 pub fn retrain(
     workspace: &Workspace,
     lock: Option<&Lock>,
@@ -223,7 +223,7 @@ fn refusal(
     }
     if let Some((entry, version)) = last {
         let hours = request.now.duration_since(entry.at).as_secs_f64() / 3600.0;
-        // A clock that ran ahead then says nothing of how long ago it was.
+        // If a clock was ahead, the time since then is unknown.
         if (0.0..rules.cooldown_hours).contains(&hours) {
             let sentence = format!(
                 "Too soon: {version} was trained {hours:.1} hours ago, [retrain] cooldown_hours = {}; --force trains \
@@ -246,7 +246,7 @@ fn refusal(
     Ok(None)
 }
 
-/// Notes when the reference is not what the chain says, and when lines of the log cannot be read.
+/// Notes if the reference does not match the chain, or lines of the log are unreadable.
 fn remarks(workspace: &Workspace, chain: &Chain) -> Result<Vec<String>, RetrainError> {
     let told = |Difference { file, what }| {
         format!("{file} {what}: if it is right, record that with `mlloop audit accept {file}`")
@@ -299,7 +299,7 @@ struct Replayed<'a> {
 
 impl<'a> Replayed<'a> {
     /// # Errors
-    /// When rows are to be left out by ids that they do not have.
+    /// If rows are to be dropped by id, but have none.
     fn new(share: f64, names: &'a RowNames, seed: u64) -> Result<Self, RetrainError> {
         match names.id() {
             None if share < 1.0 => Err(RetrainError::Usage(
@@ -311,7 +311,7 @@ impl<'a> Replayed<'a> {
         }
     }
 
-    /// Old training rows beyond the share that is replayed are left out; what judges stays as it is.
+    /// Drops old training rows beyond the replayed share; gate rows are unchanged.
     fn thin(&self, examples: &Examples, recipe: &Recipe, fresh: &HashSet<&str>) -> Option<Vec<u32>> {
         const REPLAY: u64 = 0x5EED_AB1E;
         if self.share >= 1.0 {
@@ -333,7 +333,7 @@ impl<'a> Replayed<'a> {
     }
 }
 
-/// A retrain that goes ahead.
+/// A retraining in progress.
 struct Job<'a> {
     workspace: &'a Workspace,
     lock: &'a Lock,
@@ -410,7 +410,7 @@ impl Job<'_> {
         self.steps.begin("export");
         match self.config.retrain.export.then(|| pipeline.checked_onnx(dir)) {
             Some(Ok(onnx)) => atomic::replace(&dir.join("model.onnx"), |out| out.write_all(&onnx)),
-            // What cannot be written as ONNX stays without; `export` says why.
+            // If ONNX is not possible, it is omitted; `export` reports why.
             None | Some(Err(PipelineError::Model(ModelError::Unsupported(_)))) => Ok(()),
             Some(Err(wrong)) => Err(io::Error::other(wrong)),
         }

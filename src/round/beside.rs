@@ -36,9 +36,9 @@ pub(super) fn roll(
     Ok(())
 }
 
-/// Rows go out to be labelled when drift or too few labels ask for it and none are out: `[labels] auto_export`.
+/// Exports rows for labelling if drift or too few labels require it and no batch is open: `[labels] auto_export`.
 ///
-/// It is no reason to fail: what was done before stays done, and what keeps rows from going out is said.
+/// It never fails the round: earlier steps stay done, and the obstacle is reported.
 pub(super) fn hand_out(
     workspace: &Workspace,
     lock: &Lock,

@@ -1,14 +1,14 @@
-//! The whole loop once, as a scheduler would run it: what `run` does.
+//! The whole loop once, as a scheduler would run it: the logic of `run`.
 //!
 //! ```text
-//! a rollout's step ─ due, and nothing is worse ─▶ next step (back, when something is)
+//! a rollout's step ─ due, and nothing is worse ─▶ next step (back, if something is)
 //! pending promotion ─▶ waiting
-//! challenger that nobody has judged ───────────────────────────┐   (a run that died is taken up where it stopped)
-//! monitor ─ a reason? ─▶ (a person agrees?) ─▶ retrain ─ a challenger? ──┴▶ gate ─▶ production, or a person is asked
+//! challenger without a verdict ─────────────────────────────────┐   (a run that died is resumed here)
+//! monitor ─ a reason? ─▶ (approved?) ─▶ retrain ─ a challenger? ─────────┴▶ gate ─▶ production, or approval requested
 //!             └no            └no                   └no, too few, too soon      └no, or an experiment runs
 //! ```
-//! While an experiment runs nothing is promoted: it would end with what answers in its first arm, and a person began it.
-//! One lock is held from the first look to the last write.
+//! While an experiment runs nothing is promoted: that would end the experiment, which a person started.
+//! One lock is held from the first read to the last write.
 
 mod answer;
 mod beside;
@@ -58,10 +58,10 @@ pub enum RoundError {
     Registry(#[from] RegistryError),
 }
 
-/// Goes around the loop once.
+/// Runs the loop once.
 ///
 /// # Errors
-/// Whatever the parts say; what an earlier part has done stays done, and the next round goes on from there.
+/// Any error of the steps; completed steps stay done, and the next round continues from there.
 pub fn run(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<Round, RoundError> {
     let mut round = match request.step {
         Some(step) => step::take(workspace, lock, request, step)?,
@@ -84,7 +84,7 @@ fn around(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<
     }
     let chain = workspace.audit_chain()?;
     let due = due(workspace, &roles, request.now)?;
-    // What was refused before is judged by now, and may still have been announced since.
+    // A challenger refused before already has a verdict, and may have been announced since.
     match unjudged(&chain, &roles)?.or(due) {
         // The experiment decides; what arrives is watched all the same.
         Some(_) if experiment.is_some() => {
@@ -145,7 +145,7 @@ fn unjudged(chain: &Chain, roles: &Roles) -> Result<Option<Version>, RoundError>
     }
 }
 
-/// The request for the promotion of the challenger that still waits for a person, or for its time.
+/// The open request for the promotion of the challenger, waiting for approval or its time.
 fn open_promotion(workspace: &Workspace, roles: &Roles, now: jiff::Timestamp) -> Result<Option<Ticket>, RoundError> {
     let waits = |ticket: &Ticket| {
         ticket.asks == Asks::Promotion
@@ -157,7 +157,7 @@ fn open_promotion(workspace: &Workspace, roles: &Roles, now: jiff::Timestamp) ->
     Ok(gate::pending(workspace)?.into_iter().find(waits))
 }
 
-/// The challenger, when people were told that it will be production by now.
+/// The challenger, if its announced promotion is due.
 fn due(workspace: &Workspace, roles: &Roles, now: jiff::Timestamp) -> Result<Option<Version>, RoundError> {
     let is = |ticket: &Ticket| {
         Some(ticket.version) == roles.challenger
@@ -168,12 +168,12 @@ fn due(workspace: &Workspace, roles: &Roles, now: jiff::Timestamp) -> Result<Opt
     Ok(gate::pending(workspace)?.iter().find(|ticket| is(ticket)).map(|ticket| ticket.version))
 }
 
-/// The experiment whose first arm is what is in production.
+/// The experiment whose first arm is in production.
 fn running(workspace: &Workspace, production: Option<Version>) -> Result<Option<Experiment>, RoundError> {
     Ok(Experiment::load(workspace)?.filter(|experiment| experiment.applies(production)))
 }
 
-/// Whether a challenger may be trained: there is a reason, and who has to agree has agreed.
+/// Whether a challenger may be trained: there is a reason, and approval if required.
 fn may_learn(
     workspace: &Workspace,
     lock: &Lock,
@@ -194,7 +194,7 @@ fn may_learn(
     }
     let found = retrain::retrain(workspace, None, &retrain_request(request, None))?;
     if found.done != RetrainOutcome::Would {
-        // What cannot be learned needs no word. What is there already does not either.
+        // Obstacles to training are reported already, and so is an existing challenger.
         let is_there = found.done == RetrainOutcome::Already;
         round.learned(found);
         return Ok(is_there);
@@ -257,7 +257,7 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mu
     Ok(answer == Answer::Yes)
 }
 
-/// How a challenger is asked for; a person who agreed to it agreed to what `run` was asked for.
+/// The request for a challenger; an approved one has the options of the approved request.
 fn retrain_request<'a>(request: &RoundRequest<'a>, agreed: Option<&'a Ticket>) -> RetrainRequest<'a> {
     RetrainRequest {
         current: request.current,

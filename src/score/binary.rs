@@ -49,7 +49,7 @@ pub fn log_loss_of(positive: bool, p: f64) -> f64 {
     if positive { -p.ln_portable() } else { -(1.0 - p).ln_portable() }
 }
 
-/// Mean of −ln p of what happened; `NaN` for no rows.
+/// Mean of −ln p of the true class; `NaN` without rows.
 ///
 /// ```
 /// // sklearn.metrics.log_loss([0, 1], [0.1, 0.8])

@@ -23,7 +23,7 @@ struct Flags {
     last: bool,
 }
 
-/// The two areas; `NaN` where they cannot be told.
+/// The two areas; `NaN` if undefined.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Areas {
     /// Area under the ROC curve; needs a positive and a negative row.
@@ -59,8 +59,8 @@ pub struct CurvePoint {
 }
 
 impl Curve {
-    /// Points of the ROC and precision-recall curves from the highest threshold down, about `most` of them, evenly along
-    /// the ROC curve; none without a positive and a negative row. `weight` is by row.
+    /// Points of the ROC and precision-recall curves from the highest threshold down, about `most` of them, evenly
+    /// along the ROC curve; empty without a positive and a negative row. `weight` is by row.
     #[must_use]
     pub fn points(&self, scores: &[f64], weight: impl Fn(usize) -> f64, most: usize) -> Vec<CurvePoint> {
         let mut ends = Vec::new();
@@ -89,7 +89,7 @@ impl Curve {
         points
     }
 
-    /// Orders the rows; `positive` says which are positive.
+    /// Orders the rows by score.
     #[must_use]
     pub fn new(scores: &[f64], positive: impl Fn(usize) -> bool) -> Self {
         let order = ranks::descending(scores);

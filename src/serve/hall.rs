@@ -18,14 +18,14 @@ use tokio::sync::{Notify, watch};
 
 /// Connections without any traffic for this long may be closed.
 const SPARE: usize = 16;
-/// Whoever has sent and taken nothing for so long may have to go.
+/// Connections without any traffic for this long may be closed.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// A request slower than this, in bytes per second since it began, may be closed too: an occasional byte does not keep
 /// a seat.
 const LEAST_RATE: u64 = 1000;
 
-/// All that are connected.
+/// All connections.
 pub(super) struct Hall {
     max: usize,
     max_per_address: usize,

@@ -56,7 +56,7 @@ impl Histogram {
 pub(super) struct Now<'a> {
     /// Requests being answered.
     pub(super) in_flight: usize,
-    /// Requests whose body is arriving.
+    /// Requests whose body is being received.
     pub(super) arriving: usize,
     /// Whether files changed and could not be loaded.
     pub(super) stale: bool,

@@ -73,7 +73,7 @@ impl Fetched {
         }
     }
 
-    /// Forgets what was kept to resume the transfer.
+    /// Removes the files kept for resuming the transfer.
     pub fn discard(self) -> Result<(), SourceError> {
         match self.place {
             Place::Local(_) | Place::Kept(_) => Ok(()),
@@ -82,7 +82,7 @@ impl Fetched {
     }
 }
 
-/// Forgets a part and what is known of it.
+/// Removes a partial download and its metadata.
 pub(super) fn discard(partial: Partial, meta: &Path) -> Result<(), SourceError> {
     atomic::remove_file(meta).at(meta)?;
     Ok(partial.remove().at(meta)?)

@@ -9,10 +9,10 @@ use ureq::http::{HeaderMap, Uri};
 pub struct Address(Uri);
 
 impl Address {
-    /// Reads an address.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// A sentence, for what is no address, and for user names and passwords in it, which would end up in logs.
+    /// A sentence, for an invalid URL, and for user names and passwords in it, which would end up in logs.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.split('#').next().unwrap_or(text);
         let uri: Uri = text.replace(' ', "%20").parse().map_err(|_| "is not an address".to_owned())?;
@@ -98,7 +98,7 @@ pub(super) fn is_file_name(name: &str) -> bool {
         && !name.contains(|c: char| c == '/' || c.is_control())
 }
 
-/// `%20` and the like as the characters they stand for.
+/// Decodes `%20` and the like.
 pub(crate) fn decode_percents(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

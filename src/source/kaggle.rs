@@ -1,4 +1,4 @@
-//! Data sets on Kaggle: how they are named, and how one is asked for.
+//! Data sets on Kaggle: their names, and how to request one.
 
 use serde::Serialize;
 use std::fmt;

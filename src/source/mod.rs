@@ -1,11 +1,11 @@
-//! From somewhere else to `data/`: what `download` does.
+//! From another place to `data/`: the logic of `download`.
 //!
 //! ```text
 //! kaggle:owner/set ─ POST ─▶ 302 ─┐
 //! https://host/file ──────────────┼─▶ data/.partial/KEY ─▶ SHA-256 ─▶ unpack ─▶ split ─▶ data/, all files at once
 //! file:, a path ──────────────────┘   (resumed by Range)
 //! ```
-//! Nothing in `data/` changes before everything is there, checked and unpacked.
+//! Nothing in `data/` changes before everything has been downloaded, checked and unpacked.
 
 mod archive;
 mod credentials;
@@ -43,14 +43,14 @@ pub enum SourceError {
         /// Why not.
         what: String,
     },
-    /// The server wants to know who is asking.
+    /// The server requires credentials.
     #[error("{from}: the server requires credentials (status {status}){said}")]
     Unauthorized {
-        /// What was asked for.
+        /// The requested source.
         from: String,
         /// The status.
         status: u16,
-        /// What the server said, after a colon.
+        /// The server's message, after a colon.
         said: String,
         /// Whether the source is Kaggle.
         kaggle: bool,
@@ -60,17 +60,17 @@ pub enum SourceError {
     /// There is nothing there.
     #[error("{from}: the data set or file does not exist (status {status}){said}")]
     NotFound {
-        /// What was asked for.
+        /// The requested source.
         from: String,
         /// The status.
         status: u16,
-        /// What the server said, after a colon.
+        /// The server's message, after a colon.
         said: String,
     },
     /// The server answered something else.
     #[error("{from}: {what}")]
     Answer {
-        /// What was asked for.
+        /// The requested source.
         from: String,
         /// What is wrong with the answer.
         what: String,
@@ -78,7 +78,7 @@ pub enum SourceError {
     /// Every try failed.
     #[error("{from}: failed after {tries} attempts: {why}")]
     GaveUp {
-        /// What was asked for.
+        /// The requested source.
         from: String,
         /// How often it was tried without getting further.
         tries: u32,
@@ -111,10 +111,10 @@ pub enum SourceError {
         /// The problem.
         what: String,
     },
-    /// A file that is there and would be replaced.
+    /// A file that exists and would be replaced.
     #[error("{}: exists and differs from what was downloaded; --force replaces it", .0.display())]
     Exists(PathBuf),
-    /// The rows cannot be split as was asked.
+    /// The rows cannot be split as requested.
     #[error("{0}")]
     Split(String),
     /// A table that cannot be read.
@@ -157,7 +157,7 @@ impl FromStr for Source {
             return Address::parse(text).map(Self::Http).map_err(|what| wrong(&what));
         }
         if is_address(Path::new(text)) {
-            // What is wrong with it is said where it is opened, in words that hold no password.
+            // Errors are reported when it is opened, in messages without the password.
             return Ok(Self::Served(PathBuf::from(text)));
         }
         if let Some(path) = text.strip_prefix("file:") {
@@ -176,7 +176,7 @@ impl FromStr for Source {
 }
 
 impl Source {
-    /// The source as it may be written down: without the query of an address, which can be a secret.
+    /// The source in a form that can be stored: without the query of a URL, which can be a secret.
     #[must_use]
     pub fn public(&self) -> String {
         match self {
@@ -193,7 +193,7 @@ impl Source {
 pub struct Split {
     /// The rule of the split.
     pub by: By,
-    /// The column that holds the time, or the key that keeps rows together; found out when `None`.
+    /// The column with the time, or the key that keeps rows together; detected if `None`.
     pub column: Option<String>,
     /// Share of rows for the reference, inside `(0, 1)`.
     pub share: f64,
@@ -227,7 +227,7 @@ pub struct DownloadRequest<'a> {
     pub now: jiff::Timestamp,
     /// Waits for so long.
     pub wait: &'a dyn Fn(Duration),
-    /// Is told how far it is.
+    /// Progress callback.
     pub progress: &'a dyn Fn(Progress<'_>),
 }
 
@@ -256,10 +256,10 @@ pub struct Downloaded {
     pub notes: Vec<String>,
 }
 
-/// Fetches, checks, unpacks and splits, and makes the files those of `data/`.
+/// Downloads, checks, unpacks and splits, and moves the files to `data/`.
 ///
 /// # Errors
-/// See [`SourceError`]; `data/` is then as it was. What has arrived of a transfer is kept and resumed.
+/// See [`SourceError`]; `data/` is then unchanged. A partial transfer is kept and resumed.
 pub fn download(workspace: &Workspace, request: &DownloadRequest) -> Result<Downloaded, SourceError> {
     if request.split.is_some_and(|split| !(split.share > 0.0 && split.share < 1.0)) {
         return Err(SourceError::Split("--reference must be a share between 0 and 1, such as 0.7".to_owned()));
@@ -272,7 +272,7 @@ pub fn download(workspace: &Workspace, request: &DownloadRequest) -> Result<Down
             let known = record::known(workspace, request)?;
             match (transfer::fetch(workspace, request, known.as_ref())?, known) {
                 (Some(fetched), _) => fetched,
-                // The server is asked whether anything changed only when the files are as it last left them.
+                // Ask the server for changes only if the files are unchanged since the download.
                 (None, Some(record)) => return Ok(unchanged(record)),
                 (None, None) => {
                     let what = "answers \"not modified\" to an unconditional request".to_owned();
@@ -305,7 +305,7 @@ fn check(fetched: &fetched::Fetched, request: &DownloadRequest) -> Result<(), So
 }
 
 impl From<io::Error> for SourceError {
-    /// What goes wrong while files are written beside `data/`.
+    /// Errors while files are written beside `data/`.
     fn from(source: io::Error) -> Self {
         AtPath::new("data", source).into()
     }

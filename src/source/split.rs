@@ -1,10 +1,10 @@
-//! A table as reference and current.
+//! Splits a table into reference and current.
 //!
 //! ```text
-//! hash of the key   0 ── reference ── share ── current ── 1     (a hash of its own: see `position`)
-//! time of the row   earliest ── reference ──▶ cut ── current ── latest     (rows of one moment stay together)
+//! hash of the key   0 ── reference ── share ── current ── 1     (a separate hash: see `position`)
+//! time of the row   earliest ── reference ──▶ cut ── current ── latest     (rows with equal times stay together)
 //! ```
-//! Records pass through byte by byte; only the column that decides is looked into.
+//! Records are copied byte by byte; only the deciding column is parsed.
 
 use super::record::{By, SplitRecord};
 use super::{DownloadRequest, SourceError, Split};
@@ -34,8 +34,9 @@ impl SplitRecord {
 
 /// The position of a key in `[0, 1)`.
 ///
-/// The loop splits its rows into train, tune and gate by another hash of the same key. Were it this one, the reference
-/// would be the first part of that line and have no gate rows; as it is, each of its parts has its share of both sides.
+/// The loop splits its rows into train, tune and gate by another hash of the same key. With the same hash, the
+/// reference would be the first part of that range and have no gate rows; so each of its parts has its share of both
+/// sides.
 fn position(key: &[u8]) -> f64 {
     const ARRIVAL_SEED: u64 = 0x00A1_21BE;
     unit_hash(key, ARRIVAL_SEED)
@@ -192,7 +193,7 @@ fn decide(inference: &Inference, wanted: &Split) -> Result<(ColumnSpec, Decider)
     }
 }
 
-/// The times of a column as numbers that sort as they do; missing ones are NaN.
+/// The times of a column as numbers with the same order; missing ones are NaN.
 fn times_of(column: &Column) -> Vec<f64> {
     match &column.values {
         // Microseconds of some millennia fit into the 53 bits of an f64.
@@ -249,7 +250,7 @@ fn write(
     Ok((n_reference, n_current))
 }
 
-/// Whether each row belongs to the reference; `None` for rows that are left out.
+/// Whether each row belongs to the reference; `None` for skipped rows.
 fn sides(batch: &Batch, decider: &Decider, share: f64) -> Vec<Option<bool>> {
     let column = &batch.table.columns()[0];
     match (decider, &column.values) {

@@ -24,7 +24,7 @@ const HOPS: usize = 10;
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// What is known of the thing of which a part is there.
+/// The metadata of a partial download.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 struct Meta {
     etag: Option<String>,
@@ -70,7 +70,7 @@ fn again(why: impl Into<String>) -> Stop {
     Stop::Again { why: why.into(), pause: None }
 }
 
-/// Fetches the source into a file beside `data/`; `None` when the server says that it is as `known` says.
+/// Downloads the source into a file beside `data/`; `None` if the server reports that `known` is current.
 pub(super) fn fetch(
     workspace: &Workspace,
     request: &DownloadRequest,
@@ -113,7 +113,7 @@ fn wrong_api(api: &str, what: String) -> SourceError {
     SourceError::NotASource { text: api.to_owned(), what }
 }
 
-/// Plain http is for this machine, and for bytes that are checked; credentials never travel on it.
+/// Plain http is allowed for this machine, and for bytes with a checksum; credentials are never sent over it.
 fn check_scheme(start: &Address, request: &DownloadRequest) -> Result<(), SourceError> {
     let checked = request.sha256.is_some() && matches!(request.source, Source::Http(_));
     if start.is_https() || start.is_loopback() || checked {
@@ -138,7 +138,7 @@ struct Transfer<'a> {
     n_expired: u32,
 }
 
-/// An answer, and whether it came from another host than the one that was asked.
+/// A response, and whether it came from another host than the requested one.
 struct Answer {
     response: Response<Body>,
     elsewhere: bool,
@@ -149,7 +149,7 @@ impl Transfer<'_> {
         self.request.source.public()
     }
 
-    /// Tries until everything is there (`true`) or the server says that nothing changed (`false`).
+    /// Retries until everything is there (`true`) or the server reports no change (`false`).
     fn run(&mut self) -> Result<bool, SourceError> {
         let mut tries = 0;
         loop {
@@ -172,7 +172,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// One request with its redirects, and as much of the answer's body as comes.
+    /// One request with its redirects, and as much of the response's body as arrives.
     fn once(&mut self) -> Result<bool, Stop> {
         let validator = self.meta.validator().filter(|_| !self.partial.is_empty()).map(str::to_owned);
         let mut headers = Vec::new();
@@ -367,7 +367,7 @@ impl Transfer<'_> {
     }
 }
 
-/// What the server says about its refusal, after a colon, in one line.
+/// The server's reason for a refusal, after a colon, in one line.
 fn message(response: Response<Body>) -> String {
     #[derive(Deserialize)]
     struct Said {

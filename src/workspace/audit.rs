@@ -5,8 +5,8 @@
 //!
 //! audit.jsonl   append, sync ─▶ ab.json ─▶ roles.json   new roles and the head (number and hash of the last line)
 //! ```
-//! The line is the commit: when a process dies between the two, whoever takes the lock next brings `roles.json` up to
-//! the chain. A line that is altered, removed or moved breaks the chain; a tail that is cut takes the head with it.
+//! The line is the commit: if a process dies between the two, the next holder of the lock updates `roles.json` from
+//! the chain. A changed, removed or moved line breaks the chain; a truncated end no longer matches the head.
 
 use super::event::EventKind;
 use super::{CONFIG_FILE, Workspace, WorkspaceError};

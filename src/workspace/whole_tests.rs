@@ -183,7 +183,7 @@ fn the_experiment_is_that_of_its_last_line_once_the_roles_are_at_it() {
     assert_eq!(l.different(), different("ab.json", "was changed after line 2 (ab-started)"));
     l.remove("ab.json");
     assert_eq!(l.different(), different("ab.json", "is missing; line 2 (ab-started) recorded it"));
-    // A process died between the line and the file: whoever takes the lock next writes it.
+    // A process died between the line and the file: the next holder of the lock writes it.
     l.write(ROLES_FILE, &before);
     assert_eq!(l.different(), []);
     drop(l.lock());

@@ -22,7 +22,7 @@ pub(crate) struct Tail {
     n_blank: u64,
     /// Blank fields at the end of the last row.
     last_run: usize,
-    /// Rows with which the piece ends and begins that sum up others, see [`summary::run`].
+    /// Summary rows at the end and at the beginning of the piece, see [`summary::run`].
     n_below: usize,
     n_above: usize,
     /// Rows with only the first field filled, those of them that only such or empty rows follow, and how
