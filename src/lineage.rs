@@ -64,7 +64,7 @@ pub struct Labelled {
 }
 
 impl Lineage {
-    /// Whether nothing is known of the row.
+    /// Whether nothing is recorded about the row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.predictions.is_empty() && self.feedback.is_empty() && self.labels.is_empty()

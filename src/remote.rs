@@ -1,4 +1,4 @@
-//! Servers of others, asked in JSON over HTTP: within a time, without redirects, with secrets that stay here.
+//! JSON over HTTP to other servers: with a timeout, without redirects, without leaking secrets.
 
 use crate::notify::Secret;
 use crate::web::trusting;
@@ -25,7 +25,7 @@ pub struct Remote {
 pub struct Access<'a> {
     /// What the server is, for messages: `MLflow`.
     pub name: &'static str,
-    /// What the header `Authorization` says.
+    /// The value of the header `Authorization`.
     pub authorization: Option<String>,
     /// What must appear in no text, beside that.
     pub hidden: Vec<Secret>,
@@ -37,7 +37,7 @@ pub struct Access<'a> {
     pub authorities: Option<&'a [u8]>,
 }
 
-/// Why a call did not do what it should.
+/// Why a call failed.
 #[derive(Debug)]
 pub enum CallError {
     /// The server answered that it will not.
@@ -46,14 +46,14 @@ pub enum CallError {
         status: u16,
         /// The server's own code, when it has one.
         code: String,
-        /// What it said.
+        /// Its message.
         said: String,
     },
     /// No answer, or one that cannot be understood.
     Broken(String),
 }
 
-/// How a call is made.
+/// The HTTP method.
 #[derive(Debug, Clone, Copy)]
 pub enum Method {
     /// GET
@@ -153,7 +153,7 @@ impl Remote {
         }
     }
 
-    /// What may be shown: secrets are gone, control characters too, and it is short.
+    /// The text in a displayable form: without secrets and control characters, and short.
     #[must_use]
     pub fn scrub(&self, text: &str) -> String {
         let hide = |text: String, secret: &Secret| text.replace(secret.text(), "***");
@@ -219,7 +219,7 @@ pub fn encoded(query: &[(&str, &str)]) -> String {
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
-/// The text as a part of an address; bytes of `kept` stay as they are.
+/// The text, percent-encoded for a URL; bytes of `kept` are not encoded.
 #[must_use]
 pub fn encode(text: &str, kept: &[u8]) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte);

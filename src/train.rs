@@ -34,7 +34,7 @@ use store::{Evidence, Record, store, trained_on};
 
 /// What is to be learned, and how.
 pub struct TrainRequest<'a> {
-    /// What `mlloop.toml` says, with what the command line changed.
+    /// `mlloop.toml`, with the overrides of the command line.
     pub config: &'a Config,
     /// Seed of everything random.
     pub seed: u64,
@@ -42,7 +42,7 @@ pub struct TrainRequest<'a> {
     pub now: jiff::Timestamp,
     /// Number of folds, when cross-validation is wanted.
     pub cv: Option<usize>,
-    /// A labelled table to evaluate on besides.
+    /// An additional labelled table for evaluation.
     pub test: Option<&'a Path>,
     /// A model made elsewhere, to be taken in instead of fitting one.
     pub from: Option<&'a Path>,
@@ -50,11 +50,11 @@ pub struct TrainRequest<'a> {
     pub features_by_order: bool,
     /// Leave out rows that do not fit.
     pub skip_invalid: bool,
-    /// Is told how far it is.
+    /// Progress callback.
     pub progress: &'a FitProgress<'a>,
 }
 
-/// A stored version and what was found out on the way.
+/// A stored version and the findings of its training.
 #[derive(Debug)]
 pub struct Trained {
     /// Its number.
@@ -73,7 +73,7 @@ pub struct Trained {
     pub importance: Vec<Importance>,
     /// A single tree, as rules to read.
     pub rules: Option<String>,
-    /// Rows that were left out.
+    /// Rejected rows.
     pub rejects: Rejects,
     /// What scores rows.
     pub pipeline: Pipeline,
@@ -82,7 +82,7 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Predicted and true numbers of some gate rows, evenly taken; none where classes are predicted.
+    /// Predicted and true numbers of some gate rows, at even intervals; empty for classes.
     fn pairs(&self) -> Result<Vec<(f64, f64)>, TrainError> {
         /// Dots that a picture has.
         const MOST: usize = 800;
@@ -99,8 +99,8 @@ impl Trained {
 /// Whatever is wrong with the table, the parameters or the workspace; nothing is stored then.
 pub fn train(workspace: &Workspace, lock: &Lock, request: &TrainRequest) -> Result<Trained, TrainError> {
     let mut schema = request.config.schema();
-    // A retrained production may have added rows to the reference in which words say 0 and 1. One that is damaged is no
-    // reason not to train another.
+    // A retrained production may have added rows to the reference in which words mean 0 and 1. A damaged version
+    // must not prevent training.
     if let Some(production) = workspace.registry().roles()?.holder(Role::Production)
         && let Ok(pipeline) = workspace.registry().pipeline(production)
     {
@@ -127,21 +127,21 @@ pub fn train(workspace: &Workspace, lock: &Lock, request: &TrainRequest) -> Resu
 pub struct Material<'a> {
     /// The rows.
     pub table: Table,
-    /// Rows that were left out.
+    /// Rejected rows.
     pub rejects: Rejects,
     /// Remarks for a person.
     pub notes: Vec<String>,
     /// What was read.
     pub data: Vec<DataDigest>,
-    /// Which of the examples are kept, given their sides; all when `None`. Sides stay as they are.
+    /// The examples kept, given their parts; all if `None`. Parts do not change.
     pub thin: &'a dyn Fn(&Examples) -> Option<Vec<u32>>,
     /// Puts more files into the version's directory before anybody sees it.
     pub extra: &'a dyn Fn(&Path, &Pipeline) -> io::Result<()>,
-    /// Who asked for it, when that was said.
+    /// Who requested it, if given.
     pub by: Option<&'a str>,
-    /// The labels among the rows, where it is a retraining.
+    /// The labels among the rows, for a retraining.
     pub from_labels: Option<FromLabels>,
-    /// Is told which step begins: `train`, `save`, `update`.
+    /// Callback at the start of a step: `train`, `save`, `update`.
     pub step: &'a dyn Fn(&'static str),
 }
 
@@ -216,8 +216,8 @@ pub fn learn(
     })
 }
 
-/// The examples of a table, the rows that later ones look back on, and what is to be said of its levels. The schema learns the
-/// flags of the table.
+/// The examples of a table, the past rows for later windows, and remarks on its levels. Adds the flags of the table to
+/// the schema.
 fn examples(
     workspace: &Workspace,
     request: &TrainRequest,
@@ -286,7 +286,7 @@ fn data_digest(path: &Path, name: &Path, n_rows: usize) -> Result<DataDigest, Tr
 /// The pipeline of a version, verified by its golden rows.
 ///
 /// # Errors
-/// When the version does not exist or is damaged.
+/// If the version does not exist or is damaged.
 pub fn load(workspace: &Workspace, version: Option<Version>) -> Result<(Version, Pipeline), TrainError> {
     let registry = workspace.registry();
     let version = match version {

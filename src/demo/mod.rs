@@ -93,7 +93,7 @@ pub fn payments(stream: Stream) -> Result<Table, TableError> {
     ])
 }
 
-/// The `n`th payment: it depends on its number, the drift and the seed alone, so a stream can be cut anywhere.
+/// The `n`th payment: it depends only on its number, the drift and the seed, so a stream can be split anywhere.
 fn payment(n: usize, stream: Stream) -> Payment {
     let mut rng = rng(stream.seed, &format!("payment {n}"));
     let drift = stream.drift.clamp(0.0, 1.0);
@@ -142,7 +142,7 @@ fn payment(n: usize, stream: Stream) -> Payment {
     }
 }
 
-/// An index drawn with these shares; what rounding leaves goes to the last.
+/// A random index with these shares; the rounding remainder goes to the last.
 fn pick<const N: usize>(rng: &mut Xoshiro256PlusPlus, shares: [f64; N]) -> usize {
     let mut left = rng.r#gen::<f64>();
     shares

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! id,label,annotator,labelled_at,source,batch,select_prob,model_version
-//! └──── key (id, annotator) ─────┘      └── how the row was selected ──┘
+//! └──── key (id, annotator) ─────┘      └── how the row was selected ──────┘
 //! ```
 
 use super::LabelError;

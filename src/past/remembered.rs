@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Mutex, PoisonError};
 
-/// The rows that the windows of a version look back on.
+/// The past rows for the windows of a version.
 #[derive(Debug)]
 pub struct Remembered {
     recent: Recent,
@@ -41,7 +41,7 @@ impl Remembered {
         let Some(windows) = pipeline.features.derived().windows() else { return Ok(None) };
         let last = of_file(workspace, version, &windows, &pipeline.schema)?;
         let recent = Recent::new(windows, id_of(&pipeline.schema), max_rows);
-        // Whatever was logged of a row counts more than what the training table had.
+        // Logged values of a row take precedence over those of the training table.
         recent.push(&last, &vec![i64::MIN; last.n_rows()], now.as_microsecond())?;
         let (schema, layout) = (pipeline.schema.clone(), Layout::of(pipeline));
         let remembered = Self { recent, schema, layout, follow: Mutex::default() };
@@ -49,10 +49,10 @@ impl Remembered {
         Ok(Some(remembered))
     }
 
-    /// Takes up what was logged since it was looked at last, by whichever process.
+    /// Reads the rows logged since the last call, by any process.
     ///
     /// # Errors
-    /// What is wrong with the log.
+    /// Errors of the log.
     pub fn catch_up(&self, workspace: &Workspace, now: Timestamp) -> Result<(), PastError> {
         // Clocks differ, but not by days.
         self.read(workspace, &Window::last(SignedDuration::from_hours(48), now), now)

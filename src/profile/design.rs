@@ -5,8 +5,8 @@
 //!                                                                             ──────────────────────────────────────────
 //!                                                                                     what independent rows would have
 //! ```
-//! The quotient is Kish's design effect ("Survey Sampling", 1965), for what a question is about: z says whether a cell lies
-//! above a quantile, is of a level, is missing. A test that counts n rows counts n ∕ design effect independent ones instead.
+//! The quotient is Kish's design effect ("Survey Sampling", 1965), for a given indicator: z is whether a cell is above
+//! a quantile, is of a level, is missing. A test of n rows uses n ∕ design effect as the number of independent rows.
 
 use crate::stats::normal;
 use crate::stats::random::{hash64, unit_hash};

@@ -1,10 +1,11 @@
 //! Replays decisions: do the files of the loop alone give the same result?
 //!
 //! ```text
-//! audit.jsonl, line n ─▶ the loop as it was before it, in a directory of its own ─▶ the same change ─▶ same line, same bytes?
-//!                          (inputs by their SHA-256: where they were, runs/kept, or files that are given)
+//! audit.jsonl, line n ─▶ the loop as it was before it, in a separate directory ─▶ the same change ─▶ same line and
+//! bytes?
+//!                          (inputs by their SHA-256: at their old place, in runs/kept, or files given)
 //! ```
-//! What is missing is named with its digest. What depends on a clock (the guardrail of latency) is not compared.
+//! Missing inputs are named with their digest. Clock-dependent results (the guardrail of latency) are not compared.
 
 mod decisions;
 mod shadow;

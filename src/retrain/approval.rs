@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! reason, enough labels ─▶ approvals/retrain-ID.json ─approve─▶ trained now, or by the next `run`
-//!                                   └─reject─▶ nothing is changed; asked again when there is more to learn from
+//!                                   └─reject─▶ no change; asked again once there are more labels
 //! ```
-//! The request is bound to production, the reference and `mlloop.toml`. Labels may still come: the challenger learns from
-//! all that are there when it is trained.
+//! The request is bound to production, the reference and `mlloop.toml`. Labels may still arrive: the challenger is
+//! trained on all that exist then.
 
 use super::{RetrainError, Retrained};
 use crate::atomic::Lock;

@@ -5,7 +5,7 @@
 //!                                        └─no─▶ features by id from current rows, the log, batches, older versions ─▶ added
 //! reference + added ─▶ combined table ─▶ train ─▶ models/vNNNN with added.csv and labels_used.csv ─▶ challenger
 //! ```
-//! A row's side is a hash of its id, so rows that were added never come from or go to the gate of another version.
+//! A row's part is a hash of its id, so added rows never move into or out of the gate of another version.
 
 mod again;
 pub mod approval;

@@ -3,8 +3,8 @@
 //! ```text
 //! a rollout's step ─ due, and nothing is worse ─▶ next step (back, if something is)
 //! pending promotion ─▶ waiting
-//! challenger without a verdict ─────────────────────────────────┐   (a run that died is resumed here)
-//! monitor ─ a reason? ─▶ (approved?) ─▶ retrain ─ a challenger? ─────────┴▶ gate ─▶ production, or approval requested
+//! challenger without a verdict ────────────────────────────────┐   (a run that died is resumed here)
+//! monitor ─ a reason? ─▶ (a person agrees?) ─▶ retrain ─ a challenger? ──┴▶ gate ─▶ production, or approval requested
 //!             └no            └no                   └no, too few, too soon      └no, or an experiment runs
 //! ```
 //! While an experiment runs nothing is promoted: that would end the experiment, which a person started.
@@ -194,7 +194,7 @@ fn may_learn(
     }
     let found = retrain::retrain(workspace, None, &retrain_request(request, None))?;
     if found.done != RetrainOutcome::Would {
-        // Obstacles to training are reported already, and so is an existing challenger.
+        // No approval is needed if training is impossible, or the challenger exists already.
         let is_there = found.done == RetrainOutcome::Already;
         round.learned(found);
         return Ok(is_there);

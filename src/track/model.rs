@@ -23,7 +23,7 @@ impl Round<'_> {
     pub(super) fn version(&mut self, run: &RunAt, entry: &Entry, version: Version) -> Result<(), Stop> {
         let registry = self.workspace.registry();
         if !registry.versions()?.contains(&version) {
-            // It was pruned before it was told: what the chain knows is what is left.
+            // Pruned before it was sent: only the chain's data are left.
             let mut facts = Facts::default();
             facts.add("", &entry.details, true);
             self.log(run, &facts, entry)?;
@@ -54,7 +54,7 @@ impl Round<'_> {
         Ok(taken(&found["run"]["info"]["artifact_uri"]))
     }
 
-    /// Stores files that are not there yet in the same length: a round that was cut off goes on.
+    /// Stores files that are not there yet in the same length: an interrupted round continues.
     fn store(&self, place: &str, files: &[(String, Vec<u8>)]) -> Result<(), CallError> {
         let there = self.server.stored(place)?;
         for (name, bytes) in files {
@@ -143,7 +143,8 @@ impl Round<'_> {
         self.register(run, &place, id.as_deref(), &named)
     }
 
-    /// The logged model of a run, found or made: where its files go, and its id; `None` on servers that know none.
+    /// The logged model of a run, found or created: the place of its files, and its id; `None` on servers without
+    /// models.
     fn logged_model(&self, run: &RunAt, version: Version, tags: &Value) -> Result<Option<(String, String)>, CallError> {
         let asked = json!({ "experiment_ids": [run.experiment], "filter": format!("source_run_id = '{}'", run.id) });
         let found = match self.server.call(Method::Post, "logged-models/search", &asked) {
@@ -194,11 +195,11 @@ impl Round<'_> {
         Ok(ours.and_then(|version| version["version"].as_str().map(str::to_owned)))
     }
 
-    /// Lets the aliases follow the roles as they are at the end of the chain.
+    /// Sets the aliases to the roles at the end of the chain.
     pub(super) fn aliases(&mut self) -> Result<(), Stop> {
         let name = self.names.model.clone();
         let model = match self.server.get("registered-models/get", &[("name", &name)]) {
-            // Nothing was registered: there is nothing to point to.
+            // Nothing was registered, so there is nothing to set.
             Err(err) if err.is("RESOURCE_DOES_NOT_EXIST") => return Ok(()),
             found => found?["registered_model"].clone(),
         };

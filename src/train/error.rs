@@ -24,7 +24,7 @@ pub enum TrainError {
     /// How large errors are cannot be learned.
     #[error("{0}")]
     Losses(#[from] EstimateError),
-    /// The rows that windows look back on cannot be had.
+    /// The history rows for windows are not available.
     #[error("{0}")]
     Past(#[from] PastError),
     /// A problem with the profile of the training rows.
@@ -33,7 +33,7 @@ pub enum TrainError {
     /// The program of `[trainer] command` gave no model.
     #[error("[trainer] command {what}")]
     Trainer {
-        /// What it did, and what it said last.
+        /// How it ended, and its last message.
         what: String,
     },
     /// The report's picture could not be drawn.

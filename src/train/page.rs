@@ -1,5 +1,5 @@
-//! `reports/train_report.html` and `.png`: how good the version is that was just trained, what it rests on, and what is
-//! doubtful.
+//! `reports/train_report.html` and `.png`: the quality of the version just trained, its important columns, and
+//! doubts.
 
 use super::closer::{Closer, Effect, Seen};
 use super::{TrainError, Trained};
@@ -62,10 +62,10 @@ struct Share {
     permutation: String,
 }
 
-/// Writes the page, and the picture where one looked closer.
+/// Writes the page, and the picture if there is a detailed report.
 ///
 /// # Errors
-/// Whatever drawing or the system says.
+/// Drawing and I/O errors.
 pub fn write(workspace: &Workspace, learned: &Trained, closer: Option<&Closer>) -> Result<(), TrainError> {
     let dir = workspace.path("reports");
     atomic::make_dirs(&dir).at(&dir)?;
@@ -133,7 +133,7 @@ fn headline(learned: &Trained) -> String {
     }
 }
 
-/// What the gate rows show: a heading, what it says, and the picture.
+/// The results on the gate rows: a heading, an explanation, and the picture.
 fn pictures(learned: &Trained) -> Result<Vec<(&'static str, &'static str, Picture)>, TrainError> {
     let mut found = Vec::new();
     if let Some(gate) = &learned.gate {
@@ -167,7 +167,7 @@ fn confusion(gate: &Evaluation) -> Option<Table> {
     Some(Table { names, rows })
 }
 
-/// What the mistakes on the gate rows cost, where mlloop.toml says what one costs.
+/// The cost of the mistakes on the gate rows, if mlloop.toml defines costs.
 fn cost(gate: &Evaluation, recipe: &serde_json::Value) -> Option<String> {
     let rule: ThresholdRule = serde_json::from_value(recipe.pointer("/decision/threshold")?.clone()).ok()?;
     let (ThresholdRule::Cost { cost_fp, cost_fn }, Some(cells)) = (rule, gate.confusion.as_ref()) else { return None };

@@ -128,8 +128,8 @@ impl Config {
         Ok(config)
     }
 
-    /// Lets columns that are watched though the model does not read them be read: they are of the kind that `[monitor.watch]`
-    /// says, and no features. The same of the column that `[monitor] entity` names.
+    /// Makes monitored columns readable that the model does not use: they have the kind in `[monitor.watch]`, and are
+    /// not features. The same for the column in `[monitor] entity`.
     fn watch(&mut self) -> Result<(), String> {
         let entity = self.monitor.entity.as_deref();
         let ignored = self.columns.iter_mut().find(|c| Some(c.name.as_str()) == entity && c.kind == Kind::Ignore);
