@@ -1,8 +1,7 @@
 //! Replays decisions: do the files of the loop alone give the same result?
 //!
 //! ```text
-//! audit.jsonl, line n ─▶ the loop as it was before it, in a separate directory ─▶ the same change ─▶ same line and
-//! bytes?
+//! audit.jsonl, line n ─▶ the loop as it was before it, in a separate directory ─▶ the same change ─▶ same bytes?
 //!                          (inputs by their SHA-256: at their old place, in runs/kept, or files given)
 //! ```
 //! Missing inputs are named with their digest. Clock-dependent results (the guardrail of latency) are not compared.

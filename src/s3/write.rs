@@ -1,7 +1,7 @@
 //! Writes one object: in one request or, if it is large, in parts that a last request combines.
 //!
 //! ```text
-//! begin ─▶ part 1, part 2, … each retried separately ──────▶ complete: the object is the new one
+//! begin ─▶ part 1, part 2, … each retried separately ────▶ complete: the object is the new one
 //!             └──────── any of it fails ────────────────▶ abort: no part is left, the object is unchanged
 //! ```
 
