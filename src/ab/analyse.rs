@@ -19,7 +19,7 @@ use crate::stats::tails;
 use crate::stats::two_shares::TwoShares;
 use rayon::prelude::*;
 
-/// Looks that are drawn.
+/// Number of looks drawn.
 const N_LOOKS: usize = 48;
 
 /// Every outcome of the units, the first as the one that decides.
@@ -35,7 +35,7 @@ pub(super) fn outcomes(units: &Units, settings: &AnalysisSettings) -> (Vec<Outco
     (reports, notes.concat())
 }
 
-/// Holm over all comparisons of all outcomes, for both kinds of p, and the verdicts that are left.
+/// Holm over all comparisons of all outcomes, for both kinds of p, and the resulting verdicts.
 fn correct(units: &Units, settings: &AnalysisSettings, reports: &mut [OutcomeReport]) {
     family::adjust(reports.iter_mut().flat_map(|report| &mut report.comparisons));
     for (report, outcome) in reports.iter_mut().zip(&units.outcomes) {
@@ -242,7 +242,7 @@ impl Judge<'_> {
         }
     }
 
-    /// What holds of a comparison at every look.
+    /// The always-valid result of a comparison.
     fn always(&self, arm: usize, of: Sequential, found: &Estimate) -> Always {
         match self.ranked {
             Some(ranked) => ranked.always(arm, self.units.n(), of.sequence, self.shares(arm)),
@@ -256,7 +256,7 @@ impl Judge<'_> {
         [shares[0], shares[arm]]
     }
 
-    /// Whether no value was ever below 0, which is taken to be what the outcome is like.
+    /// Whether no value is below 0; the outcome is then assumed to be non-negative.
     fn is_positive(&self) -> bool {
         let is_below = |values: &[f64]| values.iter().any(|value| *value < 0.0);
         !is_below(&self.outcome.y) && !self.outcome.x.as_deref().is_some_and(is_below)
@@ -295,7 +295,7 @@ impl Judge<'_> {
         if self.outcome.kind == Kind::Share { arm.sum().round() } else { arm.sum() }
     }
 
-    /// The test for a single look, with the interval that leaves out 0 exactly when p is below α. Over several strata, and
+    /// The test for a single look, with the interval that excludes 0 exactly if p is below α. Over several strata, and
     /// for ratios, it is the z of the estimate itself.
     fn fixed(&self, arm: usize, found: &Estimate) -> FixedTest {
         let sides = [0, arm].map(|arm| pooled(self.raw, arm));

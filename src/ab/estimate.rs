@@ -17,7 +17,7 @@ pub(super) struct Estimate {
     pub(super) error: f64,
     /// The same by each arm's own variance, as textbooks have it.
     pub(super) own_error: f64,
-    /// How far the difference is from normal.
+    /// The deviation of the difference from normality.
     pub(super) shape: Shape,
     /// Units in both arms.
     pub(super) n: f64,
@@ -30,7 +30,7 @@ pub(super) struct Estimate {
 }
 
 impl Estimate {
-    /// Standard errors from 0; 0 when nothing differs at all.
+    /// Standard errors from 0; 0 if all values are equal.
     pub(super) fn z(&self) -> f64 {
         if self.difference == 0.0 { 0.0 } else { self.difference / self.error }
     }
@@ -50,13 +50,13 @@ pub(super) struct Single {
     skewness: f64,
     /// Kurtosis within arms, 3 for normal values.
     kurtosis: f64,
-    /// What each arm's own units are like; none for shares, whose law follows from the share.
+    /// The distribution of each arm's own units; `None` for shares, whose distribution follows from the share.
     laws: Option<Vec<Law>>,
 }
 
 impl Single {
-    /// Of a share it follows from the share over all arms, which is never taken to be 0 or 1; of others from the
-    /// distances to the own arm's mean. `as_given` is the outcome before any adjustment. `None` when nothing varies.
+    /// For a share it follows from the share over all arms, limited to between 0 and 1; for others from the
+    /// distances to the own arm's mean. `as_given` is the outcome before any adjustment. `None` without variation.
     pub(super) fn of(units: &Units, outcome: &Outcome, as_given: &Outcome, gathered: &Gathered) -> Option<Self> {
         if outcome.kind == Kind::Share {
             let all =
@@ -86,15 +86,15 @@ impl Single {
         self.laws.as_ref()?.get(arm)
     }
 
-    /// The variance of a unit in `cell`: its own, drawn towards that over all arms as if that had come from as many units
-    /// as a variance needs to be known well, which is in proportion to the kurtosis; and never below its own.
+    /// The variance of a unit in `cell`: its own, shrunk towards that over all arms with the weight of as many units
+    /// as a good estimate of a variance needs, in proportion to the kurtosis; and never below its own.
     fn variance_in(&self, cell: &Bivariate) -> f64 {
         let (own, freedom, prior) = (unit_variance(cell), cell.n() - 1.0, PRIOR_UNITS * self.kurtosis.max(2.0));
         own.max((freedom * own + prior * self.variance) / (freedom + prior))
     }
 }
 
-/// The variance of a unit's part in a cell's mean or ratio.
+/// The variance of a unit's contribution to a cell's mean or ratio.
 fn unit_variance(cell: &Bivariate) -> f64 {
     cell.ratio_variance() * cell.n()
 }
@@ -104,12 +104,12 @@ const PRIOR_UNITS: f64 = 5.0;
 /// Fewest units of an arm in a stratum for the stratum to count.
 const MIN_PER_CELL: f64 = 2.0;
 
-/// Compares arm `other` with arm 0: strata weigh as many units as both arms have in them, and strata in which one of
-/// the two has fewer than two units are left out. `None` when none is left.
+/// Compares arm `other` with arm 0: strata are weighted by their units in both arms, and strata with fewer than two
+/// units in one of them are skipped. `None` if none remain.
 ///
 /// The difference is Σ ω (ȳ_b − ȳ_a), its variance Σ ω² (s²_a ∕ n_a + s²_b ∕ n_b), ω the strata's shares of the units,
-/// s² as in [`Single::variance_in`]; its third and fourth cumulants are added up likewise, the third also by the arms' own
-/// laws.
+/// s² as in [`Single::variance_in`]; its third and fourth cumulants are summed likewise, the third also from the arms'
+/// own distributions.
 pub(super) fn compare(gathered: &Gathered, other: usize, single: Option<&Single>) -> Option<Estimate> {
     let cells = || {
         let enough = |stratum: &&Vec<Bivariate>| [0, other].iter().all(|&arm| stratum[arm].n() >= MIN_PER_CELL);
@@ -166,7 +166,7 @@ pub(super) fn gather(units: &Units, outcome: &Outcome) -> Gathered {
     gathered
 }
 
-/// No unit yet.
+/// Without units.
 pub(super) fn empty(units: &Units) -> Gathered {
     vec![vec![Bivariate::default(); units.arms.len()]; units.strata.len()]
 }
@@ -191,7 +191,7 @@ pub(super) struct Adjusted {
     pub(super) theta: f64,
     /// The share of the variance within arms that was removed.
     pub(super) reduction: f64,
-    /// Units whose time before is not known; they count as average.
+    /// Units without a pre-experiment value; they count as average.
     pub(super) n_unknown: u64,
 }
 

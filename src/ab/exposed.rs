@@ -22,12 +22,12 @@ struct Unit {
     in_two_arms: bool,
 }
 
-/// Who was shown what.
+/// The arm shown to each unit.
 pub(super) struct Exposed<'a> {
     experiment: &'a Experiment,
     target: &'a Target,
     assigners: Vec<Assigner>,
-    /// Instants in microseconds after which an outcome is not final yet.
+    /// Times in microseconds after which an outcome is not final yet.
     mature_before: i64,
     by_id: HashMap<String, usize>,
     units: Vec<Unit>,
@@ -107,7 +107,7 @@ impl<'a> Exposed<'a> {
             match (unit.in_two_arms, unit.at <= self.mature_before) {
                 (true, _) => settled.n_in_two_arms += 1,
                 (_, false) => settled.n_immature += 1,
-                // Left out in every arm, so that the arms stay alike.
+                // Excluded in every arm, so that the arms stay comparable.
                 _ if self.learned.iter().any(|learned| learned.has(&id)) => settled.n_learned += 1,
                 _ => {
                     settled.y.push(outcomes.of(&id).map_or(f64::NAN, |outcome| outcome.y));

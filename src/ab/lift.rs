@@ -39,7 +39,8 @@ pub(super) fn of(
     })
 }
 
-/// The end of Fieller's interval of b ∕ a at `reach` standard errors, the lower one for a negative reach; `None` when it has none.
+/// The end of Fieller's interval of b ∕ a at `reach` standard errors, the lower one for a negative reach; `None` if
+/// undefined.
 fn fieller(found: &Estimate, reach: f64) -> Option<f64> {
     // In units of a, so that nothing overflows.
     let a = found.means[0];

@@ -7,7 +7,7 @@ use crate::stats::quantiles;
 
 /// Beyond this the fourth power of a value, summed over units, overflows.
 const MAX_VALUE: f64 = 1e60;
-/// Below this the fourth power of a value is none.
+/// Below this the fourth power of a value underflows.
 const MIN_VALUE: f64 = 1e-60;
 
 impl Column {
@@ -102,8 +102,8 @@ pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) ->
     Ok(outcome)
 }
 
-/// A part of an outcome that was capped, with the limit that its own units give. Where these are all the same but few, it stays
-/// as it was before.
+/// A part of a capped outcome, with the limit from its own units. If these are constant except for a few, it is
+/// not capped again.
 pub(super) fn capped_again(mut outcome: Outcome) -> Outcome {
     let Some((cap, before)) = outcome.capped.take() else { return outcome };
     let part = Outcome { y: before, ..outcome };

@@ -24,7 +24,7 @@ use jiff::Timestamp;
 pub struct Asked {
     /// The equivalence margin, if given.
     pub margin: Option<f64>,
-    /// The test for a single look decides.
+    /// Decide by the test for a single look.
     pub fixed: bool,
     /// Show effects even with a sample ratio mismatch.
     pub force: bool,
@@ -51,7 +51,7 @@ pub fn report(workspace: &Workspace, asked: &Asked) -> Result<AbReport, AbError>
     Ok(report)
 }
 
-/// The same on an experiment as it was.
+/// The same for an earlier state of the experiment.
 ///
 /// # Errors
 /// As [`report`].

@@ -5,7 +5,7 @@ use super::experiment::{Goal, Measure, Metric};
 use crate::features::Task;
 use crate::score::binary::log_loss_of;
 
-/// A prediction as it was logged: class index or number, and the score.
+/// A logged prediction: class index or number, and the score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Predicted {
     pub(super) value: f64,

@@ -55,7 +55,7 @@ use crate::train::TrainError;
 use crate::workspace::WorkspaceError;
 use std::path::PathBuf;
 
-/// What can go wrong with an experiment.
+/// Errors of experiments.
 #[derive(Debug, thiserror::Error)]
 pub enum AbError {
     /// `ab.json` cannot be understood.
@@ -108,7 +108,7 @@ pub enum AbError {
 }
 
 impl AbError {
-    /// The same error with the name of the table that it is about, where it has none.
+    /// The same error with the name of its table, if it has none.
     pub(crate) fn in_file(self, file: &str) -> Self {
         match self {
             Self::Table(err) => Self::Table(err.in_file(file)),

@@ -18,7 +18,7 @@ use crate::stats::sequence::Sequence;
 use crate::stats::shape::{self, Shape};
 use crate::stats::tails;
 
-/// Rows between two looks that are drawn.
+/// Rows between two looks drawn.
 const N_LOOKS: usize = 48;
 
 /// The report on a shadow experiment; without the facts of the experiment.
@@ -151,7 +151,7 @@ impl Rows<'_> {
         }
     }
 
-    /// What the gaps between an arm and the first are like; `None` when they are all alike.
+    /// The distribution of the gaps between an arm and the first; `None` if they are all equal.
     fn shape(&self, measure: Measure, arm: usize, known: &[usize]) -> Option<OfGaps> {
         let gap = |&unit: &usize| self.value(measure, unit, arm) - self.value(measure, unit, 0);
         let gaps: Vec<f64> = known.iter().map(gap).collect();

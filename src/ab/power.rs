@@ -38,7 +38,7 @@ impl Baseline {
         Self { mean, variance: deviation * deviation, shape: (0.0, 3.0), is_share: false }
     }
 
-    /// What past units were like; `NaN` is left out. `None` when nothing varies.
+    /// The distribution of past units; `NaN` is ignored. `None` without variation.
     #[must_use]
     pub fn of_values(values: &[f64]) -> Option<Self> {
         let known: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();

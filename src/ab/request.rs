@@ -15,11 +15,11 @@ pub struct OutcomesRequest<'a> {
     pub outcomes: &'a [String],
     /// Whether higher or lower is better.
     pub goal: Goal,
-    /// The column that names the unit; every row is one when `None`.
+    /// The column with the unit; without one, every row is a unit.
     pub unit: Option<&'a str>,
     /// A column of the time before the experiment, to adjust by.
     pub pre: Option<&'a str>,
-    /// The column in whose levels the arms are compared, so that their mix is the same.
+    /// The column whose levels are the strata of the comparison.
     pub strata: Option<&'a str>,
     /// The column that orders the units.
     pub time: Option<&'a str>,
@@ -31,7 +31,7 @@ pub struct OutcomesRequest<'a> {
     pub arms: &'a [String],
     /// Expected weight of each arm by name; equal when empty.
     pub weights: &'a [(String, f64)],
-    /// Arms whose names differ in case, outer spaces or as 1 and 1.0 are one.
+    /// Arms whose names differ in case, outer spaces or as 1 and 1.0 are the same.
     pub same_arms: bool,
     /// Smallest share of rows, relative to an equal share, of an arm that was not named explicitly.
     pub min_share: f64,
@@ -41,7 +41,7 @@ pub struct OutcomesRequest<'a> {
     pub positive: Option<&'a str>,
     /// How to combine several rows of one unit.
     pub repeated: Repeated,
-    /// Whether an outcome that is missing counts 0; otherwise the unit does not count for it.
+    /// Whether a missing outcome counts as 0; otherwise the unit is ignored for it.
     pub missing_is_zero: bool,
     /// How the table is written.
     pub read: TableOptions,

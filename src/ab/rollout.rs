@@ -64,7 +64,7 @@ pub struct Scheduled {
     pub state: &'static str,
 }
 
-/// The steps of an experiment's rollout with their times; none without a rollout.
+/// The steps of an experiment's rollout with their times; empty without a rollout.
 #[must_use]
 pub fn schedule(experiment: &Experiment) -> Vec<Scheduled> {
     let Some(rollout) = &experiment.rollout else { return Vec::new() };
@@ -88,10 +88,10 @@ pub fn schedule(experiment: &Experiment) -> Vec<Scheduled> {
     steps
 }
 
-/// Decides what the rollout of a running experiment is to do.
+/// Decides the next move of the rollout of a running experiment.
 ///
 /// # Errors
-/// [`AbError::Usage`] when it has none or has ended.
+/// [`AbError::Usage`] if it has none or has ended.
 pub fn decide(experiment: &Experiment, report: &AbReport, now: Timestamp) -> Result<(Move, String), AbError> {
     let Some(rollout) = experiment.rollout.as_ref().filter(|_| experiment.is_running()) else {
         let what = if experiment.is_running() { "keeps its weights: it has no rollout" } else { "has ended" };

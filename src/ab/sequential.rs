@@ -4,8 +4,8 @@
 //! normal part   sequence of the difference, widened for skewness and kurtosis; nothing until these are small
 //! exact part    of outcomes between 0 and 1: valid from the first unit on, for any split and any share
 //! ```
-//! Where there is an exact part, it has a tenth of the error and the normal part the rest: the interval is where both
-//! overlap, the p-value the smaller of the two, each divided by its part of the error.
+//! If there is an exact part, it has a tenth of the error and the normal part the rest: the interval is the
+//! intersection of both, the p-value the smaller of the two, each divided by its part of the error.
 
 use super::estimate::Estimate;
 pub(super) use super::law::MIN_UNITS;
@@ -14,7 +14,7 @@ use crate::stats::two_shares::TwoShares;
 
 /// Part of the error that the exact sequence of a bounded outcome has.
 pub(super) const EXACT_PART: f64 = 0.1;
-/// Numbers of units beyond are as good as never.
+/// Larger numbers of units count as never.
 const MAX_N: f64 = 1e12;
 
 /// Sums between known bounds of the two arms of a comparison.
@@ -31,11 +31,11 @@ pub(super) struct Bounded {
 pub(super) struct Sequential {
     /// The sequence with the whole error of this comparison.
     pub(super) sequence: Sequence,
-    /// Whether the outcome has bounds, so that a part of the error is kept for the exact sequence.
+    /// Whether the outcome has bounds, so that a part of the error is reserved for the exact sequence.
     pub(super) bounded: bool,
 }
 
-/// An interval that holds at every look.
+/// An interval valid at all looks together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Always {
     pub(super) low: f64,

@@ -1,4 +1,4 @@
-//! Whether units are distributed over the arms as they were assigned: the sample ratio.
+//! Whether units are distributed over the arms as assigned: the sample ratio.
 
 use super::report::{AnalysisSettings, ArmFacts, Srm, SrmState};
 use super::units::Units;
@@ -9,7 +9,7 @@ use crate::stats::{contrast, sequence, tails};
 const SRM_WARNING: f64 = 0.01;
 /// Below this p of a single look it stops the report, if only one look is planned.
 const SRM_STOP: f64 = 0.001;
-/// Below this always-valid p it stops the report: the chance that a sound assignment is ever stopped.
+/// Below this always-valid p it stops the report: the probability that a correct assignment is ever stopped.
 const SRM_STOP_ALWAYS: f64 = 0.01;
 /// Units against the expected counts: χ² by stratum, summed, and its always-valid version.
 pub(super) fn sample_ratio(units: &Units, settings: &AnalysisSettings) -> (Srm, Vec<ArmFacts>) {

@@ -42,7 +42,7 @@ impl FromStr for Who {
 pub enum Schedule {
     /// The split stays: an experiment.
     Fixed,
-    /// A small share for half of the time, then everybody.
+    /// A small share for half of the time, then everyone.
     Canary,
     /// In steps from the split on.
     Gradual,
@@ -116,7 +116,7 @@ pub struct StartRequest<'a> {
     pub step: Option<f64>,
     /// Minimum duration of each step; by default the duration in equal parts.
     pub every: Option<Period>,
-    /// What it is called.
+    /// Its name.
     pub name: Option<&'a str>,
     /// The text hashed with a unit's id; by default the name.
     pub salt: Option<&'a str>,
@@ -269,7 +269,7 @@ fn weights(experiment: &mut Experiment, request: &StartRequest) -> Result<(), Ab
 pub enum StartOutcome {
     /// It runs now.
     Started,
-    /// The same one runs already.
+    /// The same one is running already.
     Already,
 }
 

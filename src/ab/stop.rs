@@ -88,8 +88,8 @@ pub fn stop(
     end(workspace, lock, experiment, (ended, read), request.by, Some(promotion))
 }
 
-/// The arm that may become production: the winner, or the arm that a rollout has brought to everybody while its
-/// guardrails held. With no units in the first arm any more, nothing else could ever be shown of that one.
+/// The arm that may become production: the winner, or the arm that a rollout has brought to all units while its
+/// guardrails held. Without units in the first arm, no further comparison is possible.
 fn permanent(experiment: &Experiment, report: &AbReport) -> Option<usize> {
     if let Some(winner) = &report.verdict.winner {
         return Some(experiment.arms.iter().position(|arm| arm.name == *winner).unwrap_or(0));

@@ -71,8 +71,8 @@ fn refuse_doubts(request: &OutcomesRequest, doubts: &[Doubt], file: &str) -> Res
 
 /// The column that names units again and again, where there is one.
 fn repeats(inference: &Inference) -> Option<(String, u64)> {
-    /// Values from which a column names units rather than groups of them, and up to which they are counted one by one: beyond,
-    /// an id of as many values as rows may seem to have fewer.
+    /// Minimum number of values for a column to identify units and not groups, up to which they are counted exactly:
+    /// beyond, the estimate for an id with a value per row may be lower.
     const MANY: u64 = 20;
     const EXACT: u64 = 10_000;
     let is_key = |name: &str| names_key(name) || has_word(name, &["id", "uuid", "guid"]);
@@ -98,7 +98,7 @@ const MAX_STRATA: usize = 200;
 
 /// Rows of one unit.
 struct Group {
-    /// Where it begins in the order of rows.
+    /// Its first position in row order.
     start: usize,
     end: usize,
 }
@@ -217,7 +217,7 @@ impl Rows<'_> {
         }))
     }
 
-    /// The stratum of each unit by its first row, and how many there are; missing is a level of its own.
+    /// The stratum of each unit by its first row, and the number of strata; missing is a level of its own.
     fn strata(&self, firsts: &[usize], notes: &mut Vec<String>) -> Result<(Vec<u16>, usize), AbError> {
         let Some(name) = self.request.strata else { return Ok((vec![0; firsts.len()], 1)) };
         let Values::Category(column) = &self.table.require(name)?.values else {

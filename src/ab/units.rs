@@ -7,7 +7,7 @@ use super::experiment::Goal;
 pub struct Units {
     /// Names of the arms, the one that the others are compared with first.
     pub arms: Vec<String>,
-    /// Stretches of time with the same weights; one when there are no epochs.
+    /// Periods with the same weights; one without epochs.
     pub strata: Vec<Stratum>,
     /// Arm of each unit, an index into `arms`.
     pub arm: Vec<u16>,
@@ -15,7 +15,7 @@ pub struct Units {
     pub stratum: Vec<u16>,
     /// The time of each unit, if there is one; units are sorted by it.
     pub at: Option<When>,
-    /// What was measured of each unit, what decides first.
+    /// The measured outcomes of each unit, the deciding one first.
     pub outcomes: Vec<Outcome>,
 }
 
@@ -59,7 +59,7 @@ pub struct Outcome {
     pub goal: Goal,
     /// The kind of outcome.
     pub kind: Kind,
-    /// The values; `NaN` where it is not known.
+    /// The values; `NaN` if unknown.
     pub y: Vec<f64>,
     /// The denominators of a ratio.
     pub x: Option<Vec<f64>>,
@@ -131,7 +131,7 @@ impl Outcome {
         }
     }
 
-    /// An outcome whose kind is read off its values.
+    /// An outcome whose kind is inferred from its values.
     #[must_use]
     pub fn new(name: impl Into<String>, goal: Goal, y: Vec<f64>) -> Self {
         let share = y.iter().all(|v| v.is_nan() || *v == 0.0 || *v == 1.0);

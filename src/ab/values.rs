@@ -245,7 +245,7 @@ fn level_values(
     }
 }
 
-/// The values of a unit's rows made one; `NaN` when none is known.
+/// The values of a unit's rows combined to one; `NaN` if all are unknown.
 pub(super) fn made_one(values: &[f64], rows: &[u32], rule: Repeated) -> f64 {
     if let [row] = rows {
         return values[*row as usize];
@@ -360,7 +360,7 @@ fn spread_out(units: &Units, sizes: &[f64]) -> Units {
 /// Past units, from which an experiment is planned.
 #[derive(Debug)]
 pub struct History {
-    /// The outcome of each row; `NaN` where it is not known.
+    /// The outcome of each row; `NaN` if unknown.
     pub values: Vec<f64>,
     /// Rows a day, when there is a column of time.
     pub per_day: Option<f64>,

@@ -101,7 +101,7 @@ impl Judged<'_> {
         if self.settings.fixed { comparison.fixed.p_holm.unwrap_or(1.0) } else { comparison.p_holm }
     }
 
-    /// The interval that decides: that of a single look is nothing before there are enough units.
+    /// The deciding interval: that of a single look is undefined with too few units.
     fn interval(&self, comparison: &Comparison) -> (f64, f64) {
         match self.settings.fixed {
             true => {
@@ -111,13 +111,13 @@ impl Judged<'_> {
         }
     }
 
-    /// The test that decides, where it is not the usual one.
+    /// The deciding test, if it is not the usual one.
     fn by_what(&self) -> &'static str {
         if self.settings.fixed { ", by the test for a single look" } else { "" }
     }
 
     fn is_shown(&self, comparison: &Comparison) -> bool {
-        // The always-valid p-value is valid however few units there are; a test for a single look is not.
+        // The always-valid p-value is valid for any number of units; a test for a single look is not.
         (comparison.enough || !self.settings.fixed) && self.p(comparison) <= self.settings.alpha
     }
 
@@ -154,7 +154,7 @@ impl Judged<'_> {
             true => (self.mean_of(&best.against), self.mean_of(&best.arm)),
             false => (self.mean_of(&best.arm), self.mean_of(&best.against)),
         };
-        // Means are of all units, differences of the times in which both arms had some.
+        // Means are over all units, differences over the periods in which both arms had some.
         let gap = self.say_gap(means.0 - means.1);
         // The test for a single look is that of unadjusted values.
         let is_adjusted = self.outcome.pre.is_some() && !self.settings.fixed;
@@ -211,7 +211,7 @@ impl Judged<'_> {
         self.arms.iter().find(|arm| arm.name == name).map_or(f64::NAN, |arm| arm.mean)
     }
 
-    /// Nobody won.
+    /// No winner.
     fn open(&self, n_left: Option<u64>, n_units: u64) -> Verdict {
         let (worse, rest): (Vec<_>, Vec<_>) = self.comparisons.iter().partition(|c| self.is_shown(c));
         let names = |found: &[&Comparison]| found.iter().map(|c| c.arm.clone()).collect::<Vec<String>>();
@@ -268,7 +268,7 @@ impl Judged<'_> {
         format!("{}{}", self.say_gap(widest).trim_start_matches('+'), self.points())
     }
 
-    /// Units that it takes until the margin decides, about, and the same in words: an interval narrows with the root of the
+    /// The approximate number of units until the margin decides, also as text: an interval narrows with the root of the
     /// units.
     fn needs(&self, n_known: u64) -> (Option<u64>, String) {
         let Some(margin) = self.settings.margin else {

@@ -98,7 +98,7 @@ impl Appender {
             }
         };
         if let Err(err) = write() {
-            // A full disk leaves nothing behind, for readers that come before the next writer.
+            // A full disk leaves nothing behind for readers before the next writer.
             let _ = self.file.set_len(whole).map(|()| disk::wrote(&self.path));
             return Err(err);
         }
@@ -132,7 +132,7 @@ pub fn claim(from: &Path, to: &Path) -> io::Result<Vec<u8>> {
 /// I/O errors.
 pub fn claimed(path: &Path) -> io::Result<Vec<u8>> {
     let file = super::open(path)?;
-    // Whoever opened it before it had this name may still write.
+    // A process that opened it under its old name may still write.
     file.lock()?;
     let mut lines = vec![0; whole_lines_len(&file, file.metadata()?.len())? as usize];
     file.read_exact_at(&mut lines, 0)?;

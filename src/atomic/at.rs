@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", .path.display())]
 pub struct AtPath {
-    /// The file or folder; a name such as `stdin` where there is none.
+    /// The file or directory; a name such as `stdin` without one.
     pub path: PathBuf,
     /// The I/O error.
     pub source: io::Error,
@@ -34,7 +34,7 @@ pub trait At<T> {
     /// The error, with `path`.
     fn at(self, path: impl AsRef<Path>) -> Result<T, AtPath>;
 
-    /// `None` where the file is not there.
+    /// `None` if the file is missing.
     ///
     /// # Errors
     /// Every other error.

@@ -53,7 +53,7 @@ pub(super) fn point() -> io::Result<()> {
     Ok(())
 }
 
-/// Writes `bytes` with a point in their middle, so that a death there leaves half of them.
+/// Writes `bytes` with a fault point in the middle, so that a crash there leaves half of them.
 pub(super) fn torn(bytes: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     if cfg!(not(debug_assertions)) {
         return write(bytes);

@@ -122,7 +122,7 @@ impl Incoming {
     }
 }
 
-/// Where the files of a set are that is committed and not moved yet.
+/// The directory of a set that is committed and not moved yet.
 #[must_use]
 pub fn incoming_of(into: &Path) -> PathBuf {
     into.join(COMMITTED)

@@ -55,7 +55,7 @@ pub struct Lock {
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] if another process holds it; otherwise any I/O error.
 pub fn lock(path: &Path) -> io::Result<Lock> {
-    // Reading and writing at once never waits for the other end of a pipe.
+    // Opening for reading and writing never waits for the other end of a pipe.
     let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
     let file = super::open::only_plain(file)?;
     let mut file = Held::new(file).map_err(|err| match err.kind() {
@@ -69,7 +69,7 @@ pub fn lock(path: &Path) -> io::Result<Lock> {
     Ok(Lock { _file: file })
 }
 
-/// How long is waited between two looks at a lock.
+/// The interval between two attempts to take a lock.
 const STEP: Duration = Duration::from_millis(20);
 
 /// Takes the lock `path`; while another process holds it, waits for `limit` at most.
@@ -114,7 +114,7 @@ pub fn lock_in_turn(path: &Path, limit: Duration) -> io::Result<Lock> {
 /// How many times [`lock_in_turn`] restarts its limit.
 pub const TURNS: u32 = 12;
 
-/// The process that wrote its number into the lock `path` last: the holder, when the lock is held.
+/// The process that last wrote its number into the lock `path`: the holder, if the lock is held.
 #[must_use]
 pub fn lock_holder(path: &Path) -> Option<u32> {
     super::read_to_string(path).ok()?.trim().parse().ok()
@@ -161,7 +161,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(".mlloop.lock");
         let held = lock(&path).unwrap();
-        // Another thread's new process has what this one has open, as a copy of the file has.
+        // A new process of another thread inherits open files, as a cloned file does.
         let in_the_child = held._file.try_clone().unwrap();
         drop(held);
         lock(&path).unwrap();

@@ -1,10 +1,10 @@
-//! The only code that writes to a workspace: replace a file, replace a directory, append lines, take the lock. What is
-//! read of it within limits is read here too.
+//! The only code that writes to a workspace: replace a file, replace a directory, append lines, take the lock. Reading
+//! with limits is here too.
 //!
 //! ```text
 //! replace   write .mlloop-XXXX beside ─▶ fsync ─▶ rename over name ─▶ fsync directory
 //! ```
-//! Whatever moment the process or the machine dies at, `name` holds the old bytes or the new ones.
+//! If the process or the machine dies at any moment, `name` has the old bytes or the new ones.
 
 mod append;
 mod at;
@@ -330,7 +330,7 @@ fn parent(path: &Path) -> &Path {
 pub fn remove_old_leftovers(dir: &Path, now: std::time::SystemTime) -> io::Result<()> {
     const AGE: Duration = Duration::from_secs(3600);
     for entry in leftovers(dir)? {
-        // Whoever wrote it may take it away at this moment.
+        // Its writer may remove it at this moment.
         let Ok(facts) = entry.metadata() else { continue };
         let is_old = facts.modified().is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > AGE));
         if is_old {

@@ -1,4 +1,4 @@
-//! Files of a loop, opened to be read. A pipe in the place of one would be waited for for ever, a device read for ever.
+//! Opens files of a loop for reading. A pipe in place of one would block forever, a device be read forever.
 
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};

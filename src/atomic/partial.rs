@@ -1,4 +1,4 @@
-//! A file that arrives in pieces, over several runs if need be, before it becomes part of the workspace.
+//! A file received in pieces, if necessary over several runs, before it becomes part of the workspace.
 
 use super::fault::point;
 use super::lock::Held;

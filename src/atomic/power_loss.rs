@@ -63,7 +63,7 @@ struct Change {
 #[derive(Clone)]
 struct Disk {
     nodes: Vec<Node>,
-    /// Names as they are now, safe or not.
+    /// Names as they are now, durable or not.
     now: BTreeMap<PathBuf, usize>,
     changes: Vec<Change>,
     root: PathBuf,
@@ -143,7 +143,7 @@ impl Disk {
         }
     }
 
-    /// What a loss of power may leave now.
+    /// The states that a power loss may leave now.
     fn left(&self) -> BTreeSet<Vec<(PathBuf, Vec<u8>)>> {
         let n = self.changes.len();
         let mut kept: Vec<Vec<bool>> = Vec::new();
@@ -310,7 +310,7 @@ fn a_directory_appears_whole() {
         |dir| {
             new_dir(&dir.join("v0001"), |beside| {
                 replace(&beside.join("model.bin"), |out| out.write_all(b"model"))?;
-                // Whoever fills it need not sync.
+                // The caller's `fill` need not sync.
                 let path = beside.join("pipeline.json");
                 fs::write(&path, b"pipeline")?;
                 disk::created(&path);

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A verb as requested by a page.
 pub(super) struct Verb {
-    /// In words: "Approve v0002-3f9a12c4".
+    /// As text: "Approve v0002-3f9a12c4".
     pub(super) title: String,
     pub(super) arguments: Vec<String>,
     /// Whether it may take long, so that its own page shows its progress.
@@ -83,7 +83,7 @@ pub(super) fn act(dashboard: &Dashboard, session: &Session, path: &str, fields: 
     }))
 }
 
-/// The verb of an action; what people typed is never taken for an option.
+/// The verb of an action; typed text is never interpreted as an option.
 pub(super) fn verb(dashboard: &Dashboard, session: &Session, action: &str, fields: &Fields) -> Result<Verb, Oops> {
     let by = format!("--by={}", session.name);
     Ok(match action {

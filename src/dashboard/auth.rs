@@ -28,7 +28,7 @@ const TRIES_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 /// Longest name of a person.
 const MAX_NAME: usize = 80;
 
-/// The rights of a person; each right includes those before it.
+/// The rights of a user; each right includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
     /// Look.
@@ -57,7 +57,7 @@ impl Right {
     }
 }
 
-/// A token and whose it is.
+/// A token and its owner.
 #[derive(Debug, Clone)]
 struct Key {
     /// Fixed by the token; without one the user enters it.
@@ -73,10 +73,10 @@ pub struct People {
 }
 
 impl People {
-    /// Reads `name:role:sha256` lines; `#` begins a comment. The digest is that of the token, in hexadecimal.
+    /// Parses `name:role:sha256` lines; `#` begins a comment. The digest is that of the token, in hexadecimal.
     ///
     /// # Errors
-    /// The line that is something else, in words.
+    /// A message with the invalid line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut keys = Vec::new();
         for (n, line) in (1..).zip(text.lines()) {
@@ -141,17 +141,17 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
     bytes.collect::<Option<Vec<u8>>>().filter(|_| is_one)?.try_into().ok()
 }
 
-/// A person who signed in.
+/// A signed-in user.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
-    /// Stands in the audit chain.
+    /// Recorded in the audit chain.
     pub(super) name: String,
     pub(super) right: Right,
     /// What each of this session's forms carries.
     pub(super) csrf: String,
 }
 
-/// What is kept of a session.
+/// The stored state of a session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Open {
@@ -205,14 +205,14 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// `secret` must come from the system's random numbers: cookies are made from it. `file` keeps sessions for the next
-    /// server.
+    /// `secret` must come from the system's random numbers: cookies are derived from it. `file` keeps sessions over
+    /// restarts.
     pub(super) fn new(people: People, secret: [u8; 32], file: PathBuf) -> Self {
         let open = Mutex::new(kept(&file));
         Self { people, secret, n: AtomicU64::new(0), open, failures: Mutex::default(), file }
     }
 
-    /// Whether anybody can sign in at all.
+    /// Whether there are any tokens.
     pub(super) fn can_sign_in(&self) -> bool {
         !self.people.is_empty()
     }
@@ -222,7 +222,7 @@ impl Sessions {
         self.people.keys.iter().any(|key| key.name.is_some())
     }
 
-    /// Lets a person in, and gives the value of the cookie.
+    /// Signs a user in, and returns the value of the cookie.
     pub(super) fn sign_in(&self, name: &str, token: &str, now: Timestamp) -> Result<String, NotIn> {
         let mut failures = lock(&self.failures);
         failures.retain(|at| now.duration_since(*at) < TRIES_WITHIN);
@@ -258,7 +258,7 @@ impl Sessions {
         Ok(cookie)
     }
 
-    /// Whose cookie it is: of a session that lasts, and whose token is still valid.
+    /// The session of a cookie, if it has not expired and its token is still valid.
     pub(super) fn of(&self, cookie: &str, now: Timestamp) -> Option<Session> {
         let open = lock(&self.open).get(&cookie_digest(cookie)).filter(|session| session.until > now).cloned()?;
         let is_same = |key: &&Key| bool::from(token_digest(cookie, key).as_bytes().ct_eq(open.token.as_bytes()));
@@ -292,7 +292,7 @@ impl Sessions {
     }
 }
 
-/// The sessions that an earlier server kept; none where they cannot be read.
+/// The sessions stored by an earlier server; empty if unreadable.
 fn kept(file: &Path) -> HashMap<String, Open> {
     let read = atomic::read(file).ok().and_then(|bytes| serde_json::from_slice::<Vec<Open>>(&bytes).ok());
     read.unwrap_or_default().into_iter().map(|session| (session.cookie.clone(), session)).collect()

@@ -22,9 +22,9 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Names the file in which the program leaves its exit status.
+/// Environment variable: the file to which the program writes its exit status.
 const LEAVES_STATUS: &str = "MLLOOP_STATUS_FILE";
-/// Jobs whose files are kept.
+/// Maximum number of jobs whose files are kept.
 const KEPT: usize = 50;
 /// Bytes of an answer or a log that are shown.
 const SHOWN: u64 = 64 * 1024;
@@ -36,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(super) enum WhenBusy {
     /// It does not start.
     Refuse,
-    /// It is kept and begins later, also when the server ends meanwhile: done twice it does no harm.
+    /// It is stored and starts later, even after a restart of the server: running it twice does no harm.
     Wait,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    /// Reads what earlier servers ran; a process that still runs is waited for.
+    /// Reads the jobs of earlier servers; waits for a process that is still running.
     pub(super) fn open(
         dir: PathBuf,
         program: PathBuf,

@@ -28,7 +28,7 @@ impl<T> Default for Kept<T> {
     }
 }
 
-/// Who waits for a value.
+/// Which requests wait for a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waits {
     /// The request itself.
@@ -112,7 +112,7 @@ impl<T> ByVersion<T> {
 /// The last comparison, or why its report cannot be understood: pages go on without it.
 pub(super) type LastDrift = Result<Option<Arc<DriftReport>>, String>;
 
-/// Everything that is kept.
+/// All cached values.
 #[derive(Default)]
 pub(super) struct AllKept {
     pub(super) chain: Kept<Chain>,
@@ -143,7 +143,7 @@ mod tests {
         let read = |stamp: &str, waits, value: u32| kept.get(stamp, waits, || Ok(value)).map(|kept| *kept).unwrap_or(0);
         assert_eq!(read("a", Waits::Nobody, 1), 1, "the first is waited for");
         assert_eq!([read("b", Waits::Nobody, 2), read("b", Waits::Nobody, 3)], [1, 1]);
-        // Nobody is kept waiting while it is read ahead.
+        // No request waits while it is read ahead.
         let ahead = kept.get("b", Waits::Ahead, || {
             assert_eq!(read("b", Waits::Nobody, 5), 1);
             Ok(4)

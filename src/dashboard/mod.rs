@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
-/// Pages that are made at once; others wait.
+/// Maximum number of pages rendered concurrently; others wait.
 const MAX_PAGES: usize = 2;
 
 /// What keeps the dashboard from starting.
@@ -49,15 +49,15 @@ pub enum DashboardError {
 pub struct DashboardSettings {
     /// The clock.
     pub now: fn() -> jiff::Timestamp,
-    /// 32 bytes of the system's random numbers; sessions are made from them.
+    /// 32 bytes of the system's random numbers, from which sessions are derived.
     pub secret: [u8; 32],
     /// The users who may sign in.
     pub people: People,
     /// The program that executes verbs.
     pub program: PathBuf,
-    /// Whether everybody who reaches the server may look; otherwise one signs in first.
+    /// Whether pages can be viewed without signing in.
     pub open: bool,
-    /// Whether the connection is encrypted, so that cookies are for such connections only.
+    /// Whether the connection is encrypted, so that cookies are restricted to such connections.
     pub secure: bool,
 }
 

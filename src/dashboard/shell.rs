@@ -73,7 +73,7 @@ pub(super) struct Shell {
 }
 
 impl Shell {
-    /// The frame of the page at `path`; `fields` may name a job whose end it tells.
+    /// The frame of the page at `path`; `fields` may name a job whose result it shows.
     pub(super) fn new(
         dashboard: &Dashboard,
         viewer: &Viewer,
@@ -137,7 +137,7 @@ pub(super) fn when(at: Timestamp) -> String {
 pub(super) struct SignIn {
     pub(super) said: String,
     pub(super) can_sign_in: bool,
-    /// What was typed as the name.
+    /// The typed name.
     pub(super) name: String,
     /// Where one wanted to go.
     pub(super) next: String,

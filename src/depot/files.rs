@@ -37,11 +37,11 @@ pub(super) struct Own {
     pub(super) reference: Option<String>,
 }
 
-/// Looks at every file of a loop whose chain this is. Files of versions are held to the chain.
+/// Reads every file of a loop with this chain. Files of versions are verified by the chain.
 pub(super) fn look(workspace: &Workspace, chain: &Chain) -> Result<Own, DepotError> {
     let mut own = Own::default();
     if let Some(mut filed) = read(&workspace.path(CHAIN), u64::MAX)? {
-        // A last line that a crash cut short is none.
+        // An incomplete last line of a crash is ignored.
         if chain.unfinished {
             let path = workspace.path(CHAIN);
             let bytes = atomic::read(&path).at(&path)?;
@@ -108,7 +108,7 @@ fn one(workspace: &Workspace, name: &str) -> Result<Option<(String, Filed)>, Dep
     Ok(read(&workspace.path(name), u64::MAX)?.map(|filed| (name.to_owned(), filed)))
 }
 
-/// The files in a folder of the loop, those below it left out.
+/// The files in a folder of the loop, without subfolders.
 fn folder(workspace: &Workspace, dir: &str) -> Result<BTreeMap<String, Filed>, DepotError> {
     let path = workspace.path(dir);
     let Some(entries) = std::fs::read_dir(&path).if_there().at(&path)? else { return Ok(BTreeMap::new()) };
@@ -124,7 +124,7 @@ fn folder(workspace: &Workspace, dir: &str) -> Result<BTreeMap<String, Filed>, D
     Ok(found)
 }
 
-/// A file's length, digest and mode; `None` when it is not there.
+/// A file's length, digest and mode; `None` if it is missing.
 pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Filed>, DepotError> {
     let Some(file) = atomic::open(path).if_there().at(path)? else { return Ok(None) };
     let mode = file.metadata().at(path)?.permissions().mode() & 0o666;
@@ -132,7 +132,7 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Filed>, DepotError>
     Ok(Some(Filed { sha256, bytes, mode }))
 }
 
-/// What kind of a file a name is; `None` for a name that no copy may have.
+/// The kind of a file by its name; `None` for a name not allowed in a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Chain,
@@ -176,8 +176,8 @@ pub(super) fn kind(name: &str) -> Option<Kind> {
     is_table(name).then_some(Kind::Table)
 }
 
-/// Whether this can be the table that a loop learns from: a file below the loop, in none of the folders that are the loop's
-/// own.
+/// Whether this can be the training table of a loop: a file inside the loop, outside of the loop's own
+/// folders.
 fn is_table(name: &str) -> bool {
     const OWN: [&str; 8] =
         ["models", "runs", "reports", "approvals", "predictions", "label_inbox", "secrets", "objects"];

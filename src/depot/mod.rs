@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What can go wrong.
+/// Errors of push and pull.
 #[derive(Debug, thiserror::Error)]
 pub enum DepotError {
     /// Something is wrong with the loop.
@@ -68,7 +68,7 @@ struct Index {
     head: Head,
     /// Every file, by its name in the loop.
     files: BTreeMap<String, Filed>,
-    /// Files with data that the loop had and that were not sent.
+    /// Files with data that the loop had but did not send.
     left_out: BTreeSet<String>,
 }
 
@@ -82,7 +82,7 @@ struct Filed {
     mode: u32,
 }
 
-/// How far a loop and its copy are.
+/// The relation of a loop and its copy.
 #[derive(Debug, PartialEq, Eq)]
 enum Standing {
     /// They end with the same line.
@@ -105,7 +105,7 @@ fn compare(here: &[Entry], there: &[Entry]) -> Standing {
     }
 }
 
-/// Two loops of which neither follows from the other.
+/// Two diverged loops.
 fn apart(place: &Place, here: &Chain, there: &Chain, common: usize) -> DepotError {
     let last = |chain: &Chain| {
         chain.entries.last().map_or_else(String::new, |entry| {
@@ -136,7 +136,7 @@ enum Since {
     Here,
     /// Only the other side did.
     There,
-    /// Both did, or it is not known who.
+    /// Both did, or it is unknown.
     Both,
 }
 

@@ -130,7 +130,7 @@ impl Place {
                     Why::Changed => other(),
                     _ => err.into(),
                 })?;
-                // A server that knows no conditions may have let another one write since.
+                // On a server without conditional writes another writer may have changed it since.
                 match self.read_index()? {
                     Some((_, now)) if now == bytes => Ok(()),
                     _ => Err(other()),
@@ -215,7 +215,7 @@ impl Place {
         }
     }
 
-    /// Makes the directory, where it is one; the one above must be there.
+    /// Creates the directory, if the place is one; its parent must exist.
     pub(super) fn make(&self) -> Result<(), DepotError> {
         let At::Folder(dir) = &self.at else { return Ok(()) };
         let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
@@ -227,7 +227,7 @@ impl Place {
     }
 }
 
-/// What is read, and written somewhere else on its way.
+/// A reader that also copies its bytes and computes their digest.
 struct Hashing<'a> {
     from: &'a mut dyn Read,
     to: &'a mut dyn Write,

@@ -49,7 +49,7 @@ pub fn pull(
     let chain = chain_of(place, &there)?;
     let reference = reference_of(place, &there)?;
     held(place, &there, &chain, reference.as_deref())?;
-    // What a pull left that died in the middle is completed with the lock.
+    // Taking the lock completes a pull that died half way.
     let is_new = !workspace.config_path().exists() && !atomic::is_incoming(workspace.dir());
     let lock = if is_new && request.dry_run { None } else { Some(begin(workspace, is_new)?) };
     let here = if is_new { Chain::of(b"") } else { sound(workspace, |name| there.files.contains_key(name))? };
@@ -94,7 +94,7 @@ pub fn pull(
     Ok(answer)
 }
 
-/// The right to change the loop, whose directory is made where there is none.
+/// The lock on the loop, whose directory is created if missing.
 fn begin(workspace: &Workspace, is_new: bool) -> Result<Lock, DepotError> {
     if is_new {
         // Other files in the directory are not a loop, and must not become part of one.
@@ -160,7 +160,7 @@ impl Plan<'_> {
         self.stale(here)
     }
 
-    /// What a file was when both sides had the same.
+    /// The common state of a file on both sides.
     fn base<'b>(&'b self, name: &str, here: &'b Chain) -> Option<&'b str> {
         let known = self.away.as_ref().and_then(|away| away.base(self.place.shown(), name));
         let recorded = || here.entries.last().and_then(|entry| entry.config.as_deref()).filter(|_| name == CONFIG_FILE);
@@ -263,7 +263,7 @@ fn settle(
     forget(cache)
 }
 
-/// What was fetched is in its place.
+/// The fetched files are in place.
 fn forget(cache: &Path) -> Result<(), DepotError> {
     match cache.is_dir() {
         true => Ok(atomic::remove_dir(cache).at(cache)?),
@@ -294,7 +294,7 @@ fn grows(workspace: &Workspace, chain: &Chain, arrived: &Path) -> Result<(), Dep
     }
 }
 
-/// What is read, written on its way.
+/// A reader that also writes its bytes.
 struct Tee<'a> {
     from: File,
     to: &'a mut dyn io::Write,

@@ -42,7 +42,7 @@ pub(crate) struct Wish<'a> {
     /// The version that is to be production, or that a retraining starts from.
     pub version: Version,
     pub production: Version,
-    /// What was found; nothing in it depends on the clock, so that the same versions and rows make the same request.
+    /// The findings; none of them depends on the clock, so that the same versions and rows give the same request.
     pub verdict: Value,
     pub sentence: &'a str,
     pub by: Option<&'a str>,
@@ -51,7 +51,7 @@ pub(crate) struct Wish<'a> {
     pub due_at: Option<Timestamp>,
 }
 
-/// The request that `report` calls for, and whether it is new: an equal one may be waiting already.
+/// The request that `report` requires, and whether it is new: an equal one may be open already.
 pub(super) fn ticket(
     workspace: &Workspace,
     config: &Config,
@@ -124,7 +124,7 @@ pub(crate) fn wished(
     Ok((ticket, true))
 }
 
-/// Leaves the request for a person: the file, then the line that makes it good.
+/// Creates the request: the file, then the line that makes it valid.
 pub(crate) fn ask(workspace: &Workspace, lock: &Lock, ticket: &Ticket) -> Result<(), GateError> {
     save(workspace, ticket)?;
     let is_promotion = ticket.asks == Asks::Promotion;
@@ -196,7 +196,7 @@ pub(crate) fn agreeable(
     Ok(())
 }
 
-/// Which command makes such a request.
+/// The command that makes such a request.
 fn anew(asks: Asks) -> &'static str {
     match asks {
         Asks::Promotion => "`mlloop promote` makes a new request",

@@ -15,7 +15,7 @@ struct Loop {
 }
 
 impl Loop {
-    /// So many versions; the first is production, the last of several the challenger.
+    /// This many versions; the first is production, the last of several the challenger.
     fn of(n: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("mlloop.toml"), TOML).unwrap();
@@ -307,7 +307,7 @@ fn production_changes_and_goes_back_where_it_was() {
     assert_eq!(l.roles(), (Some(Version(1)), None, versions(&[2, 3])));
     let last = l.work.last_entry().unwrap().unwrap();
     assert_eq!((last.event, last.by.as_deref(), last.at), (EventKind::Promoted, Some("ann"), at(2)));
-    // Once done, nothing further back is taken unless it is named.
+    // Once done, no earlier version is used unless it is named.
     l.record(EventKind::RolledBack, json!({ "version": "v0001", "from": "v0003" }), None);
     let done = back(None).unwrap();
     assert_eq!((done.already, done.production), (true, Version(1)));

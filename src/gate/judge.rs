@@ -1,4 +1,4 @@
-//! Is the challenger better? The verdict, and the number of rows that are needed.
+//! Is the challenger better? The verdict, and the number of rows needed.
 //!
 //! ```text
 //!                −δ          0    margin
@@ -7,7 +7,7 @@
 //!  equivalent     |    ├───────────────┤         low > −δ
 //!  superior       |          |      | ├───┤      low > margin
 //! ```
-//! `low` and `high` are one-sided bounds of the improvement, each wrong with chance alpha.
+//! `low` and `high` are one-sided bounds of the improvement, each with error probability alpha.
 
 use crate::features::Task;
 use crate::score::metric::Range;

@@ -42,7 +42,7 @@ use crate::registry::Version;
 pub struct PromoteRequest<'a> {
     /// The version; the challenger when absent.
     pub version: Option<Version>,
-    /// Say what would happen, change nothing.
+    /// Report only; change nothing.
     pub dry_run: bool,
     /// Who requests it.
     pub by: Option<&'a str>,
@@ -50,7 +50,7 @@ pub struct PromoteRequest<'a> {
     pub allow_equivalent: Option<&'a str>,
     /// The reason for bypassing the gate, if any.
     pub overridden: Option<&'a str>,
-    /// Leave out rows of the reference that do not fit.
+    /// Skip invalid rows of the reference.
     pub skip_invalid: bool,
     /// Current time, injected.
     pub now: jiff::Timestamp,

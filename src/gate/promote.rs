@@ -88,7 +88,7 @@ impl Promotion {
 pub fn promote(workspace: &Workspace, lock: Option<&Lock>, request: &PromoteRequest) -> Result<Promotion, GateError> {
     let lock = lock.filter(|_| !request.dry_run);
     let Some(held) = lock else { return decide(workspace, None, request) };
-    // What an interrupted promotion left to do comes first: the rows that judge are those of the reference.
+    // An interrupted promotion is completed first: the gate rows are those of the reference.
     let before = reference::settle(workspace, held, request.now)?;
     let promotion = decide(workspace, lock, request)?;
     let adopted = reference::settle(workspace, held, request.now)?.or(before);
@@ -144,7 +144,7 @@ fn first(
     )))
 }
 
-/// Without a challenger there is nothing to do, or it was just done: a process that died after the deed is repeated.
+/// Without a challenger there is nothing to do, or it was just done: the run of a process that died is repeated.
 fn nothing(
     workspace: &Workspace,
     lock: Option<&Lock>,

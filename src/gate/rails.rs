@@ -100,7 +100,7 @@ pub(super) fn losses(reading: &Reading<'_>) -> Vec<f64> {
     reading.scores.chunks_exact(width).zip(reading.y).map(one).collect()
 }
 
-/// What is held against the limits.
+/// The measurements for the limits.
 pub(super) struct Rails<'a> {
     pub(super) rules: &'a Guardrails,
     pub(super) alpha: f64,

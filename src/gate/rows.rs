@@ -38,30 +38,31 @@ impl Contestant {
     }
 }
 
-/// Labelled rows that neither version learned from.
+/// Labelled rows unused for training by both versions.
 pub(super) struct GateRows {
     pub(super) table: Table,
     /// Class index or value, one per row.
     pub(super) y: Vec<f64>,
     /// How much each row counts; all count the same when absent.
     pub(super) weights: Option<Vec<f64>>,
-    /// Index of each row's entity; `None` when every row is its own.
+    /// Index of each row's entity; `None` if every row is its own.
     pub(super) entities: Option<Vec<u32>>,
     /// SHA-256 over keys and labels.
     pub(super) digest: String,
     /// The remark on rows that are copies.
     pub(super) copies: Option<String>,
-    /// Rows of the table whose label is another one by now.
+    /// Rows of the table whose label was changed since.
     pub(super) n_corrected: u64,
     /// With a split by time, the latest instant among the rows.
     pub(super) until: Option<i64>,
     pub(super) rejects: Rejects,
 }
 
-/// Reads the reference with the rows that the challenger adds and the labels known by now, and keeps what neither of the two learned from.
+/// Reads the reference with the rows that the challenger adds and the current labels, and keeps rows that neither
+/// version was trained on.
 ///
 /// # Errors
-/// When the two cannot be compared on the same rows, or the table does not fit.
+/// If the two cannot be compared on the same rows, or the table does not fit.
 pub(super) fn gate_rows(
     workspace: &Workspace,
     config: &Config,
@@ -116,7 +117,7 @@ pub(super) fn gate_rows(
     })
 }
 
-/// The table with the windows of both, which look back on its own rows and on those that were logged.
+/// The table with the windows of both, over its own rows and logged ones.
 fn with_windows(workspace: &Workspace, mut table: Table, both: [&Contestant; 2]) -> Result<Table, GateError> {
     for Contestant { pipeline, .. } in both {
         let Some(windows) = pipeline.features.derived().windows() else { continue };

@@ -140,7 +140,7 @@ fn copies_under_new_ids_are_one_row_and_are_said() {
     let told = rows.copies.unwrap();
     assert!(told.contains("equal a training row of a version and are left out"), "{told}");
     assert!(told.contains("by = \"column\""), "{told}");
-    // 900 rows are 90; hardly one of them has all of its ten copies on the gate's side.
+    // 900 rows are 90; hardly one of them has all of its ten copies in the gate part.
     assert!(rows.y.len() < 20, "{}", rows.y.len());
     for (split, copies) in [("by = \"id\"", 1), ("by = \"row\"", 10)] {
         assert_eq!(found(split, copies).copies, None, "{split}");

@@ -112,7 +112,7 @@ impl Ticket {
         self.requested_by.as_deref().is_some_and(|asked| person_key(asked) == person_key(name))
     }
 
-    /// What it waits for, in one sentence.
+    /// What it waits for, as a sentence.
     #[must_use]
     pub fn waits(&self) -> String {
         let at = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
@@ -153,10 +153,10 @@ pub fn pending(workspace: &Workspace) -> Result<Vec<Ticket>, GateError> {
     Ok(tickets.into_iter().filter(|ticket| ticket.status == Status::Pending).collect())
 }
 
-/// The request `id`, or the only pending one whose name begins so.
+/// The request `id`, or the only open one whose name begins with it.
 ///
 /// # Errors
-/// When there is none such, or a file cannot be read.
+/// If there is none, or a file is unreadable.
 pub fn find(workspace: &Workspace, id: &str) -> Result<Ticket, GateError> {
     let dir = workspace.path("approvals");
     let waiting = pending(workspace)?;

@@ -26,9 +26,9 @@ impl fmt::Display for Place {
 pub(super) struct Answer {
     pub place: Place,
     pub id: String,
-    /// The batch that it names; empty when it names none.
+    /// Its batch, if given; otherwise empty.
     pub batch: String,
-    /// The label as it was typed; empty when the row is unanswered.
+    /// The label as typed; empty for an unanswered row.
     pub text: String,
     pub annotator: String,
     /// The time, if the file has it.
@@ -40,7 +40,7 @@ pub(super) struct Answer {
 /// How an answer was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// It was typed into a table, which does not say how long that took.
+    /// Typed into a table, which has no durations.
     Sheet,
     /// An annotation that took time.
     Timed,

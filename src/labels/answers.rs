@@ -64,7 +64,7 @@ struct Header {
     target: usize,
     batch: Option<usize>,
     annotator: Option<usize>,
-    /// In an export of Label Studio: when an annotation was changed last, and how long it took.
+    /// In an export of Label Studio: the time of an annotation's last change, and its duration.
     studio: Option<[Option<usize>; 2]>,
 }
 
@@ -91,7 +91,7 @@ fn table(file: &str, text: &str, expected: &Expected) -> Result<Answers, LabelEr
     Ok(read)
 }
 
-/// The delimiter under which the header has an id and the target; otherwise the one that cuts it into most pieces.
+/// The delimiter with which the header has an id and the target; otherwise the one that gives the most fields.
 fn delimiter(text: &str, expected: &Expected) -> u8 {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let n_names = |d: &u8| names_in(first, *d).len();
@@ -194,7 +194,7 @@ impl Header {
             let what = format!("{} fields, but the header has {}", record.cells.len(), self.names.len());
             return read.faults.push(Fault::new(place, &self.names[self.id], raw(self.id), what));
         }
-        // Label Studio writes cells as they are.
+        // Label Studio writes cells unescaped.
         let cell = |at: usize| if self.studio.is_some() { raw(at) } else { restore(raw(at)) };
         let or_empty = |at: Option<usize>| at.map(cell).unwrap_or_default();
         let (mut text, mut at, mut origin) = (cell(self.target).trim().to_owned(), None, Origin::Sheet);

@@ -213,7 +213,7 @@ impl<'a> Inbox<'a> {
         Ok(sha256(&record))
     }
 
-    /// Asks whether [`put_out`](Self::put_out) would be let, before the batch is recorded.
+    /// Checks that [`put_out`](Self::put_out) can succeed, before the batch is recorded.
     pub(super) fn may_put_out(&self, batch: &Batch) -> Result<(), LabelError> {
         // A link is replaced, wherever it points.
         let places = batch.files.iter().map(|(name, _)| self.path(name)).filter(|path| !path.is_symlink());

@@ -48,7 +48,7 @@ pub(super) enum Source<'a> {
 type Each<'a> = dyn FnMut(&Texts, &Table) -> Result<(), LabelError> + 'a;
 
 impl Source<'_> {
-    /// What it is called.
+    /// Its name.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Log { .. } => "predictions".to_owned(),
@@ -80,14 +80,14 @@ impl Source<'_> {
     }
 }
 
-/// How a table is read whose columns are `optional`.
+/// The options for reading a table whose columns are `optional`.
 pub(super) fn read_options(optional: &[String]) -> ReadOptions {
     ReadOptions { optional: optional.to_vec(), no_raw: true, ..ReadOptions::default() }
 }
 
 /// Rows that were fetched, in the order of their places.
 pub(super) struct Fetched {
-    /// What they are called.
+    /// Their ids.
     pub ids: Vec<String>,
     /// Their columns.
     pub table: Table,

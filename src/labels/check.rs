@@ -41,7 +41,7 @@ struct Speaker<'a> {
     word: Word,
 }
 
-/// Whose word an answer is.
+/// The authority of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
     /// An annotator who may answer the row.
@@ -248,7 +248,7 @@ impl Known {
     }
 }
 
-/// What people type for none.
+/// What people type for "no answer".
 const DASHES: [&str; 5] = ["-", "--", "\u{2212}", "\u{2013}", "\u{2014}"];
 
 /// The assigned rows, the newest batch first.

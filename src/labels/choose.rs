@@ -1,4 +1,4 @@
-//! From candidates to drawn rows: rank them, look closely at some, and draw.
+//! From candidates to drawn rows: rank them, read some in full, and draw.
 
 use super::LabelError;
 use super::batch::Stratum;
@@ -40,7 +40,7 @@ pub(super) struct Pick {
     pub ratio: Option<f64>,
 }
 
-/// What was chosen.
+/// The selected rows.
 pub(super) struct Chosen {
     pub drawn: Vec<Pick>,
     pub n_candidates: u64,
@@ -105,7 +105,7 @@ impl Candidates {
 }
 
 impl Chooser<'_> {
-    /// Chooses rows whose ids (hashes of them) are not in `not`.
+    /// Selects rows whose ids (as hashes) are not in `not`.
     pub(super) fn choose(&self, not: &HashSet<u64>) -> Result<Chosen, LabelError> {
         let Candidates { mut rows, share, excluded, .. } = self.candidates(not)?;
         rows.sort_unstable_by_key(|row| row.place);
@@ -153,7 +153,7 @@ impl Chooser<'_> {
         Ok(all)
     }
 
-    /// What pulls each candidate into the sample, and the density ratios of those that were looked at.
+    /// The pull of each candidate into the sample, and the density ratios of those that were read.
     fn pull(&self, rows: &[Candidate], notes: &mut Vec<String>) -> Result<(Pull, HashMap<u32, f64>), LabelError> {
         let n = self.request.n.min(rows.len());
         let control = if self.request.strategy == Strategy::Random {
@@ -217,7 +217,7 @@ impl Chooser<'_> {
         order
     }
 
-    /// A random part of the candidates, as many as the domain classifier learns from.
+    /// A random sample of the candidates, of the size that the domain classifier needs.
     fn look(&self, rows: &[Candidate]) -> Vec<u32> {
         let mut look: Vec<u32> = (0..rows.len() as u32).collect();
         if look.len() > MAX_ROWS {
@@ -320,7 +320,7 @@ fn thin(parts: &mut Vec<(Vec<f64>, Table)>, lots: Vec<f64>, table: Table, share:
     kept.len()
 }
 
-/// Rows that were fetched to be looked at.
+/// Rows that were read in full.
 struct Close {
     /// Numbers of the candidates, ascending.
     wanted: Vec<u32>,
@@ -335,7 +335,7 @@ impl Close {
     }
 }
 
-/// How the uncertain stratum of `budget` rows pulls each candidate, by its rank among those that are not certain.
+/// The pull of the uncertain stratum of `budget` rows on each candidate, by its rank among those that are not certain.
 fn uncertain_pull(order: &[u32], certain: &[u32], budget: f64) -> Vec<f32> {
     let certain: HashSet<u32> = certain.iter().copied().collect();
     let mut t = vec![0.0; order.len()];

@@ -31,7 +31,7 @@ impl Copies {
         self.equal += u64::from(equal);
     }
 
-    /// `most` is the largest share of rows on which production can be right by its gate, where that is known.
+    /// `most` is the upper bound of production's accuracy by its gate, if known.
     pub(super) fn guard(&self, most: Option<f64>) -> Option<Guard> {
         let Self { n, copied, untimed, equal } = *self;
         let all = n >= COPIES && untimed == n && equal == n;

@@ -36,12 +36,12 @@ pub(super) struct Drawn {
     pub row: u32,
     /// The probability with which it was drawn.
     pub prob: f64,
-    /// What it was drawn for.
+    /// The stratum that selected it.
     pub stratum: Stratum,
 }
 
-/// Pull of the `rank`th (from 0) of rows in order of interest, of which about `k` are wanted: half of those that are
-/// drawn come from the first `k`, three quarters from the first `3k`, and no row is left out.
+/// Pull of the `rank`th (from 0) of rows in order of interest, for about `k` rows: half of the drawn rows
+/// come from the first `k`, three quarters from the first `3k`, and every row has a chance.
 pub(super) fn pull_of_rank(rank: usize, k: f64) -> f64 {
     (1.0 + rank as f64 / k.max(1.0)).powi(-2)
 }

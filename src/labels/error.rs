@@ -10,7 +10,7 @@ use crate::table::TableError;
 use crate::workspace::WorkspaceError;
 use std::path::{Path, PathBuf};
 
-/// What can go wrong with labels.
+/// Errors with labels.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelError {
     /// A cell that cannot be taken in.

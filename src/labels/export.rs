@@ -1,7 +1,7 @@
-//! Which rows should people label? The logic of `label-export`.
+//! Selects rows for labelling: the logic of `label-export`.
 //!
 //! ```text
-//! log or table ─score─▶ candidates ─rank, look closely─▶ pull of each stratum ─draw─▶ rows with their π
+//! log or table ─score─▶ candidates ─rank, read in full─▶ pull of each stratum ─draw─▶ rows with their π
 //!                                                                                     │
 //! label_inbox/to_label.csv ◀── audit: labels-exported ◀── label_inbox/batches/ID/ ◀───┘
 //! ```
@@ -140,7 +140,7 @@ impl ExportRequest<'_> {
     }
 }
 
-/// The table that candidates are in; `None` for the log.
+/// The table with the candidates; `None` for the log.
 fn table_of(workspace: &Workspace, config: &Config, request: &ExportRequest) -> Result<Option<Spool>, LabelError> {
     if let Some(path) = request.table {
         return match path == Path::new("-") {

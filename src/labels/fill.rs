@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// Beside an answer that was not given: the person looked and could not tell.
+/// The note for a row without an answer: the person could not decide.
 pub const UNCERTAIN: &str = "uncertain";
 
 /// The batches that are out as tables to fill in, oldest first.
@@ -46,7 +46,7 @@ pub struct Line {
     pub reason: String,
     /// Its features: column and cell.
     pub cells: Vec<(String, String)>,
-    /// The label as it was typed; empty while there is none.
+    /// The label as typed; empty without one.
     pub answer: String,
     /// What the person noted.
     pub note: String,
@@ -90,7 +90,7 @@ impl FillIn {
         Ok(Self { path, sheet, target: batch.target.clone(), person: person.to_owned() })
     }
 
-    /// Whose answers they are.
+    /// The person who answers.
     #[must_use]
     pub fn person(&self) -> &str {
         &self.person

@@ -48,7 +48,7 @@ impl<'a> Zeros<'a> {
         Self(zeros)
     }
 
-    /// The ids that are this one with more zeros before it.
+    /// The ids equal to this one with more leading zeros.
     pub(super) fn lost(&self, id: &str) -> impl Iterator<Item = &'a str> {
         let known = self.0.get(id.trim_start_matches('0')).map_or(&[][..], Vec::as_slice);
         let len = if is_digits(id) { id.len() } else { usize::MAX };
@@ -56,7 +56,7 @@ impl<'a> Zeros<'a> {
     }
 }
 
-/// Why an id is none of the batch, as a clause.
+/// Why an id does not belong to the batch, as a clause.
 pub(super) fn strange<'a>(id: &str, zeros: &Zeros, known: impl IntoIterator<Item = &'a str>) -> String {
     if id.is_empty() {
         return "is empty, but the row has an answer or had an id when the batch was created".to_owned();
@@ -83,7 +83,7 @@ fn power(id: &str) -> Option<f64> {
     number.filter(|number: &f64| number.is_finite())
 }
 
-/// Whether a text looks like what spreadsheets make of ids: `3-Apr`, `04/03/2026`, `2.00E+05`.
+/// Whether a text looks like an id changed by a spreadsheet: `3-Apr`, `04/03/2026`, `2.00E+05`.
 fn looks_mangled(id: &str) -> bool {
     const MONTHS: [&str; 12] = [
         "january",

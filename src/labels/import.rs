@@ -26,10 +26,10 @@ use std::path::Path;
 /// What is read unless another file is named.
 pub const DEFAULT_FILE: &str = "to_label_labeled.csv";
 
-/// Takes answers in.
+/// Imports answers.
 ///
 /// # Errors
-/// The first answer that does not fit, unless these are skipped; a file or record that cannot be read. Nothing is taken in
+/// The first invalid answer, unless these are skipped; an unreadable file or record. Nothing is imported
 /// then.
 pub fn import(workspace: &Workspace, lock: &Lock, request: &ImportRequest) -> Result<Imported, LabelError> {
     export::complete(workspace, lock)?;
@@ -58,10 +58,10 @@ pub fn import(workspace: &Workspace, lock: &Lock, request: &ImportRequest) -> Re
     settle(&taking, &report, labels, guards, &back, finished)
 }
 
-/// Puts a batch away that is out; rows of it without a label can be chosen again. Gives how many those are.
+/// Closes an open batch; its unlabelled rows can be selected again. Returns their number.
 ///
 /// # Errors
-/// When no such batch is out, or answers to it that were given on the page are not taken in.
+/// If no such batch is open, or answers given on the page are not imported.
 pub fn close(
     workspace: &Workspace,
     lock: &Lock,
@@ -109,7 +109,7 @@ pub fn close(
 pub struct Closing {
     /// Rows of it that have no label.
     pub n_open: u64,
-    /// When that was done, where it had been done before.
+    /// The time of an earlier call, if it was done already.
     pub before: Option<jiff::Timestamp>,
 }
 
@@ -120,7 +120,7 @@ fn closed_before(workspace: &Workspace, batch: &str) -> Result<Option<Closing>, 
     Ok(closed.map(|(entry, said)| Closing { n_open: said.n_open, before: Some(entry.at) }))
 }
 
-/// The upper end of production's accuracy on the rows of its gate.
+/// The upper bound of production's accuracy on its gate rows.
 fn most_right(workspace: &Workspace) -> Result<Option<f64>, LabelError> {
     let registry = workspace.registry();
     let Some(production) = registry.roles()?.production else { return Ok(None) };
@@ -128,7 +128,7 @@ fn most_right(workspace: &Workspace) -> Result<Option<f64>, LabelError> {
     Ok(manifest.gate["metrics"]["accuracy"]["high"].as_f64().filter(|most| (0.0..1.0).contains(most)))
 }
 
-/// The smallest and the largest number that production learned to predict; `None` where it tells classes.
+/// The smallest and the largest target value in production's training data; `None` for classes.
 fn range(workspace: &Workspace) -> Result<Option<(f64, f64)>, LabelError> {
     let registry = workspace.registry();
     let Some(production) = registry.roles()?.production else { return Ok(None) };

@@ -27,7 +27,7 @@ const MAX_ANSWER: u64 = 256 << 20;
 /// Pages of a list of projects that are read at most.
 const MAX_PAGES: u32 = 100;
 
-/// What comes from the server, until it is taken in.
+/// The file for fetched answers, until they are imported.
 pub(crate) const PULLED: &str = "from_label_studio.json";
 
 /// A server that takes our token.
@@ -50,11 +50,12 @@ pub struct Pushed {
 }
 
 impl Studio {
-    /// The server at `url`. A personal access token (three parts with dots) is exchanged for one that it takes for a while;
-    /// any other is a legacy token.
+    /// The server at `url`. A personal access token (three parts with dots) is exchanged for a temporary one; any other
+    /// is a legacy token.
     ///
     /// # Errors
-    /// [`LabelError::Usage`] for an address that is none, [`LabelError::Studio`] when the token is refused or nothing answers.
+    /// [`LabelError::Usage`] for an invalid URL, [`LabelError::Studio`] if the token is refused or the server does not
+    /// answer.
     pub fn connect(url: &str, token: &Secret, timeout: Duration) -> Result<Self, LabelError> {
         let usage = |what: &str| LabelError::Usage(format!("--url: the address of Label Studio {what}"));
         let (login, base) = take_apart(url).map_err(usage)?;

@@ -36,7 +36,7 @@ impl FromStr for Format {
 pub struct ExportRequest<'a> {
     /// How many rows.
     pub n: usize,
-    /// What they are chosen by.
+    /// The selection strategy.
     pub strategy: Strategy,
     /// The annotators; if empty, the annotator's column is empty.
     pub annotators: &'a [String],
@@ -44,7 +44,7 @@ pub struct ExportRequest<'a> {
     pub overlap: f64,
     /// Whether production's answer is shown.
     pub show_score: bool,
-    /// The table that candidates are in; the prediction log when `None`, or `[monitor] current` when nothing is logged.
+    /// The table with the candidates; if `None`, the prediction log, or `[monitor] current` if that is empty.
     pub table: Option<&'a Path>,
     /// The part of the log to use.
     pub window: Window,
@@ -66,7 +66,7 @@ pub struct ImportRequest<'a> {
     pub file: Option<&'a Path>,
     /// The annotator for answers without one in the file.
     pub annotator: Option<&'a str>,
-    /// Leave out answers that do not fit, and list them.
+    /// Skip invalid answers, and list them.
     pub skip_invalid: bool,
     /// Take in a batch that the guards hold back.
     pub accept_batch: bool,

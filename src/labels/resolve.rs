@@ -11,7 +11,7 @@ use crate::workspace::LabelPolicy;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
-/// The annotator whose word decides where others differ.
+/// The annotator who decides if others differ.
 pub const ADJUDICATOR: &str = "adjudicator";
 
 /// A row and the label that holds for it.
@@ -39,7 +39,7 @@ impl Resolved<'_> {
         self.said.iter().any(|label| !used.has(label))
     }
 
-    /// Whether a person gave such a label.
+    /// Whether a person gave a new label.
     #[must_use]
     pub fn is_new_by_people(&self, used: &Used) -> bool {
         self.said.iter().any(|label| label.source == Source::Human && !used.has(label))

@@ -171,7 +171,7 @@ fn one(mut said: Vec<String>) -> Result<Option<String>, Wrong> {
     }
 }
 
-/// The answer in a field of JSON-MIN: a text or number as it is, otherwise one value or a list of them.
+/// The answer in a field of JSON-MIN: a text or number, otherwise one value or a list of them.
 fn flat(value: &Value) -> Result<Option<String>, Wrong> {
     let parts = match value {
         Value::Object(_) => std::slice::from_ref(value),
@@ -188,7 +188,7 @@ fn flat(value: &Value) -> Result<Option<String>, Wrong> {
     one(said)
 }
 
-/// The answer in the cell of a CSV export: the text, or what JSON-MIN has where it begins as that does.
+/// The answer in the cell of a CSV export: the text, or JSON as in JSON-MIN if it begins like that.
 pub(super) fn of_cell(cell: &str) -> Result<Option<String>, Wrong> {
     match cell.starts_with(['{', '[']).then(|| serde_json::from_str::<Value>(cell)) {
         Some(Ok(value)) => flat(&value),
@@ -196,7 +196,7 @@ pub(super) fn of_cell(cell: &str) -> Result<Option<String>, Wrong> {
     }
 }
 
-/// The texts of a choice, a number or a text area; `None` for any other value. An empty choice has none.
+/// The texts of a choice, a number or a text area; `None` for any other value. An empty choice gives an empty list.
 fn texts(value: &Value) -> Option<Vec<String>> {
     let list = |texts: &Value| match texts {
         Value::Array(texts) => {
@@ -208,7 +208,7 @@ fn texts(value: &Value) -> Option<Vec<String>> {
     ["choices", "number", "text"].into_iter().find_map(|key| value.get(key)).and_then(list)
 }
 
-/// The text of a value that is one; `Some(None)` for an empty one, `None` for a list, an object or nothing.
+/// The text of a scalar; `Some(None)` for an empty one, `None` for a list, an object or null.
 fn scalar(value: &Value) -> Option<Option<String>> {
     match value {
         Value::String(_) | Value::Number(_) | Value::Bool(_) => Some(text_of(value)),
@@ -232,7 +232,7 @@ fn origin(annotation: &Value) -> Origin {
     }
 }
 
-/// Who answered: the address when there is one, otherwise the number that Label Studio knows them by.
+/// The annotator: the e-mail address if there is one, otherwise Label Studio's number.
 fn annotator(by: &Value) -> String {
     match by {
         Value::Object(_) => text_of(&by["email"]).or_else(|| text_of(&by["id"])).unwrap_or_default(),

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-/// A row whose label is in question.
+/// A row with a disputed label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Open {
     /// The row.

@@ -61,10 +61,10 @@ pub struct Mark {
 }
 
 impl Shared {
-    /// The store that `mlloop.toml` names; `None` without one.
+    /// The store configured in `mlloop.toml`; `None` without one.
     ///
     /// # Errors
-    /// What is wrong with `mlloop.toml`.
+    /// Errors in `mlloop.toml`.
     pub fn of(workspace: &Workspace) -> Result<Option<Self>, WorkspaceError> {
         let config = match workspace.config() {
             Err(WorkspaceError::NoLoop(_)) => return Ok(None),
@@ -75,7 +75,7 @@ impl Shared {
         Lines::at(Path::new(&store)).map(|lines| Some(Self { lines })).map_err(wrong)
     }
 
-    /// Its address, as it may be printed and kept.
+    /// Its address, without secrets.
     #[must_use]
     pub fn name(&self) -> String {
         self.lines.name()
@@ -139,10 +139,10 @@ impl Shared {
         Ok(last)
     }
 
-    /// Up to where the loop has taken in; `None` when that is not known, or the chain is not the one of then.
+    /// The position up to which the loop has imported; `None` if unknown, or if the chain was replaced.
     ///
     /// # Errors
-    /// A chain or a file that cannot be read.
+    /// An unreadable chain or file.
     pub fn mark(&self, workspace: &Workspace) -> Result<Option<Mark>, LabelError> {
         let path = path(workspace);
         let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! A batch as a table that people fill in, and cells that a spreadsheet leaves alone.
+//! A batch as a table to fill in, with cells that a spreadsheet does not change.
 
 use super::LabelError;
 use super::batch::{Batch, Inbox};

@@ -213,7 +213,7 @@ impl Labels {
         self.places.find(self.hasher.hash_one(key), |&place| self.rows[place].key() == key).copied()
     }
 
-    /// Adds a label whose key is not there yet.
+    /// Adds a label with a new key.
     fn push(&mut self, label: Label) {
         let (rows, hasher) = (&self.rows, &self.hasher);
         let hash_of = |&place: &usize| hasher.hash_one(rows[place].key());
@@ -239,8 +239,8 @@ impl Labels {
         self.rows.iter().filter(|label| label.teaches()).map(|label| label.id.as_str()).collect()
     }
 
-    /// Gives people in `incoming` who are known the names under which they are known: letters' case and spaces do not make
-    /// another person.
+    /// Replaces names in `incoming` by the stored spelling: case and spaces do not make a different
+    /// person.
     pub fn name_as_known(&self, incoming: &mut [Label]) {
         let people = People::known(self.rows.iter().map(|label| label.annotator.as_str()));
         for label in incoming {

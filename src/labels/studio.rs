@@ -1,4 +1,4 @@
-//! Label Studio: the tasks and the labelling interface that go out. What comes back is read by `returned`.
+//! Label Studio: the exported tasks and labelling interface. `returned` reads the answers.
 
 use super::LabelError;
 use super::batch::{Asked, Batch};

@@ -67,7 +67,7 @@ impl Taking<'_> {
         }
     }
 
-    /// Records that a batch is held back, once for each content of the file.
+    /// Records that a batch is quarantined, once for each content of the file.
     pub(super) fn quarantine(&self, imported: &Imported) -> Result<(), LabelError> {
         let chain = self.workspace.audit_chain()?;
         let same = |entry: &Entry, said: &AnswersRead| {
@@ -83,7 +83,7 @@ impl Taking<'_> {
         Ok(())
     }
 
-    /// Batches of the import that stay out, since answers to them are still awaited.
+    /// Batches of the import that stay open, because more answers are expected.
     fn staying(&self, labels: &Labels, imported: &Imported) -> Result<Vec<String>, LabelError> {
         let mut stay = Vec::new();
         for batch in
@@ -101,7 +101,7 @@ impl Taking<'_> {
         let before = Labels::open(self.workspace)?;
         let is_new =
             |label: &&Label| before.get(&label.id, &label.annotator).is_none_or(|old| old.label != label.label);
-        // Something is new; where only where it comes from is, any label will do.
+        // A new label; if only the source is new, any label.
         let Some(witness) = incoming.iter().find(is_new).or(incoming.first()) else { return Ok(()) };
         let stay = self.staying(labels, imported)?;
         imported.batches.iter().filter(|batch| !stay.contains(batch)).try_for_each(|it| self.inbox.may_put_away(it))?;
@@ -195,7 +195,7 @@ pub(super) fn complete_import(workspace: &Workspace, lock: &Lock) -> Result<Opti
         record(workspace, lock, &pending)?;
     }
     if finished.is_some() {
-        // The file is moved only when it is still the one that was taken in.
+        // The file is moved only if it is unchanged since the import.
         let is_it = |path: &&PathBuf| read_text(path).is_ok_and(|text| sha256(text.as_bytes()) == *digest);
         let file = [PathBuf::from(given), inbox.path(file)].into_iter().find(|path| path.is_file() && is_it(&path));
         put_away(&inbox, &pending.details, file.as_deref())?;

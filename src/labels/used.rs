@@ -35,10 +35,10 @@ impl Used {
     /// The file in the directory of a version.
     pub const FILE: &str = "labels_used.csv";
 
-    /// Reads `labels_used.csv` of every version but the [`orphans`]; a version without one used none.
+    /// Reads `labels_used.csv` of every version except the [`orphans`]; a version without one used none.
     ///
     /// # Errors
-    /// What is wrong with a file, with its line; an audit chain that cannot be read.
+    /// An invalid file, with the line; an unreadable audit chain.
     pub fn open(workspace: &Workspace) -> Result<Self, LabelError> {
         let registry = workspace.registry();
         let orphans = orphans(workspace)?;
@@ -60,13 +60,13 @@ impl Used {
         Ok(Self { by })
     }
 
-    /// Whether some version learned from this label as it is now.
+    /// Whether a version was trained on this label with its current value.
     #[must_use]
     pub fn has(&self, label: &Label) -> bool {
         !self.versions(label).is_empty()
     }
 
-    /// The versions that learned from this label as it is now.
+    /// The versions trained on this label with its current value.
     #[must_use]
     pub fn versions(&self, label: &Label) -> &[Version] {
         let said = [label.id.as_str(), &label.label, &label.annotator];
@@ -111,11 +111,11 @@ impl Labels {
     }
 }
 
-/// Versions that a retrain stored and died before it could tell anybody: neither a role nor the audit chain names them.
-/// What they learned from is new to the loop. When the chain is broken there are none, since anything may be missing in it.
+/// Versions stored by a retraining that died before reporting them: neither a role nor the audit chain names them.
+/// Their labels count as unused. Empty if the chain is broken, since its entries may be missing.
 ///
 /// # Errors
-/// A chain or roles that cannot be read.
+/// An unreadable chain or roles.
 pub fn orphans(workspace: &Workspace) -> Result<Vec<Version>, LabelError> {
     let chain = workspace.audit_chain()?;
     if chain.broken.is_some() {

@@ -17,7 +17,7 @@ const TOP: f64 = 20.0;
 const ROW: f64 = 34.0;
 /// Room for the numbers of an axis below it.
 const AXIS: f64 = 24.0;
-/// Room for its name below these.
+/// Height for its name below these.
 const NAME: f64 = 14.0;
 
 /// Pieces of SVG and how high they are.
@@ -89,7 +89,7 @@ struct Scale {
 }
 
 impl Scale {
-    /// The first looks have bands that would leave nothing to see: the height is that of the band from a sixth on.
+    /// The bands of the first looks would dominate the chart: the height is that of the band from a sixth on.
     fn new(points: &[(u64, Effect)], n: f64, width: f64) -> Self {
         let late = || points.iter().skip(points.len() / 6).map(|(_, effect)| effect);
         let low = late().map(|effect| effect.low).fold(0.0, f64::min);

@@ -25,7 +25,7 @@ struct Page {
     by: String,
     on: String,
     then: Vec<String>,
-    /// Lines whose clock was behind that of a line before.
+    /// Lines whose clock was behind that of an earlier line.
     clocks: Vec<String>,
     /// Lines after the break, which cannot be verified.
     unchecked: Vec<Told>,
@@ -74,7 +74,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
-/// What was in production during the day or at the instant `text`, change by change.
+/// The versions in production during the day or at the time `text`, change by change.
 fn in_production(asked: &Asked, chain: &Chain, text: &str) -> Result<Vec<String>, Oops> {
     let from = Window::parse_instant(text).map_err(Oops::Bad)?;
     let now = asked.dashboard.now();

@@ -79,7 +79,7 @@ pub(super) fn changes(asked: &Asked, old: Version, new: Version) -> Result<(Vec<
     Ok((all, format!("{same}.{more}")))
 }
 
-/// Two values as they are read: long decimals with as many digits as tell them apart.
+/// Two values for display: long decimals with as many digits as needed to distinguish them.
 fn told_apart(old: &str, new: &str) -> (String, String) {
     let short = |text: &str| match text.parse::<f64>() {
         Ok(value) if text.len() > 8 && text.contains('.') => number(value),

@@ -30,7 +30,7 @@ struct Confirm {
     request: Option<Request>,
     /// The current reasons for a retraining.
     reasons: Vec<Bar>,
-    /// Why there is nothing to decide any more.
+    /// Why there is no decision left.
     over: String,
 }
 
@@ -84,7 +84,7 @@ fn consequence(action: &str) -> Option<(&'static str, bool)> {
     })
 }
 
-/// What is decided about `ticket`, in words.
+/// The decision about `ticket`, as text.
 fn of_request(action: &str, ticket: &Ticket) -> String {
     let (new, old) = (ticket.version, ticket.production);
     match (action, ticket.asks) {

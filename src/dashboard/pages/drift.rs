@@ -79,7 +79,7 @@ pub(super) struct Row {
     pub(super) p: String,
     /// Whether that p is adjusted for all questions of all columns.
     pub(super) adjusted: bool,
-    /// What decided, in words.
+    /// The deciding value, as text.
     pub(super) decided: String,
     pub(super) psi: String,
     pub(super) importance: String,

@@ -167,7 +167,7 @@ fn band_chart(looks: &[(u64, f64, f64, f64)]) -> String {
     if finite.len() < 2 {
         return String::new();
     }
-    // The first looks are so wide that they would flatten all others.
+    // The intervals of the first looks are so wide that they would flatten all others.
     let half = &finite[finite.len() / 4..];
     let low = half.iter().map(|look| look.1).fold(0.0, f64::min);
     let high = half.iter().map(|look| look.3).fold(0.0, f64::max);

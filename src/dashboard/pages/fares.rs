@@ -37,7 +37,7 @@ pub(super) struct Now {
     pub(super) estimate_interval: String,
 }
 
-/// What the last comparison measured of `production`; none when it was of another version or measured nothing.
+/// The last comparison's measurements of `production`; `None` if it was of another version or measured nothing.
 pub(super) fn fares(
     asked: &Asked,
     production: Option<Version>,

@@ -47,7 +47,7 @@ struct Page {
     unused: u64,
     /// The number of rows with human labels that triggers a retraining, if it differs.
     counts: Option<String>,
-    /// Rows on which people differ, in words.
+    /// Rows on which people disagree, as text.
     differ: String,
 }
 
@@ -281,7 +281,7 @@ pub(in crate::dashboard) struct Judged {
     stats: Option<feedback::Stats>,
 }
 
-/// What was read of the file.
+/// The content read from the file.
 pub(super) struct Seen {
     bytes: u64,
     pub(super) said: Said,
@@ -358,7 +358,7 @@ impl Said {
         }
     }
 
-    /// "incorrect, ann; correct, bob", the last word first.
+    /// "incorrect, ann; correct, bob", the latest first.
     fn told(&self, id: &str) -> String {
         let Some(last) = self.rows.get(id) else { return String::new() };
         let others = self.before.get(id).into_iter().flatten().rev();
@@ -378,7 +378,7 @@ impl Said {
         said.any(|verdict| verdict != Verdict::Uncertain && Some(verdict) != first)
     }
 
-    /// How many rows people differ on, in words; empty where they agree.
+    /// The number of rows on which people disagree, as text; empty if none.
     fn differing(&self) -> String {
         let n = self.before.keys().filter(|id| self.differ(id)).count() as u64;
         if n == 0 {

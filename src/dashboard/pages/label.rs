@@ -52,7 +52,7 @@ struct Person {
     is_viewer: bool,
 }
 
-/// The rows that were left last, the latest at the end: the way back.
+/// The rows visited before, the latest at the end, for going back.
 pub(in crate::dashboard) struct Trail(Vec<usize>);
 
 impl Trail {
@@ -79,7 +79,7 @@ impl Trail {
         self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(".")
     }
 
-    /// The address of the row that was left last.
+    /// The address of the row visited before.
     fn back(&self) -> Option<String> {
         let (last, before) = self.0.split_last()?;
         Some(Self(before.to_vec()).to(Some(*last)))

@@ -66,7 +66,7 @@ pub(super) fn count(dashboard: &Dashboard, viewer: &Viewer) -> Result<(), Oops> 
     versions::page(&asked).map(|_| ())
 }
 
-/// What a page is made from.
+/// The input of a page.
 struct Asked<'a> {
     dashboard: &'a Dashboard,
     viewer: &'a Viewer,
@@ -106,7 +106,7 @@ struct Problem {
     what: String,
 }
 
-/// The status, the title and the words of a page that cannot be made.
+/// The status, the title and the text of an error page.
 fn told(oops: &Oops) -> (StatusCode, &'static str, &str) {
     match oops {
         Oops::NotFound(what) => (StatusCode::NOT_FOUND, "Not found", what),

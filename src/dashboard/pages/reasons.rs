@@ -9,14 +9,14 @@ use crate::registry::Version;
 use crate::report::number::{clean, number, percent, short, words};
 use crate::retrain::standing::Standing;
 
-/// Triggers that are counted when a page is made; all others are as `monitor` found them.
+/// Triggers counted for each page; all others are from the last `monitor`.
 const COUNTED: [&str; 3] = ["new_rows", "unused_feedback", "age"];
 
 /// A reason to retrain, and how near it is.
 pub(super) struct Bar {
     pub(super) name: String,
     pub(super) text: String,
-    /// What it has reached, and where it fires.
+    /// Its current value, and its threshold.
     pub(super) of: String,
     /// 0 to 100.
     pub(super) progress: u32,
@@ -33,7 +33,7 @@ pub(super) struct Reasons {
     pub(super) idle: String,
     pub(super) sentence: String,
     pub(super) tone: &'static str,
-    /// When what the sentence rests on was looked at.
+    /// The time of the data behind the sentence.
     pub(super) as_of: String,
 }
 
@@ -120,7 +120,7 @@ fn live(standing: &Standing) -> Trigger {
     }
 }
 
-/// What was found, in words.
+/// The finding, as text.
 fn told(standing: &Standing) -> String {
     let n = standing.count.unwrap_or(0.0);
     match standing.name.as_str() {

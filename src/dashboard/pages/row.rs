@@ -17,7 +17,7 @@ use askama::Template;
 use jiff::Timestamp;
 use std::collections::HashSet;
 
-/// Stands where a value is missing.
+/// Shown for a missing value.
 const MISSING: &str = "–";
 /// Contributions that are drawn.
 const DRAWN: usize = 40;
