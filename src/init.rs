@@ -39,7 +39,7 @@ pub enum InitError {
     Doubt {
         /// Which, and its cells.
         what: String,
-        /// What to do.
+        /// The remedy.
         ways_out: String,
     },
     /// An option that does not fit the table, or a table that cannot be used for training.
@@ -214,7 +214,7 @@ fn write(
     let Inference { columns, n_rows, rejects, notes, .. } = inference;
     workspace.create()?;
     let config = Config {
-        // Only now is the directory sure to be there.
+        // The directory certainly exists only now.
         data: DataSpec { reference: from_workspace(workspace.dir(), wanted.table), ..config.data },
         ..config
     };
@@ -275,7 +275,7 @@ impl InitRequest<'_> {
         }
     }
 
-    /// Leaves out what `--ignore` names, and keeps one id.
+    /// Ignores the columns of `--ignore`, and keeps one id.
     fn set_kinds(&self, inference: &mut Inference) -> Result<(), InitError> {
         for name in &self.ignore {
             if inference.schema.column(name).is_none() {
@@ -537,7 +537,7 @@ fn set_kind(inference: &mut Inference, name: &str, kind: Kind, reason: &str) {
     }
 }
 
-/// `table`, which is relative to the current directory, as seen from `dir`; absolute paths stay.
+/// The path of `table`, given relative to the current directory, relative to `dir`; absolute paths are kept.
 fn from_workspace(dir: &Path, table: &Path) -> PathBuf {
     if table.is_absolute() {
         return table.to_owned();

@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// What can go wrong while a row is followed.
+/// Errors of tracing a row.
 #[derive(Debug, thiserror::Error)]
 pub enum LineageError {
     /// The prediction log cannot be read.

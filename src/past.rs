@@ -51,7 +51,7 @@ pub enum PastError {
     /// The windows do not fit the columns.
     #[error("{0}")]
     Pipeline(#[from] PipelineError),
-    /// Too many rows to be stored.
+    /// Too many rows to store.
     #[error("{0}")]
     TooMany(String),
 }
@@ -77,8 +77,8 @@ pub fn known(
     Ok(Past::of(windows, id_of(schema), &parts)?)
 }
 
-/// What windows read of the rows that were logged in a window of time, in the order of the log; and their order in time, so
-/// that of a row that was logged several times the last is the last in whichever file.
+/// The columns that windows read, for the rows logged in a window of time, in the order of the log; and their order by
+/// time, so that of a row logged several times the last one is last, whichever file it is in.
 fn logged(
     workspace: &Workspace,
     window: &Window,
@@ -171,7 +171,7 @@ fn stored_schema<'a>(names: impl Iterator<Item = &'a str>, schema: &Schema) -> S
     Schema { dialect, columns: names.map(column).collect() }
 }
 
-/// The rows that a version stored, once they are seen to be those that it stored.
+/// The rows stored with a version, after verification.
 fn of_file(workspace: &Workspace, version: Version, windows: &Windows, schema: &Schema) -> Result<Table, PastError> {
     workspace.registry().check(version, &[FILE])?;
     stored(&workspace.registry().path(version)?.join(FILE), windows, schema)
@@ -232,10 +232,10 @@ fn nothing(windows: &Windows) -> Vec<Column> {
     windows.names().iter().map(|name| Column::new(name.clone(), Values::empty(Kind::Number))).collect()
 }
 
-/// The values of windows for every logged row of a window of time, in the order of the log.
+/// The values of windows for every logged row in a window of time, in the order of the log.
 ///
 /// # Errors
-/// What is wrong with the log.
+/// Errors of the log.
 pub fn of_log(
     workspace: &Workspace,
     window: &Window,
@@ -274,8 +274,8 @@ pub fn of_cells(
     Ok(windows.compute(&past, &of_reads(&windows, pipeline, &cells, None)?)?)
 }
 
-/// What windows read of rows, from the cells of [`Derived::reads`](crate::features::derive::Derived::reads), with the ids of
-/// the rows.
+/// The columns that windows read, from the cells of [`Derived::reads`](crate::features::derive::Derived::reads), with
+/// the ids of the rows.
 fn of_reads(
     windows: &Windows,
     pipeline: &Pipeline,
@@ -336,7 +336,7 @@ impl Beside {
     }
 }
 
-/// How often logged values of a window differ from those that the whole past gives.
+/// How often logged values of a window differ from those computed from the whole past.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Skew {
     /// Values that were compared.

@@ -42,7 +42,7 @@ impl Period {
         Self::seconds(self.seconds.saturating_mul(i64::try_from(n).unwrap_or(i64::MAX)))
     }
 
-    /// The instant this long after `start`; the last one there is when that is out of the calendar.
+    /// The time this long after `start`; the last valid one if that exceeds the calendar.
     #[must_use]
     pub fn after(self, start: jiff::Timestamp) -> jiff::Timestamp {
         start.checked_add(self.duration()).unwrap_or(jiff::Timestamp::MAX)

@@ -1,5 +1,5 @@
-//! Text from tables and files as a terminal may be given it: nothing in a name moves the cursor, hides or reorders text, and
-//! no line is without end.
+//! Makes text from tables and files safe for a terminal: no name can move the cursor, hide or reorder text, and
+//! lines have a limited length.
 
 use crate::wording::is_unseen;
 use std::borrow::Cow;
@@ -8,7 +8,7 @@ use std::io::{self, Write};
 /// Characters of a line that are shown; a cell may have many more.
 const LONGEST_LINE: usize = 1500;
 
-/// The text with every character escaped that does something to a terminal instead of standing in it: controls but the line
+/// The text with every character escaped that controls a terminal: controls except the line
 /// feed, and those that change the direction of text.
 #[must_use]
 pub fn printable(text: &str) -> String {
@@ -21,8 +21,8 @@ pub fn name(text: &str) -> String {
     printable(text).replace('\n', "\\n")
 }
 
-/// The same for a message: where a name breaks the line, what follows is set in, so that it cannot pass for a message of
-/// its own.
+/// The same for a message: text after a line break in a name is indented, so that it does not look like a separate
+/// message.
 #[must_use]
 pub fn message(text: &str) -> String {
     printable(text.trim_end()).replace('\n', "\n  ")
@@ -89,7 +89,7 @@ fn escaped(text: &str, keep: impl Fn(&str) -> Option<usize>) -> String {
     told
 }
 
-/// Whether the character does something to a terminal instead of standing in it; a line feed does not.
+/// Whether the character controls a terminal; a line feed does not.
 fn is_unsafe(c: char) -> bool {
     c != '\n' && steers(c)
 }

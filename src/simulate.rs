@@ -64,8 +64,8 @@ pub enum SimulateError {
 pub struct Drift {
     /// The column.
     pub column: String,
-    /// What every row holds there. When `None`, numbers rise by two standard deviations, and categories become the level
-    /// that is rarest in the table.
+    /// A constant value for every row. If `None`, numbers rise by two standard deviations, and categories become the
+    /// level that is rarest in the table.
     pub value: Option<String>,
 }
 
@@ -93,12 +93,12 @@ pub enum To {
     Server {
         /// Its address, such as `http://localhost:8080`.
         url: String,
-        /// What it asks of clients.
+        /// The token it requires of clients.
         token: Option<String>,
     },
 }
 
-/// What is wanted.
+/// The options of a simulation.
 pub struct SimulateRequest<'a> {
     /// Where rows are drawn from; the reference when `None`.
     pub table: Option<&'a Path>,
@@ -266,7 +266,7 @@ impl Maker<'_> {
         Layout::of(self.pipeline).id().map(str::to_owned)
     }
 
-    /// The id of the row `n`: no other call of `simulate` gives it.
+    /// The id of the row `n`, unique over calls of `simulate`.
     fn name(&self, n: u64) -> String {
         format!("sim-{}-{n:06}", self.began.as_microsecond())
     }

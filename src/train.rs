@@ -1,4 +1,4 @@
-//! From a workspace's reference to a stored version: what `train` does.
+//! From a workspace's reference to a stored version: the logic of `train`.
 
 mod closer;
 mod command;
@@ -32,11 +32,11 @@ use std::io;
 use std::path::Path;
 use store::{Evidence, Record, store, trained_on};
 
-/// What is to be learned, and how.
+/// The options of a training.
 pub struct TrainRequest<'a> {
     /// `mlloop.toml`, with the overrides of the command line.
     pub config: &'a Config,
-    /// Seed of everything random.
+    /// Seed of all random numbers.
     pub seed: u64,
     /// Current time, injected.
     pub now: jiff::Timestamp,
@@ -44,11 +44,11 @@ pub struct TrainRequest<'a> {
     pub cv: Option<usize>,
     /// An additional labelled table for evaluation.
     pub test: Option<&'a Path>,
-    /// A model made elsewhere, to be taken in instead of fitting one.
+    /// A model made elsewhere, adopted instead of fitting one.
     pub from: Option<&'a Path>,
     /// Whether the features of that model are the table's columns in their order.
     pub features_by_order: bool,
-    /// Leave out rows that do not fit.
+    /// Skip invalid rows.
     pub skip_invalid: bool,
     /// Progress callback.
     pub progress: &'a FitProgress<'a>,
@@ -61,7 +61,7 @@ pub struct Trained {
     pub version: Version,
     /// Its role now.
     pub role: Role,
-    /// What was stored about it.
+    /// Its stored manifest.
     pub manifest: Manifest,
     /// Metrics on the gate rows.
     pub gate: Option<Evaluation>,
@@ -75,7 +75,7 @@ pub struct Trained {
     pub rules: Option<String>,
     /// Rejected rows.
     pub rejects: Rejects,
-    /// What scores rows.
+    /// The pipeline that scores rows.
     pub pipeline: Pipeline,
     /// Gate rows with their outcome, where numbers are predicted.
     labelled: Option<(Table, Vec<f64>)>,
@@ -93,10 +93,10 @@ impl Trained {
     }
 }
 
-/// Reads the reference, fits (or takes in) a pipeline, evaluates it and stores it as the next version.
+/// Reads the reference, fits (or adopts) a pipeline, evaluates it and stores it as the next version.
 ///
 /// # Errors
-/// Whatever is wrong with the table, the parameters or the workspace; nothing is stored then.
+/// Any error of the table, the parameters or the workspace; nothing is stored then.
 pub fn train(workspace: &Workspace, lock: &Lock, request: &TrainRequest) -> Result<Trained, TrainError> {
     let mut schema = request.config.schema();
     // A retrained production may have added rows to the reference in which words mean 0 and 1. A damaged version
@@ -123,7 +123,7 @@ pub fn train(workspace: &Workspace, lock: &Lock, request: &TrainRequest) -> Resu
     learn(workspace, lock, request, material)
 }
 
-/// Rows to learn from, and what is to be remembered of them.
+/// Rows to train on, and the metadata to store.
 pub struct Material<'a> {
     /// The rows.
     pub table: Table,
@@ -131,7 +131,7 @@ pub struct Material<'a> {
     pub rejects: Rejects,
     /// Remarks for a person.
     pub notes: Vec<String>,
-    /// What was read.
+    /// The tables read.
     pub data: Vec<DataDigest>,
     /// The examples kept, given their parts; all if `None`. Parts do not change.
     pub thin: &'a dyn Fn(&Examples) -> Option<Vec<u32>>,
@@ -145,7 +145,7 @@ pub struct Material<'a> {
     pub step: &'a dyn Fn(&'static str),
 }
 
-/// Fits (or takes in) a pipeline on `material`, evaluates it and stores it as the next version.
+/// Fits (or adopts) a pipeline on `material`, evaluates it and stores it as the next version.
 ///
 /// # Errors
 /// As [`train`].
@@ -172,7 +172,7 @@ pub fn learn(
     let gate_about =
         entity.and_then(|name| examples.table.column(name)).map(|column| entity_keys(&column.values.take(&parts.gate)));
     let (fitted, cross_validation, trained_on) = match request.cv {
-        // What is derived is known once it was fitted: the rows have to be there then.
+        // Derived columns are known only after fitting: the rows must still exist then.
         None if recipe.features.derived.is_empty() => {
             let trained_on = trained_on(&examples, &parts, &schema, None, entity)?;
             (fit(workspace, Cow::Owned(examples), &schema, request)?, None, trained_on)
@@ -260,7 +260,7 @@ fn adopt(file: &Path, examples: &Examples, schema: &Schema, request: &TrainReque
     Ok(pipeline::adopt(foreign, examples, schema, &request.config.recipe(), request.features_by_order, request.seed)?)
 }
 
-/// What names the rows that the version was fitted and tuned on; `None` when nothing does.
+/// The ids of the rows that the version was fitted and tuned on; `None` without any.
 fn learned(examples: &Examples, parts: &Parts, schema: &Schema, recipe: &Recipe) -> Option<Learned> {
     let rows = parts.train.iter().chain(&parts.tune).copied();
     match ids(&examples.table, schema) {

@@ -7,7 +7,7 @@ use std::fmt;
 /// Names that a list shows.
 const LISTED: usize = 10;
 
-/// A number in its shortest digits that read back to it: `12.5`, and `1e200` where that takes many zeros.
+/// A number in its shortest exact digits: `12.5`, and `1e200` instead of many zeros.
 ///
 /// ```
 /// use mlloop::wording::Plain;

@@ -1,6 +1,6 @@
-//! A small seeded simulation of card payments with drift, to try the loop on.
+//! A small seeded simulation of card payments with drift, for trying the loop.
 //!
-//! One row is one payment. Its risk is a logistic function of usual signs of fraud: many payments in a day,
+//! One row is one payment. Its risk is a logistic function of common signs of fraud: many payments in a day,
 //! far from home, online at night, a young card, an amount out of line with the merchant. About one payment in twenty is
 //! fraud. [`payments`] with `drift = 0` has no drift; with `drift = 1` three things have changed: more
 //! payments are online and abroad (the inputs drift), a new merchant category appears, and fraud moves

@@ -10,7 +10,7 @@ use crate::pipeline::{SplitBy, SplitSpec};
 use crate::table::level::Merged;
 use crate::table::{Categories, Inference, Kind, MISSING_CODE, Same, Spelling, Table, Values, names_key};
 
-/// Values, and the share of the rows that they are at least, from which they may be names of what rows are about.
+/// Minimum number of values, and minimum share of the rows, of a column that may identify entities.
 const MIN_VALUES: u64 = 20;
 const MIN_SHARE: f64 = 0.02;
 /// Minimum correlation of the outcomes of rows with one value, which must also exceed chance by this many of its
@@ -171,7 +171,7 @@ fn differ(values: &Categories, outcomes: &[Vec<f64>], level: &str, others: &[Str
             (n, mean, values.iter().map(|v| (v - mean).powi(2)).sum::<f64>())
         };
         let ((n, mean, squares), (m, other, more)) = (moments(a), moments(b));
-        // The variance over both as if nothing differed, so that rows without any spread do not decide alone.
+        // The pooled variance under equality, so that rows without variation do not decide alone.
         let between = n * m / (n + m) * (mean - other).powi(2);
         let variance = (squares + more + between) / (n + m);
         variance > 0.0 && (mean - other).abs() > MIN_DEVIATIONS * (variance * (1.0 / n + 1.0 / m)).sqrt()

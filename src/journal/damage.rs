@@ -29,7 +29,7 @@ impl Scanned {
 }
 
 impl Journal {
-    /// What a reading of `window` passes over, in a sentence; `None` when every line can be read.
+    /// The lines of `window` that are skipped, as a sentence; `None` if every line is readable.
     ///
     /// # Errors
     /// As [`Journal::scan`].

@@ -43,7 +43,7 @@ impl Journal {
     }
 }
 
-/// The header of a file and its whole lines after the first `before` bytes, when there are any; and where they end.
+/// The header of a file and its complete lines after the first `before` bytes, if any; and their end.
 fn appended(path: &Path, before: u64) -> io::Result<(Option<Input>, u64)> {
     let mut file = atomic::open(path)?;
     let len = file.metadata()?.len();

@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::io::Write as _;
 
-/// The columns that every file begins with.
+/// The first columns of every file.
 const RESERVED: [&str; 6] = ["id", "time", "version", "arm", "score", "prediction"];
-/// What the name of a class's score begins with.
+/// The prefix of the name of a class's score.
 const SCORE: &str = "score:";
-/// What is put before the name of a feature that would be taken for one of the other columns.
+/// The prefix for the name of a feature that equals one of the other columns.
 const FEATURE: &str = "feature:";
 
 /// The columns logged for a loop's rows.
@@ -33,16 +33,16 @@ pub struct Layout {
     missing: Vec<String>,
     classes: Vec<String>,
     features: Vec<ColumnSpec>,
-    /// The columns that hold the values of windows.
+    /// The columns with the values of windows.
     windows: Vec<ColumnSpec>,
 }
 
-/// A prediction that is to be logged.
+/// A prediction to be logged.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
     /// Names the row.
     pub id: &'a str,
-    /// When it was predicted; the log keeps microseconds.
+    /// The time of the prediction; the log stores microseconds.
     pub at: jiff::Timestamp,
     /// The version that predicted.
     pub version: Version,
@@ -50,7 +50,7 @@ pub struct Row<'a> {
     pub arm: &'a str,
     /// The row's scores, as [`Scores::row`](crate::pipeline::Scores::row) gives them.
     pub scores: &'a [f64],
-    /// The predicted class, an index into the target's classes; `None` for a number, which is then the one score.
+    /// The predicted class, an index into the target's classes; `None` for a number, which is then the only score.
     pub class: Option<usize>,
     /// The raw text of each of [`Layout::features`].
     pub features: &'a [Cow<'a, str>],
@@ -59,7 +59,7 @@ pub struct Row<'a> {
 }
 
 impl Layout {
-    /// What is logged of a loop with this schema and target.
+    /// The log layout of a loop with this schema and target.
     #[must_use]
     pub fn new(schema: &Schema, target: &Target) -> Self {
         let classes = if target.task == Task::Regression { Vec::new() } else { target.classes.clone() };
@@ -79,7 +79,7 @@ impl Layout {
         }
     }
 
-    /// What is logged of the rows that `pipeline` scores.
+    /// The log layout of rows scored by `pipeline`.
     #[must_use]
     pub fn of(pipeline: &Pipeline) -> Self {
         let windows = pipeline.features.derived().window_columns().iter();
@@ -104,7 +104,7 @@ impl Layout {
         self.features.iter().map(|c| c.name.as_str())
     }
 
-    /// The columns that hold the values of windows, in their order in [`Row::windows`].
+    /// The columns with the values of windows, in their order in [`Row::windows`].
     pub fn windows(&self) -> impl ExactSizeIterator<Item = &str> {
         self.windows.iter().map(|c| c.name.as_str())
     }

@@ -37,7 +37,7 @@ use crate::table::TableError;
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 
-/// What can go wrong with the prediction log.
+/// Errors of the prediction log.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// A file of the log cannot be read as a table.
@@ -94,7 +94,7 @@ impl Journal {
         Ok(self.files(&Window::default())?.is_empty())
     }
 
-    /// The files that may hold rows of `window`, in the order of time.
+    /// The files that may contain rows of `window`, in order of time.
     fn files(&self, window: &Window) -> Result<Vec<(Place, PathBuf)>, JournalError> {
         let Some(entries) = std::fs::read_dir(&self.dir).if_there().at(&self.dir)? else { return Ok(Vec::new()) };
         let mut files = Vec::new();

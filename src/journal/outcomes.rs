@@ -28,7 +28,7 @@ pub struct Outcomes {
     by_id: HashMap<String, Outcome>,
 }
 
-/// Which columns of a labels file are what.
+/// The roles of the columns of a labels file.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading<'a> {
     /// The loop's id column.
@@ -100,7 +100,7 @@ impl Outcomes {
         self.by_id.get(id).copied()
     }
 
-    /// Whether nothing is known.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()

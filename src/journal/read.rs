@@ -16,7 +16,7 @@ use std::path::Path;
 /// Rows of the log, column by column.
 #[derive(Debug, Clone, Default)]
 pub struct Logged {
-    /// What the rows are called.
+    /// The ids of the rows.
     pub id: Texts,
     /// When they were predicted, in microseconds since 1970-01-01 UTC.
     pub time: Vec<i64>,
@@ -356,7 +356,7 @@ fn whole_lines(path: &Path) -> Result<Option<Input>, JournalError> {
     Ok((len > 0).then(|| Input::from_reader(&path.display().to_string(), file.take(len))))
 }
 
-/// What a file of the log is called in the loop.
+/// The name of a log file within the loop.
 pub(super) fn name_of(path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     format!("predictions/{name}")

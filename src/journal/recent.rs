@@ -7,7 +7,7 @@ use crate::table::Input;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Bytes that are read at first; at least twice as many each time that they do not hold enough rows.
+/// Bytes read first; at least doubled each time they contain too few rows.
 const FIRST: u64 = 1 << 18;
 /// Most bytes that are read for one answer.
 const MOST: u64 = 1 << 24;

@@ -23,14 +23,14 @@ fn the_end_of_the_log_is_read_without_the_rest_and_in_its_order() {
     let (dir, journal) = new();
     let layout = of_two();
     fill(&journal, "2026-10-01", 0..5);
-    // 900 rows are about 430 KB: the first 256 KB from the end hold some 540 of them.
+    // 900 rows are about 430 KB: the last 256 KB contain some 540 of them.
     fill(&journal, "2026-10-02", 0..900);
     let recent = |n: usize| ids(&journal.recent(n, &Window::default(), &layout, true).unwrap());
     let found = recent(100);
     assert!((500..600).contains(&found.len()), "{}", found.len());
     assert_eq!(found.last().map(String::as_str), Some("2026-10-02-899"));
     assert_eq!(found[0], format!("2026-10-02-{}", 900 - found.len()), "none is left out between");
-    // More than one reading holds, and then the day before as well.
+    // More than one read covers, and then the day before as well.
     let found = recent(700);
     assert!(found.len() >= 700 && found.last().unwrap() == "2026-10-02-899", "{}", found.len());
     let found = recent(903);

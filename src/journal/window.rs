@@ -20,7 +20,7 @@ impl Window {
         Self { since: Some(since), until: None }
     }
 
-    /// The last `length` before `now`, and what may come after it.
+    /// The last `length` before `now`, and anything later.
     #[must_use]
     pub fn last(length: SignedDuration, now: Timestamp) -> Self {
         Self { since: now.checked_sub(length).ok(), until: None }

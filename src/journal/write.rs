@@ -19,7 +19,7 @@ pub enum Durability {
     Off,
 }
 
-/// Appends to the log and keeps its file open. Several may append at once, in this process and in others.
+/// Appends to the log and keeps its file open. Several writers may append concurrently, in this process and others.
 #[derive(Debug)]
 pub struct Writer {
     dir: PathBuf,

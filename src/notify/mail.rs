@@ -99,7 +99,7 @@ fn picture(path: &Path) -> Option<Vec<u8>> {
     (facts.is_file() && facts.len() <= LARGEST).then(|| std::fs::read(path).ok()).flatten()
 }
 
-/// The message as a page: its first line is the heading, lines that begin with `- ` are a list.
+/// The message as HTML: its first line is the heading, lines that begin with `- ` are a list.
 fn html(message: &Message, has_picture: bool) -> String {
     let mut lines = message.text.lines();
     let heading = escaped(lines.next().unwrap_or_default());

@@ -31,7 +31,7 @@ use crate::atomic::AtPath;
 use crate::drift::report::{ColumnReport, ColumnVerdict, DriftReport};
 use std::path::PathBuf;
 
-/// What can go wrong with the queue itself.
+/// Errors of the queue itself.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
     /// The system refused.
@@ -39,17 +39,17 @@ pub enum NotifyError {
     Io(#[from] AtPath),
 }
 
-/// Something to tell.
+/// A message to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// What kind of event it is.
+    /// The kind of event.
     pub kind: Kind,
     /// The subject: a version, columns, a verb. A newer notice of the same kind and subject replaces an older one
     /// that is still queued.
     pub about: String,
     /// One line.
     pub subject: String,
-    /// All of it, in plain text; lines that begin with `- ` are a list.
+    /// The full text, plain; lines that begin with `- ` are a list.
     pub text: String,
     /// A picture that mail carries, relative to the workspace.
     pub picture: Option<PathBuf>,
@@ -104,7 +104,7 @@ pub fn observations(report: &DriftReport) -> Vec<Observation> {
 /// Triggers that count rows or time, not drift.
 const COUNTED: [&str; 3] = ["trigger/new_rows", "trigger/unused_feedback", "trigger/age"];
 
-/// What began and what ended since the last report, as at most one notice each.
+/// Onsets and ends since the last report, as at most one notice each.
 #[must_use]
 pub fn drift_notices(changes: &Changes, sentence: &str) -> Vec<Notice> {
     let notice = |kind, word: (&str, &str), found: &[Observation], tail: &str| {

@@ -1,4 +1,4 @@
-//! What was already notified: every change of a check is notified once.
+//! The notices sent already: every change of a check is reported once.
 
 use super::{NotifyError, Outbox};
 use crate::atomic::{self, At};
@@ -19,14 +19,14 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// What it is about, without the check.
+    /// Its subject, without the check.
     #[must_use]
     pub fn name(&self) -> &str {
         self.key.split_once('/').map_or(&self.key, |(_, name)| name)
     }
 }
 
-/// What began and what ended.
+/// Onsets and ends.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
     /// Stands out, and did not before.

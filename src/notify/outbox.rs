@@ -26,7 +26,7 @@ pub(super) struct Message {
     /// The loop it is about.
     #[serde(rename = "loop")]
     pub name: String,
-    /// What kind of event it is.
+    /// The kind of event.
     pub event: Kind,
     /// One line.
     pub subject: String,
@@ -40,7 +40,7 @@ pub(super) struct Message {
     /// How often that failed.
     #[serde(default)]
     pub attempts: u32,
-    /// Not to be tried before.
+    /// The earliest time of the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<jiff::Timestamp>,
     /// Why it failed last.
@@ -54,7 +54,7 @@ impl Message {
         format!("[mlloop {}] {}", self.name, self.subject)
     }
 
-    /// What is the same for every copy of this message.
+    /// An id that is the same for every copy of this message.
     pub(super) fn id(&self) -> String {
         digest(&[self.event.name(), &self.subject, &self.name, &self.at.to_string()])
     }
@@ -130,7 +130,7 @@ impl Outbox {
     }
 }
 
-/// What the directory holds.
+/// The content of the directory.
 #[derive(Debug, Default)]
 pub(super) struct Queued {
     pub messages: Vec<(PathBuf, Message)>,

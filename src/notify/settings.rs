@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 
-/// A way to reach people.
+/// A channel for notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
@@ -31,7 +31,7 @@ pub enum Kind {
     GateVerdict,
     /// A person has to decide.
     ApprovalWanted,
-    /// Rows went out to be labelled.
+    /// Rows were exported for labelling.
     LabelsWanted,
     /// Production is going to change unless the request is rejected.
     WillPromote,
@@ -82,7 +82,7 @@ impl Kind {
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps `text`.
+    /// Wraps `text`.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -109,7 +109,7 @@ pub struct Secrets {
     pub smtp_password: Option<Secret>,
     /// The webhook's address.
     pub webhook: Option<Secret>,
-    /// What events to it are signed with; unset: only the text is sent.
+    /// The key for signing events; without one only the text is sent.
     pub webhook_secret: Option<Secret>,
 }
 
@@ -126,7 +126,7 @@ pub enum Tls {
     Tls,
 }
 
-/// `[notify.email]`: how mail is sent. User and password come from the environment.
+/// `[notify.email]`: the mail settings. User and password come from the environment.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Email {
@@ -138,14 +138,14 @@ pub struct Email {
     /// How the connection is protected.
     #[serde(default)]
     pub tls: Tls,
-    /// A certificate authority besides the public ones (PEM), relative to the workspace.
+    /// An additional certificate authority (PEM), relative to the workspace.
     #[serde(default)]
     pub ca: Option<PathBuf>,
     /// The sender of mail.
     pub from: String,
     /// The recipients of mail.
     pub to: Vec<String>,
-    /// Nothing: a password is a secret.
+    /// Empty: a password is a secret.
     #[serde(default, deserialize_with = "password_elsewhere", alias = "smtp_password", alias = "pass")]
     password: (),
     /// Empty: the user is given with the password.
@@ -195,7 +195,7 @@ pub struct NoticeSettings {
     pub max_age_hours: f64,
     /// How long a server may take.
     pub timeout_seconds: f64,
-    /// Nothing: the webhook's address is a secret.
+    /// Empty: the webhook's URL is a secret.
     #[serde(deserialize_with = "webhook_elsewhere", alias = "webhook_url", alias = "url")]
     webhook: (),
     /// How mail is sent.

@@ -41,7 +41,7 @@ fn outbox(dir: &Path) -> Outbox {
     Outbox::new(dir.join("runs"), "churn")
 }
 
-/// Queues the notice and delivers what is due.
+/// Queues the notice and delivers due messages.
 fn send(dir: &Path, settings: &NoticeSettings, secrets: &Secrets, now: jiff::Timestamp) -> Delivery {
     outbox(dir).deliver(settings, secrets, dir, now).unwrap()
 }

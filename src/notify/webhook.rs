@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::hmac;
 use std::time::Duration;
 
-/// How a secret may begin, as the specification has it.
+/// The prefix that the specification allows for a secret.
 const PREFIX: &str = "whsec_";
 /// Shorter secrets can be guessed.
 const LEAST_BYTES: usize = 16;

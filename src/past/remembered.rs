@@ -28,10 +28,10 @@ pub struct Remembered {
 }
 
 impl Remembered {
-    /// Those of a version at this moment, of at most about `max_rows` rows; `None` for a version without windows.
+    /// The current past rows of a version, at most about `max_rows`; `None` for a version without windows.
     ///
     /// # Errors
-    /// What is wrong with the log or the version's file.
+    /// Errors in the log or the version's file.
     pub fn of_version(
         workspace: &Workspace,
         version: Version,
@@ -70,11 +70,11 @@ impl Remembered {
         Ok(())
     }
 
-    /// What the windows read of rows, from the cells of
+    /// The columns that windows read, from the cells of
     /// [`Derived::reads`](crate::features::derive::Derived::reads) and the ids of the rows.
     ///
     /// # Errors
-    /// When columns are not of one length.
+    /// If columns differ in length.
     pub fn part(&self, pipeline: &Pipeline, cells: &[Values], ids: Option<&Column>) -> Result<Table, PastError> {
         of_reads(self.recent.windows(), pipeline, cells, ids)
     }
@@ -84,15 +84,15 @@ impl Remembered {
         self.recent.windows().reads().iter().any(|(read, _)| *read == name)
     }
 
-    /// The values of the windows in rows that come together, as a table of them has.
+    /// The values of the windows for rows of one request, as for a table of them.
     ///
     /// # Errors
-    /// When a column is missing or of another kind.
+    /// If a column is missing or of another kind.
     pub fn values(&self, part: &Table) -> Result<Vec<Column>, PastError> {
         Ok(self.recent.values(part)?)
     }
 
-    /// Takes up rows that were logged `at`.
+    /// Adds rows that were logged `at`.
     ///
     /// # Errors
     /// As [`Remembered::values`].

@@ -41,7 +41,7 @@ impl ProfileBuilder {
         Self::with(columns.map(|c| (c.name.clone(), c.kind)), limits)
     }
 
-    /// For tables like this one, the kinds being what its columns are stored as.
+    /// For tables like this one, with the kinds of its columns.
     #[must_use]
     pub fn of_table(table: &Table, limits: Limits) -> Self {
         let kind = |values: &Values| match values {

@@ -79,7 +79,7 @@ impl Calendar<f64> {
     }
 }
 
-/// Something for each hour of each day of the week: Monday to Sunday, 00 to 23 o'clock, UTC.
+/// A value for each hour of the week: Monday to Sunday, 00 to 23 o'clock, UTC.
 pub type Week = [[f64; 24]; 7];
 
 /// The number of rows in each hour of the week, from times in microseconds with their counts.

@@ -18,11 +18,11 @@ use std::collections::{HashMap, HashSet};
 
 /// Minimum number of rows kept, if there are as many; at most twice that.
 const ROWS: usize = 20_000;
-/// Cells that are kept at most, so that wide tables keep fewer rows.
+/// Maximum number of cells kept, so that wide tables keep fewer rows.
 pub(super) const CELLS: usize = 8_000_000;
 /// The same of one of many pieces of a table.
 pub(super) const PIECE_CELLS: usize = 100_000;
-/// Rows that are kept of tables however wide.
+/// Minimum number of rows kept of any table.
 const LEAST_ROWS: usize = 500;
 /// With fewer entities among the kept rows, rows are dropped instead of entities.
 const FEW: usize = 400;
@@ -80,7 +80,7 @@ impl Design {
     }
 }
 
-/// Keeps whole entities of a stream of rows, chosen by the hash of their key.
+/// Keeps whole entities of a stream of rows, selected by the hash of their key.
 #[derive(Debug)]
 pub(super) struct DesignBuilder {
     column: String,
@@ -91,7 +91,7 @@ pub(super) struct DesignBuilder {
     keys: Vec<u64>,
     /// Each kept row's positions in `[0, 1)`: by its key, and by its number.
     places: Vec<[f64; 2]>,
-    /// Of each column the cells of the kept rows.
+    /// For each column, the cells of the kept rows.
     cells: Vec<Cells>,
     /// Whether a batch lacked the column.
     lost: bool,
@@ -167,7 +167,7 @@ impl DesignBuilder {
         });
     }
 
-    /// The entities, and how alike rows are in each column.
+    /// The entities, and the similarity of rows in each column.
     pub(super) fn finish(self) -> Option<(Entities, Vec<Design>)> {
         if self.lost || self.keys.is_empty() {
             return None;
@@ -188,7 +188,7 @@ impl DesignBuilder {
     }
 }
 
-/// What each row is about, as a number; `None` where that is missing.
+/// The entity of each row, as a number; `None` if missing.
 #[must_use]
 pub fn entity_keys(values: &Values) -> Vec<Option<u64>> {
     let hashes = values.hashes().into_iter().enumerate();
@@ -238,7 +238,7 @@ impl Cells {
     }
 }
 
-/// The kept rows, those of one entity beside each other.
+/// The kept rows, grouped by entity.
 struct Groups {
     order: Vec<u32>,
     ends: Vec<usize>,

@@ -1,4 +1,4 @@
-//! The JSON of a profile: what is short is readable, what is long is packed, what is read is checked.
+//! The JSON of a profile: short parts are readable, long ones packed; input is validated.
 
 use super::kll::Kll;
 use super::{Distribution, FORMAT, Moments, Profile, ProfileError, Shape};

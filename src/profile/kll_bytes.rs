@@ -8,7 +8,7 @@
 //! 4  k  u16                                             …   min, max, then all items, f64 each
 //! 6  m: 8, then a zero                                      (one item: the item alone, at 8)
 //! ```
-//! All of it little-endian. What is read is checked: no claim in the bytes is believed that their length does not bear out.
+//! All of it little-endian. Input is validated: every claimed size is checked against the length of the bytes.
 
 use super::kll::{Kll, M, MAX_LEVELS, total_capacity};
 

@@ -77,7 +77,7 @@ impl Levels {
         spelling.know(&self.counts.keys().cloned().collect::<Vec<_>>());
     }
 
-    /// Keeps the `keep` most frequent levels; of equals, the first by name.
+    /// Keeps the `keep` most frequent levels; on a tie, the first by name.
     pub(super) fn prune(&mut self, keep: usize) {
         if self.counts.len() <= keep {
             return;

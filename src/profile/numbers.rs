@@ -8,9 +8,9 @@ use crate::stats::sample::Sample;
 use crate::table::MISSING_TIME;
 use serde::{Deserialize, Serialize};
 
-/// Values put together before they are sorted and sketched.
+/// Values collected before they are sorted and sketched.
 const BLOCK: usize = 4096;
-/// Values put together before they are sorted and counted: all of a small table.
+/// Values collected before they are sorted and counted: all of a small table.
 const FIRST_BLOCK: usize = 16_384;
 
 /// Summary of numbers. Infinite numbers are only counted.
@@ -67,8 +67,8 @@ pub enum Distribution {
 }
 
 impl Moments {
-    /// The sample variance (denominator n − 1); `NaN` for fewer than two values, or when squares are beyond what a number
-    /// can be.
+    /// The sample variance (denominator n − 1); `NaN` for fewer than two values, or if squares
+    /// overflow.
     #[must_use]
     pub fn variance(&self) -> f64 {
         if self.n < 2 || self.m2 >= f64::MAX { f64::NAN } else { self.m2 / (self.n - 1) as f64 }
@@ -117,7 +117,7 @@ impl Moments {
         .bounded()
     }
 
-    /// What overflows is set to the largest number: JSON has no infinity.
+    /// Limits infinities to the largest number: JSON has no infinity.
     fn bounded(mut self) -> Self {
         for moment in [&mut self.mean, &mut self.m2] {
             *moment = if moment.is_nan() { f64::MAX } else { moment.clamp(-f64::MAX, f64::MAX) };
@@ -126,7 +126,7 @@ impl Moments {
     }
 }
 
-/// Σ `term`, in eight sums side by side, which need not wait for each other.
+/// Σ `term`, in eight independent sums, for parallelism.
 fn sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
     let (eights, rest) = values.as_chunks::<8>();
     let mut sums = [0.0; 8];
@@ -319,7 +319,7 @@ impl NumbersBuilder {
     }
 }
 
-/// Whether a finite number is whole. Those that `i64` does not hold all are.
+/// Whether a finite number is whole. Those beyond `i64` all are.
 fn is_whole(value: f64) -> bool {
     value as i64 as f64 == value || value.abs() >= 9e18
 }

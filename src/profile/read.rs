@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub struct Profiled {
     /// The profile.
     pub profile: Profile,
-    /// Rows that did not fit; empty unless they were to be skipped.
+    /// Invalid rows; empty unless they are skipped.
     pub rejects: Rejects,
     /// Remarks for the user, such as ignored columns.
     pub notes: Vec<String>,
@@ -35,7 +35,7 @@ pub fn profile_input(
     profile_about(input, schema, options, (exact, None), progress)
 }
 
-/// The same, and how alike rows are with the same value in `entity`.
+/// The same, with the similarity of rows with the same value in `entity`.
 ///
 /// # Errors
 /// As [`profile_input`].
@@ -68,11 +68,11 @@ fn drain(
     Ok(builder.unwrap_or_else(|| ProfileBuilder::new(schema, limits)).finish())
 }
 
-/// Finds out what a table is and profiles it, in one pass where its beginning tells. The schema is that of
+/// Infers the schema of a table and profiles it, in one pass if its beginning is sufficient. The schema is that of
 /// [`infer`](fn@crate::table::infer).
 ///
 /// # Errors
-/// Whatever is wrong with the table.
+/// Any error of the table.
 pub fn profile_unknown(table: &Spool, options: &InferOptions, exact: bool) -> Result<(Schema, Profiled), ProfileError> {
     let (mut schema, mut found) = typed(table, options, exact)?;
     for spec in schema.columns.iter_mut().filter(|spec| spec.kind == Kind::Category) {

@@ -10,7 +10,7 @@ const PASSES: usize = 3;
 const MIN_RADIX: usize = 2048;
 
 thread_local! {
-    /// Room for the keys of a block, kept from one block to the next.
+    /// Memory for the keys of a block, reused for the next block.
     static KEYS: RefCell<Keys> = RefCell::default();
 }
 

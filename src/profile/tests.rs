@@ -1,9 +1,9 @@
-//! Any cut of a table gives the same profile.
+//! Any split of a table gives the same profile.
 
 use super::*;
 use crate::table::{Categories, Column, Values};
 
-/// A small table with a bit of everything.
+/// A small table with all kinds of columns.
 fn table(n: usize) -> Table {
     let numbers = |f: &dyn Fn(usize) -> f64| Values::Number((0..n).map(f).collect());
     let letters: Vec<String> = (0..n).map(|i| ["a", "bb", "", "c"][i * i % 7 % 4].to_owned()).collect();

@@ -15,7 +15,7 @@ type Cell<'a> = &'a dyn Fn(usize) -> String;
 type Column = (&'static str, Box<dyn Fn(usize) -> String>, Kind);
 type Answer = Result<(Schema, Profile), String>;
 
-/// What the beginning of a table suggests, and the whole of it.
+/// The types inferred from the beginning of a table, and from all of it.
 fn quick(path: &Path, options: &InferOptions) -> Answer {
     let found = Spool::new(path).map_err(ProfileError::from).and_then(|table| profile_unknown(&table, options, false));
     found.map(|(schema, found)| (schema, found.profile)).map_err(|err| err.to_string())
@@ -53,7 +53,7 @@ fn both(dir: &Path, (name, cell): (&str, Cell<'_>), options: &InferOptions) -> A
     full
 }
 
-/// Columns that are one thing from beginning to end, and columns that the last rows make something else.
+/// Columns of one type from beginning to end, and columns whose last rows change it.
 fn columns() -> Vec<Column> {
     fn column(name: &'static str, early: impl Fn(usize) -> String + 'static, late: &'static str, kind: Kind) -> Column {
         let cell = move |row: usize| if row == LATE && late != "=" { late.to_owned() } else { early(row) };

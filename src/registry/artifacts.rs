@@ -1,4 +1,4 @@
-//! Files beside a manifest that show how good a version is.
+//! Files beside a manifest with the results of a version.
 
 use crate::pipeline::{Fitted, told_words};
 use crate::printable::protect;
@@ -13,8 +13,8 @@ use std::fmt::Write;
 /// The points of the ROC and precision-recall curves of a version with two classes.
 pub const CURVES: &str = "curves.csv";
 
-/// The files by name: what the columns matter, and for classes the classification report and the confusion matrix of the
-/// gate rows; for two classes also their curves.
+/// The files by name: the importance of columns, and for classes the classification report and the confusion matrix of
+/// the gate rows; for two classes also their curves.
 #[must_use]
 pub fn artifacts(fitted: &Fitted) -> Vec<(&'static str, Vec<u8>)> {
     let shares: Vec<(String, f64)> = fitted.importance.iter().map(|c| (c.column.clone(), c.gain)).collect();

@@ -21,8 +21,8 @@ const ROWS: &str = "learned_rows.bin";
 const IDS_MAGIC: &[u8] = b"mlloop ids 1\n";
 const ROWS_MAGIC: &[u8] = b"mlloop rows 1\n";
 const SEED: u64 = 0x1D5;
-/// Where a smaller share of the rows is unlike every other row, content names no row. The share is also how likely a new
-/// row is to be unlike all that were learned from (Good and Turing).
+/// If a smaller share of the rows is unique, content does not identify rows. The share is also the probability that a
+/// new row differs from all training rows (Good and Turing).
 const MIN_UNLIKE: f64 = 0.95;
 /// Files larger than this are not a version's: refused before they are read.
 const MAX_BYTES: u64 = 1 << 33;
@@ -75,7 +75,7 @@ impl Learned {
         !self.columns.is_empty()
     }
 
-    /// Which rows of a table it learned from; `None` when the table lacks what names them.
+    /// Which rows of a table it was trained on; `None` if the table lacks the identifying columns.
     #[must_use]
     pub fn among(&self, table: &Table, ids: Option<&Texts>) -> Option<Vec<bool>> {
         if self.is_by_content() {
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn content_names_no_row_where_many_are_alike() {
-        // Two of 40 rows are alike: 38 are unlike all others, which is just enough.
+        // Two of 40 rows are equal: 38 are unique, which is just enough.
         let mut x: Vec<f64> = (0..40).map(f64::from).collect();
         x[1] = 0.0;
         assert!(Learned::by_content(&table(&x, &x), 0..40, &["x", "y"]).is_some());

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
-/// That no version holds a role, and which command gives it one.
+/// The message that no version has a role, with the command that assigns it.
 fn vacant(role: Role) -> &'static str {
     match role {
         Role::Production => "no version is in production: run `mlloop train` first",
@@ -41,7 +41,7 @@ fn vacant(role: Role) -> &'static str {
     }
 }
 
-/// What can be wrong with a registry.
+/// Errors of a registry.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The system refused.
@@ -100,7 +100,7 @@ pub enum RegistryError {
         /// The versions that exist.
         have: Vec<Version>,
     },
-    /// No version holds the role.
+    /// No version has the role.
     #[error("{}: {}", .dir.display(), vacant(*.role))]
     NoRole {
         /// The requested role.
@@ -162,7 +162,7 @@ pub struct Registry {
     dir: PathBuf,
     /// The audit file, whose lines contain the digests of the versions' files.
     audit: Option<PathBuf>,
-    /// What was read of it last.
+    /// The result of its last read.
     sealed: Arc<Mutex<Option<Sealed>>>,
 }
 

@@ -22,7 +22,7 @@ use std::sync::{Arc, PoisonError};
 /// The digest of each file, by its name.
 pub type Seals = BTreeMap<String, String>;
 
-/// What a line that has digests contains.
+/// The text that marks a line with digests.
 const MARK: &[u8] = b"\"files\":{";
 
 /// As much of a line as is needed.

@@ -150,7 +150,7 @@ pub(super) fn ab_stopped(source: &Source, entry: &Entry) -> Result<Replay, Repla
     Ok(Replay { parts, missing: shadow.missing, notes: shadow.notes })
 }
 
-/// Answers taken in again: the same labels, the same guards, the same file.
+/// Replays an import of answers: the same labels, the same guards, the same file.
 pub(super) fn labels(source: &Source, entry: &Entry) -> Result<Replay, ReplayError> {
     let mut shadow = Shadow::before(source, entry)?;
     let said: AnswersRead = entry.needed("file", entry.of()?)?;
@@ -191,7 +191,7 @@ pub(super) fn labels(source: &Source, entry: &Entry) -> Result<Replay, ReplayErr
     Ok(Replay { parts, missing: shadow.missing, notes: shadow.notes })
 }
 
-/// How many things [`outcome`] gives.
+/// The number of results of [`outcome`].
 const N_OUTCOMES: usize = 9;
 
 /// The results of answers, by name.

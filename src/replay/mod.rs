@@ -50,10 +50,10 @@ pub enum ReplayError {
     /// The experiment cannot be judged again.
     #[error("{0}")]
     Ab(#[from] AbError),
-    /// The labels cannot be taken in again.
+    /// The labels cannot be imported again.
     #[error("{0}")]
     Labels(#[from] LabelError),
-    /// There is nothing to make again.
+    /// There is nothing to replay.
     #[error("{0}")]
     Usage(String),
     /// The system refused.
@@ -61,7 +61,7 @@ pub enum ReplayError {
     Io(#[from] AtPath),
 }
 
-/// What is to be made again.
+/// The decision to replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// A version: it is trained again, and its last verdict is given again.
@@ -70,7 +70,7 @@ pub enum What {
     Line(u64),
 }
 
-/// What is to be made again, and what helps.
+/// The decision to replay, and the available files.
 pub struct ReplayRequest<'a> {
     /// Which decision.
     pub what: What,
@@ -112,7 +112,7 @@ impl Part {
 pub struct Replay {
     /// All repeated results.
     pub parts: Vec<Part>,
-    /// What is not there any more, as `data/reference.csv with SHA-256 …`.
+    /// Missing files, as `data/reference.csv with SHA-256 …`.
     pub missing: Vec<String>,
     /// Notes for the user.
     pub notes: Vec<String>,

@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// The loop, and what is missing in it.
+/// The loop, and its missing files.
 pub(super) struct Shadow {
     pub(super) workspace: Workspace,
     pub(super) missing: Vec<String>,
@@ -203,10 +203,10 @@ pub(super) fn find(source: &Source, sha256: &str, places: &[PathBuf]) -> Result<
     })
 }
 
-/// A file that was found: its path, and its bytes where they are kept packed.
+/// A file that was found: its path, and its bytes if they are stored compressed.
 type Found = (PathBuf, Option<Vec<u8>>);
 
-/// The same, as the path of a file, or as bytes where they are kept packed.
+/// The same, as the path of a file, or as bytes if they are stored compressed.
 fn find_path(source: &Source, sha256: &str, places: &[PathBuf]) -> Result<Option<Found>, ReplayError> {
     for path in places.iter().chain(source.files) {
         match atomic::open(path).and_then(digest::of) {

@@ -1,4 +1,4 @@
-//! A version trained again: do its files come out byte for byte?
+//! Retrains a version: are its files reproduced byte for byte?
 
 use super::shadow::Shadow;
 use super::{Part, Replay, ReplayError, Source};

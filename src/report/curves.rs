@@ -1,4 +1,4 @@
-//! How good a version is, in pictures: curves on the unit square, errors, what a column does, whether more rows would help.
+//! Pictures of a version's quality: curves on the unit square, errors, effects of columns, the benefit of more rows.
 
 use super::number::{count, number, short};
 use super::shape::{Drawing, at};
@@ -14,7 +14,7 @@ const HEIGHT: f64 = SIDE + TOP + 40.0;
 /// Levels of a column that are drawn.
 const MAX_LEVELS: usize = 10;
 
-/// A drawing that a page and a picture of several take in.
+/// A drawing used in a page and in combined pictures.
 #[derive(Debug)]
 pub(crate) struct Picture {
     drawing: Drawing,
@@ -95,13 +95,13 @@ impl Frame {
     }
 }
 
-/// The ROC curve; nothing without points.
+/// The ROC curve; `None` without points.
 pub(crate) fn roc(points: &[CurvePoint]) -> Option<Picture> {
     let axes = ["false positive rate", "recall"];
     curve(points, "ROC curve on the gate rows", axes, (0.0, 0.0), |p| (p.false_positive_rate, p.recall))
 }
 
-/// Precision and recall; nothing without points.
+/// Precision and recall; `None` without points.
 pub(crate) fn precision_recall(points: &[CurvePoint]) -> Option<Picture> {
     // Above the highest threshold nothing is found; its precision is that of the first point.
     let start = (0.0, points.first()?.precision);

@@ -1,8 +1,8 @@
-//! What `monitor` found, for people.
+//! The results of `monitor`, for people.
 //!
-//! One [`DriftReport`] is drawn three ways: [`drift_html`] is a page that needs nothing but itself, [`drift_svg`]
-//! and [`drift_png`] are one picture, [`drift_text`] is a terminal's worth of text. What a table's author wrote
-//! (names, levels, findings) is escaped everywhere and cannot steer a terminal.
+//! One [`DriftReport`] is rendered in three ways: [`drift_html`] is a self-contained page, [`drift_svg`]
+//! and [`drift_png`] are one picture, [`drift_text`] is text for a terminal. Text from tables
+//! (names, levels, findings) is always escaped and cannot control a terminal.
 
 pub(crate) mod curves;
 mod gauge;
@@ -53,7 +53,7 @@ pub enum ReportError {
     Picture(String),
 }
 
-/// The report as a page: style and pictures are inside, no scripts, nothing is fetched.
+/// The report as a page: style and pictures are embedded, no scripts, no external resources.
 #[must_use]
 pub fn drift_html(report: &DriftReport) -> String {
     page::draw(report)
@@ -87,11 +87,11 @@ pub fn drift_svg(report: &DriftReport) -> String {
     overview::draw(report)
 }
 
-/// [`drift_svg`] in dots, two a unit; needs no font on the machine.
+/// [`drift_svg`] as pixels, two per unit; needs no font on the machine.
 ///
 /// # Errors
 ///
-/// When the picture is too large to hold.
+/// If the picture is too large for memory.
 pub fn drift_png(report: &DriftReport) -> Result<Vec<u8>, ReportError> {
     raster::png(&overview::draw(report), 2.0)
 }
@@ -102,13 +102,13 @@ pub fn drift_markdown(report: &DriftReport) -> String {
     markdown::draw(report)
 }
 
-/// Text in which nothing is Markdown, a tag or a mention.
+/// Text without Markdown, tags or mentions.
 #[must_use]
 pub fn markdown_escaped(text: &str) -> String {
     markdown::escaped(text)
 }
 
-/// How text is set apart on a terminal, and how wide that is.
+/// The styling of text on a terminal, and its width.
 #[derive(Clone, Copy)]
 pub struct Marks<'a> {
     /// Bold text.

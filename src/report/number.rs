@@ -18,7 +18,7 @@ pub fn number(x: f64) -> String {
     if !(1e-4..1e15).contains(&size) {
         return minus(format!("{x:.3e}").replace(".000e", "e"));
     }
-    // What rounds up to the next power is set like it: 9999.6 is 10k.
+    // A value rounded up to the next power gets its unit: 9999.6 is 10k.
     let units = [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "k")];
     match units.iter().find(|(unit, _)| size >= unit * 0.999_95) {
         Some((1e4, suffix)) => significant(x / 1e3) + suffix,
@@ -120,7 +120,7 @@ pub(crate) fn day(micros: f64) -> String {
     time.map_or_else(|| NOTHING.to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
-/// A value of a column: a day where the column holds times.
+/// A value of a column: a day for times.
 pub(crate) fn value(kind: &str, x: Option<f64>) -> String {
     match x {
         Some(x) if kind == "time" => day(x),
@@ -128,7 +128,7 @@ pub(crate) fn value(kind: &str, x: Option<f64>) -> String {
     }
 }
 
-/// Text from a table, without what would steer a terminal, break an XML file or turn the reading order.
+/// Text from a table, without characters that control a terminal, break an XML file or change text direction.
 pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if is_unfit(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -78,7 +78,7 @@ fn head(drawing: &mut Drawing, report: &DriftReport) -> f64 {
     (y + 14.0).max(230.0)
 }
 
-/// The small multiples; gives where they end.
+/// The small multiples; returns the bottom position.
 fn columns(drawing: &mut Drawing, report: &DriftReport, y: f64) -> f64 {
     let columns = words::drifted_first(report);
     let shown = columns.len().min(MAX_COLUMNS);
@@ -123,7 +123,7 @@ fn card(column: &ColumnReport, plot: &str) -> String {
     drawing.finish()
 }
 
-/// The shares over time; gives where they end.
+/// The shares over time; returns the bottom position.
 fn history(drawing: &mut Drawing, report: &DriftReport, y: f64) -> f64 {
     if report.history.is_empty() {
         return y;

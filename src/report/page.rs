@@ -91,7 +91,7 @@ struct Row {
     importance: Option<(String, String)>,
     missing: [String; 2],
     centre: Vec<(&'static str, String, String)>,
-    /// What the table is sorted by; empty where nothing is known.
+    /// The sort keys of the table; empty if unknown.
     sort: [String; 3],
 }
 
@@ -163,7 +163,7 @@ pub(super) fn draw(report: &DriftReport) -> String {
         settings: settings(&report.settings),
         notes: report.notes.iter().map(|note| clean(note)).collect(),
     };
-    // Writing to a string has no way to fail.
+    // Writing to a string cannot fail.
     page.render().unwrap_or_default()
 }
 

@@ -175,7 +175,7 @@ fn steps(bins: &Bins, densities: &[f64], top: f64) -> String {
 /// A level, its share of the reference and of the current rows.
 type Level = (String, f64, f64);
 
-/// The levels that are drawn: what is beyond `most` is one.
+/// The levels to draw: those beyond `most` are merged.
 fn merged(levels: &[String], reference: &[f64], current: &[f64], most: usize) -> Vec<Level> {
     let side = |shares: &[f64], i: usize| shares.get(i).copied().filter(|share| share.is_finite()).unwrap_or(0.0);
     let all: Vec<Level> =

@@ -12,7 +12,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Begins a metric.
+    /// Starts a metric.
     pub(crate) fn head(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");

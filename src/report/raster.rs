@@ -4,7 +4,7 @@ use super::ReportError;
 use resvg::{tiny_skia, usvg};
 use std::sync::Arc;
 
-/// What text is set in.
+/// The font of texts.
 const FAMILY: &str = "DejaVu Sans";
 
 /// SVG to PNG at `scale` dots a unit.

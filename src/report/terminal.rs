@@ -13,7 +13,7 @@ const MAX_TRIGGERS: usize = 4;
 const SPARK_WIDTH: usize = 12;
 const NAME_WIDTH: usize = 22;
 
-/// A report and how text is set apart.
+/// A report and the styling of text.
 pub(super) struct Terminal<'a> {
     pub(super) report: &'a DriftReport,
     pub(super) marks: Marks<'a>,

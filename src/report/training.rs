@@ -36,10 +36,10 @@ pub fn importance_svg(title: &str, shares: &[(String, f64)], words: &[String]) -
     whole(title, (WIDTH, height), drawing)
 }
 
-/// The same in dots, two a unit, with named pictures of what the gate rows show at its right.
+/// The same as pixels, two per unit, with named pictures of the results on the gate rows at its right.
 ///
 /// # Errors
-/// When the picture is too large to hold.
+/// If the picture is too large for memory.
 pub(crate) fn importance_picture(
     title: &str,
     shares: &[(String, f64)],
@@ -80,7 +80,7 @@ fn bars(drawing: &mut Drawing, title: &str, shares: &[(String, f64)]) -> f64 {
     height
 }
 
-/// A picture that needs nothing but itself.
+/// A self-contained picture.
 fn whole(title: &str, (width, height): (f64, f64), drawing: Drawing) -> String {
     format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img"><title>{}</title><style>{STYLE}</style><rect class="page" width="{w}" height="{h}"/>{}</svg>"#,

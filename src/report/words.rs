@@ -5,7 +5,7 @@ use crate::drift::report::{
     Answer, ColumnReport, ColumnVerdict, DriftReport, Finding, FindingKind, Severity, Side, Trigger,
 };
 
-/// How a column is set: what decides its colour, its sign and its place.
+/// The tone of a column: determines its colour, its sign and its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Drifted,
@@ -61,7 +61,7 @@ pub(super) fn verdict(verdict: &ColumnVerdict) -> &'static str {
     }
 }
 
-/// What a verdict needs to be understood.
+/// The explanation of a verdict.
 pub(super) fn because(verdict: &ColumnVerdict) -> String {
     match verdict {
         ColumnVerdict::Drifted | ColumnVerdict::Stable => String::new(),
@@ -108,7 +108,7 @@ pub(super) fn share(report: &DriftReport) -> (Option<f64>, &'static str) {
     }
 }
 
-/// What a column is, and whether it is watched only.
+/// The kind of a column, and whether it is only monitored.
 pub(crate) fn kind(column: &ColumnReport) -> String {
     let kind = clean(&column.kind);
     if column.not_read { format!("{kind}, not used by the model") } else { kind }
@@ -152,7 +152,7 @@ pub(super) fn side(side: &Side) -> String {
     format!("{} ({}, {})", clean(&side.name), counted(side.n_rows, "row", "rows"), exactness(side))
 }
 
-/// How much drifted since training, where something else was compared with.
+/// How much drifted since training, if the comparison was with something else.
 pub(super) fn since_training(report: &DriftReport) -> Option<String> {
     const SHOWN: usize = 5;
     let found = report.against_training.as_ref()?;
@@ -193,7 +193,7 @@ pub(crate) fn found(finding: &Finding) -> String {
     }
 }
 
-/// The reasons to retrain that were judged, and in one sentence those that were not: switched off, or nothing to judge.
+/// The evaluated retraining triggers, and one sentence on the others: disabled, or without data.
 pub(crate) fn judged(report: &DriftReport) -> (Vec<&Trigger>, String) {
     // `force` is not a measurement.
     let asked = report.triggers.iter().filter(|trigger| trigger.fired || trigger.name != "force");

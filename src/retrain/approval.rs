@@ -30,11 +30,11 @@ pub enum Consent {
     TurnedDown(String),
 }
 
-/// Why there is to be a challenger.
+/// Why a challenger should be trained.
 pub struct Reasons<'a> {
     /// In one sentence.
     pub sentence: &'a str,
-    /// What would be learned from.
+    /// The training data.
     pub found: &'a Retrained,
     /// Whether it was requested regardless of `monitor`.
     pub force: bool,

@@ -20,7 +20,7 @@ const QUICK_BYTES: u64 = 16 << 20;
 /// A count, and when it was taken.
 pub(super) type At = Option<(f64, Timestamp)>;
 
-/// What triggers count.
+/// The counts for triggers.
 pub(super) struct Counted {
     /// Rows for `new_rows`.
     pub(super) new_rows: At,
@@ -36,7 +36,7 @@ pub(super) struct Said {
     pub(super) used: Used,
 }
 
-/// What is counted for `production`; `seen` is what `monitor` found last for it.
+/// The counts for `production`; `seen` is its last `monitor` report.
 pub(super) fn count(
     workspace: &Workspace,
     config: &Config,
@@ -70,7 +70,7 @@ pub(super) fn count(
     counted.by_people = Some(by_people);
     counted.new_rows = match config.monitor.triggers.count {
         Count::Labelled => Some(new_rows),
-        // What also counts rows without a label is only known from the rows that arrived.
+        // A count that includes rows without labels is only known from the arrived rows.
         Count::All => seen.and_then(|report| Some((value_of(report, "new_rows")?, report.made_at))),
     };
     Ok(counted)
@@ -91,7 +91,7 @@ fn is_quick(workspace: &Workspace, config: &Config, version: Version) -> bool {
     files.into_iter().sum::<u64>() + logged + bytes(&models.join("model.bin")) <= QUICK_BYTES
 }
 
-/// What a retrain would learn from.
+/// The training data of a retraining.
 fn plan(workspace: &Workspace, config: &Config, version: Version, now: Timestamp) -> Result<Plan, RetrainError> {
     let pipeline = Pipeline::load(&workspace.registry().path(version)?).map_err(crate::train::TrainError::from)?;
     let gathering =

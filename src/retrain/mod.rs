@@ -40,7 +40,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
-/// What is wanted.
+/// The options of a retraining.
 pub struct RetrainRequest<'a> {
     /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
@@ -50,7 +50,7 @@ pub struct RetrainRequest<'a> {
     pub force: bool,
     /// Who requests it, if given.
     pub by: Option<&'a str>,
-    /// Leave out rows that do not fit.
+    /// Skip invalid rows.
     pub skip_invalid: bool,
     /// Current time, injected.
     pub now: jiff::Timestamp,
@@ -107,7 +107,7 @@ pub struct Retrained {
 }
 
 impl Retrained {
-    /// What the run log keeps.
+    /// The entry for the run log.
     #[must_use]
     pub fn summary(&self) -> serde_json::Value {
         json!({ "done": self.done, "version": self.version, "plan": self.plan, "steps": self.steps })
@@ -189,7 +189,7 @@ pub fn retrain(
     Ok(answer)
 }
 
-/// Why there is to be no challenger, when there is a reason.
+/// Why no challenger is trained, if there is a reason.
 fn refusal(
     workspace: &Workspace,
     rules: &crate::workspace::RetrainRules,
@@ -263,7 +263,7 @@ fn remove(workspace: &Workspace, _lock: &Lock, orphans: &[Version]) -> Result<()
     Ok(())
 }
 
-/// Keeps what is edited by people, or replaced as a whole, under `runs/backup/`.
+/// Copies files that people edit, or that are replaced as a whole, to `runs/backup/`.
 fn backup(workspace: &Workspace) -> Result<(), RetrainError> {
     let dir = workspace.path("runs/backup");
     atomic::make_dirs(&dir).at(&dir)?;
@@ -279,7 +279,7 @@ fn write_report(workspace: &Workspace, answer: &Retrained) -> Result<(), Retrain
     Ok(atomic::replace_json(&path, answer).at(path)?)
 }
 
-/// The combined table under the reference's name, since it is the reference after a promotion, and what is added.
+/// The combined table under the reference's name, since it is the reference after a promotion, and the added rows.
 fn digests(config: &crate::workspace::Config, combined: &Combined, n_added: usize, added: &[u8]) -> Vec<DataDigest> {
     let path = config.data.reference.display().to_string();
     let sha256 = digest::sha256(added);
@@ -289,7 +289,7 @@ fn digests(config: &crate::workspace::Config, combined: &Combined, n_added: usiz
     ]
 }
 
-/// How much of what production learned from is learned again.
+/// How much of production's training data is used again.
 struct Replayed<'a> {
     share: f64,
     /// The id column.
@@ -345,7 +345,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Learns a challenger; `known` is what production, its parent, knows of the columns.
+    /// Trains a challenger; `known` is the schema of production, its parent.
     fn learn(&self, parent: Version, known: &Schema, mut notes: Vec<String>) -> Result<Trained, RetrainError> {
         let Self { workspace, config, request, gathered, steps, .. } = *self;
         steps.begin("combine");
@@ -401,7 +401,7 @@ impl Job<'_> {
         Ok(train::learn(workspace, self.lock, &request, material)?)
     }
 
-    /// What is stored with the version: the rows it adds, the labels it used, and a copy in an open format.
+    /// The files stored with the version: the rows it adds, the labels it used, and a copy in an open format.
     fn store(&self, dir: &Path, pipeline: &Pipeline, added: &[u8]) -> io::Result<()> {
         if !self.gathered.added.is_empty() {
             atomic::replace(&dir.join(ADDED), |out| out.write_all(added))?;

@@ -104,14 +104,14 @@ pub fn files(workspace: &Workspace) -> Vec<PathBuf> {
     files
 }
 
-/// Which way a value has to go for a trigger to fire.
+/// The direction in which a value must change for a trigger to fire.
 #[derive(Clone, Copy, PartialEq)]
 enum Fires {
     Above,
     Below,
 }
 
-/// Which way the value of a trigger has to go.
+/// The direction for the value of a trigger.
 fn fires(name: &str) -> Fires {
     match name {
         // A probability, and a share of right answers.

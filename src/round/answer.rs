@@ -116,7 +116,7 @@ impl Round {
         retrained.chain(self.promotion.iter().map(|found| &found.rejects))
     }
 
-    /// Remembers what a person decided about the request.
+    /// Records a person's decision about the request.
     pub fn decided(&mut self, done: RoundOutcome, production: Option<Version>, sentence: &str) {
         self.no_longer_waits();
         self.done = done;

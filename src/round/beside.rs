@@ -1,4 +1,4 @@
-//! What a round does beside monitoring, retraining and promoting: a rollout's step, and rows for people to label.
+//! Steps of a round besides monitoring, retraining and promoting: a rollout's step, and the export of rows to label.
 
 use super::answer::{Rolled, Round, RoundOutcome};
 use super::request::RoundRequest;
@@ -13,7 +13,7 @@ use crate::retrain::RetrainError;
 use crate::workspace::Workspace;
 use serde_json::json;
 
-/// The step of a rollout that is due, when nothing became worse; back to the first arm when something did.
+/// Takes the due step of a rollout if nothing became worse; back to the first arm if something did.
 pub(super) fn roll(
     workspace: &Workspace,
     lock: &Lock,

@@ -32,13 +32,13 @@ use crate::workspace::audit::Chain;
 use crate::workspace::{Approval, Run, Workspace, WorkspaceError};
 use serde_json::{Value, json};
 
-/// What can go wrong on the way around the loop.
+/// Errors of a round.
 #[derive(Debug, thiserror::Error)]
 pub enum RoundError {
     /// While the loop was watched.
     #[error("{0}")]
     Monitor(#[from] MonitorError),
-    /// On the way to a challenger.
+    /// While training a challenger.
     #[error("{0}")]
     Retrain(#[from] RetrainError),
     /// At the gate.
@@ -86,7 +86,7 @@ fn around(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<
     let due = due(workspace, &roles, request.now)?;
     // A challenger refused before already has a verdict, and may have been announced since.
     match unjudged(&chain, &roles)?.or(due) {
-        // The experiment decides; what arrives is watched all the same.
+        // The experiment decides; monitoring continues.
         Some(_) if experiment.is_some() => {
             watch(workspace, lock, request, &mut round)?;
         }
@@ -109,7 +109,7 @@ fn around(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<
     Ok(round)
 }
 
-/// What follows once a person has agreed to `ticket`, which asks for a retraining: a challenger, and the gate.
+/// Continues after the approval of `ticket`, which requested a retraining: a challenger, and the gate.
 ///
 /// # Errors
 /// As [`run`].
@@ -272,7 +272,7 @@ fn retrain_request<'a>(request: &RoundRequest<'a>, agreed: Option<&'a Ticket>) -
     }
 }
 
-/// A challenger from what is new.
+/// Trains a challenger from new data.
 fn learn(
     workspace: &Workspace,
     lock: &Lock,

@@ -4,7 +4,7 @@ use crate::pipeline::FitProgress;
 use crate::table::Spool;
 use std::str::FromStr;
 
-/// What is wanted.
+/// The options of a round.
 pub struct RoundRequest<'a> {
     /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
@@ -16,7 +16,7 @@ pub struct RoundRequest<'a> {
     pub by: Option<&'a str>,
     /// Whether the requester agreed to a retraining in advance, so that its request is the loop's own.
     pub agrees: bool,
-    /// Leave out rows that do not fit.
+    /// Skip invalid rows.
     pub skip_invalid: bool,
     /// Current time, injected.
     pub now: jiff::Timestamp,

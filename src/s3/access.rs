@@ -51,9 +51,9 @@ pub(super) fn access() -> Access {
     ACCESS.get().cloned().unwrap_or_default()
 }
 
-/// What a request needs to know.
+/// The settings of a request.
 pub(super) struct Resolved {
-    /// `None` asks without a signature, which is enough for what everybody may read.
+    /// `None` sends unsigned requests, which suffices for public objects.
     pub(super) credentials: Option<Credentials>,
     pub(super) region: String,
     /// The server, if not Amazon's.

@@ -17,7 +17,7 @@ use ureq::{Agent, Body};
 const VALID: Duration = Duration::from_secs(900);
 /// A connection slower than this many bytes per second is closed.
 const SLOWEST: u64 = 20_000;
-/// Connections for one object that break without having brought anything.
+/// Connections for one object that break without any new bytes.
 const TRIES: u32 = 4;
 
 /// An object, with the access to it.
@@ -155,7 +155,7 @@ impl Object {
         Duration::from_secs(60 + n_bytes / SLOWEST)
     }
 
-    /// The address under which something is done.
+    /// The URL of an action.
     pub(super) fn signed<'a>(&self, action: impl S3Action<'a>) -> String {
         action.sign(VALID).into()
     }

@@ -34,7 +34,7 @@ impl Condition<'_> {
     }
 }
 
-/// What went wrong with an object.
+/// An error with an object.
 #[derive(Debug, thiserror::Error)]
 #[error("{object}: {why}")]
 pub struct S3Error {
@@ -53,19 +53,19 @@ pub enum Why {
     /// It is another one than the condition wants.
     #[error("another process wrote it at the same time")]
     Changed,
-    /// Anything else.
+    /// Any other reason.
     #[error("{0}")]
     Other(String),
 }
 
-/// The client, which trusts the authorities of this file where one is named.
+/// The client, which trusts the authorities of this file, if given.
 pub(super) fn agent(authorities: Option<&Path>) -> Result<Agent, String> {
     let read = |path: &Path| std::fs::read(path).map_err(|err| format!("AWS_CA_BUNDLE {}: {err}", path.display()));
     let pem = authorities.map(read).transpose()?;
     Ok(fetcher(pem.as_deref()))
 }
 
-/// Sends a request until the server answers something that will stay so.
+/// Sends a request until the server gives a final response.
 pub(super) fn persist(
     mut send: impl FnMut() -> Result<Response<Body>, ureq::Error>,
 ) -> Result<Response<Body>, ureq::Error> {
@@ -92,7 +92,7 @@ fn may_help(err: &ureq::Error) -> bool {
     )
 }
 
-/// What a failed connection is called. The error's own text may hold the signed address.
+/// The message for a failed connection. The error's own text may contain the signed URL.
 pub(super) fn unreachable(err: &ureq::Error) -> String {
     match err {
         ureq::Error::Io(err) => format!("the server cannot be reached: {err}"),

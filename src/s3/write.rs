@@ -15,11 +15,11 @@ use ureq::{Body, SendBody};
 
 /// Size of a part; a file up to this size is sent in one request.
 const PART_BYTES: u64 = 64 << 20;
-/// So many parts an object may have.
+/// Maximum number of parts of an object.
 const MOST_PARTS: u64 = 10_000;
 /// The largest object that the protocol knows.
 const MAX_OBJECT_BYTES: u64 = 5 << 40;
-/// What is read of an answer at most.
+/// Maximum number of bytes read of a response.
 const ANSWER: u64 = 64 << 10;
 
 impl Object {
@@ -85,7 +85,7 @@ impl Object {
             .ok_or_else(|| self.failed("the server returned no upload id".to_owned()))
     }
 
-    /// Sends every part; gives their tags.
+    /// Sends every part; returns their tags.
     fn send_parts(&self, file: &mut File, (length, part): (u64, u64), upload: &str) -> Result<Vec<String>, S3Error> {
         let mut tags = Vec::new();
         let mut at = 0;

@@ -1,4 +1,4 @@
-//! The confusion matrix and everything that is read off it.
+//! The confusion matrix and the metrics derived from it.
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -112,7 +112,7 @@ impl Confusion {
         }
     }
 
-    /// The classes that occur in the truth or among the predictions: the ones that means are taken over.
+    /// The classes in the truth or among the predictions, over which means are taken.
     #[must_use]
     pub fn seen(&self) -> Vec<usize> {
         (0..self.n_classes).filter(|&c| self.support(c) + self.predicted(c) > 0.0).collect()
@@ -151,7 +151,7 @@ impl Confusion {
         self.right() / self.total()
     }
 
-    /// Mean recall of the classes that occur in the truth; `NaN` for no rows.
+    /// Mean recall of the classes that occur in the truth; `NaN` without rows.
     #[must_use]
     pub fn balanced_accuracy(&self) -> f64 {
         let present: Vec<usize> = (0..self.n_classes).filter(|&c| self.support(c) > 0.0).collect();

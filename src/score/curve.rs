@@ -32,7 +32,7 @@ pub struct Areas {
     pub pr: f64,
 }
 
-/// What has been passed when a run of equal scores ends.
+/// The cumulated counts at the end of a run of equal scores.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     /// Position after the run.
@@ -45,7 +45,7 @@ pub(crate) struct Step {
     pub(crate) false_positives: f64,
 }
 
-/// What is found and what is mistaken when scores from a threshold on count as positive.
+/// True and false positives if scores from a threshold on count as positive.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CurvePoint {
     /// The threshold.
@@ -54,7 +54,7 @@ pub struct CurvePoint {
     pub false_positive_rate: f64,
     /// Share of the positives that do.
     pub recall: f64,
-    /// Share of positives among what counts as positive.
+    /// Share of positives among the predicted positives.
     pub precision: f64,
 }
 

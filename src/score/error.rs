@@ -1,4 +1,4 @@
-//! What can be wrong with scores.
+//! Errors in scores.
 
 use crate::wording::instead;
 use thiserror::Error;
@@ -61,7 +61,7 @@ pub enum ScoreError {
         /// The names there are.
         known: Vec<&'static str>,
     },
-    /// A threshold rule that means nothing.
+    /// An invalid threshold rule.
     #[error("threshold rule: {0}")]
     Rule(String),
     /// No threshold reaches the goal on these rows.
@@ -74,7 +74,7 @@ pub enum ScoreError {
         /// Number of rows.
         rows: usize,
     },
-    /// A metric that the rows do not tell.
+    /// A metric that is undefined on the rows.
     #[error("cannot tell: {metric} is undefined on the {rows} rows, or on most resamples of them")]
     Untold {
         /// The metric.
@@ -82,7 +82,7 @@ pub enum ScoreError {
         /// Number of rows.
         rows: usize,
     },
-    /// The rows hold one class only.
+    /// The rows have only one class.
     #[error("cannot tell: all {rows} rows are {class}")]
     OneClass {
         /// Number of rows.

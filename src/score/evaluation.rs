@@ -1,4 +1,4 @@
-//! One evaluation of scored rows: metrics with intervals, the baseline beside them, and what the report shows.
+//! One evaluation of scored rows: metrics with intervals, the baseline, and the content of the report.
 
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +53,7 @@ impl Baseline {
         Self::ClassShares { shares }
     }
 
-    /// The scores that it gives to every row, as many as a model of `task` gives.
+    /// Its scores for any row, as many as from a model of `task`.
     fn scores(&self, task: Task) -> Vec<f64> {
         match (self, task) {
             (Self::Mean { mean }, _) => vec![*mean],

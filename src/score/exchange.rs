@@ -59,7 +59,7 @@ pub(super) fn exchange(
     let one = |r: usize| {
         let mut rng = random::rng(seed, &format!("exchange {r}"));
         let drawn = difference(&(0..n_units).map(|_| rng.r#gen::<bool>()).collect::<Vec<bool>>());
-        // Exchanging the other half gives the opposite, so that each draw counts as two.
+        // Exchanging the other half gives the opposite sign, so each draw counts twice.
         let at_least = |bound: f64, x: f64| u32::from(x.is_nan() || x >= bound - tolerance);
         let both = |bound: f64| at_least(bound, drawn) + at_least(bound, -drawn);
         (both(found), both(-found))

@@ -22,7 +22,7 @@ pub enum Test {
     Bootstrap,
 }
 
-/// How rows are paired and how sure one wants to be.
+/// The pairing of rows and the confidence level.
 #[derive(Debug, Clone, Copy)]
 pub struct Pairing<'a> {
     /// Chance that a one-sided bound is wrong, in (0, .5).
@@ -182,7 +182,7 @@ fn resampled(
     Ok(Improvement { metric, production: a, challenger: b, value, error, low, high, p: None, test: Test::Bootstrap })
 }
 
-/// Degrees of freedom of a bootstrapped standard error: units that hold a row of the rarer class, for two classes, else all
+/// Degrees of freedom of a bootstrapped standard error: units with a row of the rarer class, for two classes, else all
 /// units, less one.
 fn freedom(reading: &Reading<'_>, entities: Option<&[u32]>) -> f64 {
     let units_with = |counts: &dyn Fn(f64) -> bool| {

@@ -32,7 +32,7 @@ pub struct EvaluateOptions {
     pub seed: u64,
     /// The most bootstrap replicates to take; 0 for no intervals.
     pub max_replicates: usize,
-    /// Row visits that a bootstrap may cost; where they do not suffice for 200 replicates, intervals are normal ones.
+    /// Maximum number of row visits of a bootstrap; if they do not suffice for 200 replicates, intervals are normal.
     pub max_visits: usize,
 }
 
@@ -69,8 +69,8 @@ pub(crate) trait Resample: Sync {
         None
     }
 
-    /// The n of Wilson's interval: what `metric` is the share of, in rows, or the rows that decide about it when all are
-    /// right (those of the rarest class for areas and means over classes); 0 for losses.
+    /// The n of Wilson's interval: the denominator of `metric` in rows, or the number of rows that determine it if all
+    /// are right (those of the rarest class for areas and means over classes); 0 for losses.
     fn denominator(&self, metric: Metric) -> f64;
 
     /// Why `metric` is undefined, or which convention gives its value.
@@ -160,7 +160,7 @@ fn with_intervals(
     let points = points(what);
     let one = |(at, (&metric, &value)): (usize, (&Metric, &f64))| {
         let interval = if value.is_finite() { interval(at, metric, value) } else { None };
-        // Rows that do not differ, or one row alone, tell nothing of a spread: only rounding sets the ends apart.
+        // Equal rows, or a single row, show no variation: only rounding separates the ends.
         let interval = interval.filter(|(low, high, _)| high - low > ROUNDING * high.abs().max(low.abs()));
         let estimate = Estimate {
             value: value.is_finite().then_some(value),
@@ -197,7 +197,7 @@ pub(crate) fn resample(counts: &mut [u32], seed: u64, r: usize) {
     counts.fill(0);
     let n = counts.len() as u64;
     let mut rng = random::rng(seed, &format!("bootstrap {r}"));
-    // Two draws from each 64 bits by multiply and shift; the bias, n ∕ 2³², is far below what a replicate resolves.
+    // Two draws from each 64 bits by multiply and shift; the bias, n ∕ 2³², is negligible.
     for _ in 0..counts.len() / 2 {
         let bits = rng.next_u64();
         counts[(((bits >> 32) * n) >> 32) as usize] += 1;
@@ -270,7 +270,7 @@ fn denominator(what: &impl Resample, entities: Option<&Entities>, metric: Metric
     what.denominator(metric) * share
 }
 
-/// Both ends within what a metric can be.
+/// Limits both ends to the range of a metric.
 fn within(range: Range, low: f64, high: f64) -> (f64, f64) {
     match range {
         Range::Share | Range::Unit => (low.max(0.0), high.min(1.0)),

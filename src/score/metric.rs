@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::features::Task;
 use crate::score::ScoreError;
 
-/// Which way a metric is better.
+/// The direction in which a metric improves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// Higher is better.
@@ -19,7 +19,7 @@ pub enum Direction {
     Lower,
 }
 
-/// Lists every metric once: the enum, its name in JSON, its direction and its range all come from here.
+/// The single list of all metrics: defines the enum, its names in JSON, directions and ranges.
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $variant:ident $name:literal $direction:ident $range:ident;)+) => {
         /// A metric by name.
@@ -59,7 +59,7 @@ pub(crate) enum Range {
     Unit,
     /// 0 and up.
     Positive,
-    /// Anything.
+    /// Any number.
     Real,
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn log_loss_of(truth: u32, row: &[f64]) -> f64 {
     -row[truth as usize].clamp(EPSILON, 1.0 - EPSILON).ln_portable()
 }
 
-/// Mean over rows of Σ (p of a class − whether it is true)²; from 0 to 2.
+/// Mean over rows of Σ (p of a class − 1 if true)²; from 0 to 2.
 #[must_use]
 pub fn brier(truth: &[u32], scores: &[f64], n_classes: usize, weights: Option<&[f64]>) -> f64 {
     moments::weighted_mean(truth.len(), weights, &|i| brier_of(truth[i], &scores[i * n_classes..][..n_classes]))
@@ -59,7 +59,7 @@ fn brier_of(truth: u32, row: &[f64]) -> f64 {
     row.iter().zip(0_u32..).map(|(p, class)| (p - if class == truth { 1.0 } else { 0.0 }).powi(2)).sum()
 }
 
-/// Scored rows, ready to be evaluated many times.
+/// Scored rows, for repeated evaluation.
 pub(crate) struct Rows<'a> {
     n_classes: usize,
     class_names: &'a [String],
@@ -220,7 +220,7 @@ impl Resample for Rows<'_> {
         match metric {
             Metric::Accuracy => self.truth.len() as f64,
             Metric::LogLoss | Metric::Brier => 0.0,
-            // Of a class with few rows nothing is known, however many the others have.
+            // A class with few rows gives no information, however many the others have.
             _ => {
                 let rows = |class: &usize| self.truth.iter().filter(|t| **t as usize == *class).count();
                 let present = self.matrix.seen().into_iter().filter(|class| self.matrix.support(*class) > 0.0);

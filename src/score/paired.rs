@@ -78,7 +78,7 @@ pub fn delong(positive: &[bool], a: &[f64], b: &[f64]) -> Result<DeLong, ScoreEr
     Ok(DeLong { auc_a, auc_b, error_a: one.error(), error_b: two.error(), difference, error, z, p })
 }
 
-/// The area under the ROC curve and its standard error, where rows of one group are alike: DeLong's components are added up
+/// The area under the ROC curve and its standard error, for similar rows within groups: DeLong's components are summed
 /// within groups, of both classes together (N. Obuchowski, "Nonparametric Analysis of Clustered ROC Curve Data", 1997).
 ///
 /// # Errors
@@ -321,7 +321,7 @@ mod tests {
         assert!(((high - low) / expected - 1.0).abs() < 0.1, "{low} {high} {expected}");
         let again = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert_eq!(again.install(|| paired_bootstrap(400, None, 1000, 3, mean).unwrap()), found);
-        // Rows that come in fours of one kind hold a quarter of the information.
+        // Four equal rows have the information of one.
         let fours: Vec<u32> = (0..400).map(|i| i / 4).collect();
         let same = |counts: &[u32]| {
             let whole: u32 = counts.iter().sum();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::score::Direction;
 use crate::stats::{moments, random};
 
-/// What one column is worth to a model on the evaluated rows.
+/// The importance of one column for a model on the evaluated rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Importance {
     /// Index of the column, as given to the caller's function.

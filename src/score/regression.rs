@@ -37,7 +37,7 @@ fn determination(residual: f64, spread: f64) -> f64 {
     }
 }
 
-/// Mean absolute error; `NaN` for no rows.
+/// Mean absolute error; `NaN` without rows.
 #[must_use]
 pub fn mae(truth: &[f64], predicted: &[f64], weights: Option<&[f64]>) -> f64 {
     moments::weighted_mean(truth.len(), weights, &|i| (truth[i] - predicted[i]).abs())
@@ -49,7 +49,7 @@ pub fn rmse(truth: &[f64], predicted: &[f64], weights: Option<&[f64]>) -> f64 {
     moments::weighted_mean(truth.len(), weights, &|i| (truth[i] - predicted[i]).powi(2)).sqrt()
 }
 
-/// Mean of |y − ŷ| ∕ max(|y|, 2⁻⁵²) as a share, not in percent; huge when a true value is 0. `NaN` for no rows.
+/// Mean of |y − ŷ| ∕ max(|y|, 2⁻⁵²) as a share, not in percent; huge if a true value is 0. `NaN` without rows.
 #[must_use]
 pub fn mape(truth: &[f64], predicted: &[f64], weights: Option<&[f64]>) -> f64 {
     moments::weighted_mean(truth.len(), weights, &|i| relative(truth[i], (truth[i] - predicted[i]).abs()))
@@ -66,7 +66,7 @@ pub fn median_ae(truth: &[f64], predicted: &[f64], weights: Option<&[f64]>) -> f
     quantiles::weighted_median_sorted(&rows.error, &|j| rows.weights[j])
 }
 
-/// Predicted rows in ascending order of absolute error, ready to be evaluated many times.
+/// Predicted rows in ascending order of absolute error, for repeated evaluation.
 pub(crate) struct Rows {
     /// The row at each position of the columns below.
     order: Vec<u32>,

@@ -88,7 +88,7 @@ fn footer(evaluation: &Evaluation) -> String {
     text
 }
 
-/// Precision, recall, F1 and support of each class and their means, laid out as scikit-learn's
+/// Precision, recall, F1 and support of each class and their means, in the layout of scikit-learn's
 /// `classification_report` with `digits` decimals.
 #[must_use]
 pub fn classification_report(confusion: &Confusion, classes: &[String], digits: usize) -> String {

@@ -211,7 +211,7 @@ impl Cut {
     /// The objective of the rule, to be maximised; `None` if the cut violates its bounds.
     fn worth(self, rule: ThresholdRule, totals: Totals) -> Option<f64> {
         match rule {
-            // Scores that tell nothing apart have their highest F1 where every row is positive.
+            // Uninformative scores have their highest F1 if every row is positive.
             ThresholdRule::F1 => {
                 let most = (totals.negatives / 2.0).max(5.0 * totals.positives);
                 (self.fp <= most).then(|| self.f1(totals))
@@ -324,7 +324,7 @@ fn between(end: usize, n: usize, score: impl Fn(usize) -> f64) -> f64 {
         return score(n - 1).min(0.0);
     }
     let below = score(end);
-    // Above the highest score: half-way to 1, or the next number after it.
+    // Above the highest score: half-way to 1, or the next representable number.
     let above = if end == 0 { 1.0 } else { score(end - 1) };
     let middle = below + (above - below) / 2.0;
     if middle > below && middle <= above { middle } else { below.next_up() }

@@ -125,7 +125,7 @@ fn place_of<R: Read>(member: &ZipFile<'_, R>) -> Result<Option<PathBuf>, String>
     Ok((!member.is_dir()).then_some(path))
 }
 
-/// `name` as a path that stays inside and takes the place of nothing that is the loop's own.
+/// `name` as a path that stays inside `data/` and does not replace one of the loop's own files.
 fn safe(name: &str) -> Result<PathBuf, String> {
     let shown = name.escape_default();
     let path = Path::new(name);

@@ -30,14 +30,14 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Credentials and where they were.
+/// Credentials and their location.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Found {
-    /// What they are.
+    /// The credentials.
     pub credentials: Credentials,
     /// A variable or a file.
     pub place: String,
-    /// What a person should know about the place.
+    /// A remark on the location.
     pub note: Option<String>,
 }
 

@@ -25,7 +25,7 @@ impl Address {
         Ok(Self(uri))
     }
 
-    /// Scheme, host and port: what decides whether credentials may be sent along.
+    /// Scheme, host and port: credentials are sent only to the same ones.
     pub(super) fn origin(&self) -> (String, String, u16) {
         let scheme = self.0.scheme_str().unwrap_or_default().to_lowercase();
         let port = self.0.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });

@@ -73,7 +73,7 @@ impl fmt::Display for Dataset {
 }
 
 impl Dataset {
-    /// What the download is called.
+    /// The file name of the download.
     pub(super) fn file_name(&self) -> String {
         match &self.file {
             Some(file) => file.rsplit('/').next().unwrap_or(file).to_owned(),

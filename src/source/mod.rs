@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What can go wrong between a source and `data/`.
+/// Errors between a source and `data/`.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// A text that names no source.
@@ -57,7 +57,7 @@ pub enum SourceError {
         /// Whether credentials were sent.
         sent: bool,
     },
-    /// There is nothing there.
+    /// The source does not exist.
     #[error("{from}: the data set or file does not exist (status {status}){said}")]
     NotFound {
         /// The requested source.
@@ -67,12 +67,12 @@ pub enum SourceError {
         /// The server's message, after a colon.
         said: String,
     },
-    /// The server answered something else.
+    /// The server gave another response.
     #[error("{from}: {what}")]
     Answer {
         /// The requested source.
         from: String,
-        /// What is wrong with the answer.
+        /// The error in the response.
         what: String,
     },
     /// Every try failed.
@@ -82,7 +82,7 @@ pub enum SourceError {
         from: String,
         /// How often it was tried without getting further.
         tries: u32,
-        /// What happened the last time.
+        /// The error of the last attempt.
         why: String,
     },
     /// More than was allowed.
@@ -98,9 +98,9 @@ pub enum SourceError {
     Digest {
         /// The source.
         from: String,
-        /// What it is.
+        /// The actual value.
         found: String,
-        /// What it should have been.
+        /// The expected value.
         expected: String,
     },
     /// An archive that is damaged or hostile.
@@ -131,7 +131,7 @@ pub enum SourceError {
     Io(#[from] AtPath),
 }
 
-/// Where rows come from.
+/// The source of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A data set on Kaggle.
@@ -199,7 +199,7 @@ pub struct Split {
     pub share: f64,
 }
 
-/// What is to be fetched, and what is to be done with it.
+/// The source, and the options of a download.
 pub struct DownloadRequest<'a> {
     /// From where.
     pub source: &'a Source,
@@ -207,7 +207,7 @@ pub struct DownloadRequest<'a> {
     pub kaggle_api: &'a str,
     /// Who asks.
     pub credentials: Option<&'a Credentials>,
-    /// What the bytes must be, as 64 hexadecimal digits.
+    /// The expected SHA-256, as 64 hexadecimal digits.
     pub sha256: Option<&'a str>,
     /// Most bytes to fetch, and to unpack.
     pub max_bytes: u64,
@@ -225,7 +225,7 @@ pub struct DownloadRequest<'a> {
     pub read: TableOptions,
     /// Current time, injected.
     pub now: jiff::Timestamp,
-    /// Waits for so long.
+    /// Waits for a time, injected.
     pub wait: &'a dyn Fn(Duration),
     /// Progress callback.
     pub progress: &'a dyn Fn(Progress<'_>),
@@ -238,7 +238,7 @@ pub enum Progress<'a> {
     Bytes(u64, Option<u64>),
     /// The transfer failed and is tried again after a pause.
     Again {
-        /// What happened.
+        /// The event.
         why: &'a str,
         /// How long the pause is.
         pause: Duration,
@@ -248,7 +248,7 @@ pub enum Progress<'a> {
 /// The result.
 #[derive(Debug)]
 pub struct Downloaded {
-    /// What is written to `data/SOURCE.json`.
+    /// The content of `data/SOURCE.json`.
     pub record: Record,
     /// Whether anything changed.
     pub new: bool,

@@ -42,7 +42,7 @@ fn position(key: &[u8]) -> f64 {
     unit_hash(key, ARRIVAL_SEED)
 }
 
-/// What is found in the deciding column.
+/// The content of the deciding column.
 enum Decider {
     Hash { column: Option<String> },
     Time { column: String, number: bool, cut: f64 },
@@ -220,7 +220,7 @@ fn cut_text(cut: f64, number: bool) -> String {
     }
 }
 
-/// Sends every record to its side; gives the number of rows of each.
+/// Writes every record to its side; returns the number of rows of each.
 fn write(
     rows: &mut Stream,
     decider: &Decider,

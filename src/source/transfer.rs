@@ -38,13 +38,13 @@ impl Meta {
         Self { etag: text("etag"), last_modified: text("last-modified"), total }
     }
 
-    /// What proves that the rest belongs to the part: a strong ETag, else the date.
+    /// The validator that ensures the rest belongs to the part: a strong ETag, else the date.
     fn validator(&self) -> Option<&str> {
         self.etag.as_deref().filter(|etag| etag.starts_with('"')).or(self.last_modified.as_deref())
     }
 }
 
-/// Why one connection did not bring everything.
+/// Why a connection did not complete the transfer.
 enum Stop {
     Fatal(SourceError),
     /// Another try may do better.
@@ -100,7 +100,7 @@ pub(super) fn fetch(
         Ok(true) => transfer.finish().map(Some),
         Ok(false) => discard(transfer.partial, &transfer.meta_path).map(|()| None),
         Err(err) => {
-            // A part that can be resumed stays; anything else would only be in the way.
+            // A resumable part is kept; anything else is removed.
             if matches!(err, SourceError::TooLarge { .. }) || transfer.partial.is_empty() {
                 discard(transfer.partial, &transfer.meta_path)?;
             }
@@ -230,7 +230,7 @@ impl Transfer<'_> {
         Ok(self.partial.restart().at(&self.meta_path)?)
     }
 
-    /// Writes down what the bytes to come belong to.
+    /// Stores the metadata of the following bytes.
     fn begin(&mut self, meta: Meta) -> Result<(), Stop> {
         self.meta = meta;
         let write = |out: &mut dyn io::Write| -> io::Result<()> { Ok(serde_json::to_writer(out, &self.meta)?) };
@@ -319,7 +319,7 @@ impl Transfer<'_> {
         })
     }
 
-    /// What an answer without the bytes means.
+    /// The meaning of a response without the bytes.
     fn refused(&mut self, answer: Answer) -> Stop {
         let status = answer.response.status().as_u16();
         let pause = http::retry_after(answer.response.headers());

@@ -28,7 +28,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Takes in every number of `value` as a metric and all else as parameters, under `prefix`.
+    /// Adds every number of `value` as a metric and all else as parameters, under `prefix`.
     pub(super) fn add(&mut self, prefix: &str, value: &Value, numbers_are_metrics: bool) {
         match value {
             Value::Null => {}
@@ -77,7 +77,7 @@ pub(super) struct RunAt {
     pub(super) finished: bool,
 }
 
-/// What a line is called, which version it is about, and which verbs write it.
+/// The name of a line's run, its version, and the verbs that write it.
 fn about(entry: &Entry) -> Option<(String, Option<Version>, &'static [&'static str])> {
     // An invalid line is sent too, without the version.
     fn said<T: Details>(entry: &Entry) -> Option<T> {
@@ -105,7 +105,7 @@ fn about(entry: &Entry) -> Option<(String, Option<Version>, &'static [&'static s
 }
 
 impl Round<'_> {
-    /// Tells the server of a line; whether there was anything to tell that it did not know.
+    /// Sends a line to the server; returns whether there was anything new.
     pub(super) fn tell(&mut self, experiment: &str, entry: &Entry) -> Result<bool, Stop> {
         let Some((name, version, verbs)) = about(entry) else { return Ok(false) };
         let run = match self.find(experiment, &entry.hash)? {
@@ -156,7 +156,7 @@ impl Round<'_> {
         tags.extend(entry.by.clone().map(|by| ("mlflow.user", by)));
         tags.extend(entry.config.clone().map(|config| ("mlloop.config", config)));
         tags.extend(version.map(|version| ("mlloop.version", version.to_string())));
-        // What happens to a version is shown below the run that made it.
+        // Changes of a version are shown below the run that created it.
         if let (Some(version), None) = (version, entry.made()?)
             && let Some(maker) = self.chain.maker_of(version)?
             && let Some(parent) = self.find(experiment, &maker.hash)?

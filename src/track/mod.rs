@@ -30,7 +30,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What can go wrong on this side.
+/// Local errors.
 #[derive(Debug, thiserror::Error)]
 pub enum TrackError {
     /// The settings make no sense.
@@ -50,7 +50,7 @@ pub enum TrackError {
     Pipeline(#[from] PipelineError),
 }
 
-/// What stops a round: this side, or the server.
+/// The reason for stopping a round: a local error, or the server.
 enum Stop {
     Here(TrackError),
     There(CallError),
@@ -106,7 +106,7 @@ pub struct Cursor {
     pub aliases: u64,
     /// Rounds that failed since the last one that did not.
     pub attempts: u32,
-    /// When a verb tries again by itself.
+    /// The time of the next automatic attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<jiff::Timestamp>,
     /// Why the last round failed.

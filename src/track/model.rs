@@ -1,4 +1,5 @@
-//! A version as MLflow keeps models: a run with its artifacts, a logged model in ONNX, a version of a registered model.
+//! A version as MLflow stores models: a run with its artifacts, a logged model in ONNX, a version of a registered
+//! model.
 
 use super::events::{Facts, RunAt};
 use super::{Round, Stop, TrackError, text};
@@ -15,11 +16,11 @@ use serde_json::{Value, json};
 const MAX_BYTES: u64 = 1 << 30;
 /// MLflow takes no longer digests of data sets.
 const MAX_DIGEST: usize = 36;
-/// What MLflow calls the versions that hold these roles.
+/// MLflow's names for the versions with these roles.
 const ALIASES: [(Role, &str); 2] = [(Role::Production, "champion"), (Role::Challenger, "challenger")];
 
 impl Round<'_> {
-    /// Tells all there is to know of a version that a line made.
+    /// Sends all data of a version that a line created.
     pub(super) fn version(&mut self, run: &RunAt, entry: &Entry, version: Version) -> Result<(), Stop> {
         let registry = self.workspace.registry();
         if !registry.versions()?.contains(&version) {
@@ -186,7 +187,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// The number that the registry there has for what this run made.
+    /// The registry's version number of this run's model.
     fn registered(&self, run: &RunAt) -> Result<Option<String>, CallError> {
         let filter = format!("run_id = '{}'", run.id);
         let found = self.server.get("model-versions/search", &[("filter", &filter), ("max_results", "100")])?;
@@ -232,7 +233,7 @@ impl Round<'_> {
     }
 }
 
-/// The path below the server's own store of artifacts; `None` when they are kept elsewhere.
+/// The path below the server's own artifact store; `None` for another store.
 fn taken(uri: &Value) -> Option<String> {
     let rest = uri.as_str()?.strip_prefix("mlflow-artifacts:")?;
     // With a host, the path begins after it.

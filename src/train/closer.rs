@@ -18,16 +18,16 @@ const MAX_EFFECTS: usize = 6;
 const MAX_ROWS: usize = 500;
 const N_VALUES: usize = 12;
 const MAX_LEVELS: usize = 10;
-/// Shares of the rows that are learned from, and the fewest rows that show anything.
+/// Shares of the training rows, and the minimum number of rows.
 const SHARES: [f64; 4] = [0.125, 0.25, 0.5, 1.0];
 const MIN_ROWS: usize = 50;
 
 /// The results of the detailed report.
 #[derive(Debug)]
 pub struct Closer {
-    /// What the effects are means of: a probability, or the predicted number.
+    /// The output whose mean is shown: a probability, or the predicted number.
     pub predicted: String,
-    /// What the strongest columns do.
+    /// The effects of the strongest columns.
     pub effects: Vec<Effect>,
     /// The metric of `learning`.
     pub metric: Metric,
@@ -54,7 +54,7 @@ pub enum Seen {
 }
 
 impl Closer {
-    /// What the last doubling of the rows brought.
+    /// The gain of the last doubling of the rows.
     #[must_use]
     pub fn told(&self) -> String {
         let [.., half, whole] = self.learning.as_slice() else {
@@ -168,7 +168,7 @@ fn effects(pipeline: &Pipeline, sample: &Table, learned: &Trained) -> Result<(St
     Ok((predicted, effects))
 }
 
-/// Different values between the ends of nearly all, evenly many rows apart.
+/// Distinct values without the extremes, at equal numbers of rows.
 fn quantiles(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut sorted: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     sorted.sort_unstable_by(f64::total_cmp);

@@ -1,10 +1,10 @@
-//! A program of the user's that does the fitting: `[trainer] command`.
+//! A user's program for fitting: `[trainer] command`.
 //!
 //! ```text
 //! train, tune rows ─▶ train.csv, tune.csv, parameters.json ─▶ the program ─▶ ONNX, XGBoost or LightGBM ─▶ adopted
 //! ```
-//! The split, the gate, the registry, calibration of what is served, drift and serving stay ours: the program sees the rows
-//! that are learned from and nothing of the gate.
+//! The split, the gate, the registry, calibration, drift and serving are ours: the program sees the training
+//! rows and nothing of the gate.
 
 use super::{TrainError, TrainRequest};
 use crate::atomic::At;
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 /// The folder of the files that the trainer reads and writes, in errors.
 const FOLDER: &str = "the trainer's folder";
 
-/// What the program must not see of ours.
+/// Environment variables hidden from the program.
 const SECRETS: [&str; 13] = [
     "MLLOOP_TOKEN",
     "MLLOOP_PREDICT_TOKEN",

@@ -1,4 +1,4 @@
-//! What `mlloop.toml` derives from the columns of a table, before there is a version.
+//! The columns that `mlloop.toml` derives from a table, before there is a version.
 
 use super::{TrainError, TrainRequest, read};
 use crate::features::derive::{Derived, Past};

@@ -1,4 +1,4 @@
-//! What can go wrong on the way to a version.
+//! Errors of a training.
 
 use crate::atomic::AtPath;
 use crate::drift::estimate::EstimateError;
@@ -9,7 +9,7 @@ use crate::registry::RegistryError;
 use crate::table::TableError;
 use crate::workspace::WorkspaceError;
 
-/// What can go wrong on the way to a version.
+/// Errors of a training.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// A table, feature, model or metric problem.

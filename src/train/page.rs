@@ -54,7 +54,7 @@ struct Table {
     rows: Vec<(String, Vec<String>)>,
 }
 
-/// What a column matters.
+/// The importance of a column.
 struct Share {
     column: String,
     gain: String,
@@ -223,14 +223,14 @@ fn learning(closer: &Closer) -> Option<Picture> {
     curves::learning(&closer.learning, closer.metric.name())
 }
 
-/// What was tried, the best first.
+/// The trials, best first.
 fn tried(search: &Search) -> Vec<[String; 4]> {
     let share = |weight: f64| if weight > 0.0 { percent(weight) } else { String::new() };
     let line = |trial: &Trial| [clean(&trial.name), number(trial.loss), trial.rounds.to_string(), share(trial.weight)];
     search.best_first().into_iter().map(line).collect()
 }
 
-/// The version in one picture: its metric, what matters to it, and what the gate rows show.
+/// The version in one picture: its metric, its important columns, and the results on the gate rows.
 fn picture(learned: &Trained) -> Result<Vec<u8>, TrainError> {
     let title = format!("{}: {}", headline(learned), learned.manifest.headline(None));
     let shares: Vec<(String, f64)> = learned.importance.iter().map(|row| (row.column.clone(), row.gain)).collect();

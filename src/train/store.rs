@@ -1,4 +1,4 @@
-//! What is written of a fitted pipeline: its files, its manifest and the line of the audit chain.
+//! Stores a fitted pipeline: its files, its manifest and the line of the audit chain.
 
 use super::{TrainError, TrainRequest};
 use crate::atomic::{self, Lock};
@@ -35,7 +35,7 @@ pub(super) struct Evidence {
     pub(super) test: Option<Evaluation>,
 }
 
-/// What is stored and recorded beside the version itself.
+/// The data stored and recorded besides the version itself.
 pub(super) struct Record<'a> {
     pub(super) extra: &'a dyn Fn(&Path, &Pipeline) -> io::Result<()>,
     pub(super) by: Option<&'a str>,

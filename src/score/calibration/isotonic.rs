@@ -24,7 +24,7 @@ impl Block {
     }
 }
 
-/// Pools neighbours until the means strictly increase; every block has weight.
+/// Merges neighbours until the means strictly increase; every block has weight.
 fn pool(singles: impl Iterator<Item = Block>) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     for mut block in singles {

@@ -323,7 +323,7 @@ impl Tune<'_> {
         folds
     }
 
-    /// The log loss of each row under the map that the other folds give.
+    /// The log loss of each row under the map fitted to the other folds.
     fn losses(&self, kind: Option<Kind>, folds: &[u8]) -> Vec<f64> {
         let mut scores = self.scores.to_vec();
         if let Some(kind) = kind {

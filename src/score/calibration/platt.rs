@@ -3,7 +3,7 @@
 use super::Calibration;
 use crate::stats::portable::Portable;
 
-/// Scores are kept this far from 0 and 1, so that their log-odds are finite: ±34.5.
+/// Scores are limited to this distance from 0 and 1, so that their log-odds are finite: ±34.5.
 const EDGE: f64 = 1e-15;
 
 fn log_odds(p: f64) -> f64 {
@@ -83,7 +83,7 @@ pub fn sigmoid(values: &[(f64, bool, f64)]) -> Option<(f64, f64)> {
 
 /// −H⁻¹g of the loss; `None` if it is not finite.
 fn newton_step(values: &[(f64, bool, f64)], target: &impl Fn(bool) -> f64, a: f64, b: f64) -> Option<(f64, f64)> {
-    // A crumb on the diagonal keeps H invertible when all scores are equal.
+    // A tiny value on the diagonal keeps H invertible if all scores are equal.
     let (mut haa, mut hab, mut hbb, mut ga, mut gb) = (1e-12, 0.0, 1e-12, 0.0, 0.0);
     for &(f, y, w) in values {
         let p = falling(a * f + b);
