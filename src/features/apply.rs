@@ -15,7 +15,7 @@ const CHUNK_ROWS: usize = 1024;
 /// Fewer rows than this are not worth waking other threads for.
 const PARALLEL_ROWS: usize = 4 * CHUNK_ROWS;
 
-/// A raw column found in a table and tied to its encoder, ready to be read cell by cell.
+/// A raw column of a table with its encoder, ready to be read cell by cell.
 pub(super) struct Bound<'a> {
     /// First feature of this column and how many there are.
     start: usize,
@@ -52,7 +52,7 @@ enum Cells<'a> {
 enum Slots<'a> {
     /// Looked up once per level.
     Table(Vec<u32>),
-    /// Looked up per row, where there are fewer rows than levels.
+    /// Looked up per row, if there are fewer rows than levels.
     Search { table: &'a [String], levels: &'a [String] },
 }
 

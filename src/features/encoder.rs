@@ -1,4 +1,4 @@
-//! What each raw column becomes: data only, so that it can be stored, read and exported.
+//! The encoders of raw columns: data only, so that they can be stored, read and exported.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::text::TextEncoder;
 use super::time;
 use crate::table::Kind;
 
-/// A raw column and what becomes of it.
+/// A raw column and its encoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawColumn {
@@ -26,7 +26,7 @@ pub enum Encoder {
     Number(NumberEncoder),
     /// A category becomes 0/1 features.
     OneHot(OneHotEncoder),
-    /// A category becomes what its rows' target was like.
+    /// A category becomes the mean target of its rows.
     TargetStatistic(TargetStatistic),
     /// A category becomes the code that a model made elsewhere knows it by.
     Codes(CodeEncoder),
@@ -47,7 +47,7 @@ pub enum Encoder {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NumberEncoder {
-    /// What happens to negative numbers.
+    /// The treatment of negative numbers.
     pub negative: Negative,
     /// Lowest and highest value.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +118,7 @@ pub struct CodeEncoder {
 }
 
 impl Encoder {
-    /// What the raw column holds.
+    /// The kind of the raw column.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
@@ -129,7 +129,7 @@ impl Encoder {
         }
     }
 
-    /// How many features come out.
+    /// The number of features.
     #[must_use]
     pub fn n_features(&self) -> usize {
         match self {
@@ -180,7 +180,7 @@ impl Encoder {
         }
     }
 
-    /// Checks what a stored encoder promises, so that a damaged file cannot lead to a panic later.
+    /// Checks the invariants of a stored encoder, so that a damaged file cannot cause a panic later.
     pub(super) fn check(&self, column: &str) -> Result<(), FeatureError> {
         let damaged = |what| Err(FeatureError::Damaged { column: column.to_owned(), what });
         if self.levels().is_some_and(|levels| !levels.is_sorted_by(|a, b| a < b)) {
@@ -247,7 +247,7 @@ impl NumberEncoder {
     /// The negative-value rule; `None` refuses.
     #[inline]
     pub(super) fn sign(&self, value: f64) -> Option<f64> {
-        // The rule first, which is the same for a whole column: signs are not, and a branch on them is guessed wrong.
+        // Test the rule first, as it is constant for a column: a branch on signs is mispredicted.
         if self.negative == Negative::Keep || value >= 0.0 || value.is_nan() {
             return Some(value);
         }

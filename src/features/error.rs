@@ -2,9 +2,9 @@
 
 use crate::table::Kind;
 
-/// A table that cannot be turned into numbers, with the column and, where there is one, the row.
+/// A table that cannot be encoded, with the column and, if there is one, the row.
 ///
-/// Rows are counted from 1 and do not count the header.
+/// Rows are counted from 1 without the header.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FeatureError {
     /// Columns that the model needs and the table lacks.
@@ -18,9 +18,9 @@ pub enum FeatureError {
     Kind {
         /// The column's name.
         column: String,
-        /// What it was in training.
+        /// The kind in training.
         expected: Kind,
-        /// What it is now.
+        /// The kind now.
         found: &'static str,
     },
     /// A label that is not one of the classes.
@@ -32,7 +32,7 @@ pub enum FeatureError {
         row: usize,
         /// The label as written in the table.
         value: String,
-        /// What it could have been.
+        /// The known classes.
         classes: Vec<String>,
     },
     /// A target that cannot be learned.
@@ -40,7 +40,7 @@ pub enum FeatureError {
     Target {
         /// The target's name.
         column: String,
-        /// Why, and what to do.
+        /// The reason, and the remedy.
         what: String,
     },
     /// A value that the negative-value rule refuses.
@@ -90,7 +90,7 @@ pub enum FeatureError {
     /// Rows that a resampling method cannot work with.
     #[error("resampling: {what}")]
     Resample {
-        /// Why, and what to do.
+        /// The reason, and the remedy.
         what: String,
     },
     /// A stored encoder that contradicts itself.
@@ -98,7 +98,7 @@ pub enum FeatureError {
     Damaged {
         /// The column's name.
         column: String,
-        /// What does not fit.
+        /// The mismatch.
         what: &'static str,
     },
 }

@@ -1,7 +1,7 @@
 //! Columns that reveal the target (target leakage).
 //!
-//! A column that alone nearly gives the target away was usually written after the fact (a refund date beside "churned",
-//! the two parts of a sum beside the sum). The model would be excellent in tests and useless in use.
+//! A column that alone nearly reveals the target was usually written after the fact (a refund date beside "churned",
+//! the two parts of a sum beside the sum). The model would be excellent in tests and useless in production.
 
 mod coarse;
 mod measure;
@@ -37,7 +37,7 @@ const ENOUGH_CLASS_ROWS: usize = 30;
 const MIN_AUC: f64 = 0.99;
 /// The same for a column with no more values than classes: a coding of the target, with a few mistakes.
 const MIN_COPY_AUC: f64 = 0.97;
-/// What counts as no mistake.
+/// The minimum for "no mistake".
 const PERFECT_AUC: f64 = 0.999_95;
 /// Cells present (or missing) for one class only: the minimum share of their rows, and of the class's rows, and the
 /// highest probability of as many by chance.
@@ -54,11 +54,11 @@ const MAX_PAIRED: usize = 300;
 pub struct Leak {
     /// The columns.
     pub columns: Vec<String>,
-    /// How they give it away.
+    /// How they reveal it.
     pub how: How,
 }
 
-/// How columns give the target away.
+/// How columns reveal the target.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
@@ -68,11 +68,11 @@ pub enum How {
     Formula(String),
     /// The column alone separates the classes, with this ROC-AUC (mean over classes of one against the rest).
     Separates(f64),
-    /// The column alone tells this class of several from the others, with this ROC-AUC.
+    /// The column alone separates this class of several from the others, with this ROC-AUC.
     SeparatesClass(String, f64),
-    /// The column tells these classes of several from the others.
+    /// The column separates these classes of several from the others.
     SeparatesClasses(Vec<String>),
-    /// The column holds the target of the next row.
+    /// The column contains the target of the next row.
     NextRow,
     /// The values of a numeric target in the column's levels hardly overlap: this share of the pairs of rows of
     /// different levels has the same order.
@@ -155,8 +155,8 @@ pub fn find_leaks(table: &Table, target: &Target, y: &[f64], skip: &[String], se
     leaks
 }
 
-/// At most [`MAX_ROWS`] of `rows`, drawn at random; where there are classes as many of each as there are of the rarest, or
-/// their part of the room, so that a sample of a long table does not lose its frauds.
+/// At most [`MAX_ROWS`] of `rows`, drawn at random; of classes, as many of each as of the rarest, or an equal share,
+/// so that a sample of a long table keeps its frauds.
 fn sampled(rows: Vec<u32>, n_classes: usize, y: &[f64], seed: u64) -> Vec<u32> {
     if rows.len() <= MAX_ROWS {
         return rows;

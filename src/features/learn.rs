@@ -1,4 +1,4 @@
-//! What is learned from one training column.
+//! Fits the encoder of one training column.
 
 use rayon::prelude::*;
 
@@ -31,20 +31,20 @@ pub(super) struct Outcome<'a> {
     /// Those of the table; made-up rows follow.
     n_real: usize,
     seed: u64,
-    /// What is averaged: one 0/1 outcome per class, or the value.
+    /// The averaged values: one 0/1 outcome per class, or the value.
     classes: Vec<u32>,
     names: Vec<String>,
     /// Fold of each row.
     folds: Vec<u8>,
 }
 
-/// An encoder and, for target statistics, what the training rows see instead of the stored table.
+/// An encoder and, for target statistics, the out-of-fold values of the training rows.
 pub(super) struct Learned {
     pub(super) encoder: Encoder,
     pub(super) out_of_fold: Option<OutOfFold>,
 }
 
-/// What was learned without the rows that see it.
+/// The out-of-fold values.
 pub(super) enum OutOfFold {
     /// Target statistics of each level without the rows of one fold.
     ///
@@ -79,7 +79,7 @@ impl<'a> Outcome<'a> {
         Self { n_real: self.y.len() - n_made, ..self }
     }
 
-    /// Number of rows that are not made up; they come first.
+    /// Number of rows that are not synthetic; they come first.
     pub(super) fn n_real(&self) -> usize {
         self.n_real
     }
@@ -88,12 +88,12 @@ impl<'a> Outcome<'a> {
         self.task
     }
 
-    /// What is averaged, per output.
+    /// The name of each output.
     pub(super) fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// What a score of an output is called.
+    /// The name of the score of an output.
     pub(super) fn score_name(&self, output: usize) -> String {
         let name = &self.names[output];
         let of = name.strip_prefix("share of ").or_else(|| name.strip_prefix("mean of ")).unwrap_or(name);
@@ -241,7 +241,7 @@ fn refuse_negative(column: &Column, values: &[f64]) -> Result<(), FeatureError> 
     }
 }
 
-/// Mean and population standard deviation, 1 where that is 0 (as scikit-learn's `StandardScaler`).
+/// Mean and population standard deviation, 1 if that is 0 (as scikit-learn's `StandardScaler`).
 fn mean_and_sd(values: &[f64]) -> (f64, f64) {
     let n = values.len();
     // Squares of very large or very small values overflow: those are measured in units of the largest.
@@ -318,7 +318,7 @@ fn one_hot(levels: Vec<String>, counts: &[u64], missing: bool) -> OneHotEncoder 
     OneHotEncoder { levels, hot, missing, unseen }
 }
 
-/// The excess kurtosis of what is averaged, per output: how much more the means of few rows vary than those of a normal one.
+/// The excess kurtosis of the outcome, per output: how much more means of few rows vary than those of a normal one.
 fn excess(outcome: &Outcome<'_>, prior: &[f64]) -> Vec<f64> {
     let of = |(output, mean): (usize, &f64)| {
         let apart = (0..outcome.y.len()).filter(|&row| !outcome.y[row].is_nan());
@@ -395,7 +395,7 @@ impl Tally {
         let counts: Vec<f64> = (0..self.n_slots).map(|slot| of_level(&self.counts, slot, 1, 0)).collect();
         let n: f64 = counts.iter().sum();
         let levels = counts.iter().filter(|&&n| n > 0.0).count() as f64;
-        // Rows that tell levels apart: n − Σ nⱼ²/n.
+        // The effective number of rows that distinguish levels: n − Σ nⱼ²/n.
         let apart = n - counts.iter().map(|n| n * n).sum::<f64>() / n.max(1.0);
         let shares: f64 = counts.iter().filter(|n| **n > 0.0).map(|n| 1.0 / n).sum();
         let weight = |output: usize| {
@@ -419,7 +419,7 @@ impl Tally {
     /// The statistics of every slot without the rows of `left_out`, then the prior for unseen levels.
     ///
     /// The prior is that of all rows in every fold: a prior per fold would give rare levels five values
-    /// that tell the folds, and so the row's own target, apart.
+    /// that reveal the fold, and so the row's own target.
     fn smooth(&self, left_out: Option<usize>, prior: &[f64], weights: &[f64]) -> Vec<f32> {
         let mut values = Vec::with_capacity((self.n_slots + 1) * self.n_outputs);
         for slot in 0..self.n_slots {

@@ -21,7 +21,7 @@ const LEVEL_SHARE: f64 = 0.5;
 pub struct LeftOut {
     /// The column.
     pub column: String,
-    /// In a sentence for people, with the way to keep it.
+    /// A sentence for the user, with the way to keep it.
     pub note: String,
 }
 

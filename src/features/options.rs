@@ -289,7 +289,7 @@ impl TimePart {
         matches!(self, Self::DayOfMonth | Self::DayOfYear | Self::Month | Self::Year | Self::Days)
     }
 
-    /// What is read off by default.
+    /// The default parts.
     pub const DEFAULT: [Self; 7] =
         [Self::Minute, Self::Hour, Self::DayOfWeek, Self::DayOfMonth, Self::DayOfYear, Self::Month, Self::Year];
 

@@ -253,7 +253,7 @@ fn standardised(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-/// The synthetic rows begin as copies of their first rows; then every column that counts is written over.
+/// The synthetic rows start as copies of their first rows; then every relevant column is overwritten.
 fn build(
     table: &Table,
     y: &[f32],

@@ -1,4 +1,4 @@
-//! What is to be predicted.
+//! The target of predictions.
 
 mod choose;
 
@@ -215,7 +215,7 @@ impl<'a> LabelReader<'a> {
     }
 }
 
-/// What a column holds, for messages.
+/// The kind of a column, for messages.
 pub(super) fn kind_of(values: &Values) -> &'static str {
     match values {
         Values::Number(_) => "numbers",

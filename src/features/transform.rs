@@ -15,7 +15,7 @@ use super::text::TextEncoder;
 use super::{Matrix, Rows, Target, apply};
 use crate::table::{Cell, Column, Kind, Table, Values};
 
-/// What turns a table into a matrix, learned from training rows.
+/// Converts a table to a matrix, fitted to training rows.
 ///
 /// ```text
 /// derived  computed from raw columns, see [`Derived`]
@@ -235,10 +235,10 @@ impl Features {
         Ok(Matrix::new(self.rows(table, &computed)?.all()?, table.n_rows(), Arc::clone(&self.names)))
     }
 
-    /// The same, to be written some rows at a time; `computed` are the [`Derived::columns`] of the table.
+    /// The same, written some rows at a time; `computed` are the [`Derived::columns`] of the table.
     ///
     /// # Errors
-    /// As [`Features::transform`], except for what single rows are refused for.
+    /// As [`Features::transform`], except for errors of single rows.
     pub fn rows<'a>(&'a self, table: &'a Table, computed: &'a [Column]) -> Result<Rows<'a>, FeatureError> {
         self.bind(table, computed, |_| None)
     }
@@ -255,10 +255,10 @@ impl Features {
         apply::encode(&self.inputs[place].encoder, &self.blocks[place], cell, out)
     }
 
-    /// Writes the features of derived columns, one row of which is computed for each row of `rows`, into their places.
+    /// Writes the features of derived columns, one row of which is computed for each row of `rows`, into `rows`.
     ///
     /// # Errors
-    /// [`FeatureError::Negative`] where that rule is `error`.
+    /// [`FeatureError::Negative`] if that rule is `error`.
     pub fn encode_derived(&self, computed: &[Column], rows: &mut [f32]) -> Result<(), FeatureError> {
         let width = self.names.len();
         for (place, input) in self.inputs.iter().enumerate() {
@@ -273,7 +273,7 @@ impl Features {
         Ok(())
     }
 
-    /// `training` gives, per input, what the training rows see, and the rows' folds.
+    /// `training` has, per input, the out-of-fold values of the training rows, and the rows' folds.
     fn bind<'a>(
         &'a self,
         table: &'a Table,
@@ -302,7 +302,7 @@ impl Features {
         &self.inputs
     }
 
-    /// What is computed from raw columns before anything is encoded.
+    /// The columns computed from raw columns before encoding.
     #[must_use]
     pub fn derived(&self) -> &Derived {
         &self.derived

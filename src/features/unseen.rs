@@ -45,7 +45,7 @@ const MIN_OUTSIDE: f64 = 0.2;
 const SHOWN: usize = 3;
 /// Bytes of a level that are shown.
 const SHOWN_CHARS: usize = 40;
-/// From this share of rows on it is likely to be a mistake.
+/// From this share of rows on it is probably a mistake.
 const MISTAKE: f64 = 0.5;
 /// From this share of rows on, fractions among whole numbers are not single mistakes.
 const MIN_FRACTIONS: f64 = 0.01;
@@ -140,7 +140,7 @@ impl Unseen {
         &self.columns
     }
 
-    /// Keeps the first numbers of the column that encoder number `at` reads.
+    /// Stores the first numbers of the column of encoder number `at`.
     fn note_firsts(&mut self, at: usize, name: &str, values: &[f64]) {
         if self.firsts.len() <= at {
             self.firsts.resize_with(at + 1, Default::default);

@@ -20,7 +20,7 @@ use serde::de::{Deserializer, IntoDeserializer, Visitor};
 /// A node as read from the file: children are indices into the same tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum RawNode {
-    /// `value < below` goes left, every other number right, missing where `missing_left` says.
+    /// `value < below` goes left, every other number right, missing as in `missing_left`.
     Branch { feature: u32, below: f32, missing_left: bool, left: u32, right: u32 },
     /// `weights[first..end]` of the tree.
     Leaf { first: u32, end: u32 },
@@ -86,7 +86,7 @@ impl Ensemble {
         BoostedModel::deserialize(model).map_err(|e| damaged(e.to_string()))
     }
 
-    /// The engine's order of trees, or `None` when it would hold too many nodes.
+    /// The engine's order of trees, or `None` if it would have too many nodes.
     fn slots(&self) -> Option<Vec<Slot>> {
         let n_outputs = self.base.len();
         let mut feeds: Vec<Vec<usize>> = vec![Vec::new(); n_outputs];
@@ -238,11 +238,11 @@ impl<'de> Deserializer<'de> for Field<'_> {
     }
 }
 
-/// How `value ≤ t`, `value < t` and their opposites read as `value < below` for numbers of 32 bits.
+/// How `value ≤ t`, `value < t` and their opposites become `value < below` for 32-bit numbers.
 ///
-/// Every test of a number against a threshold of 32 or 64 bits is one of `below`, exactly: `x ≤ t` holds for a
-/// 32-bit `x` when `x < c` with `c` the smallest 32-bit number above `t`. Where no finite `c` exists (every
-/// finite number passes), the children change places and `c` is the smallest finite number.
+/// Every test of a number against a threshold of 32 or 64 bits is exactly one of `below`: `x ≤ t` holds for a
+/// 32-bit `x` if `x < c` with `c` the smallest 32-bit number above `t`. If no finite `c` exists (every
+/// finite number passes), the children are swapped and `c` is the smallest finite number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Below {
     pub below: f32,

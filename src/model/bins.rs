@@ -30,7 +30,7 @@ const MOST: f32 = 0.75;
 /// Rows that are moved at a time.
 const CHUNK: usize = 1024;
 
-/// What makes rows worth more cuts.
+/// The labels and weights that determine where more cuts are useful.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Labels<'a> {
     /// Class index or value, one per row.
@@ -62,7 +62,7 @@ pub(super) fn snap(mut x: Matrix, labels: Labels<'_>, max_bin: usize) -> Matrix 
     x
 }
 
-/// The rows that cuts are chosen on, with what each is worth.
+/// The rows for choosing cuts, with the worth of each.
 struct Sample<'a> {
     /// Row and worth; the worths add up to 1.
     rows: Vec<(u32, f64)>,
@@ -173,7 +173,7 @@ fn distinct(values: impl Iterator<Item = f32>, most: usize) -> Option<Vec<f32>> 
     Some(distinct)
 }
 
-/// The runs that begin a bin, ascending, without the first: at most `max_bin − 1`.
+/// The first runs of bins, ascending, without the first bin: at most `max_bin − 1`.
 fn ends(runs: &[Run], max_bin: usize) -> Vec<usize> {
     let n: f64 = runs.iter().map(|run| run.rows).sum();
     let mut begins = tail(runs.iter(), n, max_bin);
@@ -206,7 +206,7 @@ fn tail<'a>(runs: impl Iterator<Item = &'a Run>, n: f64, max_bin: usize) -> Vec<
     found
 }
 
-/// Up to `n_cuts` begins of bins of about equal worth.
+/// The starts of up to `n_cuts` bins of about equal worth.
 fn by_worth(runs: &[Run], n_cuts: usize) -> Vec<usize> {
     let mut left: f64 = runs.iter().map(|run| run.worth).sum();
     let mut wanted = left / (n_cuts + 1) as f64;

@@ -26,7 +26,7 @@ pub(super) struct Node {
 
 const UNSET: Node = Node { value: 0.0, slot: 0, left: 0 };
 
-/// Where a tree begins, how deep it is, and the margin that it adds to.
+/// The start of a tree, its depth, and the margin that it adds to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tree {
     pub(super) start: u32,
@@ -41,7 +41,7 @@ pub(super) struct Compact {
     pub(super) trees: Vec<Tree>,
     /// One value per margin for each leaf, if leaves hold several; a leaf's `value` is then its index.
     pub(super) vectors: Vec<f32>,
-    /// What every margin starts from.
+    /// The initial value of every margin.
     pub(super) base: Vec<f32>,
     pub(super) n_features: usize,
 }
@@ -111,7 +111,7 @@ impl Compact {
         (!node.is_categorical && value.is_finite()).then_some(Node { value, slot, left })
     }
 
-    /// Keeps the values of a leaf; which one it is, as a number that single precision holds.
+    /// Stores the values of a leaf; returns its index, as a number that single precision holds.
     fn leaf(&mut self, values: impl Iterator<Item = f32>) -> Option<f32> {
         let which = self.vectors.len() / self.base.len();
         self.vectors.extend(values);

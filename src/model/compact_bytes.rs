@@ -9,7 +9,7 @@
 use crate::model::compact::{Compact, Node, Tree};
 
 impl Compact {
-    /// The layout, and the rounds that its trees come from, as bytes.
+    /// The layout, and the number of rounds of its trees, as bytes.
     pub(super) fn to_bytes(&self, n_rounds: usize) -> Vec<u8> {
         let lengths = [self.trees.len(), self.vectors.len(), self.nodes.len()];
         let head = [self.n_features, self.base.len(), n_rounds].into_iter().chain(lengths);
@@ -27,7 +27,7 @@ impl Compact {
         bytes
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote; `None` for anything else. Takes memory in proportion to `bytes`.
+    /// Reads the bytes written by [`to_bytes`](Self::to_bytes); `None` for others. Allocates in proportion to `bytes`.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<(Self, usize)> {
         let mut rest = bytes;
         let head = numbers(&mut rest, 6)?;

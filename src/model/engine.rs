@@ -1,4 +1,4 @@
-//! The engine's model, which takes 44 bytes a node where scoring needs 8: a model that was loaded keeps it packed.
+//! The engine's model, which needs 44 bytes per node where scoring needs 8: a loaded model keeps it packed.
 
 use crate::model::compact::Compact;
 use crate::model::error::ModelError;
@@ -11,7 +11,7 @@ pub(super) struct Engine {
     open: OnceLock<BoostedModel>,
     /// The model as bytes, when it was loaded.
     packed: Option<Arc<[u8]>>,
-    /// Made when something is first scored; absent inside where the engine has to walk.
+    /// Built when first scored; empty inside if the engine has to walk.
     compact: OnceLock<Option<Compact>>,
     pub(super) n_features: usize,
     pub(super) n_margins: usize,
@@ -53,10 +53,10 @@ impl Engine {
         })
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    /// Reads the bytes written by [`to_bytes`](Self::to_bytes).
     ///
     /// # Errors
-    /// When the bytes are not those of a model.
+    /// If the bytes are not those of a model.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         Ok(Self::new(decode(bytes)?))
     }

@@ -10,22 +10,22 @@ pub enum ModelError {
     Parameter {
         /// The parameter's name.
         key: &'static str,
-        /// What was given.
+        /// The value given.
         value: String,
-        /// What may be given.
+        /// The permitted values.
         allowed: &'static str,
     },
-    /// A graph that was written does not give what the model gives.
+    /// A written graph does not give the model's results.
     #[error("the ONNX graph is wrong, so it was not written: {0}; please report this")]
     Graph(String),
-    /// A parameter means nothing to this algorithm, or contradicts another one.
+    /// A parameter does not apply to this algorithm, or contradicts another one.
     #[error("parameter \"{key}\" does not apply to {algorithm}: {hint}")]
     NotApplicable {
         /// The parameter's name.
         key: &'static str,
         /// The algorithm's name.
         algorithm: &'static str,
-        /// What to do instead.
+        /// The remedy.
         hint: &'static str,
     },
     /// The rows, targets or weights cannot be learned from.
@@ -45,7 +45,7 @@ pub enum ModelError {
     /// The bytes are not a model, or not an undamaged one.
     #[error("not a usable model: {0}")]
     Format(String),
-    /// The model holds something that the requested view cannot express.
+    /// The model contains something that the requested view cannot express.
     #[error("{0}")]
     Unsupported(String),
     /// The tree engine refused; this names its reason.

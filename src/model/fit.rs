@@ -174,7 +174,7 @@ fn boost(
         tune.map(|tune| Ok::<_, ModelError>(engine_matrix(tune.x, tune.weights)?.with_labels(tune.y)?)).transpose()?;
     let most = plan.n_estimators as usize;
     let mut trainer = Trainer::new(&params, &train, most);
-    // Rows that stop nothing need not be scored every round.
+    // Without early stopping the rows need not be scored every round.
     let patience = plan.early_stopping_rounds.and_then(|n| NonZeroUsize::new(n as usize));
     if let (Some(tune), Some(patience)) = (&tune, patience) {
         trainer = trainer.eval(tune, "tune").early_stopping_rounds(patience);
@@ -292,10 +292,10 @@ fn engine_matrix(x: &Matrix, weights: Option<&[f32]>) -> Result<DMatrix, ModelEr
     }
 }
 
-/// Rows as trees are grown on them, which reads nothing but their bins.
+/// Rows in the form for growing trees, which uses only their bins.
 enum Rows {
     Binned(BinnedMatrix),
-    /// The engine bins by the rows that weigh something, and rows that weigh nothing then have no bins of their own.
+    /// The engine bins by rows with a weight; rows of weight 0 then have no bins of their own.
     Whole(DMatrix),
 }
 

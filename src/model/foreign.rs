@@ -4,7 +4,7 @@ use crate::features::Task;
 use crate::model::{Head, Link};
 use hessboost::model::BoostedModel;
 
-/// Why a model of another tool was not taken in.
+/// Why a model of another tool was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForeignError {
     /// The first bytes are of no format that is read.
@@ -15,7 +15,7 @@ pub enum ForeignError {
     Damaged {
         /// The format's name.
         format: &'static str,
-        /// What is wrong with it, and where.
+        /// The error, and its place.
         reason: String,
     },
     /// The file is complete, but contains something that trees over numbers cannot represent.
@@ -67,7 +67,7 @@ impl Format {
     }
 }
 
-/// What a reader of a format hands over.
+/// The result of a format's reader.
 #[derive(Debug)]
 pub(super) struct ForeignTrees {
     pub engine: BoostedModel,
@@ -85,26 +85,26 @@ pub struct ForeignFeatures {
     pub holds: Vec<Holds>,
 }
 
-/// What a feature of a model made elsewhere holds.
+/// The kind of a feature of a model made elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Holds {
     /// A number, with the lowest and highest value of the training rows when the file has them.
     Number(Option<(f64, f64)>),
     /// A category: its levels with their codes, when the file has them.
     Category(Option<Vec<(String, f32)>>),
-    /// Nothing that the file tells: the feature was the same in every row.
+    /// Unknown: the feature was constant.
     Unknown,
 }
 
 impl ForeignFeatures {
-    /// What a feature holds.
+    /// The kind of a feature.
     #[must_use]
     pub fn holds(&self, feature: usize) -> &Holds {
         self.holds.get(feature).unwrap_or(&Holds::Unknown)
     }
 }
 
-/// What an engine's model with a decoded objective predicts.
+/// The task and link of an engine's model with a decoded objective.
 pub(super) fn head_of(engine: &BoostedModel, format: &'static str) -> Result<Head, ForeignError> {
     let n_outputs = engine.n_outputs();
     let objective = engine.objective().name();

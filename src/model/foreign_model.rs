@@ -17,7 +17,7 @@ use super::{Model, ModelError, lightgbm, onnx, xgboost};
 pub struct ForeignModel {
     /// Scores like any other model.
     pub model: Model,
-    /// What the file was.
+    /// The format of the file.
     pub format: Format,
     /// The file's description of the features.
     pub features: ForeignFeatures,

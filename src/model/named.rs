@@ -8,7 +8,7 @@ use crate::table::Kind;
 use crate::wording::instead;
 use std::collections::BTreeSet;
 
-/// What the columns of a loop are, as far as limits can name them.
+/// The columns of a loop that limits can name.
 #[derive(Debug, Clone, Copy)]
 pub struct Named<'a> {
     /// Raw and derived columns, the target among them.
@@ -109,7 +109,7 @@ impl Params {
 }
 
 impl Named<'_> {
-    /// What the feature of that name is.
+    /// The kind of the feature of that name.
     fn feature(&self, key: &str, name: &str) -> Result<Kind, String> {
         let is_feature = |(column, kind): &&(&str, Kind)| {
             let left_out = *column == self.target || self.drop.iter().any(|dropped| dropped == column);

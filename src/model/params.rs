@@ -167,7 +167,7 @@ pub struct Params {
 }
 
 impl Params {
-    /// What is given here, and `others` where nothing is.
+    /// These parameters, and `others` for those not given.
     #[must_use]
     pub fn or(&self, others: Self) -> Self {
         let (given, by_rule) = (self.clone(), self.max_features.is_some() || self.colsample_bynode.is_some());
@@ -354,7 +354,7 @@ impl Checked {
         self
     }
 
-    /// What trees may not do.
+    /// The limits on trees.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -366,7 +366,7 @@ impl Checked {
         self.params.algorithm
     }
 
-    /// What is predicted.
+    /// The task.
     #[must_use]
     pub fn task(&self) -> Task {
         self.task
@@ -378,7 +378,7 @@ impl Checked {
         self.seed
     }
 
-    /// What was given.
+    /// The given parameters.
     #[must_use]
     pub fn params(&self) -> &Params {
         &self.params

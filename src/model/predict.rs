@@ -11,7 +11,7 @@ use rayon::prelude::*;
 /// Rows that one thread scores at a time: their features stay in the second fastest memory.
 pub const BLOCK_ROWS: usize = 256;
 
-/// What each feature adds to each margin, and what every row starts from.
+/// The contribution of each feature to each margin, and the initial value of each row.
 ///
 /// ```text
 /// values  r0o0f0 r0o0f1 … r0o0bias  r0o1f0 … r0o1bias  r1o0f0 …     n_rows × n_margins × (n_features + 1)
@@ -37,14 +37,14 @@ impl Contributions {
         self.n_margins
     }
 
-    /// What each feature adds to margin `margin` of row `row`.
+    /// The contribution of each feature to margin `margin` of row `row`.
     #[must_use]
     pub fn features(&self, row: usize, margin: usize) -> &[f32] {
         let at = self.at(row, margin);
         &self.values[at..at + self.n_features]
     }
 
-    /// What margin `margin` of row `row` starts from: the expectation over the training rows.
+    /// The initial value of margin `margin` of row `row`: the expectation over the training rows.
     #[must_use]
     pub fn bias(&self, row: usize, margin: usize) -> f32 {
         self.values[self.at(row, margin) + self.n_features]
@@ -60,7 +60,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// When the matrix has another number of features, or holds an infinite value.
+    /// If the number of features differs, or a value is infinite.
     pub fn margins(&self, x: &Matrix) -> Result<Vec<f32>, ModelError> {
         self.in_blocks(x, self.n_margins(), |rows| self.margins_of(rows))
     }
@@ -70,7 +70,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// When the matrix has another number of features, or holds an infinite value.
+    /// If the number of features differs, or a value is infinite.
     pub fn scores(&self, x: &Matrix) -> Result<Vec<f32>, ModelError> {
         self.in_blocks(x, self.n_scores(), |rows| self.scores_of(rows))
     }
@@ -85,7 +85,7 @@ impl Model {
         Ok(self.linked(self.margins_of(rows)?))
     }
 
-    /// The scores that margins (`n × n_margins`, row-major) come to.
+    /// The scores for margins (`n × n_margins`, row-major).
     pub(crate) fn linked(&self, mut margins: Vec<f32>) -> Vec<f32> {
         margins.chunks_exact_mut(self.n_margins()).for_each(|row| self.link_row(row));
         if self.n_margins() > self.n_scores() {
@@ -128,11 +128,11 @@ impl Model {
         Ok(all)
     }
 
-    /// The scores of one row into `out` (`n_scores` values); the same values as [`scores`](Self::scores) gives.
+    /// Writes the scores of one row to `out` (`n_scores` values); the same values as [`scores`](Self::scores).
     ///
     /// # Errors
     ///
-    /// When `row` does not have one value per feature or `out` one place per score, or a value is infinite.
+    /// If `row` does not have one value per feature or `out` one element per score, or a value is infinite.
     pub fn score_row(&self, row: &[f32], out: &mut [f32]) -> Result<(), ModelError> {
         self.check_features(row.len())?;
         if out.len() != self.n_scores() {
@@ -184,11 +184,11 @@ impl Model {
     }
 
     /// Share of the training loss that each feature's splits removed, one per feature, summing to 1
-    /// (all 0 when nothing was split or gains are unknown).
+    /// (all 0 if there are no splits or gains are unknown).
     ///
     /// # Errors
     ///
-    /// None in practice: that the trees cannot be unpacked.
+    /// None in practice: the trees cannot be unpacked.
     pub fn gain(&self) -> Result<Vec<f64>, ModelError> {
         let mut gain = vec![0.0; self.n_features()];
         for (feature, total) in self.engine()?.feature_importance(ImportanceType::TotalGain) {
@@ -206,8 +206,8 @@ impl Model {
         if found == expected { Ok(()) } else { Err(ModelError::Features { expected, found }) }
     }
 
-    /// One row's margins to scores, in place. Exponentials are taken in `f64`, so that probabilities keep the digits
-    /// that `f32` can hold.
+    /// One row's margins to scores, in place. Exponentials are computed in `f64`, so that probabilities have the full
+    /// precision of `f32`.
     fn link_row(&self, row: &mut [f32]) {
         match self.head.link {
             Link::Identity if self.head.task == Task::Regression => {}

@@ -1,4 +1,4 @@
-//! A model's trees: walked, taken apart, put together, stored and read as rules.
+//! A model's trees: walked, disassembled, assembled, stored and read as rules.
 
 use super::tests::*;
 use super::*;

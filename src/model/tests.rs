@@ -6,7 +6,7 @@ use crate::stats::random::rng;
 use rand::Rng;
 use std::sync::Arc;
 
-/// Four numbers, a fifth of the fourth one missing; what is to be learned depends on the first three.
+/// Four numbers, a fifth of the fourth one missing; the target depends on the first three.
 pub(super) fn table(n: usize, seed: u64) -> Matrix {
     let mut random = rng(seed, "model tests");
     let mut values = Vec::with_capacity(n * 4);

@@ -1,4 +1,4 @@
-//! The trees as plain nodes, for formats of other tools, and the way back.
+//! The trees as plain nodes, for formats of other tools, and back.
 
 use crate::model::error::ModelError;
 use crate::model::{Head, Model};
@@ -21,7 +21,7 @@ pub struct Tree {
 pub enum Node {
     /// The end of a path.
     Leaf {
-        /// What is added, one value per margin in the tree's `outputs`.
+        /// The values added, one per margin in the tree's `outputs`.
         values: Vec<f32>,
         /// Weight of the training rows that ended here (0 when unknown).
         cover: f32,
@@ -67,20 +67,20 @@ pub enum Node {
 pub struct Assembly {
     /// The trees; either each adds to one margin, or each adds to all of them.
     pub trees: Vec<Tree>,
-    /// What every margin starts from.
+    /// The initial value of every margin.
     pub base_scores: Vec<f32>,
     /// Number of features.
     pub n_features: usize,
-    /// What is predicted, and how margins become scores.
+    /// The task, and the conversion of margins to scores.
     pub head: Head,
 }
 
 impl Model {
-    /// The trees in the order in which their values are added.
+    /// The trees in the order of addition.
     ///
     /// # Errors
     ///
-    /// When a leaf holds a linear function (LightGBM's `linear_tree`), which has no value to show.
+    /// If a leaf holds a linear function (LightGBM's `linear_tree`), which has no single value.
     pub fn trees(&self) -> Result<Vec<Tree>, ModelError> {
         let engine = self.engine()?;
         engine
@@ -96,8 +96,8 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// When a child or feature index is out of range, a node has no or several parents, a value is not finite, or
-    /// the margins do not give the scores that the head promises.
+    /// If a child or feature index is out of range, a node has no or several parents, a value is not finite, or
+    /// the margins do not match the scores of the head.
     pub fn assemble(assembly: &Assembly) -> Result<Self, ModelError> {
         let document = Document::of(assembly)?;
         let text = serde_json::to_vec(&document).map_err(|error| ModelError::Format(error.to_string()))?;
@@ -128,7 +128,7 @@ fn plain_tree(tree: &RegTree, outputs: Range<usize>, weight: f32) -> Result<Tree
     Ok(Tree { nodes: nodes.collect(), outputs })
 }
 
-/// The model in XGBoost's JSON schema, which is the engine's door for trees that it did not grow.
+/// The model in XGBoost's JSON schema, the only form in which the engine accepts external trees.
 #[derive(Serialize)]
 struct Document {
     version: [u32; 3],

@@ -7,7 +7,7 @@ use crate::table::{Table, Values};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Scores may differ by this much: a graph gives them in 32 bits.
+/// Tolerance for scores: a graph computes them in 32 bits.
 const TOLERANCE: f64 = 1e-6;
 
 impl Pipeline {
@@ -40,7 +40,7 @@ impl Pipeline {
         let ours = self.score(rows)?;
         let is_number = self.target.task == Task::Regression;
         let output = |name: &str| {
-            // A raw column of an output's name gives that name a mark.
+            // If a raw column has the name of an output, the output's name has a suffix.
             let named = found.iter().find(|(found, _)| found.trim_end_matches('_') == name);
             named.map(|(_, tensor)| &tensor.elements).ok_or_else(|| wrong(format!("it has no output {name:?}")))
         };

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 /// Fewer rows than this of a class are hardly enough to learn it from.
 const FEW_OF_CLASS: usize = 20;
-/// So many gate rows, and this share of them, are copies of rows that are learned from.
+/// Minimum number and share of gate rows that are copies of training rows.
 const MIN_COPIES: usize = 5;
 const MIN_COPIED_SHARE: f64 = 0.02;
 /// Equal rows are copies, not coincidences, if their share is at least this many times that of distinct rows among
@@ -19,11 +19,11 @@ const MORE_THAN_CHANCE: f64 = 20.0;
 /// The smallest step of a 64-bit number at the target's size may be this share of the target's standard deviation.
 const MAX_STEP: f64 = 1e-3;
 
-/// What to do about copies.
+/// The remedy for copies.
 const KEEP_TOGETHER: &str =
     "[split] by = \"row\" keeps equal rows on one side, by = \"column\" those with the same value of a column";
 
-/// What to do about rows that are nearly copies.
+/// The remedy for rows that are nearly copies.
 const KEEP_NEAR_TOGETHER: &str = "[split] by = \"column\" keeps rows with the same value of a column on one side";
 const EQUAL: &str = "every feature and the target are equal";
 
@@ -79,7 +79,7 @@ impl Copied {
         self.n_of_learned() + self.among > 0
     }
 
-    /// What to do about it: only equal rows are kept together by themselves.
+    /// The remedy: only equal rows are kept together automatically.
     fn remedy(&self) -> &'static str {
         if self.alike == EQUAL { KEEP_TOGETHER } else { KEEP_NEAR_TOGETHER }
     }

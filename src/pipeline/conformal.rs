@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 /// With fewer rows unseen by the model there are no intervals.
 pub const MIN_ROWS: usize = 100;
-/// So many steps are kept of all rows' strangeness, and the strangest one by one.
+/// Maximum number of stored steps of strangeness, besides the strangest rows one by one.
 const MAX_STEPS: usize = 1000;
 /// The scale of a row's error is fitted on the other folds, so that it does not fit the row's own error.
 const FOLDS: usize = 3;
@@ -43,7 +43,7 @@ pub(super) struct OutOfFold {
 pub struct Intervals {
     /// Why there are none, or `None`.
     pub(super) refused: Option<String>,
-    /// (strangeness, share of rows up to it, one row to come among them), ascending in both.
+    /// (strangeness, share of rows up to it, counting one future row), ascending in both.
     pub(super) steps: Vec<(f64, f64)>,
     pub(super) n_rows: usize,
     /// For numbers.
@@ -69,7 +69,7 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// What holds the truth of a row, and the third of the rows that [`Coverage::held_widest`] is about.
+    /// The name of the interval or set, and the third of the rows that [`Coverage::held_widest`] is about.
     #[must_use]
     pub fn words(task: Task) -> (&'static str, &'static str) {
         match task {
@@ -79,7 +79,7 @@ impl Coverage {
     }
 }
 
-/// What holds the truth of a row, at a level.
+/// The interval or set of a row, at a level.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Bound {
     /// A number from `lower` to `upper`.
@@ -94,7 +94,7 @@ pub enum Bound {
 }
 
 impl Bound {
-    /// Whether it holds a truth: a class index or a number.
+    /// Whether it contains a truth: a class index or a number.
     #[must_use]
     pub fn holds(&self, y: f64) -> bool {
         match self {
@@ -188,10 +188,10 @@ impl Intervals {
 }
 
 impl Pipeline {
-    /// What holds the truth of each row of `table` with the chance `level`.
+    /// The interval or set of each row of `table` with the probability `level`.
     ///
     /// # Errors
-    /// When the version has no intervals, or its rows are too few for the level; as [`Pipeline::score`].
+    /// If the version has no intervals, or its rows are too few for the level; as [`Pipeline::score`].
     pub fn bounds(&self, table: &Table, level: f64) -> Result<Vec<Bound>, PipelineError> {
         let (intervals, strangest) = self.intervals_at(level)?;
         let of_block = |_: usize, features: &[f32], scores: &[f64]| intervals.bounds(self, features, scores, strangest);

@@ -77,7 +77,7 @@ impl Drawn {
     }
 }
 
-/// Mean coverage over tables: of all rows to come, and of the third with the widest intervals.
+/// Mean coverage over tables: of all future rows, and of the third with the widest intervals.
 fn coverage(task: Task, n: usize, tables: u64) -> (f64, f64) {
     const TO_COME: usize = 900;
     let (mut all, mut widest) = (0.0, 0.0);

@@ -57,9 +57,9 @@ impl Way {
     }
 }
 
-/// What rows decided that the deciding models did not see.
+/// The decisions from rows that the models did not see.
 pub(super) struct Decided {
-    /// What is fitted on all rows, and how much each weighs; together they are the model.
+    /// The models fitted to all rows, with their weights; combined they are the model.
     pub(super) members: Vec<(Member, f64)>,
     /// Out-of-fold scores, row-major, before calibration.
     pub(super) scores: Vec<f64>,
@@ -69,7 +69,7 @@ pub(super) struct Decided {
     pub(super) truth: Weighed,
 }
 
-/// What a model is fitted by once its rounds are decided.
+/// The parameters of a model after the number of rounds is decided.
 pub(super) struct Member {
     pub(super) params: Params,
     pub(super) seed: u64,
@@ -77,7 +77,7 @@ pub(super) struct Member {
 
 /// Out-of-fold results of models with one set of parameters.
 pub(super) struct Unseen {
-    /// What is fitted on all rows.
+    /// The model to fit to all rows.
     pub(super) member: Member,
     pub(super) rounds: usize,
     pub(super) margins: Vec<f32>,
@@ -107,7 +107,7 @@ pub(super) fn together(train: &[u32], tune: &[u32]) -> Vec<u32> {
 }
 
 impl Trainer<'_> {
-    /// The way that suits the rows: folds where one tune part would hold too few; not for splits by time, where later
+    /// The method for the rows: folds if one tune part would be too small; not for splits by time, where later
     /// rows must not decide about earlier ones.
     pub(super) fn way(&self, examples: &Examples, train: &[u32], tune: &[u32]) -> Way {
         let can_tune = tune.len() >= MIN_TUNE_ROWS && examples.check_rows("tune", tune).is_ok();

@@ -17,19 +17,19 @@ use std::collections::{HashMap, HashSet};
 pub struct Examples {
     /// The rows with a label.
     pub table: Table,
-    /// What is predicted.
+    /// The target.
     pub target: Target,
     /// Class index or value, one per row.
     pub y: Vec<f64>,
     /// How much each row counts; all count the same when absent.
     pub weights: Option<Vec<f64>>,
-    /// Hash of what decides a row's side.
+    /// Hash of the key that determines a row's part.
     pub keys: Vec<u64>,
     /// Position in `[0, 1)`: see [`crate::table::split`].
     pub positions: Vec<f64>,
     /// The entity of each row, if a column names it: by default the column of the split.
     pub about: Option<Vec<Option<u64>>>,
-    /// What a person should know about how the rows were taken.
+    /// Remarks for the user on the choice of rows.
     pub notes: Vec<String>,
 }
 
@@ -122,7 +122,7 @@ impl Examples {
         Ok(parts)
     }
 
-    /// Where a part has no rows since most rows are copies of each other, that is what is wrong.
+    /// If a part is empty because most rows are copies of each other, the error says so.
     fn since_rows_are_alike(&self, err: PipelineError) -> PipelineError {
         /// Different rows from which each part has some.
         const ENOUGH: usize = 50;
@@ -359,7 +359,7 @@ fn keys_of(table: &Table, column: &str) -> Option<Vec<Option<u64>>> {
 fn refuse_repeated_ids(table: &Table, schema: &Schema) -> Result<(), PipelineError> {
     let Some(name) = id_column(schema) else { return Ok(()) };
     let Some(Values::Text(ids)) = table.column(name).map(|c| &c.values) else { return Ok(()) };
-    // Hashes take an eighth of what a map of a million ids does; only when two are equal is the map made.
+    // Hashes need an eighth of the memory of a map of a million ids; the map is built only if two are equal.
     let mut hashes: Vec<u64> = ids.iter().filter(|id| !id.is_empty()).map(|id| hash64(id.as_bytes(), 3)).collect();
     hashes.sort_unstable();
     if hashes.windows(2).all(|pair| pair[0] != pair[1]) {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// A pipeline with the findings of its fit.
 #[derive(Debug, Clone)]
 pub struct Fitted {
-    /// What scores rows.
+    /// The pipeline that scores rows.
     pub pipeline: Pipeline,
     /// The rows by use.
     pub parts: Parts,
@@ -26,17 +26,17 @@ pub struct Fitted {
     pub golden: Table,
     /// Scores of the gate rows.
     pub scores: Scores,
-    /// Metrics on the gate rows; `None` when no row was kept for it.
+    /// Metrics on the gate rows; `None` without gate rows.
     pub gate: Option<Evaluation>,
     /// Gate rows with their outcome, at most `MAX_LABELLED` of them, where numbers are predicted.
     pub labelled: Option<(Table, Vec<f64>)>,
-    /// What is watched of the texts of the gate rows.
+    /// The monitored columns for texts of the gate rows.
     pub texts: Vec<Column>,
     /// Importance of each raw column, largest gain first.
     pub importance: Vec<Importance>,
-    /// What a person should know.
+    /// Remarks for the user.
     pub notes: Vec<String>,
-    /// What was tried, where the best of several was wanted.
+    /// The trials, if a search was made.
     pub search: Option<Search>,
 }
 
@@ -73,7 +73,7 @@ impl HeldOut {
     }
 }
 
-/// So many gate rows show where errors are large.
+/// Maximum number of gate rows for showing where errors are large.
 pub const MAX_LABELLED: usize = 20_000;
 
 /// Fits, and evaluates on the gate rows.

@@ -5,7 +5,7 @@ use crate::features::FeatureOptions;
 use crate::features::derive::{self, Expression};
 use crate::table::{Categories, Column, Kind, Schema, Table, Values};
 
-/// What a condition is called where the target is a category.
+/// The classes of a condition if the target is a category.
 const NO_YES: [&str; 2] = ["no", "yes"];
 
 impl TargetSpec {

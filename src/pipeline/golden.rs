@@ -9,7 +9,7 @@ use crate::table::{self, Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, 
 use std::io::Write;
 use std::path::Path;
 
-/// How many rows are kept.
+/// The number of golden rows.
 pub(super) const N_GOLDEN: usize = 100;
 /// Scores may differ by this share of their size: the last bits of `exp` differ between machines.
 const TOLERANCE: f64 = 1e-6;
@@ -17,7 +17,7 @@ const PREFIX: &str = "golden_score_";
 /// The predicted class; missing in versions stored before it was added.
 const ANSWER: &str = "golden_prediction";
 
-/// The rows that are kept, with their scores as columns.
+/// The golden rows, with their scores as columns.
 pub(super) fn table(pipeline: &Pipeline, rows: &Table) -> Result<Table, PipelineError> {
     let scores = pipeline.score(rows)?;
     let mut columns: Vec<Column> = inputs(pipeline).filter_map(|(name, _)| rows.column(name).cloned()).collect();
@@ -31,7 +31,7 @@ pub(super) fn table(pipeline: &Pipeline, rows: &Table) -> Result<Table, Pipeline
     Ok(Table::new(columns)?)
 }
 
-/// The raw columns, and those that hold the values of windows.
+/// The raw columns, and those with the values of windows.
 fn inputs(pipeline: &Pipeline) -> impl Iterator<Item = (&str, Kind)> {
     let windows = pipeline.features.derived().window_columns().iter().map(|name| (name.as_str(), Kind::Number));
     pipeline.features.inputs().chain(windows)
@@ -107,7 +107,7 @@ pub(super) fn verify(pipeline: &Pipeline, path: &Path) -> Result<(), PipelineErr
     if let Some(Values::Text(stored)) = golden.column(ANSWER).map(|column| &column.values) {
         for (row, expected) in stored.iter().enumerate() {
             let now = answer(pipeline, &scores, row);
-            // Where two answers are as near as the last bits, either may come out.
+            // If two classes differ only in the last bits, either may result.
             if now.trim() != expected.trim() && is_decided(pipeline, scores.row(row)) {
                 return Err(damaged(format!(
                     "row {} was {expected:?} {}",

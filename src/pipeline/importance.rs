@@ -26,7 +26,7 @@ pub struct Importance {
 /// Maximum number of rows for permutation, and number of repetitions.
 pub(super) const MAX_SHUFFLED: usize = 2_000;
 const N_REPEATS: usize = 2;
-/// So many columns are shuffled.
+/// Maximum number of permuted columns.
 const MAX_COLUMNS: usize = 200;
 
 /// Importance of every raw column, largest gain first; columns are permuted among `rows`, whose labels are `truth`.

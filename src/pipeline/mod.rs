@@ -62,7 +62,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What can go wrong between a table and a pipeline.
+/// Errors between a table and a pipeline.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// A table problem.
@@ -83,12 +83,12 @@ pub enum PipelineError {
     /// Too few rows to train on, or a row that would be in both parts.
     #[error("{0}")]
     Rows(String),
-    /// A version's files are damaged, or do not give the scores they were stored with.
+    /// A version's files are damaged, or do not give the stored scores.
     #[error("{}: {what}", .path.display())]
     Version {
         /// The version's directory or file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error.
         what: String,
     },
 }
@@ -98,7 +98,7 @@ pub enum PipelineError {
 pub struct Pipeline {
     /// How the training table was written and typed.
     pub schema: Schema,
-    /// What is predicted.
+    /// The target.
     pub target: Target,
     /// From columns to features.
     pub features: Features,
@@ -230,7 +230,7 @@ impl Pipeline {
         match self.target.task {
             Task::Regression => None,
             Task::Binary => Some(usize::from(scores[0] >= self.threshold.unwrap_or(0.5))),
-            // The first of equal scores, so that the answer does not depend on anything else.
+            // The first of equal scores, so that the result is deterministic.
             Task::Multiclass => (0..scores.len()).reduce(|best, c| if scores[c] > scores[best] { c } else { best }),
         }
     }
@@ -266,11 +266,11 @@ impl Pipeline {
         self
     }
 
-    /// The rows with the columns that are derived from them, levels under the names that the schema gives them; the same
-    /// table where nothing is derived.
+    /// The rows with their derived columns, levels under their names in the schema; the same
+    /// table without derived columns.
     ///
     /// # Errors
-    /// When a column that others are derived from is missing or of another kind.
+    /// If a column needed for derived ones is missing or of another kind.
     pub fn with_derived<'t>(&self, table: &'t Table) -> Result<Cow<'t, Table>, PipelineError> {
         if self.features.derived().is_empty() {
             return Ok(Cow::Borrowed(table));

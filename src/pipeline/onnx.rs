@@ -25,7 +25,7 @@ mod operators;
 #[cfg(test)]
 mod parity_tests;
 
-/// What is to be done to texts before they go into a graph.
+/// How to prepare texts for a graph.
 pub const SPELLINGS: &str = "texts are compared exactly: a level is recognised as it was written in training, in \
                              lower case, in upper case, capitalised, with one space or full stop before or after it, \
                              and as a number in its usual forms (2.0, 2.00, +2, 2e0, 2.00E+00). Normalise other \
@@ -46,7 +46,7 @@ use crate::table::{Kind, LevelFinder, MISSING_TIME, Schema};
 pub struct OnnxParts<'a> {
     /// Other spellings of the levels of categories.
     pub schema: &'a Schema,
-    /// What is predicted.
+    /// The target.
     pub target: &'a Target,
     /// From columns to features.
     pub features: &'a Features,
@@ -63,14 +63,14 @@ pub struct OnnxParts<'a> {
 impl OnnxParts<'_> {
     /// The graph, for any runtime with `ai.onnx` 17 and `ai.onnx.ml` 3.
     ///
-    /// Inputs have the raw columns' names. For a number the output is `prediction` (rows of one column; 64-bit where the target
-    /// is scaled because 32 bits do not tell its values apart, else 32-bit); for
+    /// Inputs have the raw columns' names. For a number the output is `prediction` (rows of one column; 64-bit if the
+    /// target is scaled because 32 bits cannot distinguish its values, else 32-bit); for
     /// classes `prediction` is the class (text, one per row) and `score` holds the probability of the positive class,
-    /// or one column per class in the target's order. A raw column of an output's name makes that `prediction_`.
+    /// or one column per class in the target's order. If a raw column has an output's name, that becomes `prediction_`.
     ///
     /// # Errors
     ///
-    /// When the model cannot be written: see [`Model::to_onnx`].
+    /// If the model cannot be written: see [`Model::to_onnx`].
     pub fn to_onnx(&self) -> Result<Vec<u8>, ModelError> {
         self.check_texts()?;
         let mut graph = GraphWriter::default();
@@ -166,7 +166,7 @@ fn encoded(graph: &mut GraphWriter, value: &str, encoder: &Encoder, finder: Opti
             category_features(graph, value, encoder, finder)
         }
         Encoder::TimeParts { parts } => time_features(graph, value, parts),
-        // Refused before anything is written.
+        // Refused earlier.
         Encoder::Text(_) => value.to_owned(),
     }
 }

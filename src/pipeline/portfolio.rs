@@ -13,7 +13,7 @@ pub(super) struct Candidate {
     pub(super) params: Params,
 }
 
-/// What changes in the defaults.
+/// A change of the defaults.
 type Idea = (&'static str, fn(&mut Plan));
 
 const IDEAS: [Idea; 11] = [

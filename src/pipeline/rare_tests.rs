@@ -83,8 +83,8 @@ fn twenty_frauds_among_2000_rows_are_learned() {
 
 #[test]
 fn a_tail_that_is_fraud_is_found() {
-    // Of 20 000 amounts the 40 above 240 are fraud, the others are below 220; a bin of equal counts holds 80. Rows between
-    // the last honest and the first fraudulent amount that were seen are cut half-way.
+    // Of 20 000 amounts the 40 above 240 are fraud, the others are below 220; a bin of equal counts holds 80. The cut
+    // is half-way between the last honest and the first fraudulent amount seen.
     let amount = |row: usize| if row % 500 == 3 { 240.0 + 60.0 * noise(row, 1) } else { 219.9 * noise(row, 2) };
     let fitted = Rows::new(20_000)
         .number("amount", amount)
@@ -114,7 +114,7 @@ fn one_row_of_a_class_is_refused_and_few_are_said() {
         alerts * 4 >= scores.len() * 3
     };
     assert!(!all_called(&fitted));
-    // The folds of five positives give scores on other levels than all rows do.
+    // The folds of five positives have other score levels than all rows.
     for first in [3, 17, 55] {
         let table = Rows::new(400).number("a", |row| 6.0 * noise(row, 7) - 3.0);
         let fitted = table.number("y", move |row| f64::from(u8::from(row % 80 == first))).learn().unwrap();
@@ -174,7 +174,7 @@ fn rounds_that_nothing_may_stop_are_all_grown() {
     };
     let of = |stop| Params { n_estimators: Some(40), early_stopping_rounds: stop, ..Params::default() };
     assert_eq!(rounds(of(Some(0))), 40);
-    // There is nothing to learn.
+    // There is no signal.
     assert!(rounds(of(Some(5))) < 40);
     assert_eq!(
         rounds(Params { algorithm: crate::model::Algorithm::RandomForest, n_estimators: Some(7), ..of(None) }),
@@ -200,7 +200,7 @@ fn targets_that_32_bits_cannot_tell_apart_are_learned_in_64() {
             (mae - usual.gate.as_ref().unwrap().metrics.value(Metric::Mae).unwrap()).abs() < 0.02,
             "{base} {step}: {mae}"
         );
-        // Contributions are in the target's unit, and add up to what scores differ by.
+        // Contributions are in the target's unit, and sum to differences of scores.
         let (scores, why) = fitted.pipeline.score_and_explain(&fitted.golden, 2).unwrap();
         let sum = |row: usize| why[row].iter().map(|one| one.value).sum::<f64>();
         for row in 1..20 {

@@ -63,10 +63,10 @@ impl SearchLimits {
         *self == Self::default()
     }
 
-    /// Checks that something is tried.
+    /// Checks that at least one trial is possible.
     ///
     /// # Errors
-    /// What is out of range.
+    /// The value out of range.
     pub fn check(self) -> Result<(), String> {
         /// A week.
         const LONGEST: u32 = 7 * 86_400;
@@ -206,7 +206,7 @@ impl Default for Decision {
 }
 
 impl Decision {
-    /// The threshold where there are too few rows to choose one.
+    /// The threshold if there are too few rows to choose one.
     pub(super) fn untuned_threshold(&self) -> f64 {
         match self.threshold {
             ThresholdRule::Fixed(threshold) => threshold,
@@ -227,7 +227,7 @@ impl SplitSpec {
     /// # Errors
     /// A sentence that names the conflict.
     pub fn check_parts(&self, numbers: &[&str]) -> Result<(), String> {
-        /// So many parts keep to whole numbers that a double tells apart.
+        /// Up to this many parts give whole numbers that an `f64` holds exactly.
         const MOST: usize = 5;
         if self.columns.is_empty() {
             return Ok(());
@@ -244,11 +244,11 @@ impl SplitSpec {
         }
     }
 
-    /// The share of the gate that suits `n_rows`, the rarest class being `rarest` of them; no classes where numbers are
-    /// predicted.
+    /// The suitable share of the gate for `n_rows`, of which `rarest` are of the rarest class; no classes for a
+    /// regression.
     ///
-    /// A fifth, and of longer tables what shows a difference of .01 in ROC-AUC with 80 % chance: about 600 rows of the rarest
-    /// class. A twentieth at least.
+    /// A fifth, and for longer tables the share that shows a difference of .01 in ROC-AUC with a power of 80 %: about
+    /// 600 rows of the rarest class. A twentieth at least.
     #[must_use]
     pub fn gate_for(n_rows: u64, rarest: Option<u64>) -> f64 {
         const OF_RAREST: f64 = 600.0;

@@ -1,8 +1,8 @@
-//! Rows that come one by one, without a table: the same scores by a shorter way.
+//! Rows received one by one, without a table: the same scores in a shorter way.
 //!
 //! ```text
-//! cell ─CellReader─▶ Cell ─Features::encode─▶ place in the matrix ─────────────────┬─▶ Pipeline::score_features
-//!                      └─▶ cells that others are derived from ─▶ derived columns ──┘
+//! cell ─CellReader─▶ Cell ─Features::encode─▶ element of the matrix ───────────────┬─▶ Pipeline::score_features
+//!                      └─▶ cells that derived columns need ───▶ derived columns ───┘
 //! ```
 
 use super::{Contribution, Pipeline, PipelineError, Scores};
@@ -10,7 +10,7 @@ use crate::features::{FeatureError, Matrix, Refused};
 use crate::table::{Cell, CellReader, Column, ColumnSpec, Kind, MISSING_TIME, Texts, Values};
 use std::sync::Arc;
 
-/// Rows that come cell by cell, one row after another.
+/// Rows received cell by cell, one row after another.
 pub struct RowEncoder<'a> {
     pipeline: &'a Pipeline,
     /// One row per row of the matrix.
@@ -67,10 +67,10 @@ impl<'a> RowEncoder<'a> {
         &self.cells
     }
 
-    /// The features of all rows, row-major; with the values of windows, where there are any.
+    /// The features of all rows, row-major; includes the values of windows, if there are any.
     ///
     /// # Errors
-    /// [`FeatureError::Negative`] where that is the rule of a derived column.
+    /// [`FeatureError::Negative`] if that is the rule of a derived column.
     pub fn finish(mut self, windows: &[Column]) -> Result<Vec<f32>, FeatureError> {
         let features = &self.pipeline.features;
         if !features.derived().is_empty() {
@@ -193,7 +193,7 @@ mod tests {
         fit(Cow::Owned(examples), &schema, &recipe, 0, &|_, _, _| {}).unwrap().pipeline
     }
 
-    /// The cell of a table, as a request would give it.
+    /// The cell of a table, in the form of a request.
     fn cell(column: &Column, row: usize) -> Cell<'_> {
         match &column.values {
             values if values.is_missing(row) => Cell::Missing,

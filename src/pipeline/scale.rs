@@ -12,7 +12,7 @@ use std::fmt;
 /// Standard deviations without scaling: squares of smaller differences are below the engine's minimum gain of 1e-6,
 /// and squares of larger ones lose precision in 32 bits.
 const USUAL: std::ops::Range<f64> = 0.01..1e6;
-/// Digits of a standard deviation that 32 bits hold.
+/// Digits of a standard deviation in 32 bits.
 const DIGITS: i32 = 7;
 
 /// The subtrahend and the divisor for the numbers to learn.
@@ -31,7 +31,7 @@ impl Default for TargetScale {
 }
 
 impl TargetScale {
-    /// What suits the numbers to learn from: nothing to do for most.
+    /// The scale for the numbers to learn: the identity for most.
     pub(super) fn of(y: &[f64]) -> Self {
         let (mean, deviation) = (moments::mean(y), moments::variance(y).sqrt());
         let is_usual = USUAL.contains(&deviation) && !is_coarse(y, deviation);
@@ -76,11 +76,11 @@ impl TargetScale {
     pub(super) fn is_near(&self, found: f64, expected: f64, tolerance: f64) -> bool {
         let size = self.unit.max((expected - self.centre).abs());
         let last = expected.abs().next_up() - expected.abs();
-        // What is missing is near nothing.
+        // A missing value is near no number.
         (found - expected).abs() <= tolerance * size + 2.0 * last
     }
 
-    /// The size of what trees learn as one.
+    /// The unit in which trees learn.
     #[must_use]
     pub fn unit(&self) -> f64 {
         self.unit
@@ -92,12 +92,12 @@ impl TargetScale {
         if self.is_identity() { Digits::short(value) } else { Digits::Long(value) }
     }
 
-    /// What is added to a tree's sum, as a part of the number.
+    /// The part of the number for a tree's contribution.
     pub(super) fn part(&self, contribution: f32) -> f64 {
         self.unit * f64::from(contribution)
     }
 
-    /// What is added to a tree's number times [`TargetScale::unit`].
+    /// The centre added to a tree's number times [`TargetScale::unit`].
     #[must_use]
     pub fn centre(&self) -> f64 {
         self.centre

@@ -21,9 +21,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// The mean has this many parts: a member has a weight of at least a twentieth.
 const PARTS: usize = 20;
-/// Every member costs at prediction what a model costs.
+/// Maximum number of members, as each costs as much at prediction as a model.
 const MOST_MEMBERS: usize = 5;
-/// What a part has to improve the loss by, relative to it.
+/// Minimum relative improvement of the loss by a part.
 const LEAST_GAIN: f64 = 1e-4;
 
 /// Training rows, and rows for evaluation.
@@ -123,7 +123,7 @@ fn judges_of(splits: &[Split]) -> Vec<&Part> {
     splits.iter().map(|split| &split.judges).collect()
 }
 
-/// What the greedy selection ends with.
+/// The result of the greedy selection.
 struct Chosen {
     /// One for each that was tried; they sum to 1.
     weights: Vec<f64>,
@@ -142,7 +142,7 @@ impl Judges {
         }
     }
 
-    /// Mean loss of margins, weighed as trees weigh rows.
+    /// Mean loss of margins, with the training weights of rows.
     fn loss(&self, margins: &[f32]) -> f64 {
         let (mut sum, mut all) = (0.0, 0.0);
         for (row, said) in margins.chunks_exact(self.width).enumerate() {

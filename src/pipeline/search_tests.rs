@@ -64,7 +64,7 @@ fn what_is_best_together_is_one_model_and_the_same_each_time() {
         let again = learned(task, table(task, 900, 1), Quality::Best, Some(5));
         assert_eq!(again.search, best.search);
         assert_eq!(again.pipeline.model.to_bytes().unwrap(), best.pipeline.model.to_bytes().unwrap());
-        // The first that is tried is what would be fitted without a search.
+        // The first trial is the fit without a search.
         let standard = learned(task, table(task, 900, 1), Quality::Standard, None);
         assert!(standard.search.is_none());
         let alone = learned(task, table(task, 900, 1), Quality::Best, Some(1));
@@ -108,8 +108,8 @@ fn of_luck(task: Task, table: &Table, rows: impl Iterator<Item = usize>) -> f64 
     losses.iter().sum::<f64>() / losses.len() as f64
 }
 
-/// How much more a model loses on fresh rows than on those that it did not see and that chose it. Both count from what the
-/// truth itself loses on the same rows, which differs more than they do.
+/// The excess loss on fresh rows over the out-of-fold rows used for the selection. Both relative to the loss of the
+/// truth on the same rows, which varies more than they do.
 fn optimism(task: Task, salt: u64, tries: Option<u32>) -> f64 {
     let known = table(task, 700, 2 * salt);
     let fitted = learned(task, known.clone(), Quality::Best, tries);

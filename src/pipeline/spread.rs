@@ -31,7 +31,7 @@ pub(crate) fn with_prediction<'a>(rows: impl Iterator<Item = (&'a [f32], f64)>, 
     values
 }
 
-/// How large an error is expected to be, in units of the target's scale.
+/// The expected size of an error, in units of the target's scale.
 #[derive(Debug, Clone)]
 pub(super) struct Spread {
     pub(super) model: Model,

@@ -59,7 +59,7 @@ impl Pipeline {
         all
     }
 
-    /// `schema` with the columns that [`Pipeline::text_columns`] gives.
+    /// `schema` with the columns of [`Pipeline::text_columns`].
     #[must_use]
     pub fn schema_with_texts(&self, mut schema: Schema) -> Schema {
         let names: Vec<String> = self.features.texts().flat_map(|(column, encoder)| names(column, encoder)).collect();

@@ -1,4 +1,4 @@
-//! What a pipeline is learned by, and how.
+//! Trains a pipeline.
 
 use super::conformal::OutOfFold;
 use super::crossfit::{Decided, Member, Way, together, with_rounds};
@@ -17,7 +17,7 @@ use crate::score::Calibration;
 use crate::table::split::Parts;
 use crate::table::{Kind, Schema, Table, Values};
 
-/// How far a fit is: (what is being done, steps done, steps in all).
+/// The progress of a fit: (current step, steps done, steps in all).
 pub type FitProgress<'a> = dyn Fn(&str, u64, u64) + Sync + 'a;
 
 /// A pipeline with the results of its training.
@@ -25,11 +25,11 @@ pub(super) struct Learned {
     pub(super) pipeline: Pipeline,
     /// The rows that decided.
     pub(super) known: Option<OutOfFold>,
-    /// What was tried, where the best of several was wanted.
+    /// The trials, if a search was made.
     pub(super) search: Option<Search>,
 }
 
-/// Everything that learning is done by.
+/// The settings of a training.
 pub(super) struct Trainer<'a> {
     pub(super) target: &'a Target,
     pub(super) schema: &'a Schema,
@@ -46,7 +46,7 @@ pub(super) struct Trainer<'a> {
     pub(super) progress: &'a FitProgress<'a>,
 }
 
-/// What a pipeline is learned on.
+/// The data of a training.
 pub(super) struct TrainingSet {
     pub(super) features: Features,
     pub(super) train: Part,
@@ -98,7 +98,7 @@ impl<'a> Trainer<'a> {
         let mut options = recipe.features.clone();
         let (derived, computed) = Derived::fit(&options.derived, table, Some(&train), &target.name)?;
         let computed = Table::new(computed)?;
-        // What a window is computed to is a feature under its own name.
+        // The result of a window is a feature under its own name.
         options.drop.extend_from_slice(derived.window_columns());
         let constant = |name: &str| schema.column(name).is_some_and(|c| c.kind == Kind::Constant);
         options.drop.extend(table.columns().iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()));
@@ -212,7 +212,7 @@ impl<'a> Trainer<'a> {
         Ok((pipeline, known))
     }
 
-    /// As [`Trainer::learn`], once, giving up the examples on the way; and the features of the gate rows.
+    /// As [`Trainer::learn`], once, dropping the examples meanwhile; also returns the features of the gate rows.
     pub(super) fn learn_from(
         &self,
         mut examples: Examples,
@@ -234,7 +234,7 @@ impl<'a> Trainer<'a> {
         Ok((pipeline, known, gate))
     }
 
-    /// Features and rows to learn from, after what is done about rare classes; no tune part when `tune` is empty.
+    /// Features and rows for training, after resampling of rare classes; no tune part if `tune` is empty.
     pub(super) fn training_set(
         &self,
         examples: &Examples,
@@ -263,7 +263,7 @@ impl<'a> Trainer<'a> {
         Ok(TrainingSet { features, train: self.part(x, y, counts(train)), tune })
     }
 
-    /// What the rows are about, where the split keeps rows about one thing together.
+    /// The entities of the rows, if the split keeps entities together.
     fn groups(&self, examples: &Examples, rows: &[u32]) -> Option<Vec<u64>> {
         let keys = || rows.iter().map(|&row| examples.keys[row as usize]).collect();
         (self.recipe.split.by == SplitBy::Column).then(keys)
@@ -281,7 +281,7 @@ impl<'a> Trainer<'a> {
         Part { x, y, weights, counts }
     }
 
-    /// The pipeline that a training set gives, with its decisions made on the tune rows.
+    /// The pipeline fitted to a training set, with its decisions made on the tune rows.
     fn train(&self, set: TrainingSet) -> Result<(Pipeline, Option<OutOfFold>), PipelineError> {
         let TrainingSet { features, train, tune } = set;
         let model = self.model(&features, train, tune.as_ref(), &self.recipe.model, self.seed)?;

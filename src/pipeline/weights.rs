@@ -21,7 +21,7 @@ pub struct Weighed {
     pub y: Vec<f64>,
     /// A weight per row; every row weighs the same when absent.
     pub weights: Option<Vec<f64>>,
-    /// Index of what each row is about, from 0 without gaps, where rows about the same thing depend on each other.
+    /// Index of each row's entity, from 0 without gaps, if rows of one entity depend on each other.
     pub entities: Option<Vec<u32>>,
 }
 
@@ -95,7 +95,7 @@ impl Recipe {
         }
     }
 
-    /// What a person should know of weights: where they do not count.
+    /// A remark for the user on where weights are not used.
     pub(super) fn unweighted(&self) -> Option<String> {
         let name = self.weight.as_ref()?;
         Some(format!(
@@ -119,7 +119,7 @@ pub(super) fn at(weights: Option<&[f64]>, rows: &[u32]) -> Option<Vec<f64>> {
     weights.map(|weights| rows.iter().map(|&row| weights[row as usize]).collect())
 }
 
-/// How many of the first rows in `order` hold the share `share` of all weight, to the nearest row.
+/// How many of the first rows in `order` have the share `share` of all weight, to the nearest row.
 pub(super) fn most(weights: &[f64], order: &[u32], share: f64) -> usize {
     let wanted = share * weights.iter().sum::<f64>();
     let mut before = 0.0;

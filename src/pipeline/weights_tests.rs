@@ -40,7 +40,7 @@ fn learn(rows: &[(usize, f64)], weight: Option<&str>, number: bool, model: &str)
     fit(Cow::Owned(examples), &schema, &recipe, 0, &|_, _, _| {})
 }
 
-/// Nothing in it depends on how many rows there are.
+/// Parameters that do not depend on the number of rows.
 const PLAIN: &str = r#"{"n_estimators": 30, "max_depth": 3, "learning_rate": 0.2, "subsample": 1.0, "colsample_bytree": 1.0,
     "colsample_bynode": 1.0, "reg_lambda": 0.0, "min_child_weight": 0.0, "max_bin": 255}"#;
 

@@ -12,7 +12,7 @@ pub(super) enum Cells<'a, T: Copy> {
     Many(Cow<'a, [T]>),
 }
 
-/// What a part of an expression gives.
+/// The value of a part of an expression.
 #[derive(Debug, Clone)]
 pub(super) enum Vector<'a> {
     /// Numbers and truths; `NaN` is missing.
@@ -75,7 +75,7 @@ impl<T: Copy> Cells<'_, T> {
 }
 
 impl<'a> Cells<'a, f64> {
-    /// `f` of every pair of values, in place where one side is owned.
+    /// `f` of every pair of values, in place if one side is owned.
     pub(super) fn zip(self, other: Cells<'a, f64>, f: fn(f64, f64) -> f64) -> Self {
         match (self, other) {
             (Self::One(left), right) => right.map(|right| f(left, right)),
@@ -129,7 +129,7 @@ impl<'a> Strings<'a> {
         }
     }
 
-    /// `f` of every text, found once per level where there are fewer of them than rows.
+    /// `f` of every text, evaluated once per level if there are fewer levels than rows.
     pub(super) fn each<T: Copy>(&self, missing: T, f: impl Fn(&str) -> T) -> Cells<'static, T> {
         let of = |text: &str| if text.is_empty() { missing } else { f(text) };
         if let Cells::Many(codes) = &self.codes

@@ -31,7 +31,7 @@ pub(super) fn instant(expr: &Expr, text: &str) -> Result<i64, Problem> {
     iso.parse(text).ok_or_else(|| Problem::new(expr.at, format!("'{text}' is not {}", iso.expected())))
 }
 
-/// What is read off a time, by the function of that name.
+/// The part of a time returned by the function of that name.
 pub(super) fn moment(function: Function) -> Option<(Moment, Type)> {
     let part = |part| Some((Moment::Part(part), Type::Number));
     match function {

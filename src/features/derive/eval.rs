@@ -8,14 +8,14 @@ use crate::features::time::part;
 use crate::table::{Column, MISSING_CODE, MISSING_TIME, Values};
 use std::borrow::Cow;
 
-/// What expressions are computed of.
+/// The inputs of expressions.
 pub(super) struct Scope<'a> {
     pub(super) n_rows: usize,
     /// The raw columns that are read, by their places.
     pub(super) raw: &'a [&'a Values],
     /// The derived columns so far.
     pub(super) earlier: &'a [Column],
-    /// What was learned of groups, by slot.
+    /// The statistics of groups, by slot.
     pub(super) learned: &'a [Learned],
     /// The values of windows, by slot.
     pub(super) windows: &'a [&'a Values],

@@ -1,4 +1,4 @@
-//! One expression by itself, such as that of a target.
+//! A single expression, such as that of a target.
 
 use super::eval::Scope;
 use super::node::Type;
@@ -34,7 +34,7 @@ impl Expression {
         self.program.compiled.first().map_or(Type::Nothing, |compiled| compiled.of)
     }
 
-    /// What it gives.
+    /// The kind of its result.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.of().kind()

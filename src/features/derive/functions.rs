@@ -1,6 +1,6 @@
 //! The names that expressions can call, and how many values each takes.
 
-/// What is computed of the values of a row.
+/// Functions of the values of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
     Abs,
@@ -111,7 +111,7 @@ impl Function {
     }
 }
 
-/// What is computed of the training rows of a group.
+/// Statistics of the training rows of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Statistic {

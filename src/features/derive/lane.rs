@@ -39,7 +39,7 @@ impl Lane {
         Self { key, at: Vec::new(), values: Vec::new(), names: Vec::new(), caches: Vec::new() }
     }
 
-    /// The places of the rows from `begin` to before `end`.
+    /// The index range of the rows from `begin` to before `end`.
     pub(super) fn between(&self, begin: i64, end: i64) -> (usize, usize) {
         (self.at.partition_point(|&at| at < begin), self.at.partition_point(|&at| at < end))
     }

@@ -70,7 +70,7 @@ impl Tokens {
         &self.all[self.next].1
     }
 
-    /// The byte at which the next token begins.
+    /// The byte position of the next token.
     pub(super) fn at(&self) -> usize {
         self.all[self.next].0
     }

@@ -91,7 +91,7 @@ pub struct Derived {
     learned: Vec<Learned>,
     /// The levels of training of the categories that are read, so that other spellings of them are found.
     levels: Vec<(String, Vec<String>)>,
-    /// The columns that hold the values of windows.
+    /// The columns with the values of windows.
     window_columns: Vec<String>,
 }
 
@@ -122,7 +122,7 @@ fn wrong(definitions: &Definitions, (name, problem): (String, Problem)) -> Strin
 /// Checks definitions against the columns of a schema.
 ///
 /// # Errors
-/// A sentence with the definition and the character of what is wrong with it.
+/// A sentence with the definition and the position of the error.
 pub fn check(definitions: &Definitions, columns: &[(&str, Kind)], target: &str) -> Result<(), String> {
     Program::new(definitions, columns, target).map(|_| ()).map_err(|err| wrong(definitions, err))
 }
@@ -144,8 +144,8 @@ pub fn kinds(definitions: &Definitions, columns: &[(&str, Kind)], target: &str) 
 }
 
 impl Derived {
-    /// Learns what `definitions` need to know of the training rows: those at `rows`, or all rows of `table`. The derived
-    /// columns of all its rows come back as well.
+    /// Computes the statistics that `definitions` need from the training rows: those at `rows`, or all rows of `table`.
+    /// Also returns the derived columns of all its rows.
     ///
     /// # Errors
     /// A definition that does not fit the table, or too many groups.
@@ -181,7 +181,7 @@ impl Derived {
         Ok((derived, computed))
     }
 
-    /// Learns statistics of groups in the order in which they are needed, and computes the columns on the way.
+    /// Computes statistics of groups in the order of their dependencies, and the columns at the same time.
     fn learn(&mut self, train: &Table) -> Result<Vec<Column>, FeatureError> {
         let windows = self.windows_of(train)?;
         let Self { program, learned, .. } = self;
@@ -284,7 +284,7 @@ impl Derived {
         Windows::of(self.program.clone(), &self.definitions)
     }
 
-    /// The columns that hold the values of windows, see [`Windows::fill`].
+    /// The columns with the values of windows, see [`Windows::fill`].
     #[must_use]
     pub fn window_columns(&self) -> &[String] {
         &self.window_columns
@@ -324,13 +324,13 @@ impl Derived {
         (&compiled.name, compiled.of.kind(), &compiled.node)
     }
 
-    /// The raw column at a place of what is read.
+    /// The raw column at an index of the input.
     pub(crate) fn read(&self, place: usize) -> (&str, Kind) {
         let (name, kind) = &self.program.reads[place];
         (name, *kind)
     }
 
-    /// What was learned of groups: their keys, their values, and that of others.
+    /// The statistics of groups: their keys, their values, and that of unseen groups.
     pub(crate) fn groups(&self, slot: usize) -> groups::Parts<'_> {
         self.learned[slot].parts()
     }
@@ -369,7 +369,7 @@ fn raw_values<'t>((name, kind): &(String, Kind), table: &'t Table) -> Result<&'t
 
 impl PartialEq for Derived {
     fn eq(&self, other: &Self) -> bool {
-        // The program follows from the definitions and from what is read.
+        // The program follows from the definitions and the input columns.
         (&self.definitions, &self.program.reads, &self.learned, &self.levels)
             == (&other.definitions, &other.program.reads, &other.learned, &other.levels)
     }

@@ -6,11 +6,11 @@ use crate::features::TimePart;
 use crate::table::{Kind, MISSING_TIME, Values};
 use regex::Regex;
 
-/// What a part of an expression gives for a row.
+/// The type of a part of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Type {
     Number,
-    /// 1, 0 or missing; counts as a number where one is needed.
+    /// 1, 0 or missing; usable as a number.
     Bool,
     Text,
     Time,
@@ -19,7 +19,7 @@ pub(crate) enum Type {
 }
 
 impl Type {
-    /// What a column of that kind holds; `None` for one that is not read.
+    /// The type of a column of that kind; `None` if such columns cannot be used.
     pub(super) fn of(kind: Kind) -> Option<Self> {
         match kind {
             Kind::Number => Some(Self::Number),
@@ -29,7 +29,7 @@ impl Type {
         }
     }
 
-    /// What stored cells are.
+    /// The type of stored cells.
     pub(super) fn of_values(values: &Values) -> Self {
         match values {
             Values::Number(_) => Self::Number,
@@ -86,7 +86,7 @@ pub(crate) enum Node {
     Text(String),
     /// A time; [`MISSING_TIME`] is missing.
     Time(i64),
-    /// The raw column at this place of what is read.
+    /// The raw column at this index of the input.
     Raw(usize),
     /// The derived column at this place.
     Earlier(usize),
@@ -100,7 +100,7 @@ pub(crate) enum Node {
     Calendar(Moment, Zone, Box<Node>),
     /// A number of a text, found once per distinct text.
     OfText(OfText, Box<Node>),
-    /// A text of a text, likewise.
+    /// A text changed in case, likewise.
     Case(LetterCase, Box<Node>),
     /// Whether two texts are equal.
     SameText(Box<Node>, Box<Node>),
@@ -111,9 +111,9 @@ pub(crate) enum Node {
     IsMissing(Box<Node>),
     /// The first that is not missing.
     Coalesce(Vec<Node>),
-    /// The value of the first condition that holds, else the last.
+    /// The value of the first condition that is true, else the last.
     Choose(Vec<(Node, Node)>, Box<Node>),
-    /// What was learned of the row's group.
+    /// The statistic of the row's group.
     Group {
         slot: usize,
         statistic: Statistic,
@@ -148,7 +148,7 @@ impl Window {
     }
 }
 
-/// What is read off a time.
+/// A part of a time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Moment {
     Part(TimePart),
@@ -164,7 +164,7 @@ pub(crate) enum Zone {
     Named(jiff::tz::TimeZone),
 }
 
-/// What is computed of a text.
+/// A function of a text.
 #[derive(Debug, Clone)]
 pub(crate) enum OfText {
     Length,
@@ -183,7 +183,7 @@ pub(crate) enum LetterCase {
 }
 
 impl Node {
-    /// The constant for nothing of a type.
+    /// The missing constant of a type.
     pub(super) fn nothing(of: Type) -> Self {
         match of {
             Type::Text => Self::Text(String::new()),

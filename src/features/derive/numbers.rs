@@ -3,7 +3,7 @@
 
 use crate::stats::portable::Portable;
 
-/// What is computed of one number.
+/// Functions of one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unary {
     Abs,
@@ -17,7 +17,7 @@ pub(crate) enum Unary {
     Sqrt,
 }
 
-/// What is computed of two numbers.
+/// Functions of two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Binary {
     Add,
@@ -39,7 +39,7 @@ pub(crate) enum Binary {
     Subtract,
 }
 
-/// What is computed of two times.
+/// Functions of two times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OfTimes {
     Days,
@@ -175,12 +175,12 @@ fn max(left: f64, right: f64) -> f64 {
     if right.is_nan() || left >= right { left } else { right }
 }
 
-/// At least `low`, where that is known; missing stays missing.
+/// At least `low`, unless that is missing; missing stays missing.
 fn raise(value: f64, low: f64) -> f64 {
     if value < low { low } else { value }
 }
 
-/// At most `high`, where that is known; missing stays missing.
+/// At most `high`, unless that is missing; missing stays missing.
 fn lower(value: f64, high: f64) -> f64 {
     if value > high { high } else { value }
 }

@@ -21,7 +21,7 @@ pub struct Windows {
     streams: Vec<Vec<usize>>,
 }
 
-/// What the windows of one stream see of the rows of a table.
+/// The input of one stream's windows, for the rows of a table.
 pub(super) struct Events {
     /// Per row, its group; [`NONE`] for a row without a key or a time: it is in no window, and its own is missing.
     pub(super) groups: Vec<u32>,
@@ -77,7 +77,7 @@ impl Windows {
         (!windows.names.is_empty()).then_some(windows)
     }
 
-    /// The columns that hold their values, in the order in which they are computed.
+    /// The columns with their values, in the order of computation.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
@@ -228,7 +228,7 @@ impl Windows {
         reads.map(|(read, is_read)| if is_read { raw_values(read, part) } else { Ok(empty) }).collect()
     }
 
-    /// What the windows of each stream see of rows.
+    /// The input of each stream's windows.
     pub(super) fn events(&self, raw: &[&Values], n_rows: usize) -> Vec<Events> {
         let is_read = self.is_read();
         let mut earlier: Vec<Column> = Vec::new();
@@ -305,7 +305,7 @@ impl Events {
 
 /// The rows of a table whose windows are computed.
 pub(super) struct Own {
-    /// What each is known by.
+    /// The name of each row.
     pub(super) names: Vec<u64>,
     /// Whether it is in windows of others: of equal rows, only the last is.
     pub(super) counts: Vec<bool>,
@@ -373,11 +373,11 @@ fn table_of(columns: Vec<Column>) -> Result<Table, FeatureError> {
 }
 
 impl Past {
-    /// The rows of `parts`, of which each has the columns of [`Windows::part`]; of a row that several hold, that of the
+    /// The rows of `parts`, each of which has the columns of [`Windows::part`]; of a row in several, that of the
     /// last.
     ///
     /// # Errors
-    /// When a column is missing, or of several kinds.
+    /// If a column is missing, or differs in kind.
     pub fn of(windows: &Windows, id: Option<&str>, parts: &[Table]) -> Result<Self, FeatureError> {
         let id = id.map(str::to_owned);
         let mut seen = HashSet::new();
@@ -393,7 +393,7 @@ impl Past {
         Ok(Self { id, rows: stacked(&kept)?, until: Vec::new() })
     }
 
-    /// The same, of which `last` are the last rows of a longer table, as [`Windows::last`] gives them.
+    /// The same, if `last` are the last rows of a longer table, from [`Windows::last`].
     #[must_use]
     pub fn after(mut self, windows: &Windows, last: &Table) -> Self {
         let latest = |name: &str| (name.to_owned(), times(last, name).max().unwrap_or(i64::MIN));

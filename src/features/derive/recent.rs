@@ -63,7 +63,7 @@ struct Row {
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// [`NONE`] where no window of the stream sees the row.
+    /// [`NONE`] if the row is in no window of the stream.
     lane: u32,
     at: i64,
 }
@@ -178,11 +178,11 @@ impl Recent {
         Ok((events, names(&self.windows, self.id.as_deref(), part)?))
     }
 
-    /// The values of the windows in rows that happen now together: what [`Windows::compute`] gives to a table of them.
+    /// The values of the windows in rows of one request: the result of [`Windows::compute`] for a table of them.
     /// `part` has the columns of [`Windows::part`].
     ///
     /// # Errors
-    /// When a column that they read is missing, or of another kind.
+    /// If a column they read is missing, or of another kind.
     pub fn values(&self, part: &Table) -> Result<Vec<Column>, FeatureError> {
         let (events, names) = self.events(part)?;
         let own = Own::of(part, self.id.as_deref(), names);
@@ -299,7 +299,7 @@ fn longest(windows: &[(usize, &Window)]) -> i64 {
     windows.iter().map(|(_, window)| window.length_us).max().unwrap_or(0)
 }
 
-/// What a stream sees of a row: its group, its time and its value.
+/// A row as input of a stream: its group, its time and its value.
 type Sees = Option<(Arc<str>, i64, f64)>;
 
 impl Kept {

@@ -65,7 +65,7 @@ const ALL: [&str; 12] = [
     "mean(ln(amount)) by (card, amount > 30) over 30m",
 ];
 
-/// A stream in which most rows are of one card; some come late, at one instant, twice, changed, or with cells missing.
+/// A stream with most rows of one card; some late, simultaneous, repeated, changed, or with missing cells.
 fn stream(n: usize, dice: &mut Dice) -> Vec<Pay> {
     let mut rows: Vec<Pay> = Vec::new();
     let mut now = 0;
@@ -119,7 +119,7 @@ fn each_row_has_the_value_that_a_table_of_all_rows_gives() {
                 continue;
             }
             recent.push(&request, &vec![parts.len() as i64; n], NOW).unwrap();
-            // A second telling of the same log changes nothing.
+            // Reading the same log again changes nothing.
             if dice.one_in(4) {
                 recent.push(&request, &vec![parts.len() as i64; n], NOW).unwrap();
             }

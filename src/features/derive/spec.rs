@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Definition {
     /// The name of the column.
     pub name: String,
-    /// What it is computed by.
+    /// Its formula.
     pub expression: String,
 }
 

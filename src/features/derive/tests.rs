@@ -314,7 +314,7 @@ fn hostile_expressions_end_in_an_error_and_not_in_memory() {
     assert!(check(&definitions(&[("x", &ninety)]), &[("a", Kind::Number)], "y").is_ok());
 }
 
-/// A table of missing cells, extremes and several time zones, and what pandas gives for expressions on it
+/// A table with missing cells, extremes and several time zones, and pandas' results for expressions on it
 /// (scripts/reference_features.py).
 pub(crate) fn reference_cases() -> (Table, Vec<(String, Vec<serde_json::Value>)>) {
     let stored: serde_json::Value =

@@ -6,7 +6,7 @@ use crate::period::Period;
 /// A part of an expression.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Expr {
-    /// The byte of the text at which it begins.
+    /// Its byte position in the text.
     pub(super) at: usize,
     pub(super) what: What,
     /// Levels of parts within it.

@@ -34,7 +34,7 @@ pub(super) struct Looking {
 }
 
 impl Window {
-    /// Its value in rows that come in the order of time.
+    /// Its values in rows sorted by time.
     pub(super) fn look(&self, line: Line, looking: &[Looking], found: &mut [f64]) {
         let Line { at, values, names } = line;
         let seen = match self.statistic {
@@ -65,7 +65,7 @@ impl Window {
         }
     }
 
-    /// Its value in a row at `time`, of exactly the rows that it holds.
+    /// Its value in a row at `time`, computed directly from its rows.
     pub(super) fn of(&self, at: &[i64], values: &[f64], time: i64, own: f64) -> f64 {
         match self.statistic {
             Statistic::Count => at.len() as f64,

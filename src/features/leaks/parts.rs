@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// What can be read off every text of a column.
+/// A property of every text of a column.
 pub(super) enum Part {
     /// A level for each row.
     Levels(Vec<u32>),

@@ -122,7 +122,7 @@ fn a_target_statistic_is_smoothed_and_leaves_its_own_fold_out() {
 #[test]
 fn the_overall_mean_weighs_little_only_where_levels_differ_far_beyond_chance() {
     let names: Vec<String> = (0..100).map(|level| format!("z{level}")).collect();
-    // Twenty rows a level; `of` gives a row's value from its level and a noise in [0, 1).
+    // Twenty rows a level; `of` computes a row's value from its level and a noise in [0, 1).
     let weight = |of: &dyn Fn(usize, f64) -> f64, task: Task| {
         let noise = |row: usize| unit_hash(&(row as u64).to_le_bytes(), 7);
         let y: Vec<f32> = (0..2000).map(|row| of(row % 100, noise(row)) as f32).collect();

@@ -269,7 +269,7 @@ fn guess(labels: &[(String, u64)]) -> (usize, String) {
 /// Whether a label names the positive (`true`) or the negative class.
 fn word(label: &str) -> Option<bool> {
     let text = fold(label);
-    // 1 is "yes" beside 0, but not beside 2; numbers are compared, not read.
+    // 1 means "yes" beside 0, but not beside 2; numbers are compared as numbers.
     if parse(&text).is_some() {
         return None;
     }

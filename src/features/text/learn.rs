@@ -167,7 +167,7 @@ fn path(x: &Sparse, folds: &[u8], fold: u8, y: &[f64], n_terms: usize, loss: Los
     all
 }
 
-/// Pearson's correlation; `NaN` where one side does not vary.
+/// Pearson's correlation; `NaN` if one side is constant.
 fn correlation(a: &[f32], b: &[f64]) -> f64 {
     let (mean_a, mean_b) = (mean(a.iter().map(|&a| f64::from(a))), mean(b.iter().copied()));
     let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);

@@ -18,7 +18,7 @@ pub(super) struct Sparse {
     pub(super) values: Vec<f32>,
 }
 
-/// What is learned.
+/// The loss function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Loss {
     /// An outcome that is 0 or 1.
@@ -27,7 +27,7 @@ pub(super) enum Loss {
     Squared,
 }
 
-/// A weight per term, and what is added.
+/// A weight per term, and a bias.
 #[derive(Debug, Clone)]
 pub(super) struct Linear {
     pub(super) weights: Vec<f64>,
@@ -72,7 +72,7 @@ impl Linear {
         let n_terms = self.weights.len();
         let enough = TOLERANCE * c * slope_at_zero(x, rows, y, n_terms, loss);
         let mut margins: Vec<f64> = rows.iter().map(|&row| self.margin(x, row as usize)).collect();
-        // The last place is the bias, which is not regularised.
+        // The last element is the bias, which is not regularised.
         let mut w = self.weights;
         w.push(self.bias);
         for _ in 0..MAX_STEPS {
@@ -152,7 +152,7 @@ fn direction(x: &Sparse, rows: &[u32], curvatures: &[f64], gradient: &[f64]) -> 
     let enough = 0.1 * size.sqrt();
     for _ in 0..MAX_INNER {
         let mut curved = way.clone();
-        // A trace of regularisation keeps the bias determined.
+        // A tiny regularisation keeps the bias determined.
         curved[last] *= 1e-6;
         let mut ahead = ahead(x, rows, &way);
         ahead.iter_mut().zip(curvatures).for_each(|(a, c)| *a *= c);

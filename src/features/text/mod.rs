@@ -31,7 +31,7 @@ const N_COUNTS: usize = 2;
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct TextEncoder(Arc<Known>);
 
-/// What was learned, and where each term is found.
+/// The learned parameters, and the index of each term.
 #[derive(Debug)]
 struct Known {
     stored: Stored,
@@ -49,7 +49,7 @@ struct Known {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
-    /// What each score is, as in the feature's name: `score of Yes`.
+    /// The meaning of each score, as in the feature's name: `score of Yes`.
     outputs: Vec<String>,
     /// Per output, the mean of the words' part over the training rows.
     centres: Vec<f32>,
@@ -144,7 +144,7 @@ impl TextEncoder {
         learn::are_prose(texts, &present)
     }
 
-    /// How many features come out.
+    /// The number of features.
     #[must_use]
     pub fn n_features(&self) -> usize {
         self.0.stored.outputs.len() + N_COUNTS
@@ -157,7 +157,7 @@ impl TextEncoder {
         outputs.chain(["characters", "words"]).map(|what| format!("{column} ({what})")).collect()
     }
 
-    /// What each score is.
+    /// The meaning of each score.
     #[must_use]
     pub fn outputs(&self) -> &[String] {
         &self.0.stored.outputs

@@ -64,7 +64,7 @@ fn words_and_pairs_become_one_score_and_counts() {
     // Three rows in four have such a word: the ideal area is .75.
     let of_test = auc((0..400).map(|row| found.row(row)[0]), &y[800..]);
     assert!((0.70..0.80).contains(&of_test), "{of_test}");
-    // What the training rows see is as good as what others see, not better.
+    // Values for training rows are as good as for others, not better.
     let of_train = auc((0..800).map(|row| matrix.row(row)[0]), &y[..800]);
     assert!((of_train - of_test).abs() < 0.05, "{of_train} {of_test}");
     let strongest = encoder(&features).strongest_of(0, 3);

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// So many terms are kept: those that most rows have.
+/// Maximum number of terms: the most frequent are kept.
 pub const MAX_TERMS: usize = 20_000;
 /// A term in fewer rows does not generalise.
 const MIN_ROWS: u32 = 2;

@@ -13,7 +13,7 @@ use crate::model::onnx::proto::NodeProto;
 use crate::model::onnx::scores::{ClassSums, MAX_TARGETS, Scores, classes_to_scores, count, scale};
 use std::collections::HashMap;
 
-/// Reads a tree ensemble, or `None` when `node` is something else.
+/// Reads a tree ensemble, or `None` if `node` is something else.
 pub(super) fn read(node: &NodeProto) -> Option<Result<Scores, ForeignError>> {
     match node.op_type.as_str() {
         "TreeEnsembleClassifier" => Some(classifier(node)),
@@ -164,7 +164,7 @@ impl Table<'_> {
             reached += tree.nodes.len();
             grown.trees.push(tree);
         }
-        // Nodes without a way from a root go round in circles.
+        // Nodes that no root reaches form a cycle.
         at.expect_len("the trees", reached, tree_ids.len())?;
         let mut roots: Vec<i64> = (0..tree_ids.len()).filter(|&p| !is_child[p]).map(|p| tree_ids[p]).collect();
         roots.sort_unstable();

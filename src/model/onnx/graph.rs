@@ -26,17 +26,17 @@ enum Value {
     Scores(Rc<Scores>),
     /// The scores of several ensembles, one behind the other.
     Stack(Rc<[Rc<Scores>]>),
-    /// A class, or something computed from classes only.
+    /// A class, or a value computed from classes only.
     Label,
     Constant(Rc<[f64]>),
-    /// What an operator made that scores must not depend on.
+    /// The output of an unsupported operator, on which scores must not depend.
     Unknown(Rc<str>),
 }
 
 /// The columns of one input: its index, and its number of columns if declared.
 type Columns = (usize, Option<usize>);
 
-/// What a graph computes.
+/// The graph being evaluated.
 pub(super) struct Graph {
     pub scores: Scores,
     pub n_features: usize,
@@ -59,15 +59,15 @@ struct Reader<'a> {
     values: HashMap<&'a str, Value>,
     /// The columns that the trees read.
     columns: Option<Rc<[Columns]>>,
-    /// What all values so far hold, in elements.
+    /// The total size of all values so far, in elements.
     held: usize,
 }
 
-/// Values may hold this many elements in all: a small file must not fill the memory by copying.
+/// Maximum total size of values, in elements: a small file must not fill the memory by copying.
 const MAX_HELD: usize = 1 << 22;
 
 impl Value {
-    /// Elements that a copy of this value holds.
+    /// Size of a copy of this value, in elements.
     fn size(&self) -> usize {
         match self {
             Value::Columns(columns) => columns.len(),
@@ -291,7 +291,7 @@ fn axis(at: &Attributes<'_>, inputs: &[Value]) -> Option<i64> {
     }
 }
 
-/// Columns beside each other, or scores behind each other.
+/// Joins columns side by side, or scores one after another.
 fn concat(at: &Attributes<'_>, inputs: &[Value]) -> Result<Option<Value>, ForeignError> {
     let axis = at.int("axis").unwrap_or(1);
     let mut columns = Vec::new();

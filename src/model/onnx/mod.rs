@@ -44,7 +44,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<ForeignTrees, ForeignError> {
     })
 }
 
-/// What the scores are.
+/// The meaning of the scores.
 fn head(scores: &Scores) -> Result<Head, ForeignError> {
     let n_outputs = scores.base.len();
     match (scores.kind, n_outputs) {

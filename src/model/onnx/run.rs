@@ -9,10 +9,10 @@ use crate::stats::portable::Portable;
 use prost::Message;
 use std::collections::HashMap;
 
-/// Runs the graph of `model` on `inputs`, by name, and gives its outputs by name.
+/// Runs the graph of `model` on `inputs`, by name, and returns its outputs by name.
 ///
 /// # Errors
-/// The operator that cannot be run, and why.
+/// The operator that cannot be run, and the reason.
 pub fn run(model: &[u8], inputs: HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>, String> {
     let model = ModelProto::decode(model).map_err(|err| format!("is not an ONNX model: {err}"))?;
     let graph = model.graph.ok_or("has no graph")?;
@@ -132,7 +132,7 @@ fn cast(call: &Call) -> Result<Tensor, String> {
     Ok(Tensor { dims: from.dims.clone(), elements })
 }
 
-/// Columns beside each other.
+/// Joins columns.
 fn concat(call: &Call) -> Result<Tensor, String> {
     call.expect_axis(1)?;
     let first = call.input(0)?;

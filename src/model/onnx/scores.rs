@@ -1,4 +1,4 @@
-//! What the tree operators of a file put out, whichever way it lists them.
+//! The outputs of a file's tree operators, in either representation.
 
 use crate::model::Link;
 use crate::model::assemble::RawTree;
@@ -6,7 +6,7 @@ use crate::model::foreign::ForeignError;
 use crate::model::onnx::attributes::{Attributes, unsupported};
 use std::rc::Rc;
 
-/// What trees put out before the nodes that follow them.
+/// The outputs of trees before the following nodes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Scores {
     /// Trees of the summed operators, each with the factor of its leaves.
@@ -42,7 +42,7 @@ impl Part {
     }
 }
 
-/// What the scores of [`Scores`] are.
+/// The meaning of the scores of [`Scores`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Values of a regression, or raw sums.
@@ -85,9 +85,9 @@ pub(super) fn classes_to_scores(at: &Attributes<'_>, post: &str, sums: ClassSums
     Ok(Scores { parts: Part::whole(trees), base, link, kind, classes: Rc::from(classes), n_features })
 }
 
-/// Two classes: one output, the positive class, whichever way the file spells it.
+/// Two classes: one output, the positive class, in any representation.
 ///
-/// Weights for one class only are the positive class's; weights for both are kept for the positive class, or
+/// Weights for one class only are the positive class's; weights for both are reduced to the positive class, or
 /// subtracted for a softmax of two, which is the logistic function of their difference.
 fn two_classes(at: &Attributes<'_>, post: &str, sums: ClassSums) -> Result<Scores, ForeignError> {
     let ClassSums { mut trees, base, n_features, classes, .. } = sums;
@@ -123,7 +123,7 @@ fn two_classes(at: &Attributes<'_>, post: &str, sums: ClassSums) -> Result<Score
     Ok(Scores { parts, base: vec![base], link, kind, classes: Rc::from(classes), n_features })
 }
 
-/// Leaves that hold shares sum to probabilities; a negative weight tells raw sums.
+/// Leaves with shares sum to probabilities; a negative weight means raw sums.
 fn kind_of_sums(trees: &[RawTree]) -> Kind {
     let negative = trees.iter().any(|t| t.weights.iter().any(|w| w.1 < 0.0));
     if negative { Kind::Margins } else { Kind::Probabilities }
@@ -136,7 +136,7 @@ pub(super) fn count(n: usize) -> f64 {
     n.max(1) as f64
 }
 
-/// Multiplies what every leaf adds.
+/// Multiplies the values of all leaves.
 pub(super) fn scale(trees: &mut [RawTree], factor: f64) {
     for tree in trees {
         tree.weights.iter_mut().for_each(|w| w.1 *= factor);

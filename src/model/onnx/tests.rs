@@ -148,7 +148,7 @@ fn damaged_trees_are_errors() {
         let name = attribute.name.clone();
         assert!(changed(attribute).is_err(), "{name}");
     }
-    // Two nodes that lead to each other, beside a whole tree.
+    // Two nodes that point to each other, besides a valid tree.
     let mut attributes = stump("BRANCH_LEQ", 0);
     for a in &mut attributes {
         match a.name.as_str() {

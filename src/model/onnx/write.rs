@@ -18,7 +18,7 @@ const ML: &str = "ai.onnx.ml";
 /// The name of a value of the graph.
 pub(crate) type Name = String;
 
-/// What one element of a tensor is.
+/// The element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Element {
     Float,
@@ -57,7 +57,7 @@ pub(crate) struct Writer {
 impl Writer {
     fn fresh(&mut self) -> Name {
         self.named += 1;
-        // Columns are read as text, which holds no control characters.
+        // Columns are read as text, which contains no control characters.
         format!("\u{1}{}", self.named)
     }
 
@@ -321,7 +321,7 @@ impl Model {
                 let (none, all) = (writer.floats(vec![0.0], &[]), writer.floats(vec![1.0], &[]));
                 writer.node("Clip", &[&margins, &none, &all], &[])
             }
-            // Exponentials are taken in 64 bits, here as there.
+            // Exponentials are computed in 64 bits, as in the model.
             Link::Exp => {
                 let margins = writer.cast(&margins, Element::Double);
                 let scores = writer.node("Exp", &[&margins], &[]);
