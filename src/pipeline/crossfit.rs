@@ -157,7 +157,7 @@ impl Trainer<'_> {
     /// # Errors
     /// If a fold is too small for training, or any error of the parts.
     pub(super) fn cross_fit(&self, examples: &Examples, all: &[u32], k: usize) -> Result<Decided, PipelineError> {
-        // One fold at a time: what is learned from takes most of the room.
+        // One fold at a time: the training data need most of the memory.
         let (mut rows, mut judges, mut watched) = (Vec::new(), Vec::with_capacity(k), Vec::with_capacity(k));
         for (learned, held) in self.folds(examples, all, k) {
             let set = self.training_set(examples, &learned, &held)?;
@@ -252,7 +252,7 @@ pub(super) fn with_rounds(given: &Params, model: &Model, rounds: usize) -> Param
     }
 }
 
-/// The number of rounds at which the loss over all rows is lowest; `None` without losses. A fold that stopped keeps its
+/// The number of rounds with the lowest loss over all rows; `None` without losses. A fold that stopped keeps its
 /// last loss.
 fn lowest(curves: &[(f64, &[f64])], squared: bool) -> Option<usize> {
     let most = curves.iter().map(|(_, losses)| losses.len()).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Who may ask what: tokens, the names that the server answers to, and the pages that may ask it.
+//! Access control: tokens, the names of the server, and the origins of pages.
 
 use super::ServeSettings;
 use super::endpoint::Endpoint;
@@ -140,7 +140,7 @@ fn name_of(host: &str) -> &str {
     }
 }
 
-/// Digest of the token that a request brought: by itself or, from programs that send nothing else, as a password.
+/// Digest of the request's token: as a bearer token or, from programs that support nothing else, as a password.
 fn sent(headers: &HeaderMap) -> [u8; 32] {
     let value = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
     let after = |scheme: &[u8]| {

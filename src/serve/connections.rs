@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Pause after the system refused a connection (no file descriptor left), so that others can close.
 const PAUSE: Duration = Duration::from_millis(50);
-/// A question about health that is over the limit must come within this.
+/// Time limit for a health request over the connection limit.
 const SPARE_PATIENCE: Duration = Duration::from_secs(1);
 /// Bytes that are read ahead on a connection; also the longest headers.
 const BUFFER: usize = 1 << 16;
@@ -94,7 +94,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// What every connection needs.
+/// The common state of all connections.
 #[derive(Clone)]
 struct Desk {
     tls: Option<Tls>,
@@ -152,7 +152,7 @@ impl Worker {
     }
 }
 
-/// A thread that takes up changes on disk.
+/// A thread that loads changes from disk.
 struct Watcher {
     is_over: Arc<AtomicBool>,
     thread: JoinHandle<()>,

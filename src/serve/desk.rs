@@ -43,7 +43,7 @@ enum Work {
 
 /// The result.
 pub(super) enum Done {
-    /// Corrections were taken in.
+    /// Corrections were imported.
     Given(Given),
     /// Outcomes were recorded.
     Recorded,
@@ -96,10 +96,10 @@ impl Desk {
         Ok(())
     }
 
-    /// Takes corrections in, or keeps them while another process changes the loop.
+    /// Imports corrections, or saves them while another process changes the loop.
     ///
     /// # Errors
-    /// [`Refusal::Overload`] when too many wait, and why they are wrong or cannot be kept.
+    /// [`Refusal::Overload`] if the queue is full, and errors of the corrections or of saving them.
     pub(super) async fn give(
         &self,
         app: &Arc<App>,
@@ -109,7 +109,7 @@ impl Desk {
         self.put(app, Work::Feedback(model, corrections)).await
     }
 
-    /// Records outcomes, together with those of other requests that wait, or keeps them.
+    /// Records outcomes, together with those of other waiting requests, or saves them.
     ///
     /// # Errors
     /// As [`Desk::give`].
@@ -138,7 +138,7 @@ impl Desk {
         told.await.unwrap_or_else(|_| Err(Refusal::Internal("a panic, see above".to_owned())))
     }
 
-    /// Takes nothing any more; those that wait are refused.
+    /// Closes the queue; waiting requests are refused.
     pub(super) fn close(&self) {
         let mut queue = self.shared.queue();
         queue.is_over = true;
@@ -163,7 +163,7 @@ impl Shared {
         std::thread::Builder::new().name("desk".to_owned()).spawn(move || theirs.keep(&app)).map(|_| ())
     }
 
-    /// What the desk's own thread does until the server ends.
+    /// The desk's own thread, until the server ends.
     fn keep(&self, app: &Weak<App>) {
         let mut silent_since: Option<Instant> = None;
         loop {
@@ -272,7 +272,7 @@ impl Shared {
         }
     }
 
-    /// Keeps all that waits beside the loop.
+    /// Saves the whole queue to a file.
     fn keep_all(&self, app: &App) {
         let jobs = std::mem::take(&mut self.queue().jobs);
         let (mut outcomes, mut said, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
@@ -324,7 +324,7 @@ impl Shared {
     }
 }
 
-/// What the store of the loop has; `None` when it does not answer.
+/// The news in the loop's store; `None` if it does not answer.
 fn ask_store(app: &App) -> Option<Option<News>> {
     match fetch(&app.workspace) {
         Ok(fetched) => Some(fetched),

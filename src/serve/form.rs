@@ -48,7 +48,7 @@ impl Form {
         self.target
     }
 
-    /// How many columns are kept.
+    /// Number of columns used.
     pub(super) fn len(&self) -> usize {
         self.names.len()
     }

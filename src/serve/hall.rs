@@ -51,7 +51,7 @@ pub(super) struct Seat {
     is_spare: bool,
     /// Whether a request of it is being answered, so that it may not be closed.
     is_busy: AtomicBool,
-    /// When bytes went last, in milliseconds since the hall was opened.
+    /// Time of the last traffic, in milliseconds since the hall was opened.
     touched_ms: AtomicU64,
     /// The start of the arriving request, and its bytes so far.
     asked_ms: AtomicU64,
@@ -70,7 +70,7 @@ impl Seat {
         self.is_spare
     }
 
-    /// Bytes went.
+    /// Notes traffic.
     pub(super) fn touch(&self) {
         self.touched_ms.store(millis(self.began), Ordering::Relaxed);
     }
@@ -118,7 +118,7 @@ fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Keeps a seat; given back when dropped.
+/// Holds a seat; freed when dropped.
 pub(super) struct Seated {
     hall: Arc<Hall>,
     pub(super) seat: Arc<Seat>,

@@ -35,7 +35,7 @@ const REST: Duration = Duration::from_secs(600);
 /// Maximum bytes kept of a round's output.
 const KEPT: usize = 4_000;
 
-/// What the triggers were counted from last, and when.
+/// The state at the last count of the triggers, and its time.
 struct Seen {
     files: Vec<Option<Stamp>>,
     counted: Instant,
@@ -228,7 +228,7 @@ impl Job {
 fn drain(from: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut text = Vec::new();
-        // What cannot be read is not kept.
+        // Unreadable output is dropped.
         let _ = from.map(|mut from| from.read_to_end(&mut text));
         let is_json = text.first() == Some(&b'{');
         let start = if is_json { 0 } else { text.len().saturating_sub(KEPT) };

@@ -7,7 +7,7 @@ use std::io;
 use std::process::Child;
 use tokio::sync::oneshot;
 
-/// Threads for what takes long.
+/// Threads for long tasks.
 pub(super) struct Lane {
     pool: ThreadPool,
 }

@@ -1,8 +1,8 @@
-//! What a server takes on at once.
+//! Limits on the concurrent load of a server.
 
 use std::time::Duration;
 
-/// What a server takes on at once.
+/// Limits on the concurrent load of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Largest body, in bytes.

@@ -42,7 +42,7 @@ struct Entry {
     done: oneshot::Sender<Result<(), String>>,
 }
 
-/// What the requests of one thread want to have written.
+/// The entries that requests of one thread want to write.
 #[derive(Default)]
 struct Tray {
     entries: Vec<Entry>,
@@ -72,7 +72,7 @@ pub(super) struct Log {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What the log's own thread has in common with those that answer.
+/// The state shared by the log's own thread and the request threads.
 struct Shared {
     book: Mutex<Book>,
     /// Whether the last write failed, so that the next will probably fail too.
@@ -149,7 +149,7 @@ impl Log {
         Ok(())
     }
 
-    /// Writes what is in a tray until nothing is.
+    /// Writes the entries of a tray until it is empty.
     async fn empty(self: Arc<Self>, which: usize) {
         let mut turn = Turn { tray: &self.trays[which], is_over: false };
         while let Some(entries) = turn.next() {
@@ -179,7 +179,7 @@ impl Shared {
             match entries.recv_timeout(SYNC_EVERY) {
                 Ok(first) => {
                     let all = std::iter::once(first).chain(entries.try_iter()).collect();
-                    // Whoever waits learns of a panic by what becomes of the entries.
+                    // After a panic, the dropped entries notify the waiting requests.
                     let _ = catch_unwind(AssertUnwindSafe(|| self.commit(all)));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -238,7 +238,7 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// What is in the tray; `None`, and the tray is free for another, when nothing is.
+    /// The entries of the tray; `None` if it is empty, and then another task may use it.
     fn next(&mut self) -> Option<Vec<Entry>> {
         let mut tray = locked(self.tray);
         tray.taken = !tray.entries.is_empty();
@@ -282,7 +282,7 @@ struct Book {
     unsynced: HashSet<PathBuf>,
 }
 
-/// More layouts than these are not kept open: versions with other columns come one after another.
+/// Maximum number of layouts kept open: versions with other columns come one after another.
 const MAX_WRITERS: usize = 8;
 
 /// The pieces with the lines of a waiting request.

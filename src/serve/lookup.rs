@@ -29,7 +29,7 @@ const MAX_WAITING: usize = 256;
 /// Files are checked at most this often.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What was answered last.
+/// The cached answers.
 pub(super) struct Answers {
     waiting: AtomicUsize,
     /// Changes of the loop that this server has recorded.
@@ -72,7 +72,7 @@ impl Answers {
         self.n_recorded.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The last answer, when nothing that it was made from has changed.
+    /// The cached answer, if its sources have not changed.
     fn known(&self, app: &App, endpoint: Endpoint) -> Option<Bytes> {
         let mut slot = self.slot(endpoint).lock().unwrap_or_else(PoisonError::into_inner);
         let known = slot.as_mut().filter(|known| Arc::ptr_eq(&known.snapshot, &app.snapshot()))?;
@@ -134,10 +134,10 @@ thread_local! {
     static TURN: Arc<Semaphore> = Arc::new(Semaphore::new(1));
 }
 
-/// Answers what needs no body.
+/// Answers a request without a body.
 ///
 /// # Errors
-/// Why it is not answered.
+/// The reason for a refusal.
 pub(super) async fn look_up(app: &Arc<App>, endpoint: Endpoint, parts: &Parts) -> Result<Response<Body>, Refusal> {
     match endpoint {
         Endpoint::Health => return Ok(json(StatusCode::OK, &Health { status: "alive" })),

@@ -74,7 +74,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// What keeps a server from starting.
+/// Errors at the start of a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// A problem of the workspace or its registry.
@@ -97,14 +97,14 @@ pub enum ServeError {
     /// The system refused.
     #[error("{what}: {source}")]
     Io {
-        /// What was wanted.
+        /// The requested resource.
         what: &'static str,
         /// The I/O error.
         source: io::Error,
     },
 }
 
-/// Whether a body holds rows of these columns: what the fuzz tests reach of the reading of requests.
+/// Whether a body contains rows with these columns: the entry point of the fuzz tests of the reader.
 #[doc(hidden)]
 #[must_use]
 pub fn holds_rows(columns: &[&str], body: &[u8]) -> bool {
@@ -191,7 +191,7 @@ fn fits_the_seat(endpoint: Endpoint, parts: &Parts, seat: Option<&Seat>) -> Resu
     if seat.is_some_and(Seat::is_spare) && !endpoint.is_health() { Err(Refusal::Overload) } else { Ok(()) }
 }
 
-/// Refuses bodies that were packed: nothing here unpacks them.
+/// Refuses compressed bodies, which are not supported.
 fn check_codings(parts: &Parts) -> Result<(), Refusal> {
     let said = |name| {
         let lines = parts.headers.get_all(name).iter();
@@ -220,7 +220,7 @@ fn finish(
     if let Ok(id) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert("x-request-id", id);
     }
-    // Where the next request begins depends on how this one was read, about which two readers may differ.
+    // Parsers may disagree on where this request ends, so the connection is closed.
     if parts.headers.contains_key(header::TRANSFER_ENCODING) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -101,7 +101,7 @@ fn feedback_operation() -> Value {
     })
 }
 
-/// What a request can be refused with.
+/// The possible refusals of a request.
 const ERRORS: [(&str, &str); 11] = [
     ("400", "not JSON, or an invalid option"),
     ("401", "a token is required"),

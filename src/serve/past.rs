@@ -16,7 +16,7 @@ use crate::table::{Cell, Column, Kind, MISSING_TIME, Table, Texts, Values};
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// What a version's windows see of the rows of a request.
+/// The rows of a request as input of a version's windows.
 #[derive(Debug)]
 pub(super) struct Seen {
     model: Arc<Loaded>,
@@ -38,10 +38,10 @@ pub(super) fn bytes_per_row(snapshot: &Snapshot) -> usize {
 }
 
 impl Behind {
-    /// Looks back from the rows of a request, which `id` names.
+    /// Computes the windows of a request's rows, named by `id`.
     ///
     /// # Errors
-    /// [`Refusal::Internal`] when what is read is not what the version reads.
+    /// [`Refusal::Internal`] if the columns are not those that the version reads.
     pub(super) fn of(
         snapshot: &Snapshot,
         rows: &Rows,

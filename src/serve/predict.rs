@@ -32,7 +32,8 @@ use serde::Deserialize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Bodies up to here are answered where they arrived: a row takes microseconds. Larger ones would hold up others.
+/// Bodies up to this size are processed on the connection's thread: a row takes microseconds. Larger ones would delay
+/// others.
 pub(super) const INLINE_BYTES: usize = 16 << 10;
 /// Bodies above this are computed one at a time on each thread of the lane.
 const HEAVY_BYTES: usize = 256 << 10;
@@ -48,7 +49,7 @@ pub(super) struct Options {
     /// How many contributions are wanted.
     #[serde(default)]
     explain: usize,
-    /// The chance with which an interval or a set is to hold the truth.
+    /// The probability with which an interval or a set must contain the truth.
     #[serde(default)]
     interval: Option<f64>,
     /// The request id.
@@ -70,7 +71,7 @@ impl Options {
     }
 }
 
-/// Everything that scoring needs to know of a request.
+/// The data of a request needed for scoring.
 struct Job {
     app: Arc<App>,
     snapshot: Arc<Snapshot>,
@@ -201,7 +202,7 @@ fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(Known, Probl
         let cell = rows.written(row, live.target);
         let found = match rows.cell(row, live.target) {
             Raw::Nested => Err("is a list or an object, not an outcome".to_owned()),
-            // However the table writes its numbers, JSON writes them in one way.
+            // JSON has one notation for numbers, whatever the table's.
             Raw::Number(value) if pipeline.target.classes.is_empty() => Ok(Some(value.to_string())),
             _ => outcome_in(&cell, &pipeline.target, &pipeline.schema),
         };
@@ -267,7 +268,7 @@ fn pieces(arms: &[Option<usize>]) -> Vec<(Option<usize>, Vec<usize>)> {
     pieces
 }
 
-/// Computes here, or on the lane for what takes long; a panic is an error of this request alone.
+/// Computes here, or on the lane for long tasks; a panic is an error of this request only.
 async fn run<T: Send + 'static>(
     is_large: bool,
     job: &Arc<Job>,

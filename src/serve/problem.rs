@@ -1,4 +1,4 @@
-//! What is wrong with a request, as its sender reads it.
+//! The errors of a request, as reported to its sender.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -14,14 +14,14 @@ pub(super) struct Problem {
     /// Which column.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<String>,
-    /// What is wrong.
+    /// The error.
     problem: String,
 }
 
-/// More of them are counted and not kept.
+/// Maximum number of stored problems; more are only counted.
 const KEPT: usize = 20;
 
-/// Everything that is wrong with the rows of a request.
+/// All errors of the rows of a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Problems {
     list: Vec<Problem>,
@@ -39,7 +39,7 @@ impl Problem {
         Self { row: Some(row), column: Some(shorten(column)), problem: problem.into() }
     }
 
-    /// What is wrong with all of it.
+    /// An error of the whole request.
     pub(super) fn of_all(problem: String) -> Self {
         Self { row: None, column: None, problem }
     }
@@ -50,7 +50,7 @@ impl Problem {
     }
 }
 
-/// The beginning of what may be long.
+/// The beginning of a possibly long text.
 pub(super) fn shorten(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -77,7 +77,7 @@ impl Problems {
         Self { list: vec![problem], total: 1 }
     }
 
-    /// Adds one; only the first are kept, so that a hostile body costs no memory.
+    /// Adds one; only the first are stored, so that a hostile body costs no memory.
     pub(super) fn push(&mut self, problem: impl FnOnce() -> Problem) {
         if self.list.len() < KEPT {
             self.list.push(problem());
@@ -97,7 +97,7 @@ impl Problems {
         self.total == 0
     }
 
-    /// Those that were kept.
+    /// The stored ones.
     #[cfg(test)]
     pub(super) fn list(&self) -> &[Problem] {
         &self.list
@@ -128,7 +128,7 @@ pub(super) enum Refusal {
     Foreign,
     /// Sent to a name that is not the server's: 421.
     Misdirected(String),
-    /// There is nothing of that name: 404.
+    /// Nothing with that name: 404.
     NotFound(String),
     /// There, but not for this method: 405.
     Method,
@@ -144,9 +144,9 @@ pub(super) enum Refusal {
     Packed,
     /// JSON, but not the rows that the model needs: 422.
     Rows(Problems),
-    /// A correction that cannot be taken in: 422.
+    /// An invalid correction: 422.
     Correction(String),
-    /// Internal error: 500. The cause is only in the server log.
+    /// An invalid correction: 422.
     Internal(String),
     /// There is no version in production, or the log cannot be written: 503.
     Unavailable(String),

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 /// A body up to this size arrived with its head.
 const SMALL: u64 = 16 << 10;
-/// So much of the rest is read at most,
+/// Maximum bytes read of the rest,
 const MOST: usize = 64 << 20;
-/// and for so long.
+/// and maximum time.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// A body whose rest is read when it is dropped.

@@ -90,7 +90,7 @@ pub(super) enum NoRows {
 
 const TOO_MANY: &str = "too many rows in one request";
 const NO_ROOM: &str = "too many cells in one request";
-/// What a cell takes here, as a feature, and in the log.
+/// The memory of a cell here, as a feature, and in the log.
 const BYTES_PER_CELL: usize = size_of::<Raw>() + 24;
 
 /// The memory budget for rows: whether this many more bytes may be used.
@@ -343,7 +343,7 @@ impl<'de> Visitor<'de> for One<'_, '_> {
     no_row!(visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str));
 }
 
-/// What a key of an object is.
+/// The meaning of an object's key.
 enum Key {
     Kept(usize),
     Allowed,
@@ -379,7 +379,7 @@ impl Visitor<'_> for KeySeed<'_> {
     }
 }
 
-/// What an object turned out to be.
+/// The meaning of an object.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Read {
     Row,

@@ -8,12 +8,12 @@ use crate::features::{FeatureError, Refused};
 use crate::pipeline::{Bound, Contribution, RowEncoder, Scores};
 use crate::table::{Cell, CellReader, Column};
 
-/// What is wanted beside scores.
+/// The requested additions to scores.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Wanted {
     /// How many contributions.
     pub(super) explain: usize,
-    /// The chance with which an interval or a set is to hold the truth.
+    /// The probability with which an interval or a set must contain the truth.
     pub(super) interval: Option<f64>,
 }
 
@@ -79,7 +79,7 @@ fn text_of<'r>(live: &Live, rows: &'r Rows, row: usize, column: &str) -> Option<
     }
 }
 
-/// The features of rows, what is wrong with their cells, and per input how many levels training did not have.
+/// The features of rows, errors of their cells, and per input the number of unseen levels.
 struct Encoded {
     values: Vec<f32>,
     problems: Problems,

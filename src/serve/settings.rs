@@ -11,17 +11,17 @@ use std::time::Duration;
 pub struct ServeSettings {
     /// The clock.
     pub now: fn() -> Timestamp,
-    /// What makes request ids differ between servers.
+    /// A seed that makes request ids differ between servers.
     pub seed: u64,
-    /// What it takes on at once.
+    /// The limits on its load.
     pub limits: Limits,
     /// The durability of a logged prediction before it is answered; `None`: no log.
     pub log: Option<Durability>,
-    /// What endpoints that change something want to see.
+    /// The token required for changes.
     pub token: Option<String>,
-    /// What predictions and questions about the model want to see; `None`: everybody may ask.
+    /// The token required for predictions and model information; `None`: no token needed.
     pub predict_token: Option<String>,
-    /// Names that requests may be sent to, beside those of this machine.
+    /// Further host names of the server, besides those of this machine.
     pub hosts: Vec<String>,
     /// Whether only this machine can reach it.
     pub is_local: bool,
@@ -29,7 +29,7 @@ pub struct ServeSettings {
     pub past_rows: usize,
     /// Whether Label Studio is answered.
     pub label_studio: bool,
-    /// When the loop is run beside serving.
+    /// The schedule of the loop beside the server.
     pub job: JobSettings,
     /// How many threads may compute large requests.
     pub n_threads: usize,
@@ -37,10 +37,10 @@ pub struct ServeSettings {
     pub tell: fn(&str),
 }
 
-/// When the loop is run beside serving.
+/// The schedule of the loop beside the server.
 #[derive(Debug, Clone, Default)]
 pub struct JobSettings {
-    /// So long after the last round began.
+    /// The interval between the starts of rounds.
     pub every: Option<Duration>,
     /// When one of these triggers is reached.
     pub at: Vec<String>,

@@ -27,7 +27,7 @@ pub(super) struct Loaded {
     pub(super) version: Version,
     /// Its number as people write it.
     pub(super) name: String,
-    /// What scores.
+    /// The pipeline that scores.
     pub(super) pipeline: Pipeline,
     /// The readers of the cells of each input.
     pub(super) readers: Vec<CellReader>,
@@ -68,7 +68,7 @@ pub(super) struct Live {
 impl Live {
     fn new(model: Arc<Loaded>, form: &mut Form) -> Self {
         let id = model.layout.id().map(|name| form.keep(name));
-        // In the schema's order, which is that of most requests.
+        // In schema order, as in most requests.
         let number = |name: &str| model.pipeline.schema.number_format(name).cloned();
         let logged = model.layout.features().map(|name| (form.keep(name), number(name))).collect();
         let inputs: Vec<usize> = model.pipeline.features.inputs().map(|(name, _)| form.keep(name)).collect();
@@ -80,7 +80,7 @@ impl Live {
     }
 }
 
-/// An experiment that is to be followed.
+/// An experiment to follow.
 #[derive(Debug)]
 pub(super) struct Running {
     /// The answer of `ab.json`.
@@ -93,12 +93,12 @@ pub(super) struct Running {
     pub(super) unit: usize,
 }
 
-/// Everything that an answer depends on.
+/// The state that determines an answer.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     /// The columns that requests may name.
     pub(super) form: Form,
-    /// Who is what.
+    /// The versions' roles.
     pub(super) roles: Roles,
     /// The version in production; `None` before the first `train`.
     pub(super) production: Option<Live>,

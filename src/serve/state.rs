@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state shared by all requests.
 
 use super::ServeError;
 use super::access::Access;
@@ -43,9 +43,9 @@ pub struct App {
     /// The largest requests are computed one at a time on each thread of the lane: their cells take most memory.
     pub(super) heavy: Semaphore,
     pub(super) answers: Answers,
-    /// What `monitor` found as metrics, and the file that it was made from.
+    /// The results of `monitor` as metrics, and their source file.
     gauges: Mutex<(Option<Stamp>, String)>,
-    /// The loop, when it runs beside serving.
+    /// The loop, if it runs beside the server.
     pub(super) job: Option<Arc<Job>>,
     past_rows: usize,
     /// Whether Label Studio is answered.
@@ -138,7 +138,7 @@ impl App {
         Some(super::finish(self, Endpoint::Other, (parts, &request_id, Instant::now()), Err(refusal)))
     }
 
-    /// What answers now.
+    /// The current snapshot.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -162,7 +162,7 @@ impl App {
         format!("{:016x}", hash64(&n.to_le_bytes(), self.seed))
     }
 
-    /// Why the files on disk are not what answers, when they are not.
+    /// Why the files on disk are not in use, if so.
     pub(super) fn stale(&self) -> Option<String> {
         self.reload().stale.clone()
     }
@@ -225,7 +225,7 @@ impl App {
         }
     }
 
-    /// Takes up what `monitor` found, when that changed. Blocks while it reads.
+    /// Loads new results of `monitor`. Blocks while it reads.
     pub(super) fn refresh_gauges(&self) {
         let path = self.workspace.path("reports/drift_report.json");
         let stamp = Stamp::of(&path);
@@ -245,7 +245,7 @@ impl App {
         *gauges = (stamp, text);
     }
 
-    /// The page of counters, and what `monitor` found.
+    /// The page of counters, with the results of `monitor`.
     pub(super) fn metrics_text(&self) -> String {
         let snapshot = self.snapshot();
         let mut versions: Vec<(&str, Version)> =

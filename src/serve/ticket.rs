@@ -27,7 +27,7 @@ const MAX_VALUES: usize = 1 << 20;
 /// The size of a separately stored value.
 const BYTES_PER_VALUE: usize = 40;
 
-/// Counts what is in flight.
+/// Counts requests and bytes in flight.
 #[derive(Debug)]
 pub(super) struct Gate {
     limits: Limits,
@@ -70,7 +70,7 @@ impl Gate {
     }
 }
 
-/// What one request holds: bytes, and a place among those that are being answered; given back when dropped.
+/// The resources of one request: bytes, and a processing place; released when dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
     gate: Arc<Gate>,
@@ -188,7 +188,7 @@ pub(super) async fn read(body: Body, ticket: &mut Ticket) -> Result<Bytes, Refus
             }
         }
         let body: Bytes = if rest.is_empty() { first } else { rest.into() };
-        // Some programs begin every text with a byte order mark.
+        // Some programs start every text with a byte order mark.
         Ok(if body.starts_with(BOM) { body.slice(BOM.len()..) } else { body })
     };
     tokio::time::timeout(limits.patience, reading).await.unwrap_or(Err(Refusal::Slow))
@@ -198,9 +198,9 @@ async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>
     std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }
 
-/// An answer that gives its ticket back when it is sent.
+/// A response that releases its ticket once it is sent.
 ///
-/// It is handed out in pieces, so that a client that does not read keeps its ticket.
+/// It is sent in pieces, so that a client that does not read keeps its ticket.
 pub(super) struct Held {
     bytes: Bytes,
     _ticket: Ticket,

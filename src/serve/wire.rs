@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 pub(super) struct Patient {
     stream: TcpStream,
     patience: Duration,
-    /// Set while the other end takes nothing.
+    /// Set while the peer accepts no bytes.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 

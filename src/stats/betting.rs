@@ -84,7 +84,7 @@ impl Bets {
         self.wealth.iter_mut().for_each(|wealth| *wealth += stake);
     }
 
-    /// Takes in a loss in `[0, 1]` that weighs `weight`, above 0 and up to 1.
+    /// Adds a loss in `[0, 1]` with the weight `weight`, above 0 and up to 1.
     pub fn take(&mut self, loss: f64, weight: f64) {
         let gain = weight.clamp(0.0, 1.0) * (loss.clamp(0.0, 1.0) - self.limit) / self.limit;
         for (wealth, stake) in self.wealth.iter_mut().zip(STAKES) {

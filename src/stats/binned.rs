@@ -1,4 +1,4 @@
-//! Numbers put into bins as Evidently does, and distances between the bins.
+//! Binning of numbers as in Evidently, and distances between the bins.
 
 use super::pooled::{check, distinct, steps};
 use super::sample::{Cannot, Measured, Sample};

@@ -81,7 +81,7 @@ fn exact(u: f64, m: u64, n: u64) -> f64 {
     far as f64 / all as f64
 }
 
-/// Two frequency tables in ascending order put together.
+/// Merges two frequency tables in ascending order.
 fn add(a: &[(u64, u64)], b: &[(u64, u64)]) -> Vec<(u64, u64)> {
     let mut both: Vec<(u64, u64)> = a.iter().chain(b).copied().collect();
     both.sort_unstable_by_key(|w| w.0);
@@ -122,7 +122,7 @@ fn limit(x: f64) -> f64 {
     }
 }
 
-/// e^(−q) K¼(q) = ∫ exp(−q (1 + cosh t)) cosh(t/4) dt over t ≥ 0, by the trapezium rule, which is exact to rounding here.
+/// e^(−q) K¼(q) = ∫ exp(−q (1 + cosh t)) cosh(t/4) dt over t ≥ 0, by the trapezium rule, exact up to rounding here.
 fn damped_bessel(q: f64) -> f64 {
     const WIDTH: f64 = 0.05;
     let mut total = 0.5 * (-2.0 * q).exp_portable();

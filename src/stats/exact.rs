@@ -59,7 +59,7 @@ pub fn fisher((a, n): (u64, u64), (b, m): (u64, u64)) -> f64 {
     (above.unwrap_or(0.0) + below.unwrap_or(0.0)).min(1.0)
 }
 
-/// The first of `from..=to` for which `is` holds, which then holds for all that follow.
+/// The first of `from..=to` for which `is` is true; it must then be true for all that follow.
 fn first(from: u64, to: u64, is: impl Fn(u64) -> bool) -> Option<u64> {
     let (mut from, mut end) = (from, to + 1);
     while from < end {
@@ -86,7 +86,7 @@ fn tail(ln_first: f64, factors: impl Iterator<Item = f64>) -> f64 {
     (ln_first + Portable::ln_portable(sum)).exp_portable()
 }
 
-/// What [`least`] found.
+/// The result of [`least`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Least {
     /// Which cell it is.

@@ -137,8 +137,8 @@ fn equal_sizes(n: u64, h: u64) -> f64 {
 
 /// P(D ≥ h/lcm) for sizes m > n: the share of lattice paths from (0, 0) to (m, n) that touch |nx − my| ≥ h·g.
 ///
-/// Column by column, only the cells inside of the band are kept; each holds the share of the paths to it that have been
-/// outside.
+/// Column by column, only the cells inside of the band are stored; each holds the share of the paths to it that have
+/// been outside.
 fn unequal_sizes(m: u64, n: u64, g: u64, h: i64) -> f64 {
     let (m, n) = (m as i64, n as i64);
     let (mg, ng) = (m / g as i64, n / g as i64);

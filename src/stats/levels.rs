@@ -32,11 +32,11 @@ pub fn chi_squared_shares(reference: &[u64], current: &[u64]) -> Result<Measured
 }
 
 /// The G statistic 2 Σ c ln(c/r) of the current counts against the reference **counts**, levels − 1 degrees of freedom
-/// (scipy `power_divergence`, log-likelihood), as Evidently asks it: without scaling, so that it exists only for samples
-/// of equal size. A level that the reference lacks gives ∞ and p = 0.
+/// (scipy `power_divergence`, log-likelihood), as in Evidently: without scaling, so that it exists only for samples
+/// of equal size. A level missing in the reference gives ∞ and p = 0.
 ///
 /// # Errors
-/// When a side is empty, when the sizes differ, or when there is one level only.
+/// If a side is empty, the sizes differ, or there is only one level.
 pub fn g_test(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     let (n, m) = totals(reference, current)?;
     // The relative difference up to which scipy treats sums as equal.

@@ -11,8 +11,8 @@ use super::tails::{ln_choose, student};
 /// t = ±∞ and p = 0.
 ///
 /// # Errors
-/// When a sample is empty, when there are fewer than three values, when all values are equal, or when their squares are
-/// beyond what a number can be.
+/// If a sample is empty, there are fewer than three values, all values are equal, or their squares
+/// overflow.
 pub fn t_test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     check(reference, current)?;
     let (n, m) = (reference.n() as f64, current.n() as f64);

@@ -1,4 +1,4 @@
-//! Sums, means and variances that keep their digits on long columns.
+//! Sums, means and variances that stay precise on long columns.
 
 /// Below this length a plain loop is precise enough.
 const BLOCK: usize = 128;

@@ -84,7 +84,7 @@ pub trait Portable: Sized {
         Self::narrow(libm::cbrt(self.wide()))
     }
 
-    /// √(x² + y²) without overflow on the way.
+    /// √(x² + y²) without intermediate overflow.
     #[must_use]
     fn hypot_portable(self, other: Self) -> Self {
         Self::narrow(libm::hypot(self.wide(), other.wide()))
@@ -101,7 +101,7 @@ impl Portable for f64 {
     }
 }
 
-/// By way of 64 bits, so that nearly all values are the correctly rounded ones, which C libraries give as well.
+/// Via 64 bits, so that nearly all values are correctly rounded, as those of C libraries are.
 impl Portable for f32 {
     fn wide(self) -> f64 {
         f64::from(self)

@@ -1,4 +1,4 @@
-//! A sample of numbers as distinct values with counts: what every two-sample statistic reads.
+//! A sample of numbers as distinct values with counts: the input of every two-sample statistic.
 
 use std::fmt;
 use std::sync::Arc;

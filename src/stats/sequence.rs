@@ -55,7 +55,7 @@ impl Sequence {
         1.0 / self.rho2
     }
 
-    /// The same tuning with the error shared among `k` sequences that are to hold together.
+    /// The same tuning with the error shared among `k` simultaneous sequences.
     #[must_use]
     pub fn shared_by(self, k: usize) -> Self {
         Self { alpha: self.alpha / k.max(1) as f64, ..self }

@@ -20,7 +20,7 @@ const MAX_SKEWNESS: f64 = 1.0;
 const MAX_KURTOSIS: f64 = 2.0;
 
 impl Shape {
-    /// Nothing is known.
+    /// Unknown shape.
     pub const UNKNOWN: Self = Self { skewness: f64::INFINITY, kurtosis: f64::INFINITY, lean: 0.0 };
 
     /// The shape of the same estimate with the opposite sign.
@@ -29,7 +29,7 @@ impl Shape {
         Self { skewness: -self.skewness, lean: -self.lean, ..self }
     }
 
-    /// Whether the distribution is near enough to the normal one for [`Shape::widened`] to be believed.
+    /// Whether the distribution is close enough to normal for [`Shape::widened`].
     #[must_use]
     pub fn is_near_normal(self) -> bool {
         self.skewness.abs() <= MAX_SKEWNESS && self.kurtosis <= MAX_KURTOSIS && self.lean.abs() <= MAX_SKEWNESS
@@ -81,7 +81,7 @@ impl Shape {
 }
 
 /// Skewness and kurtosis (not excess) of single values about their own groups' means, from their residuals, which are
-/// scaled by their root mean square first so that nothing overflows. `None` when all residuals are 0.
+/// scaled by their root mean square first to avoid overflow. `None` if all residuals are 0.
 #[must_use]
 pub fn of_residuals(residuals: &[f64]) -> Option<(f64, f64)> {
     let largest = residuals.iter().fold(0.0_f64, |top, e| top.max(e.abs()));

@@ -6,7 +6,7 @@ use crate::stats::portable::Portable;
 /// Shares of two aligned tables of counts.
 ///
 /// # Errors
-/// When the tables differ in length or one of them holds nothing.
+/// If the tables differ in length or one of them is empty.
 pub fn shares(reference: &[u64], current: &[u64]) -> Result<(Vec<f64>, Vec<f64>), Cannot> {
     let (n, m) = totals(reference, current)?;
     let share = |counts: &[u64], total: u64| counts.iter().map(|&c| c as f64 / total as f64).collect();
@@ -16,7 +16,7 @@ pub fn shares(reference: &[u64], current: &[u64]) -> Result<(Vec<f64>, Vec<f64>)
 /// The sums of two aligned tables of counts.
 ///
 /// # Errors
-/// When the tables differ in length or one of them holds nothing.
+/// If the tables differ in length or one of them is empty.
 pub fn totals(reference: &[u64], current: &[u64]) -> Result<(u64, u64), Cannot> {
     if reference.len() != current.len() {
         return Err(Cannot::because("the two tables have different cells"));
@@ -92,7 +92,7 @@ pub fn jensen_shannon(reference: &[u64], current: &[u64]) -> Result<Measured, Ca
 /// Hellinger's distance √(1 − Σ√(pq)) = √(½ Σ (√p − √q)²), 0 to 1; equal shares give exactly 0.
 ///
 /// # Errors
-/// When a side is empty.
+/// If a side is empty.
 pub fn hellinger(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     let (p, q) = shares(reference, current)?;
     let apart: f64 = p.iter().zip(&q).map(|(p, q)| (p.sqrt() - q.sqrt()).powi(2)).sum();

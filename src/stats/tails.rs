@@ -143,7 +143,7 @@ fn deviance(x: f64, m: f64) -> f64 {
     total
 }
 
-/// P(X = k) of the binomial distribution in Loader's saddle-point form, which keeps its digits for large n
+/// P(X = k) of the binomial distribution in Loader's saddle-point form, which stays precise for large n
 /// (C. Loader, "Fast and Accurate Computation of Binomial Probabilities", 2000).
 ///
 /// ```

@@ -107,7 +107,7 @@ fn furthest(up: &[f64], down: &[f64], against_up: &Against, against_down: &Again
     let falling = &against_down[..=bottom];
     let of = |(rank, against): (usize, &f64)| {
         let least = falling.partition_point(|other| other + against >= enough);
-        // None is to be believed where even the likeliest rank is not.
+        // No bound if even the likeliest rank has too much evidence against it.
         let from = (least <= bottom).then(|| if least == 0 { f64::NEG_INFINITY } else { down[least - 1] })?;
         Some(up.get(rank).copied().unwrap_or(f64::INFINITY) - from)
     };

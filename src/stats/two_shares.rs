@@ -108,7 +108,7 @@ impl TwoShares {
     }
 }
 
-/// Where `inside` ends between `from`, which is inside, and `to`; `to` when it is inside too.
+/// The end of `inside` between `from`, which is inside, and `to`; `to` if it is inside too.
 fn edge(from: f64, to: f64, inside: &impl Fn(f64) -> bool) -> f64 {
     if inside(to) {
         return to;

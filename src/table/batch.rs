@@ -35,7 +35,7 @@ impl RawRecords {
     /// The content of the fields of the record at `row`: trimmed, quotes taken off.
     #[must_use]
     pub fn cells(&self, row: usize, delimiter: u8) -> Vec<Cow<'_, str>> {
-        // A record that was taken in is UTF-8.
+        // An accepted record is UTF-8.
         std::str::from_utf8(self.get(row)).map(|record| cells_of(record, delimiter)).unwrap_or_default()
     }
 

@@ -1,4 +1,4 @@
-//! What the text of one cell means: spaces, quotes, missing markers, numbers.
+//! The meaning of one cell's text: spaces, quotes, missing markers, numbers.
 
 /// The texts that mean "missing".
 #[derive(Debug, Clone, Default)]
@@ -22,7 +22,7 @@ impl Markers {
         self.numeric
     }
 
-    /// Whether a trimmed text means "missing"; a text that shows nothing always does.
+    /// Whether a trimmed text means "missing"; a text without visible characters always does.
     pub(crate) fn is_missing(&self, text: &[u8]) -> bool {
         is_blank(text) || (text.len() <= self.longest && self.texts.iter().any(|m| **m == *text))
     }

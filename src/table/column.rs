@@ -202,7 +202,7 @@ impl Texts {
         self.ends.extend(other.ends.iter().map(|end| shift + end));
     }
 
-    /// Gives back memory that is reserved but not used.
+    /// Frees memory that is reserved but not used.
     pub fn shrink_to_fit(&mut self) {
         self.bytes.shrink_to_fit();
         self.ends.shrink_to_fit();

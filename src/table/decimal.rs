@@ -26,7 +26,7 @@ pub(crate) fn short_decimal(bytes: &[u8], start: usize, end: usize) -> Option<f6
         9..=16 => of_sixteen(bytes, end, end - start)?,
         _ => return None,
     };
-    // Signs come and go: the bit is set without asking.
+    // Signs are unpredictable: set the bit without a branch.
     Some(f64::from_bits(value.to_bits() | u64::from(negative) << 63))
 }
 

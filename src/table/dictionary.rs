@@ -16,7 +16,7 @@ pub(crate) struct Dictionary {
 }
 
 impl Dictionary {
-    /// The code of `text`, which is added when it is new.
+    /// The code of `text`, which is added if new.
     #[inline]
     pub(crate) fn intern(&mut self, text: &str) -> u32 {
         if self.ends.len() * 2 >= self.slots.len() {
@@ -106,7 +106,7 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// The key of `bytes[start..end]`; `None` for what is empty, long, or too near to the beginning.
+    /// The key of `bytes[start..end]`; `None` if it is empty, long, or too close to the beginning.
     #[inline]
     pub(crate) fn key(&self, bytes: &[u8], start: usize, end: usize) -> Option<FieldKey> {
         let len = end - start;

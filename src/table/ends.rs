@@ -1,7 +1,7 @@
-//! What spreadsheets save around the records of a text file: a byte order mark, and carriage returns before line feeds.
+//! Conventions of spreadsheets for text files: a byte order mark, and carriage returns before line feeds.
 //!
-//! A spreadsheet takes a file without the mark for one in its country's old alphabet, so what is written beside a table, or
-//! in its place, begins and ends its lines as that table does.
+//! A spreadsheet reads a file without the mark in a legacy encoding, so files written beside a table, or
+//! in its place, use the same mark and line ends.
 
 use super::input::{Input, Unpacked};
 use super::place;
@@ -12,20 +12,20 @@ use std::path::Path;
 /// The byte order mark of UTF-8.
 pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Bytes of a file that tell how it is written.
+/// Number of bytes of a file read to detect them.
 const HEAD: u64 = 64 << 10;
 
-/// How a text file begins, and how its records end.
+/// The byte order mark and line ends of a text file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ends {
-    /// It begins with a byte order mark.
+    /// Whether it begins with a byte order mark.
     pub bom: bool,
     /// Its records end with a carriage return and a line feed.
     pub crlf: bool,
 }
 
 impl Ends {
-    /// Those of a text that begins so; its first record tells how all end.
+    /// Those of a text with this beginning; its first record determines the line ends.
     #[must_use]
     pub fn of(head: &[u8], delimiter: u8) -> Self {
         let text = head.strip_prefix(BOM).unwrap_or(head);
@@ -46,13 +46,13 @@ impl Ends {
         read.map(|_| Self::of(&head, delimiter)).unwrap_or_default()
     }
 
-    /// What a file begins with.
+    /// The first bytes of a file.
     #[must_use]
     pub fn begin(self) -> &'static [u8] {
         if self.bom { BOM } else { b"" }
     }
 
-    /// What ends a record.
+    /// The end of a record.
     #[must_use]
     pub fn end(self) -> &'static [u8] {
         if self.crlf { b"\r\n" } else { b"\n" }
@@ -107,7 +107,7 @@ mod tests {
             assert_eq!(ends, Ends { bom, crlf }, "{text:?}");
             let written = ends.file(plain.to_vec(), b';');
             assert_eq!(Ends::of(&written, b';'), ends);
-            // Nothing but the ends of records differs.
+            // Only the ends of records differ.
             let wanted = String::from_utf8(plain.to_vec()).unwrap();
             let wanted = match crlf {
                 true => wanted.replace('\n', "\r\n").replace("\"x\r\ny\"", "\"x\ny\""),

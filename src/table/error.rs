@@ -1,10 +1,10 @@
-//! What can be wrong with a table, each with its place.
+//! Errors of tables, each with its place.
 
 use crate::atomic::AtPath;
 use crate::wording::{instead, list};
 use std::path::PathBuf;
 
-/// A table that cannot be read, with where and what.
+/// An error of a table, with its place.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// Opening or reading failed.
@@ -15,7 +15,7 @@ pub enum TableError {
     Cell {
         /// The file, or `stdin`.
         file: String,
-        /// 1-based line on which the record begins.
+        /// 1-based first line of the record.
         line: u64,
         /// The column's name.
         column: String,
@@ -29,7 +29,7 @@ pub enum TableError {
     Record {
         /// The file, or `stdin`.
         file: String,
-        /// 1-based line on which the record begins.
+        /// 1-based first line of the record.
         line: u64,
         /// The problem.
         what: String,

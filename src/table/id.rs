@@ -32,7 +32,7 @@ impl WholeIds {
         read(text, &self.format)
     }
 
-    /// What a cell should have been, for an error.
+    /// The expected content of a cell, for an error.
     pub(crate) fn expected(&self) -> String {
         "an unambiguous id: ids are whole numbers here, so write it with all digits and no separators, or define the \
          number format in mlloop.toml"
@@ -83,7 +83,7 @@ fn is_rounded(text: &str) -> bool {
     decimals.bytes().all(|b| b.is_ascii_digit()) && !decimals.is_empty() && power > decimals.len() as i64
 }
 
-/// The digits of a text that is a whole number when read in this way.
+/// The digits of a text that is a whole number in this notation.
 fn whole(text: &str, decimal: char, thousands: Option<char>) -> Option<String> {
     let (sign, digits) = match text.strip_prefix(['-', '+', '\u{2212}']) {
         Some(rest) => (if text.starts_with('+') { "" } else { "-" }, rest),
@@ -123,7 +123,7 @@ mod tests {
             (&["1234567", "1.234.567", "1,234,567", "12,34,567", "1234567.0"], "1234567"),
             (&["0", "0.0", "000"], "0"),
             (&["-7", "-7.0", "\u{2212}7"], "-7"),
-            // More digits than a double keeps.
+            // More digits than an `f64` keeps.
             (&["12345678901234567891", "12,345,678,901,234,567,891"], "12345678901234567891"),
             // No whole numbers.
             (&["K-7"], "K-7"),

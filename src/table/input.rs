@@ -1,4 +1,4 @@
-//! Where a table's bytes come from: the one place that knows what `-`, gzip, zstd, Parquet and addresses are.
+//! The sources of a table's bytes: the only module that knows `-`, gzip, zstd, Parquet and addresses.
 
 use crate::atomic::At;
 use std::fmt;
@@ -103,7 +103,7 @@ impl Spool {
         self.kept.as_ref().map_or(&self.path, NamedTempFile::path)
     }
 
-    /// Its path; `stdin` for standard input, and the address of a table in a database without anything secret.
+    /// Its path; `stdin` for standard input, and for a database table its address without secrets.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -157,12 +157,12 @@ pub(crate) enum Unpacked {
     Records(Text),
 }
 
-/// CSV text with what is known about its length.
+/// CSV text with its length as far as known.
 pub(crate) struct Text {
     pub(crate) reader: Box<dyn Read + Send>,
-    /// Bytes of text to come, when the file is not packed.
+    /// Expected bytes of text, if the file is not compressed.
     pub(crate) size: Option<u64>,
-    /// Bytes taken from the file so far, before unpacking.
+    /// Bytes read from the file so far, before decompression.
     pub(crate) consumed: Arc<AtomicU64>,
     /// The number of the first line: 0 if it is not part of the file.
     pub(crate) first_line: u64,

@@ -31,7 +31,7 @@ pub(crate) struct JsonLines {
 }
 
 impl JsonLines {
-    /// Keeps the lines and gathers the names.
+    /// Stores the lines and collects the names.
     pub(crate) fn read(file: &str, from: impl Read) -> Result<Self, TableError> {
         let mut kept = BufWriter::new(tempfile::tempfile().at(file)?);
         let (mut names, mut known) = (Vec::new(), HashSet::new());
@@ -74,7 +74,7 @@ impl JsonLines {
         Text { reader: Box::new(reader), size: None, consumed: Default::default(), first_line: 0 }
     }
 
-    /// How the records are written that [`into_text`](Self::into_text) gives.
+    /// The dialect of the records from [`into_text`](Self::into_text).
     pub(crate) fn schema(schema: &Schema) -> Schema {
         Schema { dialect: Self::dialect(schema.dialect.missing.clone()), columns: schema.columns.clone() }
     }
@@ -131,7 +131,7 @@ fn without_nan(line: &[u8]) -> Option<Vec<u8>> {
             (at, found) = (at + word.len(), true);
             continue;
         }
-        // What is escaped ends no text.
+        // An escaped quote does not end a text.
         let len = if quoted && line[at] == b'\\' { 2.min(line.len() - at) } else { 1 };
         quoted ^= line[at] == b'"';
         out.extend_from_slice(&line[at..at + len]);
@@ -170,7 +170,7 @@ impl Records {
                 push_value(&mut self.record, value, number.as_ref());
             }
         }
-        // An object without values is a row, also where no other follows.
+        // An object without values is a row, even if it is the last.
         if self.record.iter().all(|&byte| byte == DELIMITER) {
             self.record.splice(0..0, *b"\"\"");
         }
@@ -202,7 +202,7 @@ fn push_value(record: &mut Vec<u8>, value: &Value, number: Option<&NumberFormat>
     }
 }
 
-/// Adds the rows of a table as JSON lines; what is missing is `null`, and so is an infinite number.
+/// Adds the rows of a table as JSON lines; missing cells and infinite numbers are `null`.
 pub fn push_json_lines(out: &mut Vec<u8>, table: &Table) {
     let quoted = |text: &str| Value::from(text).to_string();
     let names: Vec<String> = table.columns().iter().map(|column| quoted(&column.name)).collect();
@@ -303,7 +303,7 @@ mod tests {
         let mut batches = stream(open(text), &schema, &options).unwrap();
         let batch = batches.next().unwrap().unwrap();
         assert_eq!(batch.table.columns()[0].values, Values::Number(vec![1.234, 1234.0, 1.5]));
-        // The record is written as the loop writes its own: what is logged reads back.
+        // The record is in the loop's own notation, so that the log can be read back.
         assert_eq!(batch.raw.get(0), b"\"1,234\"");
         let error = read(open("{\"x\": 1}\n{\"x\": \"1,234.5\"}\n"), &schema, &options).unwrap_err().to_string();
         assert!(error.contains("line 2, column \"x\""), "{error}");

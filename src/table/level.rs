@@ -28,7 +28,7 @@ const NO: [&str; 14] =
     ["no", "false", "n", "f", ".false", "off", "nein", "falsch", "non", "faux", "nee", "não", "falso", "nao"];
 /// With more levels than this, a column is one of ids: only equal texts are one value there.
 const MOST: usize = 100_000;
-/// Doubles tell whole numbers apart below this.
+/// Below this an `f64` distinguishes all whole numbers.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Levels that were written in several ways: the name, and the other spellings.
@@ -38,7 +38,7 @@ pub type Merged = Vec<(String, Vec<String>)>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "true, false, or a table such as { Yes = [\"ja\", \"oui\"] }")]
 pub enum Same {
-    /// `true`: what differs in case, spaces or the writing of a number; `false`: only equal texts.
+    /// `true`: texts that differ in case, spaces or the notation of a number are equal; `false`: only identical texts.
     Rule(bool),
     /// The rule, and these other spellings of levels.
     Listed(BTreeMap<String, Vec<String>>),
@@ -56,7 +56,7 @@ impl Same {
     }
 }
 
-/// The levels of a column and what else they are written like.
+/// The levels of a column and their other spellings.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Spelling {
     /// The names of the levels; empty if not given yet.
@@ -78,7 +78,7 @@ impl PartialEq for Spelling {
 impl Eq for Spelling {}
 
 impl Spelling {
-    /// Levels and what else they are written like.
+    /// Levels and their other spellings.
     #[must_use]
     pub fn new(levels: Vec<String>, same: Same) -> Self {
         Self { levels, same, finder: OnceLock::new() }
@@ -220,7 +220,7 @@ pub(crate) fn said(name: &str, others: &[String]) -> String {
     format!("{}{more} {are} read as {:?}", shown.join(", "), shorten(name))
 }
 
-/// Gives the levels these names; codes follow.
+/// Renames the levels; codes are updated.
 fn rename(categories: &mut Categories, names: &[String]) {
     let mut sorted: Vec<&String> = names.iter().collect();
     sorted.sort_unstable();
@@ -381,7 +381,7 @@ fn cases(word: &str) -> Vec<String> {
     [lower.clone(), word.to_uppercase()].into_iter().chain(title).collect()
 }
 
-/// What programs make of a number: `2`, `2.0`, `2.00`, `+2`, `2.`, `2e0`, `2e+00`, and as Excel shortens it, `2.00E+00`.
+/// Programs' spellings of a number: `2`, `2.0`, `2.00`, `+2`, `2.`, `2e0`, `2e+00`, and Excel's `2.00E+00`.
 fn numerals(value: f64) -> Vec<String> {
     let short = number_text(value);
     let mut texts = vec![short.clone(), format!("{value:.1}"), format!("{value:.2}")];
@@ -401,7 +401,7 @@ fn numerals(value: f64) -> Vec<String> {
     texts
 }
 
-/// What equal values have in common: the folded text, or the number that it is.
+/// The common key of equal values: the folded text, or the number.
 fn key(text: &str) -> String {
     let folded = fold(text);
     match number(&folded) {
@@ -421,7 +421,7 @@ pub(crate) fn fold(text: &str) -> String {
     joined.strip_suffix('.').unwrap_or(&joined).trim_end().to_lowercase()
 }
 
-/// The number that a text is beyond doubt: no code with leading zeros, nothing that a double cannot tell apart.
+/// The number that a text certainly means: not a code with leading zeros, nor beyond the precision of an `f64`.
 fn number(text: &str) -> Option<f64> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if matches!(digits.as_bytes(), [b'0', b'0'..=b'9', ..]) {

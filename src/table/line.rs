@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// The text without line breaks: one that has any is written as a JSON string, and so is one that begins with a quotation
-/// mark, so that [`from_one_line`] gives every text back.
+/// The text without line breaks: one that has any is written as a JSON string, and so is one that begins with a
+/// quotation mark, so that [`from_one_line`] returns every text.
 #[must_use]
 pub fn one_line(text: &str) -> Cow<'_, str> {
     match text.trim_start().starts_with('"') || memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_some() {

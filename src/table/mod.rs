@@ -126,7 +126,7 @@ impl Table {
         self.columns.iter().find(|c| c.name == name)
     }
 
-    /// The column of that name, or an error that lists what there is.
+    /// The column of that name, or an error that lists the columns.
     ///
     /// # Errors
     /// [`TableError::NoColumn`].
@@ -149,8 +149,8 @@ impl Table {
         Self { columns: self.columns.into_iter().map(|c| c.take(rows)).collect(), n_rows: rows.len() }
     }
 
-    /// Gives the levels of categories one name each; one sentence per column in which a level was written in several
-    /// ways. See [`Spelling::unify`].
+    /// Gives the levels of categories one name each; returns one sentence per column with several spellings of a
+    /// level. See [`Spelling::unify`].
     pub fn unify_levels(&mut self, schema: &Schema) -> Vec<String> {
         let mut notes = Vec::new();
         for column in &mut self.columns {

@@ -54,7 +54,7 @@ impl Default for NumberFormat {
     }
 }
 
-/// Adds the shortest decimal text that reads back to `value`; nothing for `NaN`.
+/// Adds the shortest exact decimal text of `value`; nothing for `NaN`.
 pub fn push_number(line: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         return;
@@ -95,7 +95,7 @@ impl NumberFormat {
         }
     }
 
-    /// The number in a text; `None` when it is written in another way.
+    /// The number in a text; `None` if it is in another notation.
     ///
     /// ```
     /// use mlloop::table::NumberFormat;
@@ -196,7 +196,7 @@ impl NumberFormat {
         }
     }
 
-    /// Adds a number as [`parse`](Self::parse) reads it back: without thousands; nothing for `NaN`.
+    /// Adds a number in a form that [`parse`](Self::parse) accepts: without thousands; nothing for `NaN`.
     pub(crate) fn push(&self, line: &mut Vec<u8>, value: f64) {
         if !value.is_nan() {
             line.extend_from_slice(self.respelled(&Plain(value).to_string()).as_bytes());
@@ -225,7 +225,7 @@ impl NumberFormat {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// A number in this way of writing, for people.
+    /// A number in this notation, for people.
     #[must_use]
     pub fn example(&self) -> String {
         let thousands = self.thousands.map(String::from).unwrap_or_default();
@@ -238,7 +238,7 @@ impl NumberFormat {
         }
     }
 
-    /// What a cell should have been, for an error.
+    /// The expected content of a cell, for an error.
     pub(crate) fn expected(&self) -> String {
         format!("a number written like {}", self.example())
     }
@@ -315,7 +315,7 @@ pub fn misread_thousands(text: &str, value: f64, format: Option<&NumberFormat>, 
     (in_group && is_digits(first) && is_digits(rest) && nearer).then(|| (value * 1000.0).round())
 }
 
-/// Units that are part of the value: what a number is a share of, and thousands, millions and more.
+/// Units that are part of the value: shares, thousands, millions and more.
 const PARTS: [&str; 20] = [
     "%", "‰", "k", "K", "m", "M", "b", "B", "T", "mn", "mio", "Mio", "Mio.", "bn", "Mrd", "Mrd.", "Tsd", "Tsd.",
     "million", "thousand",
@@ -326,7 +326,7 @@ pub(crate) fn is_part(unit: &str) -> bool {
     PARTS.contains(&unit)
 }
 
-/// Whether a cell is a dash beside the unit, as spreadsheets write zero: `$ -`.
+/// Whether a cell is a dash with the unit, as spreadsheets write zero: `$ -`.
 pub(crate) fn is_zero(text: &str, unit: &str) -> bool {
     let text = text.trim();
     let rest = text.strip_prefix(unit).or_else(|| text.strip_suffix(unit));

@@ -3,7 +3,7 @@
 use super::{ColumnSpec, Dialect};
 use std::fmt;
 
-/// Called now and then with the bytes taken from the file so far (before unpacking, as in [`Input::size`](crate::table::Input::size)).
+/// Called occasionally with the bytes read so far (compressed, as in [`Input::size`](crate::table::Input::size)).
 pub type Progress = Box<dyn Fn(u64) + Send + Sync>;
 
 /// The user's description of a table; `None` is detected, or taken from the loop's tables.
@@ -17,7 +17,7 @@ pub struct TableOptions {
     pub skip_lines: Option<u64>,
     /// The first character of lines that are not part of the table.
     pub comment: Option<char>,
-    /// Leave out rows that do not fit, and list them.
+    /// Skip invalid rows, and list them.
     pub skip_invalid: bool,
 }
 
@@ -41,14 +41,14 @@ impl From<TableOptions> for InferOptions {
     }
 }
 
-/// What to read and how strict to be.
+/// The columns to read and the strictness.
 #[derive(Default)]
 pub struct ReadOptions {
     /// Only these columns of the schema; all of them when `None`.
     pub columns: Option<Vec<String>>,
     /// Columns that may be absent from the file (the target, when rows are scored); they are then omitted.
     pub optional: Vec<String>,
-    /// Leave out rows that do not fit, and list them, instead of stopping at the first.
+    /// Skip invalid rows, and list them, instead of stopping at the first.
     pub skip_invalid: bool,
     /// Cells that do not fit their column are missing, and counted ([`Misfits`](crate::table::Misfits)), instead of making
     /// their row unfit.
@@ -84,7 +84,7 @@ pub struct InferOptions {
     pub delimiter: Option<char>,
     /// Whether the first record names the columns; guessed when `None`.
     pub header: Option<bool>,
-    /// The texts that mean "missing"; [`DEFAULT_MISSING`](super::DEFAULT_MISSING) when `None`.
+    /// The texts that mean "missing"; by default [`DEFAULT_MISSING`](super::DEFAULT_MISSING).
     pub missing: Option<Vec<String>>,
     /// The column to predict; guessed when `None`.
     pub target: Option<String>,

@@ -57,7 +57,7 @@ pub(crate) fn cells_of(record: &str, delimiter: u8) -> Vec<Cow<'_, str>> {
     cells
 }
 
-/// Where the field that begins at `start` ends (a delimiter, a line feed or the end); `None` for an open quote.
+/// The end of the field that begins at `start` (a delimiter, a line feed or the end); `None` for an open quote.
 pub(crate) fn field_end(bytes: &[u8], start: usize, delimiter: u8) -> Option<usize> {
     let mut at = start;
     while at < bytes.len() && (bytes[at] == b' ' || (bytes[at] == b'\t' && delimiter != b'\t')) {
@@ -88,7 +88,7 @@ pub fn field_ends(record: &[u8], delimiter: u8) -> Vec<usize> {
 /// A record and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record<'a> {
-    /// The line on which it begins, from 1.
+    /// Its first line, from 1.
     pub(crate) line: u64,
     /// The content of its fields.
     pub(crate) cells: Vec<Cow<'a, str>>,
@@ -146,7 +146,7 @@ pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
-/// Whether a line holds nothing but spaces.
+/// Whether a line has only spaces.
 pub(crate) fn is_blank(line: &[u8], delimiter: u8) -> bool {
     line.iter().all(|&b| b == b' ' || b == b'\r' || (b == b'\t' && delimiter != b'\t'))
 }
@@ -184,7 +184,7 @@ pub(crate) fn first_records(bytes: &[u8], delimiter: u8, n: usize) -> Vec<&[u8]>
     records
 }
 
-/// What to do about a file in another encoding.
+/// The remedy for a file in another encoding.
 pub(crate) const TO_UTF8: &str = "save it as \"CSV UTF-8\" in the spreadsheet, or convert it (iconv -t UTF-8 -f CP1252 for \
                                   western Europe, -f CP1250 for central Europe)";
 

@@ -1,23 +1,23 @@
-//! Rows that could not be taken in: as an error, or as a list when the caller wants to go on.
+//! Rejected rows: as an error, or as a list if the caller wants to continue.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::table::TableError;
 
-/// How many rejected rows are kept with their place; the rest is counted.
+/// Maximum number of rejected rows stored with their place; the rest is counted.
 pub const MAX_REJECTS_KEPT: usize = 1000;
 
 /// A rejected row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
-    /// 1-based line on which the record begins (for Parquet: the row).
+    /// 1-based first line of the record (for Parquet: the row).
     pub line: u64,
     /// The column that did not fit, unless the record as a whole is wrong.
     pub column: Option<String>,
     /// The offending text, shortened.
     pub value: Option<String>,
-    /// What is wrong, as a clause: `is not a number`, `14 fields, but the header has 31`.
+    /// The error, as a clause: `is not a number`, `14 fields, but the header has 31`.
     pub reason: String,
 }
 
@@ -54,7 +54,7 @@ impl Rejects {
     }
 }
 
-/// Cells that do not fit their column, where rows are kept all the same ([`ReadOptions::blank_misfits`]).
+/// Invalid cells in rows that are kept nevertheless ([`ReadOptions::blank_misfits`]).
 ///
 /// [`ReadOptions::blank_misfits`]: crate::table::ReadOptions::blank_misfits
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -61,7 +61,7 @@ const FLAG: [&str; 2] = ["0", "1"];
 pub struct ColumnSpec {
     /// Name in the header.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// For [`Kind::Time`]: a strptime format (`%d/%m/%Y`), or `unix`, `unix_ms`, `iso` (RFC 3339 and its date).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,7 +109,7 @@ impl ColumnSpec {
         self.number.clone().filter(|_| self.kind == Kind::Id).map(WholeIds::new)
     }
 
-    /// Whether the column holds times of day, on no day in particular.
+    /// Whether the column has times of day without a date.
     #[must_use]
     pub fn is_clock(&self) -> bool {
         let format = self.format.as_deref().filter(|_| self.kind == Kind::Time);

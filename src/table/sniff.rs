@@ -131,8 +131,8 @@ pub(crate) fn second_header(head: &[u8], delimiter: u8) -> Option<SecondHeader> 
     many.then(|| SecondHeader { after: count_lines(&head[..at]), cells, above_numbers: is_above })
 }
 
-/// The columns of few texts, where the second record has in each of them another than all records below; `None` when it has
-/// one of these in any of them, or nothing.
+/// The columns with few texts, if the second record has in each of them a text that no record below has; `None` if it
+/// has one of these in any of them, or is empty.
 fn unlike_below<'a>(second: &[String], cells_below: impl Fn(usize) -> Vec<&'a String>) -> Option<Vec<usize>> {
     /// Minimum number of records below, and how often each text must occur there on average.
     const FEWEST: usize = 40;

@@ -11,7 +11,7 @@
 use crate::stats::random::unit_hash;
 use serde::{Deserialize, Serialize};
 
-/// The use a row is put to.
+/// The use of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {

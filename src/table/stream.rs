@@ -15,7 +15,7 @@ pub(crate) trait Batches: Send {
     fn header(&self) -> Option<&[u8]>;
     /// The delimiter of the raw records.
     fn delimiter(&self) -> u8;
-    /// How the file begins and its records end.
+    /// The byte order mark and line ends of the file.
     fn ends(&self) -> Ends {
         Ends::default()
     }
@@ -27,11 +27,11 @@ pub(crate) trait Batches: Send {
     fn left_out(&self) -> Vec<String> {
         Vec::new()
     }
-    /// What the columns that are watched have shown so far.
+    /// The evidence on the watched columns so far.
     fn watched(&self) -> Option<&Watched> {
         None
     }
-    /// Cells so far that do not fit their column.
+    /// Invalid cells so far.
     fn misfits(&self) -> &Misfits;
     /// Rows rejected so far.
     fn rejects(&self) -> &Rejects;
@@ -116,12 +116,12 @@ impl Stream<'_> {
         self.source.left_out()
     }
 
-    /// What the columns that were watched have shown; `None` where nothing is watched, in Parquet.
+    /// The evidence on the watched columns; `None` without any, and for Parquet.
     pub(crate) fn watched(&self) -> Option<&Watched> {
         self.source.watched()
     }
 
-    /// Cells so far that do not fit their column, with [`ReadOptions::blank_misfits`].
+    /// Invalid cells so far, with [`ReadOptions::blank_misfits`].
     #[must_use]
     pub fn misfits(&self) -> &Misfits {
         self.source.misfits()

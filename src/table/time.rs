@@ -81,7 +81,7 @@ impl TimeFormat {
         }
     }
 
-    /// What a cell should have been.
+    /// The expected content of a cell.
     pub(crate) fn expected(&self) -> String {
         match self {
             Self::Iso => "a time written like 2025-01-31 or 2025-01-31T12:00:00Z".to_owned(),
@@ -229,7 +229,7 @@ fn parse_iso(text: &[u8]) -> Option<i64> {
     if rest.is_empty() { parts.micros() } else { None }
 }
 
-/// Writes `2025-01-31` at midnight, else `2025-01-31T12:00:00Z`, with a fraction where there is one.
+/// Writes `2025-01-31` at midnight, else `2025-01-31T12:00:00Z`, with a fraction if there is one.
 pub(crate) fn write_iso(micros: i64, out: &mut String) {
     let p = Parts::from_micros(micros);
     let _ = write!(out, "{:04}-{:02}-{:02}", p.year, p.month, p.day);
@@ -242,7 +242,7 @@ pub(crate) fn write_iso(micros: i64, out: &mut String) {
     }
 }
 
-/// Writes a time of day: `20:05:00`, with a fraction where there is one.
+/// Writes a time of day: `20:05:00`, with a fraction if there is one.
 #[cfg(feature = "parquet")]
 pub(crate) fn write_clock(micros: i64, out: &mut String) {
     let p = Parts::from_micros(micros);

@@ -1,4 +1,4 @@
-//! Tables to CSV, so that reading them with the same schema gives them back.
+//! Writes tables to CSV, so that reading them with the same schema gives the same table.
 
 use std::io::{self, Write};
 
@@ -66,7 +66,7 @@ pub fn push_record<T: AsRef<str>>(line: &mut Vec<u8>, fields: &[T], delimiter: u
     end_record(line, fields.len());
 }
 
-/// Adds one field, quoted when it holds a delimiter, a quote or a line ending.
+/// Adds one field, quoted if it contains a delimiter, a quote or a line ending.
 pub fn push_field(line: &mut Vec<u8>, text: &str, delimiter: u8) {
     let special = |&b: &u8| b == delimiter || matches!(b, b'"' | b'\n' | b'\r');
     if !text.as_bytes().iter().any(special) {

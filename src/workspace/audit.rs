@@ -24,21 +24,21 @@ use std::sync::atomic::Ordering;
 
 /// The experiment.
 pub(super) const EXPERIMENT_FILE: &str = "ab.json";
-/// What the first line is chained to.
+/// The hash before the first line.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// A change that is to be recorded.
+/// A change to be recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// When it was made.
     pub at: jiff::Timestamp,
-    /// What kind of change it is.
+    /// The kind of change.
     pub event: EventKind,
     /// Who made it, if given.
     pub by: Option<String>,
     /// The roles after it, when it changes them.
     pub roles: Option<Roles>,
-    /// What there is to know of it.
+    /// Its details.
     pub details: Value,
 }
 
@@ -136,16 +136,16 @@ fn canonical(value: Value) -> Value {
     }
 }
 
-/// What is wrong with a chain.
+/// An error of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Break {
     /// The line in `audit.jsonl`, from 1; one past the last when lines are missing at the end.
     pub line: u64,
-    /// What is wrong there.
+    /// The error.
     pub what: String,
 }
 
-/// What a walk along the chain found.
+/// The result of reading the chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
     /// Every line up to the first break.
@@ -248,7 +248,7 @@ impl Workspace {
             prev: last.map_or_else(|| GENESIS.to_owned(), |entry| entry.hash),
             hash: String::new(),
         };
-        // What follows the line can be written too.
+        // The files written after the line must be writable too.
         self.replaceable("models/roles.json")?;
         if entry.experiment().is_some() {
             self.replaceable(EXPERIMENT_FILE)?;
@@ -284,7 +284,7 @@ impl Workspace {
         }
         let chain = self.audit_chain()?;
         if chain.broken.is_some() {
-            // Nothing is carried over from a chain that does not hold; `record` refuses to add to it.
+            // Nothing is updated from a broken chain; `record` refuses to add to it.
             return Ok(());
         }
         for entry in chain.entries.iter().skip(seen as usize) {
@@ -294,7 +294,7 @@ impl Workspace {
         Ok(registry.set_roles(&roles)?)
     }
 
-    /// The last line of the chain, whether or not the chain holds.
+    /// The last line of the chain, even if the chain is broken.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -325,7 +325,7 @@ pub(super) struct Walked {
     digest: String,
 }
 
-/// The chain in these bytes, of which the first `known` were found to be right; and how many are.
+/// The chain in these bytes, of which the first `known` are verified; and the number verified now.
 fn walk(bytes: &[u8], known: usize) -> (Chain, usize) {
     let mut chain = Chain { entries: Vec::new(), broken: None, unfinished: false };
     let mut right = 0;
@@ -346,7 +346,7 @@ fn walk(bytes: &[u8], known: usize) -> (Chain, usize) {
     (chain, right)
 }
 
-/// The line as an entry that follows `before`, or what is wrong with it; the hash of one that `is_known` was right.
+/// The line as an entry that follows `before`, or its error; an `is_known` one keeps its verified hash.
 fn check(line: &[u8], before: Option<&Entry>, is_known: bool) -> Result<Entry, String> {
     let entry: Entry = serde_json::from_slice(line).map_err(|err| format!("is not an event: {err}"))?;
     let (seq, prev) = before.map_or((1, GENESIS), |before| (before.seq + 1, &before.hash));

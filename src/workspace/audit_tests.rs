@@ -35,7 +35,7 @@ fn the_hash_is_that_of_the_formula() {
     let (_dir, workspace) = of_four();
     let chain = workspace.audit_chain().unwrap();
     assert_eq!((chain.broken, chain.entries.len()), (None, 4));
-    // Computed apart: sha256 of 64 zeros and the canonical JSON.
+    // Computed independently: sha256 of 64 zeros and the canonical JSON.
     let event = r#"{"at":"1970-01-01T00:00:00Z","details":{"a":0.1,"b":1},"event":"promoted","roles":{"challenger":null,"format":1,"previous":[],"production":"v0001"},"seq":1}"#;
     assert_eq!(chain.entries[0].hash, sha256(format!("{GENESIS}{event}").as_bytes()));
 }

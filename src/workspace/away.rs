@@ -14,7 +14,7 @@ const LIMIT: u64 = 256 << 20;
 /// The record of a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Away {
-    /// Where it is.
+    /// Its address.
     pub(crate) place: String,
     /// The end of the audit chain then.
     pub(crate) head: Head,

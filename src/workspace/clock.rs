@@ -183,7 +183,7 @@ mod tests {
     fn a_line_counts_from_where_its_neighbours_allow() {
         for (clocks, expected) in [
             (&[1, 2, 3][..], &[1, 2, 3][..]),
-            // Behind, ahead, both in a row, and the present that ends what ran ahead.
+            // Behind, ahead, both in a row, and a time ahead limited by the current time.
             (&[10, 20, 0, 30], &[10, 20, 20, 30]),
             (&[10, 99, 20, 30], &[10, 20, 20, 30]),
             (&[10, 11, 99, 5, 12, 13], &[10, 11, 12, 12, 12, 13]),

@@ -1,4 +1,4 @@
-//! `mlloop.toml`: what to learn and how; written by `init`, edited by people.
+//! `mlloop.toml`: the configuration of a loop; written by `init`, edited by people.
 
 use super::config_text::place;
 use super::sections::{DataSpec, LabelRules, RetrainRules, TrainRules, TrainerSpec};
@@ -42,19 +42,19 @@ pub struct Config {
     /// How much work to spend on a good model.
     #[serde(default)]
     pub train: TrainRules,
-    /// What counts as drift, and what is a reason to retrain.
+    /// The criteria for drift and for retraining.
     #[serde(default)]
     pub monitor: DriftSettings,
-    /// What a challenger learns from, and how soon there may be another.
+    /// The training data of a challenger, and the minimum time between two.
     #[serde(default)]
     pub retrain: RetrainRules,
     /// The recipients of notices.
     #[serde(default)]
     pub notify: notify::NoticeSettings,
-    /// What holds where people differ.
+    /// The policy for conflicting labels.
     #[serde(default)]
     pub labels: LabelRules,
-    /// What a challenger has to show.
+    /// The criteria for promoting a challenger.
     #[serde(default)]
     pub promote: PromoteRules,
     /// Where changes are also reported.
@@ -63,10 +63,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the text of a `mlloop.toml`.
+    /// Parses a `mlloop.toml`.
     ///
     /// # Errors
-    /// What is wrong with it, with line and column.
+    /// The error, with line and column.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut config: Self = toml::from_str(text).map_err(|err| place(text, &err))?;
         config.watch()?;
@@ -158,7 +158,7 @@ impl Config {
         Ok(())
     }
 
-    /// Whether what `[model]` forbids trees to do is about features of this loop.
+    /// Checks that the limits on trees in `[model]` name features of this loop.
     fn check_limits(&self, columns: &[(&str, Kind)]) -> Result<(), String> {
         let derived = derive::kinds(&self.features.derived, columns, &self.target.column);
         let all: Vec<(&str, Kind)> =
@@ -198,7 +198,7 @@ impl Config {
         self.monitor.entity.as_deref().or(self.split.key())
     }
 
-    /// What decides what is learned.
+    /// The settings that determine training.
     #[must_use]
     pub fn recipe(&self) -> Recipe {
         let mut features = self.features.clone();

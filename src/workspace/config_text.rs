@@ -1,4 +1,4 @@
-//! Texts of `mlloop.toml`: how one is quoted, and where something in it is wrong.
+//! Texts of `mlloop.toml`: quoting, and positions of errors.
 
 use crate::wording::{plain, toml_line};
 use serde::Deserialize;
@@ -52,7 +52,7 @@ pub(super) fn comment(text: &str) -> String {
     format!("   # {plain}{cut}")
 }
 
-/// What is wrong with a text, with its line.
+/// The error of a text, with its line.
 pub(super) fn place(text: &str, err: &toml::de::Error) -> String {
     let message = plain(err.message());
     let Some(span) = err.span() else { return message };

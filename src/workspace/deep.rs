@@ -35,10 +35,10 @@ pub struct Deep {
 }
 
 impl Workspace {
-    /// Holds the files of versions, the labels, the feedback and the reference to the digests in `chain`.
+    /// Verifies the files of versions, the labels, the feedback and the reference by the digests in `chain`.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// If a file is unreadable.
     pub fn verify_files(&self, chain: &Chain) -> Result<Deep, WorkspaceError> {
         let registry = self.registry();
         let mut found = Deep { different: self.versions_gone(chain)?, ..Deep::default() };
@@ -95,8 +95,8 @@ impl Workspace {
         Ok(became(EXPERIMENT_FILE, entry, Some(&Some(recorded.clone())), now.as_ref()))
     }
 
-    /// Whether the reference is about to be given the rows of the version in production: the next command that changes the
-    /// loop completes that.
+    /// Whether the rows of the version in production are still to be added to the reference: the next command that
+    /// changes the loop completes that.
     fn adoption_is_unfinished(&self) -> Result<bool, WorkspaceError> {
         let Some(version) = self.registry().roles()?.production else { return Ok(false) };
         // A missing version is reported separately.
@@ -123,7 +123,7 @@ impl Workspace {
     }
 }
 
-/// The rows that a version learned from beside the reference, in its directory.
+/// The training rows of a version besides the reference, in its directory.
 pub const ADDED: &str = "added.csv";
 /// Which versions' rows the reference has.
 pub(crate) const ADOPTED: &str = "data/reference.json";

@@ -19,12 +19,12 @@ use std::path::{Path, PathBuf};
 
 /// Feedback on predictions.
 pub const FEEDBACK_FILE: &str = "data/feedback.csv";
-/// What the labels were going to be.
+/// The announced digest of the labels.
 const ANNOUNCED: &str = "runs/labels.json";
 /// It is smaller.
 const LIMIT: u64 = 4096;
 
-/// What `data/labels.csv` was going to be.
+/// The announced state of `data/labels.csv`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Announced {
     /// Its SHA-256 in the chain then.
@@ -34,7 +34,7 @@ struct Announced {
 }
 
 impl Workspace {
-    /// Says what `data/labels.csv` is about to be. The line of the chain that records it follows.
+    /// Announces the new content of `data/labels.csv`. The line of the chain that records it follows.
     pub(crate) fn announce_labels(&self, _lock: &Lock, bytes: &[u8]) -> Result<(), WorkspaceError> {
         let chain = recorded(&self.audit_chain()?)?.and_then(|(_, sha256)| sha256);
         let path = self.path(ANNOUNCED);

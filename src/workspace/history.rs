@@ -130,7 +130,7 @@ impl Chain {
         self.entries.iter().rfind(|entry| entry.event == *kind)
     }
 
-    /// The last line that has something, and that.
+    /// The last line with a value, and the value.
     ///
     /// # Errors
     /// Those of `of`.

@@ -1,4 +1,4 @@
-//! A loop's directory: its settings, its paths, and what is put in order when it is locked.
+//! A loop's directory: its settings, its paths, and the cleanup when it is locked.
 
 use super::*;
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ fn one_process_changes_a_loop_and_says_what_it_recorded() {
     };
     workspace.record(&lock, event.clone()).unwrap();
     assert_eq!((workspace.last_recorded(), Workspace::new(dir.path()).last_recorded()), (Some(1), None));
-    // What follows a line cannot be written: the line is not written either.
+    // If a file to be written after a line is not writable, the line is not written either.
     let roles = dir.path().join("models/roles.json");
     let kept = fs::read(&roles).unwrap();
     fs::remove_file(&roles).unwrap();

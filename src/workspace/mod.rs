@@ -52,7 +52,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What can be wrong with a workspace.
+/// Errors of a workspace.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {
     /// There is no `mlloop.toml`.
@@ -66,7 +66,7 @@ pub enum WorkspaceError {
     Config {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, with its line.
+        /// The error, with its line.
         what: String,
     },
     /// Another `mlloop` is changing this loop.
@@ -77,7 +77,7 @@ pub enum WorkspaceError {
         /// The other process, when it is known.
         holder: Option<u32>,
     },
-    /// The audit chain does not hold, so nothing may be added to it.
+    /// The audit chain is broken, so nothing may be added to it.
     #[error("{}: {what}", .path.display())]
     Audit {
         /// The file.
@@ -93,7 +93,7 @@ pub enum WorkspaceError {
     Altered {
         /// The file.
         file: String,
-        /// What happened to it, as a clause.
+        /// The change of the file, as a clause.
         what: String,
     },
     /// A file that the chain does not record.
@@ -122,7 +122,7 @@ pub enum WorkspaceError {
     Event {
         /// The line, from 1.
         line: u64,
-        /// What kind of change it is.
+        /// The kind of change.
         event: String,
         /// The key of the detail.
         key: String,
@@ -144,7 +144,7 @@ fn process(holder: Option<u32>) -> String {
     holder.map_or_else(String::new, |id| format!(" (process {id})"))
 }
 
-/// The file that makes a loop of a directory: what is to be learned, and how.
+/// The file that makes a directory a loop: its configuration.
 pub const CONFIG_FILE: &str = "mlloop.toml";
 
 /// One directory, one loop.
@@ -158,7 +158,7 @@ pub struct Workspace {
     registry: Registry,
     /// The last line of the audit chain written through this workspace; 0 for none.
     recorded: Arc<AtomicU64>,
-    /// The part of the audit chain that was found to be right.
+    /// The verified part of the audit chain.
     walked: Arc<Mutex<Option<audit::Walked>>>,
 }
 
@@ -262,7 +262,7 @@ impl Workspace {
             return Err(WorkspaceError::Exists(path));
         }
         let text = config.to_commented_toml(comments);
-        // What was written is what will be read.
+        // Check that the written file is readable.
         let unreadable = |what: String| WorkspaceError::Config { path: path.clone(), what };
         let read = Config::parse(&text).map_err(unreadable)?;
         if (&read.data, &read.target, &read.columns, &read.split)
@@ -303,10 +303,10 @@ impl Workspace {
         Ok(atomic::replace(&path, |out| out.write_all(renamed.as_bytes())).at(&path)?)
     }
 
-    /// Asks whether a file of the loop can be replaced, before something is recorded that needs it.
+    /// Checks that a file of the loop can be replaced, before recording a change that needs it.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why not.
     pub fn replaceable(&self, file: impl AsRef<Path>) -> Result<(), WorkspaceError> {
         let path = self.path(file);
         Ok(atomic::replaceable(&path).at(path)?)
@@ -340,7 +340,7 @@ impl Workspace {
         self.path(".mlloop.lock")
     }
 
-    /// What is done first with the lock in hand.
+    /// The first steps after taking the lock.
     fn locked(&self, taken: io::Result<Lock>) -> Result<Lock, WorkspaceError> {
         let path = self.lock_path();
         let lock = taken.map_err(|source| match source.kind() {

@@ -1,4 +1,4 @@
-//! The names that are the loop's own: nothing from outside takes their place, and no answer is written over them.
+//! The names reserved for the loop: no file from outside may have them, and no output may overwrite them.
 
 use super::{CONFIG_FILE, Workspace, WorkspaceError};
 use crate::atomic::{self, At};
@@ -14,7 +14,7 @@ pub const OWN_DATA_FILES: [&str; 4] = [SOURCE, "labels.csv", "feedback.csv", "re
 /// The source of a loop's tables: the only one of these files in a download.
 const SOURCE: &str = "SOURCE.json";
 
-/// Files of a loop beside those of `data/`.
+/// Files of a loop besides those of `data/`.
 const OWN_FILES: [&str; 7] = [
     CONFIG_FILE,
     "audit.jsonl",
@@ -24,7 +24,7 @@ const OWN_FILES: [&str; 7] = [
     "label_inbox/untold",
     "label_inbox/to_label.csv",
 ];
-/// Directories of a loop in which everything is its own.
+/// Directories reserved for the loop.
 const OWN_DIRS: [&str; 7] =
     ["models", "predictions", "runs", "approvals", "label_inbox/batches", "label_inbox/imported", "data/.incoming"];
 

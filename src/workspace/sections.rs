@@ -120,7 +120,7 @@ impl TrainerSpec {
     }
 }
 
-/// `[retrain]`: what a challenger learns from, and how soon there may be another.
+/// `[retrain]`: the training data of a challenger, and the minimum time between two.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetrainRules {
@@ -134,7 +134,7 @@ pub struct RetrainRules {
     pub outcomes: bool,
     /// Whether the challenger is also stored as ONNX, if possible.
     pub export: bool,
-    /// Whether `run` trains a challenger by itself, or asks a person first.
+    /// Whether `run` trains a challenger automatically, or requests approval first.
     pub approval: Approval,
 }
 

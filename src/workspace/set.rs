@@ -1,4 +1,4 @@
-//! Settings beside `mlloop.toml`: `--set KEY=VALUE` and `MLLOOP_SECTION_KEY`, for one command.
+//! Settings besides `mlloop.toml`: `--set KEY=VALUE` and `MLLOOP_SECTION_KEY`, for one command.
 
 use super::config::Config;
 use crate::drift::DriftSettings;
@@ -99,7 +99,7 @@ impl Setting {
         format!("{}={}", self.key, self.value)
     }
 
-    /// `KEY=VALUE`, when it is part of what decides what is learned.
+    /// `KEY=VALUE`, if it affects training.
     #[must_use]
     pub fn of_recipe(&self) -> Option<String> {
         RECIPE.iter().any(|section| self.key.starts_with(section)).then(|| self.pair())

@@ -21,7 +21,7 @@ impl Entry {
         })
     }
 
-    /// What became of versions.
+    /// Changes of versions.
     fn of_version(&self) -> Result<Option<String>, WorkspaceError> {
         let because = |reason: Option<String>| reason.map(|reason| format!(": {reason}")).unwrap_or_default();
         Ok(match self.event {

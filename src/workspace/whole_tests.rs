@@ -51,7 +51,7 @@ impl Loop {
         self.work.record(&self.lock(), event).unwrap()
     }
 
-    /// The files that `verify_files` finds to be different, and what became of them.
+    /// The files reported by `verify_files`, with their changes.
     fn different(&self) -> Vec<(String, String)> {
         let found = self.work.verify_files(&self.work.audit_chain().unwrap()).unwrap();
         found.different.into_iter().map(|found| (found.file, found.what)).collect()
@@ -92,7 +92,7 @@ fn labels_are_those_that_the_chain_or_a_writer_that_died_speaks_of() {
     assert!(l.work.hold_labels().is_ok() && l.work.labels_unrecorded().unwrap());
     l.write(LABELS_FILE, "c");
     assert!(l.work.hold_labels().is_err() && !l.work.labels_unrecorded().unwrap());
-    // What was announced is of the labels of then alone.
+    // The announcement applies only to the labels at that time.
     l.record(EventKind::Outcomes, json!({ "added": 1, "labels_sha256": sha256(b"c") }));
     assert!(l.work.hold_labels().is_ok());
     l.write(LABELS_FILE, "b");

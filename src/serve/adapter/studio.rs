@@ -42,10 +42,10 @@ struct Task {
     data: Map<String, Value>,
 }
 
-/// Answers what Label Studio asks.
+/// Answers a request of Label Studio.
 ///
 /// # Errors
-/// Without `--label-studio`, without a version in production, and for a labelling interface or tasks that do not fit.
+/// Without `--label-studio`, without a version in production, and for an unsuitable labelling interface or tasks.
 pub(super) async fn answer(
     app: &Arc<App>,
     endpoint: Endpoint,
@@ -167,7 +167,7 @@ async fn score(app: &Arc<App>, parts: &Parts, rows: Vec<Value>, request_id: &str
 struct Control {
     name: String,
     object: String,
-    /// What each class is called there.
+    /// The name of each class there.
     classes: Vec<(String, String)>,
     is_number: bool,
 }
@@ -249,7 +249,7 @@ fn alike(choice: &str, class: &str) -> bool {
 /// A tag of a labelling interface.
 #[derive(Debug, PartialEq)]
 struct Tag {
-    /// Its name; that of an end begins with `/`.
+    /// Its name; that of an end tag begins with `/`.
     name: String,
     attributes: Vec<(String, String)>,
 }

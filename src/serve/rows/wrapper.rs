@@ -17,18 +17,18 @@ use crate::serve::problem::Problem;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// What a key of a wrapper holds.
+/// The meaning of a wrapper's key.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Part {
     /// Rows that name their columns.
     Named,
-    /// Rows that name their columns, or give values in the order of the features.
+    /// Rows with column names, or with values in the order of the features.
     Ordered,
     /// The columns, and rows in their order.
     Split,
     /// Outcomes.
     Labels,
-    /// What other servers take beside rows, and what changes nothing here.
+    /// Other servers' options that have no effect here.
     Beside,
 }
 

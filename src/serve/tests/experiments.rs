@@ -21,7 +21,7 @@ fn arms_are_those_of_the_hash() {
         seen[arm] += 1;
         assert_eq!(prediction["arm"], ["a", "b"][arm]);
         assert_eq!(prediction["version"], ["v0001", "v0002"][arm]);
-        // A batch of both arms scores as each by itself.
+        // A batch with both arms gives the same scores as each alone.
         let alone = ask(&state, request(["/predict_a", "/predict_b"][arm], row.to_string())).1;
         assert_eq!((&alone["score"], &alone["arm"]), (&prediction["score"], &prediction["arm"]));
     }

@@ -1,4 +1,4 @@
-//! Windows over earlier rows: served to the bit as `predict` gives them at that moment.
+//! Windows over earlier rows: served values are bit-identical to those of `predict` at the same time.
 
 use super::fixture::{Served, ask, get, request, send, settings};
 use crate::journal::{Journal, JournalError, Layout, Logged, Window};
@@ -52,7 +52,7 @@ impl Pay {
     }
 }
 
-/// Payments one after another; with `trouble` some come late, twice, changed, at one instant or with cells missing.
+/// Successive payments; with `trouble` some are late, repeated, changed, simultaneous or with missing cells.
 fn payments(rows: std::ops::Range<u32>, trouble: bool) -> Vec<Pay> {
     let mut all: Vec<Pay> = Vec::new();
     for row in rows {
@@ -114,7 +114,7 @@ fn values(column: &Column) -> &[f64] {
     }
 }
 
-/// What `predict` gives now.
+/// The current result of `predict`.
 fn predicted(served: &Served, version: u32, rows: &[Pay]) -> Vec<Got> {
     let pipeline = served.workspace.registry().pipeline(Version(version)).unwrap();
     let text = table(rows);

@@ -33,7 +33,7 @@ pub(crate) enum Storage {
     /// Numbers that are not plain.
     Written(NumberFormat),
     Time(TimeFormat),
-    /// With what finds levels by their spellings, where levels are known.
+    /// With the finder of levels by their spellings, if levels are known.
     Category(Option<Arc<LevelFinder>>),
     Text,
     /// Ids that are whole numbers, as their digits.
@@ -64,7 +64,7 @@ impl Storage {
         })
     }
 
-    /// What a cell should have been, for an error.
+    /// The expected content of a cell, for an error.
     pub(crate) fn expected(&self) -> String {
         match self {
             Self::Number | Self::Flag => "a number".to_owned(),
@@ -208,7 +208,7 @@ impl Builder {
             (Self::Time(all), Part::Time(part)) => extend(all, part.iter().copied()),
             (Self::Category { codes, dictionary, finder }, Part::Category(part)) => {
                 let name = |level| finder.as_ref().map_or(level, |finder| finder.name(level));
-                // A text that is declared to be a level is one, although it means "missing" elsewhere.
+                // A declared level is valid even if its text is a missing marker.
                 let declared = |level| finder.as_ref().is_some_and(|finder| finder.has_name(level));
                 let map: Vec<u32> = part
                     .dictionary

@@ -112,7 +112,7 @@ pub(super) fn ends_with_cr(head: &[u8]) -> bool {
     returns > 1
 }
 
-/// The first records of a file and the line on which each begins.
+/// The first records of a file and the line of each.
 pub(super) struct Head<'a> {
     records: Vec<(&'a [u8], u64)>,
     widths: Vec<usize>,
@@ -195,7 +195,7 @@ impl<'a> Head<'a> {
         Some(TableError::File { file: file.to_owned(), what })
     }
 
-    /// What is wrong with a header that has one name less than every row has fields.
+    /// The error of a header with one name less than every row has fields.
     fn short_header(&self, usual: usize, delimiter: u8) -> Option<String> {
         let (first, rest) = self.widths.split_first()?;
         let (record, line) = self.records.first()?;

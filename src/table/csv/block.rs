@@ -34,7 +34,7 @@ impl Default for Sizes {
 /// Whole records, cut into pieces.
 pub(crate) struct Block {
     pub(crate) bytes: Vec<u8>,
-    /// Where each piece ends, and the line on which it begins.
+    /// The end of each piece, and its first line.
     pub(crate) pieces: Vec<PieceBounds>,
     /// Whether the file ends here.
     pub(crate) last: bool,
@@ -57,7 +57,7 @@ pub(crate) struct Blocks {
     consumed: Arc<AtomicU64>,
     pub(crate) delimiter: u8,
     sizes: Sizes,
-    /// How the file begins and its records end.
+    /// The byte order mark and line ends of the file.
     pub(crate) ends: Ends,
     /// The delimiter in the first line.
     pub(crate) separator: Option<u8>,
@@ -148,7 +148,7 @@ impl Blocks {
         self.emptied
     }
 
-    /// Bytes taken from the file so far.
+    /// Bytes read from the file so far.
     pub(crate) fn consumed(&self) -> u64 {
         self.consumed.load(Ordering::Relaxed)
     }
@@ -244,7 +244,7 @@ impl Blocks {
         Ok(Some(Block { bytes, pieces, last: self.done }))
     }
 
-    /// Gives a block's memory back for the next one.
+    /// Reuses a block's memory for the next one.
     pub(crate) fn recycle(&mut self, block: Block) {
         self.spare = block.bytes;
     }
@@ -267,7 +267,7 @@ impl Blocks {
         /// Memory is used in such steps, so that a small file needs little of it.
         const STEP: usize = 256 << 10;
         let mut filled = filled;
-        // One byte beyond the target tells a full block from the end of the file.
+        // One byte beyond the target distinguishes a full block from the end of the file.
         let wanted = target + 1;
         while !self.eof && filled < wanted {
             if bytes.len() == filled {
@@ -316,7 +316,7 @@ fn emptied(bytes: &[u8], at: usize, line: u64, delimiter: u8) -> Option<(u64, u6
 }
 
 /// Ends of pieces of at least `piece` bytes, each just after a line feed that ends a record
-/// (or at the end of the file). What follows the last end is incomplete.
+/// (or at the end of the file). The rest after the last end is incomplete.
 fn cut(bytes: &[u8], delimiter: u8, piece: usize, eof: bool) -> Vec<usize> {
     let mut cutter = Cutter { bytes, piece: piece.max(1), ends: Vec::new(), last_end: 0 };
     let mut at = 0;
@@ -403,7 +403,7 @@ mod tests {
         assert_eq!(ends("5\" pipe,1\nx\n", 1, true), [10, 12]);
         // A quote after spaces opens a field.
         assert_eq!(ends("1, \"a\nb\"\nx\n", 1, true), [9, 11]);
-        // Unfinished quote: nothing is complete, unless the file ends.
+        // Unfinished quote: no record is complete, unless the file ends.
         assert_eq!(ends("a\n\"b\nc\n", 1, false), [2]);
         assert_eq!(ends("a\n\"b\nc\n", 1, true), [2, 7]);
         // The quote that ends the block may be the first of a doubled one.

@@ -89,7 +89,7 @@ fn parse_numbers(
     Parsed { part: Part::Number(values), bad, leading_zero }
 }
 
-/// Takes in a field of the rows before `limit`; recently seen levels are recognised by their bytes.
+/// Parses a field of the rows before `limit`; recently seen levels are recognised by their bytes.
 fn parse_levels(part: &mut CategoryPart, index: &Index<'_>, field: usize, limit: usize, markers: &Markers) {
     let bytes = index.text.as_bytes();
     let mut recent = Recent::default();

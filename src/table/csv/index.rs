@@ -22,11 +22,11 @@ pub(crate) struct Index<'a> {
     pub(crate) n_fields: usize,
     /// Line on which the piece begins.
     line: u64,
-    /// Records that cannot be taken in, by position.
+    /// Invalid records, by position.
     pub(crate) bad: Vec<BadRecord>,
 }
 
-/// A record that cannot be taken in.
+/// An invalid record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadRecord {
     pub(crate) at: usize,
@@ -44,7 +44,7 @@ pub(crate) enum Why {
     NotUtf8(u8),
     /// The names of the header in another order.
     OtherOrder,
-    /// The number of a page or when it was printed, and nothing else.
+    /// Only a page number or a print time.
     Page,
     /// Only dashes and the like.
     Rule,

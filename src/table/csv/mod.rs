@@ -5,7 +5,7 @@
 //!                  ├▶ piece ─▶ Index ─▶ …                     ├▶ Builder per column, in file order ─▶ Table
 //!                  └▶ …       (pieces in parallel)            ┘
 //! ```
-//! While one block is parsed the next is read. Nothing that is reported or stored depends on where the cuts fall.
+//! While one block is parsed the next is read. Results and errors do not depend on the block boundaries.
 
 mod before;
 pub(crate) mod block;
@@ -341,7 +341,7 @@ fn parse_piece(plan: &Plan, mut index: Index<'_>, options: &ReadOptions, spans_f
     }
 }
 
-/// What the watched fields of a piece show.
+/// The evidence from the watched fields of a piece.
 fn watched(index: &Index<'_>, plan: &Plan, leading_zero: bool) -> Watched {
     let mut scratch = String::new();
     let seen = plan.watched.iter().map(|&field| scan::field_evidence(index, field, &plan.markers, &mut scratch));

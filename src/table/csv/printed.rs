@@ -91,7 +91,7 @@ pub(super) fn is_ruled(line: &str) -> bool {
     line.bytes().all(fits) && line.bytes().filter(|&byte| is_drawn(byte)).count() >= FEWEST && !is_sparse(line)
 }
 
-/// A row may hold a dash in each cell, where nothing is known.
+/// A row may have a dash in each cell, if all values are missing.
 fn is_sparse(line: &str) -> bool {
     let drawn = |c: char| matches!(c, '-' | '=' | '_');
     line.split(['|', '\t', ' ', '+']).all(|cell| cell.chars().filter(|c| drawn(*c)).count() <= 1)

@@ -37,7 +37,7 @@ pub(crate) struct Scan {
     second: Option<u64>,
 }
 
-/// What one piece gave, and what is wrong in it.
+/// The results and errors of one piece.
 struct Scanned<R> {
     result: R,
     faults: Vec<Fault>,
@@ -46,7 +46,7 @@ struct Scanned<R> {
 }
 
 impl Scan {
-    /// Guesses what is not given.
+    /// Detects what is not given.
     pub(crate) fn open(name: &str, text: Text, options: &InferOptions, sizes: Sizes) -> Result<Self, TableError> {
         let InferOptions { delimiter, header, skip_lines, comment, .. } = *options;
         let comment = comment.map(|mark| plan::check_comment(name, mark)).transpose()?;
@@ -181,14 +181,14 @@ impl Scan {
         }
     }
 
-    /// What tells rows from other records.
+    /// Distinguishes rows from other records.
     fn rows(&self) -> Rows<'_> {
         let Self { names, delimiter, header, fitting, markers, second, .. } = self;
         Rows { names, delimiter: *delimiter, header: *header, fitting, markers, second: *second }
     }
 }
 
-/// What tells rows from other records.
+/// Distinguishes rows from other records.
 struct Rows<'a> {
     names: &'a [String],
     delimiter: u8,
@@ -214,7 +214,7 @@ impl Rows<'_> {
         (index, repeated, faults)
     }
 
-    /// Rows that are a second header, or in which a cell does not fit, and what is wrong with each.
+    /// Rows that are a second header, or have an invalid cell, with the error of each.
     fn unfit(&self, index: &Index<'_>) -> BTreeMap<usize, Fault> {
         let mut unfit = BTreeMap::new();
         // It is the first row, so that lines are counted once.

@@ -1,9 +1,9 @@
-//! Rows that sum up the others, as spreadsheets put them above and below a table.
+//! Summary rows, as spreadsheets have them above and below a table.
 
 use super::index::Index;
 use crate::table::cell::number;
 
-/// Words with which a row begins that sums up the others.
+/// First words of a summary row.
 const TOTALS: [&str; 65] = [
     "total",
     "totals",

@@ -13,7 +13,7 @@ const MIN_RUN: usize = 3;
 /// of 200 files.
 const MIN_ROWS: u64 = 200;
 
-/// What one piece shows about blank fields at record ends.
+/// The blank fields at record ends in one piece.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tail {
     /// Rows with the right number of fields, before any is rejected.
@@ -30,7 +30,7 @@ pub(crate) struct Tail {
     n_alone: u64,
     n_last_alone: u64,
     alone_run: u64,
-    /// Whether the piece holds any record.
+    /// Whether the piece has any record.
     any: bool,
 }
 
@@ -47,14 +47,14 @@ pub(crate) struct TailWatch {
     alone_run: u64,
 }
 
-/// What is wrong with the last records, or with the first.
+/// The error of the last records, or of the first.
 #[derive(Debug)]
 pub(crate) enum Ending {
     /// They sum up the others.
     Totals(Side, usize),
-    /// They are something else.
+    /// The last records are not rows.
     Last {
-        /// What is wrong.
+        /// The error.
         what: String,
         /// How many there are.
         n: usize,

@@ -279,7 +279,7 @@ fn what_is_no_row_is_left_out_or_named() {
         let Values::Number(a) = &result.table.columns()[0].values else { panic!() };
         (a.clone(), result.notes)
     };
-    // Files with headers, put together; the second begins with a byte order mark, or quotes its names.
+    // Concatenated files with headers; the second begins with a byte order mark, or quotes its names.
     let again = "a,b,c\n1,x,p\n\u{feff}a,b,c\n2,y,p\n\"a\", \"b\",c\n3,z,p\nA,B,C\n4,x,p\n";
     let (found, notes) = numbers(again, &ab);
     assert_eq!(found, [1.0, 2.0, 3.0, 4.0]);

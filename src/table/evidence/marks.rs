@@ -11,9 +11,9 @@ use crate::table::number::{WAYS, bare, is_part, is_zero, no_cents, with_latin_di
 const ALL: u8 = 0xff;
 const POINT: u8 = 0x0f;
 const COMMA: u8 = 0xf0;
-/// `1.234`, which is one and a bit or a thousand and more.
+/// `1.234`, which is either a decimal or a thousand.
 const GROUPED: u8 = POINT | 1 << 5;
-/// Cells that are kept for a message.
+/// Cells stored for a message.
 const SHOWN: usize = 3;
 /// Maximum number of different sets of notations and units.
 const MAX_GROUPS: usize = 24;
@@ -34,7 +34,7 @@ const UNITS: [&str; 41] = [
     "kr.", "kr", "zł", "Kč",
 ];
 
-/// What the cells of a column show.
+/// The evidence from the cells of a column.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Marks {
     /// Cells by the ways that they fit and their unit.
@@ -70,10 +70,10 @@ struct Group {
     first: Vec<Place>,
 }
 
-/// What a cell is with a decimal point and with a decimal comma.
+/// The values of a cell with a decimal point and with a decimal comma.
 pub(crate) type Readings = [Option<f64>; 2];
 
-/// A text that is a number in some way.
+/// A text that is a number in some notation.
 #[derive(Debug, Clone, Copy)]
 struct Read<'t> {
     ways: u8,
@@ -86,11 +86,11 @@ struct Read<'t> {
 pub(crate) enum Written {
     /// All of them plainly, or they are not numbers.
     Plain,
-    /// All of them like this.
+    /// All of them in this notation.
     Like(NumberFormat),
     /// A cell that two ways read as different numbers.
     Ambiguous(Place),
-    /// Most of them like this (`None`: plainly), but not these cells.
+    /// Most of them in this notation (`None`: plainly), but not these cells.
     Mostly { format: Option<NumberFormat>, others: Vec<Place>, n_others: u64 },
 }
 
@@ -146,7 +146,7 @@ impl Marks {
         }
     }
 
-    /// Holds the text to what the others have before or after their digits.
+    /// Compares the text before or after the digits with that of the other cells.
     fn push_sole(&mut self, text: &str, is_known: bool, line: &impl Fn() -> u64) -> Readings {
         if matches!(self.sole, Sole::None) {
             return Readings::default();
@@ -273,8 +273,8 @@ impl Marks {
         Written::Mostly { format, others, n_others: present - n_fitting }
     }
 
-    /// How all cells are written, where they have a unit that is not known, as in [`Marks::written`]. Whole numbers with a
-    /// text before them are as likely names (`Room 12`), and so are those that are `unique` (`1001A`).
+    /// The notation of all cells, if they have an unknown unit, as in [`Marks::written`]. Whole numbers with a
+    /// text before them may as well be names (`Room 12`), and so may those that are `unique` (`1001A`).
     pub(crate) fn written_with_unit(&self, unique: bool, decimal: Option<char>, semicolons: bool) -> Written {
         let Sole::Unit { stands_first, marks, .. } = &self.sole else { return Written::Plain };
         let present = marks.n(|_| true);
@@ -290,7 +290,7 @@ impl Marks {
         (self.n_texts == n_others && (1..=few).contains(&self.texts.len())).then_some(self.texts.len())
     }
 
-    /// Whether every cell is a number in one way or another.
+    /// Whether every cell is a number in some notation.
     pub(crate) fn all_numbers(&self) -> bool {
         self.groups.iter().all(|g| g.ways != 0)
     }
@@ -395,7 +395,7 @@ fn without_sign(text: &str) -> &str {
     before.unwrap_or(text).trim_end()
 }
 
-/// The ways that a text fits without a unit that is found by `begins` or `ends`.
+/// The notations that match a text without a unit found by `begins` or `ends`.
 fn ways(text: &str, begins: impl Fn(&str) -> Option<usize>, ends: impl Fn(&str) -> Option<usize>) -> Option<Read<'_>> {
     let bare = bare(text, begins, ends)?;
     let digits = bare.digits.as_bytes();

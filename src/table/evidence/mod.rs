@@ -1,4 +1,4 @@
-//! What the cells of one column show: counts that merge, so that the file can be read in pieces on all cores.
+//! Evidence on the type of one column: counts that merge, so that the file can be read in pieces on all cores.
 
 mod distinct;
 mod ends;
@@ -21,14 +21,14 @@ use crate::table::NumberFormat;
 use crate::table::cell::{self, Markers};
 use crate::table::dictionary::Dictionary;
 
-/// Texts and cells of a kind that are kept for a message.
+/// Texts and cells of a kind stored for a message.
 const SHOWN: usize = 3;
-/// Levels that are kept by name.
+/// Levels stored by name.
 pub(crate) const MAX_LEVELS: usize = 64;
-/// Multiplier of the polynomial that tells equal columns apart from others.
+/// Multiplier of the polynomial fingerprint for finding equal columns.
 const FINGERPRINT: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// What has been seen of a column.
+/// The evidence on a column.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Evidence {
     pub(crate) n: u64,
@@ -56,9 +56,9 @@ pub(crate) struct Evidence {
     /// The text with the most line breaks, how many it has, and how many texts have any.
     pub(crate) longest: Option<(usize, Place)>,
     pub(crate) n_broken: u64,
-    /// The first whole number that no `f64` holds exactly: it names something.
+    /// The first whole number that no `f64` represents exactly: it is an identifier.
     pub(crate) long: Option<Place>,
-    /// In which way numbers are written.
+    /// The notation of numbers.
     pub(crate) marks: Marks,
     pub(crate) times: Times,
     pub(crate) text_bytes: u64,
@@ -70,7 +70,7 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// Takes in a trimmed text.
+    /// Adds a trimmed text.
     pub(crate) fn push(&mut self, text: &str, markers: &Markers, line: &impl Fn() -> u64) {
         self.n += 1;
         let hash = xxh3_64(text.as_bytes());
@@ -159,8 +159,8 @@ impl Evidence {
         self.plain.interrupt();
     }
 
-    /// Takes in what a cell is with a decimal point and with a decimal comma. As long as all numbers are plain, they are
-    /// the same in both readings.
+    /// Adds the values of a cell with a decimal point and with a decimal comma. While all numbers are plain, both
+    /// are the same.
     fn push_readings(&mut self, readings: Readings, is_written: bool) {
         if is_written && self.written.is_none() {
             self.written = Some(Box::new([self.plain; 2]));
@@ -182,14 +182,14 @@ impl Evidence {
         }
     }
 
-    /// Whether the number of the last row, or of the first one, is what all others add up to, and larger than each.
+    /// Whether the number of the last row, or of the first one, is the sum of all others, and larger than each.
     pub(crate) fn has_total(&self, end: Total) -> bool {
         let written = self.written.iter().flat_map(|both| both.iter());
         let all = |numbers: &&Numbers| numbers.n == self.present();
         self.plain.has_total(end) || written.filter(all).any(|numbers| numbers.has_total(end))
     }
 
-    /// Takes in what the next piece of the file shows.
+    /// Merges the evidence from the next piece of the file.
     pub(crate) fn merge(&mut self, next: Self) {
         if next.n == 0 {
             return;

@@ -35,7 +35,7 @@ impl Numbers {
         self.sum.interrupt();
     }
 
-    /// Takes in what the next piece of the file shows.
+    /// Merges the evidence from the next piece of the file.
     pub(crate) fn merge(&mut self, next: Self) {
         if next.n > 0 {
             let empty = self.n == 0;
@@ -54,7 +54,7 @@ impl Numbers {
         self.run.unbroken()
     }
 
-    /// Whether the number of that row is what all others add up to, and larger than each.
+    /// Whether the number of that row is the sum of all others, and larger than each.
     pub(crate) fn has_total(&self, end: Total) -> bool {
         self.sum.is_of_others(match end {
             Total::First => self.sum.first,
@@ -70,7 +70,7 @@ pub(crate) enum Total {
     Last,
 }
 
-/// What the numbers of a column add up to, and the first and the last one.
+/// The sum of the numbers of a column, and the first and the last one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Sum {
     total: f64,
@@ -114,7 +114,7 @@ impl Sum {
         self.begun |= next.begun;
     }
 
-    /// Whether a number is what all others add up to, and larger than each.
+    /// Whether a number is the sum of all others, and larger than each.
     fn is_of_others(&self, number: Option<f64>) -> bool {
         let Some(number) = number.filter(|_| self.n > Self::MIN) else { return false };
         let [most, second] = self.largest;

@@ -37,7 +37,7 @@ const DATES: [&str; 14] = [
     "%b %d, %Y",
 ];
 
-/// What is written in no other way: by programs, by browsers, in mails, and times of day.
+/// Unambiguous formats: of programs, browsers, mails, and times of day.
 const OTHERS: [&str; 34] = [
     "%Y%m%dT%H%M%S",
     "%Y%m%dT%H%M%SZ",
@@ -91,7 +91,7 @@ pub(crate) fn place(text: &str, line: &impl Fn() -> u64) -> Place {
 const SPARE: u32 = 20;
 /// Up to this many different non-time texts, they probably mean "missing".
 const FEW_TEXTS: usize = 2;
-/// Cells of a kind that are kept for a message.
+/// Cells of a kind stored for a message.
 const SHOWN: usize = 3;
 /// Maximum number of kinds of cells.
 const MAX_KINDS: usize = 64;
@@ -156,7 +156,7 @@ fn formats_of(text: &str) -> u128 {
     fitting
 }
 
-/// Which of [`FORMATS`] the cells so far are written in, and where they were not.
+/// The [`FORMATS`] that match the cells so far, and the cells that do not match.
 #[derive(Debug, Clone)]
 pub(crate) struct Times {
     n: u32,
@@ -214,14 +214,14 @@ pub(crate) struct Nearly {
     pub(crate) n_others: u64,
     /// The first of the others.
     pub(crate) others: Vec<Place>,
-    /// Different other texts, where no other cell is a time or a number and they are few.
+    /// The number of different other texts, if no other cell is a time or a number and they are few.
     pub(crate) few_texts: Option<usize>,
     /// Whether nearly all others are times too, in another format or as spreadsheet day numbers.
     pub(crate) mixed: bool,
 }
 
 impl Times {
-    /// Takes in a plain number.
+    /// Adds a plain number.
     #[inline]
     pub(crate) fn push_number(&mut self, value: f64, text: &str, line: &impl Fn() -> u64) {
         self.n += 1;

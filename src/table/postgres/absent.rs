@@ -46,7 +46,7 @@ impl Lines {
     /// The table at an address.
     ///
     /// # Errors
-    /// What is wrong with the address.
+    /// Errors in the address.
     pub fn at(path: &Path) -> Result<Self, String> {
         let address = Address::of_database(path)?;
         match address.relation {

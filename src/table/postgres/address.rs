@@ -14,7 +14,7 @@ const FORM: &str = "write postgres://USER@HOST/DATABASE/TABLE or \"postgres://US
 const NO_PASSWORD: &str = "contains a password, which would be stored in shell history, logs and files: put it into PGPASSWORD or \
      ~/.pgpass instead";
 
-/// What is read or written.
+/// The table or query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Relation {
     /// A table or a view.
@@ -24,7 +24,7 @@ pub(crate) enum Relation {
         /// Its name, as written.
         name: String,
     },
-    /// What a query gives.
+    /// The result of a query.
     Query(String),
 }
 
@@ -138,7 +138,7 @@ impl Address {
     /// The address of a database, and of nothing else.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse), and when it is a file or something on another server.
+    /// As [`parse`](Self::parse), and if it is a file or something on another server.
     pub(super) fn of_database(path: &Path) -> Result<Self, String> {
         match is_address(path) {
             true => Self::parse(path),
@@ -199,7 +199,7 @@ impl Address {
         format!("postgres://{user}{}{port}/{}{what}", host.unwrap_or_default(), encoded(&self.database))
     }
 
-    /// What a file of the rows is called.
+    /// The name for a file with the rows.
     #[must_use]
     pub(crate) fn file_name(&self) -> String {
         let name = match &self.relation {

@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio_postgres::config::SslMode as Wanted;
 use tokio_postgres::{Client, Config, Error};
 
-/// How long a connection may take to come about.
+/// Time limit for connecting.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long to wait for the server, unless the address gives a limit.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// A connection and what its messages need.
+/// A connection with the data for its messages.
 pub(super) struct Session {
     pub(super) client: Client,
     pub(super) timeout: Duration,

@@ -19,7 +19,7 @@ use std::time::Duration;
 const PIECE: usize = 2000;
 /// How long to wait for the server, unless the address gives a limit: short, as a user waits.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The name of the lock that writers take, beside the table.
+/// The id of the advisory lock for writers, used together with the table's.
 const TURN: i64 = 0x6D6C_6C6F;
 
 /// A table of lines.
@@ -75,7 +75,7 @@ impl Lines {
         added.map_err(|what| Refused { what, may_be_there: is_asked })
     }
 
-    /// Begins a transaction in which this session alone writes.
+    /// Begins a transaction in which only this session writes.
     async fn begin(&self, session: &Session) -> Result<(), String> {
         let limit = format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout TO {}", TIMEOUT.as_millis());
         session.within(session.client.batch_execute(&limit)).await?;

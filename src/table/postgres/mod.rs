@@ -76,12 +76,12 @@ pub fn shown(path: &Path) -> String {
     match (is_address(path), Address::parse(path)) {
         (false, _) => path.display().to_string(),
         (true, Ok(address)) => address.shown(),
-        // What cannot be understood may hold a password anywhere.
+        // An invalid address may contain a password anywhere.
         (true, Err(_)) => "postgres://…".to_owned(),
     }
 }
 
-/// What a file of the rows is called.
+/// The name for a file with the rows.
 #[must_use]
 pub fn file_name(path: &Path) -> Option<String> {
     Address::parse(path).ok().map(|address| address.file_name())

@@ -31,7 +31,7 @@ impl Tls {
     /// For a mode and the authorities in a file; without a file, the public ones.
     ///
     /// # Errors
-    /// When the file holds no certificates.
+    /// If the file contains no certificates.
     pub(super) fn new(mode: SslMode, authorities: Option<&Path>) -> Result<Self, String> {
         // As libpq does: a given authority is checked.
         let mode = if mode == SslMode::Require && authorities.is_some() { SslMode::VerifyCa } else { mode };

@@ -65,7 +65,7 @@ impl RowWriter {
                 Ok(runtime) => runtime.block_on(write(&address, &id, &taken, &answer)),
                 Err(err) => Err(err.to_string()),
             };
-            // Nobody listens any more to a writer that was dropped.
+            // A dropped writer has no receiver.
             let _ = answer.send(done);
         };
         let spawned = std::thread::Builder::new().name("postgres".to_owned()).spawn(work);
@@ -149,7 +149,7 @@ fn push_rows(lines: &mut Vec<u8>, table: &Table) {
 
 fn push_text(lines: &mut Vec<u8>, text: &str) {
     match text {
-        // By itself on a line it would end the rows.
+        // Alone on a line it would end the rows.
         "\\." => lines.extend_from_slice(b"\"\\.\""),
         text => push_field(lines, text, b','),
     }
@@ -203,7 +203,7 @@ async fn exists(session: &Session, target: &str) -> Result<bool, String> {
     session.within(session.client.query_one(EXISTS, &[&target])).await.map(|row| row.get(0))
 }
 
-/// Whether the table itself keeps an id from standing twice.
+/// Whether the table itself prevents duplicate ids.
 async fn unique(session: &Session, target: &str, id: &str) -> Result<(), String> {
     const UNIQUE: &str = "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid \
                           WHERE i.indrelid = $1::text::regclass AND i.indisunique AND i.indnkeyatts = 1 \

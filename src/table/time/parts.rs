@@ -51,7 +51,7 @@ impl Parts {
         afternoon: None,
     };
 
-    /// Reads one part; gives what follows it.
+    /// Parses one part; returns the rest.
     pub(super) fn take<'t>(&mut self, item: Item, text: &'t [u8]) -> Option<&'t [u8]> {
         let set = |to: &mut i64, found: Option<(i64, &'t [u8])>| {
             let (value, rest) = found?;
