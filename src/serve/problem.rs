@@ -146,7 +146,7 @@ pub(super) enum Refusal {
     Rows(Problems),
     /// An invalid correction: 422.
     Correction(String),
-    /// An invalid correction: 422.
+    /// Internal error: 500. The cause is only in the server log.
     Internal(String),
     /// There is no version in production, or the log cannot be written: 503.
     Unavailable(String),
