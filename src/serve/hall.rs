@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
-/// Connections without any traffic for this long may be closed.
+/// Connections over the limit that may still request health.
 const SPARE: usize = 16;
 /// Connections without any traffic for this long may be closed.
 const IDLE: Duration = Duration::from_secs(1);

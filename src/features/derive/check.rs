@@ -23,8 +23,8 @@ pub(super) trait Names {
 
     /// The only time column.
     ///
+    /// # Errors
     /// A sentence, if there are several or none.
-    /// A sentence, where there are several or none.
     fn clock(&mut self) -> Result<(Node, Type), String>;
 }
 
