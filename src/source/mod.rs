@@ -238,7 +238,7 @@ pub enum Progress<'a> {
     Bytes(u64, Option<u64>),
     /// The transfer failed and is tried again after a pause.
     Again {
-        /// The event.
+        /// The reason.
         why: &'a str,
         /// How long the pause is.
         pause: Duration,
