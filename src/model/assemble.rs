@@ -4,7 +4,7 @@
 //! Ensemble ── trees: [ nodes …, weights (output, value) … ]     one tree may feed several outputs
 //!     │
 //!     ▼  one copy of a tree per output that it feeds, padded with zero leaves to equal counts
-//!     ▼  one copy of a tree per output that it feeds, padded with zero leaves to equal counts
+//! engine     o0 o1 o2 | o0 o1 o2 | …                            iteration after iteration, output after output
 //! ```
 //!
 //! The engine has no public constructor for a tree, only its serialised form; [`Field`] feeds that form to its

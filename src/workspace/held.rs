@@ -127,7 +127,6 @@ impl Workspace {
     /// # Errors
     /// [`WorkspaceError::NotHeld`] for any other file, [`WorkspaceError::Needed`] for a missing reference, and if a
     /// file cannot be read.
-    /// file cannot be read.
     pub fn accept(&self, lock: &Lock, file: &Path, by: &str, at: Timestamp) -> Result<bool, WorkspaceError> {
         let chain = self.audit_chain()?;
         let reference = self.config()?.data.reference;

@@ -103,7 +103,6 @@ impl Lines {
     ///
     /// # Errors
     /// The server's message, or a modified line.
-    /// What the server says, and a line that was changed.
     pub fn after(
         &self,
         last: Option<(i64, &str)>,
