@@ -61,8 +61,8 @@ fn id_of(schema: &Schema) -> Option<&str> {
     schema.id()
 }
 
-/// The past rows for windows, besides those of the current table: the known `parts`, and logged
-/// rows. `layout` is that of the log, and `schema` defines ids and levels.
+/// The past rows for windows, besides those of the current table: the known `parts`, and logged rows. `layout` is that
+/// of the log, and `schema` defines ids and levels.
 ///
 /// # Errors
 /// Errors of the log.
@@ -114,8 +114,8 @@ pub fn of_version(
     Ok(Some((windows, past)))
 }
 
-/// A training table with the values of its windows, over its own rows and logged ones; and
-/// the rows that the version must store. The target of `recipe` may be missing.
+/// A training table with the values of its windows, over its own rows and logged ones; and the rows that the version
+/// must store. The target of `recipe` may be missing.
 ///
 /// # Errors
 /// As [`known`]; if a column that windows read is missing, or too many rows must be stored.

@@ -8,8 +8,8 @@ use std::io::{self, Write};
 /// Characters of a line that are shown; a cell may have many more.
 const LONGEST_LINE: usize = 1500;
 
-/// The text with every character escaped that controls a terminal: controls except the line
-/// feed, and those that change the direction of text.
+/// The text with every character escaped that controls a terminal: controls except the line feed, and those that
+/// change the direction of text.
 #[must_use]
 pub fn printable(text: &str) -> String {
     escaped(text, |_| None)

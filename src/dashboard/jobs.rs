@@ -1,7 +1,7 @@
 //! Verbs that run on behalf of a page, one at a time, each as a process of its own.
 //!
-//! A page does what the command line does: the same program, arguments and lock. The process
-//! writes to files, so it continues if the page is closed or the server ends, and its result is known afterwards.
+//! A page does what the command line does: the same program, arguments and lock. The process writes to files, so it
+//! continues if the page is closed or the server ends, and its result is known afterwards.
 //!
 //! ```text
 //! runs/jobs/000007.json   the verb, the user, the start, and the result

@@ -296,8 +296,7 @@ fn kept_form(fields: &Fields) -> Option<(String, String)> {
     Some(kept).filter(|(path, _)| actions::right(path).is_some())
 }
 
-/// The page after signing in: the form kept, to be submitted by the user, or else the requested
-/// page.
+/// The page after signing in: the form kept, to be submitted by the user, or else the requested page.
 fn entered(dashboard: &Dashboard, cookie: &str, fields: &Fields) -> Answer {
     let kept = kept_form(fields).and_then(|(path, text)| Some((path, Fields::of(&text)?)));
     match (kept, dashboard.sessions.of(cookie, dashboard.now())) {

@@ -41,9 +41,9 @@ pub enum Encoder {
 
 /// A number: `negative`, then `clip`, then `fill`, then `scale`, all in `f64`; then rounded to `f32`.
 ///
-/// Numbers that differ in `f64` but not in `f32` are always scaled.
-/// Infinities and numbers beyond [`LARGEST`] are limited to it, with their sign: trees use the order only,
-/// and an extreme row still gets a score. Missing stays `NaN` without `fill`.
+/// Numbers that differ in `f64` but not in `f32` are always scaled. Infinities and numbers beyond [`LARGEST`] are
+/// limited to it, with their sign: trees use the order only, and an extreme row still gets a score. Missing stays
+/// `NaN` without `fill`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NumberEncoder {
@@ -71,8 +71,8 @@ pub struct NumberEncoder {
 /// levels    ["No", "Yes"]                                 hot = [1]         one of two is enough
 /// missing                                                                   a last feature, if training had missing cells
 /// ```
-/// A level that training did not have, and a missing cell if training had none, get the row `unseen`:
-/// all 0, but of two levels the more frequent one (where all 0 would be the first level).
+/// A level that training did not have, and a missing cell if training had none, get the row `unseen`: all 0, but of
+/// two levels the more frequent one (where all 0 would be the first level).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OneHotEncoder {

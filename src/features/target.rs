@@ -62,8 +62,8 @@ impl Target {
     /// `default`, `>50K`, …), else the rarer one, on a tie the later one. Missing labels are ignored.
     ///
     /// # Errors
-    /// [`FeatureError::Target`] for fewer than two values, a time, labels that hardly ever repeat,
-    /// or an unsuitable `positive` or `task`.
+    /// [`FeatureError::Target`] for fewer than two values, a time, labels that hardly ever repeat, or an unsuitable
+    /// `positive` or `task`.
     pub fn choose(column: &Column, positive: Option<&str>, task: Option<Task>) -> Result<(Self, String), FeatureError> {
         choose::choose(column, positive, task)
     }

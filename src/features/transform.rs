@@ -243,9 +243,9 @@ impl Features {
         self.bind(table, computed, |_| None)
     }
 
-    /// Writes the features of one cell of raw column `input` of [`Features::inputs`] into `row`, which has
-    /// one element per feature: the values that [`Features::transform`] gives a table with that cell.
-    /// A column that is only used by derived features has none.
+    /// Writes the features of one cell of raw column `input` of [`Features::inputs`] into `row`, which has one element
+    /// per feature: the values that [`Features::transform`] gives a table with that cell. A column that is only used
+    /// by derived features has none.
     ///
     /// # Errors
     /// [`Refused`]; `row` is then unchanged.

@@ -5,8 +5,8 @@ use crate::features::{Target, Task};
 use crate::table::{Table, Values};
 use std::path::Path;
 
-/// Words for "unknown", in lower case; texts such as `NA` and `?` are missing
-/// anyway, and `none` is a class (no disease, no internet).
+/// Words for "unknown", in lower case; texts such as `NA` and `?` are missing anyway, and `none` is a class (no
+/// disease, no internet).
 const NOT_KNOWN: [&str; 39] = [
     "unknown",
     "unk",

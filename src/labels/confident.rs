@@ -14,10 +14,10 @@ pub struct Suspect {
 /// Rows of a class that are needed to know how sure scores are of it.
 const MIN_ROWS: usize = 5;
 
-/// The rows whose scores indicate, with the usual confidence, a class other than their label: with
-/// t_j the mean of p̂_j over the rows labelled j, a row labelled i is suspect when p̂_j ≥ t_j for some j ≠ i, its p̂_i
-/// is below that of the likeliest such j, and no such class is i itself or likelier. Strongest first
-/// (C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", 2021, 3.1).
+/// The rows whose scores indicate, with the usual confidence, a class other than their label: with t_j the mean of
+/// p̂_j over the rows labelled j, a row labelled i is suspect when p̂_j ≥ t_j for some j ≠ i, its p̂_i is below that
+/// of the likeliest such j, and no such class is i itself or likelier. Strongest first (C. Northcutt, L. Jiang, I.
+/// Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", 2021, 3.1).
 ///
 /// `labels` are class indices; `scores` hold the probability of each class, from a model not trained on these
 /// labels. A class with fewer than five labelled rows has no threshold: no row is suspected to belong to it.

@@ -11,8 +11,8 @@
 //!                 tail               rare class           tail
 //! ```
 //!
-//! A cut is half-way between two values, however few they are, so that later values in between go
-//! with the nearer one: if training had 0 and 10, 9.99 is like 10.
+//! A cut is half-way between two values, however few they are, so that later values in between go with the nearer one:
+//! if training had 0 and 10, 9.99 is like 10.
 //!
 //! The engine takes no cuts, but cuts at every distinct value if these are few. So each cell is rounded down to the
 //! lower bound of its bin; a threshold of the tree is such a bound, and splits the original rows exactly as their bins.

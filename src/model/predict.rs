@@ -159,8 +159,7 @@ impl Model {
     }
 
     /// The contribution of each feature to each row's margins: TreeSHAP values, path-dependent (Lundberg et al., "From
-    /// local
-    /// explanations to global understanding with explainable AI for trees", 2020).
+    /// local explanations to global understanding with explainable AI for trees", 2020).
     ///
     /// A row's contributions and its bias sum to its margin. They are exact for paths with at most 7 different
     /// features, as in all default boosted trees up to 200 000 rows; beyond, the Shapley integral is computed with 8
@@ -183,8 +182,8 @@ impl Model {
         Ok(Contributions { values, n_rows, n_margins, n_features })
     }
 
-    /// Share of the training loss that each feature's splits removed, one per feature, summing to 1
-    /// (all 0 if there are no splits or gains are unknown).
+    /// Share of the training loss that each feature's splits removed, one per feature, summing to 1 (all 0 if there
+    /// are no splits or gains are unknown).
     ///
     /// # Errors
     ///

@@ -128,8 +128,8 @@ impl Examples {
     }
 
     /// The rows of `judged` that equal a row of `learned`, or one another, in every feature and in the target, under
-    /// any id; none if chance explains them. Without equal rows, those nearly equal: within 1/2000 of
-    /// the standard deviation of numbers, or in all columns but one.
+    /// any id; none if chance explains them. Without equal rows, those nearly equal: within 1/2000 of the standard
+    /// deviation of numbers, or in all columns but one.
     ///
     /// # Errors
     /// A missing column.

@@ -78,8 +78,7 @@ pub const MAX_LABELLED: usize = 20_000;
 
 /// Fits, and evaluates on the gate rows.
 ///
-/// Owned examples are dropped once encoded as features: a large table and its features are never
-/// both in memory.
+/// Owned examples are dropped once encoded as features: a large table and its features are never both in memory.
 ///
 /// # Errors
 /// If there are too few rows to train on, or any error of the parts.

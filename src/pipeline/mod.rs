@@ -174,8 +174,8 @@ impl Pipeline {
         Ok(self.score_with(table, |_, _, _| ())?.0)
     }
 
-    /// Scores of every row of `table`, and the results of `each` for every block of rows: it
-    /// gets the number of the first row, and the features and the scores of the block, both row-major.
+    /// Scores of every row of `table`, and the results of `each` for every block of rows: it gets the number of the
+    /// first row, and the features and the scores of the block, both row-major.
     ///
     /// Features exist for one block at a time, so that memory holds little more than the scores.
     ///
@@ -266,8 +266,8 @@ impl Pipeline {
         self
     }
 
-    /// The rows with their derived columns, levels under their names in the schema; the same
-    /// table without derived columns.
+    /// The rows with their derived columns, levels under their names in the schema; the same table without derived
+    /// columns.
     ///
     /// # Errors
     /// If a column needed for derived ones is missing or of another kind.

@@ -13,10 +13,10 @@
 //! | time | microseconds since 1970-01-01 UTC | −2⁶³ |
 //!
 //! Inputs have 64 bits because a threshold may be between a number and its rounded value: the graph rounds where the
-//! pipeline does. A level that training did not have is unseen in both;
-//! common spellings of a level (case, `2.0` for `2`, `true` for `yes`, a space beside it) are recognised, others are
-//! unseen in a graph ([`SPELLINGS`] in its metadata says so). A number that the rule
-//! `negative = "error"` would refuse is accepted: a graph cannot refuse a row.
+//! pipeline does. A level that training did not have is unseen in both; common spellings of a level (case, `2.0` for
+//! `2`, `true` for `yes`, a space beside it) are recognised, others are unseen in a graph ([`SPELLINGS`] in its
+//! metadata says so). A number that the rule `negative = "error"` would refuse is accepted: a graph cannot refuse a
+//! row.
 
 mod calendar;
 mod calibration;
@@ -64,9 +64,9 @@ impl OnnxParts<'_> {
     /// The graph, for any runtime with `ai.onnx` 17 and `ai.onnx.ml` 3.
     ///
     /// Inputs have the raw columns' names. For a number the output is `prediction` (rows of one column; 64-bit if the
-    /// target is scaled because 32 bits cannot distinguish its values, else 32-bit); for
-    /// classes `prediction` is the class (text, one per row) and `score` holds the probability of the positive class,
-    /// or one column per class in the target's order. If a raw column has an output's name, that becomes `prediction_`.
+    /// target is scaled because 32 bits cannot distinguish its values, else 32-bit); for classes `prediction` is the
+    /// class (text, one per row) and `score` holds the probability of the positive class, or one column per class in
+    /// the target's order. If a raw column has an output's name, that becomes `prediction_`.
     ///
     /// # Errors
     ///

@@ -195,8 +195,8 @@ pub fn entity_keys(values: &Values) -> Vec<Option<u64>> {
     hashes.map(|(row, hash)| (!values.is_missing(row)).then_some(hash)).collect()
 }
 
-/// Index of each row's entity, from 0 in row order; a row without a key is its own entity. `None` if
-/// no two rows share one.
+/// Index of each row's entity, from 0 in row order; a row without a key is its own entity. `None` if no two rows share
+/// one.
 #[must_use]
 pub fn entity_indices(keys: &[Option<u64>]) -> Option<Vec<u32>> {
     let mut places: HashMap<u64, u32> = HashMap::new();

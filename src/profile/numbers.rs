@@ -67,8 +67,7 @@ pub enum Distribution {
 }
 
 impl Moments {
-    /// The sample variance (denominator n − 1); `NaN` for fewer than two values, or if squares
-    /// overflow.
+    /// The sample variance (denominator n − 1); `NaN` for fewer than two values, or if squares overflow.
     #[must_use]
     pub fn variance(&self) -> f64 {
         if self.n < 2 || self.m2 >= f64::MAX { f64::NAN } else { self.m2 / (self.n - 1) as f64 }

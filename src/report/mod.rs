@@ -1,8 +1,8 @@
 //! The results of `monitor`, for people.
 //!
-//! One [`DriftReport`] is rendered in three ways: [`drift_html`] is a self-contained page, [`drift_svg`]
-//! and [`drift_png`] are one picture, [`drift_text`] is text for a terminal. Text from tables
-//! (names, levels, findings) is always escaped and cannot control a terminal.
+//! One [`DriftReport`] is rendered in three ways: [`drift_html`] is a self-contained page, [`drift_svg`] and
+//! [`drift_png`] are one picture, [`drift_text`] is text for a terminal. Text from tables (names, levels, findings) is
+//! always escaped and cannot control a terminal.
 
 pub(crate) mod curves;
 mod gauge;

@@ -202,9 +202,9 @@ impl Confusion {
         1.0 - (n - self.right()) / (n - by_chance)
     }
 
-    /// The value of a metric of the matrix; class 1 is the positive one. Absent if `metric` needs
-    /// scores. `zero_division` is the value of precision, recall, F1 and specificity of the positive class at
-    /// 0 ∕ 0; within means over classes that is 0.
+    /// The value of a metric of the matrix; class 1 is the positive one. Absent if `metric` needs scores.
+    /// `zero_division` is the value of precision, recall, F1 and specificity of the positive class at 0 ∕ 0; within
+    /// means over classes that is 0.
     ///
     /// # Panics
     /// If a metric of the positive class is requested for fewer than two classes.

@@ -159,9 +159,8 @@ impl Evaluation {
 /// less than about half a second of CPU time, else from the infinitesimal jackknife; each names its method.
 ///
 /// # Errors
-/// No rows, columns of different lengths, a truth that is not a class or number, a score that is not a probability (or,
-/// for
-/// regression, not finite), a negative weight, weights that are all 0.
+/// No rows, columns of different lengths, a truth that is not a class or number, a score that is not a probability
+/// (or, for regression, not finite), a negative weight, weights that are all 0.
 pub fn evaluate(
     reading: &Reading<'_>,
     baseline: Option<&Baseline>,

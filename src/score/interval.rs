@@ -77,8 +77,8 @@ pub(crate) trait Resample: Sync {
     fn note(&self, metric: Metric) -> Option<String>;
 }
 
-/// The value of every metric, without intervals. Precision and the like are 0 at 0 ∕ 0; a replicate
-/// skips them instead, because a draw without positive rows has no recall.
+/// The value of every metric, without intervals. Precision and the like are 0 at 0 ∕ 0; a replicate skips them
+/// instead, because a draw without positive rows has no recall.
 pub(crate) fn points(what: &impl Resample) -> Vec<f64> {
     let mut out = vec![f64::NAN; what.metrics().len()];
     what.values(&vec![1; what.n_rows()], &mut out);
@@ -282,8 +282,8 @@ fn within(range: Range, low: f64, high: f64) -> (f64, f64) {
 /// The interval of a metric with the same value in every replicate: all rows right (or wrong) is weak evidence if rows
 /// are few.
 ///
-/// Wilson's for a share of `n` rows; for other metrics, that of being right in all of the `n` rows
-/// that determine it. Chance-corrected ones, from −1 to 1, are mapped as 2 p − 1.
+/// Wilson's for a share of `n` rows; for other metrics, that of being right in all of the `n` rows that determine it.
+/// Chance-corrected ones, from −1 to 1, are mapped as 2 p − 1.
 fn of_few(metric: Metric, value: f64, n: f64) -> Option<(f64, f64, Method)> {
     let range = metric.range();
     let extreme = value == 1.0 || value == 0.0 && range != Range::Real;

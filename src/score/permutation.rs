@@ -36,10 +36,9 @@ pub fn order(n_rows: u32, column: usize, repeat: usize, seed: u64) -> Vec<u32> {
 
 /// Permutes each column in turn and reports the loss in the metric (L. Breiman, "Random Forests", 2001).
 ///
-/// `score_permuted(column, repeat)` is the metric of the same rows with that one raw column permuted, by
-/// [`order`] so that it is reproducible; it is called from several threads at once, each call with its own
-/// copy of modified data. `baseline` is the metric of the original rows. Redundant columns share
-/// their importance or hide each other's.
+/// `score_permuted(column, repeat)` is the metric of the same rows with that one raw column permuted, by [`order`] so
+/// that it is reproducible; it is called from several threads at once, each call with its own copy of modified data.
+/// `baseline` is the metric of the original rows. Redundant columns share their importance or hide each other's.
 #[must_use]
 pub fn permutation_importance(
     n_columns: usize,

@@ -171,9 +171,9 @@ impl Resample for Rows {
         (0..self.truth.len()).map(|j| Some(self.weights[j] * slope(self.truth[j], self.error[j])?)).collect()
     }
 
-    /// The median is between the errors whose ranks are n∕2 ± 1.96 √n∕2, for any distribution
-    /// (W. Conover, "Practical Nonparametric Statistics", 1999, §3.2); n is Kish's effective number with weights. By entity
-    /// it is the error of the share below the median (R. Woodruff, "Confidence Intervals for Medians", 1952).
+    /// The median is between the errors whose ranks are n∕2 ± 1.96 √n∕2, for any distribution (W. Conover, "Practical
+    /// Nonparametric Statistics", 1999, §3.2); n is Kish's effective number with weights. By entity it is the error of
+    /// the share below the median (R. Woodruff, "Confidence Intervals for Medians", 1952).
     fn other_interval(&self, metric: Metric, entities: Option<&Entities>) -> Option<(f64, f64, Method)> {
         if metric != Metric::MedianAe {
             return None;

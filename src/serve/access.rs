@@ -31,8 +31,8 @@ impl Access {
 
     /// Checks access to an endpoint.
     ///
-    /// Health and readiness are public. All other endpoints require the prediction token, if there
-    /// is one: answers about the models reveal the training data.
+    /// Health and readiness are public. All other endpoints require the prediction token, if there is one: answers
+    /// about the models reveal the training data.
     ///
     /// # Errors
     /// As [`Access::admits`], [`Access::may_change`] and [`Access::may_predict`].

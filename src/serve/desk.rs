@@ -353,8 +353,8 @@ pub(super) fn refusal(app: &App, err: &FeedbackError) -> Refusal {
     }
 }
 
-/// A full or read-only disk, or a store that does not answer, is a temporary state; anything
-/// else is an internal error.
+/// A full or read-only disk, or a store that does not answer, is a temporary state; anything else is an internal
+/// error.
 fn not_recorded(app: &App, err: &(dyn Error + 'static)) -> Refusal {
     match is_a_state(err) {
         true => {

@@ -231,8 +231,8 @@ fn finish(
     response
 }
 
-/// The id of a request, from its URL or header; a new one if it has none, or one that is invalid as
-/// a header or in a log.
+/// The id of a request, from its URL or header; a new one if it has none, or one that is invalid as a header or in a
+/// log.
 fn request_id(app: &App, parts: &Parts, asked: Option<&str>) -> String {
     let header = || parts.headers.get("x-request-id").and_then(|id| id.to_str().ok());
     let fits = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());

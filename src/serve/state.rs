@@ -130,8 +130,8 @@ impl App {
         self.snapshot().production.as_ref().map(|live| live.model.version)
     }
 
-    /// The response to a request with a wrong `Host`, or from a page of another origin; `None`
-    /// for any other. Layers in front of [`super::app`] must call it first.
+    /// The response to a request with a wrong `Host`, or from a page of another origin; `None` for any other. Layers
+    /// in front of [`super::app`] must call it first.
     pub fn refusal(&self, parts: &Parts) -> Option<Response<Body>> {
         let refusal = self.access.admits(parts).err()?;
         let request_id = super::request_id(self, parts, None);

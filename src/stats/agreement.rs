@@ -25,8 +25,8 @@ pub fn cohen_kappa(a: &[u32], b: &[u32]) -> f64 {
     (agreed - by_chance) / (1.0 - by_chance)
 }
 
-/// Krippendorff's α for nominal labels of any number of annotators, each of whom may have skipped
-/// rows; `rows` holds the labels of each row. 1 is full agreement, 0 is chance, below 0 is less than chance.
+/// Krippendorff's α for nominal labels of any number of annotators, each of whom may have skipped rows; `rows` holds
+/// the labels of each row. 1 is full agreement, 0 is chance, below 0 is less than chance.
 ///
 /// α = 1 − (n − 1) Σ_u (Σ_{c≠k} n_uc n_uk)/(m_u − 1) ∕ Σ_{c≠k} n_c n_k over the rows with m_u ≥ 2 labels, n labels in all
 /// (K. Krippendorff, "Computing Krippendorff's Alpha-Reliability", 2011). `NaN` without such a row, and if they hold

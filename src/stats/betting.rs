@@ -42,11 +42,11 @@ const STAKES: [f64; 6] = [0.005, 0.02, 0.06, 0.15, 0.35, 0.7];
 /// ```text
 /// W = (1 − Σ w_k) + Σ_k w_k · ⅙ Σⱼ Π_{t ≥ start k} (1 + λⱼ v_t (x_t − m)),     w₀ = ½,  w_k = ½ ∕ (k (k+1))
 /// ```
-/// Capital reserved for later starts also detects a change after years: this costs ln 2k(k+1) of
-/// evidence if the bets of the kth start find it, independent of earlier good performance.
+/// Capital reserved for later starts also detects a change after years: this costs ln 2k(k+1) of evidence if the bets
+/// of the kth start find it, independent of earlier good performance.
 ///
-/// Valid if, given the past, a loss has a mean of at most m; and for rows sampled with probability
-/// π, if v = c∕π with a c fixed before their outcomes are known and v ≤ 1.
+/// Valid if, given the past, a loss has a mean of at most m; and for rows sampled with probability π, if v = c∕π with
+/// a c fixed before their outcomes are known and v ≤ 1.
 ///
 /// ```
 /// use mlloop::stats::betting::Bets;

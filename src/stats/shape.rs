@@ -53,9 +53,8 @@ impl Shape {
     ///
     /// The larger of z + |γ| (z² − 1) ∕ 6 + κ (z³ − 3 z) ∕ 24, each term only if it is above 0, which is the expansion
     /// of Cornish and Fisher to second order for the heavier tail, and z − λ (2 z² + 1) ∕ 6 for a lean λ < 0, which is
-    /// that of an
-    /// estimate divided by its own error (N. Johnson, "Modified t Tests and Confidence Intervals for Asymmetrical
-    /// Populations", 1978).
+    /// that of an estimate divided by its own error (N. Johnson, "Modified t Tests and Confidence Intervals for
+    /// Asymmetrical Populations", 1978).
     #[must_use]
     pub fn widened(self, z: f64) -> f64 {
         let skewed = self.skewness.abs() * (z * z - 1.0).max(0.0) / 6.0;

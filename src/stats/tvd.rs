@@ -11,9 +11,8 @@ use super::tails::ln_choose;
 /// Number of permutations.
 const DEALS: u32 = 1000;
 
-/// ½ Σ |p − q| of two aligned tables of counts, and its permutation p-value:
-/// (1 + permutations at least as large)/(1 + 1000), never 0 (B. Phipson, G. Smyth, "Permutation P-values Should Never
-/// Be Zero", 2010).
+/// ½ Σ |p − q| of two aligned tables of counts, and its permutation p-value: (1 + permutations at least as large)/(1 +
+/// 1000), never 0 (B. Phipson, G. Smyth, "Permutation P-values Should Never Be Zero", 2010).
 ///
 /// Rows are not permuted one by one: the counts of all levels on a side are drawn at once from the multivariate
 /// hypergeometric distribution. The same `seed` gives the same p.

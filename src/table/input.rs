@@ -336,8 +336,7 @@ fn first_bytes(reader: &mut impl Read) -> io::Result<Vec<u8>> {
 /// Of text whose first line is longer than any record, this much is kept: enough for the reader to see that.
 const HOPELESS: usize = 2 * MAX_RECORD_BYTES;
 
-/// Copies to the end, or `hopeless` bytes of text without a line feed: an endless line must not fill
-/// the disk.
+/// Copies to the end, or `hopeless` bytes of text without a line feed: an endless line must not fill the disk.
 fn keep_lines(from: &mut impl Read, to: &mut impl io::Write, hopeless: usize) -> io::Result<()> {
     let head = first_bytes(from)?;
     to.write_all(&head)?;

@@ -124,8 +124,8 @@ impl Spelling {
         Some(self.finder.get_or_init(|| Arc::new(LevelFinder::new(&self.levels, &self.same))))
     }
 
-    /// Renames the levels of a column to their names, and unnamed ones to their most frequent
-    /// spelling. One (name, other spellings) per level with several spellings.
+    /// Renames the levels of a column to their names, and unnamed ones to their most frequent spelling. One (name,
+    /// other spellings) per level with several spellings.
     pub fn unify(&self, categories: &mut Categories) -> Merged {
         let mut counts = vec![0_u64; categories.levels.len()];
         for &code in &categories.codes {

@@ -25,8 +25,8 @@ pub struct ReadResult {
 /// of threads.
 ///
 /// # Errors
-/// The first error in the file, with its place (unless `skip_invalid`); missing or duplicate columns;
-/// an unreadable file.
+/// The first error in the file, with its place (unless `skip_invalid`); missing or duplicate columns; an unreadable
+/// file.
 pub fn read(input: Input, schema: &Schema, options: &ReadOptions) -> Result<ReadResult, TableError> {
     let name = input.name().to_owned();
     match input.unpack()? {

@@ -10,8 +10,8 @@ use std::io::{self, Read};
 
 const DELIMITER: u8 = b',';
 
-/// The rows with numbers in the notation of the schema: so logged rows can be read back, and `1.234`
-/// is never a thousand.
+/// The rows with numbers in the notation of the schema: so logged rows can be read back, and `1.234` is never a
+/// thousand.
 ///
 /// # Errors
 /// If the header is unreadable.

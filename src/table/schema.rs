@@ -70,8 +70,8 @@ pub struct ColumnSpec {
     /// numbers, and how they are written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<NumberFormat>,
-    /// For [`Kind::Category`]: the levels, and their spellings. The levels 0 and 1 of a
-    /// [`Kind::Number`] mark it as a flag.
+    /// For [`Kind::Category`]: the levels, and their spellings. The levels 0 and 1 of a [`Kind::Number`] mark it as a
+    /// flag.
     #[serde(flatten)]
     pub spelling: Spelling,
 }

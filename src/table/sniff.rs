@@ -36,8 +36,8 @@ pub(crate) fn delimiter(head: &[u8]) -> u8 {
 
 /// One cell of the first record, for the message, if the record looks like data and not like names.
 ///
-/// It does if a cell is a number and the cells below it are too, unless the numbers are distinct years
-/// (a table with one column a year), or if a cell is empty or repeated and there are numbers.
+/// It does if a cell is a number and the cells below it are too, unless the numbers are distinct years (a table with
+/// one column a year), or if a cell is empty or repeated and there are numbers.
 pub(crate) fn first_record_is_data(head: &[u8], delimiter: u8) -> Option<String> {
     let records = first_records(head, delimiter, N_RECORDS);
     let first = fields_of(records.first()?, delimiter);
@@ -90,8 +90,8 @@ pub(crate) struct SecondHeader {
     pub(crate) above_numbers: bool,
 }
 
-/// The second record, if it looks like a header: texts above numbers, or, in a table without
-/// numbers, texts that do not occur below, where few texts repeat.
+/// The second record, if it looks like a header: texts above numbers, or, in a table without numbers, texts that do
+/// not occur below, where few texts repeat.
 pub(crate) fn second_header(head: &[u8], delimiter: u8) -> Option<SecondHeader> {
     const FEWEST: usize = 6;
     let records = first_records(head, delimiter, N_RECORDS);

@@ -48,8 +48,7 @@ pub struct Stream<'a> {
 /// Reads a table batch by batch. Matching, errors and rejects are those of [`read`](fn@crate::table::read).
 ///
 /// # Errors
-/// Errors of the whole file or its header; an error of a record comes with its batch,
-/// after which the stream ends.
+/// Errors of the whole file or its header; an error of a record comes with its batch, after which the stream ends.
 pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Result<Stream<'a>, TableError> {
     let name = input.name().to_owned();
     let opened = match input.unpack()? {

@@ -317,8 +317,8 @@ impl Workspace {
     }
 }
 
-/// The verified first bytes of the chain: a server, or a verb that reads it several times,
-/// need not compute the hashes again. Each time it checks that the bytes are the same.
+/// The verified first bytes of the chain: a server, or a verb that reads it several times, need not compute the hashes
+/// again. Each time it checks that the bytes are the same.
 #[derive(Debug)]
 pub(super) struct Walked {
     n_bytes: usize,

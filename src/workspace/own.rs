@@ -7,9 +7,9 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// The files of `data/` that only the loop itself writes: the source of its tables, labels,
-/// feedback, and a reference about to be replaced. No file from outside may replace
-/// them: a downloaded `feedback.csv` would be human labels that no human gave.
+/// The files of `data/` that only the loop itself writes: the source of its tables, labels, feedback, and a reference
+/// about to be replaced. No file from outside may replace them: a downloaded `feedback.csv` would be human labels that
+/// no human gave.
 pub const OWN_DATA_FILES: [&str; 4] = [SOURCE, "labels.csv", "feedback.csv", "reference.json"];
 /// The source of a loop's tables: the only one of these files in a download.
 const SOURCE: &str = "SOURCE.json";
@@ -28,8 +28,8 @@ const OWN_FILES: [&str; 7] = [
 const OWN_DIRS: [&str; 7] =
     ["models", "predictions", "runs", "approvals", "label_inbox/batches", "label_inbox/imported", "data/.incoming"];
 
-/// Whether a file of this name may be the file `own` on some file system: one ignores case, another
-/// drops spaces and dots at the end, a third one folds similar letters.
+/// Whether a file of this name may be the file `own` on some file system: one ignores case, another drops spaces and
+/// dots at the end, a third one folds similar letters.
 #[must_use]
 pub fn is_named(name: &str, own: &str) -> bool {
     let folded = |name: &str| {

@@ -5,8 +5,8 @@
 //!                                                    └──▶ label ──▶ anything ──▶ label (not read: scores are enough)
 //! ```
 //!
-//! Every value of the graph is a [`Value`]. An unsupported operator is an error only if the scores
-//! depend on it; then it is named.
+//! Every value of the graph is a [`Value`]. An unsupported operator is an error only if the scores depend on it; then
+//! it is named.
 
 use crate::model::Link;
 use crate::model::foreign::ForeignError;

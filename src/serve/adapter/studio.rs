@@ -4,8 +4,8 @@
 //! health ─▶ UP      setup {schema} ─▶ model_version      predict {tasks, label_config} ─▶ results
 //! task: data.row (as `label-export` sends it), or the columns in data ─▶ row ─▶ common path ─▶ choices, or a number
 //! ```
-//! These requests are not logged: an annotator's view of a task is not traffic.
-//! Source: label_studio_ml/api.py (HumanSignal/label-studio-ml-backend) and ml/api_connector.py of Label Studio 1.23.
+//! These requests are not logged: an annotator's view of a task is not traffic. Source: label_studio_ml/api.py
+//! (HumanSignal/label-studio-ml-backend) and ml/api_connector.py of Label Studio 1.23.
 
 use super::super::endpoint::Endpoint;
 use super::super::predict::{self, INLINE_BYTES};

@@ -315,8 +315,8 @@ fn emptied(bytes: &[u8], at: usize, line: u64, delimiter: u8) -> Option<(u64, u6
     Some((n, line + count_lines(&bytes[..at]) + first as u64))
 }
 
-/// Ends of pieces of at least `piece` bytes, each just after a line feed that ends a record
-/// (or at the end of the file). The rest after the last end is incomplete.
+/// Ends of pieces of at least `piece` bytes, each just after a line feed that ends a record (or at the end of the
+/// file). The rest after the last end is incomplete.
 fn cut(bytes: &[u8], delimiter: u8, piece: usize, eof: bool) -> Vec<usize> {
     let mut cutter = Cutter { bytes, piece: piece.max(1), ends: Vec::new(), last_end: 0 };
     let mut at = 0;

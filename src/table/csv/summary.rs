@@ -129,8 +129,7 @@ fn n_filled(index: &Index<'_>, row: usize) -> usize {
     (0..index.n_fields).filter(|&field| !index.is_blank_field(row, field)).count()
 }
 
-/// The field and the word that mark a row as a summary, if its other fields are blank or
-/// numbers.
+/// The field and the word that mark a row as a summary, if its other fields are blank or numbers.
 fn word_of(index: &Index<'_>, row: usize) -> Option<(usize, String, Says)> {
     let mut scratch = String::new();
     let n_blank = index.n_fields - n_filled(index, row);

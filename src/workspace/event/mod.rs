@@ -12,8 +12,8 @@
 //! | `ab-started`, `ab-stepped`, `ab-stopped` | [`ExperimentChanged`] |
 //!
 //! The verb that writes a line constructs the type; code that decides by a line reads it with
-//! [`Entry::of`](super::audit::Entry::of). The line itself keeps its details as on disk: the
-//! hash covers them, and a later mlloop may have written more of them.
+//! [`Entry::of`](super::audit::Entry::of). The line itself keeps its details as on disk: the hash covers them, and a
+//! later mlloop may have written more of them.
 
 mod approval;
 mod experiment;
