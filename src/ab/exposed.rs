@@ -34,7 +34,7 @@ pub(super) struct Exposed<'a> {
     n_not_assigned: u64,
     /// The sum of the hashes of all rows.
     digest: u64,
-    /// What the versions of the arms learned from, where that is known.
+    /// The training labels of the arms' versions, if known.
     learned: Vec<Learned>,
 }
 

@@ -50,7 +50,7 @@ pub(super) fn is_enough(found: &Estimate) -> bool {
     found.start >= 1.0 && found.shape.is_near_normal()
 }
 
-/// How many times as many units it takes until it is.
+/// The factor by which the number of units must grow until it is.
 pub(super) fn times_to_enough(found: &Estimate) -> f64 {
     found.shape.times_to_normal().max(1.0 / found.start)
 }

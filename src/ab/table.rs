@@ -69,7 +69,7 @@ fn refuse_doubts(request: &OutcomesRequest, doubts: &[Doubt], file: &str) -> Res
     })
 }
 
-/// The column that names units again and again, where there is one.
+/// A column that repeats unit ids, if there is one.
 fn repeats(inference: &Inference) -> Option<(String, u64)> {
     /// Minimum number of values for a column to identify units and not groups, up to which they are counted exactly:
     /// beyond, the estimate for an id with a value per row may be lower.

@@ -219,7 +219,7 @@ fn latest_learned(
     Ok(Some(numbers.filter(|n| n.moments.n > 0).map_or(f64::INFINITY, |n| n.moments.max)))
 }
 
-/// The rows that are the gate's under both recipes, and later than what either learned from.
+/// The rows in the gate of both recipes that are later than all training rows of both.
 fn unseen(
     examples: &Examples,
     instants: Option<&[i64]>,

@@ -137,7 +137,7 @@ impl<'a> Inbox<'a> {
         Form::of(self.workspace)
     }
 
-    /// What a version learned from, where that is known.
+    /// The training labels of a version, if known.
     pub(super) fn learned(&self, version: Version) -> Result<Option<Learned>, LabelError> {
         Ok(self.workspace.registry().learned(version)?)
     }

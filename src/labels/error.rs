@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Errors with labels.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelError {
-    /// A cell that cannot be taken in.
+    /// An invalid cell.
     #[error("{file}: {place}, column {column:?}: {value:?} {what}")]
     Cell {
         /// The file, or `stdin`.
@@ -27,7 +27,7 @@ pub enum LabelError {
         /// The problem, as a clause.
         what: String,
     },
-    /// An answer that cannot be taken in.
+    /// An invalid answer.
     #[error("{file}: {place}, column {column:?}: {value:?} {what}")]
     Answer {
         /// The file, or `stdin`.
@@ -44,7 +44,7 @@ pub enum LabelError {
     /// The history rows for windows are not available.
     #[error("{0}")]
     Past(#[from] crate::past::PastError),
-    /// A file that cannot be taken in.
+    /// An invalid file.
     #[error("{file}: {what}")]
     File {
         /// The file, or `stdin`.

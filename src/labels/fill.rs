@@ -219,7 +219,7 @@ impl Taken {
         let rows = batch.rows.iter().filter(|row| row.annotators.is_empty());
         let mut taken = Self { said: HashMap::new(), of_anybody: rows.map(|row| row.id.clone()).collect() };
         for name in inbox.names(&format!("batches/{}", batch.batch))?.iter().filter(|name| name.ends_with(".csv")) {
-            // Only lists of this batch's form were taken in while it was out.
+            // Only lists in this batch's form were imported while it was open.
             if let Ok(sheet) = Sheet::read(&inbox.out(&batch.batch).join(name), batch) {
                 taken.add(&sheet);
             }
@@ -240,7 +240,7 @@ impl Taken {
     }
 }
 
-/// How many rows of a batch that is out wait for an answer that is not taken in.
+/// How many rows of an open batch wait for an answer.
 ///
 /// # Errors
 /// As [`FillIn::open`].

@@ -75,7 +75,7 @@ fn n_people<'a>(labels: impl Iterator<Item = &'a Label>) -> usize {
     people.iter().filter(|person| !person.is_empty() && *person != ADJUDICATOR).count()
 }
 
-/// Numbers outside of what production learned from.
+/// Numbers outside of the range in production's training data.
 fn range_guard(incoming: &[Label], (min, max): (f64, f64)) -> Option<Guard> {
     /// The minimum number of answers, and the largest share outside of the range.
     const FEWEST: usize = 5;

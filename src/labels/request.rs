@@ -60,7 +60,7 @@ pub struct ExportRequest<'a> {
     pub seed: u64,
 }
 
-/// What is to be taken in, and how.
+/// The options of an import.
 pub struct ImportRequest<'a> {
     /// The file; `label_inbox/to_label_labeled.csv` when `None`.
     pub file: Option<&'a Path>,

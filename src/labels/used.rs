@@ -1,4 +1,4 @@
-//! `models/vNNNN/labels_used.csv`: the labels that versions have learned from.
+//! `models/vNNNN/labels_used.csv`: the labels used to train versions.
 
 use super::records::each_record;
 use super::{Label, LabelError, Labels};
@@ -15,7 +15,7 @@ use std::path::Path;
 /// Its columns.
 const COLUMNS: [&str; 4] = ["id", "label", "annotator", "batch"];
 
-/// The labels that versions have learned from.
+/// The labels used to train versions.
 #[derive(Debug, Clone, Default)]
 pub struct Used {
     by: HashMap<Said, Vec<Version>, RandomState>,

@@ -28,7 +28,7 @@ pub enum ModelError {
         /// The remedy.
         hint: &'static str,
     },
-    /// The rows, targets or weights cannot be learned from.
+    /// The rows, targets or weights are unsuitable for training.
     #[error("training data: {0}")]
     Data(String),
     /// A matrix or row does not have the columns that the model was fitted on.

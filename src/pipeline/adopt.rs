@@ -89,7 +89,7 @@ pub fn adopt(
     evaluated(pipeline, &gate, held_out, parts, notes, seed)
 }
 
-/// Which rows a model made elsewhere learned from is not known.
+/// The training rows of a model made elsewhere are unknown.
 fn no_intervals() -> Arc<Intervals> {
     let why = "the model was trained elsewhere, and its training rows are not known";
     Arc::new(Intervals::refused(why.to_owned()))

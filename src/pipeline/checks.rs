@@ -56,7 +56,7 @@ impl Copied {
         Some(format!("of {n} gate rows {what} ({}, under other ids): {}", self.alike, self.remedy()))
     }
 
-    /// How many equal a row that was learned from.
+    /// How many equal a training row.
     #[must_use]
     pub fn n_of_learned(&self) -> usize {
         self.of_learned.iter().filter(|is_copy| **is_copy).count()
@@ -108,7 +108,7 @@ impl Examples {
         }))
     }
 
-    /// Says how many gate rows equal a row that is learned from in every feature and in the target.
+    /// States how many gate rows equal a training row in every feature and in the target.
     pub(super) fn copies(
         &self,
         parts: &Parts,

@@ -6,7 +6,7 @@ use crate::table::{Table, Values};
 
 /// The outliers found among the training rows.
 pub(super) struct Found {
-    /// Rows that are learned from, without those that are dropped.
+    /// The training rows, without the dropped ones.
     pub(super) rows: Vec<u32>,
     /// A remark for the user; `None` if outliers are not handled.
     pub(super) note: Option<String>,

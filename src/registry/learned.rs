@@ -191,7 +191,7 @@ mod tests {
         learned.save(&of_version).unwrap();
         let read = registry.learned(Version(1)).unwrap().unwrap();
         assert_eq!(read, learned);
-        // A row of the gate, a row that differs in one cell, and another target: of these only the last was learned from.
+        // A gate row, a row that differs in one cell, and another target: of these only the last was a training row.
         let mut arrived = table(&[3.0, 35.0, 4.0, 5.0], &[3.0, 35.0, 4.5, 5.0]);
         assert_eq!(read.among(&arrived, None).unwrap(), [true, false, false, true]);
         assert!(!read.has("3"), "no id names a row here");

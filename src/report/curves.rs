@@ -211,7 +211,7 @@ pub(crate) struct Reached {
     pub(crate) interval: Option<(f64, f64)>,
 }
 
-/// A metric with its interval by how many rows were learned from, fewest first.
+/// A metric with its interval by number of training rows, fewest first.
 pub(crate) fn learning(points: &[Reached], metric: &str) -> Option<Picture> {
     if points.len() < 2 {
         return None;

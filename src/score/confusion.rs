@@ -100,7 +100,7 @@ impl Confusion {
         (0..self.n_classes).map(|c| self.cell(c, c)).sum()
     }
 
-    /// Precision, recall and F1 of `class`; `zero_division` stands where a ratio is 0 ∕ 0.
+    /// Precision, recall and F1 of `class`; `zero_division` is the value of 0 ∕ 0.
     #[must_use]
     pub fn class(&self, class: usize, zero_division: f64) -> ClassScores {
         let (hit, support, predicted) = (self.cell(class, class), self.support(class), self.predicted(class));

@@ -1,4 +1,4 @@
-//! One transfer, however many connections it takes.
+//! One transfer, over any number of connections.
 
 use super::fetched::{Fetched, Place, discard};
 use super::http::{self, Address};

@@ -67,7 +67,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// The tables that it learned from, with their digests.
+    /// Its training tables, with their digests.
     fn inputs(&self, run: &RunAt, manifest: &Manifest) -> Result<(), CallError> {
         let datasets = manifest.data.iter().map(|data| {
             json!({

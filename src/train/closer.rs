@@ -31,7 +31,7 @@ pub struct Closer {
     pub effects: Vec<Effect>,
     /// The metric of `learning`.
     pub metric: Metric,
-    /// How good models are that learned from fewer rows, fewest first, each on all gate rows.
+    /// The quality of models trained on fewer rows, fewest first, each on all gate rows.
     pub(super) learning: Vec<Reached>,
 }
 

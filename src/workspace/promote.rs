@@ -16,13 +16,13 @@ pub struct PromoteRules {
     pub min_improvement: f64,
     /// Chance of promoting a challenger that is no better, in (0, .5).
     pub alpha: f64,
-    /// The improvement must surely be above this, in the metric's unit (errors: as a share of production's).
+    /// The improvement must be significantly above this, in the metric's unit (errors: as a share of production's).
     pub margin: f64,
-    /// A challenger that is surely less than this worse is equivalent; unit as of `margin`.
+    /// A challenger significantly less than this worse is equivalent; unit as of `margin`.
     pub delta: f64,
     /// Who decides once the gate has agreed.
     pub approval: Approval,
-    /// How long before a promotion people are told of it, and may reject it; with `approval = "auto"`.
+    /// How long before a promotion people are notified, and may reject it; with `approval = "auto"`.
     pub notice: Period,
     /// Days after which a request for approval expires.
     pub approval_days: u32,
@@ -30,7 +30,7 @@ pub struct PromoteRules {
     pub keep_versions: u32,
     /// What is done about gate rows that judged before.
     pub holdout: Holdout,
-    /// What must not get worse, whatever the metric says.
+    /// Metrics that must not get worse, whatever the deciding one shows.
     pub guardrails: Guardrails,
 }
 

@@ -102,7 +102,7 @@ fn columns(manifest: &Manifest) -> Vec<String> {
     manifest.importance.iter().map(|row| row.column.clone()).collect()
 }
 
-/// The labels that the version learned from and its parent did not.
+/// Labels used to train the version but not its parent.
 fn labels(asked: &Asked, version: Version) -> Result<Vec<Change>, Oops> {
     let chain = asked.chain()?;
     let Some(made) = chain.maker_of(version)? else { return Ok(Vec::new()) };

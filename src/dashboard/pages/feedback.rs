@@ -36,7 +36,7 @@ struct Page {
     here: String,
     newer: Option<String>,
     older: Option<String>,
-    /// What is called positive, where there is a threshold.
+    /// The name of the positive class, if there is a threshold.
     threshold: Option<String>,
     filter: Filter,
     versions: Vec<(String, bool)>,

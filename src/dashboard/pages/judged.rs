@@ -80,7 +80,7 @@ impl Verdict {
         }
     }
 
-    /// The same, with what became of the challenger.
+    /// The same, with what happened to the challenger.
     pub(super) fn with_outcome(report: &GateReport, chain: &Chain) -> Result<Self, Oops> {
         Ok(Self { became: became(report, chain)?, ..Self::of(report) })
     }

@@ -91,7 +91,7 @@ pub(in crate::dashboard) fn sheet(dashboard: &Dashboard, person: &str) -> Result
     first(dashboard, person, |sheet| !sheet.is_empty())
 }
 
-/// The lines of the oldest batch of which `person` gave answers that are not taken in.
+/// The lines of the oldest batch with answers by `person` that are not imported.
 pub(in crate::dashboard) fn answered(dashboard: &Dashboard, person: &str) -> Result<Option<FillIn>, Oops> {
     first(dashboard, person, |sheet| sheet.n_answered() > 0)
 }

@@ -130,7 +130,7 @@ fn explain(pipeline: &Pipeline, table: &Table, values: &[(String, String)]) -> R
     })
 }
 
-/// The scores, each with the class that it is of where there are several.
+/// The scores, each with its class if there are several.
 fn scores(pipeline: &Pipeline, scores: &[f64]) -> String {
     let classes = &pipeline.target.classes;
     let named = |(n, score): (usize, &f64)| match classes.get(n).filter(|_| scores.len() > 1) {

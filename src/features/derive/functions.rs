@@ -42,7 +42,7 @@ pub(super) enum Function {
 const ANY: usize = usize::MAX;
 
 impl Function {
-    /// Every function: its name, and how many values it takes at least and at most.
+    /// Every function: its name, and its minimum and maximum number of arguments.
     pub(super) const ALL: [(&'static str, Self, usize, usize); 33] = [
         ("abs", Self::Abs, 1, 1),
         ("ceil", Self::Ceil, 1, 1),
