@@ -35,7 +35,7 @@ const WATCHED: [&str; 8] = [
     "data/feedback.csv",
 ];
 
-/// A text that is another one when a file that pages show was written.
+/// A text that changes when a file shown on pages is written.
 pub(super) fn stamp(dir: &Path) -> String {
     stamp_of(dir, &WATCHED)
 }

@@ -60,7 +60,7 @@ fn why(column: &Column) -> Option<String> {
     ))
 }
 
-/// How many distinct values there are, when they are whole numbers that run through or are called an id.
+/// The number of distinct values, if they are whole numbers that are consecutive or named like an id.
 fn running_or_id(name: &str, values: &[f64]) -> Option<usize> {
     if values.iter().any(|v| v.fract() != 0.0 || v.is_nan()) {
         return None;

@@ -191,7 +191,7 @@ fn corrected(
     Ok(correct(table, &id.name, &challenger.pipeline.target, &resolution.agreed)?)
 }
 
-/// The latest instant that a version learned from, when it was split by time.
+/// The latest time among a version's training rows, if it was split by time.
 fn latest_learned(
     workspace: &Workspace,
     of: &Contestant,

@@ -178,7 +178,7 @@ impl Studio {
         made["id"].as_u64().ok_or_else(|| self.wrong("the response has no project number"))
     }
 
-    /// Whether the answers of the project can be taken in for the batch: people may have changed its interface.
+    /// Whether the project's answers can be imported for the batch: people may have changed its interface.
     fn fits(&self, project: u64, batch: &Batch) -> Result<(), LabelError> {
         let found = self.get(&format!("/api/projects/{project}/"))?;
         let control = &found["parsed_label_config"][CONTROL];

@@ -59,7 +59,7 @@ impl Learned {
         (n_unlike as f64 >= MIN_UNLIKE * n_rows as f64).then_some(Self { columns: names, hashes })
     }
 
-    /// Whether the version learned from the row of this id.
+    /// Whether the row of this id was a training row.
     #[must_use]
     pub fn has(&self, id: &str) -> bool {
         self.columns.is_empty() && self.holds(hash(id))

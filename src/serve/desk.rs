@@ -314,7 +314,7 @@ impl Shared {
         }
     }
 
-    /// Answers all, when the loop cannot be changed and not because of another process.
+    /// Answers all, if the loop cannot be changed for a reason other than another process.
     fn refuse_all(&self, app: &App, err: &WorkspaceError) {
         app.tell(&format!("changes cannot be made: {err}"));
         for job in std::mem::take(&mut self.queue().jobs) {

@@ -108,7 +108,7 @@ impl Seat {
         self.is_busy.store(is_busy, Ordering::Relaxed);
     }
 
-    /// Returns when the connection has to go.
+    /// Returns when the connection must close.
     pub(super) async fn is_asked_to_leave(&self) {
         self.leave.notified().await;
     }

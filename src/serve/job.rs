@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 /// How often to check whether a round is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Triggers are counted when a file that they depend on has changed, and so often in any case: age needs no file.
+/// Triggers are counted when one of their files has changed, and at least this often: age needs no file.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
 /// Counting uses at most 1/50 of a core's time.
 const COUNT_SHARE: u32 = 50;
@@ -119,7 +119,7 @@ impl Job {
         }
     }
 
-    /// Says when the next round is.
+    /// Reports the time of the next round.
     fn plan(&self, app: &App, began: Instant) {
         let left = self.settings.every.map(|every| every.saturating_sub(began.elapsed()));
         let next = left.and_then(|left| app.now().checked_add(jiff::SignedDuration::try_from(left).ok()?).ok());

@@ -19,7 +19,7 @@ impl Tls {
     /// Reads a certificate chain (the server's own first) and its private key.
     ///
     /// # Errors
-    /// [`ServeError::Tls`] when a file cannot be read or the two do not belong together.
+    /// [`ServeError::Tls`] if a file cannot be read or the two do not match.
     pub fn read(cert: &Path, key: &Path) -> Result<Self, ServeError> {
         let wrong = |path: &Path, what: String| ServeError::Tls { path: path.to_owned(), what };
         let chain = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<Vec<_>, _>>);

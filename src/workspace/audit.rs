@@ -273,7 +273,7 @@ impl Workspace {
         Ok(atomic::replace_json(&path, experiment).at(path)?)
     }
 
-    /// Brings `roles.json` and `ab.json` up to the end of the chain, when a process died between the two.
+    /// Updates `roles.json` and `ab.json` to the end of the chain, if a process died between the two.
     pub(super) fn complete(&self, _lock: &Lock) -> Result<(), WorkspaceError> {
         let Some(last) = self.last_entry()? else { return Ok(()) };
         let registry = self.registry();
