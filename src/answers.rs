@@ -1,7 +1,7 @@
 //! JSON answers of verbs that combine several types; `docs/schemas` describes every answer.
 //!
-//! The schemas come from these types and from those of the nouns: `schemas.rs` writes them, `tests/schemas.rs` holds what
-//! verbs really say to them.
+//! The schemas come from these types and from those of the nouns: `schemas.rs` writes them, `tests/schemas.rs`
+//! validates the verbs' real answers against them.
 
 use crate::ab::Experiment;
 use crate::ab::rollout::Scheduled;
@@ -400,7 +400,7 @@ impl From<&Run> for LastMonitor {
 }
 
 impl LastVerdict {
-    /// What a line says.
+    /// The details of a line.
     #[must_use]
     pub fn of(entry: &Entry, said: GateVerdict) -> Self {
         Self {

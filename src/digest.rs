@@ -23,10 +23,10 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Number and SHA-256 of everything that `from` gives, read in pieces.
+/// Length and SHA-256 of all bytes of `from`, read in pieces.
 ///
 /// # Errors
-/// Whatever reading says.
+/// Errors of reading.
 pub fn of(mut from: impl Read) -> io::Result<(u64, String)> {
     let mut hasher = Sha256::new();
     let n_bytes = io::copy(&mut from, &mut hasher)?;

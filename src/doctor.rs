@@ -147,7 +147,7 @@ fn versions(workspace: &Workspace, _: Timestamp) -> Found {
         };
         return Err(bad(PART, advice)(told));
     }
-    // Production has a check of its own.
+    // Production is checked separately.
     for version in versions.iter().filter(|version| roles.production != Some(**version)) {
         let differs = registry.differences(*version).map_err(bad(PART, "check the permissions of models/"))?;
         if let Some(Difference { file, what }) = differs.into_iter().flatten().next() {

@@ -34,12 +34,12 @@ pub enum InitError {
     /// A problem of the workspace.
     #[error("{0}")]
     Workspace(#[from] WorkspaceError),
-    /// A column whose type a person has to decide.
+    /// A column whose type the user must decide.
     #[error("{what}: {ways_out}")]
     Doubt {
         /// Which, and its cells.
         what: String,
-        /// What to do.
+        /// The remedy.
         ways_out: String,
     },
     /// An option that does not fit the table, or a table that cannot be used for training.
@@ -123,17 +123,17 @@ pub struct Column {
     pub n_distinct: u64,
 }
 
-/// Words in names of columns that name a row wherever it stands.
+/// Words in names of columns that identify a row, at any position.
 const NAMES_ROWS: [&str; 8] = ["id", "ids", "uuid", "guid", "key", "no", "nr", "number"];
-/// Names of the column that other tools write beside a table to count its rows; the first stands for no name.
+/// Names of the column with which other tools number the rows of a table; the first means no name.
 const COUNTERS: [&str; 8] = ["c1", "index", "idx", "row", "rowid", "rownames", "unnamed: 0", "level_0"];
-/// Rows that are looked at for columns that know the target.
+/// Rows checked for columns that reveal the target.
 const SAMPLE_ROWS: usize = 20_000;
 
-/// Looks at the table, decides, and writes `mlloop.toml`.
+/// Reads the table, decides, and writes `mlloop.toml`.
 ///
 /// # Errors
-/// When the table cannot be read, there is nothing to predict, or `mlloop.toml` exists.
+/// If the table is unreadable, there is nothing to predict, or `mlloop.toml` exists.
 pub fn init(workspace: &Workspace, wanted: &InitRequest) -> Result<InitReport, InitError> {
     if workspace.config_path().exists() && !wanted.force {
         return Err(WorkspaceError::Exists(workspace.config_path()).into());
@@ -173,7 +173,7 @@ fn rarest(target: &Target, labels: &Table) -> Result<Option<u64>, InitError> {
     Ok(counts.into_iter().filter(|&n| n > 0).min())
 }
 
-/// What `mlloop.toml` is to say.
+/// The content of `mlloop.toml`.
 fn config(workspace: &Workspace, wanted: &InitRequest, schema: &Schema, target: &Target, split: SplitSpec) -> Config {
     let positive = (target.task == Task::Binary).then(|| target.classes[1].clone());
     Config {
@@ -214,7 +214,7 @@ fn write(
     let Inference { columns, n_rows, rejects, notes, .. } = inference;
     workspace.create()?;
     let config = Config {
-        // Only now is the directory sure to be there.
+        // The directory certainly exists only now.
         data: DataSpec { reference: from_workspace(workspace.dir(), wanted.table), ..config.data },
         ..config
     };
@@ -242,12 +242,12 @@ fn write(
 }
 
 impl InitRequest<'_> {
-    /// What the table is, with the kinds that were asked for.
+    /// The inferred schema, with the requested kinds.
     fn look(&self) -> Result<Inference, InitError> {
         let open = || Input::open(self.table);
         let mut found = infer_fitting(open, self.infer_options(Vec::new()))?;
         self.set_kinds(&mut found)?;
-        // What was asked for leaves out rows too.
+        // Requested kinds can reject rows too.
         let asked = |spec: &&ColumnSpec| {
             matches!(spec.kind, Kind::Number | Kind::Time) && self.kinds.iter().any(|(name, _)| *name == spec.name)
         };
@@ -275,7 +275,7 @@ impl InitRequest<'_> {
         }
     }
 
-    /// Leaves out what `--ignore` names, and keeps one id.
+    /// Ignores the columns of `--ignore`, and keeps one id.
     fn set_kinds(&self, inference: &mut Inference) -> Result<(), InitError> {
         for name in &self.ignore {
             if inference.schema.column(name).is_none() {
@@ -298,13 +298,13 @@ impl InitRequest<'_> {
                 )));
             }
             match inference.doubts.iter().find(|doubt| doubt.column == *name && doubt.kind() == *kind) {
-                // What it mostly is, as it is mostly written.
+                // The most common kind, in the most common notation.
                 Some(doubt) => {
                     let spec = doubt.spec();
                     set_kind(inference, name, *kind, "set by --kind");
                     inference.schema.columns.iter_mut().filter(|c| c.name == *name).for_each(|c| c.clone_from(&spec));
                 }
-                // What it is anyway stays as it is written.
+                // If the kind is the same anyway, the notation is kept.
                 None if inference.schema.column(name).is_some_and(|column| column.kind == *kind) => {
                     let found = inference.columns.iter_mut().filter(|found| found.name == *name);
                     found.for_each(|found| found.reason = format!("set by --kind; {}", found.reason));
@@ -348,7 +348,7 @@ impl InitRequest<'_> {
         Err(InitError::Doubt { what: format!("{}: {first}{more}", self.table.display()), ways_out: first.ways_out() })
     }
 
-    /// Some columns. Where rows may be left out all of them are read, since each decides which rows these are.
+    /// Some columns. If rows may be rejected all of them are read, since each can reject a row.
     fn read_columns(&self, inference: &Inference, names: Vec<String>) -> Result<Table, InitError> {
         let skip_invalid = self.read.skip_invalid;
         let options =
@@ -398,7 +398,7 @@ impl InitRequest<'_> {
         Ok(SplitSpec { by: SplitBy::Column, column: Some(name), ..SplitSpec::default() })
     }
 
-    /// Whether `train` can use the table as `config` says. Long tables are assumed to have enough rows.
+    /// Checks that `train` can use the table with `config`. Long tables are assumed to have enough rows.
     fn check(&self, inference: &Inference, config: &Config, n_rows: u64) -> Result<(), InitError> {
         /// Up to this number of rows the whole table is checked.
         const SHORT: u64 = 20_000;
@@ -483,7 +483,7 @@ impl InitRequest<'_> {
     }
 }
 
-/// Text columns that no model uses: their cells are single words and differ from row to row.
+/// Text columns unused by the model: their cells are single words and differ from row to row.
 fn not_read(inference: &Inference, config: &Config) -> Option<String> {
     /// Words from which a text is read.
     const WORDS: f64 = 3.0;
@@ -506,7 +506,7 @@ fn not_read(inference: &Inference, config: &Config) -> Option<String> {
     })
 }
 
-/// How many rows have an id that a row before has, and the first such id.
+/// Number of rows with the id of an earlier row, and the first such id.
 fn repeats(ids: &Texts) -> Option<(u64, String)> {
     let mut seen = HashSet::with_capacity(ids.len());
     let (mut n, mut first) = (0, None);
@@ -537,7 +537,7 @@ fn set_kind(inference: &mut Inference, name: &str, kind: Kind, reason: &str) {
     }
 }
 
-/// `table`, which is relative to the current directory, as seen from `dir`; absolute paths stay.
+/// The path of `table`, given relative to the current directory, relative to `dir`; absolute paths are kept.
 fn from_workspace(dir: &Path, table: &Path) -> PathBuf {
     if table.is_absolute() {
         return table.to_owned();

@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// What can go wrong while a row is followed.
+/// Errors of tracing a row.
 #[derive(Debug, thiserror::Error)]
 pub enum LineageError {
     /// The prediction log cannot be read.
@@ -64,7 +64,7 @@ pub struct Labelled {
 }
 
 impl Lineage {
-    /// Whether nothing is known of the row.
+    /// Whether nothing is recorded about the row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.predictions.is_empty() && self.feedback.is_empty() && self.labels.is_empty()

@@ -1,4 +1,4 @@
-//! The `mlloop` binary: parse, call, exit status. Nothing else prints to stderr or ends the program.
+//! The `mlloop` binary: parse, call, exit status. Only this file prints to stderr or ends the program.
 
 mod cmd;
 
@@ -57,8 +57,8 @@ fn outlive_file_limits() {
     let _ = signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), std::sync::Arc::default());
 }
 
-/// In debug builds, `MLLOOP_FAULT=die:7` ends the process at its seventh write point, `full:7` fills the disk from there
-/// on, so that tests can show that nothing is lost.
+/// In debug builds, `MLLOOP_FAULT=die:7` ends the process at its seventh write point, `full:7` makes the disk full from
+/// there on, so that tests can show that nothing is lost.
 fn plan_fault() {
     use mlloop::atomic::fault::{Fault, plan};
     if cfg!(not(debug_assertions)) {

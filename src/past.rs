@@ -6,7 +6,7 @@
 //! the table itself ─────────────────────────────────────────────┤
 //! the reference, where the table has rows before its end ───────┘
 //! ```
-//! One rule holds everywhere: a row looks back on all earlier rows that are known, and on each of them once.
+//! One rule for all: a row's windows use all known earlier rows, each once.
 
 use crate::features::FeatureError;
 use crate::features::derive::{Past, Windows, stacked};
@@ -25,12 +25,12 @@ mod remembered;
 
 pub use remembered::Remembered;
 
-/// The rows of a version's training table that later rows may look back on, in its directory.
+/// The rows of a version's training table that later windows may need, in its directory.
 pub const FILE: &str = "past.csv";
 /// More rows than this are not stored with a version.
 const MAX_ROWS: usize = 5_000_000;
 
-/// What can go wrong between rows and what came before them.
+/// Errors with past rows.
 #[derive(Debug, thiserror::Error)]
 pub enum PastError {
     /// A table problem.
@@ -51,7 +51,7 @@ pub enum PastError {
     /// The windows do not fit the columns.
     #[error("{0}")]
     Pipeline(#[from] PipelineError),
-    /// Too many rows to be stored.
+    /// Too many rows to store.
     #[error("{0}")]
     TooMany(String),
 }
@@ -61,11 +61,11 @@ fn id_of(schema: &Schema) -> Option<&str> {
     schema.id()
 }
 
-/// The rows that windows look back on, beside those of the table at hand: `parts` that are known, and those that were
-/// logged. `layout` is that of the log, and `schema` names ids and levels.
+/// The past rows for windows, besides those of the current table: the known `parts`, and logged rows. `layout` is that
+/// of the log, and `schema` defines ids and levels.
 ///
 /// # Errors
-/// What is wrong with the log.
+/// Errors of the log.
 pub fn known(
     workspace: &Workspace,
     windows: &Windows,
@@ -77,8 +77,8 @@ pub fn known(
     Ok(Past::of(windows, id_of(schema), &parts)?)
 }
 
-/// What windows read of the rows that were logged in a window of time, in the order of the log; and their order in time, so
-/// that of a row that was logged several times the last is the last in whichever file.
+/// The columns that windows read, for the rows logged in a window of time, in the order of the log; and their order by
+/// time, so that of a row logged several times the last one is last, whichever file it is in.
 fn logged(
     workspace: &Workspace,
     window: &Window,
@@ -98,10 +98,10 @@ fn logged(
     Ok((stacked(&parts)?, order))
 }
 
-/// The rows that a version's windows look back on; `None` for a version without windows.
+/// The past rows for a version's windows; `None` for a version without windows.
 ///
 /// # Errors
-/// As [`known`], and what is wrong with the version's file.
+/// As [`known`], and errors in the version's file.
 pub fn of_version(
     workspace: &Workspace,
     version: Version,
@@ -114,11 +114,11 @@ pub fn of_version(
     Ok(Some((windows, past)))
 }
 
-/// A table to learn from with the values of its windows, looking back on its own rows and on those that were logged; and
-/// the rows that a version is to store. The target of `recipe` need not be in it.
+/// A training table with the values of its windows, over its own rows and logged ones; and the rows that the version
+/// must store. The target of `recipe` may be missing.
 ///
 /// # Errors
-/// As [`known`]; when a column that windows read is missing, or too many rows had to be stored.
+/// As [`known`]; if a column that windows read is missing, or too many rows must be stored.
 pub fn of_training(
     workspace: &Workspace,
     table: Table,
@@ -160,7 +160,7 @@ pub fn save(last: &Table, schema: &Schema, out: &mut dyn Write) -> io::Result<()
     write_csv(out, last, &stored_schema(last.columns().iter().map(|column| column.name.as_str()), schema))
 }
 
-/// How they are written: times in full, whatever the training table looked like.
+/// The stored format: times in full, whatever the training table's format.
 fn stored_schema<'a>(names: impl Iterator<Item = &'a str>, schema: &Schema) -> Schema {
     let column = |name: &str| {
         let kind = schema.column(name).map_or(Kind::Text, |spec| spec.kind);
@@ -171,7 +171,7 @@ fn stored_schema<'a>(names: impl Iterator<Item = &'a str>, schema: &Schema) -> S
     Schema { dialect, columns: names.map(column).collect() }
 }
 
-/// The rows that a version stored, once they are seen to be those that it stored.
+/// The rows stored with a version, after verification.
 fn of_file(workspace: &Workspace, version: Version, windows: &Windows, schema: &Schema) -> Result<Table, PastError> {
     workspace.registry().check(version, &[FILE])?;
     stored(&workspace.registry().path(version)?.join(FILE), windows, schema)
@@ -185,11 +185,11 @@ fn stored(path: &Path, windows: &Windows, schema: &Schema) -> Result<Table, Past
     Ok(read(Input::open(path)?, &schema, &options)?.table)
 }
 
-/// The values of windows for every row of a table, in its order. Rows before the end of training look back on the reference,
-/// since `past` has its last rows alone.
+/// The values of windows for every row of a table, in order. Rows before the end of training also use the reference,
+/// because `past` has only its last rows.
 ///
 /// # Errors
-/// What is wrong with the table or the reference.
+/// Errors in the table or the reference.
 pub fn of_table(
     workspace: &Workspace,
     input: Input,
@@ -216,7 +216,7 @@ pub fn of_table(
     Ok(windows.compute(&past.with(windows, &before)?, &table)?)
 }
 
-/// What windows read of a table that is written as one schema says, its levels spelt as the other has them.
+/// The columns that windows read from a table in one schema, with levels spelt as in the other.
 fn parts(
     input: Input,
     (written, spelt): (&Schema, &Schema),
@@ -232,10 +232,10 @@ fn nothing(windows: &Windows) -> Vec<Column> {
     windows.names().iter().map(|name| Column::new(name.clone(), Values::empty(Kind::Number))).collect()
 }
 
-/// The values of windows for every logged row of a window of time, in the order of the log.
+/// The values of windows for every logged row in a window of time, in the order of the log.
 ///
 /// # Errors
-/// What is wrong with the log.
+/// Errors of the log.
 pub fn of_log(
     workspace: &Workspace,
     window: &Window,
@@ -252,8 +252,9 @@ pub fn of_log(
     Ok(in_time.iter().map(|column| column.take(&places)).collect())
 }
 
-/// The values of windows of one row by itself, from the cells of [`Derived::reads`](crate::features::derive::Derived::reads);
-/// none where the version has no windows. Nobody knows the row: it looks back on all rows.
+/// The values of windows of a single row, from the cells of
+/// [`Derived::reads`](crate::features::derive::Derived::reads); empty without windows. The row has no id, so its
+/// windows use all rows.
 ///
 /// # Errors
 /// As [`of_version`].
@@ -273,8 +274,8 @@ pub fn of_cells(
     Ok(windows.compute(&past, &of_reads(&windows, pipeline, &cells, None)?)?)
 }
 
-/// What windows read of rows, from the cells of [`Derived::reads`](crate::features::derive::Derived::reads), with the ids of
-/// the rows.
+/// The columns that windows read, from the cells of [`Derived::reads`](crate::features::derive::Derived::reads), with
+/// the ids of the rows.
 fn of_reads(
     windows: &Windows,
     pipeline: &Pipeline,
@@ -292,7 +293,7 @@ fn of_reads(
     Ok(Table::new(ids.into_iter().chain(cells.map(column)).collect())?)
 }
 
-/// Columns of a table that comes in batches.
+/// Columns of a table read in batches.
 #[derive(Debug, Clone, Default)]
 pub struct Beside {
     columns: Vec<Column>,
@@ -314,10 +315,10 @@ impl Beside {
         self.columns.iter().map(|column| column.take(&rows)).collect()
     }
 
-    /// The next rows with their columns, which take the place of columns of their names.
+    /// The next rows with their columns, which replace columns of the same name.
     ///
     /// # Errors
-    /// When there are no more rows.
+    /// If there are no more rows.
     pub fn fill(&mut self, table: Table) -> Result<Table, PastError> {
         if self.columns.is_empty() {
             return Ok(table);
@@ -335,7 +336,7 @@ impl Beside {
     }
 }
 
-/// How often logged values of a window differ from those that the whole past gives.
+/// How often logged values of a window differ from those computed from the whole past.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Skew {
     /// Values that were compared.

@@ -14,11 +14,11 @@ pub struct Period {
 }
 
 const UNITS: [(&str, i64); 5] = [("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
-/// A thousand years: what is longer would leave the calendar.
+/// A thousand years: longer periods would exceed the calendar.
 const MAX_SECONDS: i64 = 1_000 * 366 * 86_400;
 
 impl Period {
-    /// A period of that many seconds; negative ones are none.
+    /// A period of that many seconds; a negative number gives 0.
     #[must_use]
     pub fn seconds(seconds: i64) -> Self {
         Self { seconds: seconds.clamp(0, MAX_SECONDS) }
@@ -30,7 +30,7 @@ impl Period {
         SignedDuration::from_secs(self.seconds)
     }
 
-    /// One of `n` equal parts, rounded down to whole seconds; the period itself for none.
+    /// One of `n` equal parts, rounded down to whole seconds; the period itself for 0.
     #[must_use]
     pub fn part(self, n: usize) -> Self {
         Self { seconds: self.seconds / i64::try_from(n).unwrap_or(i64::MAX).max(1) }
@@ -42,7 +42,7 @@ impl Period {
         Self::seconds(self.seconds.saturating_mul(i64::try_from(n).unwrap_or(i64::MAX)))
     }
 
-    /// The instant this long after `start`; the last one there is when that is out of the calendar.
+    /// The time this long after `start`; the last valid one if that exceeds the calendar.
     #[must_use]
     pub fn after(self, start: jiff::Timestamp) -> jiff::Timestamp {
         start.checked_add(self.duration()).unwrap_or(jiff::Timestamp::MAX)

@@ -1,5 +1,5 @@
-//! Text from tables and files as a terminal may be given it: nothing in a name moves the cursor, hides or reorders text, and
-//! no line is without end.
+//! Makes text from tables and files safe for a terminal: no name can move the cursor, hide or reorder text, and
+//! lines have a limited length.
 
 use crate::wording::is_unseen;
 use std::borrow::Cow;
@@ -8,39 +8,39 @@ use std::io::{self, Write};
 /// Characters of a line that are shown; a cell may have many more.
 const LONGEST_LINE: usize = 1500;
 
-/// The text with every character escaped that does something to a terminal instead of standing in it: controls but the line
-/// feed, and those that change the direction of text.
+/// The text with every character escaped that controls a terminal: controls except the line feed, and those that
+/// change the direction of text.
 #[must_use]
 pub fn printable(text: &str) -> String {
     escaped(text, |_| None)
 }
 
-/// The same for a name that stands within a line: its line feeds are escaped as well.
+/// The same for a name within a line: its line feeds are escaped as well.
 #[must_use]
 pub fn name(text: &str) -> String {
     printable(text).replace('\n', "\\n")
 }
 
-/// The same for a message: where a name breaks the line, what follows is set in, so that it cannot pass for a message of
-/// its own.
+/// The same for a message: text after a line break in a name is indented, so that it does not look like a separate
+/// message.
 #[must_use]
 pub fn message(text: &str) -> String {
     printable(text.trim_end()).replace('\n', "\n  ")
 }
 
-/// As [`printable`]; codes for colour and weight stay that begin with `mark` instead of `ESC [`. Nobody else knows the mark,
-/// so that a name in the text cannot bring codes of its own.
+/// As [`printable`], but codes for colour and weight are kept if they begin with `mark` instead of `ESC [`. The mark is
+/// secret, so that a name in the text cannot contain codes.
 #[must_use]
 pub fn printable_styled(text: &str, mark: &str) -> String {
     let code = |rest: &str| {
         let code = rest.strip_prefix(mark)?;
         Some(mark.len() + style_code(&format!("\x1b[{}", code.get(..=code.find('m')?)?))? - "\x1b[".len())
     };
-    // What is left of the mark is in a code: elsewhere its first character was escaped.
+    // Remaining marks are in codes: elsewhere their first character was escaped.
     escaped(text, code).replace(mark, "\x1b[")
 }
 
-/// The same value in JSON that shows nothing but what it holds: such characters stand in strings only, as `\uXXXX`.
+/// The same JSON value with such characters escaped as `\uXXXX`; they occur only in strings.
 #[must_use]
 pub fn printable_json(json: String) -> String {
     if !json.chars().any(is_unsafe) {
@@ -89,20 +89,20 @@ fn escaped(text: &str, keep: impl Fn(&str) -> Option<usize>) -> String {
     told
 }
 
-/// Whether the character does something to a terminal instead of standing in it; a line feed does not.
+/// Whether the character controls a terminal; a line feed does not.
 fn is_unsafe(c: char) -> bool {
     c != '\n' && steers(c)
 }
 
-/// Whether the character is a control, breaks a line, changes the direction of text, or shows nothing where it stands, so
-/// that two names look like one. Joiners are part of how words and signs are written, and no such character.
+/// Whether the character is a control, breaks a line, changes the direction of text, or is invisible, so
+/// that two names look like one. Joiners are part of normal words and signs, and are not included.
 #[must_use]
 pub fn steers(c: char) -> bool {
     is_unseen(c) && !matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-/// An HTML page in which no text moves, hides or reorders what stands around it: such a character is shown as �. In what a
-/// form sends back it stays what it is, written as a reference, so that the row that is meant is the one that is named.
+/// An HTML page in which no text moves, hides or reorders the text around it: such a character is shown as �. In values
+/// sent back by a form it is kept, as a character reference, so that the right row is identified.
 #[must_use]
 pub fn page(html: String) -> String {
     let is_shown = |c: char| !steers(c) || matches!(c, '\n' | '\t');
@@ -110,7 +110,7 @@ pub fn page(html: String) -> String {
         return html;
     }
     let mut told = String::with_capacity(html.len() + 64);
-    // Texts in a page are escaped: they hold neither a bracket nor a quote.
+    // Texts in a page are escaped: they contain neither brackets nor quotes.
     let (mut in_tag, mut in_quotes, mut is_sent) = (false, false, false);
     for (at, c) in html.char_indices() {
         match c {
@@ -133,7 +133,7 @@ pub fn page(html: String) -> String {
     told
 }
 
-/// A terminal that is given data as it comes: what [`printable`] escapes is escaped, but tabs and ends of lines stay.
+/// Terminal output that is escaped while written: as by [`printable`], but tabs and line ends are kept.
 #[derive(Debug)]
 pub struct Screen<W: Write> {
     out: W,
@@ -142,12 +142,12 @@ pub struct Screen<W: Write> {
 }
 
 impl<W: Write> Screen<W> {
-    /// What is written goes to `out`, made harmless.
+    /// Writes escaped text to `out`.
     pub fn new(out: W) -> Self {
         Self { out, begun: Vec::new() }
     }
 
-    /// Writes what is left.
+    /// Writes the rest.
     ///
     /// # Errors
     /// Those of the output.
@@ -189,7 +189,7 @@ impl<W: Write> Write for Screen<W> {
     }
 }
 
-/// Bytes before the last character, when that may go on in what comes next.
+/// Bytes before the last character, if that may continue in the next write.
 fn n_whole(bytes: &[u8]) -> usize {
     let n = bytes.len();
     if bytes.last() == Some(&b'\r') {
@@ -208,7 +208,7 @@ fn n_whole(bytes: &[u8]) -> usize {
     n
 }
 
-/// The length of a code that sets weight or colour at the beginning of the text; concealing is none.
+/// The length of a code for weight or colour at the beginning of the text; concealing is not included.
 #[must_use]
 pub fn style_code(text: &str) -> Option<usize> {
     let codes = text.strip_prefix("\x1b[")?;
@@ -223,8 +223,8 @@ fn begins_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
 }
 
-/// The text as a spreadsheet leaves it alone: one that may be taken for a formula gets a `'` in front, and so does one that
-/// begins with `'` already, so that [`restore`] gives every text back. A plain number is none.
+/// The text in a form that a spreadsheet does not change: a `'` is added in front of text that looks like a formula, or
+/// begins with `'` already, so that [`restore`] returns every text. A plain number is not changed.
 ///
 /// ```text
 /// =HYPERLINK("…")  ─▶  '=HYPERLINK("…")          -12.5  ─▶  -12.5          '=x  ─▶  ''=x

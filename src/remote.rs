@@ -1,4 +1,4 @@
-//! Servers of others, asked in JSON over HTTP: within a time, without redirects, with secrets that stay here.
+//! JSON over HTTP to other servers: with a timeout, without redirects, without leaking secrets.
 
 use crate::notify::Secret;
 use crate::web::trusting;
@@ -10,24 +10,24 @@ use std::time::Duration;
 pub struct Remote {
     /// Its address without user and password, and without a slash at the end.
     base: String,
-    /// What it is, for messages.
+    /// Its name in messages.
     name: &'static str,
     authorization: Option<Secret>,
-    /// What must appear in no text.
+    /// Texts that must never be shown.
     hidden: Vec<Secret>,
     /// Bytes of an answer that are read at most.
     limit: u64,
     agent: ureq::Agent,
 }
 
-/// What it takes to ask a server.
+/// The access to a server.
 #[derive(Debug)]
 pub struct Access<'a> {
-    /// What the server is, for messages: `MLflow`.
+    /// The server's name in messages: `MLflow`.
     pub name: &'static str,
-    /// What the header `Authorization` says.
+    /// The value of the header `Authorization`.
     pub authorization: Option<String>,
-    /// What must appear in no text, beside that.
+    /// Further texts that must never be shown.
     pub hidden: Vec<Secret>,
     /// How long each call may take.
     pub timeout: Duration,
@@ -37,7 +37,7 @@ pub struct Access<'a> {
     pub authorities: Option<&'a [u8]>,
 }
 
-/// Why a call did not do what it should.
+/// Why a call failed.
 #[derive(Debug)]
 pub enum CallError {
     /// The server answered that it will not.
@@ -46,14 +46,14 @@ pub enum CallError {
         status: u16,
         /// The server's own code, when it has one.
         code: String,
-        /// What it said.
+        /// Its message.
         said: String,
     },
     /// No answer, or one that cannot be understood.
     Broken(String),
 }
 
-/// How a call is made.
+/// The HTTP method.
 #[derive(Debug, Clone, Copy)]
 pub enum Method {
     /// GET
@@ -68,10 +68,10 @@ pub enum Method {
     Delete,
 }
 
-/// The login of an address, and the address without it and without a slash at the end.
+/// The login in a URL, and the URL without it and without a final slash.
 ///
 /// # Errors
-/// What is wrong with it, as a clause.
+/// The error in it, as a clause.
 pub fn take_apart(uri: &str) -> Result<(Option<&str>, String), &'static str> {
     let (scheme, rest) = uri.trim().split_once("://").ok_or("has no http:// or https://")?;
     let scheme = scheme.to_ascii_lowercase();
@@ -108,10 +108,10 @@ impl Remote {
         self.authorization.as_ref().map(Secret::text)
     }
 
-    /// Calls an address below the base; the answer is JSON, or nothing, which is an empty object.
+    /// Sends a request to a path below the base; the response is JSON, or empty, which counts as an empty object.
     ///
     /// # Errors
-    /// When the server will not, or does not answer in time and in full.
+    /// If the server refuses, or does not answer completely within the timeout.
     pub fn ask(&self, method: Method, path: &str, body: Option<(&[u8], &str)>) -> Result<Value, CallError> {
         let url = format!("{}{path}", self.base);
         let (bytes, kind) = body.unwrap_or((b"", ""));
@@ -153,7 +153,7 @@ impl Remote {
         }
     }
 
-    /// What may be shown: secrets are gone, control characters too, and it is short.
+    /// The text in a displayable form: without secrets and control characters, and short.
     #[must_use]
     pub fn scrub(&self, text: &str) -> String {
         let hide = |text: String, secret: &Secret| text.replace(secret.text(), "***");
@@ -219,7 +219,7 @@ pub fn encoded(query: &[(&str, &str)]) -> String {
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
-/// The text as a part of an address; bytes of `kept` stay as they are.
+/// The text, percent-encoded for a URL; bytes of `kept` are not encoded.
 #[must_use]
 pub fn encode(text: &str, kept: &[u8]) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte);

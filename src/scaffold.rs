@@ -73,10 +73,11 @@ impl Driver {
     }
 }
 
-/// Writes the files of `drivers`, which call the binary `mlloop`; gives their paths. Those of GitHub go to the top of the repository.
+/// Writes the files of `drivers`, which call the binary `mlloop`; returns their paths. Those of GitHub go to the top of
+/// the repository.
 ///
 /// # Errors
-/// [`WorkspaceError::Exists`] for a file that is there and differs, unless `force`; nothing is written then.
+/// [`WorkspaceError::Exists`] for an existing file that differs, unless `force`; nothing is written then.
 pub fn write(
     workspace: &Workspace,
     drivers: &[Driver],

@@ -1,10 +1,10 @@
-//! Traffic made from a table: what `simulate` does.
+//! Traffic generated from a table: the logic of `simulate`.
 //!
 //! ```text
 //! table ─draw rows, new ids, drift─▶ pieces ─rate─▶ POST /predict of a server
 //!                                              └───▶ the prediction log, as `predict --log` writes it
 //! ```
-//! The same table and seed give the same rows. Outcomes are what the table's target says.
+//! The same table and seed give the same rows. Outcomes come from the table's target.
 
 use crate::journal::{Journal, JournalError, Layout};
 use crate::labels::{LabelError, became, record_outcomes};
@@ -25,10 +25,10 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What can go wrong while traffic is made.
+/// Errors while generating traffic.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {
-    /// Options that mean nothing, or do not fit the table.
+    /// Options that are invalid, or do not fit the table.
     #[error("{0}")]
     Usage(String),
     /// The server did not answer, or refused.
@@ -36,7 +36,7 @@ pub enum SimulateError {
     Server {
         /// Its address.
         url: String,
-        /// What it said.
+        /// The message of the server.
         what: String,
     },
     /// A table problem.
@@ -64,8 +64,8 @@ pub enum SimulateError {
 pub struct Drift {
     /// The column.
     pub column: String,
-    /// What every row holds there. When `None`, numbers rise by two standard deviations, and categories become the level
-    /// that is rarest in the table.
+    /// A constant value for every row. If `None`, numbers rise by two standard deviations, and categories become the
+    /// level that is rarest in the table.
     pub value: Option<String>,
 }
 
@@ -93,20 +93,20 @@ pub enum To {
     Server {
         /// Its address, such as `http://localhost:8080`.
         url: String,
-        /// What it asks of clients.
+        /// The token it requires of clients.
         token: Option<String>,
     },
 }
 
-/// What is wanted.
+/// The options of a simulation.
 pub struct SimulateRequest<'a> {
     /// Where rows are drawn from; the reference when `None`.
     pub table: Option<&'a Path>,
     /// How many rows.
     pub n: u64,
-    /// Rows a second; as fast as they are taken when `None`.
+    /// Rows per second; as fast as accepted if `None`.
     pub rate: Option<f64>,
-    /// Whether the outcome comes with each row.
+    /// Whether the outcome is sent with each row.
     pub with_labels: bool,
     /// Which columns drift.
     pub drift: &'a [Drift],
@@ -118,7 +118,7 @@ pub struct SimulateRequest<'a> {
     pub seconds: &'a dyn Fn() -> f64,
     /// Waits.
     pub pause: &'a dyn Fn(Duration),
-    /// Is told how many rows have gone out.
+    /// Progress callback: the number of rows sent.
     pub progress: &'a dyn Fn(u64),
     /// Seed of the draw.
     pub seed: u64,
@@ -145,10 +145,10 @@ pub struct Simulated {
 /// Most rows of one request.
 const PIECE: u64 = 500;
 
-/// Makes traffic.
+/// Generates traffic.
 ///
 /// # Errors
-/// What is wrong with the table or the options; what the log or the server says. What went out before stays.
+/// Errors of the table, the options, the log or the server. Rows sent before stay.
 pub fn simulate(workspace: &Workspace, request: &SimulateRequest) -> Result<Simulated, SimulateError> {
     if request.rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
         return Err(SimulateError::Usage("--rate must be above 0 (rows per second)".to_owned()));
@@ -266,7 +266,7 @@ impl Maker<'_> {
         Layout::of(self.pipeline).id().map(str::to_owned)
     }
 
-    /// The id of the row `n`: no other call of `simulate` gives it.
+    /// The id of the row `n`, unique over calls of `simulate`.
     fn name(&self, n: u64) -> String {
         format!("sim-{}-{n:06}", self.began.as_microsecond())
     }

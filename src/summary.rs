@@ -1,4 +1,4 @@
-//! Where a loop stands, on one page of Markdown: the verdict, the drift, and the metrics before and after.
+//! The state of a loop, on one page of Markdown: the verdict, the drift, and the metrics before and after.
 
 use crate::drift::report::{Answer, DriftReport, Severity};
 use crate::gate::{Decision, GateReport};
@@ -58,7 +58,7 @@ pub struct Standing {
 /// Reads the reports and the registry of a loop.
 ///
 /// # Errors
-/// Without a `mlloop.toml`, and for files that are there and cannot be read.
+/// Without a `mlloop.toml`, and for unreadable files.
 pub fn summarise(workspace: &Workspace) -> Result<Summary, WorkspaceError> {
     let config = workspace.config()?;
     let registry = workspace.registry();
@@ -100,7 +100,7 @@ pub fn summarise(workspace: &Workspace) -> Result<Summary, WorkspaceError> {
     })
 }
 
-/// What the reports say of a version that is not in production now, as after a rollback.
+/// Notes on reports about a version that is not in production now, as after a rollback.
 fn out_of_date(roles: &Roles, drift: Option<&DriftReport>, judged: Option<&GateReport>) -> Vec<String> {
     let Some(production) = roles.production else { return Vec::new() };
     let date = |at: jiff::Timestamp| at.strftime("%Y-%m-%d").to_string();
@@ -120,7 +120,7 @@ fn out_of_date(roles: &Roles, drift: Option<&DriftReport>, judged: Option<&GateR
             date(report.at)
         )
     });
-    // A challenger that was promoted and is neither in production nor a challenger still was rolled back.
+    // A promoted challenger that is now neither in production nor challenger was rolled back.
     let back = judged.filter(|report| report.decision == Decision::Promote && report.production == production);
     let back = back.map(|report| {
         if roles.challenger == Some(report.challenger) {

@@ -1,4 +1,4 @@
-//! From a workspace's reference to a stored version: what `train` does.
+//! From a workspace's reference to a stored version: the logic of `train`.
 
 mod closer;
 mod command;
@@ -32,36 +32,36 @@ use std::io;
 use std::path::Path;
 use store::{Evidence, Record, store, trained_on};
 
-/// What is to be learned, and how.
+/// The options of a training.
 pub struct TrainRequest<'a> {
-    /// What `mlloop.toml` says, with what the command line changed.
+    /// `mlloop.toml`, with the overrides of the command line.
     pub config: &'a Config,
-    /// Seed of everything random.
+    /// Seed of all random numbers.
     pub seed: u64,
     /// Current time, injected.
     pub now: jiff::Timestamp,
     /// Number of folds, when cross-validation is wanted.
     pub cv: Option<usize>,
-    /// A labelled table to evaluate on besides.
+    /// An additional labelled table for evaluation.
     pub test: Option<&'a Path>,
-    /// A model made elsewhere, to be taken in instead of fitting one.
+    /// A model made elsewhere, adopted instead of fitting one.
     pub from: Option<&'a Path>,
     /// Whether the features of that model are the table's columns in their order.
     pub features_by_order: bool,
-    /// Leave out rows that do not fit.
+    /// Skip invalid rows.
     pub skip_invalid: bool,
-    /// Is told how far it is.
+    /// Progress callback.
     pub progress: &'a FitProgress<'a>,
 }
 
-/// A stored version and what was found out on the way.
+/// A stored version and the findings of its training.
 #[derive(Debug)]
 pub struct Trained {
     /// Its number.
     pub version: Version,
     /// Its role now.
     pub role: Role,
-    /// What was stored about it.
+    /// Its stored manifest.
     pub manifest: Manifest,
     /// Metrics on the gate rows.
     pub gate: Option<Evaluation>,
@@ -73,16 +73,16 @@ pub struct Trained {
     pub importance: Vec<Importance>,
     /// A single tree, as rules to read.
     pub rules: Option<String>,
-    /// Rows that were left out.
+    /// Rejected rows.
     pub rejects: Rejects,
-    /// What scores rows.
+    /// The pipeline that scores rows.
     pub pipeline: Pipeline,
     /// Gate rows with their outcome, where numbers are predicted.
     labelled: Option<(Table, Vec<f64>)>,
 }
 
 impl Trained {
-    /// Predicted and true numbers of some gate rows, evenly taken; none where classes are predicted.
+    /// Predicted and true numbers of some gate rows, at even intervals; empty for classes.
     fn pairs(&self) -> Result<Vec<(f64, f64)>, TrainError> {
         /// Dots that a picture has.
         const MOST: usize = 800;
@@ -93,14 +93,14 @@ impl Trained {
     }
 }
 
-/// Reads the reference, fits (or takes in) a pipeline, evaluates it and stores it as the next version.
+/// Reads the reference, fits (or adopts) a pipeline, evaluates it and stores it as the next version.
 ///
 /// # Errors
-/// Whatever is wrong with the table, the parameters or the workspace; nothing is stored then.
+/// Any error of the table, the parameters or the workspace; nothing is stored then.
 pub fn train(workspace: &Workspace, lock: &Lock, request: &TrainRequest) -> Result<Trained, TrainError> {
     let mut schema = request.config.schema();
-    // A retrained production may have added rows to the reference in which words say 0 and 1. One that is damaged is no
-    // reason not to train another.
+    // A retrained production may have added rows to the reference in which words mean 0 and 1. A damaged version
+    // must not prevent training.
     if let Some(production) = workspace.registry().roles()?.holder(Role::Production)
         && let Ok(pipeline) = workspace.registry().pipeline(production)
     {
@@ -123,29 +123,29 @@ pub fn train(workspace: &Workspace, lock: &Lock, request: &TrainRequest) -> Resu
     learn(workspace, lock, request, material)
 }
 
-/// Rows to learn from, and what is to be remembered of them.
+/// Rows to train on, and the metadata to store.
 pub struct Material<'a> {
     /// The rows.
     pub table: Table,
-    /// Rows that were left out.
+    /// Rejected rows.
     pub rejects: Rejects,
     /// Remarks for a person.
     pub notes: Vec<String>,
-    /// What was read.
+    /// The tables read.
     pub data: Vec<DataDigest>,
-    /// Which of the examples are kept, given their sides; all when `None`. Sides stay as they are.
+    /// The examples kept, given their parts; all if `None`. Parts do not change.
     pub thin: &'a dyn Fn(&Examples) -> Option<Vec<u32>>,
     /// Puts more files into the version's directory before anybody sees it.
     pub extra: &'a dyn Fn(&Path, &Pipeline) -> io::Result<()>,
-    /// Who asked for it, when that was said.
+    /// Who requested it, if given.
     pub by: Option<&'a str>,
-    /// The labels among the rows, where it is a retraining.
+    /// The labels among the rows, for a retraining.
     pub from_labels: Option<FromLabels>,
-    /// Is told which step begins: `train`, `save`, `update`.
+    /// Callback at the start of a step: `train`, `save`, `update`.
     pub step: &'a dyn Fn(&'static str),
 }
 
-/// Fits (or takes in) a pipeline on `material`, evaluates it and stores it as the next version.
+/// Fits (or adopts) a pipeline on `material`, evaluates it and stores it as the next version.
 ///
 /// # Errors
 /// As [`train`].
@@ -172,7 +172,7 @@ pub fn learn(
     let gate_about =
         entity.and_then(|name| examples.table.column(name)).map(|column| entity_keys(&column.values.take(&parts.gate)));
     let (fitted, cross_validation, trained_on) = match request.cv {
-        // What is derived is known once it was fitted: the rows have to be there then.
+        // Derived columns are known only after fitting: the rows must still exist then.
         None if recipe.features.derived.is_empty() => {
             let trained_on = trained_on(&examples, &parts, &schema, None, entity)?;
             (fit(workspace, Cow::Owned(examples), &schema, request)?, None, trained_on)
@@ -216,8 +216,8 @@ pub fn learn(
     })
 }
 
-/// The examples of a table, the rows that later ones look back on, and what is to be said of its levels. The schema learns the
-/// flags of the table.
+/// The examples of a table, the past rows for later windows, and remarks on its levels. Adds the flags of the table to
+/// the schema.
 fn examples(
     workspace: &Workspace,
     request: &TrainRequest,
@@ -260,7 +260,7 @@ fn adopt(file: &Path, examples: &Examples, schema: &Schema, request: &TrainReque
     Ok(pipeline::adopt(foreign, examples, schema, &request.config.recipe(), request.features_by_order, request.seed)?)
 }
 
-/// What names the rows that the version was fitted and tuned on; `None` when nothing does.
+/// The ids of the rows that the version was fitted and tuned on; `None` without any.
 fn learned(examples: &Examples, parts: &Parts, schema: &Schema, recipe: &Recipe) -> Option<Learned> {
     let rows = parts.train.iter().chain(&parts.tune).copied();
     match ids(&examples.table, schema) {
@@ -286,7 +286,7 @@ fn data_digest(path: &Path, name: &Path, n_rows: usize) -> Result<DataDigest, Tr
 /// The pipeline of a version, verified by its golden rows.
 ///
 /// # Errors
-/// When the version does not exist or is damaged.
+/// If the version does not exist or is damaged.
 pub fn load(workspace: &Workspace, version: Option<Version>) -> Result<(Version, Pipeline), TrainError> {
     let registry = workspace.registry();
     let version = match version {

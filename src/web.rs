@@ -1,13 +1,13 @@
-//! What calls over HTTPS share: whom they trust, and how long they wait.
+//! Common settings of HTTPS clients: trusted authorities and timeouts.
 
 use std::time::Duration;
 use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
-/// A server that sends nothing for so long is taken for gone.
+/// A server that sends nothing for this long counts as gone.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Certificate authorities (PEM) instead of the public ones. What is no certificate in them is passed over.
+/// Certificate authorities (PEM) instead of the public ones. Other content is skipped.
 #[must_use]
 pub fn trusting(authorities: &[u8]) -> TlsConfig {
     let certificates = parse_pem(authorities).filter_map(|item| match item {
@@ -17,7 +17,7 @@ pub fn trusting(authorities: &[u8]) -> TlsConfig {
     TlsConfig::builder().root_certs(RootCerts::from(certificates)).build()
 }
 
-/// A client for files of any length: it follows no redirects, takes bytes as they are, and waits for nobody for ever.
+/// A client for files of any length: it follows no redirects, does not decode the bytes, and has a timeout.
 #[must_use]
 pub fn fetcher(authorities: Option<&[u8]>) -> Agent {
     let mut config = Agent::config_builder()

@@ -1,5 +1,5 @@
-//! Errors in words: what a person who misspelt a name may have meant, lists that stay short, and what TOML and JSON call
-//! by the names of types.
+//! Error messages: the likely correct name for a misspelt one, short lists, and plain words for the type names of TOML
+//! and JSON.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 /// Names that a list shows.
 const LISTED: usize = 10;
 
-/// A number in its shortest digits that read back to it: `12.5`, and `1e200` where that takes many zeros.
+/// A number in its shortest exact digits: `12.5`, and `1e200` instead of many zeros.
 ///
 /// ```
 /// use mlloop::wording::Plain;
@@ -35,8 +35,8 @@ pub fn known_format(found: u32, known: u32) -> Result<(), String> {
     }
 }
 
-/// The name that `word` is likely a misspelling of: the nearest one, by insertions, deletions, exchanges and swaps; failing
-/// that, one of whose parts it is likely a misspelling of.
+/// The name of which `word` is probably a misspelling: the nearest one, by insertions, deletions, substitutions and
+/// swaps; otherwise, one with a part of which it is probably a misspelling.
 ///
 /// ```
 /// use mlloop::wording::nearest;
@@ -45,7 +45,7 @@ pub fn known_format(found: u32, known: u32) -> Result<(), String> {
 /// assert_eq!(nearest("amount", ["churn", "charge"]), None);
 /// ```
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    /// Letters of a word from which it is looked for in parts of names.
+    /// Minimum length of a word that is compared with parts of names.
     const PART: usize = 4;
     let names: Vec<&str> = names.into_iter().collect();
     let of_whole = nearest_of(word, names.iter().map(|name| (*name, *name)));
@@ -53,7 +53,7 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
     of_whole.or_else(|| nearest_of(word, parts.filter(|(_, part)| part.len() >= PART && word.len() >= PART)))
 }
 
-/// The name whose spelling is the nearest; `names` are names with what is compared.
+/// The name with the nearest spelling; `names` are names with the text to compare.
 fn nearest_of<'a>(word: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', ' ', '.'], "_");
     let wanted = plain(word);
@@ -64,27 +64,27 @@ fn nearest_of<'a>(word: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -
             true => 0,
             false => strsim::damerau_levenshtein(&wanted, &known),
         };
-        // A word that is cut short, such as `contr` for `contract`, is as good as one wrong letter.
+        // A shortened word, such as `contr` for `contract`, counts as one wrong letter.
         let is_cut = length >= 3 && known.starts_with(&wanted);
         let distance = if is_cut { distance.min(1) } else { distance };
-        // One of two letters says nothing.
+        // A word of two letters is not compared.
         let allowed = if length < 3 { 0 } else { (length.max(known.chars().count()) / 3).clamp(1, 3) };
         (distance <= allowed).then_some((distance, name))
     });
     near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
-/// Whether the character shows nothing, or reorders what stands around it.
+/// Whether the character is invisible, or reorders the text around it.
 pub(crate) fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(c, '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The name of a person, without the spaces around it.
+/// The name of a person, trimmed.
 ///
 /// # Errors
-/// Why a text is none: a name has a character that can be seen, and none that cannot.
+/// Why a text is not a name: a name has a visible character, and no invisible ones.
 pub fn person(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("a name has at least one letter".to_owned()),
@@ -93,8 +93,8 @@ pub fn person(text: &str) -> Result<String, String> {
     }
 }
 
-/// What names of the same person have in common: neither letters' case nor spaces around a name, nor what nobody sees in
-/// it, make another person of them.
+/// The same key for all spellings of a person's name: case, surrounding spaces and invisible characters
+/// do not matter.
 ///
 /// ```
 /// use mlloop::wording::person_key;
@@ -115,7 +115,7 @@ pub struct People<'a> {
 }
 
 impl<'a> People<'a> {
-    /// Those whose names these are; the first spelling of a name is the one that holds.
+    /// The people with these names; the first spelling of a name is used.
     pub fn known(names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut people = Self::default();
         for name in names {
@@ -140,7 +140,7 @@ pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     if names.len() > LISTED { format!("{shown}, … ({} in all)", names.len()) } else { shown }
 }
 
-/// What there is instead of `word`: `: did you mean "churn"? Choose from id, churn`, or `; choose from id, churn`.
+/// The alternatives to `word`: `: did you mean "churn"? Choose from id, churn`, or `; choose from id, churn`.
 ///
 /// ```
 /// use mlloop::wording::instead;
@@ -156,7 +156,7 @@ pub fn instead<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Stri
     }
 }
 
-/// What serde says, in words.
+/// The message of serde, in plain words.
 #[must_use]
 pub fn plain(message: &str) -> String {
     let message = message.trim_end();
@@ -213,7 +213,7 @@ fn missing(message: &str) -> Option<String> {
     Some(format!("the key {field:?} is missing"))
 }
 
-/// What is wrong with the writing of a line of TOML that is no TOML.
+/// The error in an invalid line of TOML.
 #[must_use]
 pub fn toml_line(line: &str) -> Option<String> {
     let line = line.trim();

@@ -19,7 +19,7 @@ use crate::stats::tails;
 use crate::stats::two_shares::TwoShares;
 use rayon::prelude::*;
 
-/// Looks that are drawn.
+/// Number of looks drawn.
 const N_LOOKS: usize = 48;
 
 /// Every outcome of the units, the first as the one that decides.
@@ -35,7 +35,7 @@ pub(super) fn outcomes(units: &Units, settings: &AnalysisSettings) -> (Vec<Outco
     (reports, notes.concat())
 }
 
-/// Holm over all comparisons of all outcomes, for both kinds of p, and the verdicts that are left.
+/// Holm over all comparisons of all outcomes, for both kinds of p, and the resulting verdicts.
 fn correct(units: &Units, settings: &AnalysisSettings, reports: &mut [OutcomeReport]) {
     family::adjust(reports.iter_mut().flat_map(|report| &mut report.comparisons));
     for (report, outcome) in reports.iter_mut().zip(&units.outcomes) {
@@ -90,11 +90,11 @@ fn of_outcome(
     (report, notes)
 }
 
-/// What is known of an outcome of some units before arms are compared.
+/// One outcome, prepared before arms are compared.
 struct Prepared {
     raw: Gathered,
     adjusted: Option<Adjusted>,
-    /// Of what an adjustment made of it.
+    /// Of the adjusted outcome.
     gathered: Gathered,
     single: Option<Single>,
     ranked: Option<Ranked>,
@@ -130,7 +130,7 @@ struct Judge<'a> {
     outcome: &'a Outcome,
     settings: &'a AnalysisSettings,
     raw: &'a Gathered,
-    /// The outcome, or what an adjustment made of it.
+    /// The outcome, adjusted if that was requested.
     measured: &'a Outcome,
     single: Option<&'a Single>,
     /// Of a quantile, the values.
@@ -147,7 +147,7 @@ impl Judge<'_> {
         Sequential { sequence, bounded: self.measured.bounds.is_some() }
     }
 
-    /// What is known of a bounded outcome in the arms of a comparison, when all of it is in one stratum.
+    /// The arms of a bounded outcome in a comparison, if all units are in one stratum.
     fn bounded(&self, gathered: &Gathered, arm: usize) -> Option<Bounded> {
         let (low, high) = self.measured.bounds?;
         let mut both = gathered.iter().filter(|stratum| [0, arm].iter().all(|&arm| stratum[arm].n() > 0.0));
@@ -162,7 +162,7 @@ impl Judge<'_> {
         (0..self.units.arms.len()).map(|arm| pooled(self.raw, arm).n()).sum()
     }
 
-    /// Each other arm against the first, from what was gathered of the measured outcome.
+    /// Each other arm against the first, from the measured outcome.
     fn comparisons(&self, gathered: &Gathered) -> Vec<Comparison> {
         let of = |arm| self.comparison(arm, compare(gathered, arm, self.single));
         let mut comparisons: Vec<Comparison> = (1..self.units.arms.len()).map(of).collect();
@@ -170,8 +170,8 @@ impl Judge<'_> {
         comparisons
     }
 
-    /// Units without which a comparison would be answered otherwise. The one that stands furthest from its arm's mean is
-    /// left out and the comparison made again; a share's units are all alike.
+    /// Units without which a comparison would have another result. The unit farthest from its arm's mean is
+    /// left out and the comparison repeated; units of a share are all alike.
     fn deciding_units(&self, gathered: &Gathered, comparisons: &[Comparison]) -> Vec<String> {
         if matches!(self.outcome.kind, Kind::Share | Kind::Quantile) {
             return Vec::new();
@@ -242,7 +242,7 @@ impl Judge<'_> {
         }
     }
 
-    /// What holds of a comparison at every look.
+    /// The always-valid result of a comparison.
     fn always(&self, arm: usize, of: Sequential, found: &Estimate) -> Always {
         match self.ranked {
             Some(ranked) => ranked.always(arm, self.units.n(), of.sequence, self.shares(arm)),
@@ -256,13 +256,13 @@ impl Judge<'_> {
         [shares[0], shares[arm]]
     }
 
-    /// Whether no value was ever below 0, which is taken to be what the outcome is like.
+    /// Whether no value is below 0; the outcome is then assumed to be non-negative.
     fn is_positive(&self) -> bool {
         let is_below = |values: &[f64]| values.iter().any(|value| *value < 0.0);
         !is_below(&self.outcome.y) && !self.outcome.x.as_deref().is_some_and(is_below)
     }
 
-    /// A comparison of arms that nothing is known of.
+    /// A comparison of arms without data.
     fn nothing(&self, arm: usize) -> Comparison {
         let names = &self.units.arms;
         Comparison {
@@ -295,7 +295,7 @@ impl Judge<'_> {
         if self.outcome.kind == Kind::Share { arm.sum().round() } else { arm.sum() }
     }
 
-    /// The test for a single look, with the interval that leaves out 0 exactly when p is below α. Over several strata, and
+    /// The test for a single look, with the interval that excludes 0 exactly if p is below α. Over several strata, and
     /// for ratios, it is the z of the estimate itself.
     fn fixed(&self, arm: usize, found: &Estimate) -> FixedTest {
         let sides = [0, arm].map(|arm| pooled(self.raw, arm));
@@ -349,8 +349,8 @@ impl Judge<'_> {
         self.units.arms.iter().enumerate().map(of).collect()
     }
 
-    /// The effect after each of some numbers of units, the last being all: what the report said on them, had it been told how
-    /// many units were to come.
+    /// The effect after several numbers of units, the last being all: what a report would have shown then, given the
+    /// final number of units.
     fn looks(&self) -> Vec<Look> {
         let n = self.units.n();
         let n_looks = N_LOOKS.min(n);

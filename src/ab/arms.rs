@@ -11,7 +11,7 @@ const MAX_ARMS: usize = 100;
 /// The arms of a table in the order of the report, and the arm of each row.
 pub(super) struct Arms {
     pub(super) names: Vec<String>,
-    /// `MISSING_CODE` for rows that count for none.
+    /// `MISSING_CODE` for rows without an arm.
     pub(super) of_row: Vec<u32>,
     pub(super) shares: Vec<f64>,
 }
@@ -81,7 +81,7 @@ fn ordered(levels: &[&str], request: &OutcomesRequest, notes: &mut Vec<String>) 
     Ok(names)
 }
 
-/// The arm whose name says that it is the one to compare with, when there is exactly one.
+/// The arm whose name indicates the control, if there is exactly one.
 fn guess_control(names: &[String]) -> Option<usize> {
     let says_so = |name: &String| {
         let name = name.trim().to_lowercase();
@@ -119,15 +119,15 @@ fn shares(names: &[String], weights: &[(String, f64)]) -> Result<Vec<f64>, AbErr
 
 /// The levels of the arm's column that occur, and which of them are one arm.
 struct Spellings {
-    /// Each level, the name it goes by, and its rows.
+    /// Each level, its displayed name, and its rows.
     levels: Vec<(String, String, u64)>,
 }
 
 impl Spellings {
-    /// Looks for arms that are spelt in two ways, or are too small to be meant.
+    /// Checks for arms with two spellings, or with too few rows to be intended.
     ///
     /// # Errors
-    /// Names both, and what to do; never when the arms are listed.
+    /// Names both, and the remedy; never if the arms are listed.
     fn of(column: &Categories, request: &OutcomesRequest) -> Result<Self, AbError> {
         let mut rows = vec![0_u64; column.levels.len()];
         column.codes.iter().filter(|&&code| code != MISSING_CODE).for_each(|&code| rows[code as usize] += 1);
@@ -160,7 +160,7 @@ impl Spellings {
         Ok(found)
     }
 
-    /// An arm of a few rows is a mistake of the table: it would stop the report for its share alone.
+    /// An arm of a few rows is an error in the table: it alone would cause a sample ratio mismatch.
     fn refuse_stray(&self, request: &OutcomesRequest) -> Result<(), AbError> {
         let names = self.names();
         let rows = |name: &str| self.levels.iter().filter(|level| level.1 == name).map(|level| level.2).sum::<u64>();

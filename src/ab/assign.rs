@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// Where a unit stands in `[0, 1]`: the first 8 bytes of SHA-256(salt ‖ 0x00 ‖ unit), big-endian, ∕ 2⁶⁴.
+/// The position of a unit in `[0, 1]`: the first 8 bytes of SHA-256(salt ‖ 0x00 ‖ unit), big-endian, ∕ 2⁶⁴.
 ///
 /// The zero byte keeps salt and unit apart: ("a", "bc") and ("ab", "c") are unrelated.
 ///
@@ -25,7 +25,7 @@ fn place(salted: &Sha256, unit: &[u8]) -> f64 {
     first as f64 / 18_446_744_073_709_551_616.0
 }
 
-/// Arms by position: made once, asked for every unit.
+/// Arms by position: built once, used for every unit.
 ///
 /// ```text
 /// 0 ──── weight of the first arm ────┬── second ──┬─ third ─ 1
@@ -36,7 +36,7 @@ fn place(salted: &Sha256, unit: &[u8]) -> f64 {
 pub struct Assigner {
     salted: Sha256,
     cumulative: Vec<f64>,
-    /// Where the last arm with a weight stands: what rounding leaves over is its.
+    /// The last arm with a weight: it also gets the remainder from rounding.
     last: usize,
 }
 
@@ -54,7 +54,7 @@ impl Assigner {
         Self { salted: salted(salt), cumulative, last }
     }
 
-    /// Where `unit` stands; see [`position`].
+    /// The position of `unit`; see [`position`].
     #[must_use]
     pub fn position(&self, unit: &[u8]) -> f64 {
         place(&self.salted, unit)

@@ -5,7 +5,7 @@ use super::units::{Kind, Outcome, Units};
 use crate::stats::bivariate::Bivariate;
 use crate::stats::shape::{self, Shape};
 
-/// What is known of each arm in each stratum: `[stratum][arm]`.
+/// The statistics of each arm in each stratum: `[stratum][arm]`.
 pub(super) type Gathered = Vec<Vec<Bivariate>>;
 
 /// A difference between two arms.
@@ -17,7 +17,7 @@ pub(super) struct Estimate {
     pub(super) error: f64,
     /// The same by each arm's own variance, as textbooks have it.
     pub(super) own_error: f64,
-    /// How far the difference is from normal.
+    /// The deviation of the difference from normality.
     pub(super) shape: Shape,
     /// Units in both arms.
     pub(super) n: f64,
@@ -30,7 +30,7 @@ pub(super) struct Estimate {
 }
 
 impl Estimate {
-    /// Standard errors from 0; 0 when nothing differs at all.
+    /// Standard errors from 0; 0 if all values are equal.
     pub(super) fn z(&self) -> f64 {
         if self.difference == 0.0 { 0.0 } else { self.difference / self.error }
     }
@@ -41,7 +41,7 @@ impl Estimate {
     }
 }
 
-/// What single units look like over all arms together, which stands in for an arm of few units, and in each arm.
+/// The distribution of single units over all arms, used for an arm of few units, and in each arm.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Single {
     /// Variance within arms.
@@ -50,13 +50,13 @@ pub(super) struct Single {
     skewness: f64,
     /// Kurtosis within arms, 3 for normal values.
     kurtosis: f64,
-    /// What each arm's own units are like; none for shares, whose law follows from the share.
+    /// The distribution of each arm's own units; `None` for shares, whose distribution follows from the share.
     laws: Option<Vec<Law>>,
 }
 
 impl Single {
-    /// Of a share it follows from the share over all arms, which is never taken to be 0 or 1; of others from the
-    /// distances to the own arm's mean. `as_given` is the outcome before any adjustment. `None` when nothing varies.
+    /// For a share it follows from the share over all arms, limited to between 0 and 1; for others from the
+    /// distances to the own arm's mean. `as_given` is the outcome before any adjustment. `None` without variation.
     pub(super) fn of(units: &Units, outcome: &Outcome, as_given: &Outcome, gathered: &Gathered) -> Option<Self> {
         if outcome.kind == Kind::Share {
             let all =
@@ -86,30 +86,30 @@ impl Single {
         self.laws.as_ref()?.get(arm)
     }
 
-    /// The variance of a unit in `cell`: its own, drawn towards that over all arms as if that had come from as many units
-    /// as a variance needs to be known well, which is in proportion to the kurtosis; and never below its own.
+    /// The variance of a unit in `cell`: its own, shrunk towards that over all arms with the weight of as many units
+    /// as a good estimate of a variance needs, in proportion to the kurtosis; and never below its own.
     fn variance_in(&self, cell: &Bivariate) -> f64 {
         let (own, freedom, prior) = (unit_variance(cell), cell.n() - 1.0, PRIOR_UNITS * self.kurtosis.max(2.0));
         own.max((freedom * own + prior * self.variance) / (freedom + prior))
     }
 }
 
-/// The variance of a unit's part in a cell's mean or ratio.
+/// The variance of a unit's contribution to a cell's mean or ratio.
 fn unit_variance(cell: &Bivariate) -> f64 {
     cell.ratio_variance() * cell.n()
 }
 
-/// So many units for each unit of kurtosis say as much of a variance as is needed here.
+/// Prior weight of the variance: this many units per unit of kurtosis.
 const PRIOR_UNITS: f64 = 5.0;
 /// Fewest units of an arm in a stratum for the stratum to count.
 const MIN_PER_CELL: f64 = 2.0;
 
-/// Compares arm `other` with arm 0: strata weigh as many units as both arms have in them, and strata in which one of
-/// the two has fewer than two units are left out. `None` when none is left.
+/// Compares arm `other` with arm 0: strata are weighted by their units in both arms, and strata with fewer than two
+/// units in one of them are skipped. `None` if none remain.
 ///
 /// The difference is Σ ω (ȳ_b − ȳ_a), its variance Σ ω² (s²_a ∕ n_a + s²_b ∕ n_b), ω the strata's shares of the units,
-/// s² as in [`Single::variance_in`]; its third and fourth cumulants are added up likewise, the third also by the arms' own
-/// laws.
+/// s² as in [`Single::variance_in`]; its third and fourth cumulants are summed likewise, the third also from the arms'
+/// own distributions.
 pub(super) fn compare(gathered: &Gathered, other: usize, single: Option<&Single>) -> Option<Estimate> {
     let cells = || {
         let enough = |stratum: &&Vec<Bivariate>| [0, other].iter().all(|&arm| stratum[arm].n() >= MIN_PER_CELL);
@@ -159,14 +159,14 @@ pub(super) fn compare(gathered: &Gathered, other: usize, single: Option<&Single>
     })
 }
 
-/// Gathers an outcome over all units that it is known of.
+/// Gathers an outcome over all units that have it.
 pub(super) fn gather(units: &Units, outcome: &Outcome) -> Gathered {
     let mut gathered = empty(units);
     (0..units.n()).for_each(|unit| add(&mut gathered, units, outcome, unit));
     gathered
 }
 
-/// No unit yet.
+/// Without units.
 pub(super) fn empty(units: &Units) -> Gathered {
     vec![vec![Bivariate::default(); units.arms.len()]; units.strata.len()]
 }
@@ -189,15 +189,15 @@ pub(super) fn pooled(gathered: &Gathered, arm: usize) -> Bivariate {
 pub(super) struct Adjusted {
     pub(super) outcome: Outcome,
     pub(super) theta: f64,
-    /// Share of the variance within arms that is gone.
+    /// The share of the variance within arms that was removed.
     pub(super) reduction: f64,
-    /// Units whose time before is not known; they count as average.
+    /// Units without a pre-experiment value; they count as average.
     pub(super) n_unknown: u64,
 }
 
-/// CUPED: y − θ (x − x̄) with the slope θ within strata and arms, so that an effect on y stays what it is (A. Deng et al.,
-/// "Improving the Sensitivity of Online Controlled Experiments by Utilizing Pre-Experiment Data", 2013). `None` without
-/// a column of the time before, or when it is constant.
+/// CUPED: y − θ (x − x̄) with the slope θ within strata and arms, which leaves an effect on y unchanged (A. Deng et
+/// al., "Improving the Sensitivity of Online Controlled Experiments by Utilizing Pre-Experiment Data", 2013). `None`
+/// without a pre-experiment column, or if it is constant.
 pub(super) fn adjust(units: &Units, outcome: &Outcome) -> Option<Adjusted> {
     let (_, pre) = outcome.pre.as_ref()?;
     let known = |unit: &usize| outcome.is_known(*unit);

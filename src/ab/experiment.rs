@@ -175,10 +175,10 @@ pub struct Ended {
 }
 
 impl Experiment {
-    /// The experiment of a workspace, running or ended; `None` when there never was one.
+    /// The experiment of a workspace, running or ended; `None` if there never was one.
     ///
     /// # Errors
-    /// When the file cannot be read, or is not a whole and consistent experiment.
+    /// If the file is unreadable, incomplete or inconsistent.
     pub fn load(workspace: &Workspace) -> Result<Option<Self>, AbError> {
         let path = workspace.path(FILE);
         let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(None) };
@@ -193,8 +193,8 @@ impl Experiment {
         self.ended.is_none()
     }
 
-    /// Whether a server with `production` in production is to follow it: it runs, and what answered when it began
-    /// still does. After a promotion or rollback behind its back production answers alone, at once.
+    /// Whether a server with `production` in production must follow it: it runs, and its first arm is still in
+    /// production. After an independent promotion or rollback production alone answers, immediately.
     #[must_use]
     pub fn applies(&self, production: Option<Version>) -> bool {
         self.is_running() && production.is_some_and(|version| self.arms[0].version == version)
@@ -235,7 +235,7 @@ impl Experiment {
         Assigner::new(&self.salt, self.weights())
     }
 
-    /// The epoch of an instant; `None` before the experiment began.
+    /// The epoch of a time; `None` before the experiment began.
     #[must_use]
     pub fn epoch_at(&self, at: Timestamp) -> Option<usize> {
         self.epochs.partition_point(|epoch| epoch.from <= at).checked_sub(1)

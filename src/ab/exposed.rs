@@ -12,7 +12,7 @@ use crate::stats::random::hash64;
 use jiff::Timestamp;
 use std::collections::HashMap;
 
-/// A unit as it came: its first row in each arm.
+/// A unit on arrival: its first row in each arm.
 struct Unit {
     arm: u16,
     epoch: u16,
@@ -22,19 +22,19 @@ struct Unit {
     in_two_arms: bool,
 }
 
-/// Who was shown what.
+/// The arm shown to each unit.
 pub(super) struct Exposed<'a> {
     experiment: &'a Experiment,
     target: &'a Target,
     assigners: Vec<Assigner>,
-    /// Instants in microseconds after which an outcome is not final yet.
+    /// Times in microseconds after which an outcome is not final yet.
     mature_before: i64,
     by_id: HashMap<String, usize>,
     units: Vec<Unit>,
     n_not_assigned: u64,
     /// The sum of the hashes of all rows.
     digest: u64,
-    /// What the versions of the arms learned from, where that is known.
+    /// The training labels of the arms' versions, if known.
     learned: Vec<Learned>,
 }
 
@@ -73,12 +73,12 @@ impl<'a> Exposed<'a> {
         }
     }
 
-    /// Whether the hash puts the unit there. An arm that was asked for by name says nothing about the arm.
+    /// Whether the hash assigns the unit to this arm. An arm requested by name need not be the assigned one.
     fn is_assigned(&self, epoch: usize, arm: usize, id: &str) -> bool {
         self.experiment.shadow || self.assigners[epoch].arm(id.as_bytes()) == arm
     }
 
-    /// A unit belongs to the arm and epoch that it came to first.
+    /// A unit belongs to the arm and epoch of its first arrival.
     fn expose(&mut self, id: &str, arm: usize, epoch: usize, at: i64, predicted: Predicted) {
         let n_arms = self.experiment.arms.len();
         let place = self.by_id.get(id).copied().unwrap_or_else(|| {
@@ -96,7 +96,7 @@ impl<'a> Exposed<'a> {
         }
     }
 
-    /// The units whose outcome is final, in the order in which they came, with what is known of them.
+    /// The units whose outcome is final, in order of arrival, with their values.
     pub(super) fn settle(self, outcomes: &Outcomes) -> Settled {
         let mut ids: Vec<(String, usize)> = self.by_id.into_iter().collect();
         ids.sort_unstable_by(|a, b| (self.units[a.1].at, a.1).cmp(&(self.units[b.1].at, b.1)));
@@ -107,7 +107,7 @@ impl<'a> Exposed<'a> {
             match (unit.in_two_arms, unit.at <= self.mature_before) {
                 (true, _) => settled.n_in_two_arms += 1,
                 (_, false) => settled.n_immature += 1,
-                // Left out in every arm, so that the arms stay alike.
+                // Excluded in every arm, so that the arms stay comparable.
                 _ if self.learned.iter().any(|learned| learned.has(&id)) => settled.n_learned += 1,
                 _ => {
                     settled.y.push(outcomes.of(&id).map_or(f64::NAN, |outcome| outcome.y));
@@ -138,7 +138,7 @@ fn predicted(rows: &Logged, row: usize, target: &Target) -> Predicted {
 #[derive(Default)]
 pub(super) struct Settled {
     units: Vec<Unit>,
-    /// What came; `NaN` where it is not known.
+    /// The outcome; `NaN` if unknown.
     pub(super) y: Vec<f64>,
     pub(super) n_in_two_arms: u64,
     pub(super) n_immature: u64,

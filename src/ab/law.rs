@@ -1,20 +1,20 @@
-//! What the units of single arms are like, and how many it takes before an arm's mean has an error to be believed.
+//! The distribution of units within arms, and the number of units needed before the error of an arm's mean is reliable.
 //!
-//! The variance of an arm in which the few units that matter have not come yet is far too small, and its mean too low by as
-//! much: arms of one law borrow from each other, arms of different laws cannot. So each arm has to show its own law.
+//! If the few decisive units of an arm have not arrived yet, its variance is far too small, and its mean too low by as
+//! much: arms with one distribution can be pooled, arms with different ones cannot. So each arm must show its own.
 
 use super::units::{Outcome, Units};
 use crate::stats::shape;
 
 /// Fewest units of an arm for a normal approximation.
 pub(super) const MIN_UNITS: f64 = 30.0;
-/// The same of each arm where one varies so much more than the other that they hardly have the same law.
+/// The same, for each arm, if one varies so much more than the other that their distributions differ.
 const MIN_UNITS_UNLIKE: f64 = 100.0;
-/// So many times the standard deviation of the other arm.
+/// That is: this many times the standard deviation of the other arm.
 const UNLIKE: f64 = 2.0;
 /// Fewest units of an arm away from its most frequent value.
 const MIN_AWAY: f64 = 10.0;
-/// So many units of an arm are enough with fewer of these as well.
+/// With this many units in an arm fewer of these are enough.
 const ENOUGH_FOR_ANY: f64 = 1000.0;
 
 /// What the units of one arm are like.
@@ -29,7 +29,7 @@ pub(super) struct Law {
 }
 
 impl Law {
-    /// Of an arm's distances to its mean and its values as they were given.
+    /// From an arm's distances to its mean and its original values.
     pub(super) fn of(residuals: &[f64], values: Vec<f64>) -> Self {
         let largest = residuals.iter().fold(0.0_f64, |top, e| top.max(e.abs()));
         let second = residuals.iter().map(|e| (e / largest).powi(2)).sum::<f64>() / residuals.len() as f64;
@@ -44,7 +44,7 @@ impl Law {
     }
 }
 
-/// The laws of the arms, from each unit's arm and distance to its arm's mean; `as_given` is the outcome before it was adjusted.
+/// The distributions of the arms, from each unit's arm and distance to its mean; `as_given` is the unadjusted outcome.
 pub(super) fn of_arms(residuals: &[(usize, f64)], units: &Units, as_given: &Outcome) -> Vec<Law> {
     // Of a ratio the numerator is what may be rare, unless it is the same throughout.
     let known = || (0..units.n()).filter(|&unit| as_given.is_known(unit));
@@ -59,7 +59,7 @@ pub(super) fn of_arms(residuals: &[(usize, f64)], units: &Units, as_given: &Outc
     (0..units.arms.len()).map(of).collect()
 }
 
-/// The share of the units that it takes at least which there are, the least over the arms of `n` units; 1 and more is enough.
+/// The available share of the units needed at least, the minimum over the arms of `n` units; 1 or more is enough.
 pub(super) fn start<const N: usize>(n: [f64; N], laws: [Option<&Law>; N]) -> f64 {
     let spreads = || laws.iter().flatten().map(|law| law.spread);
     let (least, most) = spreads().fold((f64::INFINITY, 0.0_f64), |(low, high), s| (low.min(s), high.max(s)));
@@ -71,7 +71,7 @@ pub(super) fn start<const N: usize>(n: [f64; N], laws: [Option<&Law>; N]) -> f64
     n.into_iter().zip(laws).map(of).fold(f64::INFINITY, f64::min)
 }
 
-/// The share of values that are not the most frequent one; 0 for none.
+/// The share of values that are not the most frequent one; 0 without values.
 fn away(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     let most = values.chunk_by(|a, b| a == b).map(<[f64]>::len).max().unwrap_or(0);
@@ -95,7 +95,7 @@ mod tests {
         assert!((start([40.0, 40.0], [Some(&usual), Some(&usual)]) - 40.0 / 30.0).abs() < 1e-12);
         assert!((start([40.0, 40.0], [Some(&usual), Some(&rare)]) - 0.4).abs() < 1e-12);
         assert!((start([500.0, 100.0], [Some(&usual), Some(&rare)]) - 1.0).abs() < 1e-12);
-        // Nobody but a thousand units says that there are none.
+        // It takes a thousand units to conclude that there are none.
         let never = law(&[0.0; 5]);
         assert!((start([900.0, 900.0], [Some(&usual), Some(&never)]) - 0.9).abs() < 1e-12);
         assert!(never.third(1.0) == 0.0 && start([30.0], [None]) == 1.0);

@@ -3,13 +3,13 @@
 use super::estimate::Estimate;
 use crate::stats::portable::Portable;
 
-/// The relative lift and its interval that reaches `down` and `up` standard errors; `None` when the first arm's mean is 0 or
-/// cannot be told from 0, so that a lift may be anything.
+/// The relative lift and its interval that reaches `down` and `up` standard errors; `None` if the first arm's mean is 0
+/// or not distinguishable from 0, because the lift could then be anything.
 ///
-/// Means of one sign are compared on the logarithmic scale (delta method). Where one of them is below its own error or on the
-/// other side of 0, there is no such scale, and the interval is that of E. Fieller ("Some Problems in Interval Estimation",
-/// 1954): the ratios q for which b − q a is within the reach of its error. It leaves out 0 exactly when `difference` does; the
-/// lift of an outcome that cannot be negative is at least −1.
+/// Means of one sign are compared on the logarithmic scale (delta method). If one of them is below its own error or of
+/// the other sign, there is no such scale, and the interval is that of E. Fieller ("Some Problems in Interval
+/// Estimation", 1954): the ratios q for which b − q a is within the reach of its error. It excludes 0 exactly when
+/// `difference` does; the lift of an outcome that cannot be negative is at least −1.
 pub(super) fn of(
     found: &Estimate,
     [down, up]: [f64; 2],
@@ -39,7 +39,8 @@ pub(super) fn of(
     })
 }
 
-/// The end of Fieller's interval of b ∕ a at `reach` standard errors, the lower one for a negative reach; `None` when it has none.
+/// The end of Fieller's interval of b ∕ a at `reach` standard errors, the lower one for a negative reach; `None` if
+/// undefined.
 fn fieller(found: &Estimate, reach: f64) -> Option<f64> {
     // In units of a, so that nothing overflows.
     let a = found.means[0];

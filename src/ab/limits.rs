@@ -5,9 +5,9 @@ use super::units::{Kind, Outcome};
 use super::values::Column;
 use crate::stats::quantiles;
 
-/// Beyond this the fourth power of a value, summed over units, is no number any more.
+/// Beyond this the fourth power of a value, summed over units, overflows.
 const MAX_VALUE: f64 = 1e60;
-/// Below this the fourth power of a value is none.
+/// Below this the fourth power of a value underflows.
 const MIN_VALUE: f64 = 1e-60;
 
 impl Column {
@@ -23,7 +23,7 @@ impl Column {
         parts.extend(self.pre.as_mut().map(|(name, values)| (name.clone(), values)));
         for (name, values) in parts {
             let wrong: Vec<usize> = (0..values.len()).filter(|&row| is_too_large(values[row])).collect();
-            // What is no number at all is named first.
+            // Infinite values are named first.
             let worst = wrong.iter().copied().find(|&row| values[row].is_infinite()).or(wrong.first().copied());
             let Some(row) = worst else { continue };
             let place = format!("row {}, column {name:?}: {:e} is too large to sum", row + 1, values[row]);
@@ -53,7 +53,7 @@ impl Column {
         Ok(())
     }
 
-    /// Takes every value as unknown when nothing can be said of them.
+    /// Sets every value to unknown if they cannot be analysed.
     pub(super) fn silenced(&self, mut outcome: Outcome) -> Outcome {
         if self.untold.is_some() {
             outcome.y.fill(f64::NAN);
@@ -63,14 +63,14 @@ impl Column {
     }
 }
 
-/// Whether a value's fourth power, summed over units, is no number any more.
+/// Whether a value's fourth power, summed over units, overflows.
 fn is_too_large(value: f64) -> bool {
     value.abs() > MAX_VALUE
 }
 
-/// The outcome with values above the `cap` quantile of all units, whatever their arm, made that quantile.
+/// The outcome with values above the `cap` quantile of all units, whatever their arm, set to that quantile.
 ///
-/// The same limit for all arms, so that without an effect the arms stay alike; what is compared is the capped mean.
+/// The limit is the same for all arms, so without an effect the arms stay alike; the capped means are compared.
 pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) -> Result<Outcome, AbError> {
     match outcome.kind {
         Kind::Share | Kind::Quantile => return Ok(outcome),
@@ -102,8 +102,8 @@ pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) ->
     Ok(outcome)
 }
 
-/// A part of an outcome that was capped, with the limit that its own units give. Where these are all the same but few, it stays
-/// as it was before.
+/// A part of a capped outcome, with the limit from its own units. If these are constant except for a few, it is
+/// not capped again.
 pub(super) fn capped_again(mut outcome: Outcome) -> Outcome {
     let Some((cap, before)) = outcome.capped.take() else { return outcome };
     let part = Outcome { y: before, ..outcome };

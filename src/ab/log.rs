@@ -19,14 +19,14 @@ use crate::train;
 use crate::workspace::Workspace;
 use jiff::Timestamp;
 
-/// What the log is asked.
+/// Options of a report on the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
     /// The equivalence margin, if given.
     pub margin: Option<f64>,
-    /// The test for a single look decides.
+    /// Decide by the test for a single look.
     pub fixed: bool,
-    /// Show effects whatever the distribution over the arms.
+    /// Show effects even with a sample ratio mismatch.
     pub force: bool,
     /// Current time, injected.
     pub now: Timestamp,
@@ -35,12 +35,12 @@ pub struct Asked {
 /// The report on the experiment of a workspace, running or ended.
 ///
 /// # Errors
-/// [`AbError::None`] without one; what is wrong with it, its versions, the log or the labels.
+/// [`AbError::None`] without one; errors in it, its versions, the log or the labels.
 pub fn report(workspace: &Workspace, asked: &Asked) -> Result<AbReport, AbError> {
     let experiment = Experiment::load(workspace)?.ok_or_else(|| AbError::None(workspace.path(FILE)))?;
     let left = experiment.left();
     let mut report = report_on(workspace, experiment, asked)?;
-    // What would have to come is no longer of interest.
+    // The experiment has ended: the units still needed no longer matter.
     if let (Some(left), Answer::KeepRunning) = (left, report.verdict.answer) {
         let known = report.verdict.sentence.trim_start_matches("Keep running: ");
         report.verdict.sentence = format!(
@@ -51,7 +51,7 @@ pub fn report(workspace: &Workspace, asked: &Asked) -> Result<AbReport, AbError>
     Ok(report)
 }
 
-/// The same on an experiment as it was.
+/// The same for an earlier state of the experiment.
 ///
 /// # Errors
 /// As [`report`].

@@ -1,4 +1,4 @@
-//! The curve of a report is what the reports of those days said.
+//! The curve of a report equals the reports of those days.
 
 use super::super::experiment::Goal;
 use super::super::units::Stratum;

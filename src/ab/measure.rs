@@ -5,7 +5,7 @@ use super::experiment::{Goal, Measure, Metric};
 use crate::features::Task;
 use crate::score::binary::log_loss_of;
 
-/// A prediction as it was logged: class index or number, and the score.
+/// A logged prediction: class index or number, and the score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Predicted {
     pub(super) value: f64,
@@ -54,7 +54,7 @@ impl Measure {
         }
     }
 
-    /// What no value can be below or above; `None` when there is no such limit, or not for every task.
+    /// The lower and upper limit of values; `None` if there is no such limit, or not for every task.
     #[must_use]
     pub fn bounds(self) -> Option<(f64, f64)> {
         matches!(self, Self::Accuracy | Self::Brier | Self::PositiveRate).then_some((0.0, 1.0))
@@ -87,7 +87,7 @@ impl Measure {
         fits.then_some(()).ok_or_else(refuse)
     }
 
-    /// Its value for a prediction and what came; `NaN` when that is not known.
+    /// Its value for a prediction and its outcome; `NaN` if that is unknown.
     pub(super) fn of(self, predicted: Predicted, y: f64) -> f64 {
         let Predicted { value, score } = predicted;
         match self {

@@ -55,7 +55,7 @@ use crate::train::TrainError;
 use crate::workspace::WorkspaceError;
 use std::path::PathBuf;
 
-/// What can go wrong with an experiment.
+/// Errors of experiments.
 #[derive(Debug, thiserror::Error)]
 pub enum AbError {
     /// `ab.json` cannot be understood.
@@ -81,7 +81,7 @@ pub enum AbError {
     /// A problem of the labels.
     #[error("{0}")]
     Labels(#[from] LabelError),
-    /// The gate could not be asked.
+    /// The gate failed.
     #[error("{0}")]
     Gate(#[from] GateError),
     /// A metric that cannot be computed.
@@ -108,7 +108,7 @@ pub enum AbError {
 }
 
 impl AbError {
-    /// The same error with the name of the table that it is about, where it has none.
+    /// The same error with the name of its table, if it has none.
     pub(crate) fn in_file(self, file: &str) -> Self {
         match self {
             Self::Table(err) => Self::Table(err.in_file(file)),
@@ -142,7 +142,7 @@ pub fn analyse(units: &Units, source: Source, settings: &AnalysisSettings, now: 
     }
 }
 
-/// What is to be known of the rule in effect.
+/// Remarks on the rule in effect.
 fn remarks(settings: &AnalysisSettings) -> Vec<String> {
     let untuned = settings.planned_n.is_none() && !settings.fixed;
     let remark = "the sequence is tuned to the current number of units, which is right for one look: if you will \

@@ -18,7 +18,7 @@ use crate::stats::sequence::Sequence;
 use crate::stats::shape::{self, Shape};
 use crate::stats::tails;
 
-/// Rows between two looks that are drawn.
+/// Rows between two looks drawn.
 const N_LOOKS: usize = 48;
 
 /// The report on a shadow experiment; without the facts of the experiment.
@@ -37,7 +37,7 @@ pub(super) fn analyse(
     let rows = Rows { found, experiment, settings, complete: complete(found, experiment) };
     let outcomes: Vec<OutcomeReport> =
         measures.into_iter().enumerate().map(|(i, (measure, goal))| rows.outcome(measure, goal, i == 0)).collect();
-    // Nobody is assigned: there is no distribution over the arms that could be wrong.
+    // No unit is assigned, so there is no distribution over the arms to check.
     let srm = Srm { statistic: 0.0, freedom: 0.0, p: 1.0, p_always: 1.0, state: SrmState::Ok };
     let n = rows.complete.len() as u64;
     let arm = |(i, arm): (usize, &super::Arm)| ArmFacts {
@@ -111,7 +111,7 @@ impl Rows<'_> {
             (1..n_arms).map(|arm| self.comparison(arm, &gaps[arm - 1], shapes[arm - 1], sequential)).collect();
         family::adjust(&mut comparisons);
         let arms: Vec<ArmOutcome> = (0..n_arms).map(|arm| self.arm(measure, arm, &known)).collect();
-        // Each row stands in all arms, but is one unit of the plan.
+        // Each row is in all arms, but is one unit of the plan.
         let one = &arms[..1];
         let mut verdict = verdict::of(
             &outcome,
@@ -151,7 +151,7 @@ impl Rows<'_> {
         }
     }
 
-    /// What the gaps between an arm and the first are like; `None` when they are all alike.
+    /// The distribution of the gaps between an arm and the first; `None` if they are all equal.
     fn shape(&self, measure: Measure, arm: usize, known: &[usize]) -> Option<OfGaps> {
         let gap = |&unit: &usize| self.value(measure, unit, arm) - self.value(measure, unit, 0);
         let gaps: Vec<f64> = known.iter().map(gap).collect();

@@ -32,13 +32,13 @@ impl Baseline {
         Self { mean: share, variance: share * (1.0 - share), shape: shape::of_share(share), is_share: true }
     }
 
-    /// A mean with its standard deviation, of which no more is known.
+    /// A mean with its standard deviation; nothing else is known of the distribution.
     #[must_use]
     pub fn of_mean(mean: f64, deviation: f64) -> Self {
         Self { mean, variance: deviation * deviation, shape: (0.0, 3.0), is_share: false }
     }
 
-    /// What past units were like; `NaN` is left out. `None` when nothing varies.
+    /// The distribution of past units; `NaN` is ignored. `None` without variation.
     #[must_use]
     pub fn of_values(values: &[f64]) -> Option<Self> {
         let known: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
@@ -109,12 +109,12 @@ pub struct Plan {
 
 /// Plans an experiment.
 ///
-/// The difference of the arm with the smallest weight has the variance v ∕ N, v = σ²_a ∕ w_a + σ²_b ∕ w_b. At N planned units
-/// the sequence reaches r standard errors, widened for the shape that N units have, so that an effect d is found with the
-/// chance asked for when d √(N ∕ v) ≥ r + z; for a single look r is the normal quantile.
+/// The difference of the arm with the smallest weight has the variance v ∕ N, v = σ²_a ∕ w_a + σ²_b ∕ w_b. At N planned
+/// units the sequence reaches r standard errors, widened for the shape that N units have, so that an effect d is found
+/// with the requested power if d √(N ∕ v) ≥ r + z; for a single look r is the normal quantile.
 ///
 /// # Errors
-/// An effect of 0, or one that leads out of 0 to 1 for a share.
+/// An effect of 0, or one that moves a share out of [0, 1].
 pub fn plan(request: &PlanRequest) -> Result<Plan, AbError> {
     let PlanRequest { baseline, weights, alpha, power, .. } = request;
     let effect = match request.effect {

@@ -21,7 +21,7 @@ const FEW: usize = 200;
 /// Distribution of a Studentized Quantile", 1988).
 ///
 /// # Errors
-/// When so many units share one value at the quantile that it has no slope.
+/// If too many units share one value at the quantile, so that it has no slope.
 pub(super) fn of_arms(outcome: Outcome, arm: &[u16], n_arms: usize, q: f64) -> Result<Outcome, AbError> {
     let sorted = |keep: &dyn Fn(usize) -> bool| {
         let kept = (0..arm.len()).filter(|&unit| keep(unit) && !outcome.y[unit].is_nan());
@@ -55,8 +55,8 @@ pub(super) fn of_arms(outcome: Outcome, arm: &[u16], n_arms: usize, q: f64) -> R
     Ok(Outcome { ranked: Some((q, outcome.y.clone())), y, kind: Kind::Quantile, bounds: None, ..outcome })
 }
 
-/// A part of an outcome of quantiles, `arm` being the arms of its units, with the quantiles of its own units; nothing is known
-/// of them where they have no slope.
+/// A part of an outcome of quantiles, `arm` being the arms of its units, with the quantiles of its own units; unknown
+/// if these have no slope.
 pub(super) fn of_part(mut outcome: Outcome, arm: &[u16], n_arms: usize) -> Outcome {
     let Some((q, values)) = outcome.ranked.take() else { return outcome };
     let whole = Outcome { y: values.clone(), ..outcome.clone() };
@@ -74,7 +74,7 @@ pub(super) struct Ranked {
 }
 
 impl Ranked {
-    /// `None` for an outcome that is no quantile.
+    /// `None` for an outcome that is not a quantile.
     pub(super) fn of(units: &Units, outcome: &Outcome) -> Option<Self> {
         let (q, values) = outcome.ranked.as_ref()?;
         let mut arms = vec![Vec::new(); units.arms.len()];
@@ -91,7 +91,7 @@ impl Ranked {
         [0, other].map(|arm| self.arms[arm].iter().filter(before).map(|(value, _)| *value).collect())
     }
 
-    /// What holds at every look, from the units before `end`; the arms of the comparison are assigned by `shares`.
+    /// The always-valid result, from the units before `end`; the arms of the comparison are assigned by `shares`.
     pub(super) fn always(&self, other: usize, end: usize, sequence: Sequence, shares: [f64; 2]) -> Always {
         let ((low, high), p) = self.sequence(&self.values(other, end), sequence, shares);
         Always { low, high, p, reach: [f64::INFINITY; 2] }
@@ -103,7 +103,7 @@ impl Ranked {
         TwoQuantiles { q: self.q, sorted: [a, b] }.sequence(sequence.alpha(), shares.map(strength))
     }
 
-    /// The lift with its interval, from the logarithms, of which the same ranks hold; `None` where a value is not above 0.
+    /// The lift with its interval, from the logarithms, which have the same ranks; `None` if a value is not above 0.
     pub(super) fn lift(
         &self,
         other: usize,

@@ -4,7 +4,7 @@ use super::experiment::Goal;
 use crate::table::TableOptions;
 use std::path::Path;
 
-/// Which columns are what, and what is done where a table leaves a choice.
+/// The roles of the columns, and the options for reading a table.
 #[derive(Debug, Clone)]
 pub struct OutcomesRequest<'a> {
     /// The table.
@@ -15,15 +15,15 @@ pub struct OutcomesRequest<'a> {
     pub outcomes: &'a [String],
     /// Whether higher or lower is better.
     pub goal: Goal,
-    /// The column that names the unit; every row is one when `None`.
+    /// The column with the unit; without one, every row is a unit.
     pub unit: Option<&'a str>,
     /// A column of the time before the experiment, to adjust by.
     pub pre: Option<&'a str>,
-    /// The column in whose levels the arms are compared, so that their mix is the same.
+    /// The column whose levels are the strata of the comparison.
     pub strata: Option<&'a str>,
     /// The column that orders the units.
     pub time: Option<&'a str>,
-    /// The column that says for how many units a row stands; outcomes are then counts.
+    /// The column with the number of units that a row represents; outcomes are then counts.
     pub n: Option<&'a str>,
     /// The arm that the others are compared with; guessed when `None`.
     pub control: Option<&'a str>,
@@ -31,7 +31,7 @@ pub struct OutcomesRequest<'a> {
     pub arms: &'a [String],
     /// Expected weight of each arm by name; equal when empty.
     pub weights: &'a [(String, f64)],
-    /// Arms whose names differ in case, outer spaces or as 1 and 1.0 are one.
+    /// Arms whose names differ in case, outer spaces or as 1 and 1.0 are the same.
     pub same_arms: bool,
     /// Smallest share of rows, relative to an equal share, of an arm that was not named explicitly.
     pub min_share: f64,
@@ -39,15 +39,15 @@ pub struct OutcomesRequest<'a> {
     pub cap: Option<f64>,
     /// The text that counts 1.
     pub positive: Option<&'a str>,
-    /// What several rows of a unit are made to.
+    /// How to combine several rows of one unit.
     pub repeated: Repeated,
-    /// Whether an outcome that is missing counts 0; otherwise the unit does not count for it.
+    /// Whether a missing outcome counts as 0; otherwise the unit is ignored for it.
     pub missing_is_zero: bool,
     /// How the table is written.
     pub read: TableOptions,
 }
 
-/// What several rows of a unit are made to.
+/// How to combine several rows of one unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeated {
     /// The largest for 0 and 1, the mean for numbers, sums for ratios.

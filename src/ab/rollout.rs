@@ -1,9 +1,9 @@
-//! A rollout advances in steps while its guardrails hold, and goes back if one breaks.
+//! A rollout advances in steps while its guardrails hold, and reverts if one breaks.
 //!
 //! ```text
 //!           ┌── not due, or cannot tell: stays ──┐
 //! step 1 ───┴──▶ step 2 ──▶ … ──▶ last step      │
-//!    └────────────┴── a guardrail breaks ──▶ the first arm alone, for good
+//!    └────────────┴── a guardrail breaks ──▶ the first arm alone, permanently
 //! ```
 
 use super::experiment::{Epoch, Experiment, FILE};
@@ -64,7 +64,7 @@ pub struct Scheduled {
     pub state: &'static str,
 }
 
-/// The steps of an experiment's rollout with their times; none without a rollout.
+/// The steps of an experiment's rollout with their times; empty without a rollout.
 #[must_use]
 pub fn schedule(experiment: &Experiment) -> Vec<Scheduled> {
     let Some(rollout) = &experiment.rollout else { return Vec::new() };
@@ -88,10 +88,10 @@ pub fn schedule(experiment: &Experiment) -> Vec<Scheduled> {
     steps
 }
 
-/// Decides what the rollout of a running experiment is to do.
+/// Decides the next move of the rollout of a running experiment.
 ///
 /// # Errors
-/// [`AbError::Usage`] when it has none or has ended.
+/// [`AbError::Usage`] if it has none or has ended.
 pub fn decide(experiment: &Experiment, report: &AbReport, now: Timestamp) -> Result<(Move, String), AbError> {
     let Some(rollout) = experiment.rollout.as_ref().filter(|_| experiment.is_running()) else {
         let what = if experiment.is_running() { "keeps its weights: it has no rollout" } else { "has ended" };
@@ -152,7 +152,7 @@ fn unknown(report: &AbReport, min_units: u64) -> Option<String> {
 /// Takes the step that is due, if any.
 ///
 /// # Errors
-/// As [`decide`] and [`log::report`]; whatever the workspace says.
+/// As [`decide`] and [`log::report`]; any error of the workspace.
 pub fn step(workspace: &Workspace, lock: &Lock, by: Option<&str>, now: Timestamp) -> Result<Stepped, AbError> {
     let experiment = Experiment::load(workspace)?.ok_or_else(|| AbError::None(workspace.path(FILE)))?;
     let report = log::report(workspace, &Asked { margin: None, fixed: false, force: false, now })?;

@@ -4,8 +4,8 @@
 //! normal part   sequence of the difference, widened for skewness and kurtosis; nothing until these are small
 //! exact part    of outcomes between 0 and 1: valid from the first unit on, for any split and any share
 //! ```
-//! Where there is an exact part, it has a tenth of the error and the normal part the rest: the interval is where both
-//! overlap, the p-value the smaller of the two, each divided by its part of the error.
+//! If there is an exact part, it has a tenth of the error and the normal part the rest: the interval is the
+//! intersection of both, the p-value the smaller of the two, each divided by its part of the error.
 
 use super::estimate::Estimate;
 pub(super) use super::law::MIN_UNITS;
@@ -14,7 +14,7 @@ use crate::stats::two_shares::TwoShares;
 
 /// Part of the error that the exact sequence of a bounded outcome has.
 pub(super) const EXACT_PART: f64 = 0.1;
-/// Numbers of units beyond are as good as never.
+/// Larger numbers of units count as never.
 const MAX_N: f64 = 1e12;
 
 /// Sums between known bounds of the two arms of a comparison.
@@ -26,16 +26,16 @@ pub(super) struct Bounded {
     pub(super) range: f64,
 }
 
-/// How sure one wants to be, and what is known beforehand.
+/// The error level, and what is known beforehand.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sequential {
     /// The sequence with the whole error of this comparison.
     pub(super) sequence: Sequence,
-    /// Whether the outcome has bounds, so that a part of the error is kept for the exact sequence.
+    /// Whether the outcome has bounds, so that a part of the error is reserved for the exact sequence.
     pub(super) bounded: bool,
 }
 
-/// An interval that holds at every look.
+/// An interval valid at all looks together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Always {
     pub(super) low: f64,
@@ -50,7 +50,7 @@ pub(super) fn is_enough(found: &Estimate) -> bool {
     found.start >= 1.0 && found.shape.is_near_normal()
 }
 
-/// How many times as many units it takes until it is.
+/// The factor by which the number of units must grow until it is.
 pub(super) fn times_to_enough(found: &Estimate) -> f64 {
     found.shape.times_to_normal().max(1.0 / found.start)
 }
@@ -60,7 +60,7 @@ impl Sequential {
         if self.bounded { (self.sequence.with_part(1.0 - EXACT_PART), 1.0 - EXACT_PART) } else { (self.sequence, 1.0) }
     }
 
-    /// What holds of `found`; `exact` is what is known of a bounded outcome's arms.
+    /// The result for `found`; `exact` holds the arms of a bounded outcome.
     pub(super) fn of(&self, found: &Estimate, exact: Option<&Bounded>) -> Always {
         let (normal, part) = self.parts();
         let mut all = Always { low: f64::NEG_INFINITY, high: f64::INFINITY, p: 1.0, reach: [f64::INFINITY; 2] };
@@ -78,7 +78,7 @@ impl Sequential {
         Always { p: all.p.min(1.0), ..all }
     }
 
-    /// Units at which the normal part leaves out 0, should the difference stay what it is.
+    /// Units at which the normal part excludes 0, if the difference stays the same.
     pub(super) fn n_to_exclude_zero(&self, found: &Estimate) -> Option<u64> {
         let (normal, _) = self.parts();
         let n = normal.n_to_exclude_zero(found.z(), found.n, found.shape, MAX_N)?;

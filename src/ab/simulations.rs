@@ -19,7 +19,7 @@ enum Law {
     LogNormal(f64),
     /// This share has a log-normal value, the others 0.
     ZeroInflated(f64, f64),
-    /// As many of 0 as of 1, and the second arm four times as far from the mean.
+    /// As many zeros as ones, and the second arm with four times the deviation.
     Wider,
     /// A log-normal value for each of some log-normal number of visits.
     Ratio,
@@ -137,7 +137,7 @@ fn compared(units: &Units, settings: &AnalysisSettings) -> Comparison {
     judge.comparisons(&raw).remove(0)
 }
 
-/// Shares of experiments in which something is wrongly found at any look, and in which the assignment is stopped.
+/// Shares of experiments with a false finding at any look, and of those stopped for their assignment.
 fn wrong(law: Law, split: f64, n: usize, runs: u64) -> (f64, f64) {
     wrong_by(law, split, n, runs, Some(n as u64))
 }
@@ -224,7 +224,7 @@ fn no_split_and_no_law_is_called_too_often() {
     println!("{table}");
 }
 
-/// The share of experiments in which one of two arms of equal mean is called at any of 14 looks.
+/// The share of experiments with a false finding between two arms of equal mean at any of 14 looks.
 fn unlike(law: Law, split: f64, runs: u64) -> f64 {
     let n = 2000;
     let settings = settings(n);
@@ -273,7 +273,7 @@ fn arms_of_one_mean_and_two_laws_are_not_called_too_often() {
     assert!(worst <= 0.06, "{worst}\n{table}");
 }
 
-/// The share of experiments in which log-normal values that are this much larger are found at any of 14 looks.
+/// The share of experiments in which log-normal values larger by this factor are detected at any of 14 looks.
 fn power_of_means(split: f64, times: f64, runs: u64) -> f64 {
     let n = 2000;
     let found = |seed: &u64| {
@@ -287,12 +287,12 @@ fn power_of_means(split: f64, times: f64, runs: u64) -> f64 {
 
 #[test]
 fn a_usual_gain_of_means_is_found_as_often_as_before() {
-    // .78 and .68 before arms had to show their own law.
+    // .78 and .68 before arms had to show their own distribution.
     let (even, uneven) = (power_of_means(0.5, 1.25, 120), power_of_means(0.2, 1.35, 120));
     assert!(even > 0.68 && uneven > 0.58, "{even} {uneven}");
 }
 
-/// The share of experiments in which a difference is found at any of ten looks.
+/// The share of experiments in which a difference is detected at any of ten looks.
 fn power(split: f64, shares: [f64; 2], n: usize) -> f64 {
     let settings = settings(n);
     let found = |seed: u64| {
@@ -309,7 +309,8 @@ fn power(split: f64, shares: [f64; 2], n: usize) -> f64 {
 
 #[test]
 fn a_gain_is_still_found() {
-    // A z-test for a single look finds .10 to .13 with 80 % chance in 3 544 units; all looks cost about 2.2 times as many.
+    // A z-test for a single look detects .10 to .13 with a power of 80 % in 3 544 units; all looks need about 2.2 times
+    // that.
     let found = power(0.5, [0.10, 0.13], 8000);
     assert!(found > 0.75, "{found}");
     // A model that fails altogether is found in the 5 % that see it, by 30 units.

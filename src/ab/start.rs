@@ -42,7 +42,7 @@ impl FromStr for Who {
 pub enum Schedule {
     /// The split stays: an experiment.
     Fixed,
-    /// A small share for half of the time, then everybody.
+    /// A small share for half of the time, then everyone.
     Canary,
     /// In steps from the split on.
     Gradual,
@@ -70,7 +70,7 @@ impl Schedule {
         }
     }
 
-    /// The shares in order, beginning with `split`; the gradual ones grow by `step` when it is said.
+    /// The shares in order, beginning with `split`; the gradual ones grow by `step` if given.
     fn shares(self, split: f64, step: Option<f64>) -> Result<Vec<f64>, AbError> {
         let then: &[f64] = match (self, step) {
             (Self::Gradual, Some(step)) => return by_steps(split, step),
@@ -89,7 +89,7 @@ const MAX_STEPS: usize = 100;
 
 /// Shares from `split` on, each `step` above the last, up to 1.
 fn by_steps(split: f64, step: f64) -> Result<Vec<f64>, AbError> {
-    // Tenths do not add up exactly: what is short of 1 by rounding is 1.
+    // Tenths do not add up exactly: a sum that rounding leaves below 1 is 1.
     let n = ((1.0 - split) / step - 1e-9).ceil().max(0.0) as usize;
     if n >= MAX_STEPS {
         return Err(AbError::Usage(format!(
@@ -114,11 +114,11 @@ pub struct StartRequest<'a> {
     pub schedule: Schedule,
     /// By how much it grows at each step of a gradual rollout.
     pub step: Option<f64>,
-    /// How long each step lasts at least; the duration in equal parts when it is not said.
+    /// Minimum duration of each step; by default the duration in equal parts.
     pub every: Option<Period>,
-    /// What it is called.
+    /// Its name.
     pub name: Option<&'a str>,
-    /// What is hashed with a unit's id; the name when it is not said.
+    /// The text hashed with a unit's id; by default the name.
     pub salt: Option<&'a str>,
     /// What decides, and which way is better.
     pub metric: Option<Metric>,
@@ -126,11 +126,11 @@ pub struct StartRequest<'a> {
     pub guardrails: &'a [Guardrail],
     /// Units of each arm before a guardrail is believed.
     pub min_units: u64,
-    /// Units with an outcome after which it is over; [`USUAL_N`] when it is not said.
+    /// Units with an outcome after which it ends; by default [`USUAL_N`].
     pub planned_n: Option<u64>,
     /// The significance level.
     pub alpha: f64,
-    /// How long it is to run; all steps, or 28 days, when it is not said.
+    /// Planned duration; by default all steps, or 28 days.
     pub duration: Option<Period>,
     /// Time after the prediction when a unit's outcome is final.
     pub label_window: Period,
@@ -147,10 +147,10 @@ const USUAL_SECONDS: i64 = 28 * 86_400;
 /// The default margin of a guardrail on a share.
 const USUAL_MARGIN: f64 = 0.02;
 
-/// The experiment that `request` asks for; nothing is changed.
+/// The experiment that `request` describes; nothing is changed.
 ///
 /// # Errors
-/// Versions that are not there or the same, a first arm that is not in production, a measure that the target has not.
+/// Versions that are missing or the same, a first arm that is not in production, a measure not defined for the target.
 pub fn plan(workspace: &Workspace, request: &StartRequest) -> Result<Experiment, AbError> {
     let (config, registry) = (workspace.config()?, workspace.registry());
     let version = |who: Who| match who {
@@ -214,7 +214,7 @@ fn comparable(first: &Target, other: &Target, version: Version) -> Result<(), Ab
     same.then_some(()).ok_or_else(refuse)
 }
 
-/// What was asked for; for a rollout at least that what decides does not become worse.
+/// The requested guardrails; a rollout gets at least one on the deciding metric.
 fn guardrails(request: &StartRequest, task: Task, metric: Metric) -> Vec<Guardrail> {
     let Metric { measure, goal } = metric;
     match request.guardrails {
@@ -269,14 +269,14 @@ fn weights(experiment: &mut Experiment, request: &StartRequest) -> Result<(), Ab
 pub enum StartOutcome {
     /// It runs now.
     Started,
-    /// The same one runs already.
+    /// The same one is running already.
     Already,
 }
 
 /// Starts `experiment`, which [`plan`] made.
 ///
 /// # Errors
-/// [`AbError::Running`] when another one runs; whatever the workspace says.
+/// [`AbError::Running`] if another one runs; any error of the workspace.
 pub fn start(
     workspace: &Workspace,
     lock: &Lock,

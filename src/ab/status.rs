@@ -55,10 +55,10 @@ pub struct Needs {
     pub sentence: String,
 }
 
-/// Where the experiment of a workspace stands; `None` when there never was one.
+/// The state of the workspace's experiment; `None` if there never was one.
 ///
 /// # Errors
-/// What is wrong with it, its versions, the log or the labels.
+/// Errors in it, its versions, the log or the labels.
 pub fn status(workspace: &Workspace, now: Timestamp) -> Result<Option<Status>, AbError> {
     let Some(experiment) = Experiment::load(workspace)? else { return Ok(None) };
     let report = log::report(workspace, &Asked { margin: None, fixed: false, force: false, now })?;
@@ -100,7 +100,7 @@ fn n_known(report: &AbReport, is_shadow: bool) -> u64 {
     arms.iter().map(|arm| arm.n).take(if is_shadow { 1 } else { arms.len() }).sum()
 }
 
-/// What a winner needs, by the units that came in so many days.
+/// What is missing for a winner, at the rate of units over the `until_now` days so far.
 fn needs(report: &AbReport, n_known: u64, until_now: f64) -> Needs {
     match report.verdict.answer {
         Answer::Winner => return Needs::nothing("An arm has won: the experiment may stop now."),
@@ -119,7 +119,7 @@ fn needs(report: &AbReport, n_known: u64, until_now: f64) -> Needs {
     };
     let rate = n_known as f64 / until_now;
     let days = (rate > 0.0 && rate.is_finite()).then(|| n_units as f64 / rate);
-    // A rate of minutes says nothing of a day.
+    // A few minutes do not give a daily rate.
     let is_told = until_now >= 1.0;
     let when = days.filter(|_| is_told).map_or(String::new(), |days| format!(", {days:.1} days at {rate:.0} a day"));
     let sentence = format!("A winner needs about {n_units} more units{when} if the difference stays the same.");

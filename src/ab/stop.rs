@@ -44,10 +44,11 @@ pub struct Stopped {
     pub experiment: Experiment,
 }
 
-/// Ends the experiment. With `promote`, only when an arm wins or a rollout has come to its end, and after the gate has let its version through.
+/// Ends the experiment. With `promote`, only if an arm wins or a rollout has completed, and its version passes the
+/// gate.
 ///
 /// # Errors
-/// [`AbError::None`] without an experiment; what the log, the gate or the workspace says.
+/// [`AbError::None`] without an experiment; errors of the log, the gate or the workspace.
 pub fn stop(
     workspace: &Workspace,
     lock: &Lock,
@@ -61,7 +62,7 @@ pub fn stop(
     }
     let asked = Asked { margin: None, fixed: false, force: false, now: request.now };
     if !promote {
-        // A log that cannot be read is no reason to go on; the experiment ends and says why there is no verdict.
+        // An unreadable log does not keep it running; the experiment ends and states why there is no verdict.
         let (verdict, read) = match log::report(workspace, &asked) {
             Ok(report) => (report.verdict.sentence, Some(report.source)),
             Err(err) => (format!("no verdict: {err}"), None),
@@ -87,8 +88,8 @@ pub fn stop(
     end(workspace, lock, experiment, (ended, read), request.by, Some(promotion))
 }
 
-/// The arm that may become production: the winner, or the arm that a rollout has brought to everybody while its
-/// guardrails held. With no units in the first arm any more, nothing else could ever be shown of that one.
+/// The arm that may become production: the winner, or the arm that a rollout has brought to all units while its
+/// guardrails held. Without units in the first arm, no further comparison is possible.
 fn permanent(experiment: &Experiment, report: &AbReport) -> Option<usize> {
     if let Some(winner) = &report.verdict.winner {
         return Some(experiment.arms.iter().position(|arm| arm.name == *winner).unwrap_or(0));

@@ -15,7 +15,7 @@ use crate::table::{
 };
 use rayon::prelude::*;
 
-/// Units and what was found on the way.
+/// Units, and the findings made while reading.
 #[derive(Debug)]
 pub struct Gathered {
     /// The units.
@@ -52,7 +52,7 @@ pub fn gather(request: &OutcomesRequest) -> Result<Gathered, AbError> {
     gathered().map_err(|err: AbError| err.in_file(&file))
 }
 
-/// A column of numbers that is none because of a few cells is said to be one.
+/// A column of numbers that is not numeric because of a few cells is an error.
 fn refuse_doubts(request: &OutcomesRequest, doubts: &[Doubt], file: &str) -> Result<(), AbError> {
     let outcomes =
         request.outcomes.iter().flat_map(|outcome| std::iter::once(outcome.as_str()).chain(outcome.split('/')));
@@ -69,10 +69,10 @@ fn refuse_doubts(request: &OutcomesRequest, doubts: &[Doubt], file: &str) -> Res
     })
 }
 
-/// The column that names units again and again, where there is one.
+/// A column that repeats unit ids, if there is one.
 fn repeats(inference: &Inference) -> Option<(String, u64)> {
-    /// Values from which a column names units rather than groups of them, and up to which they are counted one by one: beyond,
-    /// an id of as many values as rows may seem to have fewer.
+    /// Minimum number of values for a column to identify units and not groups, up to which they are counted exactly:
+    /// beyond, the estimate for an id with a value per row may be lower.
     const MANY: u64 = 20;
     const EXACT: u64 = 10_000;
     let is_key = |name: &str| names_key(name) || has_word(name, &["id", "uuid", "guid"]);
@@ -89,7 +89,7 @@ struct Rows<'a> {
     table: &'a Table,
     request: &'a OutcomesRequest<'a>,
     arms: Arms,
-    /// A column whose name says that it names units, and how many it names, where these are fewer than rows.
+    /// A column named like a unit id, and its number of distinct values, if fewer than rows.
     repeats: Option<(String, u64)>,
 }
 
@@ -98,7 +98,7 @@ const MAX_STRATA: usize = 200;
 
 /// Rows of one unit.
 struct Group {
-    /// Where it begins in the order of rows.
+    /// Its first position in row order.
     start: usize,
     end: usize,
 }
@@ -164,7 +164,7 @@ impl Rows<'_> {
         Ok((units, source))
     }
 
-    /// Takes out the units that stand in more than one arm; gives a row of each.
+    /// Removes the units that are in more than one arm; returns a row of each.
     fn take_mixed(&self, rows: &[u32], groups: &mut Vec<Group>) -> Vec<usize> {
         let arm_of = |row: u32| self.arms.of_row[row as usize];
         let is_one =
@@ -174,7 +174,7 @@ impl Rows<'_> {
         mixed
     }
 
-    /// Which units stand in more than one arm, in the order of the table.
+    /// Names the units that are in more than one arm, in the order of the table.
     fn about_mixed(&self, mixed: &[usize], n_units: usize) -> Option<String> {
         /// Units that are named, and the share of all from which they were hardly put into arms by this column.
         const SHOWN: usize = 3;
@@ -217,7 +217,7 @@ impl Rows<'_> {
         }))
     }
 
-    /// The stratum of each unit by its first row, and how many there are; missing is a level of its own.
+    /// The stratum of each unit by its first row, and the number of strata; missing is a level of its own.
     fn strata(&self, firsts: &[usize], notes: &mut Vec<String>) -> Result<(Vec<u16>, usize), AbError> {
         let Some(name) = self.request.strata else { return Ok((vec![0; firsts.len()], 1)) };
         let Values::Category(column) = &self.table.require(name)?.values else {
@@ -339,13 +339,13 @@ fn unevenly_missing(units: &Units, outcome: &Outcome) -> Option<String> {
     })
 }
 
-/// Sorts rows so that those of one id stand together, each in the order of the table, and says where each id begins.
+/// Sorts rows so that those of one id are adjacent, each in table order, and returns where each id begins.
 fn grouped(rows: &mut [u32], ids: &Texts) -> Vec<Group> {
     let mut keyed: Vec<(u64, u32)> =
         rows.par_iter().map(|&row| (hash64(ids.get(row as usize).as_bytes(), 0), row)).collect();
     keyed.par_sort_unstable();
     if keyed.windows(2).all(|pair| pair[0].0 != pair[1].0) {
-        // Nobody stands twice: the order of the table is kept, and memory is walked from front to end.
+        // No id repeats: the table order is kept, and memory is read sequentially.
         return (0..rows.len()).map(|start| Group { start, end: start + 1 }).collect();
     }
     let id = |at: usize| ids.get(keyed[at].1 as usize);

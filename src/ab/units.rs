@@ -2,20 +2,20 @@
 
 use super::experiment::Goal;
 
-/// Units, each in one arm, in the order in which they came.
+/// Units, each in one arm, in order of arrival.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Units {
     /// Names of the arms, the one that the others are compared with first.
     pub arms: Vec<String>,
-    /// Stretches of time with the same weights; one when there are no epochs.
+    /// Periods with the same weights; one without epochs.
     pub strata: Vec<Stratum>,
     /// Arm of each unit, an index into `arms`.
     pub arm: Vec<u16>,
     /// Stratum of each unit, an index into `strata`.
     pub stratum: Vec<u16>,
-    /// What each unit is placed by, when there is a time; units stand in its order.
+    /// The time of each unit, if there is one; units are sorted by it.
     pub at: Option<When>,
-    /// What was measured of each unit, what decides first.
+    /// The measured outcomes of each unit, the deciding one first.
     pub outcomes: Vec<Outcome>,
 }
 
@@ -59,19 +59,19 @@ pub struct Outcome {
     pub goal: Goal,
     /// The kind of outcome.
     pub kind: Kind,
-    /// The values; `NaN` where it is not known.
+    /// The values; `NaN` if unknown.
     pub y: Vec<f64>,
     /// The denominators of a ratio.
     pub x: Option<Vec<f64>>,
-    /// What no value can be below or above, whatever units come; shares have 0 and 1.
+    /// The lower and upper limit of any value; shares have 0 and 1.
     pub bounds: Option<(f64, f64)>,
-    /// Why nothing can be said of it, when its values cannot be summed up.
+    /// Why it is not analysed, if its values cannot be summed.
     pub untold: Option<String>,
     /// Of a quantile: which one, and the values that it is the quantile of.
     pub ranked: Option<(f64, Vec<f64>)>,
     /// Of a capped outcome: at which quantile of all units, and the values before.
     pub capped: Option<(f64, Vec<f64>)>,
-    /// The same unit before the experiment, and the column that says so; `NaN` where it is not known.
+    /// The value of the same unit before the experiment, and its column; `NaN` if unknown.
     pub pre: Option<(String, Vec<f64>)>,
 }
 
@@ -88,7 +88,7 @@ impl Units {
         self.count(|_| true)
     }
 
-    /// Units that `counts` says yes to, by stratum and arm.
+    /// Units for which `counts` is true, by stratum and arm.
     #[must_use]
     pub fn count(&self, counts: impl Fn(usize) -> bool) -> Vec<Vec<f64>> {
         let mut all = vec![vec![0.0; self.arms.len()]; self.strata.len()];
@@ -131,7 +131,7 @@ impl Outcome {
         }
     }
 
-    /// An outcome whose kind is read off its values.
+    /// An outcome whose kind is inferred from its values.
     #[must_use]
     pub fn new(name: impl Into<String>, goal: Goal, y: Vec<f64>) -> Self {
         let share = y.iter().all(|v| v.is_nan() || *v == 0.0 || *v == 1.0);
@@ -139,13 +139,13 @@ impl Outcome {
         Self { name: name.into(), goal, kind, y, x: None, bounds, untold: None, ranked: None, capped: None, pre: None }
     }
 
-    /// The pair of a unit; x is 1 where there is no denominator.
+    /// The pair of a unit; x is 1 without a denominator.
     #[must_use]
     pub fn pair(&self, unit: usize) -> (f64, f64) {
         (self.y[unit], self.x.as_ref().map_or(1.0, |x| x[unit]))
     }
 
-    /// Whether it is known of a unit.
+    /// Whether a unit has a value.
     #[must_use]
     pub fn is_known(&self, unit: usize) -> bool {
         let (y, x) = self.pair(unit);

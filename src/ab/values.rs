@@ -12,7 +12,7 @@ use crate::table::{
 };
 use std::path::Path;
 
-/// Texts that count as 1 and as 0 by default, beside those that say yes or no in some language.
+/// Texts that count as 1 and as 0 by default, besides the words for yes and no in several languages.
 const ONE: [&str; 12] = [
     "converted",
     "conversion",
@@ -55,7 +55,7 @@ impl Wanted {
                 }
                 Some(_) => Ok(()),
                 None => {
-                    // Whether two spellings are one arm is asked, not decided.
+                    // The user decides whether two spellings are one arm.
                     let spelling = match name == request.arm {
                         true => Spelling::new(Vec::new(), Same::Rule(false)),
                         false => found.spelling.clone(),
@@ -95,13 +95,13 @@ impl Wanted {
     }
 }
 
-/// `numerator/denominator` or `numerator/first+second`, when there is no column of that whole name.
+/// `numerator/denominator` or `numerator/first+second`, if no column has that whole name.
 fn ratio<'a>(outcome: &'a str, has: &dyn Fn(&str) -> bool) -> Option<(&'a str, Vec<&'a str>)> {
     let (y, x) = outcome.split_once('/').filter(|_| !has(outcome))?;
     Some((y, if has(x) { vec![x] } else { x.split('+').collect() }))
 }
 
-/// `column@quantile`, when there is no column of that whole name.
+/// `column@quantile`, if no column has that whole name.
 fn quantile<'a>(outcome: &'a str, has: &dyn Fn(&str) -> bool) -> Option<(&'a str, f64)> {
     let (y, q) = outcome.rsplit_once('@').filter(|_| !has(outcome))?;
     let q = q.parse().ok().filter(|q| *q > 0.0 && *q < 1.0)?;
@@ -117,7 +117,7 @@ pub(super) struct Column {
     pub(super) pre: Option<(String, Vec<f64>)>,
     /// Which quantile is compared, when one is.
     pub(super) quantile: Option<f64>,
-    /// Why nothing can be said of it, when its values cannot be summed up.
+    /// Why it is not analysed, if its values cannot be summed.
     pub(super) untold: Option<String>,
 }
 
@@ -174,8 +174,8 @@ impl Column {
     }
 }
 
-/// Makes both parts of a ratio missing where one is: what is divided by something unknown says nothing, and neither does a
-/// denominator without what belongs to it. Gives the number of rows.
+/// Sets both parts of a ratio to missing if one is: neither a numerator nor a denominator means anything alone.
+/// Returns the number of rows.
 fn leave_out_halves(y: &mut [f64], x: &mut [f64]) -> usize {
     let mut n = 0;
     for (y, x) in y.iter_mut().zip(x).filter(|(y, x)| y.is_nan() != x.is_nan()) {
@@ -245,7 +245,7 @@ fn level_values(
     }
 }
 
-/// The values of a unit's rows made one; `NaN` when none is known.
+/// The values of a unit's rows combined to one; `NaN` if all are unknown.
 pub(super) fn made_one(values: &[f64], rows: &[u32], rule: Repeated) -> f64 {
     if let [row] = rows {
         return values[*row as usize];
@@ -261,8 +261,8 @@ pub(super) fn made_one(values: &[f64], rows: &[u32], rule: Repeated) -> f64 {
     }
 }
 
-/// Rows that stand for many units each, as that many units: `n` of them, of which an outcome's value counts 1. A note says
-/// where the rows of an arm scatter more than independent units would.
+/// Expands rows of `n` units each to that many units, of which an outcome's value counts 1. Adds a note if the rows
+/// of an arm vary more than independent units would.
 pub(super) fn spread(
     units: Units,
     n: &Values,
@@ -360,7 +360,7 @@ fn spread_out(units: &Units, sizes: &[f64]) -> Units {
 /// Past units, from which an experiment is planned.
 #[derive(Debug)]
 pub struct History {
-    /// The outcome of each row; `NaN` where it is not known.
+    /// The outcome of each row; `NaN` if unknown.
     pub values: Vec<f64>,
     /// Rows a day, when there is a column of time.
     pub per_day: Option<f64>,

@@ -8,7 +8,7 @@ use crate::stats::portable::Portable;
 /// Fewest units of an arm, for the number that is missing.
 const MIN_UNITS: u64 = super::sequential::MIN_UNITS as u64;
 
-/// What an outcome says on its own.
+/// The verdict of one outcome.
 pub(super) fn of(
     outcome: &Outcome,
     arms: &[ArmOutcome],
@@ -56,7 +56,7 @@ pub(super) fn of(
     judged.open(n_left, n_units)
 }
 
-/// What can be said of an outcome that is the same in every unit.
+/// The verdict of an outcome that is the same in every unit.
 pub(super) fn one_value(outcome: &Outcome, settings: &AnalysisSettings, arms: &[ArmOutcome]) -> Verdict {
     let n_known: u64 = arms.iter().map(|arm| arm.n).sum();
     let n_left = settings.planned_n.map(|planned| planned.saturating_sub(n_known)).filter(|left| *left > 0);
@@ -101,7 +101,7 @@ impl Judged<'_> {
         if self.settings.fixed { comparison.fixed.p_holm.unwrap_or(1.0) } else { comparison.p_holm }
     }
 
-    /// The interval that decides: that of a single look is nothing before there are enough units.
+    /// The deciding interval: that of a single look is undefined with too few units.
     fn interval(&self, comparison: &Comparison) -> (f64, f64) {
         match self.settings.fixed {
             true => {
@@ -111,13 +111,13 @@ impl Judged<'_> {
         }
     }
 
-    /// The test that decides, where it is not the usual one.
+    /// The deciding test, if it is not the usual one.
     fn by_what(&self) -> &'static str {
         if self.settings.fixed { ", by the test for a single look" } else { "" }
     }
 
     fn is_shown(&self, comparison: &Comparison) -> bool {
-        // The always-valid p-value is valid however few units there are; a test for a single look is not.
+        // The always-valid p-value is valid for any number of units; a test for a single look is not.
         (comparison.enough || !self.settings.fixed) && self.p(comparison) <= self.settings.alpha
     }
 
@@ -154,7 +154,7 @@ impl Judged<'_> {
             true => (self.mean_of(&best.against), self.mean_of(&best.arm)),
             false => (self.mean_of(&best.arm), self.mean_of(&best.against)),
         };
-        // Means are of all units, differences of the times in which both arms had some.
+        // Means are over all units, differences over the periods in which both arms had some.
         let gap = self.say_gap(means.0 - means.1);
         // The test for a single look is that of unadjusted values.
         let is_adjusted = self.outcome.pre.is_some() && !self.settings.fixed;
@@ -203,7 +203,7 @@ impl Judged<'_> {
 
     fn nearest(&self) -> &Comparison {
         let nearest = self.comparisons.iter().max_by(|a, b| self.gain(a).total_cmp(&self.gain(b)));
-        // `winner` is called first, and without a comparison nobody wins.
+        // `winner` is called first; it has no winner without a comparison.
         nearest.unwrap_or(&self.comparisons[0])
     }
 
@@ -211,7 +211,7 @@ impl Judged<'_> {
         self.arms.iter().find(|arm| arm.name == name).map_or(f64::NAN, |arm| arm.mean)
     }
 
-    /// Nobody won.
+    /// No winner.
     fn open(&self, n_left: Option<u64>, n_units: u64) -> Verdict {
         let (worse, rest): (Vec<_>, Vec<_>) = self.comparisons.iter().partition(|c| self.is_shown(c));
         let names = |found: &[&Comparison]| found.iter().map(|c| c.arm.clone()).collect::<Vec<String>>();
@@ -238,7 +238,7 @@ impl Judged<'_> {
             };
         }
         let n_known: u64 = self.arms.iter().map(|arm| arm.n).sum();
-        // What is open is no "no", not even when the planned units are in: only a margin ends the matter.
+        // An undecided result is not a "no", even at the planned number of units: only a margin can end it.
         let (n_more, what) = self.needs(n_known);
         let is_over = self.settings.margin.is_none() && (self.settings.planned_n.is_some() || self.settings.fixed);
         let begin = match (is_over, self.settings.planned_n) {
@@ -268,7 +268,7 @@ impl Judged<'_> {
         format!("{}{}", self.say_gap(widest).trim_start_matches('+'), self.points())
     }
 
-    /// Units that it takes until the margin decides, about, and the same in words: an interval narrows with the root of the
+    /// The approximate number of units until the margin decides, also as text: an interval narrows with the root of the
     /// units.
     fn needs(&self, n_known: u64) -> (Option<u64>, String) {
         let Some(margin) = self.settings.margin else {
@@ -301,7 +301,7 @@ impl Judged<'_> {
         let by_least = MIN_UNITS.saturating_sub(least) * self.arms.len() as u64;
         let more = |c: &Comparison| c.n_to_enough.map(|enough| enough.saturating_sub(c.n));
         let by_shape = self.comparisons.iter().filter_map(more).max();
-        // Where nothing varies, nobody knows how many: twice as many is a start.
+        // Without variance the number is unknown: suggest twice as many.
         by_shape.map_or(if by_least > 0 { by_least } else { n_units }, |more| more.max(by_least))
     }
 

@@ -1,4 +1,4 @@
-//! `docs/schemas`, from the types of the answers: `MLLOOP_WRITE_SCHEMAS=1 cargo test --lib schemas` writes them anew.
+//! `docs/schemas`, from the types of the answers: `MLLOOP_WRITE_SCHEMAS=1 cargo test --lib schemas` regenerates them.
 
 use super::*;
 use crate::ab;

@@ -22,10 +22,10 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// Opens `path`, which is made when it is not there.
+    /// Opens `path`, and creates it if missing.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn open(path: &Path) -> io::Result<Self> {
         #[cfg(test)]
         let is_new = !path.exists();
@@ -37,14 +37,14 @@ impl Appender {
         Ok(Self { path: path.to_owned(), file, headed: false })
     }
 
-    /// Appends `lines`, which end in a newline, all or none of them. An empty file is given `header` first; a file that
-    /// begins with another one is left as it is, and the answer is `false`.
+    /// Appends `lines`, which end in a newline, all or none of them. An empty file gets `header` first; a file with
+    /// another header is left unchanged, and the result is `false`.
     ///
-    /// A last line that an earlier crash cut short is dropped first, so that every line stays whole. Without `sync` the
-    /// lines survive the death of this process, not of the machine.
+    /// An incomplete last line of an earlier crash is removed first, so that every line is complete. Without `sync` the
+    /// lines survive a crash of this process, not of the machine.
     ///
     /// # Errors
-    /// Whatever the system says; nothing was added then.
+    /// I/O errors; nothing was added then.
     pub fn append(&mut self, header: &[u8], lines: &[u8], sync: bool) -> io::Result<bool> {
         debug_assert!(lines.ends_with(b"\n"), "append takes whole lines");
         self.lock()?;
@@ -53,16 +53,16 @@ impl Appender {
         appended
     }
 
-    /// Makes what was appended survive the death of the machine.
+    /// Makes appended lines survive a crash of the machine.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn sync(&self) -> io::Result<()> {
         disk::sync_file(&self.file, &self.path)?;
         disk::sync_dir(parent(&self.path))
     }
 
-    /// Locks the file that has the path now: one that was removed or replaced since is let go.
+    /// Locks the file now at the path, and closes one that was removed or replaced since.
     fn lock(&mut self) -> io::Result<()> {
         loop {
             self.file.lock()?;
@@ -98,7 +98,7 @@ impl Appender {
             }
         };
         if let Err(err) = write() {
-            // A full disk leaves nothing behind, for readers that come before the next writer.
+            // A full disk leaves nothing behind for readers before the next writer.
             let _ = self.file.set_len(whole).map(|()| disk::wrote(&self.path));
             return Err(err);
         }
@@ -116,23 +116,23 @@ impl Appender {
     }
 }
 
-/// Gives the file `from`, to which other processes may append, the name `to`, and reads its whole lines: who appends from then
-/// on begins a new file, and who is appending is waited for.
+/// Renames the file `from`, to which other processes may append, to `to`, and reads its complete lines. Waits for a
+/// running append; later appends start a new file.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn claim(from: &Path, to: &Path) -> io::Result<Vec<u8>> {
     super::rename(from, to)?;
     claimed(to)
 }
 
-/// The whole lines of a file that was claimed.
+/// The complete lines of a claimed file.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn claimed(path: &Path) -> io::Result<Vec<u8>> {
     let file = super::open(path)?;
-    // Whoever opened it before it had this name may still write.
+    // A process that opened it under its old name may still write.
     file.lock()?;
     let mut lines = vec![0; whole_lines_len(&file, file.metadata()?.len())? as usize];
     file.read_exact_at(&mut lines, 0)?;

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", .path.display())]
 pub struct AtPath {
-    /// The file or folder; a name such as `stdin` where there is none.
+    /// The file or directory; a name such as `stdin` without one.
     pub path: PathBuf,
-    /// What the system said.
+    /// The I/O error.
     pub source: io::Error,
 }
 
 impl AtPath {
-    /// `source` was said of `path`.
+    /// `source` occurred at `path`.
     pub fn new(path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
         Self { path: path.into(), source: source.into() }
     }
@@ -26,7 +26,7 @@ impl AtPath {
     }
 }
 
-/// Gives a path to what the system said.
+/// Adds a path to an I/O error.
 pub trait At<T> {
     /// The value, or the error with the path it is about.
     ///
@@ -34,7 +34,7 @@ pub trait At<T> {
     /// The error, with `path`.
     fn at(self, path: impl AsRef<Path>) -> Result<T, AtPath>;
 
-    /// `None` where the file is not there.
+    /// `None` if the file is missing.
     ///
     /// # Errors
     /// Every other error.

@@ -1,4 +1,4 @@
-//! What a write leaves: the old bytes or the new ones, with the mode that they should have.
+//! The result of a write: the old bytes or the new ones, with the right mode.
 
 use super::*;
 
@@ -91,7 +91,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// What the umask of this process leaves of `mode`.
+/// `mode` after the umask of this process.
 fn left(mode: u32, dir: &Path) -> u32 {
     let probe = dir.join("probe");
     File::create(&probe).unwrap();
@@ -240,7 +240,7 @@ fn a_set_is_begun_where_an_earlier_one_was_left() {
     incoming.drop_file(Path::new("b.csv")).unwrap();
     assert!(incoming.path(Path::new("a.csv")).exists() && !incoming.path(Path::new("b.csv")).exists());
     drop(incoming);
-    // A process died after it had committed, and another one before.
+    // A process died after its commit, and another one before.
     fs::create_dir(incoming_of(&into)).unwrap();
     fs::write(incoming_of(&into).join("old.csv"), "old").unwrap();
     fs::create_dir(into.join(".mlloop-left")).unwrap();

@@ -1,5 +1,5 @@
-//! The calls with which `atomic` touches the disk. In tests they are written down, so that the tests can work out what a
-//! loss of power at any moment may leave (`power_loss.rs`).
+//! The calls with which `atomic` changes the disk. In tests they are recorded, to derive every state that a
+//! power loss may leave (`power_loss.rs`).
 
 use std::fs::{self, File};
 use std::io;
@@ -42,7 +42,7 @@ fn note(op: impl FnOnce() -> Op) {
     });
 }
 
-/// Whether this sync is one that the tests let fail.
+/// Whether tests make this sync fail.
 #[cfg(test)]
 fn refuse_sync() -> io::Result<()> {
     TAPE.with_borrow_mut(|tape| {
@@ -52,7 +52,7 @@ fn refuse_sync() -> io::Result<()> {
     })
 }
 
-/// How often `work` made something survive a loss of power: syncs of files and of directories.
+/// The number of syncs of files and directories by `work`.
 #[cfg(test)]
 pub(crate) fn n_syncs(work: impl FnOnce()) -> usize {
     TAPE.set(Some(Tape::default()));
@@ -106,7 +106,7 @@ pub(super) fn remove_dir_all(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Everything in a directory, what is deepest first: so it is removed, one after the other.
+/// All entries of a directory, deepest first: the order of removal.
 #[cfg(test)]
 fn below(dir: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();

@@ -1,7 +1,7 @@
-//! Stopping a process, or filling its disk, at a chosen write: how tests show that nothing is lost.
+//! Stops a process, or fills its disk, at a chosen write: tests show that nothing is lost.
 //!
-//! Every write of a workspace passes numbered points. Debug builds can be told to die, or to find the disk full, at one
-//! of them; in release builds a point is nothing.
+//! Every write of a workspace passes numbered points. In debug builds a test can make the process die, or find the
+//! disk full, at one of them; in release builds a point does nothing.
 
 use std::io;
 #[cfg(debug_assertions)]
@@ -23,7 +23,7 @@ static DIE_AT: AtomicU64 = AtomicU64::new(u64::MAX);
 #[cfg(debug_assertions)]
 static FULL_FROM: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// Plans `fault` at the `n`th point of this process, counted from 1. Release builds take no notice.
+/// Plans `fault` at the `n`th point of this process, counted from 1. Ignored in release builds.
 pub fn plan(fault: Fault, n: u64) {
     #[cfg(debug_assertions)]
     match fault {
@@ -53,7 +53,7 @@ pub(super) fn point() -> io::Result<()> {
     Ok(())
 }
 
-/// Writes `bytes` with a point in their middle, so that a death there leaves half of them.
+/// Writes `bytes` with a fault point in the middle, so that a crash there leaves half of them.
 pub(super) fn torn(bytes: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     if cfg!(not(debug_assertions)) {
         return write(bytes);

@@ -1,10 +1,10 @@
 //! Several files that appear in a directory together.
 //!
 //! ```text
-//! .mlloop-XXXX/ files, synced ──rename──▶ .incoming/ ──rename each──▶ their places ──▶ .incoming/ is removed
+//! .mlloop-XXXX/ files, synced ──rename──▶ .incoming/ ──rename each──▶ into place ──▶ .incoming/ is removed
 //!                                  ▲ commit
 //! ```
-//! A process that dies before the commit leaves the old files; after it, whoever takes the lock next moves the rest.
+//! A process that dies before the commit leaves the old files; after it, the next holder of the lock moves the rest.
 
 use super::fault::point;
 use super::{disk, make_dirs, mode, parent};
@@ -25,10 +25,10 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Begins a set of files for the directory `into`, which is made. Call it under the lock of the workspace.
+    /// Begins a set of files for the directory `into`, which is created. Call it under the lock of the workspace.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn begin(into: &Path) -> io::Result<Self> {
         point()?;
         make_dirs(into)?;
@@ -39,10 +39,10 @@ impl Incoming {
         Ok(Self { staged, into: into.to_owned(), limit: mode::ALL })
     }
 
-    /// As it is, for copies and extracts of `source`: whoever may not read that may not read these.
+    /// For copies and extracts of `source`: only those who may read `source` may read the files.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn like(self, source: &Path) -> io::Result<Self> {
         let source = fs::metadata(source)?;
         Ok(Self { limit: if source.is_file() { mode::of(&source) } else { mode::ALL }, ..self })
@@ -57,8 +57,8 @@ impl Incoming {
     /// Writes the file `name`, a relative path without `..`.
     ///
     /// # Errors
-    /// [`io::ErrorKind::AlreadyExists`] when the set has it already, [`io::ErrorKind::InvalidInput`] for a name that
-    /// leads elsewhere; otherwise whatever `write` or the system says.
+    /// [`io::ErrorKind::AlreadyExists`] if the set has it already, [`io::ErrorKind::InvalidInput`] for a name that
+    /// leads elsewhere; otherwise any error of `write` or I/O.
     pub fn write<T, E: From<io::Error>>(
         &self,
         name: &Path,
@@ -98,18 +98,18 @@ impl Incoming {
         Ok(written)
     }
 
-    /// Takes a file out of the set again.
+    /// Removes a file from the set.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn drop_file(&self, name: &Path) -> io::Result<()> {
         fs::remove_file(self.path(name))
     }
 
-    /// Makes the files those of the directory.
+    /// Moves the files into the directory.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn commit(self) -> io::Result<()> {
         for (dir, _) in walk(self.staged.path())? {
             disk::sync_dir(&dir)?;
@@ -122,7 +122,7 @@ impl Incoming {
     }
 }
 
-/// Where the files of a set are that is committed and not moved yet.
+/// The directory of a set that is committed and not moved yet.
 #[must_use]
 pub fn incoming_of(into: &Path) -> PathBuf {
     into.join(COMMITTED)
@@ -134,10 +134,10 @@ pub fn is_incoming(into: &Path) -> bool {
     into.join(COMMITTED).is_dir()
 }
 
-/// Moves what a process that died after its commit had not moved yet. Call it under the lock of the workspace.
+/// Moves the files that a process left after its commit. Call it under the lock of the workspace.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn complete_incoming(into: &Path) -> io::Result<()> {
     let staged = into.join(COMMITTED);
     if !staged.is_dir() {
@@ -149,8 +149,8 @@ pub fn complete_incoming(into: &Path) -> io::Result<()> {
     disk::sync_dir(into)
 }
 
-/// Moves all that is in `from` into `to`. Directories first, and as a whole where there is none of that name: what lies above
-/// may speak of them.
+/// Moves everything in `from` to `to`. Directories first, and as a whole if `to` has none of that name: files beside
+/// them may refer to them.
 fn settle(from: &Path, to: &Path) -> io::Result<()> {
     let mut entries = fs::read_dir(from)?.collect::<io::Result<Vec<_>>>()?;
     entries.sort_by_key(|entry| (entry.path().is_file(), entry.file_name()));

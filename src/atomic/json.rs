@@ -4,10 +4,10 @@ use serde::Serialize;
 use std::io;
 use std::path::Path;
 
-/// Replaces `path` by a value as JSON that people can read, with a line end. Its folder is made where there is none.
+/// Replaces `path` by a value as indented JSON, with a final newline. Creates its directory if missing.
 ///
 /// # Errors
-/// As [`super::replace`], and what the value says of itself.
+/// As [`super::replace`], and errors of serialization.
 pub fn replace_json(path: &Path, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
     let text = pretty(value)?;
     if let Some(dir) = path.parent() {
@@ -16,10 +16,10 @@ pub fn replace_json(path: &Path, value: &(impl Serialize + ?Sized)) -> io::Resul
     super::replace(path, |out| out.write_all(&text))
 }
 
-/// A value as JSON that people can read, with a line end.
+/// A value as indented JSON, with a final newline.
 ///
 /// # Errors
-/// What the value says of itself.
+/// Errors of serialization.
 pub fn pretty(value: &(impl Serialize + ?Sized)) -> io::Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value)?;
     text.push(b'\n');

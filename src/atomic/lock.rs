@@ -12,7 +12,7 @@ pub(super) struct Held(File);
 
 impl Held {
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when another process holds it; otherwise whatever the system says.
+    /// [`io::ErrorKind::WouldBlock`] if another process holds it; otherwise any I/O error.
     pub(super) fn new(file: File) -> io::Result<Self> {
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
@@ -50,12 +50,12 @@ pub struct Lock {
     _file: Held,
 }
 
-/// Takes the lock `path`, or says that another process holds it.
+/// Takes the lock `path`.
 ///
 /// # Errors
-/// [`io::ErrorKind::WouldBlock`] when it is held; otherwise whatever the system says.
+/// [`io::ErrorKind::WouldBlock`] if another process holds it; otherwise any I/O error.
 pub fn lock(path: &Path) -> io::Result<Lock> {
-    // Reading and writing at once never waits for the other end of a pipe.
+    // Opening for reading and writing never waits for the other end of a pipe.
     let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
     let file = super::open::only_plain(file)?;
     let mut file = Held::new(file).map_err(|err| match err.kind() {
@@ -64,12 +64,12 @@ pub fn lock(path: &Path) -> io::Result<Lock> {
         }
         _ => err,
     })?;
-    // For those who find it held; without it they are told less.
+    // Names the holder in others' messages; only these need it.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(Lock { _file: file })
 }
 
-/// How long is waited between two looks at a lock.
+/// The interval between two attempts to take a lock.
 const STEP: Duration = Duration::from_millis(20);
 
 /// Takes the lock `path`; while another process holds it, waits for `limit` at most.
@@ -89,8 +89,8 @@ pub fn lock_within(path: &Path, limit: Duration) -> io::Result<Lock> {
     }
 }
 
-/// Takes the lock `path` as [`lock_within`] does, in turn with others: `limit` counts anew whenever another process gets the
-/// lock meanwhile, up to twelve times. Who waits behind a hundred short changes is not told that somebody hangs.
+/// Takes the lock `path` as [`lock_within`] does, but restarts `limit` whenever another process gets the lock
+/// meanwhile, up to twelve times: a queue of short changes is not reported as a hang.
 ///
 /// # Errors
 /// As [`lock`].
@@ -111,10 +111,10 @@ pub fn lock_in_turn(path: &Path, limit: Duration) -> io::Result<Lock> {
     tried
 }
 
-/// How many times the patience of one who waits in turn counts anew.
+/// How many times [`lock_in_turn`] restarts its limit.
 pub const TURNS: u32 = 12;
 
-/// The process that wrote its number into the lock `path` last: the holder, when the lock is held.
+/// The process that last wrote its number into the lock `path`: the holder, if the lock is held.
 #[must_use]
 pub fn lock_holder(path: &Path) -> Option<u32> {
     super::read_to_string(path).ok()?.trim().parse().ok()
@@ -144,7 +144,7 @@ mod tests {
         let held = lock(&path).unwrap();
         assert!(lock_in_turn(&path, limit).is_err(), "nobody else gets it");
         let hands = path.clone();
-        // The lock changes hands each five steps, as its file says, and is free after thirty: more than the patience.
+        // The lock changes holders every five steps, and is free after thirty: longer than the limit.
         let others = std::thread::spawn(move || {
             for process in 0..6 {
                 std::fs::write(&hands, format!("{process}\n")).unwrap();
@@ -161,7 +161,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(".mlloop.lock");
         let held = lock(&path).unwrap();
-        // Another thread's new process has what this one has open, as a copy of the file has.
+        // A new process of another thread inherits open files, as a cloned file does.
         let in_the_child = held._file.try_clone().unwrap();
         drop(held);
         lock(&path).unwrap();

@@ -5,11 +5,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Whether [`replace`](super::replace) of `path` would be let: it is no directory, nothing fixes it, and files can be made
-/// where it is, or where its directory would be made. A disk that is full is not asked about.
+/// Checks that [`replace`](super::replace) of `path` can succeed: it is not a directory, not immutable, and files can
+/// be created in its directory, or where that would be created. Does not check for a full disk.
 ///
 /// # Errors
-/// Why not.
+/// The reason why not.
 pub fn replaceable(path: &Path) -> io::Result<()> {
     let end = if path.is_symlink() { fs::canonicalize(path)? } else { path.to_owned() };
     match fs::metadata(&end) {
@@ -28,10 +28,10 @@ pub fn replaceable(path: &Path) -> io::Result<()> {
     mode::new_files(0o600).tempfile_in(dir).map(drop)
 }
 
-/// Whether `path` can be written over as far as its own marks go: `chattr +i` and `+a` let nobody do so.
+/// Checks that `path` has no attribute that prevents writing (`chattr +i`, `+a`).
 ///
 /// # Errors
-/// That they do not.
+/// If it has one.
 pub fn not_fixed(path: &Path) -> io::Result<()> {
     match is_fixed(path) {
         true => Err(io::Error::new(
@@ -46,7 +46,7 @@ pub fn not_fixed(path: &Path) -> io::Result<()> {
 #[cfg(target_os = "linux")]
 fn is_fixed(path: &Path) -> bool {
     use rustix::fs::{IFlags, Mode, OFlags};
-    // A pipe must not be waited for; what cannot be asked has no such marks.
+    // Do not block on a pipe; a file that cannot be queried has no attributes.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let asked = rustix::fs::open(path, flags, Mode::empty()).and_then(rustix::fs::ioctl_getflags);
     asked.is_ok_and(|flags| flags.intersects(IFlags::IMMUTABLE | IFlags::APPEND))

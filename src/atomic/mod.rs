@@ -1,10 +1,10 @@
-//! The only code that writes to a workspace: replace a file, replace a directory, append lines, take the lock. What is
-//! read of it within limits is read here too.
+//! The only code that writes to a workspace: replace a file, replace a directory, append lines, take the lock. Reading
+//! with limits is here too.
 //!
 //! ```text
 //! replace   write .mlloop-XXXX beside ─▶ fsync ─▶ rename over name ─▶ fsync directory
 //! ```
-//! Whatever moment the process or the machine dies at, `name` holds the old bytes or the new ones.
+//! If the process or the machine dies at any moment, `name` has the old bytes or the new ones.
 
 mod append;
 mod at;
@@ -43,19 +43,19 @@ use std::time::Duration;
 /// What names of half-written files begin with.
 const PREFIX: &str = ".mlloop-";
 
-/// Replaces `path` by what `write` writes. Where a link stands, what it leads to is replaced. A device or a pipe is not
-/// replaced but written to: `-o /dev/null` by a superuser must not turn the device into a file.
+/// Replaces `path` by what `write` writes. Of a link, the target is replaced. A device or a pipe is written to, not
+/// replaced: `-o /dev/null` by a superuser must not turn the device into a file.
 ///
 /// A file that is replaced keeps its mode; a new one has the mode that the umask leaves.
 ///
 /// # Errors
-/// Whatever `write`, syncing or renaming says; `path` is then as it was, or, when only the directory could not be synced,
-/// replaced for as long as the machine lives.
+/// Errors of `write`, syncing or renaming; `path` is then unchanged, or, if only the directory could not be synced,
+/// replaced, but a crash of the machine may undo it.
 pub fn replace<T, E: From<io::Error>>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T, E>) -> Result<T, E> {
     replace_within(path, mode::ALL, write)
 }
 
-/// As [`replace`], for a copy or an extract of `source`: whoever may not read that may not read this.
+/// As [`replace`], for a copy or an extract of `source`: only those who may read `source` may read it.
 ///
 /// # Errors
 /// As [`replace`].
@@ -79,10 +79,11 @@ pub fn replace_private<T, E: From<io::Error>>(
     replace_within(path, 0o600, write)
 }
 
-/// Takes from everybody the file `path` who may not read each of `sources`; those that are no files say nothing.
+/// Removes read permission from `path` for those who may not read each of `sources`; sources that are not files are
+/// ignored.
 ///
 /// # Errors
-/// Whatever the system says of `path`.
+/// I/O errors of `path`.
 pub fn narrow(path: &Path, sources: &[&Path]) -> io::Result<()> {
     let modes = sources.iter().filter_map(|source| fs::metadata(source).ok()).filter(fs::Metadata::is_file);
     let limit = modes.fold(mode::ALL, |limit, source| limit & mode::of(&source));
@@ -93,7 +94,7 @@ pub fn narrow(path: &Path, sources: &[&Path]) -> io::Result<()> {
 /// Copies the file `from` to `to`, as [`replace_like`] does.
 ///
 /// # Errors
-/// Whatever the system says; `to` is then as it was.
+/// I/O errors; `to` is then unchanged.
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut file = open::open(from)?;
     replace_like(to, from, |out| io::copy(&mut file, out).map(|_| ()))
@@ -132,10 +133,10 @@ fn replace_within<T, E: From<io::Error>>(
     Ok(written)
 }
 
-/// Makes the directory `path` and those above it that are not there, each of which survives the death of the machine.
+/// Creates the directory `path` and its missing parents; each survives a crash of the machine.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn make_dirs(path: impl AsRef<Path>) -> io::Result<()> {
     let path = path.as_ref();
     if path.is_dir() || path.as_os_str().is_empty() {
@@ -150,10 +151,10 @@ pub fn make_dirs(path: impl AsRef<Path>) -> io::Result<()> {
     disk::sync_dir(parent(path))
 }
 
-/// Makes the directory `path` from what `fill` puts into an empty one beside it; `path` must not exist.
+/// Creates the directory `path` from an empty one beside it that `fill` fills; `path` must not exist.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] when `path` is there; otherwise whatever `fill` or the system says, and nothing is left.
+/// [`io::ErrorKind::AlreadyExists`] if `path` exists; otherwise any error of `fill` or I/O, and nothing is left.
 pub fn new_dir(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     if path.exists() {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} exists", path.display())));
@@ -176,18 +177,18 @@ pub fn new_dir(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::R
 
 /// Appends whole lines to `path` and syncs them; `lines` must end in a newline.
 ///
-/// A last line that an earlier crash cut short is dropped first, so that every line stays whole.
+/// An incomplete last line of an earlier crash is removed first, so that every line is complete.
 ///
 /// # Errors
-/// Whatever the system says; nothing was added then.
+/// I/O errors; nothing was added then.
 pub fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
     Appender::open(path)?.append(b"", lines, true).map(|_| ())
 }
 
-/// Makes what was appended to `path` by whomever survive the death of the machine; a file that is gone needs nothing.
+/// Makes lines appended to `path` by any process survive a crash of the machine; a missing file is ignored.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn sync_file(path: &Path) -> io::Result<()> {
     match open::open(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -196,10 +197,10 @@ pub fn sync_file(path: &Path) -> io::Result<()> {
     disk::sync_dir(parent(path))
 }
 
-/// Moves a file or directory of the workspace to another name in the workspace; what stood there is replaced.
+/// Renames a file or directory within the workspace; an existing target is replaced.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     point()?;
     disk::rename(from, to)?;
@@ -208,7 +209,7 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     disk::sync_dir(parent(from))
 }
 
-/// What was made in `dir`; where that is not there, this is said, and not the name of a file that nobody asked for.
+/// A new file in `dir`; if `dir` is missing, the error names `dir`, not a temporary file.
 fn inside<T>(dir: &Path, made: io::Result<T>) -> io::Result<T> {
     made.map_err(|err| match err.kind() {
         io::ErrorKind::NotFound => io::Error::new(err.kind(), format!("there is no directory {}", dir.display())),
@@ -216,10 +217,10 @@ fn inside<T>(dir: &Path, made: io::Result<T>) -> io::Result<T> {
     })
 }
 
-/// Removes a directory so that no moment shows half of it: it loses its name first.
+/// Removes a directory so that it is never seen half removed: it is renamed first.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn remove_dir(path: &Path) -> io::Result<()> {
     let dir = parent(path);
     let beside = tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir)?.keep();
@@ -227,16 +228,16 @@ pub fn remove_dir(path: &Path) -> io::Result<()> {
     point()?;
     disk::rename(path, &beside)?;
     point()?;
-    // Its name is gone for good before half of it can be.
+    // The old name must be gone durably before any content is removed.
     disk::sync_dir(dir)?;
     disk::remove_dir_all(&beside)?;
     disk::sync_dir(dir)
 }
 
-/// Removes a file; one that is not there is no error.
+/// Removes a file; a missing one is not an error.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn remove_file(path: &Path) -> io::Result<()> {
     point()?;
     match disk::remove_file(path) {
@@ -247,10 +248,10 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
     disk::sync_dir(parent(path))
 }
 
-/// Removes a mark that does no harm when a loss of power brings it back; one that is not there is no error.
+/// Removes a marker that does no harm if a power loss brings it back; a missing one is not an error.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn forget(path: &Path) -> io::Result<()> {
     point()?;
     match disk::remove_file(path) {
@@ -265,7 +266,7 @@ pub fn forget(path: &Path) -> io::Result<()> {
 /// Those of reading; [`io::ErrorKind::FileTooLarge`] for a larger one.
 pub fn read_at_most(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let file = open::open(path)?;
-    // Room for all of it at once; the length may be a lie, so that it is read up to the limit and no further.
+    // Allocate once; the length may be wrong, so read no further than the limit.
     let mut bytes = Vec::with_capacity(file.metadata()?.len().min(max_bytes) as usize + 1);
     file.take(max_bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes {
@@ -274,10 +275,10 @@ pub fn read_at_most(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The last whole line of `path`, without its newline; `None` when there is none.
+/// The last complete line of `path`, without its newline; `None` if there is none.
 ///
 /// # Errors
-/// Whatever the system says; a file that does not exist has no line.
+/// I/O errors; a missing file has no line.
 pub fn last_line(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match open::open(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -293,11 +294,11 @@ pub fn last_line(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(line))
 }
 
-/// Length of the first `len` bytes of `file` up to and with their last newline: what a reader may believe of a file
-/// that is being appended to.
+/// Length of the first `len` bytes of `file` up to and including their last newline: the part that a reader of a
+/// growing file can use.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn whole_lines_len(file: &File, len: u64) -> io::Result<u64> {
     const STEP: u64 = 4096;
     let mut tail = vec![0; STEP as usize];
@@ -321,15 +322,15 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Removes what processes left half written in `dir`, where others may be writing now: what was not written to for an hour
-/// before `now`, the time of the last change of a file that was just written. A directory that is not there has nothing.
+/// Removes incomplete files of other processes in `dir`, where some may be writing now: those not modified for an hour
+/// before `now`, the modification time of a file just written. A missing directory is ignored.
 ///
 /// # Errors
-/// Whatever listing or removing says.
+/// I/O errors.
 pub fn remove_old_leftovers(dir: &Path, now: std::time::SystemTime) -> io::Result<()> {
     const AGE: Duration = Duration::from_secs(3600);
     for entry in leftovers(dir)? {
-        // Whoever wrote it may take it away at this moment.
+        // Its writer may remove it at this moment.
         let Ok(facts) = entry.metadata() else { continue };
         let is_old = facts.modified().is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > AGE));
         if is_old {
@@ -339,11 +340,11 @@ pub fn remove_old_leftovers(dir: &Path, now: std::time::SystemTime) -> io::Resul
     Ok(())
 }
 
-/// Removes what a killed process left half written in `dir`. Call it under the lock of the workspace. A directory that is
-/// not there has nothing.
+/// Removes incomplete files of killed processes in `dir`. Call it under the lock of the workspace. A missing directory
+/// is ignored.
 ///
 /// # Errors
-/// Whatever listing or removing says.
+/// I/O errors.
 pub fn remove_leftovers(dir: &Path) -> io::Result<()> {
     for entry in leftovers(dir)? {
         match entry.file_type()?.is_dir() {

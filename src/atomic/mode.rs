@@ -1,4 +1,4 @@
-//! Who may read a file: what is replaced keeps its owner and its mode, what is new has the mode that the umask leaves.
+//! File permissions: a replaced file keeps owner and mode, a new one gets the mode that the umask leaves.
 
 use super::PREFIX;
 use std::fs::{File, Metadata, Permissions};
@@ -13,7 +13,7 @@ pub(super) fn of(file: &Metadata) -> u32 {
     file.permissions().mode() & ALL
 }
 
-/// How files begin that nobody has the name of yet; the umask is the system's to apply.
+/// Builder of temporary files; the system applies the umask.
 pub(super) fn new_files(limit: u32) -> tempfile::Builder<'static, 'static> {
     named(0o666 & limit)
 }

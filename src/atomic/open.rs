@@ -1,4 +1,4 @@
-//! Files of a loop, opened to be read. A pipe in the place of one would be waited for for ever, a device read for ever.
+//! Opens files of a loop for reading. A pipe in place of one would block forever, a device be read forever.
 
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
@@ -6,12 +6,12 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Opens a file to be read.
+/// Opens a file for reading.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`] for a pipe, a device or a socket; otherwise whatever the system says.
+/// [`io::ErrorKind::InvalidInput`] for a pipe, a device or a socket; otherwise any I/O error.
 pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
-    // Without waiting for somebody who writes into a pipe.
+    // Do not wait for a writer of a pipe.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     only_plain(OpenOptions::new().read(true).custom_flags(flags).open(path)?)
 }
@@ -26,17 +26,17 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// All of a file of text.
+/// The whole text of a file.
 ///
 /// # Errors
-/// As [`open`], and [`io::ErrorKind::InvalidData`] for what is no UTF-8.
+/// As [`open`], and [`io::ErrorKind::InvalidData`] if it is not UTF-8.
 pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
     let mut text = String::new();
     open(path)?.read_to_string(&mut text)?;
     Ok(text)
 }
 
-/// Refuses what is neither a file nor a directory, which says so itself when it is read.
+/// Refuses anything but files and directories; reading a directory fails by itself.
 pub(super) fn only_plain(file: File) -> io::Result<File> {
     let kind = file.metadata()?.file_type();
     match kind.is_file() || kind.is_dir() {

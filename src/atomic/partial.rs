@@ -1,4 +1,4 @@
-//! A file that arrives in pieces, over several runs if need be, before it becomes part of the workspace.
+//! A file received in pieces, if necessary over several runs, before it becomes part of the workspace.
 
 use super::fault::point;
 use super::lock::Held;
@@ -15,10 +15,10 @@ pub struct Partial {
 }
 
 impl Partial {
-    /// Opens what an earlier run left at `path`, or begins anew; its directory is made.
+    /// Opens the rest of an earlier run at `path`, or starts a new file; its directory is created.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when another process is at it; otherwise whatever the system says.
+    /// [`io::ErrorKind::WouldBlock`] if another process uses it; otherwise any I/O error.
     pub fn open(path: &Path) -> io::Result<Self> {
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir)?;
@@ -42,10 +42,10 @@ impl Partial {
         self.len == 0
     }
 
-    /// Adds a piece at the end.
+    /// Appends a piece.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         point()?;
         self.file.write_all(bytes)?;
@@ -53,30 +53,30 @@ impl Partial {
         Ok(())
     }
 
-    /// Drops what has arrived.
+    /// Discards the bytes received.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn restart(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.len = 0;
         Ok(())
     }
 
-    /// What has arrived, to be read from its beginning.
+    /// The bytes received, read from the beginning.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn reader(&self) -> io::Result<File> {
         let mut file = super::open(&self.path)?;
         file.seek(SeekFrom::Start(0))?;
         Ok(file)
     }
 
-    /// Removes it, and its directory when that is empty.
+    /// Removes it, and its directory if that is empty.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn remove(self) -> io::Result<()> {
         fs::remove_file(&self.path)?;
         if let Some(dir) = self.path.parent() {

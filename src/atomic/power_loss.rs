@@ -1,8 +1,8 @@
-//! A simulated loss of power after every call that touches the disk.
+//! A simulated power loss after every call that changes the disk.
 //!
-//! What survives: the bytes of a file as of its last sync, or, of those that came later, none, all or the first half; of
-//! the changes of names since the last sync of their directory any. A rename is one change: file systems with a journal
-//! do not tear it. A sync may also fail: then nothing was promised, and nothing that was there before may be gone.
+//! What survives: the bytes of a file at its last sync, and of later ones none, all or the first half; of
+//! the renames since the last sync of their directory, any subset. A rename is atomic, as on a journaling file
+//! system. A sync may also fail: then nothing was promised, and nothing that existed before may be lost.
 
 use super::disk::{Op, TAPE, Tape};
 use super::*;
@@ -41,7 +41,7 @@ fn put(tree: &Tree, root: &Path) {
     }
 }
 
-/// A file or directory, whatever its name.
+/// A file or directory, independent of its name.
 #[derive(Clone, Default)]
 struct Node {
     /// A file's bytes that are safe, and those since.
@@ -52,18 +52,18 @@ struct Node {
     is_dir: bool,
 }
 
-/// A change of names: in which directories, and what they hold after it.
+/// A change of names: the directories, and their content after it.
 #[derive(Clone)]
 struct Change {
     gone: Option<(usize, String)>,
     came: Option<(usize, String, usize)>,
 }
 
-/// A disk with what is safe on it and what is not yet.
+/// A disk with its durable and its volatile content.
 #[derive(Clone)]
 struct Disk {
     nodes: Vec<Node>,
-    /// Names as they are now, safe or not.
+    /// Names as they are now, durable or not.
     now: BTreeMap<PathBuf, usize>,
     changes: Vec<Change>,
     root: PathBuf,
@@ -143,7 +143,7 @@ impl Disk {
         }
     }
 
-    /// What a loss of power may leave now.
+    /// The states that a power loss may leave now.
     fn left(&self) -> BTreeSet<Vec<(PathBuf, Vec<u8>)>> {
         let n = self.changes.len();
         let mut kept: Vec<Vec<bool>> = Vec::new();
@@ -200,8 +200,8 @@ fn list(nodes: &[Node], id: usize, at: &Path, bytes: &dyn Fn(&Node) -> Vec<u8>, 
     }
 }
 
-/// Runs `work` in a directory that holds `before`, cuts the power after each of its calls, and lets `check` look at each
-/// directory that may be left: the flag says whether `work` had returned. Then lets each of its syncs fail.
+/// Runs `work` in a directory that holds `before`, cuts the power after each of its calls, and calls `check` on each
+/// possible directory; the flag says whether `work` had returned. Then makes each of its syncs fail.
 fn cut_everywhere(before: &[(&str, &str)], work: impl Fn(&Path) -> io::Result<()>, check: impl Fn(bool, &Path)) {
     let before: Tree = before.iter().map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec())).collect();
     let mut failing = None;
@@ -310,7 +310,7 @@ fn a_directory_appears_whole() {
         |dir| {
             new_dir(&dir.join("v0001"), |beside| {
                 replace(&beside.join("model.bin"), |out| out.write_all(b"model"))?;
-                // Whoever fills it need not sync.
+                // The caller's `fill` need not sync.
                 let path = beside.join("pipeline.json");
                 fs::write(&path, b"pipeline")?;
                 disk::created(&path);
@@ -375,7 +375,7 @@ fn what_is_moved_or_removed_is_in_one_place_and_then_gone() {
         |dir| remove_file(&dir.join("importing.json")),
         |returned, dir| assert!(!returned || !dir.join("importing.json").exists()),
     );
-    // What is forgotten may come back after a loss of power, and is gone as long as there is none.
+    // A forgotten file may return after a power loss, and stays away without one.
     let dir = tempfile::tempdir().unwrap();
     let mark = dir.path().join("untold");
     fs::write(&mark, "b1").unwrap();

@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// What is compared to see that a file is another one, or has become longer: files are replaced, never rewritten.
+/// Metadata that show whether a file was replaced or extended: files are replaced, never rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     inode: u64,
@@ -14,16 +14,16 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The file as it is now; `None` when it is not there or cannot be looked at.
+    /// The current state of the file; `None` if it is missing or inaccessible.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
         Self::look(path).ok().flatten()
     }
 
-    /// The file as it is now; `None` when it is not there.
+    /// The current state of the file; `None` if it is missing.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn look(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::metadata(path) {
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -19,18 +19,18 @@ use std::time::Duration;
 /// How long a form waits for a short verb before the page of the job is shown instead.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A verb as a page asks for it.
+/// A verb as requested by a page.
 pub(super) struct Verb {
-    /// In words: "Approve v0002-3f9a12c4".
+    /// As text: "Approve v0002-3f9a12c4".
     pub(super) title: String,
     pub(super) arguments: Vec<String>,
-    /// Whether it may take long, so that its own page shows how far it is.
+    /// Whether it may take long, so that its own page shows its progress.
     pub(super) long: bool,
-    /// Where one goes when it is done.
+    /// The page shown afterwards.
     pub(super) back: String,
 }
 
-/// What the form at `path` takes; none when there is no such form.
+/// The right that the form at `path` needs; `None` if there is no such form.
 pub(super) fn right(path: &str) -> Option<Right> {
     Some(match path.strip_prefix("/ui/do/")? {
         "answer" | "settle" | "import" | "export" | "feedback" | "monitor" | "ab-look" => Right::Label,
@@ -40,7 +40,7 @@ pub(super) fn right(path: &str) -> Option<Right> {
     })
 }
 
-/// The page that holds the form which is sent to `path`; none where it holds nothing that somebody typed.
+/// The page with the form that is sent to `path`; `None` if the form has no text fields.
 pub(super) fn home(path: &str, fields: &Fields) -> Option<&'static str> {
     Some(match path.strip_prefix("/ui/do/")? {
         "feedback" if !fields.get("id").is_empty() => "/ui/row",
@@ -51,7 +51,7 @@ pub(super) fn home(path: &str, fields: &Fields) -> Option<&'static str> {
     })
 }
 
-/// Carries out the form at `path` for who is signed in.
+/// Executes the form at `path` for the signed-in user.
 pub(super) fn act(dashboard: &Dashboard, session: &Session, path: &str, fields: &Fields) -> Result<Answer, Oops> {
     let action = path.strip_prefix("/ui/do/").unwrap_or_default();
     if action == "answer" {
@@ -62,7 +62,7 @@ pub(super) fn act(dashboard: &Dashboard, session: &Session, path: &str, fields: 
         NoJob::Busy(id) => Answer::Go(format!("/ui/job?id={id}&busy")),
         NoJob::Io(what) => pages::problem(&Oops::Fault(what)),
     };
-    // What people say is kept while something long runs: it says the same whenever it is taken in.
+    // Answers are kept while a long job runs: their meaning does not depend on when they are imported.
     let when = if ["feedback", "import", "settle"].contains(&action) { WhenBusy::Wait } else { WhenBusy::Refuse };
     let started = dashboard.jobs.start(&verb.title, verb.arguments, &session.name, when);
     let done = match started {
@@ -74,7 +74,7 @@ pub(super) fn act(dashboard: &Dashboard, session: &Session, path: &str, fields: 
         && action == "feedback"
         && refused(job)
     {
-        // The form comes back with what was typed, and why.
+        // Show the form again with its values and the error.
         return Err(Oops::Bad(dashboard.jobs.log(job.id).trim().to_owned()));
     }
     Ok(done.map_or_else(busy, |job| match job.runs() {
@@ -83,7 +83,7 @@ pub(super) fn act(dashboard: &Dashboard, session: &Session, path: &str, fields: 
     }))
 }
 
-/// The verb of an action; what people typed is never taken for an option.
+/// The verb of an action; typed text is never interpreted as an option.
 pub(super) fn verb(dashboard: &Dashboard, session: &Session, action: &str, fields: &Fields) -> Result<Verb, Oops> {
     let by = format!("--by={}", session.name);
     Ok(match action {
@@ -142,7 +142,7 @@ fn decision(dashboard: &Dashboard, by: &str, action: &str, fields: &Fields) -> R
     })
 }
 
-/// Takes in what somebody answered on the page: who is signed in, or whom the form names.
+/// Imports answers given on the page by the signed-in user, or by the person named in the form.
 fn import(dashboard: &Dashboard, session: &Session, by: &str, fields: &Fields) -> Result<Verb, Oops> {
     let person = Some(fields.get("of")).filter(|of| !of.is_empty()).unwrap_or(&session.name);
     if person_key(person) == ADJUDICATOR {
@@ -167,7 +167,7 @@ fn settled(dashboard: &Dashboard, session: &Session, by: &str, fields: &Fields) 
     if decisions.is_empty() {
         return Err(Oops::Bad("nothing was chosen".to_owned()));
     }
-    // Only what is in question is decided: the word of the adjudicator counts more than everybody's.
+    // Decide only open rows: the adjudicator's label overrules all others.
     let in_question = |(id, batch, _): &&Decision| open.rows.iter().any(|row| row.id == *id && row.batch == *batch);
     if let Some((id, ..)) = decisions.iter().find(|decision| !in_question(decision)) {
         return Err(Oops::NotFound(format!("{} is already settled", short_text(id, 60))));
@@ -188,7 +188,7 @@ fn reset(dashboard: &Dashboard) -> Result<Verb, Oops> {
     Ok(long("Reset the demo", &["demo", "--reset", "--drifted", "--", &dir.display().to_string()], "/ui"))
 }
 
-/// Among whom rows are dealt, and the share of them that two are asked; nobody by name unless the form names people.
+/// The annotators to assign, and the share of rows with two of them; none unless the form names people.
 fn dealt(fields: &Fields) -> Result<Vec<String>, Oops> {
     let people = fields.get("annotators").trim();
     if people.is_empty() {

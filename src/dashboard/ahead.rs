@@ -1,7 +1,7 @@
 //! Reading ahead: after each change, the counts of pages are updated before they are requested.
 //!
-//! It happens when the server starts, and when the loop has changed while somebody looks at pages. The thread does not step
-//! back behind others: a page that is asked for meanwhile waits for it.
+//! It runs when the server starts, and when the loop has changed while pages are in use. The thread keeps its normal
+//! priority: page requests wait for it.
 
 use super::shell::Viewer;
 use super::{Dashboard, events, pages};
@@ -9,11 +9,11 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often files are looked at.
+/// How often files are checked.
 const EVERY: Duration = Duration::from_millis(700);
-/// How long after the last page somebody is still thought to look.
+/// How long after the last request pages count as in use.
 const LOOKS_FOR: Duration = Duration::from_secs(600);
-/// What makes them count anew.
+/// Files whose changes trigger new counts.
 const READ: [&str; 7] = [
     "audit.jsonl",
     "models/roles.json",
@@ -24,7 +24,7 @@ const READ: [&str; 7] = [
     "runs/runs.jsonl",
 ];
 
-/// When somebody looked last.
+/// The time of the last request.
 pub(super) struct Looked(Mutex<Instant>);
 
 impl Default for Looked {
@@ -53,7 +53,7 @@ pub(super) fn begin(dashboard: &Arc<Dashboard>) -> io::Result<()> {
             let stamp = events::stamp_of(dashboard.workspace.dir(), &READ);
             if dashboard.looked.lately() && stamp != last {
                 let viewer = Viewer::new(None, "/ui");
-                // What is wrong with a file is told by the page that is asked for.
+                // Errors in a file are reported by the requested page.
                 let _ = pages::count(&dashboard, &viewer);
                 last = stamp;
             }

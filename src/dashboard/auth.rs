@@ -1,8 +1,8 @@
 //! Authentication: tokens and their roles, sessions, and the CSRF proof of a form.
 //!
-//! Tokens are kept as SHA-256 only. Of a session its digests are kept, in `runs/sessions.json`, so that it outlives a restart
-//! of the server: that of its random cookie, and that of the cookie with the token which opened it. Neither lets anybody in,
-//! neither helps to find a token, and what somebody may do is looked up anew: by the tokens that are valid now.
+//! Tokens are stored as SHA-256 only. Of a session two digests are stored, in `runs/sessions.json`, so that it survives
+//! a restart of the server: of its random cookie, and of the cookie with the token that opened it. Neither can be used
+//! to sign in or to find a token, and rights are looked up on each request, from the tokens valid now.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ use crate::wording::person_key;
 
 /// How long a session lasts.
 const LASTS: SignedDuration = SignedDuration::from_hours(12);
-/// Most sessions at once; the oldest goes.
+/// Maximum number of sessions; the oldest is removed.
 const MAX_SESSIONS: usize = 1000;
 /// Wrong tokens within [`TRIES_WITHIN`] after which sign-in is blocked for a while.
 const MAX_TRIES: usize = 20;
@@ -28,7 +28,7 @@ const TRIES_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 /// Longest name of a person.
 const MAX_NAME: usize = 80;
 
-/// The rights of a person; each right includes those before it.
+/// The rights of a user; each right includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
     /// Look.
@@ -40,7 +40,7 @@ pub enum Right {
 }
 
 impl Right {
-    /// The role that has it, as one says it: "an approver".
+    /// The role that has it, with its article: "an approver".
     pub(super) fn a_role(self) -> String {
         let role = self.role();
         format!("{} {role}", if role.starts_with('a') { "an" } else { "a" })
@@ -57,26 +57,26 @@ impl Right {
     }
 }
 
-/// A token and whose it is.
+/// A token and its owner.
 #[derive(Debug, Clone)]
 struct Key {
-    /// Fixed by the token; without one the person says it.
+    /// Fixed by the token; without one the user enters it.
     name: Option<String>,
     right: Right,
     digest: [u8; 32],
 }
 
-/// Everybody who may sign in.
+/// All users who may sign in.
 #[derive(Debug, Clone, Default)]
 pub struct People {
     keys: Vec<Key>,
 }
 
 impl People {
-    /// Reads `name:role:sha256` lines; `#` begins a comment. The digest is that of the token, in hexadecimal.
+    /// Parses `name:role:sha256` lines; `#` begins a comment. The digest is that of the token, in hexadecimal.
     ///
     /// # Errors
-    /// The line that is something else, in words.
+    /// A message with the invalid line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut keys = Vec::new();
         for (n, line) in (1..).zip(text.lines()) {
@@ -89,7 +89,7 @@ impl People {
         Ok(Self { keys })
     }
 
-    /// Adds the server's own token, which may do everything; who uses it says their name.
+    /// Adds the server's own token, which has all rights; its users enter their name.
     #[must_use]
     pub fn with_token(mut self, token: &str) -> Self {
         self.keys.push(Key { name: None, right: Right::Approve, digest: Sha256::digest(token.as_bytes()).into() });
@@ -141,23 +141,23 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
     bytes.collect::<Option<Vec<u8>>>().filter(|_| is_one)?.try_into().ok()
 }
 
-/// A person who signed in.
+/// A signed-in user.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
-    /// Stands in the audit chain.
+    /// Recorded in the audit chain.
     pub(super) name: String,
     pub(super) right: Right,
     /// What each of this session's forms carries.
     pub(super) csrf: String,
 }
 
-/// What is kept of a session.
+/// The stored state of a session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Open {
     /// SHA-256 of the cookie.
     cookie: String,
-    /// SHA-256 of the cookie and of what is kept of the token: it tells whether the token that opened it is still valid.
+    /// SHA-256 of the cookie and the stored token: shows whether the token that opened it is still valid.
     token: String,
     /// The name that was given, or the one of the token.
     name: String,
@@ -188,13 +188,13 @@ pub(super) enum NotIn {
     WrongToken,
     /// The token is anybody's, and no name was given.
     NoName,
-    /// The token is anybody's, and the name is that of somebody who has one of their own.
+    /// The token is shared, and the name belongs to a user with their own token.
     NameTaken,
     /// Too many wrong tokens within the last minute.
     TooMany,
 }
 
-/// Everybody who is signed in.
+/// All signed-in users.
 pub(super) struct Sessions {
     people: People,
     secret: [u8; 32],
@@ -205,14 +205,14 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// `secret` must come from the system's random numbers: cookies are made from it. `file` keeps sessions for the next
-    /// server.
+    /// `secret` must come from the system's random numbers: cookies are derived from it. `file` keeps sessions over
+    /// restarts.
     pub(super) fn new(people: People, secret: [u8; 32], file: PathBuf) -> Self {
         let open = Mutex::new(kept(&file));
         Self { people, secret, n: AtomicU64::new(0), open, failures: Mutex::default(), file }
     }
 
-    /// Whether anybody can sign in at all.
+    /// Whether there are any tokens.
     pub(super) fn can_sign_in(&self) -> bool {
         !self.people.is_empty()
     }
@@ -222,7 +222,7 @@ impl Sessions {
         self.people.keys.iter().any(|key| key.name.is_some())
     }
 
-    /// Lets a person in, and gives the value of the cookie.
+    /// Signs a user in, and returns the value of the cookie.
     pub(super) fn sign_in(&self, name: &str, token: &str, now: Timestamp) -> Result<String, NotIn> {
         let mut failures = lock(&self.failures);
         failures.retain(|at| now.duration_since(*at) < TRIES_WITHIN);
@@ -258,12 +258,12 @@ impl Sessions {
         Ok(cookie)
     }
 
-    /// Whose cookie it is: of a session that lasts, and whose token is still valid.
+    /// The session of a cookie, if it has not expired and its token is still valid.
     pub(super) fn of(&self, cookie: &str, now: Timestamp) -> Option<Session> {
         let open = lock(&self.open).get(&cookie_digest(cookie)).filter(|session| session.until > now).cloned()?;
         let is_same = |key: &&Key| bool::from(token_digest(cookie, key).as_bytes().ct_eq(open.token.as_bytes()));
         let key = self.people.keys.iter().find(is_same)?;
-        // A name that was given may be somebody's by now.
+        // The entered name may belong to a user by now.
         let name = match &key.name {
             Some(name) => name.clone(),
             None => Some(open.name).filter(|name| !self.people.has(name))?,
@@ -277,7 +277,7 @@ impl Sessions {
         self.keep(&open);
     }
 
-    /// Writes down who is signed in. Where it cannot be written one signs in again after a restart.
+    /// Stores the sessions. If that fails, users must sign in again after a restart.
     fn keep(&self, open: &HashMap<String, Open>) {
         let mut all: Vec<&Open> = open.values().collect();
         all.sort_by(|a, b| (a.until, &a.cookie).cmp(&(b.until, &b.cookie)));
@@ -292,7 +292,7 @@ impl Sessions {
     }
 }
 
-/// The sessions that an earlier server kept; none where they cannot be read.
+/// The sessions stored by an earlier server; empty if unreadable.
 fn kept(file: &Path) -> HashMap<String, Open> {
     let read = atomic::read(file).ok().and_then(|bytes| serde_json::from_slice::<Vec<Open>>(&bytes).ok());
     read.unwrap_or_default().into_iter().map(|session| (session.cookie.clone(), session)).collect()
@@ -322,7 +322,7 @@ mod tests {
         format!("# the team\nann:labeller:{}\n", hex(&Sha256::digest(b"secret")))
     }
 
-    /// Sessions that nobody keeps, and those of a server that keeps them in `dir`.
+    /// Sessions without storage, and those of a server that stores them in `dir`.
     fn forgetful(people: People) -> Sessions {
         Sessions::new(people, [7; 32], PathBuf::from("/dev/null/sessions.json"))
     }
@@ -349,7 +349,7 @@ mod tests {
         assert_eq!((bob.name.as_str(), bob.right), ("bob", Right::Approve));
         assert!(bob.made(&first.of(&bob_in, at(1)).unwrap().csrf), "a form of before is still of this session");
         assert!(next.of(&gone, at(1)).is_none() && next.of(&bob_in, at(12 * 3600)).is_none());
-        // Roles are those of now; a token that is no more opens nothing.
+        // Roles are looked up now; a removed token opens nothing.
         let promoted = People::parse(&ann().replace("labeller", "approver")).unwrap().with_token("other");
         let later = keeping(promoted, dir.path(), 3);
         assert_eq!(later.of(&ann_in, at(1)).unwrap().right, Right::Approve);

@@ -1,4 +1,4 @@
-//! Server-sent events: whether the loop has changed since a page was made, and how far the running job is.
+//! Server-sent events: whether the loop has changed since a page was rendered, and the progress of the running job.
 
 use super::Dashboard;
 use crate::atomic::Stamp;
@@ -16,11 +16,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// How often is looked.
+/// The polling interval.
 const EVERY: Duration = Duration::from_secs(1);
-/// After so many looks without news a comment is sent, so that nobody takes the connection for dead.
+/// After this many polls without news a comment is sent, to keep the connection alive.
 const QUIET: u32 = 10;
-/// Looks after which the stream ends; the browser asks again.
+/// Polls after which the stream ends; the browser reconnects.
 const MAX_LOOKS: u32 = 3600;
 
 /// What tells that a loop has changed.
@@ -35,7 +35,7 @@ const WATCHED: [&str; 8] = [
     "data/feedback.csv",
 ];
 
-/// A text that is another one when a file that pages show was written.
+/// A text that changes when a file shown on pages is written.
 pub(super) fn stamp(dir: &Path) -> String {
     stamp_of(dir, &WATCHED)
 }

@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Job {
     /// Its number, from 1.
     pub(super) id: u64,
-    /// What it does, in words.
+    /// Its action, as text.
     pub(super) title: String,
     /// The arguments of `mlloop`, as one would type them.
     pub(super) arguments: Vec<String>,
-    /// Who asked.
+    /// Who started it.
     pub(super) by: String,
     pub(super) started: Timestamp,
     /// The process.
     pub(super) pid: Option<u32>,
-    /// How it ended; none while it runs.
+    /// Its result; `None` while it runs.
     pub(super) ended: Option<Ended>,
-    /// Whether it has not begun yet, since others run before it.
+    /// Whether it is queued behind others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) waits: bool,
 }
@@ -30,7 +30,7 @@ pub(super) struct Job {
 #[serde(deny_unknown_fields)]
 pub(super) struct Ended {
     pub(super) at: Timestamp,
-    /// The exit status; none when the process was killed, or when nobody was there to see it end.
+    /// The exit status; `None` if the process was killed, or if its end was not observed.
     pub(super) status: Option<i32>,
     /// What kept it from starting, or why the status is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -48,7 +48,7 @@ impl Job {
         self.ended.is_none() && !self.waits
     }
 
-    /// How it ended, in words.
+    /// Its state, as text.
     pub(super) fn state(&self) -> &'static str {
         if self.waits {
             return "saved; it takes effect when the running job has ended";

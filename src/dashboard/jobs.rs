@@ -1,13 +1,13 @@
 //! Verbs that run on behalf of a page, one at a time, each as a process of its own.
 //!
-//! What a page does is what the command line does: the same program, the same arguments, the same lock. The process
-//! writes into files, so that it goes on when the page is closed or the server ends, and its end is known afterwards.
+//! A page does what the command line does: the same program, arguments and lock. The process writes to files, so it
+//! continues if the page is closed or the server ends, and its result is known afterwards.
 //!
 //! ```text
-//! runs/jobs/000007.json   what, by whom, since when, and how it ended
-//! runs/jobs/000007.out    what it answered
-//! runs/jobs/000007.log    what it said meanwhile
-//! runs/jobs/000007.end    its exit status, which it writes itself: a server that is started later knows it too
+//! runs/jobs/000007.json   the verb, the user, the start, and the result
+//! runs/jobs/000007.out    its standard output
+//! runs/jobs/000007.log    its standard error
+//! runs/jobs/000007.end    its exit status, written by itself: a later server knows it too
 //! ```
 
 use super::job::{Ended, Job};
@@ -22,13 +22,13 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Names the file in which the program leaves its exit status.
+/// Environment variable: the file to which the program writes its exit status.
 const LEAVES_STATUS: &str = "MLLOOP_STATUS_FILE";
-/// Jobs whose files are kept.
+/// Maximum number of jobs whose files are kept.
 const KEPT: usize = 50;
 /// Bytes of an answer or a log that are shown.
 const SHOWN: u64 = 64 * 1024;
-/// How often a process that an earlier server began is looked for.
+/// How often to check for a process that an earlier server started.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What becomes of a job while another one runs.
@@ -36,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(super) enum WhenBusy {
     /// It does not start.
     Refuse,
-    /// It is kept and begins later, also when the server ends meanwhile: done twice it does no harm.
+    /// It is stored and starts later, even after a restart of the server: running it twice does no harm.
     Wait,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    /// Reads what earlier servers ran; a process that still runs is waited for.
+    /// Reads the jobs of earlier servers; waits for a process that is still running.
     pub(super) fn open(
         dir: PathBuf,
         program: PathBuf,
@@ -185,12 +185,12 @@ impl Jobs {
             .stdout(answer)
             .stderr(log)
             .spawn()?;
-        // A round that a person started slows predictions no more than one that a timer started.
+        // A round started by a person has the same low priority as one started by a timer.
         serve::let_step_back(&child);
         Ok(child)
     }
 
-    /// Waits for a process of an earlier server. It is no child of ours: how it ended stands in what it left.
+    /// Waits for a process of an earlier server. It is not our child: its result is read from its files.
     fn outlive(self: &Arc<Self>, job: &Job) {
         while job.pid.is_some_and(|pid| runs(pid, &self.program)) {
             std::thread::sleep(LOOK);
@@ -266,7 +266,7 @@ impl Jobs {
         end_of(&self.file(id, "out"))
     }
 
-    /// What a job said meanwhile.
+    /// The messages of a job.
     pub(super) fn log(&self, id: u64) -> String {
         end_of(&self.file(id, "log"))
     }
@@ -291,7 +291,7 @@ fn end_of(path: &Path) -> String {
 fn runs(pid: u32, program: &Path) -> bool {
     let link = fs::read_link(format!("/proc/{pid}/exe"));
     let same = link.is_ok_and(|exe| exe == program || program.canonicalize().is_ok_and(|program| exe == program));
-    // A child that ended and that nobody waited for is still listed.
+    // A child that ended but was not waited for is still listed.
     let zombie = fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
     same && !zombie
 }

@@ -4,7 +4,7 @@ fn clock() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
-/// A program that stands in for `mlloop`: `sh -C DIR … -c SCRIPT` would not do, so it is a script of its own.
+/// A program that replaces `mlloop`: a script, because `sh -C DIR … -c SCRIPT` does not work.
 fn script(dir: &Path, body: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let path = dir.join("program");
@@ -72,7 +72,7 @@ fn what_people_say_waits_for_what_runs_and_outlives_a_server() {
     assert_eq!((jobs.unended(), jobs.running().unwrap().id), (vec![first, said[0], said[1]], first));
     fs::write(dir.path().join("gate"), "").unwrap();
     ended(&jobs);
-    // Of a server that died before it began.
+    // Of a server that died before the job started.
     fs::write(jobs.file(9, "json"), serde_json::to_vec(&Job { id: 9, ..kept }).unwrap()).unwrap();
     let next = Jobs::open(dir.path().join("jobs"), jobs.program.clone(), dir.path().to_owned(), clock).unwrap();
     ended(&next);

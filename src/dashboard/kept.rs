@@ -18,7 +18,7 @@ pub(super) struct Kept<T>(Mutex<Option<Held<T>>>);
 struct Held<T> {
     of: String,
     value: Arc<T>,
-    /// When it was first seen to be no longer what the files say.
+    /// When it was first seen to be out of date.
     stale: Option<Instant>,
 }
 
@@ -28,22 +28,22 @@ impl<T> Default for Kept<T> {
     }
 }
 
-/// Who waits for a value.
+/// Which requests wait for a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waits {
-    /// Whoever asks.
+    /// The request itself.
     Asker,
-    /// Nobody: what was read before is shown until it was read ahead.
+    /// None: the old value is shown until the new one was read ahead.
     Nobody,
     /// The thread that reads ahead, while others go on.
     Ahead,
 }
 
-/// What nobody has read ahead for so long is read by whoever asks.
+/// A value not read ahead for this long is read by the next request.
 const LATE: Duration = Duration::from_secs(10);
 
 impl<T> Kept<T> {
-    /// The value as of `stamp`, which was taken before: what is written meanwhile is read at the next look.
+    /// The value at `stamp`, taken before reading: later writes are read next time.
     pub(super) fn get(
         &self,
         stamp: &str,
@@ -60,7 +60,7 @@ impl<T> Kept<T> {
                 return Ok(Arc::clone(&held.value));
             }
         }
-        // Whoever asks for the same waits for one reading, unless there is something to show meanwhile.
+        // Requests for the same value share one reading, unless there is an old value to show.
         let goes_on = waits == Waits::Ahead && kept.is_some();
         let held = (!goes_on).then_some(kept);
         let value = Arc::new(read()?);
@@ -112,7 +112,7 @@ impl<T> ByVersion<T> {
 /// The last comparison, or why its report cannot be understood: pages go on without it.
 pub(super) type LastDrift = Result<Option<Arc<DriftReport>>, String>;
 
-/// Everything that is kept.
+/// All cached values.
 #[derive(Default)]
 pub(super) struct AllKept {
     pub(super) chain: Kept<Chain>,
@@ -143,14 +143,14 @@ mod tests {
         let read = |stamp: &str, waits, value: u32| kept.get(stamp, waits, || Ok(value)).map(|kept| *kept).unwrap_or(0);
         assert_eq!(read("a", Waits::Nobody, 1), 1, "the first is waited for");
         assert_eq!([read("b", Waits::Nobody, 2), read("b", Waits::Nobody, 3)], [1, 1]);
-        // Nobody is kept waiting while it is read ahead.
+        // No request waits while it is read ahead.
         let ahead = kept.get("b", Waits::Ahead, || {
             assert_eq!(read("b", Waits::Nobody, 5), 1);
             Ok(4)
         });
         assert_eq!(ahead.map(|kept| *kept).unwrap_or(0), 4);
         assert_eq!(read("b", Waits::Nobody, 6), 4);
-        // Nobody read ahead: whoever asks does.
+        // Not read ahead: the request reads it.
         assert_eq!(read("c", Waits::Nobody, 7), 4);
         if let Some(held) = &mut *kept.0.lock().unwrap() {
             held.stale = Instant::now().checked_sub(LATE);

@@ -5,7 +5,7 @@
 //! POST ─▶ web ─▶ actions ─▶ jobs ─▶ mlloop VERB …                          as on the command line
 //! ```
 //! Pages work without scripts. Predictions do not pass through here: [`Dashboard::over`] puts the pages in front of the
-//! router of `serve`, which answers everything else.
+//! router of `serve`, which handles all other requests.
 
 mod actions;
 mod ahead;
@@ -30,13 +30,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
-/// Pages that are made at once; others wait.
+/// Maximum number of pages rendered concurrently; others wait.
 const MAX_PAGES: usize = 2;
 
 /// What keeps the dashboard from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum DashboardError {
-    /// There is no loop, or its settings cannot be read.
+    /// There is no loop, or its settings are unreadable.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
     /// The folder of jobs.
@@ -49,15 +49,15 @@ pub enum DashboardError {
 pub struct DashboardSettings {
     /// The clock.
     pub now: fn() -> jiff::Timestamp,
-    /// 32 bytes of the system's random numbers; sessions are made from them.
+    /// 32 bytes of the system's random numbers, from which sessions are derived.
     pub secret: [u8; 32],
-    /// Who may sign in.
+    /// The users who may sign in.
     pub people: People,
-    /// The program that carries out what a page asks for.
+    /// The program that executes verbs.
     pub program: PathBuf,
-    /// Whether everybody who reaches the server may look; otherwise one signs in first.
+    /// Whether pages can be viewed without signing in.
     pub open: bool,
-    /// Whether the connection is encrypted, so that cookies are for such connections only.
+    /// Whether the connection is encrypted, so that cookies are restricted to such connections.
     pub secure: bool,
 }
 
@@ -75,10 +75,10 @@ pub struct Dashboard {
 }
 
 impl Dashboard {
-    /// Takes up what earlier servers ran.
+    /// Takes over the jobs of earlier servers.
     ///
     /// # Errors
-    /// When there is no loop, or the records of jobs cannot be read.
+    /// If there is no loop, or the records of jobs are unreadable.
     pub fn open(workspace: Workspace, settings: DashboardSettings) -> Result<Arc<Self>, DashboardError> {
         workspace.config()?;
         let dir = workspace.path("runs/jobs");

@@ -7,10 +7,10 @@ use crate::gate;
 use askama::Template;
 use jiff::Timestamp;
 
-/// Who looks at a page.
+/// The viewer of a page.
 pub(super) struct Viewer {
     pub(super) session: Option<Session>,
-    /// The page that was asked for, with its query.
+    /// The requested page, with its query.
     pub(super) address: String,
     /// Why a form was sent back.
     pub(super) alert: Option<String>,
@@ -52,7 +52,7 @@ pub(super) struct Said {
     pub(super) text: String,
 }
 
-/// What stands around a page.
+/// The frame around a page.
 pub(super) struct Shell {
     pub(super) title: String,
     pub(super) loop_name: String,
@@ -73,7 +73,7 @@ pub(super) struct Shell {
 }
 
 impl Shell {
-    /// The frame of the page at `path`; `fields` may name a job whose end it tells.
+    /// The frame of the page at `path`; `fields` may name a job whose result it shows.
     pub(super) fn new(
         dashboard: &Dashboard,
         viewer: &Viewer,
@@ -107,7 +107,7 @@ impl Shell {
     }
 }
 
-/// What a job came to, as pages tell it.
+/// The result of a job, as shown on pages.
 pub(super) fn said(dashboard: &Dashboard, id: u64) -> Option<Said> {
     let job = dashboard.jobs.get(id)?;
     let status = job.ended.as_ref().map(|ended| ended.status);
@@ -131,13 +131,13 @@ pub(super) fn when(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// The page that asks who it is.
+/// The sign-in page.
 #[derive(Template)]
 #[template(path = "ui_sign_in.html")]
 pub(super) struct SignIn {
     pub(super) said: String,
     pub(super) can_sign_in: bool,
-    /// What was typed as the name.
+    /// The typed name.
     pub(super) name: String,
     /// Where one wanted to go.
     pub(super) next: String,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// Longest body of a form.
 const MAX_FORM: usize = 64 * 1024;
-/// Longest form that is kept while somebody signs in: it comes back as a field, in which a letter may take three.
+/// Longest form kept during sign-in: it is sent back as a field, in which a letter may take three bytes.
 const MAX_KEPT: usize = 16 * 1024;
 /// The cookie of a session.
 const SESSION: &str = "mlloop_session";
@@ -62,13 +62,13 @@ impl Fields {
         Self(fields)
     }
 
-    /// Whether a field is there, also an empty one.
+    /// Whether a field is present, even if empty.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 }
 
-/// A page of this server, as an address that is gone to after a form; the overview where it is none.
+/// A page of this server to show after a form; the overview for other addresses.
 pub(super) fn own_page(address: &str) -> &str {
     let is_ours = address == "/ui" || address.starts_with("/ui/") || address.starts_with("/ui?");
     let is_plain = address.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
@@ -79,7 +79,7 @@ pub(super) fn own_page(address: &str) -> &str {
     }
 }
 
-/// What a page or an action comes to.
+/// The result of a page or an action.
 pub(super) enum Answer {
     Page(StatusCode, String),
     /// To another page.
@@ -90,7 +90,7 @@ pub(super) enum Answer {
 
 /// Why there is no page.
 pub(super) enum Oops {
-    /// There is no such page, row, version.
+    /// No such page, row or version.
     NotFound(String),
     /// The person may not, or the form is not ours.
     Forbidden(String),
@@ -107,8 +107,8 @@ impl<E: std::error::Error> From<E> for Oops {
 }
 
 impl Dashboard {
-    /// The pages in front of the server: they are at `/ui`, and a browser that asks for `/` is sent there. Everything else
-    /// is answered by the server, whose rule on the names that a request is sent to holds for the pages as well.
+    /// Puts the pages in front of the server: they are at `/ui`, and browsers are redirected there from `/`. The server
+    /// handles all other requests; its check of the Host header applies to the pages as well.
     pub fn over(self: &Arc<Self>, server: &Arc<App>) -> Router {
         let pages = any(handle).with_state((Arc::clone(self), Arc::clone(server)));
         let api = serve::app(Arc::clone(server)).layer(from_fn(greet));
@@ -128,7 +128,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
     pairs.find(|(name, _)| *name == SESSION).map(|(_, cookie)| cookie)
 }
 
-/// What somebody without a session is told, by whether there was one.
+/// The message for a request without a session, depending on whether there was one.
 fn sign_in_first(headers: &HeaderMap) -> &'static str {
     match cookie(headers).is_some_and(|cookie| !cookie.is_empty()) {
         true => "Your session has ended: 12 hours have passed, or the server was restarted with another token.",
@@ -136,7 +136,7 @@ fn sign_in_first(headers: &HeaderMap) -> &'static str {
     }
 }
 
-/// Sends a browser that asks for `/` to the pages.
+/// Redirects browsers from `/` to the pages.
 async fn greet(request: Request, next: Next) -> Response<Body> {
     let accepts = |headers: &HeaderMap| {
         headers.get(ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("text/html"))
@@ -191,7 +191,7 @@ async fn handle(State((dashboard, server)): State<(Arc<Dashboard>, Arc<App>)>, r
     }
 }
 
-/// A form: it must come from one of our pages, by somebody who may.
+/// A form: it must come from one of our pages, by a user with the right.
 async fn post(
     dashboard: Arc<Dashboard>,
     path: &str,
@@ -232,7 +232,7 @@ async fn post(
         let mut viewer = Viewer::new(Some(session.clone()), "/ui");
         match allowed(&session, &path).and_then(|()| actions::act(dashboard, &session, &path, &fields)) {
             Ok(answer) => answer,
-            // The form comes back with what was typed.
+            // Show the form again with its values.
             Err(Oops::Bad(what)) if actions::home(&path, &fields).is_some() => {
                 viewer.alert = Some(what);
                 pages::again(dashboard, &viewer, StatusCode::BAD_REQUEST, &path, &fields)
@@ -266,7 +266,7 @@ async fn on_page(dashboard: Arc<Dashboard>, make: impl FnOnce(&Dashboard) -> Ans
 async fn sign_in(dashboard: Arc<Dashboard>, fields: Fields) -> Response<Body> {
     let shared = Arc::clone(&dashboard);
     let (name, token) = (fields.get("name").to_owned(), fields.get("token").to_owned());
-    // Who is signed in is written down.
+    // Signing in stores the session.
     let opened = tokio::task::spawn_blocking(move || shared.sessions.sign_in(&name, &token, shared.now())).await;
     let said = match opened {
         Ok(Ok(cookie)) => {
@@ -296,8 +296,7 @@ fn kept_form(fields: &Fields) -> Option<(String, String)> {
     Some(kept).filter(|(path, _)| actions::right(path).is_some())
 }
 
-/// Where one goes once one is signed in: to the form that was kept, which is sent by a press as any other; else to the page
-/// that was asked for.
+/// The page after signing in: the form kept, to be submitted by the user, or else the requested page.
 fn entered(dashboard: &Dashboard, cookie: &str, fields: &Fields) -> Answer {
     let kept = kept_form(fields).and_then(|(path, text)| Some((path, Fields::of(&text)?)));
     match (kept, dashboard.sessions.of(cookie, dashboard.now())) {
@@ -311,7 +310,7 @@ fn entered(dashboard: &Dashboard, cookie: &str, fields: &Fields) -> Answer {
     }
 }
 
-/// The page that asks who it is, to begin with.
+/// The sign-in page, without errors.
 pub(super) fn sign_in_page(dashboard: &Dashboard) -> SignIn {
     SignIn {
         said: String::new(),
@@ -381,7 +380,7 @@ fn dressed(answer: Answer, cookie: Option<String>) -> Response<Body> {
     response
 }
 
-/// Whether somebody has a right: pages show no form that would be refused.
+/// Whether a user has a right: pages show no form that would be refused.
 pub(super) fn may(session: Option<&Session>, right: Right) -> bool {
     session.is_some_and(|session| session.right >= right)
 }

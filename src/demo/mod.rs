@@ -1,6 +1,6 @@
-//! A small seeded simulation of card payments with drift, to try the loop on.
+//! A small seeded simulation of card payments with drift, for trying the loop.
 //!
-//! One row is one payment. Its risk is a logistic function of usual signs of fraud: many payments in a day,
+//! One row is one payment. Its risk is a logistic function of common signs of fraud: many payments in a day,
 //! far from home, online at night, a young card, an amount out of line with the merchant. About one payment in twenty is
 //! fraud. [`payments`] with `drift = 0` has no drift; with `drift = 1` three things have changed: more
 //! payments are online and abroad (the inputs drift), a new merchant category appears, and fraud moves
@@ -93,7 +93,7 @@ pub fn payments(stream: Stream) -> Result<Table, TableError> {
     ])
 }
 
-/// The `n`th payment: it depends on its number, the drift and the seed alone, so a stream can be cut anywhere.
+/// The `n`th payment: it depends only on its number, the drift and the seed, so a stream can be split anywhere.
 fn payment(n: usize, stream: Stream) -> Payment {
     let mut rng = rng(stream.seed, &format!("payment {n}"));
     let drift = stream.drift.clamp(0.0, 1.0);
@@ -142,7 +142,7 @@ fn payment(n: usize, stream: Stream) -> Payment {
     }
 }
 
-/// An index drawn with these shares; what rounding leaves goes to the last.
+/// A random index with these shares; the rounding remainder goes to the last.
 fn pick<const N: usize>(rng: &mut Xoshiro256PlusPlus, shares: [f64; N]) -> usize {
     let mut left = rng.r#gen::<f64>();
     shares

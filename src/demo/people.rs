@@ -22,7 +22,7 @@ pub fn without_target(payments: &Table) -> Result<Table, TableError> {
 /// Fills in the true target in a batch that `label-export` wrote. Returns the number of answers.
 ///
 /// # Errors
-/// When `batch` is no table with the id and the target, or reading or writing fails.
+/// If `batch` is not a table with the id and the target, or reading or writing fails.
 pub fn answer(batch: impl Read, truth: &Table, out: impl Write) -> Result<u64, csv::Error> {
     let known: HashMap<&str, &str> = match (&truth.column(ID).map(|c| &c.values), truth.column(TARGET)) {
         (Some(Values::Text(ids)), Some(Column { values: Values::Category(target), .. })) => {

@@ -8,10 +8,10 @@ use crate::workspace::event::Trained;
 use crate::workspace::{CONFIG_FILE, Config, Workspace, WorkspaceError, recorded_data};
 use std::collections::BTreeSet;
 
-/// Where `mlloop.toml` goes when that of the place takes its name.
+/// New path of our `mlloop.toml` if the remote one replaces it.
 pub(super) const OURS: &str = "runs/backup/mlloop.here.toml";
 
-/// The chain of a loop whose files are what it says; those with data only where they are `moved`.
+/// The chain of a loop whose files match it; data files are checked only if they are `moved`.
 pub(super) fn sound(workspace: &Workspace, moved: impl Fn(&str) -> bool) -> Result<Chain, DepotError> {
     let chain = workspace.audit_chain()?;
     if let Some(broken) = &chain.broken {
@@ -50,7 +50,7 @@ pub(super) fn names(place: &Place, index: &Index) -> Result<(), DepotError> {
     }
 }
 
-/// The audit chain of a place, which is whole and ends where its index says.
+/// The audit chain of a place, complete and ending where its index says.
 pub(super) fn chain_of(place: &Place, index: &Index) -> Result<Chain, DepotError> {
     let refused = |what: String| Err(DepotError::Refused(format!("{}: {what}; nothing was changed", place.shown())));
     let Some(file) = index.files.get(CHAIN) else { return refused(format!("has no {CHAIN}")) };

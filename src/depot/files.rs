@@ -1,9 +1,9 @@
-//! Which files of a loop have a copy, and which names a copy may have.
+//! Which files of a loop are copied, and which names a copy may contain.
 //!
 //! | files | sent |
 //! |---|---|
 //! | `mlloop.toml`, `audit.jsonl`, the versions, `reports/`, `approvals/` | always |
-//! | labels, feedback, the reference and what was kept of them | with `--data` |
+//! | labels, feedback, the reference and its archived copies | with `--data` |
 //! | the prediction log, the current table, the inbox, the run log, `secrets/` | never |
 //!
 //! Roles and experiments follow from the chain.
@@ -21,9 +21,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path};
 
 pub(super) const CHAIN: &str = "audit.jsonl";
-/// Folders of files that are written anew by verbs.
+/// Folders of files that verbs regenerate.
 const MADE: [&str; 2] = ["reports", "approvals"];
-/// Which rows the reference took in, and where it came from: it goes with the reference.
+/// Which rows the reference received, and from where: copied with the reference.
 const BESIDE: [&str; 2] = ["data/reference.json", "data/SOURCE.json"];
 const KEPT: &str = "runs/kept";
 
@@ -33,15 +33,15 @@ pub(super) struct Own {
     pub(super) files: BTreeMap<String, Filed>,
     /// Files with data.
     pub(super) data: BTreeMap<String, Filed>,
-    /// The name of the table that is learned from, where it lies in the loop.
+    /// The name of the training table, if it is inside the loop.
     pub(super) reference: Option<String>,
 }
 
-/// Looks at every file of a loop whose chain this is. Files of versions are held to the chain.
+/// Reads every file of a loop with this chain. Files of versions are verified by the chain.
 pub(super) fn look(workspace: &Workspace, chain: &Chain) -> Result<Own, DepotError> {
     let mut own = Own::default();
     if let Some(mut filed) = read(&workspace.path(CHAIN), u64::MAX)? {
-        // A last line that a crash cut short is none.
+        // An incomplete last line of a crash is ignored.
         if chain.unfinished {
             let path = workspace.path(CHAIN);
             let bytes = atomic::read(&path).at(&path)?;
@@ -94,12 +94,12 @@ fn version_files(workspace: &Workspace, version: Version) -> Result<BTreeMap<Str
     Ok(files)
 }
 
-/// The reference, when it lies in the loop.
+/// The reference, if it is inside the loop.
 pub(super) fn reference(workspace: &Workspace) -> Result<Option<String>, DepotError> {
     Ok(table_of(&workspace.config()?))
 }
 
-/// The reference of this configuration, when it lies in the loop.
+/// The reference of this configuration, if it is inside the loop.
 pub(super) fn table_of(config: &Config) -> Option<String> {
     config.data.reference.to_str().filter(|name| kind(name) == Some(Kind::Table)).map(str::to_owned)
 }
@@ -108,7 +108,7 @@ fn one(workspace: &Workspace, name: &str) -> Result<Option<(String, Filed)>, Dep
     Ok(read(&workspace.path(name), u64::MAX)?.map(|filed| (name.to_owned(), filed)))
 }
 
-/// The files in a folder of the loop, those below it left out.
+/// The files in a folder of the loop, without subfolders.
 fn folder(workspace: &Workspace, dir: &str) -> Result<BTreeMap<String, Filed>, DepotError> {
     let path = workspace.path(dir);
     let Some(entries) = std::fs::read_dir(&path).if_there().at(&path)? else { return Ok(BTreeMap::new()) };
@@ -124,7 +124,7 @@ fn folder(workspace: &Workspace, dir: &str) -> Result<BTreeMap<String, Filed>, D
     Ok(found)
 }
 
-/// A file's length, digest and mode; `None` when it is not there.
+/// A file's length, digest and mode; `None` if it is missing.
 pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Filed>, DepotError> {
     let Some(file) = atomic::open(path).if_there().at(path)? else { return Ok(None) };
     let mode = file.metadata().at(path)?.permissions().mode() & 0o666;
@@ -132,13 +132,13 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Filed>, DepotError>
     Ok(Some(Filed { sha256, bytes, mode }))
 }
 
-/// What kind of a file a name is; `None` for a name that no copy may have.
+/// The kind of a file by its name; `None` for a name not allowed in a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Chain,
     Config,
     Version(Version),
-    /// It is written anew by verbs.
+    /// Verbs regenerate it.
     Made,
     Data,
     /// A table that may be the reference.
@@ -176,8 +176,8 @@ pub(super) fn kind(name: &str) -> Option<Kind> {
     is_table(name).then_some(Kind::Table)
 }
 
-/// Whether this can be the table that a loop learns from: a file below the loop, in none of the folders that are the loop's
-/// own.
+/// Whether this can be the training table of a loop: a file inside the loop, outside of the loop's own
+/// folders.
 fn is_table(name: &str) -> bool {
     const OWN: [&str; 8] =
         ["models", "runs", "reports", "approvals", "predictions", "label_inbox", "secrets", "objects"];

@@ -1,13 +1,13 @@
-//! A copy of a loop in another place: what `push` and `pull` do.
+//! A copy of a loop in another place: the logic of `push` and `pull`.
 //!
 //! ```text
 //! PLACE/objects/SHA256   the bytes of every file, under their digest: written once, never changed
 //! PLACE/loop.json        names, digests and modes, and the end of the audit chain: written last, under a condition
 //!
-//! push   digests here ─▶ objects that are missing there ─▶ loop.json, if nobody else wrote it meanwhile
+//! push   digests here ─▶ objects that are missing there ─▶ loop.json, unless changed by another writer meanwhile
 //! pull   loop.json ─▶ the chain: whole, and longer than ours ─▶ objects to runs/pulling/ ─▶ all digests ─▶ into place at once
 //! ```
-//! Roles are not in it: they follow from the chain, and come last. A chain only ever grows. Where two loops went apart,
+//! Roles are not included: they follow from the chain, and are set last. A chain only grows. If two loops diverged,
 //! neither replaces the other.
 
 mod answer;
@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What can go wrong.
+/// Errors of push and pull.
 #[derive(Debug, thiserror::Error)]
 pub enum DepotError {
     /// Something is wrong with the loop.
@@ -43,7 +43,7 @@ pub enum DepotError {
     /// The system refused.
     #[error("{0}")]
     Io(#[from] AtPath),
-    /// It would lose something, or what is there is not what it should be.
+    /// It would lose data, or the copy is damaged.
     #[error("{0}")]
     Refused(String),
 }
@@ -68,7 +68,7 @@ struct Index {
     head: Head,
     /// Every file, by its name in the loop.
     files: BTreeMap<String, Filed>,
-    /// Files with data that the loop had and that were not sent.
+    /// Files with data that the loop had but did not send.
     left_out: BTreeSet<String>,
 }
 
@@ -78,20 +78,20 @@ struct Index {
 struct Filed {
     sha256: String,
     bytes: u64,
-    /// Who may read it, as far as the umask of the other side allows.
+    /// The file mode, as far as the umask of the other side allows.
     mode: u32,
 }
 
-/// How far a loop and its copy are.
+/// The relation of a loop and its copy.
 #[derive(Debug, PartialEq, Eq)]
 enum Standing {
     /// They end with the same line.
     Same,
-    /// So many lines are only there.
+    /// This many lines are only there.
     Behind(usize),
-    /// So many lines are only here.
+    /// This many lines are only here.
     Ahead(usize),
-    /// After so many lines each has others.
+    /// The chains differ after this many lines.
     Apart(usize),
 }
 
@@ -105,7 +105,7 @@ fn compare(here: &[Entry], there: &[Entry]) -> Standing {
     }
 }
 
-/// Two loops of which neither follows from the other.
+/// Two diverged loops.
 fn apart(place: &Place, here: &Chain, there: &Chain, common: usize) -> DepotError {
     let last = |chain: &Chain| {
         chain.entries.last().map_or_else(String::new, |entry| {
@@ -136,7 +136,7 @@ enum Since {
     Here,
     /// Only the other side did.
     There,
-    /// Both did, or it is not known who.
+    /// Both did, or it is unknown.
     Both,
 }
 

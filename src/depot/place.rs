@@ -71,7 +71,7 @@ impl Place {
         folder.canonicalize().ok().is_some_and(|folder| dir.canonicalize().ok() == Some(folder))
     }
 
-    /// What it has; `None` when there is no loop yet.
+    /// The index; `None` if there is no loop yet.
     pub(super) fn index(&self) -> Result<Option<Found>, DepotError> {
         let Some((tag, bytes)) = self.read_index()? else { return Ok(None) };
         let index: Result<Index, String> = serde_json::from_slice(&bytes).map_err(|err| err.to_string());
@@ -96,10 +96,10 @@ impl Place {
         }
     }
 
-    /// Writes the index in the place of the one that was found.
+    /// Replaces the index found before.
     ///
     /// # Errors
-    /// When another one is there by now.
+    /// If it was changed meanwhile.
     pub(super) fn put_index(&self, index: &Index, before: Option<&Found>) -> Result<(), DepotError> {
         let other = || {
             DepotError::Refused(format!(
@@ -130,7 +130,7 @@ impl Place {
                     Why::Changed => other(),
                     _ => err.into(),
                 })?;
-                // A server that knows no conditions may have let another one write since.
+                // On a server without conditional writes another writer may have changed it since.
                 match self.read_index()? {
                     Some((_, now)) if now == bytes => Ok(()),
                     _ => Err(other()),
@@ -148,16 +148,16 @@ impl Place {
             }
             At::Bucket(object) => {
                 let Some(stored) = sibling(object, &file.sha256).look()? else { return Ok(false) };
-                // A server that does not say how long it is.
+                // A server that does not report the length.
                 Some(stored.bytes.unwrap_or(file.bytes))
             }
         };
         Ok(bytes == Some(file.bytes))
     }
 
-    /// Writes an object: the beginning of the file at `from`, which must be what `file` says.
+    /// Writes an object: the beginning of the file at `from`, which must match `file`.
     pub(super) fn send(&self, file: &Filed, from: &Path) -> Result<(), DepotError> {
-        // A copy, so that what is sent is what was looked at.
+        // A copy, so that the bytes checked are the bytes sent.
         let mut copy = tempfile::tempfile().at(from)?;
         let mut source = atomic::open(from).at(from)?.take(file.bytes);
         io::copy(&mut source, &mut copy).at(from)?;
@@ -179,10 +179,10 @@ impl Place {
         }
     }
 
-    /// Gives the bytes of an object to `to`.
+    /// Writes the bytes of an object to `to`.
     ///
     /// # Errors
-    /// When it is not there, or not what its name says.
+    /// If it is missing, or does not match its digest.
     pub(super) fn fetch(&self, file: &Filed, to: &mut dyn Write) -> Result<(), DepotError> {
         let shown = format!("{}/{OBJECTS}/{}", self.shown, file.sha256);
         let wrong = |what: &str| {
@@ -215,7 +215,7 @@ impl Place {
         }
     }
 
-    /// Makes the directory, where it is one; the one above must be there.
+    /// Creates the directory, if the place is one; its parent must exist.
     pub(super) fn make(&self) -> Result<(), DepotError> {
         let At::Folder(dir) = &self.at else { return Ok(()) };
         let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
@@ -227,11 +227,11 @@ impl Place {
     }
 }
 
-/// What is read, and written somewhere else on its way.
+/// A reader that also copies its bytes and computes their digest.
 struct Hashing<'a> {
     from: &'a mut dyn Read,
     to: &'a mut dyn Write,
-    /// What the other side said.
+    /// The I/O error of the other side.
     failed: Option<io::Error>,
 }
 

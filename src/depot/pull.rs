@@ -23,15 +23,15 @@ pub struct PullRequest {
     pub data: bool,
     /// Take `mlloop.toml` of the place although it was changed here as well.
     pub force: bool,
-    /// Only say what would be done.
+    /// Report only; change nothing.
     pub dry_run: bool,
 }
 
-/// Brings the loop up to its copy in `place`; makes the loop when there is none.
+/// Updates the loop to its copy in `place`; creates the loop if there is none.
 ///
 /// # Errors
-/// When the loop has what the place does not know, anything that arrives is not what the chain or its digest says, and
-/// whatever a server or the system says. Nothing of the loop has changed then.
+/// If the loop has entries that the place lacks, if a received file does not match the chain or its digest, and any
+/// error of the server or I/O. The loop is then unchanged.
 pub fn pull(
     workspace: &Workspace,
     place: &Place,
@@ -49,7 +49,7 @@ pub fn pull(
     let chain = chain_of(place, &there)?;
     let reference = reference_of(place, &there)?;
     held(place, &there, &chain, reference.as_deref())?;
-    // What a pull left that died in the middle is completed with the lock.
+    // Taking the lock completes a pull that died half way.
     let is_new = !workspace.config_path().exists() && !atomic::is_incoming(workspace.dir());
     let lock = if is_new && request.dry_run { None } else { Some(begin(workspace, is_new)?) };
     let here = if is_new { Chain::of(b"") } else { sound(workspace, |name| there.files.contains_key(name))? };
@@ -94,10 +94,10 @@ pub fn pull(
     Ok(answer)
 }
 
-/// The right to change the loop, whose directory is made where there is none.
+/// The lock on the loop, whose directory is created if missing.
 fn begin(workspace: &Workspace, is_new: bool) -> Result<Lock, DepotError> {
     if is_new {
-        // What somebody has there is not a loop, and must not become a part of one.
+        // Other files in the directory are not a loop, and must not become part of one.
         for name in [CHAIN, "models", "ab.json"] {
             if workspace.path(name).exists() {
                 return Err(DepotError::Refused(format!(
@@ -145,13 +145,13 @@ impl Plan<'_> {
                              the one of the copy, and keeps yours as {OURS}"
                         )));
                     }
-                    // A report that both made anew: the one that is here is of this loop's own rows.
+                    // A report that both sides regenerated: the local one is about the local rows.
                     Since::Both if name != CONFIG_FILE => self.ours.push(name.clone()),
                     _ => {
                         self.take.insert(name.clone(), file.clone());
                     }
                 },
-                // The chain says what it is, and the files here are what the chain here says.
+                // The chain determines it, and the local files match the local chain.
                 _ => {
                     self.take.insert(name.clone(), file.clone());
                 }
@@ -160,14 +160,14 @@ impl Plan<'_> {
         self.stale(here)
     }
 
-    /// What a file was when both sides had the same.
+    /// The common state of a file on both sides.
     fn base<'b>(&'b self, name: &str, here: &'b Chain) -> Option<&'b str> {
         let known = self.away.as_ref().and_then(|away| away.base(self.place.shown(), name));
         let recorded = || here.entries.last().and_then(|entry| entry.config.as_deref()).filter(|_| name == CONFIG_FILE);
         known.or_else(recorded)
     }
 
-    /// Data that is here and that the new chain says is another, which the place does not have.
+    /// Local data that the new chain replaces, but the place does not contain.
     fn stale(&self, here: &Chain) -> Result<(), DepotError> {
         if here.entries.last().map(Entry::head).as_ref() == Some(&self.there.head) {
             return Ok(());
@@ -194,7 +194,7 @@ fn is_fetched(cache: &Path, file: &Filed) -> bool {
     files::read(&cache.join(&file.sha256), u64::MAX).is_ok_and(|found| found.is_some_and(|it| it.sha256 == file.sha256))
 }
 
-/// Brings what is missing. What was fetched waits where the next pull finds it.
+/// Fetches missing objects. They are kept so that the next pull can reuse them.
 fn fetch(place: &Place, cache: &Path, absent: &BTreeMap<String, Filed>, progress: Progress) -> Result<(), DepotError> {
     if absent.is_empty() {
         return Ok(());
@@ -223,7 +223,7 @@ fn fetch(place: &Place, cache: &Path, absent: &BTreeMap<String, Filed>, progress
     Ok(())
 }
 
-/// Puts what was fetched into place: all of it, or none.
+/// Moves the fetched files into place: all of them, or none.
 fn settle(
     workspace: &Workspace,
     lock: &Lock,
@@ -263,7 +263,7 @@ fn settle(
     forget(cache)
 }
 
-/// What was fetched is in its place.
+/// The fetched files are in place.
 fn forget(cache: &Path) -> Result<(), DepotError> {
     match cache.is_dir() {
         true => Ok(atomic::remove_dir(cache).at(cache)?),
@@ -271,7 +271,7 @@ fn forget(cache: &Path) -> Result<(), DepotError> {
     }
 }
 
-/// Feedback is only ever added to: what is here begins what arrives, and that begins as the chain says.
+/// Feedback is append-only: the local file must be a prefix of the new one, and match the chain.
 fn grows(workspace: &Workspace, chain: &Chain, arrived: &Path) -> Result<(), DepotError> {
     if let Some((bytes, sha256)) = feedback_seal(chain)?
         && files::read(arrived, bytes)?.is_none_or(|begun| (begun.bytes, begun.sha256) != (bytes, sha256))
@@ -294,7 +294,7 @@ fn grows(workspace: &Workspace, chain: &Chain, arrived: &Path) -> Result<(), Dep
     }
 }
 
-/// What is read, written on its way.
+/// A reader that also writes its bytes.
 struct Tee<'a> {
     from: File,
     to: &'a mut dyn io::Write,

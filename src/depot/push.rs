@@ -14,18 +14,18 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct PushRequest {
     /// Labels, feedback and the reference too.
     pub data: bool,
-    /// Ask for every object, also for those that the place says it has.
+    /// Check every object, also those that the index of the place lists.
     pub recheck: bool,
-    /// Only say what would be done.
+    /// Report only; change nothing.
     pub dry_run: bool,
     /// Current time, injected.
     pub now: Timestamp,
 }
 
-/// Makes `place` a copy of the loop. The loop's lock is held meanwhile.
+/// Makes `place` a copy of the loop. Holds the loop's lock meanwhile.
 ///
 /// # Errors
-/// When the place has what this loop does not, a file is not what the chain says, and whatever a server or the system says.
+/// If the place has entries that this loop lacks, a file does not match the chain, and any error of the server or I/O.
 pub fn push(
     workspace: &Workspace,
     place: &Place,
@@ -114,7 +114,7 @@ impl Own {
     }
 }
 
-/// What the index will say.
+/// The content of the new index.
 struct Listed {
     files: BTreeMap<String, Filed>,
     left_out: BTreeSet<String>,
@@ -130,7 +130,7 @@ fn list(
 ) -> Result<Listed, DepotError> {
     let mut listed = Listed { files: own.files.clone(), left_out: BTreeSet::new(), theirs: Vec::new() };
     for (name, file) in &own.data {
-        // What the place has of data stays what the chain says of it.
+        // Data in the place stays as the chain describes it.
         if is_sent(name) {
             listed.files.insert(name.clone(), file.clone());
         } else {
@@ -163,7 +163,7 @@ fn list(
     Ok(listed)
 }
 
-/// What the place has to be sent, by name.
+/// The objects to send, by name.
 fn missing(
     place: &Place,
     files: &BTreeMap<String, Filed>,

@@ -15,7 +15,7 @@ const CHUNK_ROWS: usize = 1024;
 /// Fewer rows than this are not worth waking other threads for.
 const PARALLEL_ROWS: usize = 4 * CHUNK_ROWS;
 
-/// A raw column found in a table and tied to its encoder, ready to be read cell by cell.
+/// A raw column of a table with its encoder, ready to be read cell by cell.
 pub(super) struct Bound<'a> {
     /// First feature of this column and how many there are.
     start: usize,
@@ -52,7 +52,7 @@ enum Cells<'a> {
 enum Slots<'a> {
     /// Looked up once per level.
     Table(Vec<u32>),
-    /// Looked up per row, where there are fewer rows than levels.
+    /// Looked up per row, if there are fewer rows than levels.
     Search { table: &'a [String], levels: &'a [String] },
 }
 
@@ -111,8 +111,8 @@ pub(super) fn find<'a>(
     if missing.is_empty() { Ok(found) } else { Err(FeatureError::MissingColumns { columns: missing }) }
 }
 
-/// Ties a column to its encoder. `blocks` are those of [`Encoder::blocks`]; training rows, whose folds are given, see what
-/// was learned without them instead.
+/// Binds a column to its encoder. `blocks` are those of [`Encoder::blocks`]; training rows, whose folds are given, get
+/// out-of-fold values instead.
 pub(super) fn bind<'a>(
     column: &'a Column,
     encoder: &'a Encoder,
@@ -182,10 +182,10 @@ impl<'a> Rows<'a> {
         Self { bound, n_rows, n_features }
     }
 
-    /// Writes the features of the rows from `first` on into `out`, row-major, as many rows as it has room for.
+    /// Writes the features of the rows from `first` on into `out`, row-major, as many rows as fit.
     ///
     /// # Errors
-    /// [`FeatureError::Negative`] where that rule is `error`.
+    /// [`FeatureError::Negative`] if that rule is `error`.
     pub fn fill(&self, first: usize, out: &mut [f32]) -> Result<(), FeatureError> {
         fill_chunk(&self.bound, first, self.n_features, out)
     }
@@ -212,8 +212,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Puts the features of several columns side by side. `cells` holds those of one column after another, each column
-/// row-major of its own width.
+/// Joins the features of several columns into rows. `cells` holds those of one column after another, each column
+/// row-major with its own width.
 pub(super) fn side_by_side(cells: &[f32], widths: &[usize], n_rows: usize) -> Vec<f32> {
     let n_features: usize = widths.iter().sum();
     let mut values = vec![0.0_f32; n_rows * n_features];

@@ -8,7 +8,7 @@ use super::error::FeatureError;
 use crate::stats::random::hash64;
 use crate::table::{Column, Table, Values};
 
-/// What stands for a missing cell.
+/// The value of a missing cell.
 const MISSING: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A 64-bit digest of the cells of each row in `columns`, in their order.
@@ -59,7 +59,7 @@ fn add(column: &Column, digests: &mut [u64]) {
     }
 }
 
-/// Per row, the first row that equals it (itself, when there is none before).
+/// Per row, the first row equal to it (itself, if there is none before).
 #[must_use]
 pub fn first_equal(digests: &[u64]) -> Vec<u32> {
     let mut first = HashMap::with_capacity(digests.len());

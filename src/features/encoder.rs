@@ -1,4 +1,4 @@
-//! What each raw column becomes: data only, so that it can be stored, read and exported.
+//! The encoders of raw columns: data only, so that they can be stored, read and exported.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::text::TextEncoder;
 use super::time;
 use crate::table::Kind;
 
-/// A raw column and what becomes of it.
+/// A raw column and its encoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawColumn {
@@ -26,7 +26,7 @@ pub enum Encoder {
     Number(NumberEncoder),
     /// A category becomes 0/1 features.
     OneHot(OneHotEncoder),
-    /// A category becomes what its rows' target was like.
+    /// A category becomes the mean target of its rows.
     TargetStatistic(TargetStatistic),
     /// A category becomes the code that a model made elsewhere knows it by.
     Codes(CodeEncoder),
@@ -35,31 +35,31 @@ pub enum Encoder {
         /// One feature each.
         parts: Vec<TimePart>,
     },
-    /// A text becomes what its words say of the target, and its length.
+    /// A text becomes scores of its words for the target, and its length.
     Text(TextEncoder),
 }
 
 /// A number: `negative`, then `clip`, then `fill`, then `scale`, all in `f64`; then rounded to `f32`.
 ///
-/// Numbers that `f32` would not tell apart have a scale without being asked for one.
-/// Infinities and numbers beyond [`LARGEST`] end there, with their sign: trees look at order only,
-/// and an extreme row keeps a score. Missing stays `NaN` without `fill`.
+/// Numbers that differ in `f64` but not in `f32` are always scaled. Infinities and numbers beyond [`LARGEST`] are
+/// limited to it, with their sign: trees use the order only, and an extreme row still gets a score. Missing stays
+/// `NaN` without `fill`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NumberEncoder {
-    /// What happens to negative numbers.
+    /// The treatment of negative numbers.
     pub negative: Negative,
     /// Lowest and highest value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<(f64, f64)>,
-    /// What stands for a missing value.
+    /// The replacement of a missing value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fill: Option<f64>,
-    /// What is subtracted and what then divides (not 0): mean and standard deviation, or lowest value and span.
+    /// The subtrahend and then the divisor (not 0): mean and standard deviation, or minimum and range.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<(f64, f64)>,
-    /// Whether the training rows had whole numbers only, some of four digits and more: fractions are then likely to be
-    /// thousands with a mark.
+    /// Whether the training rows had whole numbers only, some of four or more digits: fractions are then probably
+    /// misread thousands separators.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub whole: bool,
 }
@@ -71,8 +71,8 @@ pub struct NumberEncoder {
 /// levels    ["No", "Yes"]                                 hot = [1]         one of two is enough
 /// missing                                                                   a last feature, if training had missing cells
 /// ```
-/// A level that training did not have, and a missing cell where training had none, take the row `unseen`:
-/// all 0, but of two levels the more frequent one (there all 0 would be the first level).
+/// A level that training did not have, and a missing cell if training had none, get the row `unseen`: all 0, but of
+/// two levels the more frequent one (where all 0 would be the first level).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OneHotEncoder {
@@ -101,7 +101,7 @@ pub struct OneHotEncoder {
 pub struct TargetStatistic {
     /// The levels of the training rows, sorted.
     pub levels: Vec<String>,
-    /// What each statistic is, as in the feature's name: `share of Yes`, `mean of cnt`.
+    /// The meaning of each statistic, as in the feature's name: `share of Yes`, `mean of cnt`.
     pub outputs: Vec<String>,
     /// The statistics, see the picture.
     pub values: Vec<f32>,
@@ -118,7 +118,7 @@ pub struct CodeEncoder {
 }
 
 impl Encoder {
-    /// What the raw column holds.
+    /// The kind of the raw column.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
@@ -129,7 +129,7 @@ impl Encoder {
         }
     }
 
-    /// How many features come out.
+    /// The number of features.
     #[must_use]
     pub fn n_features(&self) -> usize {
         match self {
@@ -180,7 +180,7 @@ impl Encoder {
         }
     }
 
-    /// Checks what a stored encoder promises, so that a damaged file cannot lead to a panic later.
+    /// Checks the invariants of a stored encoder, so that a damaged file cannot cause a panic later.
     pub(super) fn check(&self, column: &str) -> Result<(), FeatureError> {
         let damaged = |what| Err(FeatureError::Damaged { column: column.to_owned(), what });
         if self.levels().is_some_and(|levels| !levels.is_sorted_by(|a, b| a < b)) {
@@ -218,7 +218,7 @@ impl Encoder {
                     return damaged("levels and codes do not match");
                 }
             }
-            // A text's is checked as it is read.
+            // A text encoder is checked when it is read.
             Self::TimeParts { .. } | Self::Text(_) => {}
         }
         if self.n_features() == 0 { damaged("no feature") } else { Ok(()) }
@@ -247,7 +247,7 @@ impl NumberEncoder {
     /// The negative-value rule; `None` refuses.
     #[inline]
     pub(super) fn sign(&self, value: f64) -> Option<f64> {
-        // The rule first, which is the same for a whole column: signs are not, and a branch on them is guessed wrong.
+        // Test the rule first, as it is constant for a column: a branch on signs is mispredicted.
         if self.negative == Negative::Keep || value >= 0.0 || value.is_nan() {
             return Some(value);
         }
@@ -286,8 +286,8 @@ pub(super) fn write_parts(parts: &[TimePart], micros: i64, out: &mut [f32]) {
     }
 }
 
-/// The largest number that a model sees. The engine splits missing values from all others at twice the largest one of a
-/// feature, which has to be a number too.
+/// The largest number passed to a model. The engine separates missing values from others at twice the largest value of
+/// a feature, which must be finite too.
 pub const LARGEST: f32 = f32::MAX / 4.0;
 
 /// To `f32`, finite numbers staying finite and infinities becoming the largest ones.

@@ -2,9 +2,9 @@
 
 use crate::table::Kind;
 
-/// A table that cannot be turned into numbers, with the column and, where there is one, the row.
+/// A table that cannot be encoded, with the column and, if there is one, the row.
 ///
-/// Rows are counted from 1 and do not count the header.
+/// Rows are counted from 1 without the header.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FeatureError {
     /// Columns that the model needs and the table lacks.
@@ -13,26 +13,26 @@ pub enum FeatureError {
         /// Their names.
         columns: Vec<String>,
     },
-    /// A column that holds something else than what was learned from.
+    /// A column of another kind than in training.
     #[error("column {column:?} contains {found}, but training had {}; see its kind in the schema", plural(*.expected))]
     Kind {
         /// The column's name.
         column: String,
-        /// What it was in training.
+        /// The kind in training.
         expected: Kind,
-        /// What it is now.
+        /// The kind now.
         found: &'static str,
     },
-    /// A label that is none of the classes.
+    /// A label that is not one of the classes.
     #[error("column {column:?}, row {row}: {value:?} is not one of the classes {}", list(.classes))]
     Label {
         /// The target's name.
         column: String,
         /// 1-based row.
         row: usize,
-        /// The label as it stands in the table.
+        /// The label as written in the table.
         value: String,
-        /// What it could have been.
+        /// The known classes.
         classes: Vec<String>,
     },
     /// A target that cannot be learned.
@@ -40,7 +40,7 @@ pub enum FeatureError {
     Target {
         /// The target's name.
         column: String,
-        /// Why, and what to do.
+        /// The reason, and the remedy.
         what: String,
     },
     /// A value that the negative-value rule refuses.
@@ -71,7 +71,7 @@ pub enum FeatureError {
         /// The feature and its expression.
         window: String,
     },
-    /// No column is left to learn from.
+    /// No column is left for training.
     #[error(
         "no column is left to learn from. These are left out: ids, texts of single words, constant columns, dropped \
          columns and the target"
@@ -90,7 +90,7 @@ pub enum FeatureError {
     /// Rows that a resampling method cannot work with.
     #[error("resampling: {what}")]
     Resample {
-        /// Why, and what to do.
+        /// The reason, and the remedy.
         what: String,
     },
     /// A stored encoder that contradicts itself.
@@ -98,7 +98,7 @@ pub enum FeatureError {
     Damaged {
         /// The column's name.
         column: String,
-        /// What does not fit.
+        /// The mismatch.
         what: &'static str,
     },
 }

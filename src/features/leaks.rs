@@ -1,7 +1,7 @@
 //! Columns that reveal the target (target leakage).
 //!
-//! A column that alone nearly gives the target away was usually written after the fact (a refund date beside "churned",
-//! the two parts of a sum beside the sum). The model would be excellent in tests and useless in use.
+//! A column that alone nearly reveals the target was usually written after the fact (a refund date beside "churned",
+//! the two parts of a sum beside the sum). The model would be excellent in tests and useless in production.
 
 mod coarse;
 mod measure;
@@ -24,29 +24,29 @@ use crate::stats::random::{hash64, rng};
 use crate::stats::ranks;
 use crate::table::{Column, Table, Texts, Values};
 
-/// Rows that are looked at.
+/// Maximum number of rows checked.
 const MAX_ROWS: usize = 20_000;
-/// Fewer labelled rows than this say nothing.
+/// With fewer labelled rows nothing is reported.
 const MIN_ROWS: usize = 50;
-/// Fewer rows of a class than this say nothing about it.
+/// With fewer rows of a class nothing is reported about it.
 const MIN_CLASS_ROWS: usize = 5;
 /// With fewer rows of a class than this, only a column that makes no mistake is suspected: among 25 frauds an honest
 /// column may reach .998.
 const ENOUGH_CLASS_ROWS: usize = 30;
 /// ROC-AUC of one column from which it is suspected.
 const MIN_AUC: f64 = 0.99;
-/// The same of a column that has no more values than there are classes: a coding of the target, with a few mistakes.
+/// The same for a column with no more values than classes: a coding of the target, with a few mistakes.
 const MIN_COPY_AUC: f64 = 0.97;
-/// What counts as no mistake.
+/// The minimum for "no mistake".
 const PERFECT_AUC: f64 = 0.999_95;
-/// Cells that are there (or missing) for one class only: at least this share of their rows, of the class's rows, and the
-/// highest probability that chance gives as many.
+/// Cells present (or missing) for one class only: the minimum share of their rows, and of the class's rows, and the
+/// highest probability of as many by chance.
 const MIN_PURITY: f64 = 0.995;
 const MIN_COVERED: f64 = 0.1;
 const MAX_CHANCE: f64 = 1e-6;
 /// Share of the variance (or squared rank correlation) from which a column is suspected in a regression.
 const MIN_R2: f64 = 0.96;
-/// Pairs of columns are tried for sums and the like among the first numeric columns only.
+/// Pairs of columns are checked for sums and the like among the first numeric columns only.
 const MAX_PAIRED: usize = 300;
 
 /// One or two columns that are suspected of knowing the target.
@@ -54,11 +54,11 @@ const MAX_PAIRED: usize = 300;
 pub struct Leak {
     /// The columns.
     pub columns: Vec<String>,
-    /// How they give it away.
+    /// How they reveal it.
     pub how: How,
 }
 
-/// How columns give the target away.
+/// How columns reveal the target.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
@@ -66,22 +66,22 @@ pub enum How {
     Equal,
     /// The two columns make the target: `a + b`, `a - b`, `a * b` or `a / b`.
     Formula(String),
-    /// The column alone tells the classes apart, with this ROC-AUC (mean over classes of one against the rest).
+    /// The column alone separates the classes, with this ROC-AUC (mean over classes of one against the rest).
     Separates(f64),
-    /// The column alone tells this class of several from the others, with this ROC-AUC.
+    /// The column alone separates this class of several from the others, with this ROC-AUC.
     SeparatesClass(String, f64),
-    /// The column tells these classes of several from the others.
+    /// The column separates these classes of several from the others.
     SeparatesClasses(Vec<String>),
-    /// The column holds the target of the next row.
+    /// The column contains the target of the next row.
     NextRow,
-    /// The values of a number in the column's levels hardly overlap: this share of the pairs of rows of different levels
-    /// stands in the same order.
+    /// The values of a numeric target in the column's levels hardly overlap: this share of the pairs of rows of
+    /// different levels has the same order.
     Sorts(f64),
-    /// The column has a value in rows of this class only, so many of them.
+    /// The column has a value in rows of this class only, in this many.
     FilledFor(String, usize),
-    /// The column is empty in rows of this class only, so many of them.
+    /// The column is empty in rows of this class only, in this many.
     EmptyFor(String, usize),
-    /// The column alone explains this share of the target's variance or of its ranks'.
+    /// The column alone explains this share of the variance of the target or of its ranks.
     Explains(f64),
 }
 
@@ -117,14 +117,15 @@ impl fmt::Display for Leak {
     }
 }
 
-/// Looks at each column, and for a regression at each pair of numeric columns, on up to 20 000 rows.
+/// Checks each column, and for a regression each pair of numeric columns, on up to 20 000 rows.
 ///
-/// A column is suspected when out-of-sample means of the target by its level, or by 64 bins of its value, reach a
-/// ROC-AUC of .99 (the mean over classes of one against the rest, or one class alone), or when its value as such does,
-/// either way round; for a class of 5 to 29 rows only when it makes no mistake. A column is also suspected when it is
-/// filled in, or empty, for one class only. For a regression, when such means explain 96 % of the variance or the squared
-/// rank correlation is .96. Pairs are suspected when they make the target to six digits in every row. Texts are looked at by
-/// what their words say of rows that did not teach them. `skip` is not looked at; missing cells are a level of their own. Fewer than 50 labelled rows, or 5 of a class, give no suspicion.
+/// A column is suspected if out-of-sample means of the target by its level, or by 64 bins of its value, reach a ROC-AUC
+/// of .99 (the mean over classes of one against the rest, or one class alone), or if the value itself does, in either
+/// direction; for a class of 5 to 29 rows only without any mistake. A column is also suspected if it is filled in, or
+/// empty, for one class only. For a regression, if such means explain 96 % of the variance or the squared rank
+/// correlation is .96. Pairs are suspected if they yield the target to six digits in every row. Texts are checked by
+/// out-of-fold scores of their words. Columns in `skip` are not checked; missing cells are a level of their own. With
+/// fewer than 50 labelled rows, or 5 of a class, nothing is suspected.
 ///
 /// `y` is the encoded target ([`Target::encode`]), one value per row of `table`.
 #[must_use]
@@ -154,8 +155,8 @@ pub fn find_leaks(table: &Table, target: &Target, y: &[f64], skip: &[String], se
     leaks
 }
 
-/// At most [`MAX_ROWS`] of `rows`, drawn at random; where there are classes as many of each as there are of the rarest, or
-/// their part of the room, so that a sample of a long table does not lose its frauds.
+/// At most [`MAX_ROWS`] of `rows`, drawn at random; of classes, as many of each as of the rarest, or an equal share,
+/// so that a sample of a long table keeps its frauds.
 fn sampled(rows: Vec<u32>, n_classes: usize, y: &[f64], seed: u64) -> Vec<u32> {
     if rows.len() <= MAX_ROWS {
         return rows;
@@ -176,20 +177,20 @@ fn sampled(rows: Vec<u32>, n_classes: usize, y: &[f64], seed: u64) -> Vec<u32> {
     chosen
 }
 
-/// The rows that are looked at.
+/// The checked rows.
 struct Sample<'a> {
     rows: &'a [u32],
     task: Task,
-    /// The target as it stands in the table where that is a number, which holds more digits than `y`.
+    /// The target as in the table if numeric: it has more digits than `y`.
     value: Vec<f64>,
-    /// Every class; none where numbers are predicted.
+    /// Every class; empty for a regression.
     every: Vec<Class>,
-    /// Classes that are told from the others, with enough rows: of two, the positive one.
+    /// Classes with enough rows, checked against the others: of two, the positive one.
     classes: Vec<Class>,
     halves: Vec<bool>,
 }
 
-/// A class that can be looked at.
+/// A class with enough rows.
 #[derive(Clone)]
 struct Class {
     index: f64,
@@ -243,7 +244,7 @@ impl<'a> Sample<'a> {
             Task::Regression => self.suspect_value(numbers.as_deref(), &bins),
             Task::Binary | Task::Multiclass => match self.suspect_classes(numbers.as_deref(), &bins) {
                 Some(How::Separates(area)) => Some(How::Separates(area)),
-                // Being there at all says it better than the values.
+                // Presence explains it better than the values.
                 how => self.presence(column).or(how),
             },
         };
@@ -256,7 +257,7 @@ impl<'a> Sample<'a> {
         how.or_else(in_a_part)
     }
 
-    /// What parts of texts say, looked at like columns.
+    /// Checks parts of texts like columns.
     fn suspect_parts(&self, texts: Vec<&str>) -> Option<How> {
         parts(&texts).into_iter().find_map(|part| {
             let (numbers, bins) = match part {
@@ -277,7 +278,7 @@ impl<'a> Sample<'a> {
         })
     }
 
-    /// What the words of a text say out of fold, looked at like a number.
+    /// Checks the out-of-fold scores of a text's words like a number.
     fn suspect_text(&self, column: &Column, texts: &Texts, (target, y): (&Target, &[f64]), seed: u64) -> Option<How> {
         let own: Texts = self.rows.iter().map(|&row| texts.get(row as usize)).collect();
         let y: Vec<f32> = self.rows.iter().map(|&row| y[row as usize] as f32).collect();
@@ -326,7 +327,7 @@ impl<'a> Sample<'a> {
             .map(|class| {
                 let is: Vec<f64> = self.value.iter().map(|&v| f64::from(u8::from(v == class.index))).collect();
                 let by_bin = auc(&ranks::average(&self.means(bins, &is)), &is);
-                // The value as such, where missing cells rank last.
+                // The value itself, with missing cells ranked last.
                 let as_such = ranks.as_ref().map_or(0.5, |r| auc(r, &is));
                 by_bin.max(as_such).max(1.0 - as_such)
             })
@@ -342,13 +343,13 @@ impl<'a> Sample<'a> {
         best.map(|(class, area)| How::SeparatesClass(class, area)).or_else(|| self.grouped(bins))
     }
 
-    /// Whether the column is there, or missing, for one class only.
+    /// Whether the column is present, or missing, for one class only.
     fn presence(&self, column: &Column) -> Option<How> {
         let missing: Vec<bool> = self.rows.iter().map(|&row| column.values.is_missing(row as usize)).collect();
         [true, false].into_iter().find_map(|empty| {
             let rows: Vec<f64> =
                 missing.iter().zip(&self.value).filter(|(m, _)| **m == empty).map(|(_, &class)| class).collect();
-            // Where nearly all rows are one way, the other way says it better.
+            // If nearly all rows are alike in this, the opposite describes it better.
             if rows.len() * 20 > self.rows.len() * 19 {
                 return None;
             }
@@ -362,7 +363,7 @@ impl<'a> Sample<'a> {
         })
     }
 
-    /// The mean of `outcome` in each row's bin among the rows of the other half, drawn to the overall mean by one row.
+    /// The mean of `outcome` in each row's bin among the rows of the other half, shrunk to the overall mean by one row.
     fn means(&self, bins: &[u32], outcome: &[f64]) -> Vec<f64> {
         let n_bins = bins.iter().max().map_or(0, |&b| b as usize + 1);
         let mut sums = vec![[0.0_f64; 4]; n_bins];

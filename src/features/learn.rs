@@ -1,4 +1,4 @@
-//! What is learned from one training column.
+//! Fits the encoder of one training column.
 
 use rayon::prelude::*;
 
@@ -16,8 +16,8 @@ use crate::table::{Categories, Column, MISSING_CODE, Values};
 pub(super) const FOLDS: usize = 5;
 /// A target statistic per class up to here; beyond, the most frequent classes have one.
 const MAX_CLASS_STATISTICS: usize = 10;
-/// The overall mean weighs from so many rows to so many, when `smoothing` is not set; less than the least where levels differ
-/// by more than so many standard errors of chance.
+/// Least and largest weight of the overall mean, in rows, if `smoothing` is not set; smaller if levels differ
+/// by more than [`BEYOND_CHANCE`] standard errors.
 const LEAST_WEIGHT: f64 = 10.0;
 const MOST_WEIGHT: f64 = 1e6;
 const BEYOND_CHANCE: f64 = 5.0;
@@ -31,20 +31,20 @@ pub(super) struct Outcome<'a> {
     /// Those of the table; made-up rows follow.
     n_real: usize,
     seed: u64,
-    /// What is averaged: one 0/1 outcome per class, or the value.
+    /// The averaged values: one 0/1 outcome per class, or the value.
     classes: Vec<u32>,
     names: Vec<String>,
     /// Fold of each row.
     folds: Vec<u8>,
 }
 
-/// An encoder and, for target statistics, what the training rows see instead of the stored table.
+/// An encoder and, for target statistics, the out-of-fold values of the training rows.
 pub(super) struct Learned {
     pub(super) encoder: Encoder,
     pub(super) out_of_fold: Option<OutOfFold>,
 }
 
-/// What was learned without the rows that see it.
+/// The out-of-fold values.
 pub(super) enum OutOfFold {
     /// Target statistics of each level without the rows of one fold.
     ///
@@ -74,12 +74,12 @@ impl<'a> Outcome<'a> {
         Self { y, task: target.task, n_real: y.len(), seed, classes, names, folds }
     }
 
-    /// The same where the last `n_made` rows are made up.
+    /// The same, with the last `n_made` rows synthetic.
     pub(super) fn with_made(self, n_made: usize) -> Self {
         Self { n_real: self.y.len() - n_made, ..self }
     }
 
-    /// Number of rows that are not made up; they come first.
+    /// Number of rows that are not synthetic; they come first.
     pub(super) fn n_real(&self) -> usize {
         self.n_real
     }
@@ -88,12 +88,12 @@ impl<'a> Outcome<'a> {
         self.task
     }
 
-    /// What is averaged, per output.
+    /// The name of each output.
     pub(super) fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// What a score of an output is called.
+    /// The name of the score of an output.
     pub(super) fn score_name(&self, output: usize) -> String {
         let name = &self.names[output];
         let of = name.strip_prefix("share of ").or_else(|| name.strip_prefix("mean of ")).unwrap_or(name);
@@ -135,7 +135,7 @@ fn most_frequent(y: &[f32], n_classes: usize) -> Vec<u32> {
     order
 }
 
-/// The encoder of a column, or `None` when it is an id, a text that is left out, or constant in these rows.
+/// The encoder of a column, or `None` if it is an id, a text without prose, or constant in these rows.
 pub(super) fn learn(
     column: &Column,
     outcome: &Outcome<'_>,
@@ -219,8 +219,8 @@ fn number(column: &Column, values: &[f64], options: &FeatureOptions) -> Result<O
     Ok(differ.then_some(encoder))
 }
 
-/// Mean and standard deviation where numbers lie so far from 0 that the 32-bit ones of a model do not tell them apart, such
-/// as identifiers of devices or instants in milliseconds, and where more of them are told apart than without it.
+/// Mean and standard deviation if numbers are so far from 0 that a model's `f32` values do not distinguish them, such
+/// as device identifiers or times in milliseconds, and if scaling distinguishes more of them.
 fn needed_scale(finite: &[f64]) -> Option<(f64, f64)> {
     let scale = mean_and_sd(finite);
     let told_apart = |(mean, sd): (f64, f64)| {
@@ -241,21 +241,21 @@ fn refuse_negative(column: &Column, values: &[f64]) -> Result<(), FeatureError> 
     }
 }
 
-/// Mean and population standard deviation, 1 where that is 0 (as scikit-learn's `StandardScaler`).
+/// Mean and population standard deviation, 1 if that is 0 (as scikit-learn's `StandardScaler`).
 fn mean_and_sd(values: &[f64]) -> (f64, f64) {
     let n = values.len();
-    // Squares of the very large and of the very small are no numbers: those are measured in units of the largest.
+    // Squares of very large or very small values overflow: those are measured in units of the largest.
     let largest = values.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
     let unit = if largest == 0.0 || (1e-100..1e100).contains(&largest) { 1.0 } else { largest };
     let mean = moments::sum_of(n, &|i| values[i] / unit) / n as f64;
     let sd = (moments::sum_of(n, &|i| (values[i] / unit - mean).powi(2)) / n as f64).sqrt();
     let (mean, sd) = (mean * unit, sd * unit);
-    // Rounding leaves a constant column a tiny spread; dividing by it would blow up noise.
+    // Rounding gives a constant column a tiny spread; dividing by it would amplify noise.
     let noise = 10.0 * f64::EPSILON * mean.abs();
     (mean, if sd > noise && sd.is_finite() { sd } else { 1.0 })
 }
 
-/// The fences beyond the quartiles; `None` when the middle half of the values is one value.
+/// The fences beyond the quartiles; `None` if the middle half of the values is constant.
 pub(crate) fn tukey(sorted: &[f64], factor: f64) -> Option<(f64, f64)> {
     let (q1, q3) = (quantile_sorted(sorted, 0.25), quantile_sorted(sorted, 0.75));
     let iqr = q3 - q1;
@@ -277,7 +277,7 @@ fn category(
             None => n_missing += 1,
         }
     }
-    // The training rows' levels, and where each level of the table stands among them.
+    // The training rows' levels, and the index of each level of the table among them.
     let mut slots = vec![MISSING_CODE; counts.len()];
     let mut levels = Vec::new();
     let mut used = Vec::new();
@@ -309,7 +309,7 @@ fn one_hot(levels: Vec<String>, counts: &[u64], missing: bool) -> OneHotEncoder 
         (2, _) => vec![1],
         (n, _) => (0..n as u32).collect(),
     };
-    // One level beside missing cells: the 0/1 feature of the level already says which.
+    // One level besides missing cells: the 0/1 feature of the level already determines both.
     let missing = missing && levels.len() > 1;
     let mut unseen = vec![0.0; hot.len() + usize::from(missing)];
     if levels.len() == 2 && counts[1] > counts[0] {
@@ -318,7 +318,7 @@ fn one_hot(levels: Vec<String>, counts: &[u64], missing: bool) -> OneHotEncoder 
     OneHotEncoder { levels, hot, missing, unseen }
 }
 
-/// The excess kurtosis of what is averaged, per output: how much more the means of few rows vary than those of a normal one.
+/// The excess kurtosis of the outcome, per output: how much more means of few rows vary than those of a normal one.
 fn excess(outcome: &Outcome<'_>, prior: &[f64]) -> Vec<f64> {
     let of = |(output, mean): (usize, &f64)| {
         let apart = (0..outcome.y.len()).filter(|&row| !outcome.y[row].is_nan());
@@ -382,12 +382,12 @@ impl Tally {
             .collect()
     }
 
-    /// How many rows the overall mean weighs, per output: a = σ²/τ², the variance within levels by that between them, by
-    /// moments (J. Hartung, "Statistical Meta-Analysis", 2008, 7.4; the estimator of DerSimonian and Laird 1986 with rows
-    /// as studies). Levels that differ by no more than chance allows are drawn to the mean altogether: a merchant's one
-    /// fraud in six rows says little where one row in a hundred is fraud. At least [`LEAST_WEIGHT`], unless so much is left
-    /// of τ² once what chance may give ([`BEYOND_CHANCE`] standard errors) is taken away that less is right: the branches of a
-    /// bank, each with its own prices, are what their few rows say.
+    /// The weight of the overall mean in rows, per output: a = σ²/τ², the variance within levels by that between them,
+    /// by moments (J. Hartung, "Statistical Meta-Analysis", 2008, 7.4; the estimator of DerSimonian and Laird 1986 with
+    /// rows as studies). Levels that differ no more than by chance are fully shrunk to the mean: one fraud in six rows
+    /// of a merchant means little at an overall rate of 1 %. At least [`LEAST_WEIGHT`], unless τ² minus its chance part
+    /// ([`BEYOND_CHANCE`] standard errors) is still large enough to justify less: branches of a bank, each with its own
+    /// prices, are described well by few rows.
     fn weights(&self, prior: &[f64], squares: &[f64], excess: &[f64]) -> Vec<f64> {
         let of_level = |cells: &[f64], slot: usize, width: usize, output: usize| -> f64 {
             (0..FOLDS).map(|fold| cells[(fold * self.n_slots + slot) * width + output]).sum()
@@ -395,7 +395,7 @@ impl Tally {
         let counts: Vec<f64> = (0..self.n_slots).map(|slot| of_level(&self.counts, slot, 1, 0)).collect();
         let n: f64 = counts.iter().sum();
         let levels = counts.iter().filter(|&&n| n > 0.0).count() as f64;
-        // Rows that tell levels apart: n − Σ nⱼ²/n.
+        // The effective number of rows that distinguish levels: n − Σ nⱼ²/n.
         let apart = n - counts.iter().map(|n| n * n).sum::<f64>() / n.max(1.0);
         let shares: f64 = counts.iter().filter(|n| **n > 0.0).map(|n| 1.0 / n).sum();
         let weight = |output: usize| {
@@ -406,7 +406,7 @@ impl Tally {
                 between += n * (sum / n - prior[output]).powi(2);
             }
             let within = (squares[output] - explained).max(0.0) / (n - levels).max(1.0);
-            // Of levels that are all alike, Σ nⱼ(ȳⱼ − ȳ)² has this mean and standard error.
+            // Under equal levels, Σ nⱼ(ȳⱼ − ȳ)² has this mean and standard error.
             let (by_chance, error) =
                 ((levels - 1.0) * within, within * (2.0 * (levels - 1.0) + excess[output] * shares).sqrt());
             let of_spread = |spread: f64| if spread > 0.0 { within / (spread / apart.max(1.0)) } else { MOST_WEIGHT };
@@ -419,7 +419,7 @@ impl Tally {
     /// The statistics of every slot without the rows of `left_out`, then the prior for unseen levels.
     ///
     /// The prior is that of all rows in every fold: a prior per fold would give rare levels five values
-    /// that tell the folds, and so the row's own target, apart.
+    /// that reveal the fold, and so the row's own target.
     fn smooth(&self, left_out: Option<usize>, prior: &[f64], weights: &[f64]) -> Vec<f32> {
         let mut values = Vec::with_capacity((self.n_slots + 1) * self.n_outputs);
         for slot in 0..self.n_slots {

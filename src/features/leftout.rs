@@ -1,7 +1,7 @@
-//! Columns that name rows instead of describing them.
+//! Columns that identify rows instead of describing them.
 //!
-//! A policy number in which three rows repeat, or a comment that is different in nearly every row, is no feature: trees and
-//! statistics learn single rows from it, which the next table does not have.
+//! A policy number repeated in three rows, or a comment that differs in nearly every row, is not a feature: trees and
+//! statistics would memorise single rows, which the next table does not have.
 
 use std::collections::HashSet;
 
@@ -9,24 +9,25 @@ use super::options::FeatureOptions;
 use crate::stats::random::hash64;
 use crate::table::{Column, ID_WORDS, MISSING_CODE, Table, Values, has_word};
 
-/// Fewer rows than this say nothing.
+/// With fewer rows nothing is excluded.
 const MIN_ROWS: usize = 50;
 /// A whole number that is called an id is one from this share of distinct values on.
 const ID_SHARE: f64 = 0.95;
 /// A category is near-unique from this share of distinct levels on.
 const LEVEL_SHARE: f64 = 0.5;
 
-/// A column that is left out, and why.
+/// An excluded column, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// The column.
     pub column: String,
-    /// In a sentence for people, with the way to keep it.
+    /// A sentence for the user, with the way to keep it.
     pub note: String,
 }
 
-/// The columns of `table` that name rows: whole numbers that are called an id or count the rows, also where some repeat,
-/// and categories with more levels than half of the rows. What `[features.columns]` names is kept, and so is `target`.
+/// The columns of `table` that identify rows: whole numbers named like an id or numbering the rows, even if some
+/// repeat, and categories with more levels than half of the rows. Columns in `[features.columns]` and `target` are
+/// kept.
 #[must_use]
 pub fn near_unique(table: &Table, target: &str, options: &FeatureOptions) -> Vec<LeftOut> {
     if table.n_rows() < MIN_ROWS {
@@ -59,7 +60,7 @@ fn why(column: &Column) -> Option<String> {
     ))
 }
 
-/// How many distinct values there are, when they are whole numbers that run through or are called an id.
+/// The number of distinct values, if they are whole numbers that are consecutive or named like an id.
 fn running_or_id(name: &str, values: &[f64]) -> Option<usize> {
     if values.iter().any(|v| v.fract() != 0.0 || v.is_nan()) {
         return None;
@@ -98,7 +99,7 @@ mod tests {
     fn ids_that_repeat_and_texts_that_hardly_do_are_left_out() {
         let columns = || {
             vec![
-                // Three rows stand twice.
+                // Three rows are duplicates.
                 numbers("PolicyNumber", |r| ((r.min(496) * 7_919) % 100_003) as f64),
                 numbers("row", |r| 100.0 + r.min(496) as f64),
                 numbers("cents", |r| ((r * 7_919) % 100_003) as f64),

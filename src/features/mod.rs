@@ -5,8 +5,8 @@
 //!       └Target::fit / encode ─────────────────────────────────▶ y (class index or value)
 //! ```
 //!
-//! Every encoder is data ([`Encoder`]): a table to look up, bounds to clip at, a mean to subtract. Training and scoring
-//! take the same path through [`Features::transform`], except that training rows see out-of-fold target statistics.
+//! Every encoder is data ([`Encoder`]): a lookup table, limits, a mean to subtract. Training and scoring
+//! use the same [`Features::transform`], except that training rows get out-of-fold target statistics.
 
 mod apply;
 pub mod derive;

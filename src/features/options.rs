@@ -1,4 +1,4 @@
-//! What `mlloop.toml` says under `[features]`.
+//! The `[features]` section of `mlloop.toml`.
 
 use std::collections::BTreeMap;
 
@@ -82,7 +82,7 @@ impl Default for FeatureOptions {
 }
 
 impl FeatureOptions {
-    /// Up to how many levels a category of `n_rows` training rows is one-hot with `encode = "auto"`.
+    /// Maximum number of levels for one-hot encoding with `encode = "auto"`, for `n_rows` training rows.
     ///
     /// 16 for small tables: measured with small boosted trees, 5-fold ROC-AUC of one-hot against target statistics is
     /// .9367 against .9335 on bank-full, whose widest columns have 12 levels, .9288 against .9281 on Adult, equal on
@@ -92,7 +92,7 @@ impl FeatureOptions {
         self.max_onehot.unwrap_or(if n_rows < 200_000 { 16 } else { 4 })
     }
 
-    /// Whether the words of a column of texts are read.
+    /// Whether the words of a text column are used.
     #[must_use]
     pub fn reads_text(&self, column: &str) -> bool {
         let own = self.columns.get(column).and_then(|own| own.text);
@@ -283,13 +283,13 @@ pub enum TimePart {
 }
 
 impl TimePart {
-    /// Whether rows that come later have values of it that none had before them, in the first year at least.
+    /// Whether later rows have values of it that earlier rows lack, at least in the first year.
     #[must_use]
     pub const fn moves_on(self) -> bool {
         matches!(self, Self::DayOfMonth | Self::DayOfYear | Self::Month | Self::Year | Self::Days)
     }
 
-    /// What is read off by default.
+    /// The default parts.
     pub const DEFAULT: [Self; 7] =
         [Self::Minute, Self::Hour, Self::DayOfWeek, Self::DayOfMonth, Self::DayOfYear, Self::Month, Self::Year];
 

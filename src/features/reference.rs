@@ -1,4 +1,4 @@
-//! Encoders held to scikit-learn's; the numbers are made by `scripts/reference/features.py`.
+//! Encoders compared with scikit-learn; `scripts/reference/features.py` makes the numbers.
 
 use serde::Deserialize;
 

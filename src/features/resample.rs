@@ -81,17 +81,17 @@ pub struct Resampled {
 /// distance²(a, b) = Σ numbers ((aᵢ − bᵢ)/sdᵢ)²  +  Σ categories [aⱼ ≠ bⱼ]·med²
 /// ```
 /// med is the median standard deviation of the class's numbers, which is 1 here since they are standardised first (the
-/// paper leaves that to its reader; without it the column with the largest unit decides alone). A synthetic row lies
-/// at a random place between a row and one of its nearest neighbours; its categories are the most frequent ones among
-/// the neighbours, on a tie that of the nearest. Numbers that are whole in every training row stay whole.
+/// paper does not specify this; without it the column with the largest unit dominates). A synthetic row is at a random
+/// position between a row and one of its nearest neighbours; its categories are the most frequent ones among the
+/// neighbours, on a tie that of the nearest. Numbers that are whole in every training row stay whole.
 ///
-/// A missing cell differs from a present one like two categories; between two rows of which one lacks the number, the
-/// synthetic row takes the first row's. Times are treated as numbers. Texts and the columns in `skip` do not count for
+/// A missing cell differs from a present one as two categories do; between two rows of which one lacks the number, the
+/// synthetic row takes the first row's. Times are treated as numbers. Texts and the columns in `skip` are not part of
 /// the distance, and are copied from the first row, as is the target. A class of one row is repeated.
 ///
 /// # Errors
 /// [`FeatureError::Resample`] for a regression, for `k_neighbors` or `max_rows` of 0 or a `ratio` outside (0, 1];
-/// [`FeatureError::Length`] when `y` does not fit.
+/// [`FeatureError::Length`] if the length of `y` differs.
 pub fn smote_nc(
     table: &Table,
     target: &Target,
@@ -134,7 +134,7 @@ impl Smote {
     }
 }
 
-/// What one class's synthetic rows are made of.
+/// The plan for one class's synthetic rows.
 struct Plan {
     class: usize,
     /// Table rows.
@@ -164,7 +164,7 @@ impl Plan {
         let space = space(&rows);
         let neighbours: Vec<Vec<u32>> =
             (0..rows.len()).into_par_iter().map(|row| space.nearest(row, options.k_neighbors)).collect();
-        // Every row takes its turn before one comes up again.
+        // Every row is used once before any is used again.
         let mut order: Vec<u32> = (0..rows.len() as u32).collect();
         order.shuffle(&mut rng);
         let picks = (0..n_synthetic)
@@ -241,7 +241,7 @@ impl Space {
     }
 }
 
-/// Divided by the standard deviation (of the population; 1 when there is none). Infinities count as missing.
+/// Divided by the standard deviation (of the population; 1 if undefined). Infinities count as missing.
 fn standardised(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.map(|v| if v.is_finite() { v } else { f64::NAN }).collect();
     let present: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
@@ -253,7 +253,7 @@ fn standardised(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-/// The synthetic rows begin as copies of their first rows; then every column that counts is written over.
+/// The synthetic rows start as copies of their first rows; then every relevant column is overwritten.
 fn build(
     table: &Table,
     y: &[f32],

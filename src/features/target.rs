@@ -1,4 +1,4 @@
-//! What is to be predicted.
+//! The target of predictions.
 
 mod choose;
 
@@ -44,7 +44,7 @@ pub struct Encoded {
 }
 
 impl Target {
-    /// Decides what `column` asks for; see [`Target::choose`], which also says why.
+    /// Determines the task from `column`; see [`Target::choose`], which also returns the reason.
     ///
     /// # Errors
     /// As [`Target::choose`].
@@ -52,18 +52,18 @@ impl Target {
         Self::choose(column, positive, task).map(|(target, _)| target)
     }
 
-    /// Decides what `column` asks for, and says why in one sentence.
+    /// Determines the task from `column`, and returns the reason as one sentence.
     ///
     /// Two distinct values are binary. Texts with more are classes, and so are 3 to 10 distinct integers;
     /// other numbers are a regression. `task` overrules this. Numbers are written as short as they can be
     /// (`0.0` and `1.0` are the classes `0` and `1`), numeric classes are sorted by value, others bytewise.
     ///
-    /// The positive class is `positive` if given, else the one that says so (`yes`, `true`, `1`, `fraud`, `churn`,
-    /// `default`, `>50K`, …), else the rarer one, on a tie the later one. Missing labels are not looked at.
+    /// The positive class is `positive` if given, else a name with that meaning (`yes`, `true`, `1`, `fraud`, `churn`,
+    /// `default`, `>50K`, …), else the rarer one, on a tie the later one. Missing labels are ignored.
     ///
     /// # Errors
-    /// [`FeatureError::Target`] when there are fewer than two values, a time, labels that hardly ever repeat,
-    /// or a `positive` or `task` that does not fit.
+    /// [`FeatureError::Target`] for fewer than two values, a time, labels that hardly ever repeat, or an unsuitable
+    /// `positive` or `task`.
     pub fn choose(column: &Column, positive: Option<&str>, task: Option<Task>) -> Result<(Self, String), FeatureError> {
         choose::choose(column, positive, task)
     }
@@ -79,9 +79,9 @@ impl Target {
 
     /// The index of the class that `label` means, or `None`.
     ///
-    /// An exact match comes first; then one without spaces around, case and a trailing full stop; then an equal number
-    /// (`1.0` is `1`); then, for two classes that say yes and no, another way of saying so (`TRUE` for `Yes`).
-    /// Each only when it leaves exactly one class.
+    /// Tried in turn: an exact match; without surrounding spaces, case and a trailing full stop; an equal number
+    /// (`1.0` is `1`); for two classes that mean yes and no, another word for them (`TRUE` for `Yes`).
+    /// Each only if exactly one class matches.
     #[must_use]
     pub fn class_of(&self, label: &str) -> Option<usize> {
         LevelFinder::new(&self.classes, &Same::default()).find(label).map(|found| found.level)
@@ -90,9 +90,9 @@ impl Target {
     /// The target as numbers.
     ///
     /// # Errors
-    /// [`FeatureError::Label`] names the first row whose label is none of the classes ([`Target::class_of`]);
-    /// for a regression, [`FeatureError::Target`] names a column that holds no numbers or a value that is not finite
-    /// or beyond what an `f32` holds.
+    /// [`FeatureError::Label`] names the first row whose label is not one of the classes ([`Target::class_of`]);
+    /// for a regression, [`FeatureError::Target`] names a column without numbers or a value that is not finite
+    /// or too large for an `f32`.
     pub fn encode(&self, column: &Column) -> Result<Encoded, FeatureError> {
         match self.task {
             Task::Regression => self.encode_values(column),
@@ -124,7 +124,7 @@ impl Target {
         let mut y = Vec::with_capacity(n_rows);
         match &column.values {
             Values::Category(categories) => {
-                // One look-up per level that occurs; cells are then an index each.
+                // One lookup per level that occurs; each cell is then an index.
                 let mut classes: Vec<Option<f64>> = vec![None; categories.levels.len()];
                 for (row, &code) in categories.codes.iter().enumerate() {
                     if code == MISSING_CODE {
@@ -171,7 +171,7 @@ struct LabelReader<'a> {
 }
 
 impl<'a> LabelReader<'a> {
-    /// A table in which more spellings than this are bent says so in one last note.
+    /// Up to this many corrected spellings are listed; a last note counts the rest.
     const MAX_NOTES: usize = 8;
 
     fn new(target: &'a Target) -> Self {
@@ -215,7 +215,7 @@ impl<'a> LabelReader<'a> {
     }
 }
 
-/// What a column holds, for messages.
+/// The kind of a column, for messages.
 pub(super) fn kind_of(values: &Values) -> &'static str {
     match values {
         Values::Number(_) => "numbers",

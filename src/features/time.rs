@@ -7,7 +7,7 @@ use crate::table::time::{civil, days as days_of};
 const SECOND_US: i64 = 1_000_000;
 const DAY_US: i64 = 86_400 * SECOND_US;
 
-/// One part of an instant in microseconds since 1970-01-01 UTC; `NaN` when it is missing.
+/// One part of a time in microseconds since 1970-01-01 UTC; `NaN` if it is missing.
 ///
 /// Proleptic Gregorian calendar, no leap seconds.
 ///

@@ -15,7 +15,7 @@ use super::text::TextEncoder;
 use super::{Matrix, Rows, Target, apply};
 use crate::table::{Cell, Column, Kind, Table, Values};
 
-/// What turns a table into a matrix, learned from training rows.
+/// Converts a table to a matrix, fitted to training rows.
 ///
 /// ```text
 /// derived  computed from raw columns, see [`Derived`]
@@ -67,7 +67,7 @@ impl Features {
     /// Features from encoders.
     ///
     /// # Errors
-    /// [`FeatureError::Damaged`] when an encoder contradicts itself or a column stands twice,
+    /// [`FeatureError::Damaged`] if an encoder is inconsistent or a column is duplicated,
     /// [`FeatureError::NoFeatures`] without any.
     pub fn new(inputs: Vec<RawColumn>) -> Result<Self, FeatureError> {
         Self::with(Derived::default(), inputs)
@@ -104,18 +104,18 @@ impl Features {
         Ok(Self { derived, inputs, raw, places, names, sources, starts, blocks })
     }
 
-    /// Learns the encoders from training rows, and returns the matrix that a model is to be fitted on.
+    /// Fits the encoders to training rows, and returns the matrix for fitting a model.
     ///
-    /// That matrix is what [`Features::transform`] gives, except for target statistics and scores of texts: a training row sees those of
-    /// the four fifths of the rows that it does not belong to (folds by hash of the row's place and `seed`), lest
-    /// the model learn from its own answers.
+    /// That matrix equals [`Features::transform`], except for target statistics and text scores: a training row gets
+    /// those of the four other folds (by hash of the row's index and `seed`), so that the model does not learn from its
+    /// own labels.
     ///
     /// `y` is the encoded target ([`Target::encode`]); rows where it is `NaN` do not count in target statistics.
-    /// Ids, texts of single words, the target, dropped columns and columns that are constant in `train` are left out.
+    /// Excluded: ids, texts of single words, the target, dropped columns and columns that are constant in `train`.
     ///
     /// # Errors
-    /// [`FeatureError::Option`] for options that do not fit the table, [`FeatureError::Length`] when `y` does not,
-    /// [`FeatureError::Negative`] where that rule is `error`, [`FeatureError::NoFeatures`] when nothing is left.
+    /// [`FeatureError::Option`] for options that do not fit the table, [`FeatureError::Length`] if `y` has another
+    /// length, [`FeatureError::Negative`] if that rule is `error`, [`FeatureError::NoFeatures`] if nothing is left.
     pub fn fit(
         train: &Table,
         target: &Target,
@@ -126,8 +126,8 @@ impl Features {
         Self::fit_with_made(train, 0, (target, y, None), options, seed)
     }
 
-    /// As [`Features::fit`]; the last `n_made` rows are made up, and statistics of groups are those of the others. Rows with one
-    /// key, where there are keys, are in one fold.
+    /// As [`Features::fit`]; the last `n_made` rows are synthetic, and excluded from statistics of groups. Rows with
+    /// one key, if there are keys, are in one fold.
     ///
     /// # Errors
     /// As [`Features::fit`].
@@ -164,12 +164,11 @@ impl Features {
         Ok((features, matrix))
     }
 
-    /// What [`Features::fit`] gives for the rows `train` of a large table, and what [`Features::transform`] gives for
-    /// each part of `others`.
+    /// [`Features::fit`] of the rows `train` of a large table, and [`Features::transform`] of each part of `others`.
     ///
-    /// `groups` has a key per row of `train`, where some belong together.
+    /// `groups` has a key per row of `train`, if rows are grouped.
     ///
-    /// The table is given up column by column, so that at no time much more is held than it:
+    /// The table is dropped column by column, so that memory never holds much more than the table:
     ///
     /// ```text
     /// table    column ─┬─ rows `train`  ─▶ features of this column ─┐
@@ -192,7 +191,7 @@ impl Features {
         }
         let outcome = Outcome::new(target, y, seed, groups);
         let (derived, computed) = Derived::fit(&options.derived, &table, Some(train), &target.name)?;
-        // Texts that are no features need not live while the others are encoded.
+        // Free texts that are not features before the others are encoded.
         let unread = |c: &Column| matches!(c.values, Values::Text(_)) && !options.reads_text(&c.name);
         let dropped = |c: &Column| c.name == target.name || options.drop.contains(&c.name);
         let mut columns = table.into_columns();
@@ -200,7 +199,7 @@ impl Features {
         columns.retain(|c| !dropped(c) && !unread(c));
         let mut columns = columns.into_iter();
         let (mut inputs, mut widths) = (Vec::new(), Vec::new());
-        // One buffer per part: many of a few megabytes would leave holes that the allocator does not give back.
+        // One buffer per part: many of a few megabytes would leave gaps that the allocator does not return.
         let mut cells = [train, others[0], others[1]].map(|rows| Vec::with_capacity(rows.len() * columns.len()));
         while columns.len() > 0 {
             let some: Vec<Column> = columns.by_ref().take(rayon::current_num_threads()).collect();
@@ -225,41 +224,41 @@ impl Features {
 
     /// The features of every row of `table`; `NaN` is missing, all else finite.
     ///
-    /// Columns are found by name, in any order; others are not looked at. Single rows are as quick as this gets:
-    /// nothing is set up per call beyond a look at the columns.
+    /// Columns are matched by name, in any order; others are ignored. It is also fast for single rows:
+    /// the only setup per call is finding the columns.
     ///
     /// # Errors
-    /// [`FeatureError::MissingColumns`], [`FeatureError::Kind`] when a column holds something else than in training,
-    /// [`FeatureError::Negative`] where that rule is `error`.
+    /// [`FeatureError::MissingColumns`], [`FeatureError::Kind`] if a column is of another kind than in training,
+    /// [`FeatureError::Negative`] if that rule is `error`.
     pub fn transform(&self, table: &Table) -> Result<Matrix, FeatureError> {
         let computed = self.derived.columns(table)?;
         Ok(Matrix::new(self.rows(table, &computed)?.all()?, table.n_rows(), Arc::clone(&self.names)))
     }
 
-    /// The same, to be written some rows at a time; `computed` are the [`Derived::columns`] of the table.
+    /// The same, written some rows at a time; `computed` are the [`Derived::columns`] of the table.
     ///
     /// # Errors
-    /// As [`Features::transform`], except for what single rows are refused for.
+    /// As [`Features::transform`], except for errors of single rows.
     pub fn rows<'a>(&'a self, table: &'a Table, computed: &'a [Column]) -> Result<Rows<'a>, FeatureError> {
         self.bind(table, computed, |_| None)
     }
 
-    /// Writes the features of one cell of raw column `input` of [`Features::inputs`] into their places in `row`, which has
-    /// one place per feature; the same values as [`Features::transform`] gives a table with that cell, without a table.
-    /// A column that is only derived from has no place.
+    /// Writes the features of one cell of raw column `input` of [`Features::inputs`] into `row`, which has one element
+    /// per feature: the values that [`Features::transform`] gives a table with that cell. A column that is only used
+    /// by derived features has none.
     ///
     /// # Errors
-    /// [`Refused`]; `row` is then as it was.
+    /// [`Refused`]; `row` is then unchanged.
     pub fn encode(&self, input: usize, cell: Cell<'_>, row: &mut [f32]) -> Result<(), Refused> {
         let Some(place) = self.places[input] else { return Ok(()) };
         let out = &mut row[self.starts[place]..self.starts[place + 1]];
         apply::encode(&self.inputs[place].encoder, &self.blocks[place], cell, out)
     }
 
-    /// Writes the features of derived columns, one row of which is computed for each row of `rows`, into their places.
+    /// Writes the features of derived columns, one row of which is computed for each row of `rows`, into `rows`.
     ///
     /// # Errors
-    /// [`FeatureError::Negative`] where that rule is `error`.
+    /// [`FeatureError::Negative`] if that rule is `error`.
     pub fn encode_derived(&self, computed: &[Column], rows: &mut [f32]) -> Result<(), FeatureError> {
         let width = self.names.len();
         for (place, input) in self.inputs.iter().enumerate() {
@@ -274,7 +273,7 @@ impl Features {
         Ok(())
     }
 
-    /// `training` gives, per input, what the training rows see, and the rows' folds.
+    /// `training` has, per input, the out-of-fold values of the training rows, and the rows' folds.
     fn bind<'a>(
         &'a self,
         table: &'a Table,
@@ -303,13 +302,13 @@ impl Features {
         &self.inputs
     }
 
-    /// What is computed from raw columns before anything is encoded.
+    /// The columns computed from raw columns before encoding.
     #[must_use]
     pub fn derived(&self) -> &Derived {
         &self.derived
     }
 
-    /// The raw columns that [`Features::transform`] needs, and what they must hold.
+    /// The raw columns that [`Features::transform`] needs, and their kinds.
     pub fn inputs(&self) -> impl ExactSizeIterator<Item = (&str, Kind)> + '_ {
         self.raw.iter().map(|(name, kind)| (name.as_str(), *kind))
     }
@@ -319,13 +318,13 @@ impl Features {
         self.inputs.iter().map(|input| input.column.as_str())
     }
 
-    /// The categories that are encoded or derived from, with the levels that they had in training.
+    /// The categories that are encoded or used by derived features, with their levels in training.
     pub fn levels(&self) -> impl Iterator<Item = (&str, &[String])> + '_ {
         let encoded = self.inputs.iter().filter_map(|i| Some((i.column.as_str(), i.encoder.levels()?)));
         encoded.chain(self.derived.levels())
     }
 
-    /// The raw columns whose words are read.
+    /// The raw columns whose words are used.
     pub fn texts(&self) -> impl Iterator<Item = (&str, &TextEncoder)> + '_ {
         let raw = self.inputs.iter().filter(|input| self.derived.expression(&input.column).is_none());
         raw.filter_map(|input| match &input.encoder {
@@ -334,7 +333,7 @@ impl Features {
         })
     }
 
-    /// Per feature, the index of its column in [`Features::columns`]: sums over it are per column.
+    /// Per feature, the index of its column in [`Features::columns`], for sums per column.
     #[must_use]
     pub fn sources(&self) -> &[u32] {
         &self.sources

@@ -1,5 +1,5 @@
-//! Levels that training did not have: a few are drift, most rows are a mistake in how the column is written. So are fractions
-//! where training had whole numbers, and numbers of another size.
+//! Levels unseen in training: a few are drift, in most rows they are a mistake in how the column is written. The same
+//! holds for fractions where training had whole numbers, and for numbers of another magnitude.
 
 use super::{Encoder, FeatureError, Features, NumberEncoder};
 use crate::table::{Categories, Table, Values};
@@ -31,13 +31,13 @@ pub struct Unseen {
     fractions: Vec<Fractions>,
     /// Rows with an infinite number, by column.
     infinite: Vec<(String, u64)>,
-    /// The first numbers of each column, by the place of its encoder.
+    /// The first numbers of each column, by the index of its encoder.
     firsts: Vec<(String, Vec<f64>)>,
     n_rows: u64,
 }
 
-/// Numbers of a column that are held to the range of training, the fewest that show anything, and the share of them outside
-/// from which on it is told.
+/// Numbers of a column that are compared with the range of training, the minimum number, and the share outside from
+/// which it is reported.
 const MAX_FIRSTS: usize = 2000;
 const MIN_FIRSTS: usize = 20;
 const MIN_OUTSIDE: f64 = 0.2;
@@ -45,13 +45,13 @@ const MIN_OUTSIDE: f64 = 0.2;
 const SHOWN: usize = 3;
 /// Bytes of a level that are shown.
 const SHOWN_CHARS: usize = 40;
-/// From this share of rows on it is likely to be a mistake.
+/// From this share of rows on it is probably a mistake.
 const MISTAKE: f64 = 0.5;
-/// From this share of rows on, fractions among whole numbers are no single slips.
+/// From this share of rows on, fractions among whole numbers are not single mistakes.
 const MIN_FRACTIONS: f64 = 0.01;
 
 impl Unseen {
-    /// Looks at the rows of a table, whose levels have the names that the schema gives them.
+    /// Checks the rows of a table, whose levels have the names in its schema.
     ///
     /// # Errors
     /// [`FeatureError::MissingColumns`].
@@ -140,7 +140,7 @@ impl Unseen {
         &self.columns
     }
 
-    /// Keeps the first numbers of the column that encoder number `at` reads.
+    /// Stores the first numbers of the column of encoder number `at`.
     fn note_firsts(&mut self, at: usize, name: &str, values: &[f64]) {
         if self.firsts.len() <= at {
             self.firsts.resize_with(at + 1, Default::default);
@@ -153,7 +153,7 @@ impl Unseen {
         known.extend(values.iter().filter(|value| value.is_finite()).take(room));
     }
 
-    /// One sentence per column of which many numbers lie outside of the `range` that training had.
+    /// One sentence per column with many numbers outside of the `range` of training.
     #[must_use]
     pub fn outside(&self, range: impl Fn(&str) -> Option<(f64, f64)>) -> Vec<String> {
         let told = |(column, values): &(String, Vec<f64>)| {
@@ -214,7 +214,7 @@ impl Unseen {
 }
 
 impl Features {
-    /// Whether training had this level of raw column `input`; also `true` for what is no category.
+    /// Whether training had this level of raw column `input`; also `true` for other kinds of columns.
     #[must_use]
     pub fn has_level(&self, input: usize, level: &str) -> bool {
         let levels = self.encoders().get(input).and_then(|input| Encoder::levels(&input.encoder));

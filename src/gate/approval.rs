@@ -1,12 +1,12 @@
-//! `approvals/ID.json`: exactly what a person is asked to approve.
+//! `approvals/ID.json`: exactly what a person approves.
 //!
 //! ```text
 //! pending ──approve──▶ approved (and promoted)
 //!    ├──────reject───▶ rejected (the challenger's role is cleared)
 //!    └─another request─▶ superseded
 //! ```
-//! A request is good only for what it was made for: the digest over both versions' files, the reference, `mlloop.toml`
-//! and the verdict is computed anew, and must be the one in the audit chain.
+//! A request is valid only for its original input: the digest over both versions' files, the reference, `mlloop.toml`
+//! and the verdict is recomputed, and must equal the one in the audit chain.
 
 use super::report::GateReport;
 use super::swap::swap;
@@ -36,13 +36,13 @@ pub struct Decided {
     pub pruned: Vec<Version>,
 }
 
-/// What has to be approved.
+/// The content of a request for approval.
 pub(crate) struct Wish<'a> {
     pub asks: Asks,
     /// The version that is to be production, or that a retraining starts from.
     pub version: Version,
     pub production: Version,
-    /// What was found; nothing in it depends on the clock, so that the same versions and rows make the same request.
+    /// The findings; none of them depends on the clock, so that the same versions and rows give the same request.
     pub verdict: Value,
     pub sentence: &'a str,
     pub by: Option<&'a str>,
@@ -51,7 +51,7 @@ pub(crate) struct Wish<'a> {
     pub due_at: Option<Timestamp>,
 }
 
-/// The request that `report` calls for, and whether it is new: an equal one may be waiting already.
+/// The request that `report` requires, and whether it is new: an equal one may be open already.
 pub(super) fn ticket(
     workspace: &Workspace,
     config: &Config,
@@ -65,7 +65,7 @@ pub(super) fn ticket(
         "verdict": j.verdict, "test": j.improvement, "n_rows": j.n_rows, "rows": report.rows_digest, "broken": broken,
         "allow_equivalent": report.allow_equivalent,
     });
-    // Who had the challenger trained asked for what comes of it, whoever lets the gate judge.
+    // The requester is whoever trained the challenger, not whoever runs the gate.
     let asked = match request.by {
         Some(by) => Some(by),
         None => chain.maker_of(report.challenger)?.and_then(|made| made.by.as_deref()),
@@ -124,7 +124,7 @@ pub(crate) fn wished(
     Ok((ticket, true))
 }
 
-/// Leaves the request for a person: the file, then the line that makes it good.
+/// Creates the request: the file, then the line that makes it valid.
 pub(crate) fn ask(workspace: &Workspace, lock: &Lock, ticket: &Ticket) -> Result<(), GateError> {
     save(workspace, ticket)?;
     let is_promotion = ticket.asks == Asks::Promotion;
@@ -167,7 +167,7 @@ pub(crate) fn rejected(ticket: &Ticket, by: &str, reason: &str, now: Timestamp) 
     }
 }
 
-/// Says no unless `by` may agree to the request now: it is open, has not expired, and is what it was made for.
+/// Refuses unless `by` may approve the request now: it is open, has not expired, and its input is unchanged.
 pub(crate) fn agreeable(
     workspace: &Workspace,
     config: &Config,
@@ -196,7 +196,7 @@ pub(crate) fn agreeable(
     Ok(())
 }
 
-/// Which command makes such a request.
+/// The command that makes such a request.
 fn anew(asks: Asks) -> &'static str {
     match asks {
         Asks::Promotion => "`mlloop promote` makes a new request",
@@ -213,11 +213,11 @@ fn promotes(ticket: &Ticket) -> Result<(), GateError> {
     }
 }
 
-/// Somebody agrees: the version becomes production.
+/// Approves a request: the version becomes production.
 ///
 /// # Errors
-/// When there is no such request, it has expired or was decided, what it was made for is no longer the same, or who
-/// agrees is who asked.
+/// If there is no such request, it has expired or was decided, its input has changed, or the approver is the
+/// requester.
 pub fn approve(workspace: &Workspace, lock: &Lock, id: &str, by: &str, now: Timestamp) -> Result<Decided, GateError> {
     reference::settle(workspace, lock, now)?;
     let decided = agree(workspace, lock, id, by, now)?;
@@ -232,7 +232,7 @@ fn agree(workspace: &Workspace, lock: &Lock, id: &str, by: &str, now: Timestamp)
     promotes(&ticket)?;
     let keep = config.promote.keep_versions;
     if settled(&chain, &ticket, Settled::Promoted)? {
-        // The chain says that it was done; what a process that died left open is completed.
+        // The chain records it as done; completes the steps that a dead process left.
         let request = if ticket.status == Status::Pending { approved(&ticket, Some(by), now) } else { ticket.clone() };
         save(workspace, &request)?;
         let pruned = prune::prune(workspace, lock, keep, now)?;
@@ -277,7 +277,7 @@ fn carry_out(
     Ok(Decided { production: Some(ticket.version), request, already: false, pruned })
 }
 
-/// The promotion of `version` that people were told of and nobody has decided, while it is still what they were told.
+/// The announced promotion of `version`, if it is undecided and its input unchanged.
 pub(super) fn announced(
     workspace: &Workspace,
     config: &Config,
@@ -300,7 +300,7 @@ pub(super) fn announced(
     Ok(None)
 }
 
-/// Carries out a promotion that people were told of, once its time has come.
+/// Carries out an announced promotion once it is due.
 pub(super) fn come_due(
     workspace: &Workspace,
     lock: &Lock,
@@ -312,10 +312,10 @@ pub(super) fn come_due(
     carry_out(workspace, lock, config, ticket, None, now)
 }
 
-/// Somebody does not agree: the version is no challenger any more.
+/// Rejects a request: the version is no longer challenger.
 ///
 /// # Errors
-/// When there is no such request, or it was decided.
+/// If there is no such request, or it was decided.
 pub fn reject(
     workspace: &Workspace,
     lock: &Lock,
@@ -352,12 +352,12 @@ pub fn reject(
     Ok(Decided { request, production, already: false, pruned: Vec::new() })
 }
 
-/// Whether the chain says that the request was decided so.
+/// Whether the chain records this decision on the request.
 pub(crate) fn settled(chain: &Chain, ticket: &Ticket, how: Settled) -> Result<bool, GateError> {
     Ok(chain.is_decided(&ticket.id, how)?)
 }
 
-/// Whether the chain says that the request was made as it stands.
+/// Whether the chain records the request with this content.
 fn asked(chain: &Chain, ticket: &Ticket) -> Result<bool, GateError> {
     let Some((line, made)) = chain.request(&ticket.id)? else { return Ok(false) };
     let as_made = made.digest == ticket.digest

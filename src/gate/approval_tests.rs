@@ -1,4 +1,4 @@
-//! Requests, roles and old versions, without a model: who may agree to what and when, and what stays.
+//! Requests, roles and old versions, without a model: who may approve what and when, and what is kept.
 
 use super::*;
 use crate::gate::ticket::{self, save};
@@ -15,7 +15,7 @@ struct Loop {
 }
 
 impl Loop {
-    /// So many versions; the first is production, the last of several the challenger.
+    /// This many versions; the first is production, the last of several the challenger.
     fn of(n: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("mlloop.toml"), TOML).unwrap();
@@ -158,7 +158,7 @@ fn who_did_not_ask_agrees_while_all_is_as_it_was() {
     assert!(
         bob(&Ticket { verdict: json!({ "verdict": "equivalent" }), ..ticket.clone() }).contains("has changed since")
     );
-    // What the chain does not say was never asked.
+    // A request that is not in the chain is invalid.
     for other in [
         Ticket { expires_at: at(1000), ..ticket.clone() },
         Ticket { requested_by: None, ..ticket.clone() },
@@ -208,7 +208,7 @@ fn a_rejection_is_said_once_and_completed_where_a_process_died() {
     );
     assert!(l.reject(&ticket.id).unwrap().already);
     assert!(l.refused(&kept, "bob", at(3)).contains("was rejected by bob"));
-    // The line is there, and the file is as it was.
+    // The line exists, and the file is still the old one.
     save(&l.work, &ticket).unwrap();
     assert!(l.refused(&ticket, "bob", at(3)).contains("differs from what the audit chain records"));
     assert!(l.reject(&ticket.id).unwrap().already);
@@ -276,7 +276,7 @@ fn a_file_that_is_no_request_is_an_error_with_its_path() {
         assert!(said.contains(says) && said.contains(&ticket.id), "{to}: {said}");
     }
     fs::write(&path, &text).unwrap();
-    // What is half written, and what is none.
+    // A half-written file, and files that are not requests.
     fs::write(l.path("approvals/.mlloop-x.json"), "{").unwrap();
     fs::write(l.path("approvals/notes.txt"), "{").unwrap();
     assert_eq!(pending(&l.work).unwrap(), std::slice::from_ref(&ticket));
@@ -307,7 +307,7 @@ fn production_changes_and_goes_back_where_it_was() {
     assert_eq!(l.roles(), (Some(Version(1)), None, versions(&[2, 3])));
     let last = l.work.last_entry().unwrap().unwrap();
     assert_eq!((last.event, last.by.as_deref(), last.at), (EventKind::Promoted, Some("ann"), at(2)));
-    // Once done, nothing further back is taken unless it is named.
+    // Once done, no earlier version is used unless it is named.
     l.record(EventKind::RolledBack, json!({ "version": "v0001", "from": "v0003" }), None);
     let done = back(None).unwrap();
     assert_eq!((done.already, done.production), (true, Version(1)));
@@ -346,7 +346,7 @@ fn old_versions_go_and_those_in_use_stay() {
     assert_eq!(l.roles().2, versions(&[1, 4]));
     let last = l.work.last_entry().unwrap().unwrap();
     assert_eq!((last.event, last.details), (EventKind::Pruned, json!({ "versions": ["v0002"], "keep_versions": 2 })));
-    // A process died behind the line: what it names goes without another.
+    // A process died after the line: what the line names is removed without another line.
     fs::create_dir(l.path("models/v0002")).unwrap();
     fs::create_dir_all(l.path("runs/kept")).unwrap();
     fs::write(l.path("runs/kept/0.zst"), "").unwrap();

@@ -10,7 +10,7 @@ use crate::table::TableError;
 use crate::workspace::WorkspaceError;
 use std::path::PathBuf;
 
-/// The requests that wait, and the one that may have been meant.
+/// The open requests, and the one that may have been meant.
 fn waiting(id: &str, pending: &[String]) -> String {
     let near = crate::wording::nearest(id, pending.iter().map(String::as_str));
     let near = near.map_or_else(String::new, |near| format!(": did you mean {near:?}?"));
@@ -19,7 +19,7 @@ fn waiting(id: &str, pending: &[String]) -> String {
     format!("{near}{} pending: {all}", if near.is_empty() { ";" } else { "" })
 }
 
-/// What can go wrong when roles are to change.
+/// Errors of changing roles.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
     /// A table, feature or model problem.
@@ -28,7 +28,7 @@ pub enum GateError {
     /// A problem with the reference, or with what a version adds to it.
     #[error("{0}")]
     Reference(#[from] ReferenceError),
-    /// The rows that windows look back on cannot be had.
+    /// The history rows for windows are not available.
     #[error("{0}")]
     Past(#[from] crate::past::PastError),
     /// A problem of the workspace.
@@ -56,7 +56,7 @@ pub enum GateError {
     /// There is no such request.
     #[error("{}: no request {id:?}{}", .dir.display(), waiting(.id, .pending))]
     NoRequest {
-        /// What was asked for.
+        /// The requested id.
         id: String,
         /// Where requests are.
         dir: PathBuf,

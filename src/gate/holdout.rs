@@ -1,8 +1,8 @@
-//! How often the gate rows were used: every use makes them a little less reliable.
+//! How often the gate rows were used: every use makes them slightly less reliable.
 //!
-//! The record of it is the audit chain: each `gate-verdict` says who was compared on how many rows. A comparison counts as a
-//! use of the present rows when at least half of them took part. By hash the rows of an earlier gate are rows of the
-//! present one, so that their number tells; by time those up to its latest instant are.
+//! The audit chain is the record: each `gate-verdict` names the versions and the number of rows. A comparison counts as
+//! a use of the present rows if at least half of them took part. With a hash split, the rows of an earlier gate are
+//! rows of the present one, so their number suffices; with a time split, those up to its latest time are.
 
 use super::rows::GateRows;
 use crate::registry::Version;
@@ -31,10 +31,10 @@ pub struct HoldoutUse {
 }
 
 impl HoldoutUse {
-    /// Counts the earlier uses in `entries`; `times` are those of the present rows, when they were split by time.
+    /// Counts the earlier uses in `entries`; `times` are the times of the present rows, if they were split by time.
     ///
     /// # Errors
-    /// When a verdict does not say which versions and rows it is about: a use that is not counted would be one too many.
+    /// If a verdict does not name its versions and rows: it could not be counted.
     pub(super) fn of(
         entries: &[Entry],
         pair: (Version, Version),

@@ -1,4 +1,4 @@
-//! Is the challenger better? The verdict, and the number of rows that are needed.
+//! Is the challenger better? The verdict, and the number of rows needed.
 //!
 //! ```text
 //!                −δ          0    margin
@@ -7,7 +7,7 @@
 //!  equivalent     |    ├───────────────┤         low > −δ
 //!  superior       |          |      | ├───┤      low > margin
 //! ```
-//! `low` and `high` are one-sided bounds of the improvement, each wrong with chance alpha.
+//! `low` and `high` are one-sided bounds of the improvement, each with error probability alpha.
 
 use crate::features::Task;
 use crate::score::metric::Range;
@@ -68,7 +68,7 @@ pub struct Judgement {
     pub need: Option<Need>,
 }
 
-/// Judges `challenger` against `production` on the same rows, at level `alpha` (rules say the rest).
+/// Judges `challenger` against `production` on the same rows, at level `alpha` (other parameters: the rules).
 ///
 /// # Errors
 /// Rows that cannot be evaluated, or a metric of another task.
@@ -128,8 +128,8 @@ impl Judgement {
         self.improvement = Some(found);
     }
 
-    /// The rows with which an effect that matters would be found with 80 % chance; where there are so many already, the
-    /// rows with which a challenger that is no different would be found equivalent.
+    /// The rows needed to find a relevant effect with a power of 80 %; if there are enough already, the rows needed to
+    /// find an identical challenger equivalent.
     fn missing(&self, found: &Improvement, count: &Count, least: f64) -> Option<Need> {
         let z = |share: f64| normal::quantile(share);
         let grown = |effect: f64, sum_of_z: f64| {

@@ -6,7 +6,7 @@
 //!    learned from them)            └─ refuse · wait           └─reject─▶ challenger cleared
 //! production ◀─rollback─ a version that was production before, after its golden rows agree
 //! ```
-//! Every arrow is a line of the audit chain; roles change with the line that says so.
+//! Every arrow is a line of the audit chain; roles change together with their line.
 
 pub(crate) mod approval;
 mod error;
@@ -42,15 +42,15 @@ use crate::registry::Version;
 pub struct PromoteRequest<'a> {
     /// The version; the challenger when absent.
     pub version: Option<Version>,
-    /// Say what would happen, change nothing.
+    /// Report only; change nothing.
     pub dry_run: bool,
-    /// Who asks.
+    /// Who requests it.
     pub by: Option<&'a str>,
     /// Why an equivalent version may be promoted.
     pub allow_equivalent: Option<&'a str>,
-    /// Why the gate is not asked at all.
+    /// The reason for bypassing the gate, if any.
     pub overridden: Option<&'a str>,
-    /// Leave out rows of the reference that do not fit.
+    /// Skip invalid rows of the reference.
     pub skip_invalid: bool,
     /// Current time, injected.
     pub now: jiff::Timestamp,

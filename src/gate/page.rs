@@ -130,7 +130,7 @@ fn rail(rail: &super::Guardrail) -> RailRow {
     }
 }
 
-/// What was tested, in words.
+/// The test, as text.
 fn test(j: &Judgement, found: &Improvement) -> String {
     let how = match found.test {
         Test::DeLong => "DeLong's test of two ROC areas on the same rows",
@@ -152,7 +152,7 @@ fn test(j: &Judgement, found: &Improvement) -> String {
     )
 }
 
-/// The improvement with its bounds, over where it would be worse, as good and better.
+/// The improvement with its bounds, above the ranges for worse, equal and better.
 fn interval(j: &Judgement, found: &Improvement) -> String {
     let ends = [found.low, found.high, found.value, -j.delta, j.margin, 0.0];
     let (least, most) = ends.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &x| (a.min(x), b.max(x)));
@@ -231,7 +231,7 @@ mod tests {
         assert!(!page.contains("NaN") && !page.contains("inf"));
     }
 
-    /// The picture without its places: what is drawn, and the words.
+    /// The picture without coordinates: the shapes and the texts.
     fn drawn(low: f64, high: f64) -> (Vec<usize>, Vec<String>) {
         let mut report = report();
         (report.judgement.delta, report.judgement.margin) = (0.01, 0.01);

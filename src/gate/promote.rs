@@ -88,7 +88,7 @@ impl Promotion {
 pub fn promote(workspace: &Workspace, lock: Option<&Lock>, request: &PromoteRequest) -> Result<Promotion, GateError> {
     let lock = lock.filter(|_| !request.dry_run);
     let Some(held) = lock else { return decide(workspace, None, request) };
-    // What an interrupted promotion left to do comes first: the rows that judge are those of the reference.
+    // An interrupted promotion is completed first: the gate rows are those of the reference.
     let before = reference::settle(workspace, held, request.now)?;
     let promotion = decide(workspace, lock, request)?;
     let adopted = reference::settle(workspace, held, request.now)?.or(before);
@@ -144,7 +144,7 @@ fn first(
     )))
 }
 
-/// Without a challenger there is nothing to do, or it was just done: a process that died after the deed is repeated.
+/// Without a challenger there is nothing to do, or it was just done: the run of a process that died is repeated.
 fn nothing(
     workspace: &Workspace,
     lock: Option<&Lock>,
@@ -174,7 +174,7 @@ fn nothing(
     }
 }
 
-/// A person takes the decision away from the gate; the version must still be what it was when it was stored.
+/// A person overrides the gate; the version must be unchanged since it was stored.
 fn override_gate(
     workspace: &Workspace,
     lock: Option<&Lock>,
@@ -235,7 +235,7 @@ fn ask_gate(
     Ok(Promotion { report: Some(report), rejects, ..answer })
 }
 
-/// The gate agrees: promotes, or asks a person.
+/// The gate agrees: promotes, or requests approval.
 fn carry_out(
     workspace: &Workspace,
     lock: &Lock,
@@ -269,7 +269,7 @@ fn carry_out(
     Ok(Promotion { pruned, ..Promotion::of(PromoteOutcome::Promoted, Some(version), Some(version), sentence) })
 }
 
-/// A promotion that people were told of: it is carried out once its time has come, and waits until then.
+/// An announced promotion: carried out once it is due.
 fn announced(
     workspace: &Workspace,
     lock: &Lock,

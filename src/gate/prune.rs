@@ -10,8 +10,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Removes versions beyond the latest `keep`, but never production, its predecessor, the challenger, a version that
-/// waits for approval or one that an experiment names. The line in the chain comes first, so that nothing goes unsaid;
-/// what it names and a dead process left is removed without another line.
+/// waits for approval or one in an experiment. The line in the chain is written first, so that every removal is
+/// recorded; versions that a dead process left are removed without another line.
 pub(super) fn prune(
     workspace: &Workspace,
     lock: &Lock,

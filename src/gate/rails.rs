@@ -1,4 +1,4 @@
-//! Guardrails: what must not get worse, whatever the deciding metric shows.
+//! Guardrails: metrics that must not get worse, whatever the deciding metric shows.
 
 use super::rows::{Contestant, GateRows};
 use super::{GateError, slices};
@@ -100,7 +100,7 @@ pub(super) fn losses(reading: &Reading<'_>) -> Vec<f64> {
     reading.scores.chunks_exact(width).zip(reading.y).map(one).collect()
 }
 
-/// What is held against the limits.
+/// The measurements for the limits.
 pub(super) struct Rails<'a> {
     pub(super) rules: &'a Guardrails,
     pub(super) alpha: f64,
@@ -199,8 +199,8 @@ impl Rails<'_> {
         const TURNS: usize = 7;
         /// Rows that are scored, the gate's over and over: with fewer, what a call costs by itself would be measured.
         const ROWS: u32 = 1000;
-        /// Less than this a row does not matter, whatever the ratio: nobody waits for it, and what else the machine does
-        /// decides about so little.
+        /// A difference below this is irrelevant per row, whatever the ratio: it is not noticed, and is mostly noise of
+        /// the machine.
         const FLOOR_SECONDS: f64 = 200e-6;
         let Some(limit) = self.rules.latency_ratio.at() else { return Ok(None) };
         let n = self.rows.y.len() as u32;

@@ -1,4 +1,4 @@
-//! What a loss that rose looks like.
+//! The detection of an increased loss.
 
 use super::*;
 

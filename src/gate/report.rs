@@ -61,7 +61,7 @@ pub struct GateReport {
 }
 
 impl GateReport {
-    /// The report in about 25 lines; `bold` and `dim` set text apart, or return it as it is.
+    /// The report in about 25 lines; `bold` and `dim` style text, or return it unchanged.
     #[must_use]
     pub fn text(&self, bold: &dyn Fn(&str) -> String, dim: &dyn Fn(&str) -> String) -> String {
         // Writing to a String cannot fail.

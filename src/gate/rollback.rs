@@ -20,12 +20,12 @@ pub struct RolledBack {
     pub already: bool,
 }
 
-/// Makes `to` production again, else what was production before, once its golden rows agree. No training is needed.
+/// Makes `to`, or else the previous production, production again, once its golden rows agree. No training is needed.
 ///
-/// Repeated without anything in between, it does nothing: a version further back has to be named.
+/// Repeated at once, it does nothing: name the version to go further back.
 ///
 /// # Errors
-/// When there is nothing to go back to, the version never was in production, or its files are damaged.
+/// If there is no earlier version, the version never was in production, or its files are damaged.
 pub fn rollback(
     workspace: &Workspace,
     lock: &Lock,
@@ -62,7 +62,7 @@ pub fn rollback(
     registry.pipeline(target)?;
     match roles.previous.iter().rposition(|v| *v == target) {
         Some(place) => roles.previous.truncate(place),
-        // It was rolled back itself: what is production now comes before it again.
+        // The rollback is itself reverted: the current production precedes it again.
         None => roles.previous.push(production),
     }
     roles.production = Some(target);

@@ -1,11 +1,11 @@
 //! The gate rows: those that neither version was trained on.
 //!
 //! ```text
-//! hash   a row is on the gate's side of both recipes        its hash alone says so, in a table of any length
-//! time   a row is later than the latest row of both         each version's profile knows its latest row
+//! hash   a row is on the gate's side of both recipes        depends on its hash alone, at any table length
+//! time   a row is later than the latest row of both         each version's profile has its latest time
 //! ```
-//! A share of a table that has grown would not do for time: what was the gate of the older version may have taught the
-//! newer one. A row that equals a training row under another id has taught a version, too, and is left out.
+//! With time, a share of a table that has grown would be wrong: gate rows of the older version may be training rows of
+//! the newer one. A row equal to a training row under another id is left out, too.
 
 use super::GateError;
 use crate::digest;
@@ -38,30 +38,31 @@ impl Contestant {
     }
 }
 
-/// Labelled rows that neither version learned from.
+/// Labelled rows unused for training by both versions.
 pub(super) struct GateRows {
     pub(super) table: Table,
     /// Class index or value, one per row.
     pub(super) y: Vec<f64>,
     /// How much each row counts; all count the same when absent.
     pub(super) weights: Option<Vec<f64>>,
-    /// Index of each row's entity; `None` when every row is its own.
+    /// Index of each row's entity; `None` if every row is its own.
     pub(super) entities: Option<Vec<u32>>,
     /// SHA-256 over keys and labels.
     pub(super) digest: String,
-    /// What is to be said of rows that are copies.
+    /// The remark on rows that are copies.
     pub(super) copies: Option<String>,
-    /// Rows of the table whose label is another one by now.
+    /// Rows of the table whose label was changed since.
     pub(super) n_corrected: u64,
     /// With a split by time, the latest instant among the rows.
     pub(super) until: Option<i64>,
     pub(super) rejects: Rejects,
 }
 
-/// Reads the reference with the rows that the challenger adds and the labels known by now, and keeps what neither of the two learned from.
+/// Reads the reference with the rows that the challenger adds and the current labels, and keeps rows that neither
+/// version was trained on.
 ///
 /// # Errors
-/// When the two cannot be compared on the same rows, or the table does not fit.
+/// If the two cannot be compared on the same rows, or the table does not fit.
 pub(super) fn gate_rows(
     workspace: &Workspace,
     config: &Config,
@@ -116,7 +117,7 @@ pub(super) fn gate_rows(
     })
 }
 
-/// The table with the windows of both, which look back on its own rows and on those that were logged.
+/// The table with the windows of both, over its own rows and logged ones.
 fn with_windows(workspace: &Workspace, mut table: Table, both: [&Contestant; 2]) -> Result<Table, GateError> {
     for Contestant { pipeline, .. } in both {
         let Some(windows) = pipeline.features.derived().windows() else { continue };
@@ -190,7 +191,7 @@ fn corrected(
     Ok(correct(table, &id.name, &challenger.pipeline.target, &resolution.agreed)?)
 }
 
-/// The latest instant that a version learned from, when it was split by time.
+/// The latest time among a version's training rows, if it was split by time.
 fn latest_learned(
     workspace: &Workspace,
     of: &Contestant,
@@ -199,7 +200,7 @@ fn latest_learned(
 ) -> Result<Option<f64>, GateError> {
     let Some(instants) = instants.filter(|_| of.recipe.split.by == SplitBy::Time) else { return Ok(None) };
     if !of.recipe.split.columns.is_empty() {
-        // A profile knows each part alone: the rows that it learned from say when the last of them was.
+        // A profile has each part separately: the latest time is that of the training rows.
         let id = schema.columns.iter().find(|column| column.kind == Kind::Id);
         let ids = id.and_then(|id| table.column(&id.name)).and_then(|column| match &column.values {
             Values::Text(ids) => Some(ids),
@@ -218,7 +219,7 @@ fn latest_learned(
     Ok(Some(numbers.filter(|n| n.moments.n > 0).map_or(f64::INFINITY, |n| n.moments.max)))
 }
 
-/// The rows that are the gate's under both recipes, and later than what either learned from.
+/// The rows in the gate of both recipes that are later than all training rows of both.
 fn unseen(
     examples: &Examples,
     instants: Option<&[i64]>,

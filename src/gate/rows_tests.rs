@@ -1,4 +1,4 @@
-//! No row that judges has taught either version, whatever the table has become since.
+//! No gate row is a training row of either version, however the table has changed since.
 
 use super::*;
 use crate::init::{InitRequest, init};
@@ -8,7 +8,7 @@ use crate::train;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Rows of customers over time; the first `n` of 900, each of which stands so many times under ids of its own.
+/// Rows of customers over time; the first `n` of 900, each `copies` times under different ids.
 fn table(n: usize, copies: usize) -> String {
     let mut text = "id,customer,at,x,kind,mon,dom,y\n".to_owned();
     for (id, row) in (0..n).map(|id| (id, id / copies)) {
@@ -140,7 +140,7 @@ fn copies_under_new_ids_are_one_row_and_are_said() {
     let told = rows.copies.unwrap();
     assert!(told.contains("equal a training row of a version and are left out"), "{told}");
     assert!(told.contains("by = \"column\""), "{told}");
-    // 900 rows are 90; hardly one of them has all of its ten copies on the gate's side.
+    // 900 rows are 90; hardly one of them has all of its ten copies in the gate part.
     assert!(rows.y.len() < 20, "{}", rows.y.len());
     for (split, copies) in [("by = \"id\"", 1), ("by = \"row\"", 10)] {
         assert_eq!(found(split, copies).copies, None, "{split}");

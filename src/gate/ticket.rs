@@ -106,13 +106,13 @@ enum Judged {
 }
 
 impl Ticket {
-    /// Whether `name` asked for it; the same name in other letters is the same person.
+    /// Whether `name` is the requester; case does not matter.
     #[must_use]
     pub fn is_of(&self, name: &str) -> bool {
         self.requested_by.as_deref().is_some_and(|asked| person_key(asked) == person_key(name))
     }
 
-    /// What it waits for, in one sentence.
+    /// What it waits for, as a sentence.
     #[must_use]
     pub fn waits(&self) -> String {
         let at = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
@@ -153,10 +153,10 @@ pub fn pending(workspace: &Workspace) -> Result<Vec<Ticket>, GateError> {
     Ok(tickets.into_iter().filter(|ticket| ticket.status == Status::Pending).collect())
 }
 
-/// The request `id`, or the only pending one whose name begins so.
+/// The request `id`, or the only open one whose name begins with it.
 ///
 /// # Errors
-/// When there is none such, or a file cannot be read.
+/// If there is none, or a file is unreadable.
 pub fn find(workspace: &Workspace, id: &str) -> Result<Ticket, GateError> {
     let dir = workspace.path("approvals");
     let waiting = pending(workspace)?;
@@ -181,7 +181,7 @@ fn read(path: &Path) -> Result<Ticket, GateError> {
     let ticket: Ticket =
         serde_json::from_slice(&bytes).map_err(|err| damaged(format!("not a request for approval: {err}")))?;
     known_format(ticket.format, 1).map_err(damaged)?;
-    // What it asks for is part of its name, and the name of its digest.
+    // The kind of request is part of its name, and the name is part of its digest.
     if (ticket.asks == Asks::Retraining) != ticket.id.starts_with("retrain-") {
         return Err(damaged(format!("does not match its file name {:?}", ticket.id)));
     }

@@ -1,12 +1,12 @@
-//! Rows that are in doubt, rather than columns: a header in other words that stands among the rows, or a remark.
+//! Rows in doubt, not columns: another header among the rows, or a remark.
 
 use crate::table::{Doubt, Why};
 use crate::wording::list;
 
-/// Cells of a doubt that are shown, beyond which nothing is known of them.
+/// Maximum number of stored cells of a doubt; beyond it the rest is unknown.
 const SHOWN: u64 = 3;
 
-/// What to say of rows whose cells fit in none of several columns, and the ways out; `None` where columns are in doubt for
+/// The message on rows whose cells are invalid in several columns, and the remedies; `None` if columns are in doubt for
 /// cells of different rows.
 pub(super) fn of_rows(doubts: &[&Doubt]) -> Option<(String, String)> {
     let (first, more) = doubts.split_first()?;

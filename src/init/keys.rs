@@ -1,7 +1,7 @@
-//! Columns that identify entities (customers, accounts): rows of one entity belong on one side of the split.
+//! Columns that identify entities (customers, accounts): rows of one entity belong in one part of the split.
 //!
-//! A column of customers whose rows share an outcome lets a model recognise the customer, and a random split shows the same
-//! customers to both sides. How alike the outcomes of rows with one value are is measured as the intraclass correlation
+//! If rows of a customer share an outcome, the model can recognise the customer, and a random split has the same
+//! customers in both parts. The similarity of the outcomes of rows with one value is the intraclass correlation
 //! (over all pairs of such rows), for classes over their indicators.
 
 use super::{InitError, InitRequest, set_kind};
@@ -10,11 +10,11 @@ use crate::pipeline::{SplitBy, SplitSpec};
 use crate::table::level::Merged;
 use crate::table::{Categories, Inference, Kind, MISSING_CODE, Same, Spelling, Table, Values, names_key};
 
-/// Values, and the share of the rows that they are at least, from which they may be names of what rows are about.
+/// Minimum number of values, and minimum share of the rows, of a column that may identify entities.
 const MIN_VALUES: u64 = 20;
 const MIN_SHARE: f64 = 0.02;
-/// Outcomes of rows with one value are alike from this correlation on, if chance hardly reaches it: so many times its
-/// standard deviation.
+/// Minimum correlation of the outcomes of rows with one value, which must also exceed chance by this many of its
+/// standard deviations.
 const MIN_ALIKE: f64 = 0.2;
 const MIN_TIMES: f64 = 6.0;
 /// Hexadecimal digits from which a text is a hash or a UUID.
@@ -23,8 +23,8 @@ const MIN_HEX: usize = 16;
 const MIN_ROWS: usize = 20;
 const MIN_DEVIATIONS: f64 = 5.0;
 
-/// Lets rows of one customer (account, card, …) stay on one side where they share their outcomes, and takes the column from
-/// the features; of other texts only says so.
+/// Keeps rows of one customer (account, card, …) in one part if they share their outcomes, and removes the column from
+/// the features; for other texts it only adds a remark.
 pub(super) fn split_by_key(
     wanted: &InitRequest,
     inference: &mut Inference,
@@ -67,7 +67,7 @@ pub(super) fn split_by_key(
     Ok(split)
 }
 
-/// The outcome of each row, one vector for numbers and one per class else, each with mean 0; empty rows are missing.
+/// The outcome of each row, one vector for a number, else one per class, each with mean 0; empty rows are missing.
 fn outcomes(target: &Target, labels: &Table) -> Result<Vec<Vec<f64>>, InitError> {
     let y = target.encode(labels.require(&target.name)?)?.y;
     let n_classes = if target.task == Task::Regression { 0 } else { target.classes.len() };
@@ -105,7 +105,7 @@ fn alike(values: &Categories, outcomes: &[Vec<f64>]) -> Option<f64> {
         return None;
     }
     let correlation = together / n_pairs / variance;
-    // Pairs stand in the sum twice.
+    // Pairs are counted twice in the sum.
     (correlation * (n_pairs / 2.0).sqrt() > MIN_TIMES).then_some(correlation)
 }
 
@@ -117,7 +117,7 @@ fn are_hashes(values: &Categories) -> bool {
     values.levels.iter().all(is_hash)
 }
 
-/// Spellings that stand for one value elsewhere are codes where the outcomes of their rows differ: `1.1` and `1.10` of
+/// Spellings normally merged are codes if the outcomes of their rows differ: `1.1` and `1.10` of
 /// versions, `1E3` and `1000` of diagnoses. Such columns keep all spellings apart.
 pub(super) fn keep_codes_apart(
     wanted: &InitRequest,
@@ -157,7 +157,7 @@ pub(super) fn keep_codes_apart(
     Ok(())
 }
 
-/// The first two spellings of a level whose rows have other outcomes than chance gives.
+/// The first two spellings of a level whose rows have significantly different outcomes.
 fn differ(values: &Categories, outcomes: &[Vec<f64>], level: &str, others: &[String]) -> Option<(String, String)> {
     let rows_of = |text: &str, y: &[f64]| -> Vec<f64> {
         let Ok(code) = values.levels.binary_search_by(|known| known.as_str().cmp(text)) else { return Vec::new() };
@@ -171,7 +171,7 @@ fn differ(values: &Categories, outcomes: &[Vec<f64>], level: &str, others: &[Str
             (n, mean, values.iter().map(|v| (v - mean).powi(2)).sum::<f64>())
         };
         let ((n, mean, squares), (m, other, more)) = (moments(a), moments(b));
-        // The variance over both as if nothing differed, so that rows without any spread do not decide alone.
+        // The pooled variance under equality, so that rows without variation do not decide alone.
         let between = n * m / (n + m) * (mean - other).powi(2);
         let variance = (squares + more + between) / (n + m);
         variance > 0.0 && (mean - other).abs() > MIN_DEVIATIONS * (variance * (1.0 / n + 1.0 / m)).sqrt()
@@ -206,7 +206,7 @@ mod tests {
         let hash = |row: u64| crate::stats::random::unit_hash(&row.to_le_bytes(), 3);
         let shared = centred((0..1200).map(|row| f64::from(u8::from(hash(row % 300) < 0.3))).collect());
         assert!((alike(&keys(300, 4), &shared).unwrap() - 1.0).abs() < 1e-9);
-        // Of 40 draws without any likeness none is found.
+        // None of 40 independent draws is found.
         for draw in 0..40 {
             let own = centred((0..1200).map(|row| f64::from(u8::from(hash(row + 5000 * draw) < 0.3))).collect());
             assert_eq!(alike(&keys(300, 4), &own), None);

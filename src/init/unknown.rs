@@ -1,12 +1,12 @@
-//! A class that means that nobody knows the class.
+//! Detects a class that means "class unknown".
 
 use super::InitError;
 use crate::features::{Target, Task};
 use crate::table::{Table, Values};
 use std::path::Path;
 
-/// What people write where they do not know, in lower case; texts such as `NA` and `?` are missing
-/// anyway, and `none` is a class (no disease, no internet).
+/// Words for "unknown", in lower case; texts such as `NA` and `?` are missing anyway, and `none` is a class (no
+/// disease, no internet).
 const NOT_KNOWN: [&str; 39] = [
     "unknown",
     "unk",
@@ -49,7 +49,7 @@ const NOT_KNOWN: [&str; 39] = [
     "неизвестно",
 ];
 
-/// Asks about a third class beside two that means that the class is not known: whoever trains on it gets a model of three.
+/// Refuses a third class that means "unknown": training on it would give a model of three classes.
 pub(super) fn refuse(table: &Path, target: &Target, labels: &Table) -> Result<(), InitError> {
     let is_unknown = |class: &&String| NOT_KNOWN.contains(&class.trim().to_lowercase().as_str());
     let unknown: Vec<&String> = target.classes.iter().filter(is_unknown).collect();

@@ -1,9 +1,9 @@
-//! Lines of the log that cannot be read, and files whose header cannot.
+//! Unreadable lines of the log, and files with an unreadable header.
 
 use super::read::{Scan, name_of};
 use super::{Journal, JournalError, Layout, Scanned, Window};
 
-/// A file of the log that cannot be read as it should be.
+/// A damaged file of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
     /// The file, in `predictions/`.
@@ -13,7 +13,7 @@ pub struct Damage {
 }
 
 impl Scanned {
-    /// Says of lines that cannot be read that they are left out; `None` when there are none.
+    /// A note that unreadable lines are skipped; `None` without any.
     #[must_use]
     pub fn unread(&self) -> Option<String> {
         let first = match self.rejects.first() {
@@ -29,7 +29,7 @@ impl Scanned {
 }
 
 impl Journal {
-    /// What a reading of `window` passes over, in a sentence; `None` when every line can be read.
+    /// The lines of `window` that are skipped, as a sentence; `None` if every line is readable.
     ///
     /// # Errors
     /// As [`Journal::scan`].
@@ -41,7 +41,7 @@ impl Journal {
     /// Every file that has lines which cannot be read, or no header of a prediction log.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn damage(&self) -> Result<Vec<Damage>, JournalError> {
         let (window, layout) = (Window::default(), Layout::default());
         let scan = Scan::new(&window, &layout, false);

@@ -15,11 +15,12 @@ pub struct Follow {
 }
 
 impl Journal {
-    /// Hands the rows that were appended to the files of `window` since `follow` to `each`, with the columns of `layout`;
-    /// all rows of a file that it does not know, or that became shorter. An unfinished last line is left for the next time.
+    /// Passes the rows that were appended to the files of `window` since `follow` to `each`, with the columns of
+    /// `layout`; all rows of a new file, or of one that became shorter. An incomplete last line is left for the next
+    /// call.
     ///
     /// # Errors
-    /// As [`Journal::scan`]; what was handed over of a file may be so again.
+    /// As [`Journal::scan`]; rows already passed on may be repeated then.
     pub fn follow<E: From<JournalError>>(
         &self,
         follow: &mut Follow,
@@ -42,7 +43,7 @@ impl Journal {
     }
 }
 
-/// The header of a file and its whole lines after the first `before` bytes, when there are any; and where they end.
+/// The header of a file and its complete lines after the first `before` bytes, if any; and their end.
 fn appended(path: &Path, before: u64) -> io::Result<(Option<Input>, u64)> {
     let mut file = atomic::open(path)?;
     let len = file.metadata()?.len();

@@ -9,40 +9,40 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::io::Write as _;
 
-/// The columns that every file begins with.
+/// The first columns of every file.
 const RESERVED: [&str; 6] = ["id", "time", "version", "arm", "score", "prediction"];
-/// What the name of a class's score begins with.
+/// The prefix of the name of a class's score.
 const SCORE: &str = "score:";
-/// What is put before the name of a feature that would be taken for one of the other columns.
+/// The prefix for the name of a feature that equals one of the other columns.
 const FEATURE: &str = "feature:";
 
-/// What is logged of a loop's rows.
+/// The columns logged for a loop's rows.
 ///
 /// ```text
 /// id,time,version,arm,score,prediction   [score:CLASS … with several classes]   the loop's columns as raw text
 ///                                                             [NAME = EXPRESSION … the values of windows]
 /// ```
 /// - `score` is that of the positive class, or with several classes that of the predicted one; empty for a number.
-/// - The loop's columns are all but the id, the target and ignored ones, in the order of the schema, written as they came.
+/// - The loop's columns are all but the id, the target and ignored ones, in schema order, as received.
 /// - A column with one of the reserved names, or one that begins with `score:` or `feature:`, is called `feature:NAME`.
-/// - A cell with a line break in it is written as a JSON string, and so is one that begins with a quotation mark; a cell
-///   that begins with a quotation mark is therefore read as a JSON string.
+/// - A cell with a line break in it is written as a JSON string, and so is one that begins with a quotation mark; so a
+///   cell that begins with a quotation mark is read as a JSON string.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Layout {
     id: Option<String>,
     missing: Vec<String>,
     classes: Vec<String>,
     features: Vec<ColumnSpec>,
-    /// The columns that hold the values of windows.
+    /// The columns with the values of windows.
     windows: Vec<ColumnSpec>,
 }
 
-/// A prediction that is to be logged.
+/// A prediction to be logged.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
     /// Names the row.
     pub id: &'a str,
-    /// When it was predicted; the log keeps microseconds.
+    /// The time of the prediction; the log stores microseconds.
     pub at: jiff::Timestamp,
     /// The version that predicted.
     pub version: Version,
@@ -50,7 +50,7 @@ pub struct Row<'a> {
     pub arm: &'a str,
     /// The row's scores, as [`Scores::row`](crate::pipeline::Scores::row) gives them.
     pub scores: &'a [f64],
-    /// The predicted class, an index into the target's classes; `None` for a number, which is then the one score.
+    /// The predicted class, an index into the target's classes; `None` for a number, which is then the only score.
     pub class: Option<usize>,
     /// The raw text of each of [`Layout::features`].
     pub features: &'a [Cow<'a, str>],
@@ -59,14 +59,14 @@ pub struct Row<'a> {
 }
 
 impl Layout {
-    /// What is logged of a loop with this schema and target.
+    /// The log layout of a loop with this schema and target.
     #[must_use]
     pub fn new(schema: &Schema, target: &Target) -> Self {
         let classes = if target.task == Task::Regression { Vec::new() } else { target.classes.clone() };
         Self { classes, ..Self::of_columns(schema, &target.name) }
     }
 
-    /// What is logged of a loop's columns, whatever its target is.
+    /// The columns logged for a loop's rows, for any target.
     #[must_use]
     pub fn of_columns(schema: &Schema, target: &str) -> Self {
         let is_feature = |c: &&ColumnSpec| !matches!(c.kind, Kind::Id | Kind::Ignore) && c.name != target;
@@ -79,7 +79,7 @@ impl Layout {
         }
     }
 
-    /// What is logged of the rows that `pipeline` scores.
+    /// The log layout of rows scored by `pipeline`.
     #[must_use]
     pub fn of(pipeline: &Pipeline) -> Self {
         let windows = pipeline.features.derived().window_columns().iter();
@@ -87,7 +87,7 @@ impl Layout {
         Self { windows, ..Self::new(&pipeline.schema, &pipeline.target) }
     }
 
-    /// The same with one of the loop's columns alone; `None` where it is not logged.
+    /// The same with only one of the loop's columns; `None` if it is not logged.
     pub(super) fn only(&self, column: &str) -> Option<Self> {
         let features = vec![self.features.iter().find(|spec| spec.name == column)?.clone()];
         Some(Self { features, windows: Vec::new(), ..self.clone() })
@@ -104,7 +104,7 @@ impl Layout {
         self.features.iter().map(|c| c.name.as_str())
     }
 
-    /// The columns that hold the values of windows, in their order in [`Row::windows`].
+    /// The columns with the values of windows, in their order in [`Row::windows`].
     pub fn windows(&self) -> impl ExactSizeIterator<Item = &str> {
         self.windows.iter().map(|c| c.name.as_str())
     }
@@ -114,8 +114,8 @@ impl Layout {
         if self.classes.len() > 2 { &self.classes } else { &[] }
     }
 
-    /// The id of a row in a loop that names no id column: `row-` and 16 hexadecimal digits of the SHA-256 of its logged
-    /// columns, so that equal rows have equal ids. Numbers and times count by their value, however they are written.
+    /// The id of a row in a loop without an id column: `row-` and 16 hexadecimal digits of the SHA-256 of its logged
+    /// columns, so that equal rows have equal ids. Numbers and times count by value, in any format.
     #[must_use]
     pub fn made_up_id(&self, features: &[Cow<str>]) -> String {
         let mut hasher = Sha256::new();
@@ -133,7 +133,7 @@ impl Layout {
         let mut names: Vec<Cow<str>> = RESERVED.map(Cow::from).to_vec();
         names.extend(self.scored_classes().iter().map(|class| score_name(class).into()));
         names.extend(self.features().chain(self.windows()).map(feature_name));
-        // A class or column whose name has a line break in it must not break the header's line.
+        // A line break in the name of a class or column must not break the header's line.
         let names: Vec<Cow<str>> = names.iter().map(|name| one_line(name)).collect();
         let mut line = Vec::new();
         push_record(&mut line, &names, b',');

@@ -6,8 +6,8 @@
 //!                  labels by id ─Outcomes─┐        │
 //!                                 join ◀──┴─ scan ◀┘ in batches, by a Window of time
 //! ```
-//! A line is a record: line breaks inside a cell are written as in JSON ([`Layout`]), so that a record that a crash cut
-//! short is the file's last line without a newline, and nothing else ever is.
+//! A line is a record: line breaks inside a cell are escaped as in JSON ([`Layout`]), so that only a record truncated
+//! by a crash can be a last line without a newline.
 
 mod damage;
 mod follow;
@@ -37,7 +37,7 @@ use crate::table::TableError;
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 
-/// What can go wrong with the prediction log.
+/// Errors of the prediction log.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// A file of the log cannot be read as a table.
@@ -75,7 +75,7 @@ impl Journal {
     /// Appends lines that [`Layout::push`] made, all of the time `at`, and syncs them.
     ///
     /// # Errors
-    /// Whatever the system says; nothing was added then.
+    /// I/O errors; nothing was added then.
     pub fn append(&self, layout: &Layout, at: jiff::Timestamp, lines: &[u8]) -> Result<(), JournalError> {
         self.writer(layout, Durability::Always).append(at, lines)
     }
@@ -89,12 +89,12 @@ impl Journal {
     /// Whether nothing was ever logged.
     ///
     /// # Errors
-    /// When the directory is there and cannot be listed.
+    /// If the directory exists and cannot be listed.
     pub fn is_empty(&self) -> Result<bool, JournalError> {
         Ok(self.files(&Window::default())?.is_empty())
     }
 
-    /// The files that may hold rows of `window`, in the order of time.
+    /// The files that may contain rows of `window`, in order of time.
     fn files(&self, window: &Window) -> Result<Vec<(Place, PathBuf)>, JournalError> {
         let Some(entries) = std::fs::read_dir(&self.dir).if_there().at(&self.dir)? else { return Ok(Vec::new()) };
         let mut files = Vec::new();
@@ -126,6 +126,6 @@ fn parse_name(name: &str) -> Option<Place> {
         None => (stem, 1),
         Some((day, n)) => (day, n.parse().ok().filter(|&n| n > 1)?),
     };
-    // Other spellings of a date are no name that a writer gives.
+    // Writers use only one spelling of a date.
     day.parse::<jiff::civil::Date>().ok().filter(|date| date.to_string() == day).map(|day| (day, n))
 }

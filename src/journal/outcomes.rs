@@ -5,17 +5,17 @@ use crate::table::{ColumnSpec, InferOptions, Kind, ReadOptions, Schema, Spool, T
 use std::collections::HashMap;
 use std::path::Path;
 
-/// What came of a row.
+/// The outcome of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
     /// Class index or value; never `NaN`.
     pub y: f64,
-    /// Rows that it stands for: 1/π where it is known because the row was chosen with probability π, else 1.
+    /// Rows that it represents: 1/π if the row was selected with probability π, else 1.
     pub weight: f64,
 }
 
 impl Outcome {
-    /// That of a row which was asked about with `probability`, above 0 and up to 1; `None` when it became known by itself.
+    /// The outcome of a row selected with `probability`, above 0 and up to 1; `None` if it arrived by itself.
     #[must_use]
     pub fn new(y: f64, probability: Option<f64>) -> Self {
         Self { y, weight: probability.map_or(1.0, |p| 1.0 / p) }
@@ -28,7 +28,7 @@ pub struct Outcomes {
     by_id: HashMap<String, Outcome>,
 }
 
-/// Which columns of a labels file are what.
+/// The roles of the columns of a labels file.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading<'a> {
     /// The loop's id column.
@@ -38,12 +38,12 @@ pub struct Reading<'a> {
 }
 
 impl Outcomes {
-    /// Reads labels: the id stands in the loop's id column or in `id`, the label in the target's column or in `label`.
-    /// Rows whose `source` is `model` are no outcome. The last label of an id counts. Where there is a `select_prob`, a
-    /// row weighs its inverse, unless its `source` is `outcome`: those come by themselves.
+    /// Reads labels: the id is in the loop's id column or in `id`, the label in the target's column or in `label`.
+    /// Rows whose `source` is `model` are not outcomes. The last label of an id counts. With a `select_prob`, a
+    /// row is weighted by its inverse, unless its `source` is `outcome`: those arrive by themselves.
     ///
     /// # Errors
-    /// When a column is missing, a label is none of the classes, or a probability is none.
+    /// If a column is missing, a label is not one of the classes, or a probability is invalid.
     pub fn read(path: &Path, reading: &Reading) -> Result<Self, TableError> {
         let file = Spool::new(path)?;
         let inference = infer(file.open()?, &InferOptions::default())?;
@@ -89,7 +89,7 @@ impl Outcomes {
         Ok(Self { by_id: by_id.collect::<Result<_, TableError>>()? })
     }
 
-    /// Outcomes that are known already, by id.
+    /// Known outcomes, by id.
     pub fn new(known: impl IntoIterator<Item = (String, Outcome)>) -> Self {
         Self { by_id: known.into_iter().collect() }
     }
@@ -100,7 +100,7 @@ impl Outcomes {
         self.by_id.get(id).copied()
     }
 
-    /// Whether nothing is known.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()

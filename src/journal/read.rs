@@ -16,7 +16,7 @@ use std::path::Path;
 /// Rows of the log, column by column.
 #[derive(Debug, Clone, Default)]
 pub struct Logged {
-    /// What the rows are called.
+    /// The ids of the rows.
     pub id: Texts,
     /// When they were predicted, in microseconds since 1970-01-01 UTC.
     pub time: Vec<i64>,
@@ -30,17 +30,17 @@ pub struct Logged {
     pub prediction: Texts,
     /// With several classes, the scores of each class; otherwise empty.
     pub class_scores: Vec<Vec<f64>>,
-    /// The loop's columns by its schema, its id first, when they were asked for. A column that a file lacks is missing
+    /// The loop's columns by its schema, its id first, if requested. A column that a file lacks is missing
     /// in all its rows.
     pub features: Option<Table>,
 }
 
-/// What a reading of the log came upon.
+/// The problems found while reading the log.
 #[derive(Debug, Clone, Default)]
 pub struct Scanned {
     /// Rows of the window.
     pub n_rows: u64,
-    /// Lines that cannot be read as what they should be, and were passed over.
+    /// Invalid lines, which were skipped.
     pub n_rejected: u64,
     /// The first of them, with their files.
     pub rejects: Vec<(String, Reject)>,
@@ -57,27 +57,27 @@ pub struct Latest {
     pub prediction: String,
 }
 
-/// Logged rows whose outcome is known.
+/// Logged rows with a known outcome.
 #[derive(Debug, Clone, Default)]
 pub struct Joined {
     /// The rows, without the loop's columns.
     pub rows: Logged,
-    /// What came of each.
+    /// The outcome of each.
     pub outcomes: Vec<Outcome>,
-    /// What each is about, where a column was asked for that says it and that the log keeps; otherwise empty.
+    /// The entity of each, if its column was requested and is logged; otherwise empty.
     pub about: Vec<Option<u64>>,
-    /// What the reading came upon.
+    /// The problems found while reading.
     pub scanned: Scanned,
 }
 
 impl Journal {
-    /// Hands the rows of `window` to `each` in the order of files and lines, a batch at a time; one batch is in memory.
-    /// With `features` a batch brings the columns of `layout`.
+    /// Passes the rows of `window` to `each` in the order of files and lines, a batch at a time; one batch is in
+    /// memory. With `features` a batch has the columns of `layout`.
     ///
-    /// An unfinished last line of a file is not there yet.
+    /// An incomplete last line of a file is ignored.
     ///
     /// # Errors
-    /// A file that is no prediction log, what the system says, or what `each` says.
+    /// A file that is not a prediction log, I/O errors, or errors of `each`.
     pub fn scan<E: From<JournalError>>(
         &self,
         window: &Window,
@@ -93,7 +93,7 @@ impl Journal {
         Ok(scanned)
     }
 
-    /// The last prediction of each of `ids` that was ever logged. Days are read from the last one back, until all are
+    /// The last logged prediction of each of `ids`. Days are read from the last one backwards, until all are
     /// found.
     ///
     /// # Errors
@@ -124,8 +124,8 @@ impl Journal {
         Ok(found)
     }
 
-    /// The rows of `window` whose outcome is known, however late it came; `about` is the column that says what each is about.
-    /// Memory grows with these rows alone.
+    /// The rows of `window` with a known outcome, however late it arrived; `about` is the column of the entity.
+    /// Memory grows with these rows only.
     ///
     /// # Errors
     /// As [`Journal::scan`].
@@ -190,7 +190,7 @@ impl<'a> Scan<'a> {
         self.input(input, &path.display().to_string(), scanned, each)
     }
 
-    /// Reads what has the header and lines of a file; `name` is told with what is passed over.
+    /// Reads the header and lines of a file; `name` gets the skipped lines.
     pub(super) fn input<E: From<JournalError>>(
         &self,
         input: Input,
@@ -198,7 +198,7 @@ impl<'a> Scan<'a> {
         scanned: &mut Scanned,
         each: &mut impl FnMut(Logged) -> Result<(), E>,
     ) -> Result<(), E> {
-        // What is wrong with a table is said of the table of a user; the log is ours.
+        // Errors in a table refer to a user's table; the log is ours.
         let damaged = |err: TableError| match err {
             err @ TableError::Io(_) => JournalError::Table(err),
             err => JournalError::Damaged { file: name_of(Path::new(name)), what: told(&err, name) },
@@ -233,7 +233,7 @@ impl Joined {
         self.take(&rows)
     }
 
-    /// The rows that `keeps` says yes to, by their index.
+    /// The rows for which `keeps` is true, by index.
     #[must_use]
     pub fn filter(&self, keeps: impl Fn(usize) -> bool) -> Self {
         let rows = (0..self.outcomes.len() as u32).filter(|row| keeps(*row as usize));
@@ -259,7 +259,7 @@ impl Logged {
         self.time.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.time.is_empty()
@@ -296,7 +296,7 @@ impl Logged {
         }
     }
 
-    /// The rows that lie in `window`, and the number of those that have no id, time or version.
+    /// The rows within `window`, and the number of those without id, time or version.
     fn of(table: Table, layout: &Layout, features: bool, window: &Window) -> Result<(Self, u64), JournalError> {
         let n_rows = table.n_rows();
         let mut by_name: HashMap<String, Values> =
@@ -356,13 +356,13 @@ fn whole_lines(path: &Path) -> Result<Option<Input>, JournalError> {
     Ok((len > 0).then(|| Input::from_reader(&path.display().to_string(), file.take(len))))
 }
 
-/// What a file of the log is called in the loop.
+/// The name of a log file within the loop.
 pub(super) fn name_of(path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     format!("predictions/{name}")
 }
 
-/// What is wrong with a table, without its name before it.
+/// The error of a table, without its name in front.
 fn told(err: &TableError, name: &str) -> String {
     let text = err.to_string();
     text.strip_prefix(name).map_or(text.as_str(), |rest| rest.trim_start_matches([':', ' '])).to_owned()

@@ -7,18 +7,18 @@ use crate::table::Input;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Bytes that are read at first; at least twice as many each time that they do not hold enough rows.
+/// Bytes read first; at least doubled each time they contain too few rows.
 const FIRST: u64 = 1 << 18;
 /// Most bytes that are read for one answer.
 const MOST: u64 = 1 << 24;
 
 impl Journal {
-    /// The last rows of the log, at least `n` of them unless there are fewer or 16 MB do not hold them; the oldest
-    /// first. With `features` they bring the columns of `layout`. Read are the ends of the newest files alone that are of
-    /// days of `window`.
+    /// The last rows of the log, at least `n` of them unless there are fewer or 16 MB are not enough; the oldest
+    /// first. With `features` they have the columns of `layout`. Reads only the ends of the newest files of
+    /// days in `window`.
     ///
     /// # Errors
-    /// A file that is no prediction log, or what the system says.
+    /// A file that is not a prediction log, or I/O errors.
     pub fn recent(
         &self,
         n: usize,
@@ -48,7 +48,7 @@ impl Journal {
                     newest_first.push(rows);
                     break;
                 }
-                // As many bytes as the rows so far say, and some more: reading twice is enough.
+                // Estimate the bytes from the rows so far, with a margin: reading twice is enough.
                 let more = want.saturating_mul((n - found) as u64) / (n_rows.max(1) as u64);
                 want = (more + more / 8).max(want * 2).min(left);
             }

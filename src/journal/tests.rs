@@ -240,7 +240,7 @@ fn outcomes_join_however_late_and_the_last_prediction_of_an_id_counts() {
     let y = |joined: &Joined| joined.outcomes.iter().map(|outcome| outcome.y).collect::<Vec<f64>>();
     assert_eq!(y(&joined), [1.0, 1.0, 0.0]);
     assert!(joined.about.is_empty());
-    // What a column says of each row goes along, unless the log does not keep it.
+    // The entity column of each row is included, unless it is not logged.
     let about = |column| journal.join(&Window::default(), &layout, &outcomes, Some(column)).unwrap().latest();
     let (plans, none) = (about("plan"), about("key"));
     assert!(plans.about.len() == 2 && plans.about[0] == plans.about[1] && plans.rows.features.is_none());

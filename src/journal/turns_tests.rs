@@ -1,4 +1,4 @@
-//! The log read from its end, from where it was read last, and line by line where it is damaged; and when it is synced.
+//! The log read from its end, from the last position, and line by line if damaged; and when it is synced.
 
 use super::tests::{all, append, at, cells, ids, layout, new, of_two, row};
 use super::*;
@@ -23,14 +23,14 @@ fn the_end_of_the_log_is_read_without_the_rest_and_in_its_order() {
     let (dir, journal) = new();
     let layout = of_two();
     fill(&journal, "2026-10-01", 0..5);
-    // 900 rows are about 430 KB: the first 256 KB from the end hold some 540 of them.
+    // 900 rows are about 430 KB: the last 256 KB contain some 540 of them.
     fill(&journal, "2026-10-02", 0..900);
     let recent = |n: usize| ids(&journal.recent(n, &Window::default(), &layout, true).unwrap());
     let found = recent(100);
     assert!((500..600).contains(&found.len()), "{}", found.len());
     assert_eq!(found.last().map(String::as_str), Some("2026-10-02-899"));
     assert_eq!(found[0], format!("2026-10-02-{}", 900 - found.len()), "none is left out between");
-    // More than one reading holds, and then the day before as well.
+    // More than one read covers, and then the day before as well.
     let found = recent(700);
     assert!(found.len() >= 700 && found.last().unwrap() == "2026-10-02-899", "{}", found.len());
     let found = recent(903);
@@ -39,7 +39,7 @@ fn the_end_of_the_log_is_read_without_the_rest_and_in_its_order() {
     let rows = journal.recent(1, &Window::default(), &layout, true).unwrap();
     let Values::Text(notes) = &rows[0].features.as_ref().unwrap().column("note").unwrap().values else { panic!() };
     assert_eq!(notes.get(0).len(), 400);
-    // What lies before the end is not looked at, a damaged line there included.
+    // Rows before the end are not read, so a damaged line there does not matter.
     let path = dir.path().join("predictions/2026-10-02.csv");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("2026-10-02-3,", "2026-10-02-3,x,")).unwrap();
@@ -67,7 +67,7 @@ fn who_follows_gets_each_row_once() {
     append(&journal, &layout, "b", "2026-10-01T02:00:00Z", &["2", "", ""]);
     append(&journal, &layout, "c", "2026-10-02", &["3", "", ""]);
     assert_eq!(news(), (vec!["b".to_owned(), "c".to_owned()], 2));
-    // A last line that is not finished is left for the next time.
+    // An incomplete last line is left for the next call.
     let path = dir.path().join("predictions/2026-10-02.csv");
     let whole = fs::read_to_string(&path).unwrap();
     let line = whole.lines().last().unwrap().replacen("c,", "d,", 1);
@@ -107,7 +107,7 @@ fn lines_and_files_that_cannot_be_read_are_told_with_their_place() {
         "{damage:?}"
     );
     assert!(damage[0].what.contains("line 3"), "{damage:?}");
-    // A file without its header is no log; who asks for other days does not meet it.
+    // A file without its header is not a log; a request for other days is not affected.
     fs::write(&path, "a,b\n1,2\n").unwrap();
     assert_eq!(journal.damage().unwrap()[0].file, "predictions/2026-10-01.csv");
     assert!(journal.unread(&Window::default()).is_err());
@@ -119,11 +119,11 @@ fn lines_and_files_that_cannot_be_read_are_told_with_their_place() {
 #[test]
 fn lines_are_synced_at_once_once_a_second_or_not_at_all() {
     let times = ["2026-10-01T00:00:00Z", "2026-10-01T00:00:00.4Z", "2026-10-01T00:00:01.2Z", "2026-10-02T00:00:00Z"];
-    // How often the disk is asked for each append, for a call of `sync`, and at the end.
+    // The number of disk syncs for each append, for a call of `sync`, and at the end.
     let asked = |durability: Durability| {
         let (_dir, journal) = new();
         let layout = of_two();
-        // The directories of the log are there already.
+        // The directories of the log exist already.
         append(&journal, &layout, "z", "2026-09-30", &["1", "", ""]);
         let mut writer = journal.writer(&layout, durability);
         assert_eq!(writer.path(), None);
@@ -140,7 +140,7 @@ fn lines_are_synced_at_once_once_a_second_or_not_at_all() {
     };
     // A new file is synced with its name (2), an old one without (1).
     assert_eq!(asked(Durability::Always), [2, 1, 1, 2, 2, 0]);
-    // The file that is left is synced, with its name, and so is the new one a second later.
+    // The previous file is synced, with its name, and so is the new one a second later.
     assert_eq!(asked(Durability::Batch), [2, 0, 2, 4, 2, 2]);
     assert_eq!(asked(Durability::Off), [0, 0, 0, 0, 2, 0]);
 }

@@ -20,16 +20,16 @@ impl Window {
         Self { since: Some(since), until: None }
     }
 
-    /// The last `length` before `now`, and what may come after it.
+    /// The last `length` before `now`, and anything later.
     #[must_use]
     pub fn last(length: SignedDuration, now: Timestamp) -> Self {
         Self { since: now.checked_sub(length).ok(), until: None }
     }
 
-    /// Reads an instant: RFC 3339 (`2026-11-01T00:00:00Z`), or a day (`2026-11-01`), which begins at midnight UTC.
+    /// Parses a time: RFC 3339 (`2026-11-01T00:00:00Z`), or a day (`2026-11-01`), which begins at midnight UTC.
     ///
     /// # Errors
-    /// A sentence that says how it is written.
+    /// A sentence with the expected format.
     pub fn parse_instant(text: &str) -> Result<Timestamp, String> {
         let midnight = |day: Date| day.to_zoned(TimeZone::UTC).ok().map(|midnight| midnight.timestamp());
         let of_day = || text.parse::<Date>().ok().and_then(midnight);
@@ -37,10 +37,10 @@ impl Window {
         instant.ok_or_else(|| format!("{text:?} is not a time: write 2026-11-01 or 2026-11-01T08:30:00Z"))
     }
 
-    /// Reads a length: a number of minutes, hours, days or weeks (`90m`, `12h`, `28d`, `4w`).
+    /// Parses a length: a number of minutes, hours, days or weeks (`90m`, `12h`, `28d`, `4w`).
     ///
     /// # Errors
-    /// A sentence that says how it is written.
+    /// A sentence with the expected format.
     pub fn parse_length(text: &str) -> Result<SignedDuration, String> {
         let wrong = || format!("{text:?} is not a length of time: write 90m, 12h, 28d or 4w");
         let unit = text.chars().last().ok_or_else(wrong)?;
@@ -55,14 +55,14 @@ impl Window {
         Ok(SignedDuration::from_mins(i64::from(n) * minutes))
     }
 
-    /// Whether the instant, in microseconds, lies in it.
+    /// Whether the time, in microseconds, is in it.
     #[must_use]
     pub fn holds(&self, micros: i64) -> bool {
         self.since.is_none_or(|since| micros >= since.as_microsecond())
             && self.until.is_none_or(|until| micros < until.as_microsecond())
     }
 
-    /// Whether a part of the day (UTC) lies in it.
+    /// Whether a part of the day (UTC) is in it.
     pub(super) fn touches(&self, date: Date) -> bool {
         self.since.is_none_or(|since| date >= day(since)) && self.until.is_none_or(|until| date <= day(until))
     }

@@ -6,20 +6,20 @@ use jiff::{SignedDuration, Timestamp};
 use std::io;
 use std::path::PathBuf;
 
-/// When lines are made to survive the death of the machine; that of the process they survive always.
+/// When lines are made to survive a crash of the machine; they always survive one of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// Before an append returns.
     #[default]
     Always,
-    /// Once a second, by the times of what is appended, and when a file is left.
+    /// Once a second, by the times of appended lines, and when a file is closed.
     Batch,
     /// When the system sees fit.
     Off,
 }
 
-/// Appends to the log and keeps its file open. Several may append at once, in this process and in others.
+/// Appends to the log and keeps its file open. Several writers may append concurrently, in this process and others.
 #[derive(Debug)]
 pub struct Writer {
     dir: PathBuf,
@@ -37,10 +37,10 @@ impl Writer {
         Self { dir, header: layout.header(), durability, open: None, synced_at: Timestamp::MIN }
     }
 
-    /// Appends lines that [`Layout::push`] made, all of the time `at`: all of them or none, whole, in one piece.
+    /// Appends lines made by [`Layout::push`], all of the time `at`: all of them or none, in one piece.
     ///
     /// # Errors
-    /// Whatever the system says; nothing was added then, and the next append tries again.
+    /// I/O errors; nothing was added then, and the next append tries again.
     pub fn append(&mut self, at: Timestamp, lines: &[u8]) -> Result<(), JournalError> {
         if lines.is_empty() {
             return Ok(());
@@ -88,10 +88,10 @@ impl Writer {
         }
     }
 
-    /// Makes what was appended survive the death of the machine.
+    /// Makes appended lines survive a crash of the machine.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn sync(&self) -> Result<(), JournalError> {
         let Some((place, file)) = &self.open else { return Ok(()) };
         Ok(file.sync().at(path_of(&self.dir, *place))?)
@@ -100,7 +100,7 @@ impl Writer {
     /// Leaves the file; the next append opens one again.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn close(&mut self) -> Result<(), JournalError> {
         if self.durability == Durability::Batch {
             self.sync()?;
@@ -112,7 +112,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // Nobody is left to be told.
+        // A destructor cannot report errors.
         let _ = self.close();
     }
 }

@@ -3,7 +3,7 @@
 use super::LabelError;
 use std::fmt;
 
-/// Where an answer stands in its file.
+/// The place of an answer in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// Line of a table, from 1.
@@ -26,25 +26,25 @@ impl fmt::Display for Place {
 pub(super) struct Answer {
     pub place: Place,
     pub id: String,
-    /// The batch that it names; empty when it names none.
+    /// Its batch, if given; otherwise empty.
     pub batch: String,
-    /// The label as it was typed; empty when the row is unanswered.
+    /// The label as typed; empty for an unanswered row.
     pub text: String,
     pub annotator: String,
-    /// When, when the file says so.
+    /// The time, if the file has it.
     pub at: Option<jiff::Timestamp>,
-    /// How it came about, as far as the file tells.
+    /// How it was made, as far as the file shows.
     pub origin: Origin,
 }
 
-/// How an answer came about.
+/// How an answer was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// It was typed into a table, which does not say how long that took.
+    /// Typed into a table, which has no durations.
     Sheet,
     /// An annotation that took time.
     Timed,
-    /// An annotation without a time: it came by a program.
+    /// An annotation without a time: made by a program.
     Untimed,
     /// An annotation that was made from a prediction and took no time.
     Copied,
@@ -72,7 +72,7 @@ impl Fault {
     }
 }
 
-/// The answers of a file, and what is wrong with some of them.
+/// The answers of a file, and the problems found.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     pub answers: Vec<Answer>,

@@ -13,18 +13,18 @@ use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 
-/// What a batch that went out looks like.
+/// What the batch looked like when it was exported.
 pub(super) struct Expected<'a> {
     /// The target's name.
     pub target: &'a str,
-    /// The headers of the tables that went out, the last one last.
+    /// The headers of the exported tables, the newest last.
     pub headers: Vec<&'a [String]>,
 }
 
-/// The text of a file or of standard input, unpacked.
+/// The text of a file or of standard input, decompressed.
 ///
 /// # Errors
-/// When it cannot be read or is no text.
+/// If it cannot be read or is not text.
 pub(super) fn read_text(path: &Path) -> Result<String, LabelError> {
     let input = Input::open(path)?;
     let file = input.name().to_owned();
@@ -46,10 +46,10 @@ pub(super) fn read_text(path: &Path) -> Result<String, LabelError> {
     }
 }
 
-/// Reads what came back: JSON when it begins as JSON does, otherwise a table.
+/// Reads a returned file: JSON if it starts as JSON does, otherwise a table.
 ///
 /// # Errors
-/// What is wrong with the file as a whole; what is wrong with a cell is among the faults.
+/// Problems of the whole file; problems of a cell are added to the faults.
 pub(super) fn read(file: &str, text: &str, expected: &Expected) -> Result<Answers, LabelError> {
     match text.trim_start().starts_with(['[', '{']) {
         true => returned::answers(file, text, expected.target),
@@ -64,13 +64,13 @@ struct Header {
     target: usize,
     batch: Option<usize>,
     annotator: Option<usize>,
-    /// In an export of Label Studio: when an annotation was changed last, and how long it took.
+    /// In an export of Label Studio: the time of an annotation's last change, and its duration.
     studio: Option<[Option<usize>; 2]>,
 }
 
 fn table(file: &str, text: &str, expected: &Expected) -> Result<Answers, LabelError> {
     let wrong = |what: String| LabelError::File { file: file.to_owned(), what };
-    // A spreadsheet of old ends its lines with carriage returns alone.
+    // Old spreadsheets end lines with carriage returns only.
     let only_returns = !text.contains('\n') && text.trim_end().contains('\r');
     let text = if only_returns { Cow::Owned(text.replace('\r', "\n")) } else { Cow::Borrowed(text) };
     if let Some(line) = late_header(&text, expected) {
@@ -91,7 +91,7 @@ fn table(file: &str, text: &str, expected: &Expected) -> Result<Answers, LabelEr
     Ok(read)
 }
 
-/// The delimiter under which the header has an id and the target; otherwise the one that cuts it into most pieces.
+/// The delimiter with which the header has an id and the target; otherwise the one that gives the most fields.
 fn delimiter(text: &str, expected: &Expected) -> u8 {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let n_names = |d: &u8| names_in(first, *d).len();
@@ -112,7 +112,7 @@ fn heads(line: &str, expected: &Expected) -> Option<u8> {
     })
 }
 
-/// The line of the header, where other lines stand above it.
+/// The line of the header, if other lines precede it.
 fn late_header(text: &str, expected: &Expected) -> Option<usize> {
     /// Lines that a title has at most.
     const MAX_TITLE: usize = 30;
@@ -123,8 +123,8 @@ fn late_header(text: &str, expected: &Expected) -> Option<usize> {
 }
 
 impl Header {
-    /// Finds the columns. Columns may stand in any order, be added or be left out; a name that is gone while another came
-    /// was changed.
+    /// Finds the columns. Columns may be reordered, added or removed; one name missing and another new means a renamed
+    /// column.
     fn new(record: &Record, expected: &Expected, faults: &mut Vec<Fault>) -> Result<Self, Fault> {
         let place = Place::Line(record.line);
         let names: Vec<String> = record.cells.iter().map(|name| restore(name.trim()).to_owned()).collect();
@@ -137,7 +137,7 @@ impl Header {
             let known: HashSet<&str> = columns.iter().map(String::as_str).collect();
             names.iter().find(|n| !n.is_empty() && !known.contains(n.as_str())).cloned()
         };
-        // A name that is gone from a header and one that came instead; answers may be to any batch.
+        // A header with one name missing and another new; answers may be to any batch.
         let changed = |columns: &&[String]| {
             let gone = columns.iter().find(|column| at(column).is_none())?;
             Some((gone.clone(), other_than(columns)?))
@@ -194,7 +194,7 @@ impl Header {
             let what = format!("{} fields, but the header has {}", record.cells.len(), self.names.len());
             return read.faults.push(Fault::new(place, &self.names[self.id], raw(self.id), what));
         }
-        // Label Studio writes cells as they are.
+        // Label Studio writes cells unescaped.
         let cell = |at: usize| if self.studio.is_some() { raw(at) } else { restore(raw(at)) };
         let or_empty = |at: Option<usize>| at.map(cell).unwrap_or_default();
         let (mut text, mut at, mut origin) = (cell(self.target).trim().to_owned(), None, Origin::Sheet);

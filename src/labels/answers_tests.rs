@@ -112,7 +112,7 @@ fn real_exports_are_read_or_refused_by_their_tasks() {
         let Ok(text) = std::fs::read_to_string(dir.join(name)) else { continue };
         let strange = read_as(&text).unwrap();
         assert!(strange.answers.is_empty() && strange.faults[0].column == "row_id", "{name}");
-        // The same export, had it gone out from here.
+        // The same export, as if exported from here.
         let ours = text.replace("\"data\": {", "\"data\": {\"row_id\": \"a1\", ");
         let read = read_as(&ours).unwrap();
         match name {
@@ -132,7 +132,7 @@ fn real_exports_are_read_or_refused_by_their_tasks() {
     }
 }
 
-/// Every documented shape of one answer, and what is read of it.
+/// Every documented shape of an answer, and what is read from it.
 #[test]
 fn every_documented_shape_of_an_answer_is_read() {
     let full = |kind: &str, value: &str| {

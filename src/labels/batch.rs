@@ -1,11 +1,11 @@
 //! The record of a batch, and its state.
 //!
 //! ```text
-//! label_inbox/batches/ID/    batch.json, and until they are put in their place the files that go out
+//! label_inbox/batches/ID/    batch.json, and the exported files until they are moved into place
 //!     │  audit: labels-exported (the commit) ─▶ label_inbox/to_label.csv
 //!     │  audit: labels-imported
 //!     ▼
-//! label_inbox/imported/ID/   batch.json, what went out, what came back
+//! label_inbox/imported/ID/   batch.json, the exported files, the returned files
 //! ```
 
 use super::LabelError;
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// How files begin that hold what was settled on the page.
+/// Prefix of files with decisions made on the page.
 pub(super) const SETTLED: &str = "page-settled-";
 
 /// Why a row is asked.
@@ -51,7 +51,7 @@ impl fmt::Display for Stratum {
     }
 }
 
-/// `batch.json`: what was asked, of whom, and how it came to be asked.
+/// `batch.json`: the question, the annotators, and how the rows were selected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Batch {
@@ -67,15 +67,15 @@ pub struct Batch {
     pub strategy: String,
     /// The version in production.
     pub version: Version,
-    /// Where the candidates came from.
+    /// The source of the candidates.
     pub source: String,
     /// How many candidates there were.
     pub n_candidates: u64,
-    /// What is asked: the target's name, task and classes.
+    /// The question: the target's name, task and classes.
     pub target: Target,
-    /// The header of what went out; empty for Label Studio.
+    /// The header of the exported table; empty for Label Studio.
     pub columns: Vec<String>,
-    /// The files that went out, with the SHA-256 of each.
+    /// The exported files, with the SHA-256 of each.
     pub files: Vec<(String, String)>,
     /// The rows.
     pub rows: Vec<Asked>,
@@ -87,21 +87,21 @@ pub struct Batch {
 pub struct Asked {
     /// The row.
     pub id: String,
-    /// Why it is asked.
+    /// Why it was selected.
     pub stratum: Stratum,
-    /// The probability with which it came into the batch, in (0, 1].
+    /// The probability of selection, in (0, 1].
     pub select_prob: f64,
-    /// Who is asked, when that was said.
+    /// The assigned annotators, if any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub annotators: Vec<String>,
-    /// What production says: a class or a number.
+    /// Production's prediction: a class or a number.
     pub prediction: String,
     /// Production's scores, as the pipeline gives them.
     pub scores: Vec<f64>,
 }
 
 impl Asked {
-    /// The person among those who are asked by name that `name` is. Label Studio calls people by their address.
+    /// The assigned annotator that `name` refers to. Label Studio names people by e-mail address.
     pub(super) fn asked_of(&self, name: &str) -> Option<&str> {
         let (whole, before_at) = (person_key(name), name.split_once('@').map(|(person, _)| person_key(person)));
         let is_it = |dealt: &&String| {
@@ -137,7 +137,7 @@ impl<'a> Inbox<'a> {
         Form::of(self.workspace)
     }
 
-    /// What a version learned from, where that is known.
+    /// The training labels of a version, if known.
     pub(super) fn learned(&self, version: Version) -> Result<Option<Learned>, LabelError> {
         Ok(self.workspace.registry().learned(version)?)
     }
@@ -152,7 +152,7 @@ impl<'a> Inbox<'a> {
         self.path("batches").join(batch)
     }
 
-    /// The directory of a batch that came back.
+    /// The directory of an imported batch.
     pub(super) fn imported(&self, batch: &str) -> PathBuf {
         self.path("imported").join(batch)
     }
@@ -162,7 +162,7 @@ impl<'a> Inbox<'a> {
         self.all("batches")
     }
 
-    /// Every batch that came back, oldest first.
+    /// Every imported batch, oldest first.
     pub(super) fn closed(&self) -> Result<Vec<Batch>, LabelError> {
         self.all("imported")
     }
@@ -213,14 +213,14 @@ impl<'a> Inbox<'a> {
         Ok(sha256(&record))
     }
 
-    /// Asks whether [`put_out`](Self::put_out) would be let, before the batch is recorded.
+    /// Checks that [`put_out`](Self::put_out) can succeed, before the batch is recorded.
     pub(super) fn may_put_out(&self, batch: &Batch) -> Result<(), LabelError> {
-        // A link is replaced, whatever it leads to.
+        // A link is replaced, wherever it points.
         let places = batch.files.iter().map(|(name, _)| self.path(name)).filter(|path| !path.is_symlink());
         places.into_iter().try_for_each(|path| replaceable(&path))
     }
 
-    /// Asks whether [`put_away`](Self::put_away) would be let, before it is recorded that the batch came back.
+    /// Checks that [`put_away`](Self::put_away) can succeed, before the import is recorded.
     pub(super) fn may_put_away(&self, batch: &str) -> Result<(), LabelError> {
         let (out, to) = (self.out(batch), self.imported(batch));
         if out.exists() && to.exists() {
@@ -240,7 +240,7 @@ impl<'a> Inbox<'a> {
         Ok(())
     }
 
-    /// Moves the file that came back into the directory of its batch.
+    /// Moves the returned file into the directory of its batch.
     pub(super) fn put_beside(&self, batch: &str, answers: Option<&Path>) -> Result<(), LabelError> {
         let out = self.out(batch);
         let home = if out.exists() { out } else { self.imported(batch) };
@@ -254,7 +254,7 @@ impl<'a> Inbox<'a> {
         Ok(())
     }
 
-    /// Moves a batch that was taken in, with what went out and the file that came back, to `imported/`.
+    /// Moves an imported batch, with its exported and returned files, to `imported/`.
     pub(super) fn put_away(&self, batch: &str, answers: Option<&Path>) -> Result<(), LabelError> {
         self.put_beside(batch, answers)?;
         let out = self.out(batch);
@@ -262,7 +262,7 @@ impl<'a> Inbox<'a> {
             return Ok(());
         }
         let batch: Batch = read(&out)?;
-        // What lies in the inbox may be a later batch's.
+        // The files in the inbox may belong to a later batch.
         for (name, _) in batch.files.iter().filter(|(name, _)| self.is_of(name, &batch)) {
             self.shift(&self.path(name), &out.join(name))?;
         }
@@ -279,19 +279,19 @@ impl<'a> Inbox<'a> {
         Ok(closed.into_iter().find(|batch| self.imported(batch).join(name).exists()))
     }
 
-    /// Whether a file is one in which an adjudicator decides: the list of conflicts, or what was settled on the page.
+    /// Whether an adjudicator decides in this file: the list of conflicts, or decisions made on the page.
     pub(super) fn decides(&self, path: &Path) -> bool {
         let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         (name == super::CONFLICTS || name.starts_with(SETTLED)) && self.holds(path)
     }
 
-    /// Whether a file lies in the inbox itself.
+    /// Whether a file is in the inbox directory itself.
     fn holds(&self, path: &Path) -> bool {
         let place = |path: &Path| path.canonicalize().ok();
         path.parent().and_then(place).is_some_and(|parent| Some(parent) == place(&self.path("")))
     }
 
-    /// Whether the file that lies in the inbox under this name went out with this batch: no later one is out.
+    /// Whether the file with this name in the inbox belongs to this batch: no later batch is open.
     fn is_of(&self, name: &str, batch: &Batch) -> bool {
         let later = |other: &Batch| other.at > batch.at && other.files.iter().any(|(file, _)| file == name);
         self.open().is_ok_and(|open| !open.iter().any(later))
@@ -319,7 +319,7 @@ fn read(dir: &Path) -> Result<Batch, LabelError> {
     Ok(batch)
 }
 
-/// The audit line that says that the batch went out.
+/// The audit line that records the export of the batch.
 pub(super) fn recorded<'a>(chain: &'a Chain, batch: &str) -> Result<Option<(&'a Entry, LabelsExported)>, LabelError> {
     Ok(chain.last_of(|_, said: &LabelsExported| said.batch == batch)?)
 }

@@ -7,7 +7,7 @@ use crate::workspace::event::{self, Details};
 use crate::workspace::{EventKind, Workspace};
 use jiff::Timestamp;
 
-/// The label that an outcome is. It has no annotator: what became of a row is one thing, and the last word on it counts.
+/// The label for an outcome. It has no annotator: a row has one outcome, and the last value counts.
 #[must_use]
 pub fn became(id: String, value: String, at: Timestamp, version: crate::registry::Version) -> Label {
     Label {
@@ -22,10 +22,10 @@ pub fn became(id: String, value: String, at: Timestamp, version: crate::registry
     }
 }
 
-/// Adds outcomes to the labels, and records it. What is known already changes nothing.
+/// Adds outcomes to the labels and records them. Outcomes already known change nothing.
 ///
 /// # Errors
-/// What is wrong with the labels or the audit chain.
+/// Errors in the labels or the audit chain.
 pub fn record_outcomes(
     workspace: &Workspace,
     lock: &Lock,
@@ -35,7 +35,7 @@ pub fn record_outcomes(
     record(workspace, lock, outcomes, (EventKind::Outcomes, None), at)
 }
 
-/// Adds labels that came from a store to the labels, and records it. What is known already changes nothing.
+/// Adds labels from a store and records them. Labels already known change nothing.
 ///
 /// # Errors
 /// As [`record_outcomes`].
@@ -58,7 +58,7 @@ fn record(
 ) -> Result<Merged, LabelError> {
     let mut labels = Labels::held(workspace)?;
     let merged = labels.merge(said);
-    // A process that died left labels that no line tells of: this one does.
+    // A process that died left unrecorded labels: this line records them.
     let is_unrecorded = workspace.labels_unrecorded()?;
     if !merged.is_nothing() {
         labels.save(workspace, lock)?;

@@ -1,8 +1,8 @@
 //! Candidate rows for labelling, from the log or a table: scored in one pass, fetched in another.
 //!
 //! ```text
-//! log or table ─pass 1─▶ (hash of id, place, uncertainty) of each row that may be asked      about 40 bytes a row
-//!                pass 2─▶ ids and cells of the few rows that are looked at closely
+//! log or table ─pass 1─▶ (hash of id, place, uncertainty) of each eligible row      about 40 bytes a row
+//!                pass 2─▶ ids and cells of the few rows needed in full
 //! ```
 
 use super::LabelError;
@@ -31,7 +31,7 @@ pub(super) enum Source<'a> {
     },
     /// A table.
     Table {
-        /// The file, or what is kept of another.
+        /// The file, or a spooled copy of a stream.
         table: &'a Spool,
         /// How it is written and typed.
         schema: Schema,
@@ -48,7 +48,7 @@ pub(super) enum Source<'a> {
 type Each<'a> = dyn FnMut(&Texts, &Table) -> Result<(), LabelError> + 'a;
 
 impl Source<'_> {
-    /// What it is called.
+    /// Its name.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Log { .. } => "predictions".to_owned(),
@@ -80,14 +80,14 @@ impl Source<'_> {
     }
 }
 
-/// How a table is read whose columns are `optional`.
+/// The options for reading a table whose columns are `optional`.
 pub(super) fn read_options(optional: &[String]) -> ReadOptions {
     ReadOptions { optional: optional.to_vec(), no_raw: true, ..ReadOptions::default() }
 }
 
 /// Rows that were fetched, in the order of their places.
 pub(super) struct Fetched {
-    /// What they are called.
+    /// Their ids.
     pub ids: Vec<String>,
     /// Their columns.
     pub table: Table,
@@ -96,7 +96,7 @@ pub(super) struct Fetched {
 /// Fetches the rows at `places`, ascending, whose ids have the given hashes.
 ///
 /// # Errors
-/// When the rows are no longer what they were in the first pass.
+/// If the rows changed since the first pass.
 pub(super) fn fetch(source: &Source, schema: &Schema, rows: &[(u32, u64)]) -> Result<Fetched, LabelError> {
     let mut gathered = Gathered::new(schema);
     let mut ids = Vec::with_capacity(rows.len());

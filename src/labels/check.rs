@@ -19,41 +19,41 @@ use crate::wording::person_key;
 use crate::workspace::Workspace;
 use std::collections::HashMap;
 
-/// What came back, as far as it fits.
+/// The returned answers that are valid.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
     pub(super) labels: Vec<Label>,
     /// What does not fit, in the order of the file.
     pub(super) faults: Vec<Fault>,
     pub(super) counts: Counts,
-    /// What speaks for answers that no person gave.
+    /// Signs that answers are not from a person.
     pub(super) copies: Copies,
-    /// Answers under the name of a person who was not asked.
+    /// Answers under the name of a person who was not assigned.
     pub(super) strangers: Strangers,
     /// An id that lost its leading zeros, the one that it is, and how many did.
     pub(super) zeros: Option<(String, String, u64)>,
     marks: Marks,
 }
 
-/// Who speaks in an answer.
+/// Whose answer it is.
 struct Speaker<'a> {
     name: &'a str,
     word: Word,
 }
 
-/// Whose word an answer is.
+/// The authority of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
-    /// The name of an annotator who may answer the row.
+    /// An annotator who may answer the row.
     Own,
-    /// The file says that it is the adjudicator's.
+    /// The adjudicator, according to the file.
     Adjudicator,
-    /// The row was asked of others, by name.
+    /// Not among the annotators assigned to the row.
     Strange,
 }
 
-/// A file is written by whoever filled it in: names in it are taken as they are only where nobody was asked by name, or the
-/// one who takes the file in says that they are right (`--annotator`), or where a server says who answered.
+/// Whoever fills in a file can write any name. So names in a file count only if the batch names no annotators, if the
+/// importer vouches for them (`--annotator`), or if a server attests who answered.
 fn speaker<'a>(answer: &'a Answer, row: &'a Asked, request: &ImportRequest<'a>) -> Speaker<'a> {
     let told = request.annotator;
     let name = if answer.annotator.is_empty() { told.unwrap_or("") } else { &answer.annotator }.trim();
@@ -72,7 +72,7 @@ fn speaker<'a>(answer: &'a Answer, row: &'a Asked, request: &ImportRequest<'a>) 
     Speaker { name, word }
 }
 
-/// Numbers with a mark that may stand between thousands.
+/// Counts of numbers with a mark that may separate thousands.
 #[derive(Debug, Default)]
 struct Marks {
     /// Answers with a decimal mark, and those with three digits behind it.
@@ -101,17 +101,16 @@ impl Marks {
         }
     }
 
-    /// The answers that nobody can read, where the mark shows nowhere that it is one of decimals, and most are likelier to
-    /// be thousands.
+    /// The ambiguous answers, if no number shows that the mark is a decimal one and most look like thousands.
     fn faults(self) -> Vec<Fault> {
         let all_grouped = self.grouped == self.n_marked;
         if all_grouped && 2 * self.misread.len() as u64 > self.grouped { self.misread } else { Vec::new() }
     }
 }
 
-/// Every batch that went out, and the rows in conflict that none asked about.
+/// Every exported batch, and the rows in conflict that no batch covers.
 pub(super) struct Known {
-    /// Those that are out, oldest first, after those that came back.
+    /// Imported batches, then open ones, oldest first.
     pub(super) batches: Vec<Batch>,
     /// How the loop's table is written.
     schema: Schema,
@@ -132,7 +131,7 @@ impl Known {
             }
         }
         batches.extend(open);
-        // The oldest of all: a batch that asked about a row comes before it.
+        // First, as the oldest: a batch that covers a row takes precedence.
         batches.splice(0..0, conflicts::unasked(workspace)?);
         Ok(Self { batches, schema: workspace.config()?.schema() })
     }
@@ -146,13 +145,13 @@ impl Known {
         Ok(Expected { target: &last.target.name, headers })
     }
 
-    /// The batches that answers came of.
+    /// The batches that the answers belong to.
     pub(super) fn taken(&self, incoming: &[Label]) -> Vec<&Batch> {
         let asked = self.batches.iter().filter(|batch| !batch.batch.is_empty());
         asked.filter(|batch| incoming.iter().any(|label| label.batch == batch.batch)).collect()
     }
 
-    /// The answers as labels, and what does not fit. Whether an adjudicator `decides` in the file is asked before.
+    /// The answers as labels, and the problems. `decides`: an adjudicator filled in the file.
     pub(super) fn check(&self, read: Answers, request: &ImportRequest, decides: bool) -> Checked {
         let Answers { answers, faults } = read;
         let counts = Counts { read: answers.len() as u64, ..Counts::default() };
@@ -210,12 +209,12 @@ impl Known {
         checked
     }
 
-    /// Whether what stands in the place of an answer says that there is none: nothing, what the loop's tables have for
-    /// missing, or a dash. A class of that name is an answer.
+    /// Whether a cell means "no answer": empty, one of the missing markers, or a dash. An answer if a class has that
+    /// name.
     fn is_blank(&self, target: &Target, text: &str, number: Option<&NumberFormat>) -> bool {
         let missing = || self.schema.dialect.missing.iter().map(|marker| marker.trim());
         let is_none = || missing().any(|marker| marker.eq_ignore_ascii_case(text)) || DASHES.contains(&text);
-        // A number that marks what is missing is none.
+        // A number that marks missing values is not an answer.
         let is_marker = || target.task == Task::Regression && missing().any(|marker| marker == text);
         text.is_empty() || is_marker() || (is_none() && class_of(target, text, number).is_err())
     }
@@ -249,10 +248,10 @@ impl Known {
     }
 }
 
-/// What people type for none.
+/// What people type for "no answer".
 const DASHES: [&str; 5] = ["-", "--", "\u{2212}", "\u{2013}", "\u{2014}"];
 
-/// The rows that were asked, the newest batch first.
+/// The assigned rows, the newest batch first.
 struct AskedRows<'a> {
     by_id: HashMap<&'a str, Vec<(&'a Batch, &'a Asked)>>,
     zeros: Zeros<'a>,
@@ -274,8 +273,8 @@ impl<'a> AskedRows<'a> {
     }
 }
 
-/// The class or number that a label means, as the target writes it. An apostrophe before it, as spreadsheets have it before
-/// what is to stay a text, is none of it.
+/// The class or number that a label means, as the target writes it. A leading apostrophe, by which spreadsheets
+/// mark text, is ignored.
 pub(super) fn class_of(target: &Target, text: &str, number: Option<&NumberFormat>) -> Result<String, String> {
     plain_class_of(target, text, number).or_else(|wrong| {
         let bare = text.strip_prefix(['\'', '\u{2019}']).map(str::trim);

@@ -1,4 +1,4 @@
-//! From candidates to drawn rows: rank them, look closely at some, and draw.
+//! From candidates to drawn rows: rank them, read some in full, and draw.
 
 use super::LabelError;
 use super::batch::Stratum;
@@ -15,20 +15,20 @@ use crate::table::{Input, ReadOptions, Table, stream};
 use crate::workspace::{Config, Workspace};
 use std::collections::{HashMap, HashSet};
 
-/// Candidates that are kept at most; beyond, a random part of them is looked at, and probabilities say so.
+/// Maximum number of candidates; of more, a random sample is used, and the probabilities account for it.
 const MAX_CANDIDATES: usize = 1 << 20;
 /// Share of the control, and its least number of rows.
 const CONTROL: (f64, usize) = (0.2, 50);
-/// Rows that stand for others are looked for among so many times the number of rows asked for.
+/// Diverse rows are chosen among this many times the number of rows requested.
 const DIVERSE_AMONG: usize = 5;
-/// Rows that are looked at and chosen at most for being diverse: their distances cost the product of the two.
+/// Maximum rows considered and chosen as diverse: the cost of their distances is the product of the two.
 const MAX_DIVERSE: (usize, usize) = (20_000, 2_000);
 /// Keep the draws of different steps apart.
 const THIN: u64 = 0x7468_696e;
 const TIES: u64 = 0x7469_6573;
 const LOOK: u64 = 0x6c6f_6f6b;
 
-/// A row that goes out.
+/// A selected row.
 pub(super) struct Pick {
     /// Its number in the source.
     pub place: u32,
@@ -36,11 +36,11 @@ pub(super) struct Pick {
     pub hash: u64,
     pub stratum: Stratum,
     pub prob: f64,
-    /// How many times as frequent rows like it are now, when that was asked.
+    /// How many times more frequent such rows are now, if drift was a criterion.
     pub ratio: Option<f64>,
 }
 
-/// What was chosen.
+/// The selected rows.
 pub(super) struct Chosen {
     pub drawn: Vec<Pick>,
     pub n_candidates: u64,
@@ -58,7 +58,7 @@ pub(super) struct Chooser<'a> {
     pub request: &'a ExportRequest<'a>,
 }
 
-/// A row that may be asked.
+/// A row eligible for selection.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     hash: u64,
@@ -66,11 +66,11 @@ struct Candidate {
     uncertainty: f32,
 }
 
-/// The rows that may be asked: the last one of each id, or a random part of them.
+/// The eligible rows: the last one of each id, or a random sample.
 struct Candidates {
     rows: Vec<Candidate>,
     by_id: HashMap<u64, u32>,
-    /// The share of ids that is looked at.
+    /// The share of ids in the sample.
     share: f64,
     excluded: HashSet<u64>,
     seed: u64,
@@ -105,7 +105,7 @@ impl Candidates {
 }
 
 impl Chooser<'_> {
-    /// Chooses rows whose ids (hashes of them) are not in `not`.
+    /// Selects rows whose ids (as hashes) are not in `not`.
     pub(super) fn choose(&self, not: &HashSet<u64>) -> Result<Chosen, LabelError> {
         let Candidates { mut rows, share, excluded, .. } = self.candidates(not)?;
         rows.sort_unstable_by_key(|row| row.place);
@@ -153,7 +153,7 @@ impl Chooser<'_> {
         Ok(all)
     }
 
-    /// What pulls each candidate into the sample, and the density ratios of those that were looked at.
+    /// The pull of each candidate into the sample, and the density ratios of those that were read.
     fn pull(&self, rows: &[Candidate], notes: &mut Vec<String>) -> Result<(Pull, HashMap<u32, f64>), LabelError> {
         let n = self.request.n.min(rows.len());
         let control = if self.request.strategy == Strategy::Random {
@@ -217,7 +217,7 @@ impl Chooser<'_> {
         order
     }
 
-    /// A random part of the candidates, as many as the domain classifier learns from.
+    /// A random sample of the candidates, of the size that the domain classifier needs.
     fn look(&self, rows: &[Candidate]) -> Vec<u32> {
         let mut look: Vec<u32> = (0..rows.len() as u32).collect();
         if look.len() > MAX_ROWS {
@@ -229,7 +229,7 @@ impl Chooser<'_> {
         look
     }
 
-    /// The second pass: the rows that are looked at closely.
+    /// The second pass: fetches the rows needed in full.
     fn fetch(&self, rows: &[Candidate], near: &[u32], look: &[u32]) -> Result<Close, LabelError> {
         let mut wanted: Vec<u32> = near.iter().chain(look).copied().collect();
         wanted.sort_unstable();
@@ -244,7 +244,7 @@ impl Chooser<'_> {
         Ok(Close { wanted, table })
     }
 
-    /// How the drifted stratum pulls each candidate, and their density ratios; or why it cannot be said.
+    /// The pull of the drifted stratum on each candidate, and their density ratios; or why there is none.
     #[expect(clippy::type_complexity, reason = "a reason is no error here")]
     fn drifted(
         &self,
@@ -309,7 +309,7 @@ impl Chooser<'_> {
     }
 }
 
-/// Adds the rows whose lot is below `share`, and says how many they are.
+/// Adds the rows whose lot is below `share`, and returns their number.
 fn thin(parts: &mut Vec<(Vec<f64>, Table)>, lots: Vec<f64>, table: Table, share: f64) -> usize {
     let kept: Vec<u32> = (0..lots.len() as u32).filter(|&row| lots[row as usize] < share).collect();
     if kept.len() == lots.len() {
@@ -320,7 +320,7 @@ fn thin(parts: &mut Vec<(Vec<f64>, Table)>, lots: Vec<f64>, table: Table, share:
     kept.len()
 }
 
-/// Rows that were fetched to be looked at.
+/// Rows that were read in full.
 struct Close {
     /// Numbers of the candidates, ascending.
     wanted: Vec<u32>,
@@ -335,7 +335,7 @@ impl Close {
     }
 }
 
-/// How the uncertain stratum of `budget` rows pulls each candidate, by its rank among those that are not certain.
+/// The pull of the uncertain stratum of `budget` rows on each candidate, by its rank among those that are not certain.
 fn uncertain_pull(order: &[u32], certain: &[u32], budget: f64) -> Vec<f32> {
     let certain: HashSet<u32> = certain.iter().copied().collect();
     let mut t = vec![0.0; order.len()];

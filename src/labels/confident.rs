@@ -1,26 +1,26 @@
 //! Labels that are probably wrong, by confident learning.
 
-/// A label that the scores speak against.
+/// A label that the scores contradict.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Suspect {
     /// Number of the row.
     pub row: usize,
-    /// The class that the scores speak for.
+    /// The class that the scores favour.
     pub likely: usize,
-    /// How much more they speak for it than for the label: p̂ of the one minus p̂ of the other.
+    /// p̂ of the favoured class minus p̂ of the label.
     pub margin: f64,
 }
 
 /// Rows of a class that are needed to know how sure scores are of it.
 const MIN_ROWS: usize = 5;
 
-/// The rows whose scores say, as surely as they usually do, that they are of another class than their label: with
-/// t_j the mean of p̂_j over the rows labelled j, a row labelled i is suspect when p̂_j ≥ t_j for some j ≠ i, its p̂_i
-/// is below that of the likeliest such j, and no such class is i itself or likelier. Strongest first
-/// (C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", 2021, 3.1).
+/// The rows whose scores indicate, with the usual confidence, a class other than their label: with t_j the mean of
+/// p̂_j over the rows labelled j, a row labelled i is suspect when p̂_j ≥ t_j for some j ≠ i, its p̂_i is below that
+/// of the likeliest such j, and no such class is i itself or likelier. Strongest first (C. Northcutt, L. Jiang, I.
+/// Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", 2021, 3.1).
 ///
-/// `labels` are class indices; `scores` hold the probability of each class, by a model that did not learn from these
-/// labels. Classes with fewer than five labelled rows have no threshold: nothing is suspected to be of them.
+/// `labels` are class indices; `scores` hold the probability of each class, from a model not trained on these
+/// labels. A class with fewer than five labelled rows has no threshold: no row is suspected to belong to it.
 ///
 /// ```
 /// let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1];

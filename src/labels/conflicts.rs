@@ -1,7 +1,7 @@
 //! `conflicts.csv`: rows with conflicting labels, for an adjudicator to fill in.
 //!
-//! The list is made of `data/labels.csv` alone, and made anew whenever labels are added: it names the rows that are in conflict
-//! now, whoever labelled them: people who answered a batch, or people who gave feedback on predictions.
+//! Derived from `data/labels.csv` only, and rewritten whenever labels are added: it names the rows in conflict now,
+//! whether their labels are answers to a batch or feedback on predictions.
 
 use super::batch::{Asked, Batch, Inbox, Stratum};
 use super::resolve::{ADJUDICATOR, Conflict, resolve};
@@ -13,10 +13,10 @@ use crate::registry::Version;
 use crate::workspace::{LabelPolicy, Workspace};
 use std::collections::{HashMap, HashSet};
 
-/// Writes the list, and gives the conflicts; without one that an adjudicator should decide there is no list.
+/// Writes the list and returns the conflicts; without a conflict for an adjudicator there is no list.
 ///
 /// # Errors
-/// What the system refuses.
+/// I/O errors.
 pub(super) fn list(
     inbox: &Inbox,
     labels: &Labels,
@@ -35,11 +35,11 @@ pub(super) fn list(
     Ok(conflicts)
 }
 
-/// Brings the list up to date after labels of these rows were added, and gives how many of the rows are in conflict. The list is
-/// left alone where nobody else labelled one of them.
+/// Updates the list after labels of these rows were added; returns how many of the rows are in conflict. The list is
+/// not rewritten if each row has only one annotator.
 ///
 /// # Errors
-/// A configuration that cannot be read, and what the system refuses.
+/// An unreadable configuration, or an I/O error.
 pub fn refresh(workspace: &Workspace, labels: &Labels, ids: &HashSet<&str>) -> Result<u64, LabelError> {
     let mut n_said: HashMap<&str, u32> = HashMap::new();
     for label in labels.rows().iter().filter(|label| ids.contains(label.id.as_str())) {
@@ -63,10 +63,10 @@ pub(super) fn predicted(workspace: &Workspace) -> Result<Option<(Version, Target
     Ok(Some((production, registry.pipeline(production)?.target)))
 }
 
-/// The rows in conflict that no batch asked about, as a batch without a name, so that an adjudicator can answer them.
+/// The rows in conflict that no batch covers, as a batch without a name, so that an adjudicator can answer them.
 ///
 /// # Errors
-/// Labels or a version that cannot be read.
+/// Unreadable labels or version.
 pub(super) fn unasked(workspace: &Workspace) -> Result<Option<Batch>, LabelError> {
     let labels = Labels::held(workspace)?;
     let conflicts = resolve(&labels, LabelPolicy::Adjudicate).conflicts;

@@ -4,19 +4,19 @@ use super::answer::Origin;
 use super::request::Guard;
 use crate::stats::tails::binomial;
 
-/// Answers that all equal production's and took nobody any time are copies from this many on.
+/// From this many on, answers that all equal production's and took no time are copies.
 const COPIES: u64 = 5;
-/// So seldom do people agree with production by chance as often as answers may that are none of copies.
+/// Probability below which agreement with production is no longer taken for chance.
 const SELDOM: f64 = 1e-4;
 
-/// What speaks for answers that no person gave: copies of what production said.
+/// Signs that answers are not from a person: copies of production's predictions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Copies {
     /// Answers.
     n: u64,
-    /// Those that were made from a prediction and took no time.
+    /// Those made from a prediction, without a time.
     copied: u64,
-    /// Those of an export that says how long an answer took, without a time.
+    /// Those without a time, in an export that has times.
     untimed: u64,
     /// Those that equal production's.
     equal: u64,
@@ -31,7 +31,7 @@ impl Copies {
         self.equal += u64::from(equal);
     }
 
-    /// `most` is the largest share of rows on which production can be right by its gate, where that is known.
+    /// `most` is the upper bound of production's accuracy by its gate, if known.
     pub(super) fn guard(&self, most: Option<f64>) -> Option<Guard> {
         let Self { n, copied, untimed, equal } = *self;
         let all = n >= COPIES && untimed == n && equal == n;

@@ -6,11 +6,11 @@ use crate::journal::{Outcome, Outcomes};
 use crate::table::{Categories, Column, Table, TableError, Values};
 use std::collections::HashMap;
 
-/// Puts what people said by now into the target column of `table`, by the texts of its `id` column; the rest stays.
-/// Returns the table and the number of rows whose label is another one now.
+/// Replaces the target column of `table` by the current labels, matched by the texts of its `id` column.
+/// Returns the table and the number of changed labels.
 ///
 /// # Errors
-/// A label that is none of the target's classes (or no number), a column that is not there.
+/// A label that is not one of the target's classes (or not a number), or a missing column.
 pub fn correct(table: Table, id: &str, target: &Target, resolved: &[Resolved<'_>]) -> Result<(Table, u64), LabelError> {
     let file = |err: TableError| LabelError::File { file: "data/labels.csv".to_owned(), what: err.to_string() };
     let by_id: HashMap<&str, &str> = resolved.iter().map(|row| (row.id, row.label)).collect();
@@ -29,10 +29,10 @@ pub fn correct(table: Table, id: &str, target: &Target, resolved: &[Resolved<'_>
     Ok((Table::new(columns).map_err(file)?, n_changed))
 }
 
-/// The rows and what holds for them, to be joined with what was predicted.
+/// The rows and their labels, to be joined with the predictions.
 ///
 /// # Errors
-/// A label that is none of the target's classes, or no number.
+/// A label that is not one of the target's classes, or not a number.
 pub fn outcomes(target: &Target, resolved: &[Resolved<'_>]) -> Result<Outcomes, LabelError> {
     // Classes are few: each spelling is understood once.
     let mut understood: HashMap<&str, f64> = HashMap::new();

@@ -1,13 +1,13 @@
 //! The selection probability of each row, and the draw.
 //!
 //! ```text
-//! π = 1                      rows that stand for the rest of their kind (diverse)
+//! π = 1                      rows that represent others like them (diverse)
 //! π = min(1, c + λ·t)        every other row: c is the control's floor, t the pull of the targeted strata,
-//!                            λ such that the πs sum to the number of rows asked for
+//!                            λ such that the πs sum to the number of rows requested
 //! rows in groups of like π ─ Σπ from a random start, a row for every whole number passed ─▶ exactly n rows
 //! ```
 //! Every row has π > 0 and π is known exactly, so Σ(ℓ/π)/Σ(1/π) estimates the mean of any ℓ over all candidates. Within the
-//! sample a row counts as control with probability c/π: so every candidate comes into the control stratum with the same
+//! sample a row counts as control with probability c/π: so every candidate enters the control stratum with the same
 //! probability c, and plain means over that stratum are unbiased too.
 
 use super::batch::Stratum;
@@ -23,30 +23,30 @@ pub(super) struct Pull {
     pub n_rows: usize,
     /// How many control rows are expected.
     pub control: f64,
-    /// Rows that are asked for sure.
+    /// Rows selected with certainty.
     pub certain: Vec<u32>,
-    /// How many rows each targeted stratum would have of each candidate; 0 for rows that are asked for sure.
+    /// The pull of each targeted stratum on each candidate; 0 for rows selected with certainty.
     pub targeted: Vec<(Stratum, Vec<f32>)>,
 }
 
-/// A row that is asked.
+/// A selected row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Drawn {
     /// Number of the candidate.
     pub row: u32,
     /// The probability with which it was drawn.
     pub prob: f64,
-    /// What it was drawn for.
+    /// The stratum that selected it.
     pub stratum: Stratum,
 }
 
-/// Pull of the `rank`th (from 0) of rows in order of interest, of which about `k` are wanted: half of those that are
-/// drawn come from the first `k`, three quarters from the first `3k`, and no row is left out.
+/// Pull of the `rank`th (from 0) of rows in order of interest, for about `k` rows: half of the drawn rows
+/// come from the first `k`, three quarters from the first `3k`, and every row has a chance.
 pub(super) fn pull_of_rank(rank: usize, k: f64) -> f64 {
     (1.0 + rank as f64 / k.max(1.0)).powi(-2)
 }
 
-/// Draws `n` of the candidates, all of them when there are no more.
+/// Draws `n` of the candidates, or all if there are fewer.
 pub(super) fn draw(pull: &Pull, n: usize, seed: u64) -> Vec<Drawn> {
     let n = n.min(pull.n_rows);
     if n == 0 {
@@ -74,7 +74,7 @@ impl Plan {
         let mut floor = (pull.control / pull.n_rows as f64).min(1.0);
         let target = |row: usize| pull.targeted.iter().map(|(_, t)| f64::from(t[row])).sum::<f64>();
         let targets: Vec<f64> = (0..pull.n_rows).map(|row| if prob[row] >= 1.0 { 0.0 } else { target(row) }).collect();
-        // Rows whose probability would pass 1 are asked for sure, and the others share what is left; each round adds some.
+        // Rows whose probability would exceed 1 become certain; the others share the rest. Each round adds some.
         loop {
             let free = prob.iter().filter(|p| **p < 1.0).count();
             let left = n as f64 - (pull.n_rows - free) as f64;
@@ -101,8 +101,8 @@ impl Plan {
 
     /// `n` rows by systematic sampling (W. Madow, "On the Theory of Systematic Sampling, II", 1949): the row at which
     /// the running sum of the probabilities passes a random start plus a whole number is drawn, so each is drawn with its
-    /// probability. Rows stand in groups of like probability, in random order within, which spreads the sample evenly
-    /// over the groups.
+    /// probability. Rows are grouped by similar probability, in random order within a group, which spreads the
+    /// sample evenly over the groups.
     fn systematic(&self, n: usize, seed: u64) -> Vec<u32> {
         let group = |p: f64| (-p.ln_portable() * 4.0) as u32;
         let mut rows: Vec<u32> = (0..self.prob.len() as u32).collect();
@@ -120,7 +120,7 @@ impl Plan {
             .collect()
     }
 
-    /// Says of each drawn row what it was drawn for, in proportion to what pulled it.
+    /// Assigns each drawn row to a stratum at random, in proportion to the pulls.
     fn dealt(&self, pull: &Pull, chosen: &[u32], seed: u64) -> Vec<Drawn> {
         let mut random = rng(seed, "labels: strata");
         let floors = chosen.iter().map(|&row| self.floor / self.prob[row as usize]);

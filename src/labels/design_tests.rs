@@ -1,4 +1,4 @@
-//! The design by simulation: probabilities are what they say, and means are unbiased where "most uncertain" is not.
+//! The design by simulation: probabilities are exact, and means are unbiased where "most uncertain" is not.
 
 use super::*;
 use crate::stats::weighted;

@@ -10,10 +10,10 @@ use crate::table::TableError;
 use crate::workspace::WorkspaceError;
 use std::path::{Path, PathBuf};
 
-/// What can go wrong with labels.
+/// Errors with labels.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelError {
-    /// A cell that cannot be taken in.
+    /// An invalid cell.
     #[error("{file}: {place}, column {column:?}: {value:?} {what}")]
     Cell {
         /// The file, or `stdin`.
@@ -27,7 +27,7 @@ pub enum LabelError {
         /// The problem, as a clause.
         what: String,
     },
-    /// An answer that cannot be taken in.
+    /// An invalid answer.
     #[error("{file}: {place}, column {column:?}: {value:?} {what}")]
     Answer {
         /// The file, or `stdin`.
@@ -41,10 +41,10 @@ pub enum LabelError {
         /// The problem, as a clause.
         what: String,
     },
-    /// The rows that windows look back on cannot be had.
+    /// The history rows for windows are not available.
     #[error("{0}")]
     Past(#[from] crate::past::PastError),
-    /// A file that cannot be taken in.
+    /// An invalid file.
     #[error("{file}: {what}")]
     File {
         /// The file, or `stdin`.
@@ -59,14 +59,14 @@ pub enum LabelError {
         .path.display()
     )]
     Out {
-        /// The file that went out.
+        /// The exported file.
         path: PathBuf,
         /// The batch.
         batch: String,
         /// Its rows.
         n: usize,
     },
-    /// Label Studio does not do what it is asked.
+    /// A request to Label Studio failed.
     #[error("Label Studio at {address}: {what}")]
     Studio {
         /// Its address.
@@ -74,14 +74,14 @@ pub enum LabelError {
         /// What happened and what to do, as a clause.
         what: String,
     },
-    /// The store of the labels does not do what it is asked.
+    /// A request to the label store failed.
     #[error("{store}: {what}")]
     Store {
         /// Its address.
         store: String,
         /// What happened, as a clause.
         what: String,
-        /// Whether what was sent may be there all the same.
+        /// Whether the data may have been stored despite the error.
         may_be_there: bool,
     },
     /// Options that do not go together, or do not fit the loop.

@@ -1,7 +1,7 @@
-//! Which rows should people label? The logic of `label-export`.
+//! Selects rows for labelling: the logic of `label-export`.
 //!
 //! ```text
-//! log or table ─score─▶ candidates ─rank, look closely─▶ pull of each stratum ─draw─▶ rows with their π
+//! log or table ─score─▶ candidates ─rank, read in full─▶ pull of each stratum ─draw─▶ rows with their π
 //!                                                                                     │
 //! label_inbox/to_label.csv ◀── audit: labels-exported ◀── label_inbox/batches/ID/ ◀───┘
 //! ```
@@ -57,10 +57,10 @@ pub struct Exported {
     pub notes: Vec<String>,
 }
 
-/// Chooses rows, hands them out and records that they are.
+/// Selects rows, exports them and records the export.
 ///
 /// # Errors
-/// [`LabelError::Out`] when a batch is out, and whatever is wrong with the rows or the workspace; nothing changed then.
+/// [`LabelError::Out`] if a batch is open, and any error of the rows or the workspace; nothing changed then.
 pub fn export(workspace: &Workspace, lock: &Lock, request: &ExportRequest) -> Result<Exported, LabelError> {
     let inbox = Inbox::of(workspace);
     take::complete_import(workspace, lock)?;
@@ -140,7 +140,7 @@ impl ExportRequest<'_> {
     }
 }
 
-/// The table that candidates are in; `None` for the log.
+/// The table with the candidates; `None` for the log.
 fn table_of(workspace: &Workspace, config: &Config, request: &ExportRequest) -> Result<Option<Spool>, LabelError> {
     if let Some(path) = request.table {
         return match path == Path::new("-") {
@@ -198,13 +198,13 @@ fn source<'a>(
     Ok(Source::Table { table, schema, id, optional, windows: beside })
 }
 
-/// Hashes of the ids that are not asked again.
+/// Hashes of the ids that are not selected again.
 fn asked_or_labelled(labels: &Labels, open: &[Batch]) -> HashSet<u64> {
     let asked = open.iter().flat_map(|batch| batch.rows.iter().map(|row| row.id.as_str()));
     labels.ids().into_iter().chain(asked).map(|id| hash64(id.as_bytes(), 0)).collect()
 }
 
-/// What a batch is made of, beside its rows.
+/// What a batch is built from, besides its rows.
 struct Making<'a> {
     request: &'a ExportRequest<'a>,
     inbox: &'a Inbox<'a>,
@@ -216,18 +216,18 @@ struct Making<'a> {
 /// Names a created batch that is not reported yet.
 const UNTOLD: &str = "untold";
 
-/// The batch that a run handed out which ended before it could say so.
+/// The batch of a run that ended before it reported the export.
 fn untold<'a>(inbox: &Inbox, open: &'a [Batch]) -> Result<Option<&'a Batch>, LabelError> {
     let path = inbox.path(UNTOLD);
     let name = atomic::read_to_string(&path).if_there().at(path)?;
     Ok(name.and_then(|name| open.iter().find(|batch| batch.batch == name.trim())))
 }
 
-/// Call it when the answer of [`export`] has reached whoever asked, under the same lock: until then the same answer is
-/// given again.
+/// Call it under the same lock once the caller has received the answer of [`export`]: until then the same answer is
+/// returned again.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn exported_is_told(workspace: &Workspace, _lock: &Lock) -> Result<(), LabelError> {
     let path = Inbox::of(workspace).path(UNTOLD);
     Ok(atomic::forget(&path).at(&path)?)
@@ -283,14 +283,14 @@ fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen)
 }
 
 impl Making<'_> {
-    /// The record of the batch, its rows' features and why each is asked.
+    /// The record of the batch, the features of its rows and the reason for each.
     fn batch(&self, chosen: Chosen) -> Result<(Batch, Table, Vec<String>), LabelError> {
         let Self { request, pipeline, source, .. } = self;
         let mut places: Vec<(u32, u64)> = chosen.drawn.iter().map(|pick| (pick.place, pick.hash)).collect();
         places.sort_unstable();
         let Fetched { ids, table } = fetch(source, &pipeline.schema, &places)?;
         let scores = pipeline.score(&table)?;
-        // People see the rows in random order, so that nobody sees one stratum after the other.
+        // Rows are shown in random order, so that strata are not seen one after the other.
         let mut order: Vec<u32> = (0..ids.len() as u32).collect();
         order.sort_by_cached_key(|&row| (hash64(ids[row as usize].as_bytes(), request.seed ^ SHUFFLE), row));
         let by_place: HashMap<u32, &Pick> = chosen.drawn.iter().map(|pick| (pick.place, pick)).collect();
@@ -348,7 +348,7 @@ impl Making<'_> {
 const SHUFFLE: u64 = 0x7368_7566;
 
 impl ExportRequest<'_> {
-    /// Who is asked for the `n`th of `of` rows: one after the other, and for the first rows the next one too.
+    /// The annotators of the `n`th of `of` rows: in rotation, and for the first rows the next one too.
     fn annotators_of(&self, n: usize, of: usize) -> Vec<String> {
         let people = self.annotators;
         if people.is_empty() {
@@ -360,11 +360,11 @@ impl ExportRequest<'_> {
     }
 }
 
-/// Finishes or undoes what an interrupted run left: a batch that was recorded is put in its place, one that was not is
+/// Completes or rolls back an interrupted run: a recorded batch is moved into place, an unrecorded one is
 /// removed.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub(super) fn complete(workspace: &Workspace, _lock: &Lock) -> Result<(), LabelError> {
     let inbox = Inbox::of(workspace);
     let names = inbox.names("batches")?;

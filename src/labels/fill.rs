@@ -1,7 +1,7 @@
 //! An open batch, filled in row by row: as in a spreadsheet, one answer at a time.
 //!
-//! The file is the one that went out with the person's lines alone, and it is written whole after each answer. Taking it
-//! in is `label-import`, as for any other filled-in file.
+//! The file is the exported one with only the person's lines; it is rewritten after each answer. It is imported
+//! by `label-import`, as any other filled-in file.
 
 use super::batch::{Asked, Inbox};
 use super::check::class_of;
@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// Beside an answer that was not given: the person looked and could not tell.
+/// The note for a row without an answer: the person could not decide.
 pub const UNCERTAIN: &str = "uncertain";
 
 /// The batches that are out as tables to fill in, oldest first.
@@ -42,11 +42,11 @@ pub struct FillIn {
 pub struct Line {
     /// The row.
     pub id: String,
-    /// Why it is asked.
+    /// Why it was selected.
     pub reason: String,
-    /// What is known of it: column and cell.
+    /// Its features: column and cell.
     pub cells: Vec<(String, String)>,
-    /// The label as it was typed; empty while there is none.
+    /// The label as typed; empty without one.
     pub answer: String,
     /// What the person noted.
     pub note: String,
@@ -60,15 +60,15 @@ impl Line {
     }
 }
 
-/// The columns that stand before the features; the first is the id, the fourth the reason.
+/// The number of columns before the features; the first is the id, the fourth the reason.
 const BEFORE: usize = 6;
 
 impl FillIn {
-    /// Opens the lines of `batch` that `person` is asked and that are not taken in: with what they answered before, or as
-    /// they went out.
+    /// Opens the lines of `batch` assigned to `person` that are not imported yet: with the previous answers, or as
+    /// exported.
     ///
     /// # Errors
-    /// When a file cannot be read, or is not what went out.
+    /// If a file cannot be read, or is not the exported one.
     pub fn open(workspace: &Workspace, batch: &Batch, person: &str) -> Result<Self, LabelError> {
         let inbox = Inbox::of(workspace);
         Self::beside(&inbox, batch, person, &Taken::of(&inbox, batch)?)
@@ -90,7 +90,7 @@ impl FillIn {
         Ok(Self { path, sheet, target: batch.target.clone(), person: person.to_owned() })
     }
 
-    /// Whose answers they are.
+    /// The person who answers.
     #[must_use]
     pub fn person(&self) -> &str {
         &self.person
@@ -102,7 +102,7 @@ impl FillIn {
         self.sheet.rows.len()
     }
 
-    /// Whether the person is asked nothing.
+    /// Whether the person has no rows to answer.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sheet.rows.is_empty()
@@ -140,7 +140,7 @@ impl FillIn {
         (from..self.len()).find(open).or_else(|| (0..from.min(self.len())).find(open))
     }
 
-    /// What is wrong with an answer, as `label-import` would say it; nothing for one that can be taken in.
+    /// The problem with an answer, as `label-import` would report it; `None` for a valid one.
     ///
     /// # Errors
     /// When `mlloop.toml` cannot be read.
@@ -149,11 +149,10 @@ impl FillIn {
         Ok(class_of(&self.target, answer, schema.number_format(&self.target.name)).err())
     }
 
-    /// Sets the answer of the line of row `id` and writes the file; an empty answer takes it back. Whether there is
-    /// such a line.
+    /// Sets the answer of row `id` and writes the file; an empty answer clears it. Returns whether the row exists.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn answer(&mut self, id: &str, answer: &str, note: &str) -> Result<bool, LabelError> {
         let Sheet { rows, target, form, .. } = &mut self.sheet;
         let Some(row) = rows.iter_mut().find(|row| restore(&row[0]) == id) else { return Ok(false) };
@@ -169,7 +168,7 @@ impl FillIn {
         self.sheet.rows.iter().map(|row| (restore(&row[0]), self.sheet.is_done(row)))
     }
 
-    /// Every line, with what the person said of it.
+    /// Every line, with the person's answer.
     pub fn lines(&self) -> impl Iterator<Item = Line> {
         (0..self.len()).filter_map(|at| self.line(at))
     }
@@ -191,8 +190,8 @@ fn prefix(batch: &Batch) -> String {
     format!("page-{}-", batch.batch)
 }
 
-/// What each person is asked of a batch that is out, by name: those who are asked by name, and whoever has answered on
-/// the page what is not taken in.
+/// The sheets of an open batch, by person: assigned annotators, and anyone with answers on the page that are not
+/// imported yet.
 ///
 /// # Errors
 /// As [`FillIn::open`].
@@ -207,9 +206,9 @@ pub fn sheets(workspace: &Workspace, batch: &Batch) -> Result<Vec<FillIn>, Label
     people.iter().map(|person| FillIn::beside(&inbox, batch, person, &taken)).collect()
 }
 
-/// The answers to a batch that were taken in while it stayed out.
+/// The answers to a batch that were imported while it stayed open.
 struct Taken {
-    /// Who said something of a row, or could not tell; by what all names of a person have in common.
+    /// Who answered a row or skipped it; by a key that all spellings of a person's name share.
     said: HashMap<String, BTreeSet<String>>,
     /// Rows without a named annotator: one answer is enough.
     of_anybody: HashSet<String>,
@@ -220,7 +219,7 @@ impl Taken {
         let rows = batch.rows.iter().filter(|row| row.annotators.is_empty());
         let mut taken = Self { said: HashMap::new(), of_anybody: rows.map(|row| row.id.clone()).collect() };
         for name in inbox.names(&format!("batches/{}", batch.batch))?.iter().filter(|name| name.ends_with(".csv")) {
-            // Only lists of this batch's form were taken in while it was out.
+            // Only lists in this batch's form were imported while it was open.
             if let Ok(sheet) = Sheet::read(&inbox.out(&batch.batch).join(name), batch) {
                 taken.add(&sheet);
             }
@@ -235,13 +234,13 @@ impl Taken {
         }
     }
 
-    /// Whether `person` need not be asked about the row any more.
+    /// Whether `person` no longer needs to answer the row.
     fn has(&self, id: &str, person: &str) -> bool {
         self.said.get(id).is_some_and(|people| people.contains(&person_key(person)) || self.of_anybody.contains(id))
     }
 }
 
-/// How many rows of a batch that is out wait for an answer that is not taken in.
+/// How many rows of an open batch wait for an answer.
 ///
 /// # Errors
 /// As [`FillIn::open`].
@@ -254,8 +253,8 @@ pub fn rows_left(workspace: &Workspace, batch: &Batch) -> Result<usize, LabelErr
     Ok(batch.rows.iter().filter(waits).count())
 }
 
-/// How many answers a batch that is out still waits for: rows that are asked of nobody by name and have no label, answers
-/// of people who are asked by name, and answers on the page that are not taken in, but for those of `file`.
+/// How many answers an open batch still waits for: unassigned rows without a label, answers of assigned annotators,
+/// and answers on the page that are not imported, except those of `file`.
 pub(super) fn waits_for(
     workspace: &Workspace,
     batch: &Batch,
@@ -285,7 +284,7 @@ pub(super) fn waits_for(
     Ok(open + others.map(FillIn::n_answered).sum::<usize>())
 }
 
-/// A batch's table as it went out or came back.
+/// A batch's table, exported or returned.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sheet {
     pub(super) header: Vec<String>,
@@ -318,12 +317,12 @@ impl Sheet {
         !row[self.target].is_empty() || restore(&row[self.target + 2]).starts_with(UNCERTAIN)
     }
 
-    /// Who has answered rows.
+    /// The people who answered rows.
     fn people(&self) -> impl Iterator<Item = String> {
         self.rows.iter().filter(|row| self.is_done(row)).map(|row| restore(&row[self.target + 1]).to_owned())
     }
 
-    /// What is known of a row: column and cell.
+    /// The features of a row: column and cell.
     pub(super) fn cells(&self, row: &[String]) -> Vec<(String, String)> {
         (BEFORE..self.target).map(|c| (self.header[c].clone(), restore(&row[c]).to_owned())).collect()
     }

@@ -70,7 +70,7 @@ pub struct Accuracy {
     pub unweighted: f64,
 }
 
-/// What findings are made of.
+/// The input of the findings.
 pub(super) struct Report<'a> {
     pub inbox: &'a Inbox<'a>,
     pub batches: &'a [&'a Batch],
@@ -87,10 +87,10 @@ struct Doubt<'a> {
 }
 
 impl Report<'_> {
-    /// What the answers show, beside what is known by now.
+    /// Findings about the answers, given all current labels.
     ///
     /// # Errors
-    /// When it cannot be read what production learned from.
+    /// If production's training data cannot be read.
     pub(super) fn findings(&self, labels: &Labels) -> Result<Findings, LabelError> {
         Ok(Findings {
             agreement: self.agreement(labels),
@@ -142,7 +142,7 @@ impl Report<'_> {
         })
     }
 
-    /// The answers that production's scores speak against, strongest first.
+    /// The answers that production's scores contradict, strongest first.
     fn doubts(&self) -> Vec<Doubt<'_>> {
         let mut all = Vec::new();
         for batch in self.batches {
@@ -211,7 +211,7 @@ impl Report<'_> {
             let Label { id, batch, label, annotator, .. } = doubt.label;
             [id, batch, label, annotator, doubt.likely, &format!("{:.3}", doubt.margin)].map(str::to_owned).to_vec()
         };
-        // What an earlier import doubts stays in question until somebody answers it.
+        // A doubt from an earlier import stays open until the row is answered again.
         let answered: HashSet<&str> = self.incoming.iter().map(|label| label.id.as_str()).collect();
         let earlier = self.listed(SUSPECTS)?.into_iter().filter(|row| !answered.contains(row[0].as_str()));
         let doubts: Vec<Vec<String>> = self.doubts().iter().map(doubt).chain(earlier).collect();

@@ -9,10 +9,10 @@ use std::borrow::Cow;
 /// Delimiters of tables that people fill in.
 pub(crate) const DELIMITERS: [u8; 4] = *b",;\t|";
 
-/// What stands between fields, and around records.
+/// The delimiters between fields and around records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Form {
-    /// What stands between fields.
+    /// The delimiter between fields.
     pub delimiter: u8,
     /// How a file begins and its records end.
     pub ends: Ends,
@@ -33,8 +33,8 @@ impl Form {
         Ok(Self { delimiter, ends, numbers: numbers(&config.schema()) })
     }
 
-    /// The text as [`protect`] gives it; a number, as the loop's table writes numbers, is left as it is: with an apostrophe it
-    /// is a text to a spreadsheet, which it neither sorts nor sums up.
+    /// The text as from [`protect`], except for numbers in the notation of the loop's table: with an apostrophe a
+    /// spreadsheet would treat them as text, which it neither sorts nor sums.
     pub(super) fn protect<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let is_number = || self.numbers.iter().any(|format| format.parse(text).is_some());
         match protect(text) {

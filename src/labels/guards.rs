@@ -18,12 +18,13 @@ const SHARE: f64 = 0.5;
 /// With two annotators one always has half or more.
 const SEVERAL: usize = 3;
 
-/// What speaks against taking in `incoming`: answers in the name of somebody who was not asked, label rates in its control stratum that differ from those of the last one
-/// (two proportions, p < .001 over all classes), one annotator, of three or more, with more than half of the answers, and
-/// answers that are copies of predictions, or equal them more often than production is right (binomial, p < 1e-4; `most` is the
-/// upper end of its accuracy on the gate rows), and numbers of which more than a third lie outside of `range`.
+/// Reasons to quarantine `incoming`: answers under a name that was not assigned; label rates in the control stratum
+/// that differ from the previous one (two proportions, p < .001 over all classes); one annotator, of three or more,
+/// with more than half of the answers; answers that are copies of predictions, or equal them more often than
+/// production is right (binomial, p < 1e-4; `most` is the upper bound of its accuracy on the gate rows); more than a
+/// third of the numbers outside of `range`.
 ///
-/// `taken` are the batches that answer, `earlier` those that came back before, `labels` what was known before.
+/// `taken` are the batches answered, `earlier` those imported before, `labels` the labels known before.
 pub(super) fn guards(
     (back, most, range): (&Checked, Option<f64>, Option<(f64, f64)>),
     taken: &[&Batch],
@@ -39,8 +40,8 @@ pub(super) fn guards(
     found
 }
 
-/// Labels that another file brought and this one would turn, where more than one person labels: in a file anybody can write
-/// any name. What the one who takes it in says by `--annotator` is theirs.
+/// Labels from another file that this one would change, if several people label: a file can contain any name.
+/// Answers imported with `--annotator` belong to that person.
 pub(super) fn change_guard(
     changes: &[Change],
     (incoming, before): (&[Label], &Labels),
@@ -74,9 +75,9 @@ fn n_people<'a>(labels: impl Iterator<Item = &'a Label>) -> usize {
     people.iter().filter(|person| !person.is_empty() && *person != ADJUDICATOR).count()
 }
 
-/// Numbers outside of what production learned from.
+/// Numbers outside of the range in production's training data.
 fn range_guard(incoming: &[Label], (min, max): (f64, f64)) -> Option<Guard> {
-    /// Answers from which the share means something, and the largest share that may lie outside.
+    /// The minimum number of answers, and the largest share outside of the range.
     const FEWEST: usize = 5;
     const OUTSIDE: f64 = 1.0 / 3.0;
     let values: Vec<f64> = incoming.iter().filter_map(|label| label.label.parse().ok()).collect();
@@ -93,7 +94,7 @@ fn range_guard(incoming: &[Label], (min, max): (f64, f64)) -> Option<Guard> {
     })
 }
 
-/// How often each class stands in a control stratum.
+/// How often each class occurs in a control stratum.
 type Rates = BTreeMap<String, u64>;
 
 fn control<'a>(batches: impl Iterator<Item = &'a Batch>, labels: &mut dyn Iterator<Item = &Label>) -> Rates {
@@ -129,7 +130,7 @@ fn rate_guard(incoming: &[Label], taken: &[&Batch], earlier: &[Batch], labels: &
         return None;
     }
     let count = |rates: &Rates, class: &String| rates.get(class).copied().unwrap_or(0);
-    // Of two classes one says it all.
+    // For two classes, one rate implies the other.
     let asked: Vec<&String> = if classes.len() == 2 { vec![&classes[1]] } else { classes.iter().collect() };
     let p_of = |class: &&String| {
         let split = |rates: &Rates| [total(rates) - count(rates, class), count(rates, class)];

@@ -20,7 +20,7 @@ fn is_long(id: &str) -> bool {
 /// Whether a spreadsheet changes an id.
 type Changes = fn(&str) -> bool;
 
-/// What is to be known of ids before people open them in a spreadsheet; `None` where it leaves them as they are.
+/// A warning about ids that a spreadsheet would change; `None` if it changes none.
 pub(super) fn remark<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
     let of = |changes: Changes| {
         let mut changed = ids.clone().filter(|id| changes(id));
@@ -37,7 +37,7 @@ pub(super) fn remark<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Option<S
         .then(|| format!("{}: spreadsheets change such ids, so import the id column as text", told.join(" and ")))
 }
 
-/// Ids with leading zeros, by what a spreadsheet makes of them.
+/// Ids with leading zeros, by the form to which a spreadsheet changes them.
 #[derive(Debug, Default)]
 pub(super) struct Zeros<'a>(HashMap<&'a str, Vec<&'a str>>);
 
@@ -48,7 +48,7 @@ impl<'a> Zeros<'a> {
         Self(zeros)
     }
 
-    /// The ids that are this one with more zeros before it.
+    /// The ids equal to this one with more leading zeros.
     pub(super) fn lost(&self, id: &str) -> impl Iterator<Item = &'a str> {
         let known = self.0.get(id.trim_start_matches('0')).map_or(&[][..], Vec::as_slice);
         let len = if is_digits(id) { id.len() } else { usize::MAX };
@@ -56,7 +56,7 @@ impl<'a> Zeros<'a> {
     }
 }
 
-/// Why an id is none of the batch, as a clause.
+/// Why an id does not belong to the batch, as a clause.
 pub(super) fn strange<'a>(id: &str, zeros: &Zeros, known: impl IntoIterator<Item = &'a str>) -> String {
     if id.is_empty() {
         return "is empty, but the row has an answer or had an id when the batch was created".to_owned();
@@ -83,7 +83,7 @@ fn power(id: &str) -> Option<f64> {
     number.filter(|number: &f64| number.is_finite())
 }
 
-/// Whether a text looks like what spreadsheets make of ids: `3-Apr`, `04/03/2026`, `2.00E+05`.
+/// Whether a text looks like an id changed by a spreadsheet: `3-Apr`, `04/03/2026`, `2.00E+05`.
 fn looks_mangled(id: &str) -> bool {
     const MONTHS: [&str; 12] = [
         "january",
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn an_id_that_a_spreadsheet_changed_is_told_with_its_reason() {
-        // One is as long as the number after it, and a letter of it lies across the fifteenth byte.
+        // One is as long as the number after it, and one of its letters spans the fifteenth byte.
         let known = ["01054", "0077", "077", "x1", "äääääääää.", "4012345678901242543"];
         let zeros = Zeros::of(known.into_iter());
         for (id, of) in [

@@ -1,11 +1,11 @@
 //! The logic of `label-import`.
 //!
 //! ```text
-//! file ─read─▶ answers ─check against what went out─▶ labels ─guards─▶ quarantined until accepted
+//! file ─read─▶ answers ─check against the export─▶ labels ─guards─▶ quarantined until accepted
 //!                                                       └▶ importing.json ─▶ data/labels.csv ─▶ audit ─▶ imported/ID/
 //! ```
-//! `importing.json` says what is about to be recorded: whoever comes after a death between two of these steps sees by
-//! `labels.csv` whether the labels are in, and then records and moves what is missing.
+//! `importing.json` states what is about to be recorded: after a crash between two of these steps, the next run sees
+//! in `labels.csv` whether the labels were added, and then records and moves the rest.
 
 use super::answers::{self, read_text};
 use super::batch::Inbox;
@@ -26,10 +26,10 @@ use std::path::Path;
 /// What is read unless another file is named.
 pub const DEFAULT_FILE: &str = "to_label_labeled.csv";
 
-/// Takes answers in.
+/// Imports answers.
 ///
 /// # Errors
-/// The first answer that does not fit, unless these are skipped; a file or record that cannot be read. Nothing is taken in
+/// The first invalid answer, unless these are skipped; an unreadable file or record. Nothing is imported
 /// then.
 pub fn import(workspace: &Workspace, lock: &Lock, request: &ImportRequest) -> Result<Imported, LabelError> {
     export::complete(workspace, lock)?;
@@ -58,10 +58,10 @@ pub fn import(workspace: &Workspace, lock: &Lock, request: &ImportRequest) -> Re
     settle(&taking, &report, labels, guards, &back, finished)
 }
 
-/// Puts a batch away that is out; rows of it without a label can be chosen again. Gives how many those are.
+/// Closes an open batch; its unlabelled rows can be selected again. Returns their number.
 ///
 /// # Errors
-/// When no such batch is out, or answers to it that were given on the page are not taken in.
+/// If no such batch is open, or answers given on the page are not imported.
 pub fn close(
     workspace: &Workspace,
     lock: &Lock,
@@ -109,18 +109,18 @@ pub fn close(
 pub struct Closing {
     /// Rows of it that have no label.
     pub n_open: u64,
-    /// When that was done, where it had been done before.
+    /// The time of an earlier call, if it was done already.
     pub before: Option<jiff::Timestamp>,
 }
 
-/// What the chain says of the closing of a batch.
+/// The audit entry of the closing of a batch.
 fn closed_before(workspace: &Workspace, batch: &str) -> Result<Option<Closing>, LabelError> {
     let chain = workspace.audit_chain()?;
     let closed = chain.last_of(|_, said: &BatchClosed| said.batch == batch)?;
     Ok(closed.map(|(entry, said)| Closing { n_open: said.n_open, before: Some(entry.at) }))
 }
 
-/// The upper end of production's accuracy on the rows of its gate.
+/// The upper bound of production's accuracy on its gate rows.
 fn most_right(workspace: &Workspace) -> Result<Option<f64>, LabelError> {
     let registry = workspace.registry();
     let Some(production) = registry.roles()?.production else { return Ok(None) };
@@ -128,7 +128,7 @@ fn most_right(workspace: &Workspace) -> Result<Option<f64>, LabelError> {
     Ok(manifest.gate["metrics"]["accuracy"]["high"].as_f64().filter(|most| (0.0..1.0).contains(most)))
 }
 
-/// The smallest and the largest number that production learned to predict; `None` where it tells classes.
+/// The smallest and the largest target value in production's training data; `None` for classes.
 fn range(workspace: &Workspace) -> Result<Option<(f64, f64)>, LabelError> {
     let registry = workspace.registry();
     let Some(production) = registry.roles()?.production else { return Ok(None) };
@@ -138,7 +138,7 @@ fn range(workspace: &Workspace) -> Result<Option<(f64, f64)>, LabelError> {
     Ok(moments.filter(|moments| moments.min <= moments.max).map(|moments| (moments.min, moments.max)))
 }
 
-/// What came back, as far as it fits.
+/// The returned answers that are valid.
 struct Back {
     file: String,
     /// SHA-256 of its text.
@@ -164,7 +164,7 @@ impl Back {
         Ok(Self { file, digest: sha256(text.as_bytes()), checked, decides })
     }
 
-    /// What a person should know of the answers, whatever becomes of them.
+    /// Remarks on the answers, whether or not they are imported.
     fn notes(&self) -> Vec<String> {
         let nameless = self.checked.labels.iter().filter(|label| label.annotator.is_empty()).count();
         let of = self.checked.labels.len();
@@ -221,7 +221,7 @@ fn settle(
         imported.findings = report.findings(&labels)?;
         report.write()?;
         taking.take(&labels, &back.checked.labels, &imported)?;
-        // Last: what was taken in may be this very file, and is kept and put away as it was.
+        // Last: the imported file may be this list itself, and is archived unchanged.
         taking.list_conflicts(&labels, report.policy)?;
     }
     Ok(imported)

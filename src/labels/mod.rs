@@ -42,7 +42,7 @@ mod used;
 
 /// The list in the inbox of what people disagree about.
 pub const CONFLICTS: &str = "conflicts.csv";
-/// The list in the inbox of labels that the model's scores speak against.
+/// The list in the inbox of labels that the model's scores contradict.
 pub const SUSPECTS: &str = "suspects.csv";
 
 pub use batch::{Asked, Batch, Stratum};
@@ -62,7 +62,7 @@ pub use store::{Change, Label, Labels, Merged, Source};
 pub use strata::{Strategy, uncertainty};
 pub use used::{Used, orphans};
 
-/// Whether a text holds answers for this target: what the fuzz tests reach of the reading of what comes back.
+/// Whether a text holds answers for this target: the entry point of the fuzz tests of the reader.
 #[doc(hidden)]
 #[must_use]
 pub fn holds_answers(target: &str, text: &str) -> bool {

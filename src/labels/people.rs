@@ -1,7 +1,7 @@
-//! One person, one name: Label Studio knows people by a number in one export and by an address in another.
+//! One person, one name: Label Studio's exports identify people by number or by e-mail address.
 //!
-//! An annotation has the same row, batch and time in both. Where all answers of a number that were taken in before stand under
-//! one address, or the reverse, that is the same person, whose answers are taken in under the name that is known.
+//! An annotation has the same row, batch and time in both. If all answers of a number imported before are stored
+//! under one address, or the reverse, both are the same person, and the answers are imported under the stored name.
 
 use super::store::Label;
 use std::collections::{HashMap, HashSet};
@@ -16,7 +16,7 @@ pub(super) fn unify(stored: &[Label], incoming: &mut [Label]) {
     for label in stored.iter().filter(|label| form(&label.annotator).is_some()) {
         known.entry(place(label)).or_default().push(&label.annotator);
     }
-    // Who is known by the name that stands here has that name.
+    // A person whose name is stored here keeps that name.
     let own_names: HashSet<&str> = stored.iter().map(|label| label.annotator.as_str()).collect();
     let mut names: HashMap<String, HashMap<&str, usize>> = HashMap::new();
     for label in incoming.iter().filter(|label| !own_names.contains(label.annotator.as_str())) {

@@ -1,6 +1,6 @@
-//! A project of a Label Studio server: a batch's tasks go there, and what people answered comes from there.
+//! A project of a Label Studio server: sends a batch's tasks and fetches the answers.
 //!
-//! A task is known by its batch and row, so whatever was cut off on the way can be sent again.
+//! A task is identified by batch and row, so an interrupted transfer can be repeated.
 
 use super::LabelError;
 use super::batch::{Batch, Inbox};
@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Tasks that one request sends: one that is cut off costs no more.
+/// Tasks per request: an interrupted request loses no more.
 const TASKS_AT_ONCE: usize = 100;
 
 /// An export of a project may be this long; more is not read.
@@ -27,7 +27,7 @@ const MAX_ANSWER: u64 = 256 << 20;
 /// Pages of a list of projects that are read at most.
 const MAX_PAGES: u32 = 100;
 
-/// What comes from the server, until it is taken in.
+/// The file for fetched answers, until they are imported.
 pub(crate) const PULLED: &str = "from_label_studio.json";
 
 /// A server that takes our token.
@@ -50,11 +50,12 @@ pub struct Pushed {
 }
 
 impl Studio {
-    /// The server at `url`. A personal access token (three parts with dots) is exchanged for one that it takes for a while;
-    /// any other is a legacy token.
+    /// The server at `url`. A personal access token (three parts with dots) is exchanged for a temporary one; any other
+    /// is a legacy token.
     ///
     /// # Errors
-    /// [`LabelError::Usage`] for an address that is none, [`LabelError::Studio`] when the token is refused or nothing answers.
+    /// [`LabelError::Usage`] for an invalid URL, [`LabelError::Studio`] if the token is refused or the server does not
+    /// answer.
     pub fn connect(url: &str, token: &Secret, timeout: Duration) -> Result<Self, LabelError> {
         let usage = |what: &str| LabelError::Usage(format!("--url: the address of Label Studio {what}"));
         let (login, base) = take_apart(url).map_err(usage)?;
@@ -79,7 +80,7 @@ impl Studio {
     /// The number of the project with this title; a title of digits is a number.
     ///
     /// # Errors
-    /// [`LabelError::Studio`] when the server says no, or several projects have the title.
+    /// [`LabelError::Studio`] if the server refuses, or several projects have the title.
     pub fn find(&self, title: &str) -> Result<Option<u64>, LabelError> {
         if let Ok(number) = title.parse::<u64>() {
             let project = self.get(&format!("/api/projects/{number}/"))?;
@@ -109,11 +110,11 @@ impl Studio {
         }
     }
 
-    /// Sends what the project does not have of the batch that is out; makes the project when there is none.
+    /// Sends the tasks of the open batch that the project lacks; creates the project if there is none.
     ///
     /// # Errors
-    /// [`LabelError::Studio`] when the server says no, breaks off or has another kind of project under this title. What was
-    /// sent stays sent, and the same call sends the rest.
+    /// [`LabelError::Studio`] if the server refuses, the connection breaks or the project is of another kind. Tasks
+    /// already sent remain; the same call sends the rest.
     pub fn push(&self, workspace: &Workspace, title: &str, show: bool) -> Result<Option<Pushed>, LabelError> {
         let inbox = Inbox::of(workspace);
         let Some(batch) = out_there(&inbox)? else { return Ok(None) };
@@ -146,10 +147,10 @@ impl Studio {
         }))
     }
 
-    /// Fetches the answers into the inbox, and gives the file for [`super::import()`].
+    /// Fetches the answers into the inbox, and returns the file for [`super::import()`].
     ///
     /// # Errors
-    /// [`LabelError::Studio`] when there is no such project, or the answer breaks off; nothing changed then.
+    /// [`LabelError::Studio`] if there is no such project, or the response is cut off; nothing changed then.
     pub fn pull(&self, workspace: &Workspace, _lock: &Lock, title: &str) -> Result<PathBuf, LabelError> {
         let project = self.find(title)?.ok_or_else(|| {
             self.wrong(&format!("there is no project {title:?}: name it with --project, or send it one with label-export --to label-studio"))
@@ -177,7 +178,7 @@ impl Studio {
         made["id"].as_u64().ok_or_else(|| self.wrong("the response has no project number"))
     }
 
-    /// Whether the answers of the project can be taken in for the batch: people may have changed its interface.
+    /// Whether the project's answers can be imported for the batch: people may have changed its interface.
     fn fits(&self, project: u64, batch: &Batch) -> Result<(), LabelError> {
         let found = self.get(&format!("/api/projects/{project}/"))?;
         let control = &found["parsed_label_config"][CONTROL];
@@ -233,10 +234,10 @@ impl Studio {
     }
 }
 
-/// What went out for Label Studio and was not taken in yet, as it was told then.
+/// The export for Label Studio that is not imported yet, as reported then.
 ///
 /// # Errors
-/// When a record cannot be read.
+/// If a record cannot be read.
 pub fn out_in_studio(workspace: &Workspace) -> Result<Option<Exported>, LabelError> {
     let inbox = Inbox::of(workspace);
     Ok(out_there(&inbox)?.map(|batch| told(&inbox, &batch, 0, Vec::new())))
@@ -256,7 +257,7 @@ struct Files {
     config: String,
 }
 
-/// The files of the batch, which must be those that went out.
+/// The files of the batch, which must be unchanged since the export.
 fn sent_files(inbox: &Inbox, batch: &Batch) -> Result<Files, LabelError> {
     let read = |name: &str| {
         let path = inbox.path(name);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::path::Path;
 use std::str::FromStr;
 
-/// What goes out.
+/// The export format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
@@ -36,7 +36,7 @@ impl FromStr for Format {
 pub struct ExportRequest<'a> {
     /// How many rows.
     pub n: usize,
-    /// What they are chosen by.
+    /// The selection strategy.
     pub strategy: Strategy,
     /// The annotators; if empty, the annotator's column is empty.
     pub annotators: &'a [String],
@@ -44,15 +44,15 @@ pub struct ExportRequest<'a> {
     pub overlap: f64,
     /// Whether production's answer is shown.
     pub show_score: bool,
-    /// The table that candidates are in; the prediction log when `None`, or `[monitor] current` when nothing is logged.
+    /// The table with the candidates; if `None`, the prediction log, or `[monitor] current` if that is empty.
     pub table: Option<&'a Path>,
-    /// The part of the log that is looked at.
+    /// The part of the log to use.
     pub window: Window,
-    /// What goes out.
+    /// The export format.
     pub format: Format,
     /// Hand out another batch while one is out.
     pub force: bool,
-    /// Who hands out, when that was said.
+    /// Who exports, if given.
     pub by: Option<String>,
     /// Current time, injected.
     pub now: jiff::Timestamp,
@@ -60,23 +60,23 @@ pub struct ExportRequest<'a> {
     pub seed: u64,
 }
 
-/// What is to be taken in, and how.
+/// The options of an import.
 pub struct ImportRequest<'a> {
     /// The file; `label_inbox/to_label_labeled.csv` when `None`.
     pub file: Option<&'a Path>,
     /// The annotator for answers without one in the file.
     pub annotator: Option<&'a str>,
-    /// Leave out answers that do not fit, and list them.
+    /// Skip invalid answers, and list them.
     pub skip_invalid: bool,
     /// Take in a batch that the guards hold back.
     pub accept_batch: bool,
-    /// More answers follow: a batch stays out until each of its rows has every answer that it is asked for.
+    /// More answers follow: a batch stays open until each of its rows has every answer requested.
     pub partial: bool,
-    /// A server that knows its people says who answered: nobody filled in a name. What it calls them is its own affair.
+    /// The names come from a server that authenticates people, not from a filled-in field.
     pub attested: bool,
     /// The policy for disagreement, if it overrides `mlloop.toml`.
     pub policy: Option<LabelPolicy>,
-    /// Who takes it in, when that was said.
+    /// Who imports, if given.
     pub by: Option<String>,
     /// Current time, injected.
     pub now: jiff::Timestamp,

@@ -11,7 +11,7 @@ use crate::workspace::LabelPolicy;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
-/// The annotator whose word decides where others differ.
+/// The annotator who decides if others differ.
 pub const ADJUDICATOR: &str = "adjudicator";
 
 /// A row and the label that holds for it.
@@ -21,12 +21,12 @@ pub struct Resolved<'a> {
     pub id: &'a str,
     /// What holds.
     pub label: &'a str,
-    /// Everything that was said of the row, also what was overruled; models left out. Never empty.
+    /// All labels of the row, overruled ones too, except those of models. Never empty.
     pub said: Vec<&'a Label>,
 }
 
 impl Resolved<'_> {
-    /// The probability with which the row was asked about; `None` where nobody asked, or its outcome came by itself.
+    /// The probability of selection; `None` if the row was not selected, or its outcome arrived by itself.
     #[must_use]
     pub fn select_prob(&self) -> Option<f64> {
         let came = self.said.iter().any(|label| label.source == Source::Outcome);
@@ -39,13 +39,13 @@ impl Resolved<'_> {
         self.said.iter().any(|label| !used.has(label))
     }
 
-    /// Whether a person gave such a label.
+    /// Whether a person gave a new label.
     #[must_use]
     pub fn is_new_by_people(&self, used: &Used) -> bool {
         self.said.iter().any(|label| label.source == Source::Human && !used.has(label))
     }
 
-    /// The latest of the times at which somebody said what holds.
+    /// The latest time of a label with the resolved value.
     #[must_use]
     pub fn labelled_at(&self) -> Option<jiff::Timestamp> {
         self.said.iter().filter(|label| label.label == self.label).map(|label| label.labelled_at).max()
@@ -57,16 +57,16 @@ impl Resolved<'_> {
 pub struct Conflict {
     /// The row.
     pub id: String,
-    /// The batch in which it was asked; empty where people gave feedback on it.
+    /// The batch of the row; empty for feedback.
     pub batch: String,
-    /// (annotator, label), in the order in which they came.
+    /// (annotator, label), in order of arrival.
     pub said: Vec<(String, String)>,
 }
 
 /// Every row with a label.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resolution<'a> {
-    /// Rows with a label, in the order in which they first came.
+    /// Rows with a label, in order of first arrival.
     pub agreed: Vec<Resolved<'a>>,
     /// Rows without, in the same order.
     pub conflicts: Vec<Conflict>,
@@ -74,9 +74,9 @@ pub struct Resolution<'a> {
 
 /// One label per row.
 ///
-/// What really happened ([`Source::Outcome`]) counts more than what people think, and the [`ADJUDICATOR`] more than other
-/// people. Where those who count differ, `policy` decides: under `adjudicate` and `drop` the row has no label, under
-/// `majority` the label that more of them gave than any other; on a tie there is none. Labels of models do not count.
+/// Observed outcomes ([`Source::Outcome`]) outrank people's labels, and the [`ADJUDICATOR`] outranks other people.
+/// If labels of the highest rank differ, `policy` decides: under `adjudicate` and `drop` the row has no label, under
+/// `majority` the most frequent label; none on a tie. Labels of models do not count.
 #[must_use]
 pub fn resolve(labels: &Labels, policy: LabelPolicy) -> Resolution<'_> {
     let mut places: HashMap<&str, usize> = HashMap::new();
@@ -102,7 +102,7 @@ pub fn resolve(labels: &Labels, policy: LabelPolicy) -> Resolution<'_> {
     resolution
 }
 
-/// The label that holds among `said`.
+/// The resolved label among `said`.
 fn holds<'a>(said: &[&'a Label], policy: LabelPolicy) -> Option<&'a str> {
     let ranks: [&dyn Fn(&Label) -> bool; 3] =
         [&|label| label.source == Source::Outcome, &|label| label.annotator == ADJUDICATOR, &|_| true];

@@ -1,4 +1,4 @@
-//! What Label Studio exports: JSON with the annotations of each task, and JSON-MIN, CSV and TSV with one record for each.
+//! Label Studio's exports: JSON with the annotations of each task; JSON-MIN, CSV and TSV with one record for each.
 //!
 //! | export | the row | the answer | who | how long it took |
 //! |---|---|---|---|---|
@@ -6,15 +6,15 @@
 //! | JSON-MIN | `row_id` | `label`: `"yes"`, `{"choices": ["yes"]}`, `[{"number": 5}]` | `annotator` | `lead_time` |
 //! | CSV, TSV | `row_id` | `label`: `yes`, or one of the JSON shapes of JSON-MIN | `annotator` | `lead_time` |
 //!
-//! `id` is Label Studio's number of the task in all of them. An answer of another shape is a fault with its place, never
-//! an unanswered row.
+//! `id` is Label Studio's number of the task in all of them. An answer of another shape is an error with its place,
+//! never an unanswered row.
 
 use super::LabelError;
 use super::answer::{Answer, Answers, Fault, Origin, Place};
 use super::studio::CONTROL;
 use serde_json::Value;
 
-/// Fields of a JSON-MIN record that are no answer: what went out, and what Label Studio adds.
+/// Fields of a JSON-MIN record other than the answer: exported fields, and those that Label Studio adds.
 const NO_ANSWER: [&str; 17] = [
     "row_id",
     "batch",
@@ -35,16 +35,16 @@ const NO_ANSWER: [&str; 17] = [
     "file_upload",
 ];
 
-/// Where the answers of an export stand.
+/// Where an export keeps its answers.
 struct Export<'a> {
     /// Our target's name: a project may call its control so.
     target: &'a str,
 }
 
-/// The answers of an export in JSON. Cancelled annotations are left out; a task without an answer is unanswered.
+/// The answers of an export in JSON. Cancelled annotations are skipped; a task without an answer is unanswered.
 ///
 /// # Errors
-/// When it is no such export.
+/// If it is not such an export.
 pub(super) fn answers(file: &str, text: &str, target: &str) -> Result<Answers, LabelError> {
     let wrong = |what: String| LabelError::File { file: file.to_owned(), what };
     let value: Value = serde_json::from_str(text).map_err(|err| wrong(format!("is not valid JSON: {err}")))?;
@@ -116,7 +116,7 @@ impl Export<'_> {
     fn record(&self, record: &Value, of: &Answer, read: &mut Answers) {
         let key = [CONTROL, self.target].into_iter().find(|key| !record[*key].is_null());
         let Some(key) = key else {
-            // The control may have another name. A field that somebody added to the tasks looks the same.
+            // The control may have another name. A field added to the tasks looks the same.
             let other = record.as_object().into_iter().flatten().find(|(name, value)| {
                 !NO_ANSWER.contains(&name.as_str()) && *name != CONTROL && *name != self.target && !value.is_null()
             });
@@ -137,7 +137,7 @@ impl Export<'_> {
         }
     }
 
-    /// What an annotation says: the answer of our control tag, or the only answer there is.
+    /// The answer of an annotation: that of our control tag, or the only answer there is.
     fn said(&self, result: &Value) -> Result<Option<String>, Wrong> {
         if result.is_null() {
             return Ok(None);
@@ -158,7 +158,7 @@ impl Export<'_> {
     }
 }
 
-/// A value that cannot be taken in, and what is wrong with it.
+/// An invalid value, and the problem with it.
 type Wrong = (String, String);
 
 const OTHER: &str = "is not a choice, number or text: this is another kind of project";
@@ -171,7 +171,7 @@ fn one(mut said: Vec<String>) -> Result<Option<String>, Wrong> {
     }
 }
 
-/// The answer in a field of JSON-MIN: a text or number as it is, otherwise one value or a list of them.
+/// The answer in a field of JSON-MIN: a text or number, otherwise one value or a list of them.
 fn flat(value: &Value) -> Result<Option<String>, Wrong> {
     let parts = match value {
         Value::Object(_) => std::slice::from_ref(value),
@@ -188,7 +188,7 @@ fn flat(value: &Value) -> Result<Option<String>, Wrong> {
     one(said)
 }
 
-/// The answer in the cell of a CSV export: the text, or what JSON-MIN has where it begins as that does.
+/// The answer in the cell of a CSV export: the text, or JSON as in JSON-MIN if it begins like that.
 pub(super) fn of_cell(cell: &str) -> Result<Option<String>, Wrong> {
     match cell.starts_with(['{', '[']).then(|| serde_json::from_str::<Value>(cell)) {
         Some(Ok(value)) => flat(&value),
@@ -196,7 +196,7 @@ pub(super) fn of_cell(cell: &str) -> Result<Option<String>, Wrong> {
     }
 }
 
-/// The texts of a choice, a number or a text area; `None` for any other value. An empty choice has none.
+/// The texts of a choice, a number or a text area; `None` for any other value. An empty choice gives an empty list.
 fn texts(value: &Value) -> Option<Vec<String>> {
     let list = |texts: &Value| match texts {
         Value::Array(texts) => {
@@ -208,7 +208,7 @@ fn texts(value: &Value) -> Option<Vec<String>> {
     ["choices", "number", "text"].into_iter().find_map(|key| value.get(key)).and_then(list)
 }
 
-/// The text of a value that is one; `Some(None)` for an empty one, `None` for a list, an object or nothing.
+/// The text of a scalar; `Some(None)` for an empty one, `None` for a list, an object or null.
 fn scalar(value: &Value) -> Option<Option<String>> {
     match value {
         Value::String(_) | Value::Number(_) | Value::Bool(_) => Some(text_of(value)),
@@ -216,7 +216,7 @@ fn scalar(value: &Value) -> Option<Option<String>> {
     }
 }
 
-/// How an answer came about. `Create annotations from predictions` leaves the prediction's number and no time.
+/// How an answer was made. `Create annotations from predictions` leaves the prediction's number and no time.
 fn origin(annotation: &Value) -> Origin {
     let took_time = match &annotation["lead_time"] {
         Value::Number(seconds) => seconds.as_f64().is_some_and(|seconds| seconds > 0.0),
@@ -232,7 +232,7 @@ fn origin(annotation: &Value) -> Origin {
     }
 }
 
-/// Who answered: the address when there is one, otherwise the number that Label Studio knows them by.
+/// The annotator: the e-mail address if there is one, otherwise Label Studio's number.
 fn annotator(by: &Value) -> String {
     match by {
         Value::Object(_) => text_of(&by["email"]).or_else(|| text_of(&by["id"])).unwrap_or_default(),

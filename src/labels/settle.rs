@@ -16,25 +16,25 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-/// A row whose label is in question.
+/// A row with a disputed label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Open {
     /// The row.
     pub id: String,
-    /// The batch in which it was asked; empty where people gave feedback on it.
+    /// The batch of the row; empty for feedback.
     pub batch: String,
-    /// Who said what, or what speaks against the label.
+    /// The labels given, or what contradicts the label.
     pub why: String,
     /// The label in effect until the decision; empty if there is none.
     pub label: String,
-    /// What is known of the row: column and cell; empty where its batch did not go out as a table.
+    /// Its features: column and cell; empty if its batch was not exported as a table.
     pub cells: Vec<(String, String)>,
 }
 
 /// The rows to settle.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settling {
-    /// What was asked of them; `None` without any.
+    /// The target of their batches; `None` without any.
     pub target: Option<Target>,
     /// The first of them, conflicts before suspects.
     pub rows: Vec<Open>,
@@ -89,7 +89,7 @@ fn opened(record: &[String], is_conflict: bool) -> Option<Open> {
     Some(Open { id, batch, why, label, cells: Vec::new() })
 }
 
-/// Puts the cells of what went out beside the rows.
+/// Adds the exported cells to the rows.
 fn fill_in(inbox: &Inbox, batches: &[Batch], rows: &mut [Open]) -> Result<(), LabelError> {
     for batch in batches.iter().filter(|batch| !batch.columns.is_empty()) {
         let Some((name, _)) = batch.files.first() else { continue };
@@ -108,10 +108,10 @@ fn fill_in(inbox: &Inbox, batches: &[Batch], rows: &mut [Open]) -> Result<(), La
 /// A decision: the row, its batch, the label.
 pub type Decision = (String, String, String);
 
-/// Writes what `person` decided as a table for `label-import`; gives where it is.
+/// Writes the decisions of `person` as a table for `label-import`; returns its path.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn write(workspace: &Workspace, target: &str, person: &str, decisions: &[Decision]) -> Result<PathBuf, LabelError> {
     let inbox = Inbox::of(workspace);
     let path = inbox.path(format!("{SETTLED}{}.csv", &sha256(person.as_bytes())[..8]));

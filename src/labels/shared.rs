@@ -1,12 +1,12 @@
-//! `[labels] store`: a table of PostgreSQL to which several machines write what people said and what became known.
+//! `[labels] store`: a PostgreSQL table to which several machines write feedback, answers and outcomes.
 //!
 //! ```text
 //! feedback, answers, outcomes ─▶ a line each, committed ─▶ acknowledged
 //!                                 └─ each loop, under its lock ─▶ data/*.csv ─▶ audit.jsonl ─▶ runs/store.json
 //! ```
-//! `data/*.csv` and the chain stay the one truth of a loop. `runs/store.json` says up to which line it has taken in, and at
-//! which line of the chain that was: where the chain is another one, or the table is, all is read again. To take in what is
-//! there already changes nothing.
+//! `data/*.csv` and the chain stay the source of truth of a loop. `runs/store.json` records the last line imported,
+//! and the matching line of the chain: if the chain or the table was replaced, all lines are read again. Importing a
+//! known line changes nothing.
 
 use super::LabelError;
 use super::store::{Label, Labels, Source};
@@ -61,10 +61,10 @@ pub struct Mark {
 }
 
 impl Shared {
-    /// The store that `mlloop.toml` names; `None` without one.
+    /// The store configured in `mlloop.toml`; `None` without one.
     ///
     /// # Errors
-    /// What is wrong with `mlloop.toml`.
+    /// Errors in `mlloop.toml`.
     pub fn of(workspace: &Workspace) -> Result<Option<Self>, WorkspaceError> {
         let config = match workspace.config() {
             Err(WorkspaceError::NoLoop(_)) => return Ok(None),
@@ -75,7 +75,7 @@ impl Shared {
         Lines::at(Path::new(&store)).map(|lines| Some(Self { lines })).map_err(wrong)
     }
 
-    /// Its address, as it may be printed and kept.
+    /// Its address, without secrets.
     #[must_use]
     pub fn name(&self) -> String {
         self.lines.name()
@@ -84,7 +84,7 @@ impl Shared {
     /// Adds lines: all of them or none. Once this returns they are committed.
     ///
     /// # Errors
-    /// [`LabelError::Store`] with what the server says.
+    /// [`LabelError::Store`] with the server's message.
     pub fn send(&self, lines: &[Line]) -> Result<(), LabelError> {
         if lines.is_empty() {
             return Ok(());
@@ -102,7 +102,7 @@ impl Shared {
         })
     }
 
-    /// Adds those labels that say something new.
+    /// Adds the labels that are new or changed.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -111,10 +111,10 @@ impl Shared {
         self.send(&news.map(Line::of).collect::<Vec<_>>())
     }
 
-    /// Gives the lines behind the mark, in order, each with its number and SHA-256.
+    /// Returns the lines after the mark, in order, each with its number and SHA-256.
     ///
     /// # Errors
-    /// [`LabelError::Store`] with what the server says, or with a line that cannot be understood.
+    /// [`LabelError::Store`] with the server's message, or with an invalid line.
     pub fn after(
         &self,
         mark: Option<&Mark>,
@@ -139,10 +139,10 @@ impl Shared {
         Ok(last)
     }
 
-    /// Up to where the loop has taken in; `None` when that is not known, or the chain is not the one of then.
+    /// The position up to which the loop has imported; `None` if unknown, or if the chain was replaced.
     ///
     /// # Errors
-    /// A chain or a file that cannot be read.
+    /// An unreadable chain or file.
     pub fn mark(&self, workspace: &Workspace) -> Result<Option<Mark>, LabelError> {
         let path = path(workspace);
         let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(None) };
@@ -156,10 +156,10 @@ impl Shared {
         Ok(Some(mark).filter(|mark| is_ours && mark.store == self.name()))
     }
 
-    /// Keeps up to where the loop has taken in, once that is recorded.
+    /// Stores the position up to which the loop has imported, once that is recorded.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn keep_mark(&self, workspace: &Workspace, (number, sha256): (i64, String)) -> Result<(), LabelError> {
         let chain = workspace.audit_chain()?.entries.last().map(|entry| entry.head());
         let mark = Mark { format: 1, store: self.name(), number, sha256, chain };

@@ -1,4 +1,4 @@
-//! A batch as a table that people fill in, and cells that a spreadsheet leaves alone.
+//! A batch as a table to fill in, with cells that a spreadsheet does not change.
 
 use super::LabelError;
 use super::batch::{Batch, Inbox};
@@ -18,15 +18,15 @@ const SHOWN: [&str; 2] = ["prediction", "score"];
 /// The columns after the target.
 pub(super) const AFTER: [&str; 2] = ["annotator", "note"];
 
-/// What stands in a batch's table beside its record.
+/// The content of a batch's table besides its record.
 pub(super) struct Sheet<'a> {
     /// The rows' features, in the order of the batch's rows.
     pub features: &'a Table,
     /// How they are written.
     pub schema: &'a Schema,
-    /// Why each row is asked, in words.
+    /// Why each row was selected, as text.
     pub reasons: &'a [String],
-    /// Whether production's answer stands in it.
+    /// Whether it shows production's prediction.
     pub show_score: bool,
     /// How it is written: as the loop's table, since one spreadsheet opens both.
     pub form: Form,
@@ -155,7 +155,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Vec<String>>, LabelError> {
     Ok(read_cut(path)?.1)
 }
 
-/// The same, and how it is written, but for its numbers; between its fields stands what follows its first name, in which there is none of these.
+/// The same, with its form. The delimiter is the character after the first name, which contains none.
 pub(super) fn read_cut(path: &Path) -> Result<(Form, Vec<Vec<String>>), LabelError> {
     let text = atomic::read(path).at(path)?;
     let head = text.strip_prefix(BOM).unwrap_or(&text);

@@ -1,8 +1,8 @@
-//! `data/labels.csv`: one line per row and person, and which of them a version has learned from.
+//! `data/labels.csv`: one line per row and person, and which lines a version was trained on.
 //!
 //! ```text
 //! id,label,annotator,labelled_at,source,batch,select_prob,model_version
-//! └──── key (id, annotator) ─────┘      └── how the row came to be asked ──┘
+//! └──── key (id, annotator) ─────┘      └── how the row was selected ──────┘
 //! ```
 
 use super::LabelError;
@@ -20,7 +20,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::str::FromStr;
 
-/// The columns of `data/labels.csv`; the last three may be absent from a file that somebody else wrote.
+/// The columns of `data/labels.csv`; the last three may be absent from a file written elsewhere.
 pub const COLUMNS: [&str; 8] =
     ["id", "label", "annotator", "labelled_at", "source", "batch", "select_prob", "model_version"];
 const REQUIRED: usize = 5;
@@ -88,8 +88,8 @@ impl Label {
         (&self.id, &self.annotator)
     }
 
-    /// The same in the place of another label of its row and person: without a batch, it keeps the batch, the probability
-    /// and the version of the one it replaces, for the row was still asked with that probability.
+    /// The label that replaces `old`, of the same row and person: without a batch, it keeps the batch, the probability
+    /// and the version of `old`, because the row was selected with that probability.
     #[must_use]
     pub fn instead_of(mut self, old: &Self) -> Self {
         if self.batch.is_empty() {
@@ -99,7 +99,7 @@ impl Label {
         self
     }
 
-    /// Whether it says what `old` does, whenever it was said.
+    /// Whether both have the same content, whatever their times.
     fn says_the_same(&self, old: &Self) -> bool {
         (&self.label, self.source, &self.batch) == (&old.label, old.source, &old.batch)
     }
@@ -149,16 +149,16 @@ impl Merged {
 #[derive(Debug, Clone, Default)]
 pub struct Labels {
     rows: Vec<Label>,
-    /// Places of rows by id and annotator, whose texts stand in the rows alone: there may be millions.
+    /// Row indices by id and annotator; the texts are stored in the rows only: there may be millions.
     places: HashTable<usize>,
     hasher: RandomState,
 }
 
 impl Labels {
-    /// The labels of a loop; none when there is no `data/labels.csv` yet.
+    /// The labels of a loop; empty if there is no `data/labels.csv` yet.
     ///
     /// # Errors
-    /// What is wrong with the file, with line, column and value.
+    /// The error in the file, with line, column and value.
     pub fn open(workspace: &Workspace) -> Result<Self, LabelError> {
         let path = workspace.path("data/labels.csv");
         match atomic::open(&path).if_there().at(&path)? {
@@ -167,10 +167,10 @@ impl Labels {
         }
     }
 
-    /// The labels of a loop, to be learned from or written over: they are those that the audit chain speaks of.
+    /// The labels of a loop, for training or writing: verified against the audit chain.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and when the file was changed from outside.
+    /// As [`open`](Self::open), and if the file was changed from outside.
     pub fn held(workspace: &Workspace) -> Result<Self, LabelError> {
         workspace.hold_labels()?;
         Self::open(workspace)
@@ -193,7 +193,7 @@ impl Labels {
     /// Reads the text of a `labels.csv`; `file` is its name in errors.
     ///
     /// # Errors
-    /// What is wrong with it, with line, column and value; a key that stands twice is wrong.
+    /// The error, with line, column and value; a duplicate key is an error.
     pub fn read(file: &str, from: impl io::Read) -> Result<Self, LabelError> {
         let mut labels = Self::default();
         each_record(file, from, &COLUMNS, REQUIRED, |line, cells| {
@@ -213,7 +213,7 @@ impl Labels {
         self.places.find(self.hasher.hash_one(key), |&place| self.rows[place].key() == key).copied()
     }
 
-    /// Adds a label whose key is not there yet.
+    /// Adds a label with a new key.
     fn push(&mut self, label: Label) {
         let (rows, hasher) = (&self.rows, &self.hasher);
         let hash_of = |&place: &usize| hasher.hash_one(rows[place].key());
@@ -221,13 +221,13 @@ impl Labels {
         self.rows.push(label);
     }
 
-    /// Every label, in the order in which ids and annotators first came.
+    /// Every label, in order of the first arrival of its id and annotator.
     #[must_use]
     pub fn rows(&self) -> &[Label] {
         &self.rows
     }
 
-    /// What `annotator` said of `id`.
+    /// The label of `id` by `annotator`.
     #[must_use]
     pub fn get(&self, id: &str, annotator: &str) -> Option<&Label> {
         self.place((id, annotator)).map(|place| &self.rows[place])
@@ -239,8 +239,8 @@ impl Labels {
         self.rows.iter().filter(|label| label.teaches()).map(|label| label.id.as_str()).collect()
     }
 
-    /// Gives people in `incoming` who are known the names under which they are known: letters' case and spaces do not make
-    /// another person.
+    /// Replaces names in `incoming` by the stored spelling: case and spaces do not make a different
+    /// person.
     pub fn name_as_known(&self, incoming: &mut [Label]) {
         let people = People::known(self.rows.iter().map(|label| label.annotator.as_str()));
         for label in incoming {
@@ -250,7 +250,7 @@ impl Labels {
         }
     }
 
-    /// Whether a label says something that is not known yet.
+    /// Whether a label is new or changed.
     #[must_use]
     pub fn is_news(&self, label: &Label) -> bool {
         let old = self.get(&label.id, &label.annotator);
@@ -291,7 +291,7 @@ impl Labels {
     /// Replaces `data/labels.csv`. Record the change in the audit chain afterwards, under the same lock.
     ///
     /// # Errors
-    /// Whatever the system says; the file is then as it was.
+    /// I/O errors; the file is then unchanged.
     pub fn save(&self, workspace: &Workspace, lock: &Lock) -> Result<(), LabelError> {
         let path = workspace.path("data/labels.csv");
         let mut text = Vec::new();

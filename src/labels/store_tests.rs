@@ -1,4 +1,4 @@
-//! The store: what is read, what a merge does, what is unused.
+//! The store: reading, merging, unused labels.
 
 use super::*;
 use crate::labels::Used;
@@ -39,7 +39,7 @@ fn what_is_saved_is_read_again() {
     let mut labels = Labels::default();
     labels.merge(rows.clone());
     labels.save(&workspace, &workspace.lock().unwrap()).unwrap();
-    // The chain does not have it yet, and who looks knows that it is the loop's own.
+    // Not in the chain yet, but recognised as the loop's own.
     assert!(workspace.labels_unrecorded().unwrap());
     let read = Labels::open(&workspace).unwrap();
     assert_eq!(read.rows(), rows);
@@ -116,7 +116,7 @@ fn labels_are_unused_until_a_version_learned_from_them() {
     registry.store(|_, _| Ok(())).unwrap();
     registry.store(|_, dir| Used::save(dir, &labels.rows()[..1])).unwrap();
     registry.store(|_, dir| Used::save(dir, [&labels.rows()[0], &labels.rows()[2]])).unwrap();
-    // Nobody was told of them yet: whoever stored them died.
+    // Not reported yet: the process that stored them died.
     let none = Used::open(&workspace).unwrap();
     assert_eq!((ids(&labels, &none).len(), orphans(&workspace).unwrap()), (3, vec![Version(2), Version(3)]));
     let lock = workspace.lock().unwrap();
@@ -127,7 +127,7 @@ fn labels_are_unused_until_a_version_learned_from_them() {
     let used = Used::open(&workspace).unwrap();
     assert_eq!(ids(&labels, &used), ["a/bob"]);
     assert_eq!(used.versions(&labels.rows()[0]), [Version(2), Version(3)]);
-    // A version that stands in no line of a chain that is broken may have stood in one that is gone.
+    // In a broken chain, a version without a line may have been in a lost one.
     registry.store(|_, dir| Used::save(dir, &labels.rows()[1..2])).unwrap();
     assert_eq!(ids(&labels, &Used::open(&workspace).unwrap()), ["a/bob"]);
     let chain = workspace.path("audit.jsonl");

@@ -1,21 +1,21 @@
-//! Answers under the name of a person who was not asked.
+//! Answers under the name of a person who was not assigned.
 
 use super::CONFLICTS;
 use super::request::Guard;
 use super::resolve::ADJUDICATOR;
 
-/// Answers under the name of a person who was not asked.
+/// Answers under the name of a person who was not assigned.
 #[derive(Debug, Default)]
 pub(super) struct Strangers {
-    /// Rows that were asked of others by name, and the name that answered; empty for none.
+    /// Rows assigned to others, and the name that answered; empty for none.
     pub(super) others: Vec<(String, String)>,
-    /// Rows of which the file says that the adjudicator spoke.
+    /// Rows that the file attributes to the adjudicator.
     pub(super) adjudicated: Vec<String>,
 }
 
 impl Strangers {
-    /// Whether rows that were asked of somebody by name were answered by that person, and the adjudicator spoke where
-    /// an adjudicator decides.
+    /// Whether assigned rows were answered by their annotators, and the adjudicator answered only where an adjudicator
+    /// decides.
     pub(super) fn guards(&self) -> impl Iterator<Item = Guard> {
         let others = self.others.first().map(|(id, name)| {
             let n = self.others.len();

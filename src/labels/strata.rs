@@ -20,7 +20,7 @@ pub enum Strategy {
     Random,
     /// Where there are more rows now than in training.
     Drifted,
-    /// Rows that stand for others.
+    /// Rows that represent others.
     Diverse,
     /// The smallest difference of the two largest probabilities.
     Margin,
@@ -58,7 +58,7 @@ impl Strategy {
         }
     }
 
-    /// Shares of uncertain, drifted and diverse rows in what is not control.
+    /// Shares of uncertain, drifted and diverse rows in the non-control part.
     pub(super) fn shares(self) -> [f64; 3] {
         match self {
             Self::Balanced => [0.45 / 0.8, 0.2 / 0.8, 0.15 / 0.8],
@@ -85,10 +85,10 @@ impl FromStr for Strategy {
     }
 }
 
-/// How unsure the model is of a row by its scores; larger is less sure. `None` for a number, of which scores do not tell.
+/// The model's uncertainty about a row by its scores; larger is less sure. `None` for a numeric prediction.
 ///
 /// Two classes: −|p − t| with the operating threshold t. Several: −(p₍₁₎ − p₍₂₎). The strategies `margin`, `entropy` and
-/// `least-confidence` take the measure they name over all classes, whatever the threshold (B. Settles, "Active Learning
+/// `least-confidence` use their measure over all classes, whatever the threshold (B. Settles, "Active Learning
 /// Literature Survey", 2009, 3.1).
 ///
 /// ```
@@ -115,11 +115,11 @@ pub fn uncertainty(strategy: Strategy, scores: &[f64], threshold: Option<f64>) -
     }
 }
 
-/// The first `k` rows that stand for the others: the first row, then always the one that is farthest from those chosen
+/// The first `k` rows that represent the others: the first row, then always the one farthest from those chosen
 /// (T. Gonzalez, "Clustering to Minimize the Maximum Intercluster Distance", 1985; as a choice of rows to label:
 /// O. Sener, S. Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set Approach", 2018).
 ///
-/// Features are standardised, a missing one lies at the mean; of equal distances the first row counts. Fewer than `k` when
+/// Features are standardised, a missing value is set to the mean; ties go to the first row. Fewer than `k` if
 /// the rest are copies of chosen rows.
 pub(super) fn k_centre(matrix: &Matrix, k: usize) -> Vec<u32> {
     if matrix.n_rows == 0 || k == 0 {
@@ -162,8 +162,9 @@ fn standardised(matrix: &Matrix) -> Vec<f32> {
     points
 }
 
-/// Shares of `budget` in proportion to the density ratio c∕(1−c) · n∕m of rows that are more frequent now (c: probability
-/// of being a current row, of `m` current and `n` reference rows that taught it); 0 for the others. `None` when no row is.
+/// Shares of `budget` in proportion to the density ratio c∕(1−c) · n∕m of rows that are more frequent now
+/// (c: probability of being a current row, from a model of `m` current and `n` reference rows); 0 for the others.
+/// `None` if no row is.
 pub(super) fn drift_pull(c: &[f64], n: usize, m: usize, budget: f64) -> Option<(Vec<f64>, Vec<f64>)> {
     let ratio = |c: &f64| {
         let c = c.clamp(0.001, 0.999);
@@ -175,7 +176,7 @@ pub(super) fn drift_pull(c: &[f64], n: usize, m: usize, budget: f64) -> Option<(
     (total > 0.0).then(|| (pulls.iter().map(|pull| budget * pull / total).collect(), ratios))
 }
 
-/// What production says of a row, as text.
+/// Production's prediction for a row, as text.
 pub(super) fn prediction(pipeline: &Pipeline, scores: &[f64]) -> String {
     match pipeline.class_of(scores) {
         Some(class) => pipeline.target.classes[class].clone(),

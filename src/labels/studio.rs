@@ -1,4 +1,4 @@
-//! Label Studio: the tasks and the labelling interface that go out. What comes back is read by `returned`.
+//! Label Studio: the exported tasks and labelling interface. `returned` reads the answers.
 
 use super::LabelError;
 use super::batch::{Asked, Batch};
@@ -14,7 +14,7 @@ pub(super) const CONTROL: &str = "label";
 const OBJECT: &str = "row";
 
 /// The tasks of a batch, for import into a project: each row nested under `data.row`, its id in `data.row_id`, and what
-/// production says attached as a prediction, with its score when `show_score` is set.
+/// production's prediction attached, with its score if `show_score` is set.
 ///
 /// # Errors
 /// When a cell cannot be written.

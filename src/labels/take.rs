@@ -67,7 +67,7 @@ impl Taking<'_> {
         }
     }
 
-    /// Records that a batch is held back, once for each content of the file.
+    /// Records that a batch is quarantined, once for each content of the file.
     pub(super) fn quarantine(&self, imported: &Imported) -> Result<(), LabelError> {
         let chain = self.workspace.audit_chain()?;
         let same = |entry: &Entry, said: &AnswersRead| {
@@ -83,7 +83,7 @@ impl Taking<'_> {
         Ok(())
     }
 
-    /// Batches of the import that stay out, since answers to them are still awaited.
+    /// Batches of the import that stay open, because more answers are expected.
     fn staying(&self, labels: &Labels, imported: &Imported) -> Result<Vec<String>, LabelError> {
         let mut stay = Vec::new();
         for batch in
@@ -101,14 +101,14 @@ impl Taking<'_> {
         let before = Labels::open(self.workspace)?;
         let is_new =
             |label: &&Label| before.get(&label.id, &label.annotator).is_none_or(|old| old.label != label.label);
-        // Something is new; where only where it comes from is, any label will do.
+        // A new label; if only the source is new, any label.
         let Some(witness) = incoming.iter().find(is_new).or(incoming.first()) else { return Ok(()) };
         let stay = self.staying(labels, imported)?;
         imported.batches.iter().filter(|batch| !stay.contains(batch)).try_for_each(|it| self.inbox.may_put_away(it))?;
         let mut details = self.details(imported);
         details.labels_before = Some(self.workspace.keep(self.lock, Path::new("data/labels.csv"))?);
         if self.path.is_file() {
-            // Where it lies now is relative to where the command was called.
+            // The path is relative to the directory of the call.
             let path = self.path.canonicalize().at(self.path)?;
             details.kept = self.workspace.keep(self.lock, &path)?;
         }
@@ -138,7 +138,7 @@ impl Taking<'_> {
         conflicts::list(self.inbox, labels, policy, &self.workspace.config()?.target.column).map(drop)
     }
 
-    /// Commits the labels to the store, where there is one. When they are surely not there, nothing is pending.
+    /// Commits the labels to the store, if there is one. If they were certainly not stored, nothing stays pending.
     fn send(&self, before: &Labels, incoming: &[Label], pending: &Path) -> Result<(), LabelError> {
         let Some(store) = Shared::of(self.workspace)? else { return Ok(()) };
         let sent = self.workspace.replaceable(LABELS_FILE).map_err(LabelError::from);
@@ -158,7 +158,7 @@ fn record(workspace: &Workspace, lock: &Lock, pending: &Pending) -> Result<(), L
     Ok(())
 }
 
-/// Moves the batches that an import names, unless they stay out, and the file that it took in when that lies in the inbox.
+/// Moves the imported batches, unless they stay open, and the imported file if it is in the inbox.
 fn put_away(inbox: &Inbox, details: &AnswersRead, file: Option<&Path>) -> Result<(), LabelError> {
     let mut file = file;
     for batch in &details.batch {
@@ -167,7 +167,7 @@ fn put_away(inbox: &Inbox, details: &AnswersRead, file: Option<&Path>) -> Result
             false => inbox.put_away(batch, file.take())?,
         }
     }
-    // What an adjudicator decided of rows that no batch asked about; the text is kept by its digest.
+    // An adjudicator's decisions on rows that no batch covers; the text is stored by its digest.
     match file.filter(|file| inbox.decides(file)) {
         Some(file) => Ok(atomic::remove_file(file).at(file)?),
         None => Ok(()),
@@ -195,7 +195,7 @@ pub(super) fn complete_import(workspace: &Workspace, lock: &Lock) -> Result<Opti
         record(workspace, lock, &pending)?;
     }
     if finished.is_some() {
-        // The file is moved only when it is still the one that was taken in.
+        // The file is moved only if it is unchanged since the import.
         let is_it = |path: &&PathBuf| read_text(path).is_ok_and(|text| sha256(text.as_bytes()) == *digest);
         let file = [PathBuf::from(given), inbox.path(file)].into_iter().find(|path| path.is_file() && is_it(&path));
         put_away(&inbox, &pending.details, file.as_deref())?;

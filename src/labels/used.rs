@@ -1,4 +1,4 @@
-//! `models/vNNNN/labels_used.csv`: the labels that versions have learned from.
+//! `models/vNNNN/labels_used.csv`: the labels used to train versions.
 
 use super::records::each_record;
 use super::{Label, LabelError, Labels};
@@ -15,7 +15,7 @@ use std::path::Path;
 /// Its columns.
 const COLUMNS: [&str; 4] = ["id", "label", "annotator", "batch"];
 
-/// The labels that versions have learned from.
+/// The labels used to train versions.
 #[derive(Debug, Clone, Default)]
 pub struct Used {
     by: HashMap<Said, Vec<Version>, RandomState>,
@@ -35,10 +35,10 @@ impl Used {
     /// The file in the directory of a version.
     pub const FILE: &str = "labels_used.csv";
 
-    /// Reads `labels_used.csv` of every version but the [`orphans`]; a version without one used none.
+    /// Reads `labels_used.csv` of every version except the [`orphans`]; a version without one used none.
     ///
     /// # Errors
-    /// What is wrong with a file, with its line; an audit chain that cannot be read.
+    /// An invalid file, with the line; an unreadable audit chain.
     pub fn open(workspace: &Workspace) -> Result<Self, LabelError> {
         let registry = workspace.registry();
         let orphans = orphans(workspace)?;
@@ -60,21 +60,21 @@ impl Used {
         Ok(Self { by })
     }
 
-    /// Whether some version learned from this label as it is now.
+    /// Whether a version was trained on this label with its current value.
     #[must_use]
     pub fn has(&self, label: &Label) -> bool {
         !self.versions(label).is_empty()
     }
 
-    /// The versions that learned from this label as it is now.
+    /// The versions trained on this label with its current value.
     #[must_use]
     pub fn versions(&self, label: &Label) -> &[Version] {
         let said = [label.id.as_str(), &label.label, &label.annotator];
         self.by.get(&said).map_or(&[], Vec::as_slice)
     }
 
-    /// What tables said of rows that some version learned from, by id: nobody's label, so it stands nowhere else. Of several
-    /// the one that the last version learned from.
+    /// Labels from tables that a version was trained on, by id: they have no annotator and are stored nowhere else.
+    /// Of several, that of the last version.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<&str, &str> {
         let mut last: BTreeMap<&str, (Version, &str)> = BTreeMap::new();
@@ -88,11 +88,11 @@ impl Used {
         last.into_iter().map(|(id, (_, label))| (id, label)).collect()
     }
 
-    /// Writes `labels_used.csv` into a version directory that nobody can see yet: give every label that had a part in
-    /// what was learned, also those that a majority overruled.
+    /// Writes `labels_used.csv` into a version directory that is not visible yet: pass every label that contributed to
+    /// training, also those that a majority overruled.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn save<'a>(dir: &Path, labels: impl IntoIterator<Item = &'a Label>) -> io::Result<()> {
         let mut text = Vec::new();
         push_record(&mut text, &COLUMNS, b',');
@@ -104,18 +104,18 @@ impl Used {
 }
 
 impl Labels {
-    /// The labels that stand in no version's `labels_used.csv`, but for those of models. A label that was changed after
-    /// a version learned from it is unused again.
+    /// The labels that are in no version's `labels_used.csv`, except those of models. A label changed after
+    /// a version was trained on it is unused again.
     pub fn unused<'a>(&'a self, used: &'a Used) -> impl Iterator<Item = &'a Label> {
         self.rows().iter().filter(|label| label.teaches() && !used.has(label))
     }
 }
 
-/// Versions that a retrain stored and died before it could tell anybody: neither a role nor the audit chain names them.
-/// What they learned from is new to the loop. When the chain is broken there are none, since anything may be missing in it.
+/// Versions stored by a retraining that died before reporting them: neither a role nor the audit chain names them.
+/// Their labels count as unused. Empty if the chain is broken, since its entries may be missing.
 ///
 /// # Errors
-/// A chain or roles that cannot be read.
+/// An unreadable chain or roles.
 pub fn orphans(workspace: &Workspace) -> Result<Vec<Version>, LabelError> {
     let chain = workspace.audit_chain()?;
     if chain.broken.is_some() {

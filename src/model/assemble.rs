@@ -1,4 +1,4 @@
-//! Trees read from another tool's file become the engine's model.
+//! Converts trees read from another tool's file to the engine's model.
 //!
 //! ```text
 //! Ensemble ── trees: [ nodes …, weights (output, value) … ]     one tree may feed several outputs
@@ -7,8 +7,8 @@
 //! engine     o0 o1 o2 | o0 o1 o2 | …                            iteration after iteration, output after output
 //! ```
 //!
-//! The engine has no public constructor for a tree, only its serialised form; [`Field`] plays that form to its
-//! deserialiser value by value, so that no document of the whole model is ever built.
+//! The engine has no public constructor for a tree, only its serialised form; [`Field`] feeds that form to its
+//! deserialiser value by value, so that no document of the whole model is built.
 
 use crate::model::Link;
 use crate::model::foreign::ForeignError;
@@ -17,10 +17,10 @@ use serde::Deserialize;
 use serde::de::value::{Error as FieldError, MapDeserializer, SeqDeserializer};
 use serde::de::{Deserializer, IntoDeserializer, Visitor};
 
-/// A node as it is read: children are indices into the same tree.
+/// A node as read from the file: children are indices into the same tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum RawNode {
-    /// `value < below` goes left, every other number right, missing where `missing_left` says.
+    /// `value < below` goes left, every other number right, missing as in `missing_left`.
     Branch { feature: u32, below: f32, missing_left: bool, left: u32, right: u32 },
     /// `weights[first..end]` of the tree.
     Leaf { first: u32, end: u32 },
@@ -29,9 +29,9 @@ pub(super) enum RawNode {
 /// One tree; node 0 is the root and every node is reached exactly once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct RawTree {
-    /// Parents stand before their children.
+    /// Parents precede their children.
     pub nodes: Vec<RawNode>,
-    /// What leaves add: an output and a value.
+    /// The leaf values: an output and a value.
     pub weights: Vec<(u32, f64)>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Ensemble {
     pub link: Link,
 }
 
-/// Copies of trees are refused beyond this many times what was read: a small file must not become a huge model.
+/// Maximum ratio of copied to read trees: a small file must not become a huge model.
 const MAX_GROWTH: usize = 32;
 
 /// A tree and the output that a copy of it feeds; `None` is a zero leaf.
@@ -56,8 +56,8 @@ impl Ensemble {
     ///
     /// # Errors
     ///
-    /// When a value or threshold is not finite, a feature is out of range, or the copies for several outputs
-    /// would be out of proportion to what was read.
+    /// If a value or threshold is not finite, a feature is out of range, or the copies for several outputs
+    /// would exceed the limit.
     pub(super) fn assemble(&self, format: &'static str) -> Result<BoostedModel, ForeignError> {
         let damaged = |reason: String| ForeignError::Damaged { format, reason };
         let slots = self.slots().ok_or_else(|| damaged("its trees feed too many outputs".to_owned()))?;
@@ -86,7 +86,7 @@ impl Ensemble {
         BoostedModel::deserialize(model).map_err(|e| damaged(e.to_string()))
     }
 
-    /// The engine's order of trees, or `None` when it would hold too many nodes.
+    /// The engine's order of trees, or `None` if it would have too many nodes.
     fn slots(&self) -> Option<Vec<Slot>> {
         let n_outputs = self.base.len();
         let mut feeds: Vec<Vec<usize>> = vec![Vec::new(); n_outputs];
@@ -180,7 +180,7 @@ fn engine_node<'a>(split: (u32, f32, bool), children: (i64, i64), value: f32, co
     ])
 }
 
-/// A piece of the engine's serialised model, made when it is asked for.
+/// A piece of the engine's serialised model, built on demand.
 enum Field<'a> {
     Null,
     Bool(bool),
@@ -238,15 +238,15 @@ impl<'de> Deserializer<'de> for Field<'_> {
     }
 }
 
-/// How `value ≤ t`, `value < t` and their opposites read as `value < below` for numbers of 32 bits.
+/// How `value ≤ t`, `value < t` and their opposites become `value < below` for 32-bit numbers.
 ///
-/// Every test of a number against a threshold of 32 or 64 bits is one of `below`, exactly: `x ≤ t` holds for a
-/// 32-bit `x` when `x < c` with `c` the smallest 32-bit number above `t`. Where no finite `c` exists (every
-/// finite number passes), the children change places and `c` is the smallest finite number.
+/// Every test of a number against a threshold of 32 or 64 bits is exactly one of `below`: `x ≤ t` holds for a
+/// 32-bit `x` if `x < c` with `c` the smallest 32-bit number above `t`. If no finite `c` exists (every
+/// finite number passes), the children are swapped and `c` is the smallest finite number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Below {
     pub below: f32,
-    /// The child for numbers that pass the test stands right.
+    /// The child for numbers that pass the test is the right one.
     pub swapped: bool,
 }
 

@@ -1,9 +1,9 @@
-//! Where trees may cut a number: bins that follow tails and rare classes.
+//! Candidate splits of a number: bins that follow tails and rare classes.
 //!
-//! The engine cuts a feature into bins of equal counts. Of 30 000 rows each of 255 bins holds 118, and the largest 54
-//! amounts, all of them fraud, share one with honest rows. Here half of the cuts are by counts, the other half by the
-//! rows that say more: each class has an equal part of them, however few its rows are, and both tails are cut at ever
-//! smaller counts.
+//! The engine splits a feature into bins of equal counts. Of 30 000 rows each of 255 bins holds 118, and the largest 54
+//! amounts, all of them fraud, share one with honest rows. Here half of the cuts are by counts, the other half where
+//! rows are more informative: each class gets an equal share of them, however few its rows are, and both tails are cut
+//! at ever smaller counts.
 //!
 //! ```text
 //! equal counts    |      |      |      |      |      |      |
@@ -11,11 +11,11 @@
 //!                 tail               rare class           tail
 //! ```
 //!
-//! A cut lies half-way between the values that it parts, however few they are, so that what falls between them later goes
-//! with the nearer one: where training knew 0 and 10, 9.99 is like 10.
+//! A cut is half-way between two values, however few they are, so that later values in between go with the nearer one:
+//! if training had 0 and 10, 9.99 is like 10.
 //!
-//! The engine takes no cuts, but makes one of every distinct value when these are few. So each cell is moved down to the
-//! lower bound of its bin; a threshold of the tree is such a bound, and parts the rows as they were exactly as their bins.
+//! The engine takes no cuts, but cuts at every distinct value if these are few. So each cell is rounded down to the
+//! lower bound of its bin; a threshold of the tree is such a bound, and splits the original rows exactly as their bins.
 
 use crate::features::Matrix;
 use rayon::prelude::*;
@@ -25,24 +25,24 @@ use std::sync::Arc;
 const SAMPLE: usize = 200_000;
 /// Each tail bin is at most this many times as large as the one further out.
 const TAIL_GROWTH: f64 = 1.5;
-/// Where cells are missing, the last cut lies at this share of the largest number at least.
+/// With missing cells, the last cut is at least at this share of the largest number.
 const MOST: f32 = 0.75;
 /// Rows that are moved at a time.
 const CHUNK: usize = 1024;
 
-/// What makes rows worth more cuts.
+/// The labels and weights that determine where more cuts are useful.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Labels<'a> {
     /// Class index or value, one per row.
     pub(super) y: &'a [f32],
     /// Number of classes; 0 for values.
     pub(super) n_classes: usize,
-    /// What each row weighs; one that weighs nothing is no row.
+    /// The weight of each row; rows of weight 0 are ignored.
     pub(super) weights: Option<&'a [f32]>,
 }
 
-/// Moves every cell of `x` down to the lower bound of its bin, at most `max_bin` of them per feature; of up to so many
-/// distinct values each has a bin of its own. Missing cells stay missing.
+/// Rounds every cell of `x` down to the lower bound of its bin, with at most `max_bin` bins per feature; up to that
+/// many distinct values have a bin each. Missing cells stay missing.
 pub(super) fn snap(mut x: Matrix, labels: Labels<'_>, max_bin: usize) -> Matrix {
     let n_features = x.n_features();
     let rows = Sample::new(labels);
@@ -62,7 +62,7 @@ pub(super) fn snap(mut x: Matrix, labels: Labels<'_>, max_bin: usize) -> Matrix 
     x
 }
 
-/// The rows that cuts are chosen on, with what each is worth.
+/// The rows for choosing cuts, with the worth of each.
 struct Sample<'a> {
     /// Row and worth; the worths add up to 1.
     rows: Vec<(u32, f64)>,
@@ -84,7 +84,7 @@ impl<'a> Sample<'a> {
         let mut counts = vec![0_usize; n_classes.max(1)];
         let class = |y: f32| if n_classes == 0 { 0 } else { y as usize };
         y.iter().enumerate().filter(|(row, _)| counts_for(*row)).for_each(|(_, &y)| counts[class(y)] += 1);
-        // Of a long table every so many rows of each class, all of the rare ones.
+        // Of a long table, a regular sample of the rows of each class, and all of the rare ones.
         let share = SAMPLE / counts.iter().filter(|&&n| n > 0).count().max(1);
         let steps: Vec<usize> = counts.iter().map(|n| n.div_ceil(share.max(1)).max(1)).collect();
         let (mut seen, n) = (vec![0_usize; counts.len()], counts.iter().sum::<usize>());
@@ -103,7 +103,7 @@ impl<'a> Sample<'a> {
         Self { rows, weights }
     }
 
-    /// The lower bounds of a feature's bins, ascending; `None` where there is nothing to cut.
+    /// The lower bounds of a feature's bins, ascending; `None` if there is nothing to cut.
     fn bounds(&self, x: &Matrix, feature: usize, max_bin: usize) -> Option<Vec<f32>> {
         let n_features = x.n_features();
         let column = || x.values.iter().skip(feature).step_by(n_features).copied().filter(|v| !v.is_nan());
@@ -111,7 +111,7 @@ impl<'a> Sample<'a> {
             let counts = self.weights.is_none_or(|weights| weights[*row] > 0.0);
             counts && !v.is_nan()
         });
-        // What stands before each bin but the first, and what it begins with: the cut lies between.
+        // The last value before each bin but the first, and its first value: the cut is between.
         let (lowest, bins): (f32, Vec<(f32, f32)>) = match distinct(weighed.map(|(_, v)| *v), max_bin) {
             Some(all) => (*all.first()?, all.windows(2).map(|pair| (pair[0], pair[1])).collect()),
             None => {
@@ -125,7 +125,7 @@ impl<'a> Sample<'a> {
             std::iter::once(lowest).chain(bins.iter().map(|(below, value)| middle(*below, *value))).collect();
         // A value below all of the sample belongs to the first bin.
         bounds[0] = column().fold(bounds[0], f32::min);
-        // The engine parts missing cells from all others at twice the largest bound: no number may lie there.
+        // The engine separates missing cells from others at twice the largest bound: no number may be there.
         if column().count() < x.n_rows {
             let largest = column().fold(f32::MIN, f32::max);
             bounds[bins.len()] = bounds[bins.len()].max(MOST * largest).min(last);
@@ -153,7 +153,7 @@ impl<'a> Sample<'a> {
     }
 }
 
-/// Half-way between two values; the upper one where no number lies between.
+/// Half-way between two values; the upper one if no number is between.
 fn middle(below: f32, value: f32) -> f32 {
     let middle = below + (value - below) / 2.0;
     if middle > below && middle <= value { middle } else { value }
@@ -173,7 +173,7 @@ fn distinct(values: impl Iterator<Item = f32>, most: usize) -> Option<Vec<f32>> 
     Some(distinct)
 }
 
-/// The runs that begin a bin, ascending, without the first: at most `max_bin − 1`.
+/// The first runs of bins, ascending, without the first bin: at most `max_bin − 1`.
 fn ends(runs: &[Run], max_bin: usize) -> Vec<usize> {
     let n: f64 = runs.iter().map(|run| run.rows).sum();
     let mut begins = tail(runs.iter(), n, max_bin);
@@ -189,7 +189,7 @@ fn ends(runs: &[Run], max_bin: usize) -> Vec<usize> {
     begins
 }
 
-/// How many runs each tail holds: tails of ever more rows, until the bins are as large as those of equal counts.
+/// The number of runs in each bin of a tail, growing until the bins are as large as those of equal counts.
 fn tail<'a>(runs: impl Iterator<Item = &'a Run>, n: f64, max_bin: usize) -> Vec<usize> {
     let whole = n / max_bin as f64;
     let (mut found, mut rows, mut next) = (Vec::new(), 0.0, 1.0);
@@ -206,13 +206,13 @@ fn tail<'a>(runs: impl Iterator<Item = &'a Run>, n: f64, max_bin: usize) -> Vec<
     found
 }
 
-/// Up to `n_cuts` begins of bins of about equal worth.
+/// The starts of up to `n_cuts` bins of about equal worth.
 fn by_worth(runs: &[Run], n_cuts: usize) -> Vec<usize> {
     let mut left: f64 = runs.iter().map(|run| run.worth).sum();
     let mut wanted = left / (n_cuts + 1) as f64;
     let (mut begins, mut bin) = (Vec::with_capacity(n_cuts), 0.0);
     for (at, run) in runs.iter().enumerate() {
-        // Where half of the run would be too much, the bin ends before it; what a large run takes, later bins lack.
+        // If half of the run would be too much, the bin ends before it; what a large run takes, later bins lack.
         if at > 0 && begins.len() < n_cuts && bin + run.worth / 2.0 > wanted {
             begins.push(at);
             wanted = left / (n_cuts + 1 - begins.len()) as f64;
@@ -246,7 +246,7 @@ mod tests {
         let y = vec![0.0; 1000];
         let snapped =
             |values: Vec<f32>| snap(matrix(values), Labels { y: &y, n_classes: 0, weights: None }, 255).values;
-        // Where cells are missing, the last one lies no lower than at three quarters of the largest number.
+        // With missing cells, the last cut is at three quarters of the largest number or above.
         let bound = |v: &f32| if *v > 0.0 { v - 0.5 } else { *v };
         let expected: Vec<f32> = values.iter().map(bound).collect();
         assert_eq!(format!("{:?}", snapped(values.clone())), format!("{expected:?}"));

@@ -1,4 +1,4 @@
-//! Several models as one: a weighted mean of margins is a sum of trees whose leaves are that much smaller.
+//! Several models as one: a weighted mean of margins is a sum of trees with scaled leaves.
 
 use crate::model::error::ModelError;
 use crate::model::{Assembly, Model, Node, Tree};
@@ -6,12 +6,12 @@ use crate::model::{Assembly, Model, Node, Tree};
 impl Model {
     /// The model whose margins are the mean of those of `members`, by their weights, which are above 0.
     ///
-    /// All of them predict the same thing from the same features; those that turn margins into scores in another way have no
-    /// common mean. Its plan is that of the heaviest member, the first of several.
+    /// All of them must predict the same target from the same features, with the same link from margins to scores.
+    /// The plan is that of the member with the largest weight, the first on a tie.
     ///
     /// # Errors
     ///
-    /// When there is no member, or members differ in their features, what they predict or their link.
+    /// If there is no member, or members differ in features, target or link.
     pub fn blend(members: &[(Self, f64)]) -> Result<Self, ModelError> {
         let differ = |what: &str| ModelError::Format(format!("models with different {what} cannot be averaged"));
         let heaviest = members.iter().reduce(|best, one| if one.1 > best.1 { one } else { best });
@@ -40,7 +40,7 @@ impl Model {
     }
 }
 
-/// The tree with leaves, and what its splits gain, in proportion to `share`.
+/// The tree with its leaves and gains multiplied by `share`.
 fn scaled(mut tree: Tree, share: f64) -> Tree {
     let times = |value: &mut f32| *value = (f64::from(*value) * share) as f32;
     for node in &mut tree.nodes {

@@ -1,13 +1,13 @@
-//! A model as bytes: versioned, checked, data only.
+//! The binary format of a model: versioned, checked, data only.
 //!
 //! ```text
 //! "mlloopM\0"  version u32  header length u32  header (JSON)  walk length u64  walk bytes
 //!               engine length u64  engine bytes  XXH3 of all before u64
 //! ```
 //!
-//! Numbers are little-endian. Every length is compared with what is there before anything is allocated, and no part is
+//! Numbers are little-endian. Every length is compared with the available bytes before any allocation, and no part is
 //! read before the checksum has matched. Scores need only the walk; the engine's part (compressed, checked and
-//! validated by itself) is read when reasons or other formats are wanted. Version 1 had no walk.
+//! validated by the engine) is read when explanations or other formats are requested. Version 1 had no walk.
 
 use crate::model::engine::Engine;
 use crate::model::error::ModelError;
@@ -31,7 +31,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// When the engine cannot write its trees.
+    /// If the engine cannot write its trees.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
         let header = Header { head: self.head.clone(), plan: self.plan.clone() };
         let header = serde_json::to_vec(&header).map_err(|error| ModelError::Format(error.to_string()))?;
@@ -49,7 +49,7 @@ impl Model {
         Ok(bytes)
     }
 
-    /// A model from what [`to_bytes`](Self::to_bytes) wrote.
+    /// A model from the bytes written by [`to_bytes`](Self::to_bytes).
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ fn split_length(bytes: &[u8]) -> Option<(u64, &[u8])> {
     bytes.split_first_chunk::<8>().map(|(length, rest)| (u64::from_le_bytes(*length), rest))
 }
 
-/// The first `length` bytes, and what follows.
+/// The first `length` bytes, and the rest.
 fn part(bytes: &[u8], length: u64) -> Result<(&[u8], &[u8]), ModelError> {
     usize::try_from(length)
         .ok()

@@ -1,20 +1,20 @@
-//! The trees as they are walked: eight bytes a node.
+//! The trees in their layout for scoring: eight bytes a node.
 //!
 //! ```text
-//! node    value  what a number is compared with, or what a leaf adds
-//!         slot   which cell of the prepared row is asked
-//!         left   the left child, counted from the tree's root; the right one stands next to it
+//! node    value  the threshold, or the value of a leaf
+//!         slot   the cell of the prepared row to compare
+//!         left   the left child, counted from the tree's root; the right one follows it
 //! cells   x0 with "missing" as −∞, x0 with "missing" as +∞, x1 …, and one cell that is −∞
 //! ```
-//! A missing value thus goes where its node sends it without being asked about. A leaf asks the last cell, which is less
-//! than anything, and stays where it is; so several paths go down in step and without a branch, and the waits for their
-//! nodes overlap. One row through 400 trees of depth 10 takes 8 µs where the engine's own walk, which reads 16 bytes a
-//! node at that depth, takes 35; the sums are the same, bit for bit.
+//! So a missing value follows its node's default without a test. A leaf compares the last cell, which is less than any
+//! threshold, and stays where it is; so several paths descend in step and without a branch, and their memory latencies
+//! overlap. One row through 400 trees of depth 10 takes 8 µs where the engine's own walk, which reads 16 bytes a node
+//! at that depth, takes 35; the sums are bit-identical.
 
 use hessboost::model::BoostedModel;
 use hessboost::tree::RegTree;
 
-/// Levels that stand together, so that a walk reads few pieces of memory.
+/// Levels stored together, so that a walk reads few blocks of memory.
 const BLOCK_LEVELS: usize = 3;
 
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ pub(super) struct Node {
 
 const UNSET: Node = Node { value: 0.0, slot: 0, left: 0 };
 
-/// Where a tree begins, how deep it is, and the margin that it adds to.
+/// The start of a tree, its depth, and the margin that it adds to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tree {
     pub(super) start: u32,
@@ -39,15 +39,15 @@ pub(super) struct Tree {
 pub(super) struct Compact {
     pub(super) nodes: Vec<Node>,
     pub(super) trees: Vec<Tree>,
-    /// One value per margin for each leaf, when leaves hold several; a leaf's `value` then counts leaves.
+    /// One value per margin for each leaf, if leaves hold several; a leaf's `value` is then its index.
     pub(super) vectors: Vec<f32>,
-    /// What every margin starts from.
+    /// The initial value of every margin.
     pub(super) base: Vec<f32>,
     pub(super) n_features: usize,
 }
 
 impl Compact {
-    /// The layout of a model; `None` for what it does not hold: questions to categories, linear functions in leaves,
+    /// The layout of a model; `None` if it is not supported: splits on categories, linear functions in leaves,
     /// trees of more than 65 536 nodes, more than 32 767 features.
     pub(super) fn of(engine: &BoostedModel) -> Option<Self> {
         let is_plain = engine.linear().is_none() && engine.shrinkage().is_none() && engine.best_iteration().is_none();
@@ -111,7 +111,7 @@ impl Compact {
         (!node.is_categorical && value.is_finite()).then_some(Node { value, slot, left })
     }
 
-    /// Keeps the values of a leaf; which one it is, as a number that single precision holds.
+    /// Stores the values of a leaf; returns its index, as a number that single precision holds.
     fn leaf(&mut self, values: impl Iterator<Item = f32>) -> Option<f32> {
         let which = self.vectors.len() / self.base.len();
         self.vectors.extend(values);
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn every_margin_is_the_engines_bit_for_bit() {
         same_as_the_engine(&grown(|_| {}, 21));
-        // Deeper than the levels after which it is looked whether all is done, and of very different depths.
+        // Deeper than the interval between checks for completion, and of very different depths.
         same_as_the_engine(&grown(|p| (p.max_depth, p.min_child_weight) = (None, 0.0), 9));
         same_as_the_engine(&grown(|p| (p.num_parallel_tree, p.subsample) = (13, 0.5), 1));
         same_as_the_engine(&grown(|p| p.max_depth = std::num::NonZeroUsize::new(1), 3));

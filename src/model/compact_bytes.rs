@@ -1,15 +1,15 @@
-//! The compact layout as bytes, so that a model can be loaded without the engine reading its trees.
+//! The compact layout as bytes, so that a model can be loaded without the engine.
 //!
 //! ```text
 //! n_features u32  n_margins u32  n_rounds u32  n_trees u32  n_vectors u32  n_nodes u32
 //! base scores f32 …  trees (start u32, depth u32, output u32) …  vectors f32 …  nodes (value f32, slot u16, left u16) …
 //! ```
-//! Numbers are little-endian. What is read walks within its own bounds, whoever wrote it.
+//! Numbers are little-endian. A layout that was read stays within its bounds, whatever its source.
 
 use crate::model::compact::{Compact, Node, Tree};
 
 impl Compact {
-    /// The layout, and the rounds that its trees come from, as bytes.
+    /// The layout, and the number of rounds of its trees, as bytes.
     pub(super) fn to_bytes(&self, n_rounds: usize) -> Vec<u8> {
         let lengths = [self.trees.len(), self.vectors.len(), self.nodes.len()];
         let head = [self.n_features, self.base.len(), n_rounds].into_iter().chain(lengths);
@@ -27,7 +27,7 @@ impl Compact {
         bytes
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote; `None` for anything else. Takes memory in proportion to `bytes`.
+    /// Reads the bytes written by [`to_bytes`](Self::to_bytes); `None` for others. Allocates in proportion to `bytes`.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<(Self, usize)> {
         let mut rest = bytes;
         let head = numbers(&mut rest, 6)?;
@@ -52,7 +52,7 @@ impl Compact {
         compact.is_sound().then_some((compact, n_rounds))
     }
 
-    /// Whether no walk leaves its tree, its row or its margins.
+    /// Whether every walk stays within its tree, its row and its margins.
     fn is_sound(&self) -> bool {
         let n_margins = self.base.len();
         let fits = (1..=usize::from(u16::MAX / 2)).contains(&self.n_features) && n_margins > 0;
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A question to the second of two features, whose missing values go right, and two leaves.
+    /// A split on the second of two features, with missing values to the right, and two leaves.
     fn small() -> Compact {
         let node = |value, slot, left| Node { value, slot, left };
         let nodes = vec![node(0.5, 3, 1), node(-1.0, 4, 1), node(2.0, 4, 2)];

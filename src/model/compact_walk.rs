@@ -1,11 +1,11 @@
-//! Margins by the compact layout: eight trees at once for a row, or sixteen rows at once for a tree.
+//! Margins from the compact layout: eight trees at once for a row, or sixteen rows at once for a tree.
 //!
 //! ```text
-//! few rows    trees 0–7: one row, then the next; trees 8–15: …       one row has many trees to wait for
-//! many rows   tree 0: rows 0–15, rows 16–31, …; tree 1: …            a tree stays in the fastest memory
+//! few rows    trees 0–7: one row, then the next; trees 8–15: …       hides the latency of many trees
+//! many rows   tree 0: rows 0–15, rows 16–31, …; tree 1: …            keeps a tree in the fastest cache
 //! ```
-//! Both add up each row's trees in their order, so that a row's margin does not depend on its company. Measured with 400
-//! trees of depth 10 and 30 features: 4.0 µs a row one by one, 2.7 µs sixteen by sixteen.
+//! Both sum each row's trees in order, so that a row's margin does not depend on the other rows. Measured with 400
+//! trees of depth 10 and 30 features: 4.0 µs a row one by one, 2.7 µs in groups of sixteen.
 
 use super::compact::{Compact, Node, Tree};
 
@@ -18,7 +18,7 @@ const BLOCK_BYTES: usize = 64 << 10;
 /// Levels between two checks whether all paths have reached a leaf: few paths of a deep tree are long.
 const LOOK_EVERY: u32 = 12;
 
-/// A value as its two cells: what is asked where "missing" goes left, and where it goes right.
+/// A value as its two cells: for splits with "missing" to the left, and to the right.
 fn cells_of(value: f32) -> [f32; 2] {
     if value.is_nan() { [f32::NEG_INFINITY, f32::INFINITY] } else { [value; 2] }
 }
@@ -39,7 +39,7 @@ impl Compact {
         Some(())
     }
 
-    /// Adds what all trees say of each row, several trees at once.
+    /// Adds the sum of all trees for each row, several trees at once.
     fn add_few(&self, rows: &[f32], out: &mut [f32]) {
         let stride = self.n_cells();
         let mut cells = Vec::with_capacity(rows.len() / self.n_features * stride);
@@ -54,7 +54,7 @@ impl Compact {
         }
     }
 
-    /// Adds what a group of at most [`TREES`] trees says of one row, in the order of the trees.
+    /// Adds the values of at most [`TREES`] trees for one row, in the order of the trees.
     #[inline]
     fn walk_trees(&self, group: &[Tree], cells: &[f32], out: &mut [f32]) {
         let roots: [usize; TREES] = std::array::from_fn(|lane| group[lane.min(group.len() - 1)].start as usize);
@@ -73,7 +73,7 @@ impl Compact {
         }
     }
 
-    /// Adds what all trees say of each row, several rows at once; a multiple of [`ROWS`].
+    /// Adds the sum of all trees for each row, several rows at once; a multiple of [`ROWS`].
     fn add_many(&self, rows: &[f32], out: &mut [f32]) {
         let (stride, n_margins) = (self.n_cells(), self.base.len());
         let n_groups = rows.len() / self.n_features / ROWS;
@@ -81,7 +81,7 @@ impl Compact {
         if n_groups == 0 {
             return;
         }
-        // The cells of a group of rows stand together, cell by cell; the last of a row is less than anything.
+        // The cells of a group of rows are interleaved; the last of a row is less than any threshold.
         let mut cells = vec![[f32::NEG_INFINITY; ROWS]; n_groups * stride];
         let blocks = rows.chunks(n_groups * ROWS * self.n_features);
         for (rows, out) in blocks.zip(out.chunks_mut(n_groups * ROWS * n_margins)) {
@@ -100,7 +100,7 @@ impl Compact {
         }
     }
 
-    /// Adds what one tree says of [`ROWS`] rows.
+    /// Adds the values of one tree for [`ROWS`] rows.
     #[inline]
     fn walk_rows(&self, which: usize, tree: &Tree, cells: &[[f32; ROWS]], out: &mut [f32]) {
         let end = self.trees.get(which + 1).map_or(self.nodes.len(), |next| next.start as usize);

@@ -1,17 +1,17 @@
-//! The engine's model, which takes 44 bytes a node where scoring needs 8: a model that was loaded keeps it packed.
+//! The engine's model, which needs 44 bytes per node where scoring needs 8: a loaded model keeps it packed.
 
 use crate::model::compact::Compact;
 use crate::model::error::ModelError;
 use hessboost::model::{BoostedModel, ModelFormat};
 use std::sync::{Arc, OnceLock};
 
-/// A model of the engine, open or packed, and what is often asked about it.
+/// A model of the engine, open or packed, and its cached properties.
 #[derive(Debug, Clone)]
 pub(super) struct Engine {
     open: OnceLock<BoostedModel>,
     /// The model as bytes, when it was loaded.
     packed: Option<Arc<[u8]>>,
-    /// Made when something is first scored; absent inside where the engine has to walk.
+    /// Built when first scored; empty inside if the engine has to walk.
     compact: OnceLock<Option<Compact>>,
     pub(super) n_features: usize,
     pub(super) n_margins: usize,
@@ -34,10 +34,10 @@ impl Engine {
         }
     }
 
-    /// A model of which only the compact layout is read; `packed` is kept for who asks for more.
+    /// A model of which only the compact layout is read; `packed` is kept for other uses.
     ///
     /// # Errors
-    /// When `walk` is not what [`walk_bytes`](Self::walk_bytes) wrote.
+    /// If `walk` was not written by [`walk_bytes`](Self::walk_bytes).
     pub(super) fn from_walk(walk: &[u8], packed: &[u8]) -> Result<Self, ModelError> {
         let read = Compact::from_bytes(walk);
         let (compact, n_rounds) = read.ok_or_else(|| ModelError::Format("its trees are damaged".to_owned()))?;
@@ -53,15 +53,15 @@ impl Engine {
         })
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    /// Reads the bytes written by [`to_bytes`](Self::to_bytes).
     ///
     /// # Errors
-    /// When the bytes are not those of a model.
+    /// If the bytes are not those of a model.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         Ok(Self::new(decode(bytes)?))
     }
 
-    /// The compact layout as bytes; none when the trees hold what it does not.
+    /// The compact layout as bytes; empty if the trees are not supported by it.
     pub(super) fn walk_bytes(&self) -> Vec<u8> {
         self.compact().map_or_else(Vec::new, |compact| compact.to_bytes(self.n_rounds))
     }
@@ -83,13 +83,13 @@ impl Engine {
     /// When the packed bytes are not those of a model.
     pub(super) fn open(&self) -> Result<&BoostedModel, ModelError> {
         if let (None, Some(packed)) = (self.open.get(), &self.packed) {
-            // Whoever comes second throws its own away.
+            // If another thread was first, its result is used.
             let _ = self.open.set(decode(packed)?);
         }
         self.open.get().ok_or_else(|| ModelError::Format("there are no trees".to_owned()))
     }
 
-    /// The trees as they are walked, unless they hold what the layout does not.
+    /// The compact layout, if it supports the trees.
     pub(super) fn compact(&self) -> Option<&Compact> {
         self.compact.get_or_init(|| Compact::of(self.open().ok()?)).as_ref()
     }

@@ -5,30 +5,30 @@ use thiserror::Error;
 /// Why a model could not be fitted, read or used.
 #[derive(Debug, Error)]
 pub enum ModelError {
-    /// A parameter lies outside its range.
+    /// A parameter is out of range.
     #[error("parameter \"{key}\" is {value}: it must be {allowed}")]
     Parameter {
         /// The parameter's name.
         key: &'static str,
-        /// What was given.
+        /// The value given.
         value: String,
-        /// What may be given.
+        /// The permitted values.
         allowed: &'static str,
     },
-    /// A graph that was written does not give what the model gives.
+    /// A written graph does not give the model's results.
     #[error("the ONNX graph is wrong, so it was not written: {0}; please report this")]
     Graph(String),
-    /// A parameter means nothing to this algorithm, or contradicts another one.
+    /// A parameter does not apply to this algorithm, or contradicts another one.
     #[error("parameter \"{key}\" does not apply to {algorithm}: {hint}")]
     NotApplicable {
         /// The parameter's name.
         key: &'static str,
         /// The algorithm's name.
         algorithm: &'static str,
-        /// What to do instead.
+        /// The remedy.
         hint: &'static str,
     },
-    /// The rows, targets or weights cannot be learned from.
+    /// The rows, targets or weights are unsuitable for training.
     #[error("training data: {0}")]
     Data(String),
     /// A matrix or row does not have the columns that the model was fitted on.
@@ -45,7 +45,7 @@ pub enum ModelError {
     /// The bytes are not a model, or not an undamaged one.
     #[error("not a usable model: {0}")]
     Format(String),
-    /// The model holds something that the requested view cannot express.
+    /// The model contains something that the requested view cannot express.
     #[error("{0}")]
     Unsupported(String),
     /// The tree engine refused; this names its reason.

@@ -32,7 +32,7 @@ pub struct Round {
     pub done: usize,
     /// The most rounds there will be.
     pub most: usize,
-    /// Loss on the tune part after this round, when it may stop the fit (log loss, or root mean squared error).
+    /// Loss on the tune part after this round, if early stopping is on (log loss, or root mean squared error).
     pub tune_loss: Option<f64>,
 }
 
@@ -50,20 +50,20 @@ pub struct FitOptions<'a> {
 }
 
 impl Model {
-    /// Fits the trees that `options.params` ask for.
+    /// Fits the trees described by `options.params`.
     ///
     /// The same rows, parameters and seed give the same bytes on any number of threads.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Data`] when there are no rows or no features, lengths differ, a target is missing or is not
+    /// [`ModelError::Data`] if there are no rows or no features, lengths differ, a target is missing or not
     /// a class index, a weight is negative or not finite, or only one class is present.
     pub fn fit(data: &FitData<'_>, options: &FitOptions<'_>) -> Result<Self, ModelError> {
         Self::fit_from(data.x.clone(), data.y, data.weights, options)
     }
 
-    /// [`Model::fit`] on features that are given up: where nobody else holds them, they are dropped as soon as they are
-    /// binned, for bins take less than half of their room.
+    /// [`Model::fit`] on owned features: they are dropped as soon as they are binned, unless they are shared, because
+    /// bins need less than half the memory.
     ///
     /// # Errors
     ///
@@ -121,18 +121,18 @@ impl Model {
         }
     }
 
-    /// The same model as it was after its first `rounds` rounds, all of them when it has fewer.
+    /// The model after its first `rounds` rounds, or all of them if it has fewer.
     ///
     /// # Errors
     ///
-    /// When the engine has no trees to take.
+    /// If the engine has no trees.
     pub fn first(&self, rounds: usize) -> Result<Self, ModelError> {
         let engine = self.engine()?.slice(..rounds.clamp(1, self.rounds().max(1)), 1)?;
         Self::from_engine(engine, self.head().clone(), self.plan().cloned())
     }
 }
 
-/// A model with all rounds that were grown, and what the tune part said of each.
+/// A model with all grown rounds, and the loss of each on the tune part.
 #[derive(Debug, Clone)]
 pub struct Watched {
     /// All rounds.
@@ -174,7 +174,7 @@ fn boost(
         tune.map(|tune| Ok::<_, ModelError>(engine_matrix(tune.x, tune.weights)?.with_labels(tune.y)?)).transpose()?;
     let most = plan.n_estimators as usize;
     let mut trainer = Trainer::new(&params, &train, most);
-    // Rows that stop nothing need not be scored every round.
+    // Without early stopping the rows need not be scored every round.
     let patience = plan.early_stopping_rounds.and_then(|n| NonZeroUsize::new(n as usize));
     if let (Some(tune), Some(patience)) = (&tune, patience) {
         trainer = trainer.eval(tune, "tune").early_stopping_rounds(patience);
@@ -188,22 +188,22 @@ fn boost(
     let fitted = trainer.train()?;
     let losses = fitted.history.rounds().filter_map(|round| round.values().last().copied()).collect();
     let best = fitted.model.best_iteration();
-    // The engine scores with the rounds up to the best one unless it is told that all count.
+    // By default the engine scores with the rounds up to the best one only.
     let engine = fitted.model.slice(.., 1)?;
     Ok(Watched { model: Model::from_engine(engine, Head { task, n_classes, link }, Some(plan))?, losses, best })
 }
 
-/// A forest, or one tree: leaves are (weighted) means of what is predicted, and trees are averaged.
+/// A forest, or one tree: leaves are (weighted) means of the target, and trees are averaged.
 ///
 /// Squared error on class indicators makes each leaf the share of its class, and its gain the decrease in Gini
 /// impurity; all trees of one round start from the same gradients, so nothing is boosted.
 ///
-/// The single tree is grown here too, not by `linfa-trees` 0.8.1, for what that does on the project's tables (five
+/// The single tree is grown here too, not by `linfa-trees` 0.8.1, because of its results on the project's tables (five
 /// levels, equal leaves): 20 fits on wine quality's classes gave 20 different trees, because impurities are summed
-/// and ties broken in the order of a hash map; a split between equal values is lost to a node unless the node holds
-/// the last of them; subtrees whose leaves agree on a class are cut, whatever their shares. Held-out ROC-AUC was
+/// and ties broken in the order of a hash map; a node misses a split between equal values unless it holds
+/// the last of them; subtrees whose leaves agree on a class are pruned, whatever their shares. Held-out ROC-AUC was
 /// .801 v .824 here (churn), .746 v .764 (diabetes), .687 v .746 (credit default), at 2 to 10 times the time. It
-/// knows neither missing values nor regression, and sorts `NaN` in no total order.
+/// supports neither missing values nor regression, and its sort with `NaN` is no total order.
 fn average(
     rows: DMatrix,
     y: &[f32],
@@ -220,7 +220,7 @@ fn average(
             params.base_score = Some(0.0);
             rows.with_labels(y)?
         }
-        // The engine starts from the mean, so that leaf values keep their digits however large the targets are.
+        // The engine starts from the mean, so that leaf values stay precise even for large targets.
         Task::Regression => rows.with_labels(y)?,
         Task::Multiclass => {
             params.base_score = Some(0.0);
@@ -245,7 +245,7 @@ fn indicators(y: &[f32], n_classes: usize) -> Vec<f32> {
     columns
 }
 
-/// The plan, and what trees may not do, in the engine's words.
+/// The plan and its limits as parameters of the engine.
 fn engine_params(plan: &Plan, checked: &Checked) -> TrainingParams {
     let limit = |n: Option<u32>| n.and_then(|n| NonZeroUsize::new(n as usize));
     let mut params = TrainingParams::default();
@@ -292,15 +292,15 @@ fn engine_matrix(x: &Matrix, weights: Option<&[f32]>) -> Result<DMatrix, ModelEr
     }
 }
 
-/// Rows as trees are grown on them, which reads nothing but their bins.
+/// Rows in the form for growing trees, which uses only their bins.
 enum Rows {
     Binned(BinnedMatrix),
-    /// The engine bins by the rows that weigh something, and rows that weigh nothing then have no bins of their own.
+    /// The engine bins by rows with a weight; rows of weight 0 then have no bins of their own.
     Whole(DMatrix),
 }
 
 impl Rows {
-    /// Bins the rows and lets go of their values.
+    /// Bins the rows and frees their values.
     fn new(rows: DMatrix, max_bin: usize) -> Result<Self, ModelError> {
         match rows.weights() {
             Some(weights) if weights.contains(&0.0) => Ok(Self::Whole(rows)),

@@ -1,10 +1,10 @@
-//! What the readers of other tools' models share: formats told apart by their first bytes, trees, features, errors.
+//! Shared by the readers of other tools' models: format detection by the first bytes, trees, features, errors.
 
 use crate::features::Task;
 use crate::model::{Head, Link};
 use hessboost::model::BoostedModel;
 
-/// Why a model of another tool was not taken in.
+/// Why a model of another tool was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForeignError {
     /// The first bytes are of no format that is read.
@@ -15,10 +15,10 @@ pub enum ForeignError {
     Damaged {
         /// The format's name.
         format: &'static str,
-        /// What is wrong with it, and where.
+        /// The error, and its place.
         reason: String,
     },
-    /// The file is whole, but it holds something that trees over numbers cannot say.
+    /// The file is complete, but contains something that trees over numbers cannot represent.
     #[error("the {format} model cannot be imported: {what} is not supported")]
     Unsupported {
         /// The format's name.
@@ -52,7 +52,7 @@ impl Format {
         }
     }
 
-    /// The format of `bytes`, judged from their start; `None` when it is none of them.
+    /// The format of `bytes`, by their start; `None` for an unknown one.
     #[must_use]
     pub fn detect(bytes: &[u8]) -> Option<Self> {
         use hessboost::model::ModelFormat;
@@ -67,7 +67,7 @@ impl Format {
     }
 }
 
-/// What a reader of a format hands over.
+/// The result of a format's reader.
 #[derive(Debug)]
 pub(super) struct ForeignTrees {
     pub engine: BoostedModel,
@@ -76,35 +76,35 @@ pub(super) struct ForeignTrees {
     pub features: ForeignFeatures,
 }
 
-/// What a file says about a model's features.
+/// A file's description of the model's features.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ForeignFeatures {
     /// Their names in the model's order, when the file has them.
     pub names: Option<Vec<String>>,
-    /// What each feature holds; empty when the file does not say.
+    /// The kind of each feature; empty if the file does not state it.
     pub holds: Vec<Holds>,
 }
 
-/// What a feature of a model made elsewhere holds.
+/// The kind of a feature of a model made elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Holds {
     /// A number, with the lowest and highest value of the training rows when the file has them.
     Number(Option<(f64, f64)>),
     /// A category: its levels with their codes, when the file has them.
     Category(Option<Vec<(String, f32)>>),
-    /// Nothing that the file tells: the feature was the same in every row.
+    /// Unknown: the feature was constant.
     Unknown,
 }
 
 impl ForeignFeatures {
-    /// What a feature holds.
+    /// The kind of a feature.
     #[must_use]
     pub fn holds(&self, feature: usize) -> &Holds {
         self.holds.get(feature).unwrap_or(&Holds::Unknown)
     }
 }
 
-/// What an engine's model with a decoded objective predicts.
+/// The task and link of an engine's model with a decoded objective.
 pub(super) fn head_of(engine: &BoostedModel, format: &'static str) -> Result<Head, ForeignError> {
     let n_outputs = engine.n_outputs();
     let objective = engine.objective().name();

@@ -6,20 +6,20 @@
 //! | XGBoost JSON, UBJSON | [`xgboost`](super::xgboost) | `Booster.save_model` |
 //! | LightGBM text | [`lightgbm`](super::lightgbm) | `Booster.save_model` |
 //!
-//! A damaged or hostile file is an error: it never panics, and what it makes us allocate stays in proportion to
+//! A damaged or hostile file is an error: it never panics, and memory allocated for it is in proportion to
 //! its length.
 
 use super::foreign::{ForeignError, ForeignFeatures, ForeignTrees, Format};
 use super::{Model, ModelError, lightgbm, onnx, xgboost};
 
-/// A model made by another tool, and what its file says about it.
+/// A model made by another tool, with the metadata of its file.
 #[derive(Debug)]
 pub struct ForeignModel {
     /// Scores like any other model.
     pub model: Model,
-    /// What the file was.
+    /// The format of the file.
     pub format: Format,
-    /// What the file says about the features.
+    /// The file's description of the features.
     pub features: ForeignFeatures,
     /// The classes' labels in score order, when the file has them; XGBoost and LightGBM count classes from 0.
     pub classes: Option<Vec<String>>,
@@ -32,7 +32,7 @@ impl ForeignModel {
     ///
     /// # Errors
     ///
-    /// When the bytes are of no known format, damaged, or hold what trees over numbers cannot say.
+    /// If the bytes are of no known format, damaged, or contain what trees over numbers cannot represent.
     pub fn read(bytes: &[u8]) -> Result<Self, ForeignError> {
         let format = Format::detect(bytes).ok_or(ForeignError::UnknownFormat)?;
         let ForeignTrees { engine, head, classes, features } = match format {

@@ -1,7 +1,7 @@
 //! LightGBM's text files.
 //!
-//! The engine decodes the trees; here stand the features' names. LightGBM compares 64-bit thresholds with values
-//! that it widens to 64 bits; the decoder turns each into the 32-bit threshold that parts all 32-bit values alike,
+//! The engine decodes the trees; this module reads the features' names. LightGBM compares 64-bit thresholds with values
+//! that it widens to 64 bits; the decoder turns each into the 32-bit threshold that splits all 32-bit values the same,
 //! so the only difference from LightGBM is that features are 32-bit numbers here. Leaf values are rounded to 32
 //! bits and summed in 32 bits.
 
@@ -34,7 +34,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<ForeignTrees, ForeignError> {
     Ok(ForeignTrees { engine, head, classes: None, features: ForeignFeatures { names, holds } })
 }
 
-/// What each feature holds: `[1:60]` is a range of numbers, `-1:1:2:0` the codes of categories, `none` a constant.
+/// The kind of each feature: `[1:60]` is a range of numbers, `-1:1:2:0` the codes of categories, `none` a constant.
 fn holds(infos: &[String], categories: &[Vec<String>]) -> Result<Vec<Holds>, String> {
     let is_category = |info: &String| info != "none" && !info.starts_with('[');
     let n_categories = infos.iter().filter(|info| is_category(info)).count();

@@ -75,7 +75,7 @@ where
             Task::Multiclass => y.iter().fold(0.0_f32, |most, &y| most.max(y)) as usize + 1,
             Task::Binary | Task::Regression => 2,
         };
-        // An index beyond the rows is no class: it would only ask for memory.
+        // An index of at least the number of rows is not a class: it would only allocate memory.
         if n_classes > y.len().max(2) {
             return Err(ModelError::Data(format!("class indices up to {} for {} rows", n_classes - 1, y.len())));
         }

@@ -7,7 +7,7 @@
 //!                                                                     └─▶ bytes
 //! ```
 //!
-//! Nothing but this module names the engine.
+//! Only this module uses the engine.
 
 mod assemble;
 mod bins;
@@ -60,7 +60,7 @@ use serde::{Deserialize, Serialize};
 pub enum Link {
     /// The margin is the score; a probability is clipped to `[0, 1]`.
     Identity,
-    /// `1 / (1 + exp(−margin))`, for every margin by itself.
+    /// `1 / (1 + exp(−margin))`, for every margin separately.
     Logistic,
     /// `exp(margin)` over the sum of all classes' `exp(margin)`.
     Softmax,
@@ -68,10 +68,10 @@ pub enum Link {
     Exp,
 }
 
-/// What a model predicts, and how its margins become scores.
+/// The task of a model, and the conversion of its margins to scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Head {
-    /// What is predicted.
+    /// The task.
     pub task: Task,
     /// Number of classes: 2 for binary, at least 2 for multi-class, 0 for regression.
     pub n_classes: usize,
@@ -104,7 +104,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// When the outputs do not give the scores that `head` promises.
+    /// If the outputs do not match the scores of `head`.
     pub(in crate::model) fn from_engine(
         engine: BoostedModel,
         head: Head,
@@ -129,13 +129,13 @@ impl Model {
         Ok(Self { engine, head, plan })
     }
 
-    /// What is predicted, and how margins become scores.
+    /// The task, and the conversion of margins to scores.
     #[must_use]
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// What is predicted.
+    /// The task.
     #[must_use]
     pub fn task(&self) -> Task {
         self.head.task
@@ -177,13 +177,13 @@ impl Model {
         self.engine.n_trees
     }
 
-    /// Boosting rounds kept: after early stopping those up to the best one; 1 for a forest or a tree.
+    /// Boosting rounds used: after early stopping those up to the best one; 1 for a forest or a tree.
     #[must_use]
     pub fn rounds(&self) -> usize {
         self.engine.n_rounds
     }
 
-    /// What every margin starts from, one per margin.
+    /// The initial value of every margin.
     #[must_use]
     pub fn base_scores(&self) -> &[f32] {
         &self.engine.base_scores

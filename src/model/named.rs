@@ -8,19 +8,19 @@ use crate::table::Kind;
 use crate::wording::instead;
 use std::collections::BTreeSet;
 
-/// What the columns of a loop are, as far as limits can name them.
+/// The columns of a loop that limits can name.
 #[derive(Debug, Clone, Copy)]
 pub struct Named<'a> {
     /// Raw and derived columns, the target among them.
     pub columns: &'a [(&'a str, Kind)],
     /// The column to predict.
     pub target: &'a str,
-    /// Columns that `[features]` leaves out.
+    /// Columns excluded by `[features]`.
     pub drop: &'a [String],
 }
 
 impl Params {
-    /// Whether every column that a limit names is a feature, and a number where it has a direction.
+    /// Checks that every column in a limit is a feature, and numeric if it has a direction.
     ///
     /// # Errors
     /// A sentence with the key and the column.
@@ -57,10 +57,10 @@ impl Params {
         Ok(())
     }
 
-    /// The limits in places of `features`. A column that is left out, for it is constant or names rows, limits nothing.
+    /// The limits by index of `features`. Limits on an excluded column (constant, or identifying rows) are ignored.
     ///
     /// # Errors
-    /// When a column with a direction is no number, or loses its sign on the way.
+    /// If a column with a direction is not numeric, or its encoding loses the sign.
     pub fn limits(&self, features: &Features) -> Result<Limits, ModelError> {
         let (encoders, sources) = (features.encoders(), features.sources());
         for input in encoders.iter().filter(|input| self.monotone.contains_key(&input.column)) {
@@ -109,7 +109,7 @@ impl Params {
 }
 
 impl Named<'_> {
-    /// What the feature of that name is.
+    /// The kind of the feature of that name.
     fn feature(&self, key: &str, name: &str) -> Result<Kind, String> {
         let is_feature = |(column, kind): &&(&str, Kind)| {
             let left_out = *column == self.target || self.drop.iter().any(|dropped| dropped == column);

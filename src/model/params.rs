@@ -73,7 +73,7 @@ pub enum FeatureRule {
 }
 
 impl MaxFeatures {
-    /// The share of `n_features` that this stands for: at least one feature, at most all.
+    /// The share of `n_features` that this means: at least one feature, at most all.
     #[must_use]
     pub fn share(self, n_features: usize) -> f64 {
         let n = n_features.max(1) as f64;
@@ -167,7 +167,7 @@ pub struct Params {
 }
 
 impl Params {
-    /// What is given here, and `others` where nothing is.
+    /// These parameters, and `others` for those not given.
     #[must_use]
     pub fn or(&self, others: Self) -> Self {
         let (given, by_rule) = (self.clone(), self.max_features.is_some() || self.colsample_bynode.is_some());
@@ -200,11 +200,11 @@ const SHARE: &str = "above 0 and at most 1";
 const FROM_ZERO: &str = "a finite number of at least 0";
 
 impl Params {
-    /// Checks every value and that every name means something to the algorithm.
+    /// Checks every value, and that every parameter applies to the algorithm.
     ///
     /// # Errors
     ///
-    /// The first parameter that is out of range or does not apply, with its name and what it may be.
+    /// The first parameter that is out of range or does not apply, with its name and permitted values.
     pub fn check(&self, task: Task) -> Result<Checked, ModelError> {
         self.check_counts()?;
         self.check_shares()?;
@@ -251,7 +251,7 @@ impl Params {
         number("gamma", self.gamma, from_zero, FROM_ZERO)
     }
 
-    /// Names that the algorithm has no use for, and pairs that say the same thing twice.
+    /// Parameters that do not apply to the algorithm, and contradicting pairs.
     fn check_names(&self) -> Result<(), ModelError> {
         let boosting = self.algorithm == Algorithm::GradientBoosting;
         let tree = self.algorithm == Algorithm::DecisionTree;
@@ -340,21 +340,21 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// The same parameters with another seed (0 unless said otherwise).
+    /// The same parameters with another seed (0 by default).
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// The same parameters for trees that keep to `limits` (none unless said otherwise).
+    /// The same parameters with `limits` on the trees (none by default).
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// What trees may not do.
+    /// The limits on trees.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -366,7 +366,7 @@ impl Checked {
         self.params.algorithm
     }
 
-    /// What is predicted.
+    /// The task.
     #[must_use]
     pub fn task(&self) -> Task {
         self.task
@@ -378,7 +378,7 @@ impl Checked {
         self.seed
     }
 
-    /// What was given.
+    /// The given parameters.
     #[must_use]
     pub fn params(&self) -> &Params {
         &self.params

@@ -1,4 +1,4 @@
-//! Every number a fit needs: what was given, and defaults that suit the table where nothing was.
+//! All parameters of a fit: given ones, and defaults that suit the table.
 
 use crate::features::Task;
 use crate::model::params::{Algorithm, Checked, FeatureRule, GrowPolicy, MaxFeatures, Params};
@@ -40,7 +40,7 @@ pub struct Plan {
     pub early_stopping_rounds: Option<u32>,
 }
 
-/// The table that a model is to be fitted on, as far as defaults depend on it.
+/// The properties of the table on which defaults depend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     /// Training rows.
@@ -56,7 +56,7 @@ pub struct Shape {
 }
 
 impl Plan {
-    /// Parameters that give this plan on any table, with `rounds` and without early stopping; for boosting.
+    /// Parameters that result in this plan on any table, with `rounds` and without early stopping; for boosting.
     #[must_use]
     pub fn params(&self, rounds: u32) -> Params {
         Params {
@@ -83,13 +83,13 @@ impl Plan {
 }
 
 impl Shape {
-    /// Whether there are so many features that each round's search over them costs more than the rows.
+    /// Whether there are so many features that searching them costs more than processing the rows.
     fn is_wide(self) -> bool {
         const WIDE: usize = 200;
         self.n_features >= WIDE
     }
 
-    /// At most `most` bins, fewer where there are many features and few rows: a level of a tree looks at every bin of every
+    /// At most `most` bins, fewer for many features and few rows: each level of a tree reads every bin of every
     /// feature, however few rows are in them. 500 rows of 2000 features have 510 000 bins for a million cells.
     fn bins_of_wide(self, most: u32) -> u32 {
         const ROWS_PER_BIN: usize = 8;
@@ -97,15 +97,15 @@ impl Shape {
         if self.is_wide() { few.clamp(32, most) } else { most }
     }
 
-    /// What a leaf must hold: a sum of second derivatives of the rows' log loss, p (1 − p) at a class's share p.
+    /// The minimum of a leaf: a sum of second derivatives of the rows' log loss, p (1 − p) at a class share p.
     ///
-    /// With one fraud in a hundred rows a sum of 1 is a hundred rows, and no leaf can be about twenty frauds: for two
-    /// classes it is in proportion to 4 p (1 − p), four rows at any share. Of several classes each has its own trees and one
-    /// limit for all. By the share of the rarest, leaves of all others hold less than a row; what suits most is .3, or less
-    /// where so many classes share the rows that each is rare. Out of sample, log loss and mean average precision of the
-    /// classes by the rarest, with .3 and with 1 (rows of the rarest class of all): digits (10 of 818) .301 .981, .274 .982,
-    /// .268 .982; white wine (3 of 2449) .976 .368, .971 .371, .971 .370; red wine (5 of 799) .946 .366, .936 .374,
-    /// .939 .376; five made classes (15 of 3000) 1.092 .481, 1.092 .481, 1.091 .478.
+    /// With one fraud in a hundred rows a sum of 1 means a hundred rows, and no leaf can hold about twenty frauds: for
+    /// two classes it is in proportion to 4 p (1 − p), four rows at any share. Of several classes each has its own
+    /// trees and one limit for all. With a limit for the rarest class, leaves of all others hold less than a row; best
+    /// is .3, or less if so many classes share the rows that each is rare. Out of sample, log loss and mean average
+    /// precision of the classes by the rarest, with .3 and with 1 (rows of the rarest class of all): digits (10 of 818)
+    /// .301 .981, .274 .982, .268 .982; white wine (3 of 2449) .976 .368, .971 .371, .971 .370; red wine (5 of 799)
+    /// .946 .366, .936 .374, .939 .376; five synthetic classes (15 of 3000) 1.092 .481, 1.092 .481, 1.091 .478.
     fn least_in_leaf(self, task: Task) -> f64 {
         let of_share = |p: f64| 4.0 * p * (1.0 - p);
         match task {
@@ -117,7 +117,7 @@ impl Shape {
 }
 
 impl Checked {
-    /// Fills in what was not given.
+    /// Fills in defaults.
     #[must_use]
     pub fn plan(&self, shape: Shape) -> Plan {
         let mut plan = match self.algorithm() {
@@ -129,7 +129,7 @@ impl Checked {
         plan
     }
 
-    /// Puts what was given over the defaults.
+    /// Overrides the defaults by given parameters.
     fn overwrite(&self, plan: &mut Plan, shape: Shape) {
         let given = self.params();
         set(&mut plan.n_estimators, given.n_estimators);
@@ -153,7 +153,7 @@ impl Checked {
         if let Some(leaves) = given.max_leaves {
             plan.max_leaves = (leaves > 0).then_some(leaves);
         }
-        // A limit on leaves picks the best leaf first; a depth that a symmetric tree cannot have grows by level.
+        // A limit on leaves grows best-first; a depth that a symmetric tree cannot have grows by level.
         plan.grow_policy = match given.grow_policy {
             Some(policy) => policy,
             None if plan.max_leaves.is_some() => GrowPolicy::Lossguide,
@@ -182,10 +182,10 @@ fn set<T>(slot: &mut T, value: Option<T>) {
 /// better ones for classes on most of these tables, for they vary less; depth-wise trees for numbers.
 fn boosting(task: Task, shape: Shape) -> Plan {
     let number = task == Task::Regression;
-    // Several classes share few rows: deeper trees with smaller leaves, kept apart by the features they may choose from
-    // (red wine, out of fold, mean of three seeds: accuracy .606 against .598 with what suits two classes).
+    // Several classes with few rows: deeper trees with smaller leaves, decorrelated by feature sampling
+    // (red wine, out of fold, mean of three seeds: accuracy .606 against .598 with the values for two classes).
     let few_of_many = shape.n_rows < 2_000 && task == Task::Multiclass;
-    // The last column is the number of rounds where there is nothing to stop on.
+    // The last column is the number of rounds without early stopping.
     let (max_depth, learning_rate, most, fixed) = match (shape.n_rows, task) {
         (0..2_000, Task::Multiclass) => (7, 0.03, 700, 150),
         (0..2_000, _) => (4, 0.03, 700, 120),
@@ -195,7 +195,7 @@ fn boosting(task: Task, shape: Shape) -> Plan {
         (200_000..500_000, _) => (8, 0.1, 500, 250),
         _ => (8, 0.2, 180, 180),
     };
-    // Fewer, larger steps where each looks at so many features.
+    // Fewer, larger steps if each has to search that many features.
     let learning_rate = if shape.is_wide() { f64::max(learning_rate, 0.06) } else { learning_rate };
     Plan {
         algorithm: Algorithm::GradientBoosting,
@@ -216,7 +216,7 @@ fn boosting(task: Task, shape: Shape) -> Plan {
         reg_lambda: 3.0,
         reg_alpha: 0.0,
         gamma: 0.0,
-        // Where rows are many, finer cuts cost an eighth more and find nothing: ROC-AUC .8733 with 127 bins and .8731 with
+        // For many rows, finer cuts cost an eighth more without any gain: ROC-AUC .8733 with 127 bins and .8731 with
         // 255 on a million rows, .8779 and .8762 on 284 807.
         max_bin: if shape.n_rows < 200_000 { shape.bins_of_wide(255) } else { 127 },
         early_stopping_rounds: shape.has_tune.then_some(if shape.n_rows < 200_000 { 50 } else { 20 }),
@@ -225,7 +225,7 @@ fn boosting(task: Task, shape: Shape) -> Plan {
 
 /// Chosen as above; on the same tables ROC-AUC is that of scikit-learn's forest of equal size and depth, or better.
 fn forest(task: Task, shape: Shape) -> Plan {
-    /// One in so many rows is rare.
+    /// A class with less than one in this many rows is rare.
     const RARE: usize = 20;
     let rule = match task {
         Task::Regression => MaxFeatures::Share(0.7),
@@ -242,9 +242,10 @@ fn forest(task: Task, shape: Shape) -> Plan {
         subsample: 0.632,
         colsample_bytree: 1.0,
         colsample_bynode: rule.share(shape.n_features),
-        // Small leaves are about single rows of a rare class. Means over tables of 2000 to 10 000 rows with 10 to 100 positives
-        // (churn, bank marketing, electricity, census income, credit default, two made ones), ROC-AUC and average precision
-        // out of sample, by leaves of 4, 8, 16 and 32 rows: .816 .508, .826 .522, .834 .515, .840 .502.
+        // Small leaves fit single rows of a rare class. Means over tables of 2000 to 10 000 rows with 10 to 100
+        // positives (churn, bank marketing, electricity, census income, credit default, two synthetic ones), ROC-AUC
+        // and average precision out of sample, by leaves of 4, 8, 16 and 32 rows: .816 .508, .826 .522, .834 .515, .840
+        // .502.
         min_child_weight: if task == Task::Binary && shape.rarest * RARE < shape.n_rows { 8.0 } else { 4.0 },
         reg_lambda: 0.0,
         reg_alpha: 0.0,
@@ -264,7 +265,7 @@ fn single_tree(shape: Shape) -> Plan {
         max_depth: Some(5),
         subsample: 1.0,
         colsample_bynode: 1.0,
-        // A leaf that speaks for a class should hold more than a handful of rows.
+        // A leaf that favours a class should hold more than a few rows.
         max_bin: 255,
         min_child_weight: (shape.n_rows as f64 / 200.0).clamp(5.0, 100.0).round().min(of_rarest),
         ..forest(Task::Binary, shape)

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 /// Rows that one thread scores at a time: their features stay in the second fastest memory.
 pub const BLOCK_ROWS: usize = 256;
 
-/// What each feature adds to each margin, and what every row starts from.
+/// The contribution of each feature to each margin, and the initial value of each row.
 ///
 /// ```text
 /// values  r0o0f0 r0o0f1 … r0o0bias  r0o1f0 … r0o1bias  r1o0f0 …     n_rows × n_margins × (n_features + 1)
@@ -37,14 +37,14 @@ impl Contributions {
         self.n_margins
     }
 
-    /// What each feature adds to margin `margin` of row `row`.
+    /// The contribution of each feature to margin `margin` of row `row`.
     #[must_use]
     pub fn features(&self, row: usize, margin: usize) -> &[f32] {
         let at = self.at(row, margin);
         &self.values[at..at + self.n_features]
     }
 
-    /// What margin `margin` of row `row` starts from: the expectation over the training rows.
+    /// The initial value of margin `margin` of row `row`: the expectation over the training rows.
     #[must_use]
     pub fn bias(&self, row: usize, margin: usize) -> f32 {
         self.values[self.at(row, margin) + self.n_features]
@@ -60,7 +60,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// When the matrix has another number of features, or holds an infinite value.
+    /// If the number of features differs, or a value is infinite.
     pub fn margins(&self, x: &Matrix) -> Result<Vec<f32>, ModelError> {
         self.in_blocks(x, self.n_margins(), |rows| self.margins_of(rows))
     }
@@ -70,13 +70,13 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// When the matrix has another number of features, or holds an infinite value.
+    /// If the number of features differs, or a value is infinite.
     pub fn scores(&self, x: &Matrix) -> Result<Vec<f32>, ModelError> {
         self.in_blocks(x, self.n_scores(), |rows| self.scores_of(rows))
     }
 
-    /// Scores of some rows (`n × n_features`, row-major), on the calling thread: for who has other threads at work
-    /// himself, [`BLOCK_ROWS`] at a time.
+    /// Scores of some rows (`n × n_features`, row-major), on the calling thread: for callers with their own
+    /// threads, [`BLOCK_ROWS`] at a time.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl Model {
         Ok(self.linked(self.margins_of(rows)?))
     }
 
-    /// The scores that margins (`n × n_margins`, row-major) come to.
+    /// The scores for margins (`n × n_margins`, row-major).
     pub(crate) fn linked(&self, mut margins: Vec<f32>) -> Vec<f32> {
         margins.chunks_exact_mut(self.n_margins()).for_each(|row| self.link_row(row));
         if self.n_margins() > self.n_scores() {
@@ -110,7 +110,7 @@ impl Model {
         Ok(margins.map_err(|error| ModelError::Infinite(error.to_string()))?.into_vec())
     }
 
-    /// What `of` says of each block of rows, `width` values a row, one after another.
+    /// Applies `of` to each block of rows, `width` values a row, and joins the results.
     fn in_blocks(
         &self,
         x: &Matrix,
@@ -128,11 +128,11 @@ impl Model {
         Ok(all)
     }
 
-    /// The scores of one row into `out` (`n_scores` values); the same values as [`scores`](Self::scores) gives.
+    /// Writes the scores of one row to `out` (`n_scores` values); the same values as [`scores`](Self::scores).
     ///
     /// # Errors
     ///
-    /// When `row` does not have one value per feature or `out` one place per score, or a value is infinite.
+    /// If `row` does not have one value per feature or `out` one element per score, or a value is infinite.
     pub fn score_row(&self, row: &[f32], out: &mut [f32]) -> Result<(), ModelError> {
         self.check_features(row.len())?;
         if out.len() != self.n_scores() {
@@ -158,18 +158,18 @@ impl Model {
         found.map_err(|error| ModelError::Infinite(error.to_string()))
     }
 
-    /// What each feature adds to each row's margins: TreeSHAP values, path-dependent (Lundberg et al., "From local
-    /// explanations to global understanding with explainable AI for trees", 2020).
+    /// The contribution of each feature to each row's margins: TreeSHAP values, path-dependent (Lundberg et al., "From
+    /// local explanations to global understanding with explainable AI for trees", 2020).
     ///
-    /// A row's contributions and its bias sum to its margin. They are exact for paths that ask at most 7 different
-    /// features, as all default boosted trees up to 200 000 rows do; beyond, the Shapley integral is taken with 8
-    /// points, as XGBoost 3.4 takes it. Measured on 1500 rows of 30 numbers, whose scores go up to .2: the sum of a row's
-    /// contributions misses its score by at most 3.3e-8 in a forest of 100 trees of depth 10 and by 2.2e-8 in one of
-    /// 40 trees of depth 14, which is the rounding of single precision.
+    /// A row's contributions and its bias sum to its margin. They are exact for paths with at most 7 different
+    /// features, as in all default boosted trees up to 200 000 rows; beyond, the Shapley integral is computed with 8
+    /// points, as in XGBoost 3.4. Measured on 1500 rows of 30 numbers, with scores up to .2: the sum of a row's
+    /// contributions differs from its score by at most 3.3e-8 in a forest of 100 trees of depth 10 and by 2.2e-8 in one
+    /// of 40 trees of depth 14, which is the rounding error of single precision.
     ///
     /// # Errors
     ///
-    /// When the matrix has another number of features, or holds an infinite value.
+    /// If the number of features differs, or a value is infinite.
     pub fn contributions(&self, x: &Matrix) -> Result<Contributions, ModelError> {
         self.check_features(x.n_features())?;
         let (n_rows, n_margins, n_features) = (x.n_rows, self.n_margins(), self.n_features());
@@ -182,12 +182,12 @@ impl Model {
         Ok(Contributions { values, n_rows, n_margins, n_features })
     }
 
-    /// Share of the training loss that each feature's splits removed, one per feature, summing to 1
-    /// (all 0 when nothing was split or gains are unknown).
+    /// Share of the training loss that each feature's splits removed, one per feature, summing to 1 (all 0 if there
+    /// are no splits or gains are unknown).
     ///
     /// # Errors
     ///
-    /// None in practice: that the trees cannot be unpacked.
+    /// None in practice: the trees cannot be unpacked.
     pub fn gain(&self) -> Result<Vec<f64>, ModelError> {
         let mut gain = vec![0.0; self.n_features()];
         for (feature, total) in self.engine()?.feature_importance(ImportanceType::TotalGain) {
@@ -205,8 +205,8 @@ impl Model {
         if found == expected { Ok(()) } else { Err(ModelError::Features { expected, found }) }
     }
 
-    /// One row's margins to scores, in place. Exponentials are taken in `f64`, so that probabilities keep the digits
-    /// that `f32` can hold.
+    /// One row's margins to scores, in place. Exponentials are computed in `f64`, so that probabilities have the full
+    /// precision of `f32`.
     fn link_row(&self, row: &mut [f32]) {
         match self.head.link {
             Link::Identity if self.head.task == Task::Regression => {}

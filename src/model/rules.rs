@@ -9,8 +9,8 @@ use std::fmt::Write;
 impl Model {
     /// The tree as nested rules, two spaces per level; `names` are the features', `classes` in score order.
     ///
-    /// Each leaf says the class with the greatest share (the first of equals) and its share, or the mean, and the
-    /// weight of the training rows in it (their number, when they are not weighted). `told` writes a number that a tree says.
+    /// Each leaf states the class with the greatest share (the first on a tie) and its share, or the mean, and the
+    /// weight of the training rows in it (their number without weights). `told` formats the numbers.
     ///
     /// ```text
     /// if tenure < 17.5 or missing
@@ -24,7 +24,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// When the model is more than one tree, its leaves are not shares or values, or names are missing.
+    /// If the model is more than one tree, its leaves are not shares or values, or names are missing.
     pub fn rules(
         &self,
         names: &[String],

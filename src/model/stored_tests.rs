@@ -1,4 +1,4 @@
-//! A model's trees: walked, taken apart, put together, stored and read as rules.
+//! A model's trees: walked, disassembled, assembled, stored and read as rules.
 
 use super::tests::*;
 use super::*;
@@ -154,7 +154,7 @@ fn damaged_bytes_are_an_error() {
 #[test]
 fn a_tree_reads_as_rules() {
     let told = |value: f32| value.to_string();
-    // y is 1 where tenure ≥ 3 and plan is 1; no row says what a missing tenure means.
+    // y is 1 if tenure ≥ 3 and plan is 1; no row shows the meaning of a missing tenure.
     let values: Vec<f32> = (0..40).flat_map(|i| [(i / 5) as f32, f32::from(i % 8 != 7)]).collect();
     let x = Matrix::new(values, 40, ["tenure", "plan"].map(String::from).into());
     let y: Vec<f32> = (0..40).map(|row| f32::from(x.row(row)[0] >= 3.0 && x.row(row)[1] == 1.0)).collect();

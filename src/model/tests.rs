@@ -6,7 +6,7 @@ use crate::stats::random::rng;
 use rand::Rng;
 use std::sync::Arc;
 
-/// Four numbers, a fifth of the fourth one missing; what is to be learned depends on the first three.
+/// Four numbers, a fifth of the fourth one missing; the target depends on the first three.
 pub(super) fn table(n: usize, seed: u64) -> Matrix {
     let mut random = rng(seed, "model tests");
     let mut values = Vec::with_capacity(n * 4);
@@ -60,7 +60,7 @@ pub(super) fn small(algorithm: Algorithm) -> Params {
     Params { algorithm, n_estimators, learning_rate, max_depth: Some(4), ..Params::default() }
 }
 
-/// Mean squared distance of the scores from what they should be.
+/// Mean squared error of the scores.
 fn loss(model: &Model, x: &Matrix, y: &[f32]) -> f64 {
     let scores = model.scores(x).unwrap();
     let k = model.n_scores();
@@ -180,7 +180,7 @@ fn another_seed_is_another_forest() {
 fn early_stopping_keeps_the_best_rounds() {
     let (x, tune) = (table(300, 1), table(200, 9));
     let y = target(&x, Task::Binary, 1);
-    // Targets that the features say nothing about: the first rounds are the best ones.
+    // Targets independent of the features: the first rounds are the best ones.
     let mut noise = rng(3, "noise");
     let tune_y: Vec<f32> = (0..200).map(|_| f32::from(noise.r#gen::<f32>() < 0.5)).collect();
     let params = Params { n_estimators: Some(200), early_stopping_rounds: Some(7), ..Params::default() };
@@ -293,7 +293,7 @@ fn weights_count_as_rows() {
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-6));
     };
     same(&weighted, &twice);
-    // A row of weight 0 is no row.
+    // A row of weight 0 is ignored.
     let weights: Vec<f32> = (0..200_u8).map(|row| f32::from(row % 3)).collect();
     let some = Model::fit(&FitData { x: &x, y: &y, weights: Some(&weights) }, &options).unwrap();
     let rows: Vec<u32> = (0..200).flat_map(|row| vec![row; row as usize % 3]).collect();
@@ -346,7 +346,7 @@ fn linfa_predicts_what_the_model_scores() {
                 Task::Multiclass => assert!(row.iter().all(|&score| score <= row[*found as usize])),
             }
         }
-        // Other columns than the model's: no number is made up.
+        // The wrong number of columns: no scores are invented.
         let wrong: Array1<f32> = model.predict(&Array2::<f32>::zeros((3, 2)));
         assert!(wrong.iter().all(|v| v.is_nan()));
     }

@@ -1,4 +1,4 @@
-//! The trees as plain nodes, for formats of other tools, and the way back.
+//! The trees as plain nodes, for formats of other tools, and back.
 
 use crate::model::error::ModelError;
 use crate::model::{Head, Model};
@@ -7,12 +7,12 @@ use hessboost::tree::RegTree;
 use serde::Serialize;
 use std::ops::Range;
 
-/// One tree: `nodes[0]` is the root, children stand after their parents' index or before, but each has one parent.
+/// One tree: `nodes[0]` is the root; children may come before or after their parents, and each has one parent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tree {
     /// The nodes.
     pub nodes: Vec<Node>,
-    /// The margins that the tree adds to: one, or all of them when its leaves hold one value per margin.
+    /// The margins that the tree adds to: one, or all of them if its leaves hold one value per margin.
     pub outputs: Range<usize>,
 }
 
@@ -21,7 +21,7 @@ pub struct Tree {
 pub enum Node {
     /// The end of a path.
     Leaf {
-        /// What is added, one value per margin in the tree's `outputs`.
+        /// The values added, one per margin in the tree's `outputs`.
         values: Vec<f32>,
         /// Weight of the training rows that ended here (0 when unknown).
         cover: f32,
@@ -30,57 +30,57 @@ pub enum Node {
     Branch {
         /// The feature.
         feature: u32,
-        /// A row goes left when its value `< threshold`, compared in `f32`.
+        /// A row goes left if its value `< threshold`, compared in `f32`.
         threshold: f32,
-        /// Where a missing value goes.
+        /// Whether a missing value goes left.
         default_left: bool,
-        /// The node that follows on the left.
+        /// The left child.
         left: u32,
         /// The node that follows on the right.
         right: u32,
         /// Loss that the split removed (0 when unknown).
         gain: f32,
-        /// Weight of the training rows that came by (0 when unknown).
+        /// Weight of the training rows that reached it (0 if unknown).
         cover: f32,
     },
     /// A question to a category's code; only models that were made elsewhere ask it.
     Choice {
         /// The feature.
         feature: u32,
-        /// A row goes left when its code is one of these.
+        /// A row goes left if its code is one of these.
         left_codes: Vec<u32>,
-        /// Where a missing value goes.
+        /// Whether a missing value goes left.
         default_left: bool,
-        /// The node that follows on the left.
+        /// The left child.
         left: u32,
         /// The node that follows on the right.
         right: u32,
         /// Loss that the split removed (0 when unknown).
         gain: f32,
-        /// Weight of the training rows that came by (0 when unknown).
+        /// Weight of the training rows that reached it (0 if unknown).
         cover: f32,
     },
 }
 
-/// Everything a model is made of, when it comes from elsewhere.
+/// All parts of a model from another source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assembly {
     /// The trees; either each adds to one margin, or each adds to all of them.
     pub trees: Vec<Tree>,
-    /// What every margin starts from.
+    /// The initial value of every margin.
     pub base_scores: Vec<f32>,
     /// Number of features.
     pub n_features: usize,
-    /// What is predicted, and how margins become scores.
+    /// The task, and the conversion of margins to scores.
     pub head: Head,
 }
 
 impl Model {
-    /// The trees in the order in which their values are added.
+    /// The trees in the order of addition.
     ///
     /// # Errors
     ///
-    /// When a leaf holds a linear function (LightGBM's `linear_tree`), which has no value to show.
+    /// If a leaf holds a linear function (LightGBM's `linear_tree`), which has no single value.
     pub fn trees(&self) -> Result<Vec<Tree>, ModelError> {
         let engine = self.engine()?;
         engine
@@ -96,8 +96,8 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// When a child or feature index is out of range, a node has no or several parents, a value is not finite, or
-    /// the margins do not give the scores that the head promises.
+    /// If a child or feature index is out of range, a node has no or several parents, a value is not finite, or
+    /// the margins do not match the scores of the head.
     pub fn assemble(assembly: &Assembly) -> Result<Self, ModelError> {
         let document = Document::of(assembly)?;
         let text = serde_json::to_vec(&document).map_err(|error| ModelError::Format(error.to_string()))?;
@@ -128,7 +128,7 @@ fn plain_tree(tree: &RegTree, outputs: Range<usize>, weight: f32) -> Result<Tree
     Ok(Tree { nodes: nodes.collect(), outputs })
 }
 
-/// The model in XGBoost's JSON schema, which is the engine's door for trees that it did not grow.
+/// The model in XGBoost's JSON schema, the only form in which the engine accepts external trees.
 #[derive(Serialize)]
 struct Document {
     version: [u32; 3],
@@ -224,7 +224,7 @@ impl Document {
     }
 }
 
-/// The trees as the engine lays them out: round after round, one per margin, an empty one where a margin has none left.
+/// The trees in the engine's layout: round after round, one per margin, an empty one if a margin has none left.
 fn in_rounds(assembly: &Assembly) -> Result<(Vec<Tree>, Vec<usize>), ModelError> {
     let n_margins = assembly.base_scores.len();
     if n_margins == 0 || assembly.n_features == 0 {

@@ -50,7 +50,7 @@ impl<'a> Walk<'a> {
         Ok(self.take(1)?[0])
     }
 
-    /// The next marker; `N` means nothing.
+    /// The next marker; `N` is skipped.
     fn marker(&mut self) -> Result<u8, String> {
         loop {
             match self.byte()? {

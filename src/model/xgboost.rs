@@ -1,6 +1,6 @@
-//! XGBoost's own files: JSON and UBJSON in, JSON out.
+//! XGBoost's own files: reads JSON and UBJSON, writes JSON.
 //!
-//! The engine decodes the trees; here stands what it leaves out: the features' names, the best iteration (models
+//! The engine decodes the trees; this module handles the rest: the features' names, the best iteration (models
 //! that stopped early predict with the rounds up to it, as XGBoost's scikit-learn interface does), the scalar
 //! `base_score` of files written before XGBoost 3, and the layout of DART's trees and weights before XGBoost 3.4.
 
@@ -19,7 +19,7 @@ fn damaged(reason: impl std::fmt::Display) -> ForeignError {
     ForeignError::Damaged { format: XGBOOST, reason: reason.to_string() }
 }
 
-/// What a document says beside its trees.
+/// The content of a document besides its trees.
 #[derive(Debug, Default, PartialEq)]
 struct Preamble {
     feature_names: Vec<String>,
@@ -74,7 +74,7 @@ struct Levels {
 }
 
 impl Levels {
-    /// The levels in the order of their codes; `None` when there is none, or what is there cannot be read.
+    /// The levels in the order of their codes; `None` if there are none, or they are invalid.
     fn texts(&self) -> Option<Vec<String>> {
         let Some(offsets) = &self.offsets else { return Some(self.values.iter().map(level_text).collect()) };
         let bytes: Option<Vec<u8>> = self.values.iter().map(|b| u8::try_from(b.as_i64()? & 0xff).ok()).collect();
@@ -84,7 +84,7 @@ impl Levels {
     }
 }
 
-/// What each feature holds, by its type: `c` is a category.
+/// The kind of each feature, by its type: `c` is a category.
 fn holds(types: &[String], levels: &[Levels]) -> Vec<Holds> {
     let hold = |(at, of_type): (usize, &String)| match of_type.as_str() {
         "c" => {
@@ -168,7 +168,7 @@ fn text_preamble(bytes: &[u8]) -> Result<(Preamble, Cow<'_, [u8]>), ForeignError
     Ok((Preamble { feature_names, holds, best_iteration, booster }, bytes))
 }
 
-/// DART's trees stand one level deeper than other trees, and its weights beside them.
+/// DART's trees are one level deeper than other trees, and its weights are stored beside them.
 fn flatten_dart(booster: &mut Value) -> Result<(), ForeignError> {
     let mut inner = booster["gbtree"].take();
     let weights = booster["weight_drop"].take();
@@ -211,14 +211,14 @@ fn binary_preamble(bytes: &[u8]) -> Result<(Preamble, Cow<'_, [u8]>), ForeignErr
 impl Model {
     /// The trees as XGBoost's JSON (version 3), for `xgboost.Booster.load_model`.
     ///
-    /// On a matrix of these features with `NaN` for missing, `predict` gives [`Model::scores`]; where those are
-    /// probabilities that trees average, XGBoost sees a regression on them. A margin that rounding takes past 0 or 1
-    /// is clipped here and not there. `names` are written when XGBoost takes them (it refuses `[`, `]` and `<`) and
-    /// when there is one per feature.
+    /// On a matrix of these features with `NaN` for missing, `predict` gives [`Model::scores`]; if those are
+    /// probabilities averaged over trees, XGBoost sees a regression on them. A margin that rounding moves past 0 or 1
+    /// is clipped here and not there. `names` are written if XGBoost accepts them (it refuses `[`, `]` and `<`) and
+    /// there is one per feature.
     ///
     /// # Errors
     ///
-    /// When a tree has linear leaves, which XGBoost does not know.
+    /// If a tree has linear leaves, which XGBoost does not support.
     pub fn to_xgboost_json(&self, names: &[String]) -> Result<Vec<u8>, ModelError> {
         let bytes = self.engine()?.encode(ModelFormat::XgboostJson)?;
         let allowed = |name: &String| !name.is_empty() && !name.contains(['[', ']', '<']);
@@ -241,7 +241,7 @@ impl Model {
     }
 }
 
-/// Multiplies DART's weights into the leaves: where they are kept has changed between versions of XGBoost.
+/// Multiplies DART's weights into the leaves: their location differs between versions of XGBoost.
 fn weigh_leaves(model: &mut Value) {
     let weights = model.as_object_mut().and_then(|model| model.remove("weight_drop"));
     let weights: Vec<f32> = weights.and_then(|w| serde_json::from_value(w).ok()).unwrap_or_default();
@@ -263,8 +263,8 @@ fn weigh_leaves(model: &mut Value) {
 mod tests {
     use super::*;
 
-    /// As XGBoost writes the levels of categories: texts as signed bytes with the ends of each, numbers as they are, and
-    /// nothing for a feature that is no category.
+    /// The form in which XGBoost writes levels: texts as signed bytes with the ends of each, numbers unchanged, and
+    /// nothing for a feature that is not a category.
     #[test]
     fn categories_of_a_model_have_their_levels() {
         let document = serde_json::json!({ "learner": {
@@ -283,7 +283,7 @@ mod tests {
             |texts: [&str; 2]| Holds::Category(Some(vec![(texts[0].to_owned(), 0.0), (texts[1].to_owned(), 1.0)]));
         let expected = [levels(["é", "abc"]), Holds::Number(None), levels(["7", "12"]), Holds::Category(None)];
         assert_eq!(preamble.holds, expected);
-        // Ends beyond the bytes are no levels.
+        // Ends beyond the bytes are invalid.
         let cut = document.to_string().replace("[0,2,5]", "[0,2,9]");
         let (preamble, _) = text_preamble(cut.as_bytes()).unwrap();
         assert_eq!(preamble.holds[0], Holds::Category(None));

@@ -12,7 +12,7 @@ pub(super) fn is_address(text: &str) -> bool {
     mailbox(text).is_ok()
 }
 
-/// Whether mail could be sent there: a build without mail does not look closely.
+/// Whether this is a valid e-mail address: only roughly checked in a build without mail.
 #[cfg(not(feature = "mail"))]
 pub(super) fn is_address(text: &str) -> bool {
     text.contains('@')

@@ -23,18 +23,18 @@ pub struct Delivery {
     pub trouble: Vec<String>,
 }
 
-/// How long another process may be sending before what is queued is left to it.
+/// How long to wait for another sending process before leaving the queue to it.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Tries after which waiting no longer doubles: 2^9 minutes are about eight hours.
 const MAX_DOUBLINGS: u32 = 9;
 
 impl Outbox {
-    /// Sends what is queued and due. A channel that fails is not called again in this round, and the message waits 2, 4,
-    /// 8, … minutes (at most eight hours) before it is tried again; one that is older than `max_age_hours` is dropped.
-    /// When another process is sending, nothing is done here. Relative paths of `settings` start at `base`.
+    /// Sends queued messages that are due. A channel that fails is not called again in this round, and the message
+    /// waits 2, 4, 8, … minutes (at most eight hours) before a retry; one older than `max_age_hours` is dropped. If
+    /// another process is sending, this does nothing. Relative paths of `settings` start at `base`.
     ///
     /// # Errors
-    /// When the queue itself cannot be read or written; servers that fail are told in [`Delivery::trouble`].
+    /// If the queue itself cannot be read or written; failing servers are reported in [`Delivery::trouble`].
     pub fn deliver(
         &self,
         settings: &NoticeSettings,
@@ -79,7 +79,7 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Sends a message through the channels it still has to go through; whether it is done with.
+    /// Sends a message through its pending channels; returns whether it is completed.
     fn try_one(&self, message: &mut Message, failed: &mut Vec<Channel>, delivery: &mut Delivery) -> bool {
         message.pending.retain(|&channel| self.settings.has(channel));
         let hours = self.now.duration_since(message.at).as_secs_f64() / 3600.0;
@@ -114,7 +114,7 @@ impl Round<'_> {
         message.pending.is_empty()
     }
 
-    /// Sends through one channel within the time it has; what is told of a failure holds no secret.
+    /// Sends through one channel within its timeout; the error message contains no secret.
     fn send(&self, channel: Channel, message: &Message) -> Result<(), String> {
         let timeout = Duration::from_secs_f64(self.settings.timeout_seconds);
         let sent = match channel {
@@ -146,8 +146,8 @@ impl Round<'_> {
     }
 }
 
-/// Runs `work`, which may hang where no library counts the time (a name server, a byte now and then), for about twice
-/// `timeout` at most; it is then left to itself.
+/// Runs `work`, which may hang where no library has a timeout (a name server, a slow byte stream), for about twice
+/// `timeout` at most; then it is abandoned.
 fn within(timeout: Duration, work: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
     let (told, tell) = mpsc::channel();
     let begun = thread::Builder::new().name("notify".to_owned()).spawn(move || told.send(work()));

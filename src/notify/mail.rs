@@ -92,14 +92,14 @@ fn body(message: &Message, picture: Option<Vec<u8>>) -> MultiPart {
     }
 }
 
-/// The picture's bytes; a mail goes out without one that is gone, or too large for mail.
+/// The picture's bytes; a mail is sent without one that is missing, or too large for mail.
 fn picture(path: &Path) -> Option<Vec<u8>> {
     const LARGEST: u64 = 4 << 20;
     let facts = std::fs::metadata(path).ok()?;
     (facts.is_file() && facts.len() <= LARGEST).then(|| std::fs::read(path).ok()).flatten()
 }
 
-/// The message as a page: its first line is the heading, lines that begin with `- ` are a list.
+/// The message as HTML: its first line is the heading, lines that begin with `- ` are a list.
 fn html(message: &Message, has_picture: bool) -> String {
     let mut lines = message.text.lines();
     let heading = escaped(lines.next().unwrap_or_default());
@@ -135,7 +135,7 @@ fn is_local(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// An error and its causes; a cause that was told already is not told again.
+/// An error and its causes; a cause already mentioned is not repeated.
 fn chain(err: &dyn std::error::Error) -> String {
     let mut text = err.to_string();
     let mut cause = err.source();

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! verb ─▶ Notice ─▶ queue: runs/outbox/EVENT-ID.json ─▶ deliver ─▶ SMTP, HTTP
-//!   └ observe: what began, what ended ◀─ runs/notified.jsonl   └ refused, slow, down: the file stays, tried again later
+//!   └ observe: onsets and ends ◀─ runs/notified.jsonl          └ refused, slow, down: the file stays, retried later
 //! ```
-//! A message is on disk before anybody is called, so a death loses none; one that was sent and not yet removed is sent
-//! again under the same Message-ID. Delivery never fails the verb: its trouble is something to tell, not an error.
-//! Passwords and the webhook's address are arguments; they stand in no file and in no text that leaves this module.
+//! A message is on disk before a server is called, so a crash loses none; one that was sent and not yet removed is sent
+//! again under the same Message-ID. Delivery never fails the verb: its problems are reported, but are not errors.
+//! Passwords and the webhook's URL are arguments; they are never in a file or in text that leaves this module.
 
 mod address;
 mod deliver;
@@ -31,7 +31,7 @@ use crate::atomic::AtPath;
 use crate::drift::report::{ColumnReport, ColumnVerdict, DriftReport};
 use std::path::PathBuf;
 
-/// What can go wrong with the queue itself.
+/// Errors of the queue itself.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
     /// The system refused.
@@ -39,17 +39,17 @@ pub enum NotifyError {
     Io(#[from] AtPath),
 }
 
-/// Something to tell.
+/// A message to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// What kind of event it is.
+    /// The kind of event.
     pub kind: Kind,
-    /// What it is about: a version, columns, a verb. A newer notice of the same kind about the same replaces an older one
+    /// The subject: a version, columns, a verb. A newer notice of the same kind and subject replaces an older one
     /// that is still queued.
     pub about: String,
     /// One line.
     pub subject: String,
-    /// All of it, in plain text; lines that begin with `- ` are a list.
+    /// The full text, plain; lines that begin with `- ` are a list.
     pub text: String,
     /// A picture that mail carries, relative to the workspace.
     pub picture: Option<PathBuf>,
@@ -72,8 +72,8 @@ impl Notice {
     }
 }
 
-/// What a drift report says of every check: columns and the score by their verdicts, triggers by whether they fired.
-/// A column that could not be judged neither begins nor ends.
+/// The observations of a drift report: columns and the score by their verdicts, triggers by whether they fired.
+/// A column without a verdict neither begins nor ends.
 #[must_use]
 pub fn observations(report: &DriftReport) -> Vec<Observation> {
     let of_column = |check: &str, column: &ColumnReport| Observation {
@@ -91,7 +91,7 @@ pub fn observations(report: &DriftReport) -> Vec<Observation> {
     };
     let columns = report.columns.iter().map(|column| of_column("drift", column));
     let score = report.score.iter().map(|column| of_column("score", column));
-    // What a person asked for began and ended with the asking.
+    // A trigger requested by a person begins and ends with the request.
     let triggers = report.triggers.iter().filter(|trigger| trigger.name != "force");
     let triggers = triggers.map(|trigger| Observation {
         key: format!("trigger/{}", trigger.name),
@@ -101,14 +101,14 @@ pub fn observations(report: &DriftReport) -> Vec<Observation> {
     columns.chain(score).chain(triggers).collect()
 }
 
-/// Triggers that count what came, not how it looks.
+/// Triggers that count rows or time, not drift.
 const COUNTED: [&str; 3] = ["trigger/new_rows", "trigger/unused_feedback", "trigger/age"];
 
-/// What began and what ended since the last report, as at most one notice each.
+/// Onsets and ends since the last report, as at most one notice each.
 #[must_use]
 pub fn drift_notices(changes: &Changes, sentence: &str) -> Vec<Notice> {
     let notice = |kind, word: (&str, &str), found: &[Observation], tail: &str| {
-        // Labels and age are reasons to retrain that say nothing of drift.
+        // Labels and age are reasons to retrain, but not signs of drift.
         let (counted, drifted): (Vec<&Observation>, Vec<&Observation>) =
             found.iter().partition(|one| COUNTED.contains(&one.key.as_str()));
         let titles = [(word.0, drifted), (word.1, counted)].into_iter().filter(|(_, found)| !found.is_empty());

@@ -1,4 +1,4 @@
-//! What stands for mail in a build without it: it is tried again by a build that has it.
+//! Replaces mail in a build without it: the message is retried by a build with mail.
 
 use super::outbox::Message;
 use super::settings::{Email, Secrets};

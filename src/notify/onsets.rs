@@ -1,4 +1,4 @@
-//! What was already notified: every change of a check is notified once.
+//! The notices sent already: every change of a check is reported once.
 
 use super::{NotifyError, Outbox};
 use crate::atomic::{self, At};
@@ -7,31 +7,31 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
-/// How a check stands now.
+/// The state of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// Check and column: `drift/contract`, `trigger/psi`, `failed/retrain`.
     pub key: String,
-    /// Whether something stands out; `None` when that cannot be said.
+    /// Whether the check is alerting; `None` if that is unknown.
     pub open: Option<bool>,
-    /// In words.
+    /// The text.
     pub text: String,
 }
 
 impl Observation {
-    /// What it is about, without the check.
+    /// Its subject, without the check.
     #[must_use]
     pub fn name(&self) -> &str {
         self.key.split_once('/').map_or(&self.key, |(_, name)| name)
     }
 }
 
-/// What began and what ended.
+/// Onsets and ends.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
     /// Stands out, and did not before.
     pub began: Vec<Observation>,
-    /// No longer stands out.
+    /// No longer alerting.
     pub ended: Vec<Observation>,
 }
 
@@ -44,10 +44,10 @@ struct Line {
 }
 
 impl Outbox {
-    /// Compares `now` with what people were told.
+    /// Compares `now` with the notices sent.
     ///
     /// # Errors
-    /// When the record exists and cannot be read.
+    /// If the record exists and cannot be read.
     pub fn changes(&self, now: &[Observation]) -> Result<Changes, NotifyError> {
         let open = self.open_keys()?;
         let differing = |wanted: bool| {
@@ -57,10 +57,10 @@ impl Outbox {
         Ok(Changes { began: differing(true), ended: differing(false) })
     }
 
-    /// Remembers that people were told. Call it after the notices are queued: a death in between tells twice, not never.
+    /// Records the notices. Call it after they are queued: a crash in between notifies twice, not never.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn remember(&self, changes: &Changes, at: jiff::Timestamp) -> Result<(), NotifyError> {
         let line = |one: &Observation, open| serde_json::to_string(&Line { at, key: one.key.clone(), open });
         let began = changes.began.iter().map(|one| line(one, true));
@@ -77,7 +77,7 @@ impl Outbox {
         Ok(append().at(self.record())?)
     }
 
-    /// The checks that people know to stand out. Lines that a crash cut short are passed over.
+    /// The checks already notified as alerting. Incomplete lines of a crash are skipped.
     fn open_keys(&self) -> Result<BTreeSet<String>, NotifyError> {
         let Some(text) = atomic::read_to_string(self.record()).if_there().at(self.record())? else {
             return Ok(BTreeSet::new());

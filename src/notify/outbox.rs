@@ -15,7 +15,7 @@ pub struct Outbox {
     pub(super) name: String,
 }
 
-/// A message on its way.
+/// A queued message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Message {
@@ -26,7 +26,7 @@ pub(super) struct Message {
     /// The loop it is about.
     #[serde(rename = "loop")]
     pub name: String,
-    /// What kind of event it is.
+    /// The kind of event.
     pub event: Kind,
     /// One line.
     pub subject: String,
@@ -35,12 +35,12 @@ pub(super) struct Message {
     /// A picture that mail carries, relative to the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<PathBuf>,
-    /// The channels it has yet to go through.
+    /// The pending channels.
     pub pending: Vec<Channel>,
     /// How often that failed.
     #[serde(default)]
     pub attempts: u32,
-    /// Not to be tried before.
+    /// The earliest time of the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<jiff::Timestamp>,
     /// Why it failed last.
@@ -54,7 +54,7 @@ impl Message {
         format!("[mlloop {}] {}", self.name, self.subject)
     }
 
-    /// What is the same for every copy of this message.
+    /// An id that is the same for every copy of this message.
     pub(super) fn id(&self) -> String {
         digest(&[self.event.name(), &self.subject, &self.name, &self.at.to_string()])
     }
@@ -67,10 +67,10 @@ impl Outbox {
         Self { runs: runs.into(), name: name.into() }
     }
 
-    /// Puts the `notices` that are wanted onto disk, for the channels that leave the machine.
+    /// Stores the enabled `notices` on disk, for the channels that leave the machine.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn queue(
         &self,
         settings: &NoticeSettings,
@@ -101,7 +101,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The messages on their way, oldest first, and the files that are none.
+    /// The queued messages, oldest first, and the files that are not messages.
     pub(super) fn messages(&self) -> Result<Queued, NotifyError> {
         let dir = self.dir();
         let Some(entries) = std::fs::read_dir(&dir).if_there().at(&dir)? else { return Ok(Queued::default()) };
@@ -130,14 +130,14 @@ impl Outbox {
     }
 }
 
-/// What the directory holds.
+/// The content of the directory.
 #[derive(Debug, Default)]
 pub(super) struct Queued {
     pub messages: Vec<(PathBuf, Message)>,
     pub damaged: Vec<PathBuf>,
 }
 
-/// Sixteen hexadecimal digits that stand for `parts`.
+/// A digest of `parts` in sixteen hexadecimal digits.
 fn digest(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 
-/// A way to reach people.
+/// A channel for notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
@@ -21,17 +21,17 @@ pub enum Channel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// A column, the score or a trigger began to stand out.
+    /// A column, the score or a trigger began to alert.
     DriftOnset,
     /// It no longer does.
     DriftRecovery,
     /// There is a new challenger.
     Retrained,
-    /// The gate said what it thinks of the challenger.
+    /// The gate's verdict on the challenger.
     GateVerdict,
     /// A person has to decide.
     ApprovalWanted,
-    /// Rows went out to be labelled.
+    /// Rows were exported for labelling.
     LabelsWanted,
     /// Production is going to change unless the request is rejected.
     WillPromote,
@@ -76,13 +76,13 @@ impl Kind {
     }
 }
 
-/// A text that is never shown.
+/// A text that is never displayed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps `text`.
+    /// Wraps `text`.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -100,7 +100,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What the environment says and no file does.
+/// Secrets, from the environment only.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     /// Who logs in at the mail server.
@@ -109,7 +109,7 @@ pub struct Secrets {
     pub smtp_password: Option<Secret>,
     /// The webhook's address.
     pub webhook: Option<Secret>,
-    /// What events to it are signed with; unset: only the text is sent.
+    /// The key for signing events; without one only the text is sent.
     pub webhook_secret: Option<Secret>,
 }
 
@@ -117,7 +117,7 @@ pub struct Secrets {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tls {
-    /// Not at all.
+    /// No encryption.
     None,
     /// Plain at first, then TLS; refused when the server does not offer it.
     #[default]
@@ -126,7 +126,7 @@ pub enum Tls {
     Tls,
 }
 
-/// `[notify.email]`: how mail is sent. User and password come from the environment.
+/// `[notify.email]`: the mail settings. User and password come from the environment.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Email {
@@ -138,22 +138,22 @@ pub struct Email {
     /// How the connection is protected.
     #[serde(default)]
     pub tls: Tls,
-    /// A certificate authority besides the public ones (PEM), relative to the workspace.
+    /// An additional certificate authority (PEM), relative to the workspace.
     #[serde(default)]
     pub ca: Option<PathBuf>,
-    /// Whom mail comes from.
+    /// The sender of mail.
     pub from: String,
-    /// Whom it goes to.
+    /// The recipients of mail.
     pub to: Vec<String>,
-    /// Nothing: a password is a secret.
+    /// Empty: a password is a secret.
     #[serde(default, deserialize_with = "password_elsewhere", alias = "smtp_password", alias = "pass")]
     password: (),
-    /// Nothing: the user stands beside the password.
+    /// Empty: the user is given with the password.
     #[serde(default, deserialize_with = "user_elsewhere", alias = "username", alias = "smtp_user")]
     user: (),
 }
 
-/// The error of a secret that stands in `mlloop.toml`, which is copied, committed and shown.
+/// The error of a secret in `mlloop.toml`, a file that is copied, committed and shown.
 fn elsewhere<E: serde::de::Error>(what: &str, variable: &str) -> Result<(), E> {
     Err(E::custom(format!("{what} does not belong in mlloop.toml: remove it, and set {variable} in the environment")))
 }
@@ -191,11 +191,11 @@ pub struct NoticeSettings {
     pub channels: Vec<Channel>,
     /// The events that are notified.
     pub events: Vec<Kind>,
-    /// A message that could not be delivered for so many hours is dropped.
+    /// A message that could not be delivered for this many hours is dropped.
     pub max_age_hours: f64,
     /// How long a server may take.
     pub timeout_seconds: f64,
-    /// Nothing: the webhook's address is a secret.
+    /// Empty: the webhook's URL is a secret.
     #[serde(deserialize_with = "webhook_elsewhere", alias = "webhook_url", alias = "url")]
     webhook: (),
     /// How mail is sent.
@@ -228,7 +228,7 @@ impl NoticeSettings {
         self.channels.contains(&channel)
     }
 
-    /// What is wrong with the settings.
+    /// Checks the settings.
     ///
     /// # Errors
     /// One line that names the key; never a value that could be secret.

@@ -41,7 +41,7 @@ fn outbox(dir: &Path) -> Outbox {
     Outbox::new(dir.join("runs"), "churn")
 }
 
-/// Queues the notice and delivers what is due.
+/// Queues the notice and delivers due messages.
 fn send(dir: &Path, settings: &NoticeSettings, secrets: &Secrets, now: jiff::Timestamp) -> Delivery {
     outbox(dir).deliver(settings, secrets, dir, now).unwrap()
 }
@@ -265,12 +265,12 @@ fn what_began_is_told_once_and_so_is_its_end() {
     assert_eq!(notices[0].text, "drift began: a, psi\n- drift/a moved\n- trigger/psi moved\nRetrain.");
     outbox.remember(&changes, NOW).unwrap();
     assert_eq!(outbox.changes(&both).unwrap(), Changes::default());
-    // Too few rows to say is neither an end nor a beginning.
+    // Too few rows for a verdict: neither an end nor a beginning.
     assert_eq!(outbox.changes(&[seen("drift/a", None)]).unwrap(), Changes::default());
     let ended = outbox.changes(&[seen("drift/a", Some(false))]).unwrap();
     assert_eq!(drift_notices(&ended, "")[0].subject, "drift ended: a");
     outbox.remember(&ended, NOW).unwrap();
-    // Rows that came are a reason to retrain, and no drift.
+    // New rows are a reason to retrain, but not drift.
     let rows = outbox.changes(&[seen("trigger/new_rows", Some(true))]).unwrap();
     assert_eq!(drift_notices(&rows, "")[0].subject, "a reason to retrain: new_rows");
     let mixed = outbox.changes(&[seen("trigger/age", Some(true)), seen("drift/a", Some(true))]).unwrap();

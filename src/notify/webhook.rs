@@ -1,4 +1,4 @@
-//! An HTTP POST that Slack, Mattermost and their like take; for programs, a signed event stands beside the text.
+//! An HTTP POST accepted by Slack, Mattermost and similar; for programs, a signed event is added to the text.
 //!
 //! The signature is that of the Standard Webhooks specification (`webhook-id`, `webhook-timestamp`, `webhook-signature`), which
 //! libraries of many languages verify.
@@ -10,12 +10,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::hmac;
 use std::time::Duration;
 
-/// How a secret may begin, as the specification has it.
+/// The prefix that the specification allows for a secret.
 const PREFIX: &str = "whsec_";
 /// Shorter secrets can be guessed.
 const LEAST_BYTES: usize = 16;
 
-/// A body and where it goes.
+/// A body and its destination.
 pub(super) struct Post {
     url: Secret,
     body: String,
@@ -24,10 +24,10 @@ pub(super) struct Post {
 }
 
 impl Post {
-    /// What is sent at `now`; with a secret, the event stands beside the text and all of it is signed.
+    /// The request at `now`; with a secret, the event is added to the text and all of it is signed.
     ///
     /// # Errors
-    /// What is wrong with the secret.
+    /// Errors in the secret.
     pub(super) fn new(
         url: &Secret,
         secret: Option<&Secret>,
@@ -47,7 +47,7 @@ impl Post {
             "data": { "loop": message.name, "subject": message.subject, "text": message.text },
         });
         post.body = event.to_string();
-        // Whoever gets the same twice, because an answer was lost, knows it by its id.
+        // A receiver of a repeated message, after a lost response, recognises its id.
         let (id, at) = (format!("msg_{}", message.id()), now.as_second().to_string());
         let signed = hmac::sign(&key, format!("{id}.{at}.{}", post.body).as_bytes());
         let signature = format!("v1,{}", BASE64.encode(signed.as_ref()));
@@ -71,7 +71,7 @@ impl Post {
     }
 }
 
-/// The key that a secret stands for.
+/// The key of a secret.
 fn key(secret: &str) -> Result<hmac::Key, String> {
     let bytes = BASE64.decode(secret.strip_prefix(PREFIX).unwrap_or(secret).trim()).unwrap_or_default();
     match bytes.len() {

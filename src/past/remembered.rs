@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Mutex, PoisonError};
 
-/// The rows that the windows of a version look back on.
+/// The past rows for the windows of a version.
 #[derive(Debug)]
 pub struct Remembered {
     recent: Recent,
@@ -28,10 +28,10 @@ pub struct Remembered {
 }
 
 impl Remembered {
-    /// Those of a version at this moment, of at most about `max_rows` rows; `None` for a version without windows.
+    /// The current past rows of a version, at most about `max_rows`; `None` for a version without windows.
     ///
     /// # Errors
-    /// What is wrong with the log or the version's file.
+    /// Errors in the log or the version's file.
     pub fn of_version(
         workspace: &Workspace,
         version: Version,
@@ -41,7 +41,7 @@ impl Remembered {
         let Some(windows) = pipeline.features.derived().windows() else { return Ok(None) };
         let last = of_file(workspace, version, &windows, &pipeline.schema)?;
         let recent = Recent::new(windows, id_of(&pipeline.schema), max_rows);
-        // Whatever was logged of a row counts more than what the training table had.
+        // Logged values of a row take precedence over those of the training table.
         recent.push(&last, &vec![i64::MIN; last.n_rows()], now.as_microsecond())?;
         let (schema, layout) = (pipeline.schema.clone(), Layout::of(pipeline));
         let remembered = Self { recent, schema, layout, follow: Mutex::default() };
@@ -49,10 +49,10 @@ impl Remembered {
         Ok(Some(remembered))
     }
 
-    /// Takes up what was logged since it was looked at last, by whichever process.
+    /// Reads the rows logged since the last call, by any process.
     ///
     /// # Errors
-    /// What is wrong with the log.
+    /// Errors of the log.
     pub fn catch_up(&self, workspace: &Workspace, now: Timestamp) -> Result<(), PastError> {
         // Clocks differ, but not by days.
         self.read(workspace, &Window::last(SignedDuration::from_hours(48), now), now)
@@ -70,11 +70,11 @@ impl Remembered {
         Ok(())
     }
 
-    /// What the windows read of rows, from the cells of
+    /// The columns that windows read, from the cells of
     /// [`Derived::reads`](crate::features::derive::Derived::reads) and the ids of the rows.
     ///
     /// # Errors
-    /// When columns are not of one length.
+    /// If columns differ in length.
     pub fn part(&self, pipeline: &Pipeline, cells: &[Values], ids: Option<&Column>) -> Result<Table, PastError> {
         of_reads(self.recent.windows(), pipeline, cells, ids)
     }
@@ -84,15 +84,15 @@ impl Remembered {
         self.recent.windows().reads().iter().any(|(read, _)| *read == name)
     }
 
-    /// The values of the windows in rows that come together, as a table of them has.
+    /// The values of the windows for rows of one request, as for a table of them.
     ///
     /// # Errors
-    /// When a column is missing or of another kind.
+    /// If a column is missing or of another kind.
     pub fn values(&self, part: &Table) -> Result<Vec<Column>, PastError> {
         Ok(self.recent.values(part)?)
     }
 
-    /// Takes up rows that were logged `at`.
+    /// Adds rows that were logged `at`.
     ///
     /// # Errors
     /// As [`Remembered::values`].

@@ -10,14 +10,14 @@ use crate::table::level::truth;
 use crate::table::{Categories, Column, ColumnSpec, Kind, LevelFinder, Schema, Values};
 use std::sync::Arc;
 
-/// Makes a pipeline of a model made elsewhere: its features are the table's numbers as they are, and its categories by
+/// Builds a pipeline from a model made elsewhere: its features are the table's numbers, unscaled, and its categories by
 /// name and level.
 ///
-/// Features are found by the names in the model's file; with `by_order`, a model without them takes the table's columns in
-/// their order. Scores stay those of the model; only the threshold is chosen here.
+/// Features are matched by the names in the model's file; with `by_order`, a model without names takes the table's
+/// columns in order. Scores are those of the model; only the threshold is chosen here.
 ///
 /// # Errors
-/// When the model predicts something else than the target, or its features cannot be matched with the columns.
+/// If the model predicts something else than the target, or its features cannot be matched with the columns.
 pub fn adopt(
     foreign: ForeignModel,
     examples: &Examples,
@@ -41,7 +41,7 @@ pub fn adopt(
     }
     let reordered;
     let examples = match classes {
-        // Numbers that merely count the classes say nothing about their order.
+        // Class numbers counted from 0 or 1 do not determine the order of the classes.
         Some(classes) if classes.iter().any(|c| target.classes.contains(c)) => {
             reordered = examples.reordered(&classes)?;
             &reordered
@@ -89,13 +89,13 @@ pub fn adopt(
     evaluated(pipeline, &gate, held_out, parts, notes, seed)
 }
 
-/// Which rows a model made elsewhere learned from is not known.
+/// The training rows of a model made elsewhere are unknown.
 fn no_intervals() -> Arc<Intervals> {
     let why = "the model was trained elsewhere, and its training rows are not known";
     Arc::new(Intervals::refused(why.to_owned()))
 }
 
-/// What nobody has looked for in the model: rows of the gate, and what `mlloop.toml` forbids.
+/// Properties of the model that were not checked: training on gate rows, and limits in `mlloop.toml`.
 fn unchecked(recipe: &Recipe, format: &str) -> Vec<String> {
     let flatters = format!(
         "the model was imported from {format}: its metrics are too optimistic if it was trained \
@@ -106,7 +106,7 @@ fn unchecked(recipe: &Recipe, format: &str) -> Vec<String> {
     std::iter::once(flatters).chain(forbids.then(|| limits.to_owned())).collect()
 }
 
-/// The threshold that the tune rows choose, where they are enough.
+/// The threshold chosen on the tune rows, if there are enough.
 fn threshold_of(pipeline: &Pipeline, examples: &Examples, tune: &[u32], recipe: &Recipe) -> Result<f64, PipelineError> {
     if examples.check_rows("tune", tune).is_err() {
         return Ok(recipe.decision.untuned_threshold());
@@ -116,7 +116,7 @@ fn threshold_of(pipeline: &Pipeline, examples: &Examples, tune: &[u32], recipe: 
     Ok(threshold::choose(recipe.decision.threshold, &y, &scores.values, weights.as_deref())?.threshold)
 }
 
-/// What features are matched with.
+/// The columns to match features with.
 struct Matching<'a> {
     features: &'a ForeignFeatures,
     n_features: usize,
@@ -236,7 +236,7 @@ impl<'a> Matching<'a> {
 
     /// A category by the codes that the model knows its levels by.
     fn codes(&self, column: &ColumnSpec, levels: &[(String, f32)]) -> Result<Encoder, PipelineError> {
-        // The table's levels have the names that mlloop.toml gives them.
+        // The table's levels have the names given in mlloop.toml.
         let named = |level: &str| column.spelling.finder().map_or(level, |finder| finder.name(level)).to_owned();
         let mut sorted: Vec<(String, f32)> = levels.iter().map(|(level, code)| (named(level), *code)).collect();
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
@@ -256,7 +256,7 @@ impl<'a> Matching<'a> {
         Ok(Encoder::Codes(CodeEncoder { levels, codes }))
     }
 
-    /// A column of yes and no as 1 and 0, as data frames give them to a model.
+    /// A yes/no column as 1 and 0, as data frames pass it to a model.
     fn flag(&self, column: &ColumnSpec) -> Option<Encoder> {
         let levels = &self.cells(column)?.levels;
         let codes: Vec<f32> =
@@ -264,7 +264,7 @@ impl<'a> Matching<'a> {
         Some(Encoder::Codes(CodeEncoder { levels: levels.to_vec(), codes }))
     }
 
-    /// Whether the column can be what the model was trained on.
+    /// Checks that the column fits the range in the model's training.
     fn check_range(&self, column: &ColumnSpec, (low, high): (f64, f64)) -> Result<(), PipelineError> {
         let Some(Values::Number(values)) = self.values(&column.name) else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Whether an exported graph gives the scores of its pipeline: rows go through both.
+//! Checks that an exported graph gives the scores of its pipeline, on sample rows.
 
 use super::{Pipeline, PipelineError, golden};
 use crate::features::Task;
@@ -7,32 +7,32 @@ use crate::table::{Table, Values};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Scores may differ by this much: a graph gives them in 32 bits.
+/// Tolerance for scores: a graph computes them in 32 bits.
 const TOLERANCE: f64 = 1e-6;
 
 impl Pipeline {
-    /// The pipeline as ONNX, once the golden rows in the version's directory `dir` have gone through the graph and got the
-    /// scores that the pipeline gives them.
+    /// The pipeline as ONNX, after checking that the graph gives the pipeline's scores for the golden rows in the
+    /// version's directory `dir`.
     ///
     /// # Errors
-    /// As [`Pipeline::to_onnx`]; when the graph cannot be run, or a score or an answer is another one.
+    /// As [`Pipeline::to_onnx`]; if the graph cannot be run, or a score or a class differs.
     pub fn checked_onnx(&self, dir: &Path) -> Result<Vec<u8>, PipelineError> {
         let graph = self.to_onnx()?;
         self.agrees(&graph, &golden::read(self, &dir.join("golden.csv"))?)?;
         Ok(graph)
     }
 
-    /// Lets `rows` go through the graph and through the pipeline.
+    /// Compares the graph and the pipeline on `rows`.
     ///
     /// # Errors
-    /// When the graph cannot be run; the first row whose score or class is another one.
+    /// If the graph cannot be run; the first row whose score or class differs.
     pub fn agrees(&self, graph: &[u8], rows: &Table) -> Result<(), PipelineError> {
         let wrong = |what: String| PipelineError::Model(ModelError::Graph(what));
         let mut inputs = HashMap::new();
         for (name, _) in self.features.inputs() {
             inputs.insert(name.to_owned(), input(&rows.require(name)?.values));
         }
-        // A graph takes what it cannot derive itself.
+        // Derived columns that a graph cannot compute are its inputs.
         for column in self.with_derived(rows)?.columns().iter().filter(|column| rows.column(&column.name).is_none()) {
             inputs.insert(column.name.clone(), input(&column.values));
         }
@@ -40,7 +40,7 @@ impl Pipeline {
         let ours = self.score(rows)?;
         let is_number = self.target.task == Task::Regression;
         let output = |name: &str| {
-            // A raw column of an output's name gives that name a mark.
+            // If a raw column has the name of an output, the output's name has a suffix.
             let named = found.iter().find(|(found, _)| found.trim_end_matches('_') == name);
             named.map(|(_, tensor)| &tensor.elements).ok_or_else(|| wrong(format!("it has no output {name:?}")))
         };

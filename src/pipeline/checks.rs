@@ -10,38 +10,38 @@ use std::collections::HashSet;
 
 /// Fewer rows than this of a class are hardly enough to learn it from.
 const FEW_OF_CLASS: usize = 20;
-/// So many gate rows, and this share of them, are copies of rows that are learned from.
+/// Minimum number and share of gate rows that are copies of training rows.
 const MIN_COPIES: usize = 5;
 const MIN_COPIED_SHARE: f64 = 0.02;
-/// Rows are copies, not equal by chance, where their share is at least so many times that of distinct rows among possible
-/// ones: a table of three flags has eight rows, and equal ones are no copies.
+/// Equal rows are copies, not coincidences, if their share is at least this many times that of distinct rows among
+/// possible ones: a table of three flags has eight possible rows, and equal ones are not copies.
 const MORE_THAN_CHANCE: f64 = 20.0;
 /// The smallest step of a 64-bit number at the target's size may be this share of the target's standard deviation.
 const MAX_STEP: f64 = 1e-3;
 
-/// What to do about copies.
+/// The remedy for copies.
 const KEEP_TOGETHER: &str =
     "[split] by = \"row\" keeps equal rows on one side, by = \"column\" those with the same value of a column";
 
-/// What to do about rows that are nearly copies.
+/// The remedy for rows that are nearly copies.
 const KEEP_NEAR_TOGETHER: &str = "[split] by = \"column\" keeps rows with the same value of a column on one side";
 const EQUAL: &str = "every feature and the target are equal";
 
 /// Rows that judge and are copies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Copied {
-    /// Whether each row equals one that was learned from; none does where chance explains them.
+    /// Whether each row equals a training row; all `false` if chance explains them.
     pub of_learned: Vec<bool>,
     /// Rows that equal an earlier one.
     pub among: usize,
     /// A digest of each row: equal ones are copies.
     pub contents: Vec<u64>,
-    /// In what copies are equal, in words.
+    /// The description of what is equal in copies.
     alike: String,
 }
 
 impl Copied {
-    /// What a person should know; `None` where there are none.
+    /// The remark for the user; `None` without copies.
     #[must_use]
     pub fn told(&self) -> Option<String> {
         let n = self.of_learned.len();
@@ -56,13 +56,13 @@ impl Copied {
         Some(format!("of {n} gate rows {what} ({}, under other ids): {}", self.alike, self.remedy()))
     }
 
-    /// How many equal a row that was learned from.
+    /// How many equal a training row.
     #[must_use]
     pub fn n_of_learned(&self) -> usize {
         self.of_learned.iter().filter(|is_copy| **is_copy).count()
     }
 
-    /// Those of the rows that equal none that was learned from; what is known of copies is about these from then on.
+    /// Those of the rows that equal no training row; `self` then describes only these.
     #[must_use]
     pub fn leave_out(&mut self, rows: Vec<u32>) -> Vec<u32> {
         let left = |at: usize| self.of_learned.get(at) != Some(&true);
@@ -79,14 +79,14 @@ impl Copied {
         self.n_of_learned() + self.among > 0
     }
 
-    /// What to do about it: only equal rows are kept together by themselves.
+    /// The remedy: only equal rows are kept together automatically.
     fn remedy(&self) -> &'static str {
         if self.alike == EQUAL { KEEP_TOGETHER } else { KEEP_NEAR_TOGETHER }
     }
 }
 
 impl Examples {
-    /// Refuses two classes of which one has a single row; says so where there are few.
+    /// Refuses two classes of which one has a single row; returns a warning if there are few.
     pub(super) fn rare(&self) -> Result<Option<String>, PipelineError> {
         let all: Vec<u32> = (0..).zip(&self.y).map(|(row, _)| row).collect();
         let counts = self.counts(&all);
@@ -108,7 +108,7 @@ impl Examples {
         }))
     }
 
-    /// Says how many gate rows equal a row that is learned from in every feature and in the target.
+    /// States how many gate rows equal a training row in every feature and in the target.
     pub(super) fn copies(
         &self,
         parts: &Parts,
@@ -128,11 +128,11 @@ impl Examples {
     }
 
     /// The rows of `judged` that equal a row of `learned`, or one another, in every feature and in the target, under
-    /// whatever id; none where chance explains them. Where no rows are equal, those that nearly are: within a two thousandth of
-    /// the standard deviation of numbers, or in all columns but one.
+    /// any id; none if chance explains them. Without equal rows, those nearly equal: within 1/2000 of the standard
+    /// deviation of numbers, or in all columns but one.
     ///
     /// # Errors
-    /// A column that is not there.
+    /// A missing column.
     pub fn copied(
         &self,
         learned: &[u32],
@@ -184,7 +184,7 @@ impl Examples {
     }
 }
 
-/// Which rows have equal digests, more than chance explains in so many possible rows.
+/// The rows with equal digests, if more than by chance among that many possible rows.
 fn found(digests: &[u64], (learned, judged): (&[u32], &[u32]), room: f64, alike: String) -> Copied {
     let of = |rows: &[u32]| -> Vec<u64> { rows.iter().map(|&row| digests[row as usize]).collect() };
     let chance = MORE_THAN_CHANCE * (digests.len() - count_repeated(digests)) as f64 / room;

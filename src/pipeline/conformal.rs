@@ -19,11 +19,11 @@ use crate::stats::random::hash64;
 use crate::table::Table;
 use serde::{Deserialize, Serialize};
 
-/// Fewer rows than this that the model did not see say too little.
+/// With fewer rows unseen by the model there are no intervals.
 pub const MIN_ROWS: usize = 100;
-/// So many steps are kept of all rows' strangeness, and the strangest one by one.
+/// Maximum number of stored steps of strangeness, besides the strangest rows one by one.
 const MAX_STEPS: usize = 1000;
-/// The scale of a row's error is learned on the other folds, lest it fit the row's own error.
+/// The scale of a row's error is fitted on the other folds, so that it does not fit the row's own error.
 const FOLDS: usize = 3;
 /// The levels whose coverage is measured.
 pub const LEVELS: [f64; 3] = [0.8, 0.9, 0.95];
@@ -38,12 +38,12 @@ pub(super) struct OutOfFold {
     pub(super) truth: Weighed,
 }
 
-/// What intervals are made of.
+/// The parameters of the intervals.
 #[derive(Debug, Clone)]
 pub struct Intervals {
-    /// Why there are none, else nothing.
+    /// Why there are none, or `None`.
     pub(super) refused: Option<String>,
-    /// (strangeness, share of rows up to it, one row to come among them), ascending in both.
+    /// (strangeness, share of rows up to it, counting one future row), ascending in both.
     pub(super) steps: Vec<(f64, f64)>,
     pub(super) n_rows: usize,
     /// For numbers.
@@ -69,7 +69,7 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// What holds the truth of a row, and the third of the rows that [`Coverage::held_widest`] is about.
+    /// The name of the interval or set, and the third of the rows that [`Coverage::held_widest`] is about.
     #[must_use]
     pub fn words(task: Task) -> (&'static str, &'static str) {
         match task {
@@ -79,7 +79,7 @@ impl Coverage {
     }
 }
 
-/// What holds the truth of a row, at a level.
+/// The interval or set of a row, at a level.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Bound {
     /// A number from `lower` to `upper`.
@@ -89,12 +89,12 @@ pub enum Bound {
         /// To.
         upper: f64,
     },
-    /// One of these classes, by their places; none where every class would be stranger than the level allows.
+    /// One of these classes, by index; empty if every class is stranger than the level allows.
     Classes(Vec<usize>),
 }
 
 impl Bound {
-    /// Whether it holds a truth: a class index or a number.
+    /// Whether it contains a truth: a class index or a number.
     #[must_use]
     pub fn holds(&self, y: f64) -> bool {
         match self {
@@ -140,7 +140,7 @@ impl Intervals {
         self.steps.get(at).map(|(strangeness, _)| *strangeness)
     }
 
-    /// Measures how often intervals hold the truth of rows that nothing was decided on, whose features are `x`.
+    /// Measures the coverage of intervals on rows without a part in any decision; their features are `x`.
     pub(super) fn measure(
         &mut self,
         pipeline: &Pipeline,
@@ -158,7 +158,7 @@ impl Intervals {
         Ok(())
     }
 
-    /// Of rows whose features and scores are given, row-major.
+    /// For rows with the given features and scores, row-major.
     fn bounds(
         &self,
         pipeline: &Pipeline,
@@ -188,10 +188,10 @@ impl Intervals {
 }
 
 impl Pipeline {
-    /// What holds the truth of each row of `table` with the chance `level`.
+    /// The interval or set of each row of `table` with the probability `level`.
     ///
     /// # Errors
-    /// When the version has no intervals, or its rows are too few for the level; as [`Pipeline::score`].
+    /// If the version has no intervals, or its rows are too few for the level; as [`Pipeline::score`].
     pub fn bounds(&self, table: &Table, level: f64) -> Result<Vec<Bound>, PipelineError> {
         let (intervals, strangest) = self.intervals_at(level)?;
         let of_block = |_: usize, features: &[f32], scores: &[f64]| intervals.bounds(self, features, scores, strangest);
@@ -200,19 +200,19 @@ impl Pipeline {
         Ok(blocks.concat())
     }
 
-    /// The same of rows whose features and scores are known.
+    /// The same for rows with known features and scores.
     ///
     /// # Errors
-    /// When the version has no intervals of this level.
+    /// If the version has no intervals at this level.
     pub fn bounds_of(&self, features: &Matrix, scores: &Scores, level: f64) -> Result<Vec<Bound>, PipelineError> {
         let (intervals, strangest) = self.intervals_at(level)?;
         intervals.bounds(self, &features.values, &scores.values, strangest)
     }
 
-    /// Whether there are intervals of this level.
+    /// Checks that there are intervals at this level.
     ///
     /// # Errors
-    /// Why there are none.
+    /// The reason why there are none.
     pub fn check_level(&self, level: f64) -> Result<(), PipelineError> {
         self.intervals_at(level).map(|_| ())
     }
@@ -258,7 +258,7 @@ fn numbers(
     let errors: Vec<f64> = y.iter().zip(predictions).map(|(y, prediction)| (y - prediction).abs() / unit).collect();
     let rows = (0..features.n_rows).map(|row| features.row(row)).zip(predictions.iter().copied());
     let mut values = with_prediction(rows, &pipeline.scale);
-    // Rows to come are later than these: what moves on says nothing of them.
+    // Future rows are later than these: features that move with time would mislead.
     let moving: Vec<bool> = pipeline.features.moving().chain([false]).collect();
     let cells = values.iter_mut().zip(moving.iter().cycle());
     cells.filter(|(_, moving)| **moving).for_each(|(cell, _)| *cell = f32::NAN);
@@ -279,7 +279,7 @@ fn numbers(
         let spread = learn(&others)?;
         let part: Vec<f32> = own.iter().flat_map(|&row| all.row(row)).copied().collect();
         for (row, expected) in own.into_iter().zip(spread.of(&part)?) {
-            // Where the others have no error at all, one is endlessly strange, which no file can say.
+            // If the others have no error at all, the ratio is infinite, which a file cannot represent.
             strangeness[row] = if errors[row] > 0.0 { (errors[row] / expected).min(1e9) } else { 0.0 };
         }
     }
@@ -300,8 +300,8 @@ fn probabilities(scores: &[f64]) -> Vec<f64> {
     }
 }
 
-/// How strange rows are, ascending, each with the share of rows up to it: of n rows the k-th has k ∕ (n + 1), for the next
-/// row may be stranger than all. Weights count as so many rows of mean weight.
+/// Strangeness of rows, ascending, each with the share of rows up to it: of n rows the k-th has k ∕ (n + 1), because
+/// the next row may be stranger than all. Weights count in units of the mean weight.
 fn steps(strangeness: &[f64], weights: Option<&[f64]>) -> Vec<(f64, f64)> {
     let n = strangeness.len();
     let mut order: Vec<usize> = (0..n).collect();
@@ -317,7 +317,7 @@ fn steps(strangeness: &[f64], weights: Option<&[f64]>) -> Vec<(f64, f64)> {
             (strangeness[row], sum / whole)
         })
         .collect();
-    // High levels look at single rows.
+    // High levels depend on single rows.
     let every = n.div_ceil(MAX_STEPS).max(1);
     let is_kept = |at: usize| n - at <= MAX_STEPS || (at + 1).is_multiple_of(every);
     all.into_iter().enumerate().filter(|(at, _)| is_kept(*at)).map(|(_, step)| step).collect()

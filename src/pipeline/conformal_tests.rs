@@ -1,4 +1,4 @@
-//! Made tables whose truth is known: how often intervals and sets hold it on rows to come.
+//! Synthetic tables with known truth: the coverage of intervals and sets on new rows.
 
 use super::*;
 use crate::features::FeatureOptions;
@@ -9,7 +9,7 @@ use crate::stats::random::unit_hash;
 use crate::table::{Categories, Column, ColumnSpec, Dialect, Kind, Schema, Values};
 use std::borrow::Cow;
 
-/// A row's numbers, and what came of it: errors grow with `a`, classes are drawn.
+/// A row's numbers, and its outcome: errors grow with `a`, classes are drawn.
 struct Drawn {
     table: u64,
     task: Task,
@@ -77,7 +77,7 @@ impl Drawn {
     }
 }
 
-/// Mean coverage over tables: of all rows to come, and of the third with the widest intervals.
+/// Mean coverage over tables: of all future rows, and of the third with the widest intervals.
 fn coverage(task: Task, n: usize, tables: u64) -> (f64, f64) {
     const TO_COME: usize = 900;
     let (mut all, mut widest) = (0.0, 0.0);
@@ -110,7 +110,7 @@ fn hold(n: usize, tables: u64) {
 
 #[test]
 fn intervals_hold_nine_in_ten() {
-    // A table's own coverage varies by .017 with 320 rows to learn it from; the mean of twelve by .005.
+    // A single table's coverage varies by .017 with 320 rows to fit; the mean of twelve by .005.
     hold(400, 12);
 }
 
@@ -130,16 +130,16 @@ fn shares_are_those_of_the_next_row() {
         spread: None,
         coverage: Vec::new(),
     };
-    // Of nine rows the strangest holds nine of ten, of eight none does.
+    // Of nine rows the strangest covers nine of ten, of eight none does.
     let nine: Vec<f64> = (1..=9).rev().map(f64::from).collect();
     assert_eq!((of(&nine, None).strangest(0.9), of(&nine[1..], None).strangest(0.9)), (Some(9.0), None));
     assert_eq!((of(&nine, None).strangest(0.5), of(&nine, None).strangest(0.91)), (Some(5.0), None));
-    // A weight of three is the row three times; the next row has mean weight.
+    // A weight of three equals the row three times; the next row has mean weight.
     let weights = [1.0, 1.0, 3.0, 1.0];
     let weighed = of(&[4.0, 1.0, 2.0, 3.0], Some(&weights));
     let shares: Vec<f64> = weighed.steps.iter().map(|(_, share)| share * 7.5).collect();
     assert_eq!(shares.iter().map(|share| share.round()).collect::<Vec<_>>(), [1.0, 4.0, 5.0, 6.0]);
-    // Many rows are kept as steps, none of which says too little.
+    // Many rows are stored as steps, each rounded to the safe side.
     let many: Vec<f64> = (0..50_000).map(f64::from).collect();
     let kept = of(&many, None);
     assert!(kept.steps.len() <= 2 * MAX_STEPS + 1, "{}", kept.steps.len());

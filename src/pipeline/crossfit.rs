@@ -9,8 +9,8 @@
 //!                  one model of all rows, with these rounds
 //! ```
 //!
-//! With one tune part of 15 % a table of 20 frauds has three to stop, calibrate and choose a threshold on, and none of
-//! them teaches. Folds use every row for both.
+//! With one tune part of 15 % a table of 20 frauds has three for early stopping, calibration and threshold, and the
+//! model is not trained on them. Folds use every row for both.
 
 use super::trainer::{Part, Trainer};
 use super::{Examples, PipelineError, Quality, SplitBy, Weighed};
@@ -21,16 +21,17 @@ use std::collections::HashMap;
 /// Number of folds, and of those where a fit costs much.
 const FOLDS: usize = 5;
 const FEW_FOLDS: usize = 3;
-/// A fit costs much from so many columns on.
+/// From this many columns on, a fit is expensive.
 const WIDE: usize = 200;
-/// Up to so many rows (times classes, where there are more than two) every row is used for both.
+/// Up to this many rows (times classes, if more than two) every row is used for both.
 const MOST_ROWS: usize = 20_000;
-/// Up to so many rows when the rarest class has at most [`FEW`]: [`FEW_FOLDS`], for a part of it could decide nothing.
+/// The limit if the rarest class has at most [`FEW`] rows: with [`FEW_FOLDS`], as a part of it would be too small.
 const MOST_RARE_ROWS: usize = 100_000;
 const FEW: usize = 1_000;
-/// Up to so many rows, a model that one tune part decided about is learned once more with that part.
+/// Up to this many rows, a model is refitted with the tune part after its decisions.
 const REFIT_UP_TO: usize = 50_000;
-/// Of longer tables so many tune rows decide, and the others teach; more where they hold few of the rarest class.
+/// In longer tables this many tune rows decide, and the others are for training; more if they hold few of the rarest
+/// class.
 const MOST_TUNE: usize = 10_000;
 const MOST_TUNE_RARE: usize = 500;
 /// Fewer rows than this cannot stop, calibrate or choose a threshold.
@@ -38,16 +39,16 @@ const MIN_TUNE_ROWS: usize = 30;
 
 /// How a model is learned.
 pub(super) enum Way {
-    /// All rows teach, and so many folds of them decide.
+    /// Train on all rows, and decide on this many folds of them.
     Folds(usize, Vec<u32>),
-    /// `tune` decides, then all rows teach.
+    /// Decide on `tune`, then train on all rows.
     Twice { train: Vec<u32>, tune: Vec<u32> },
-    /// `tune` decides, `train` teaches.
+    /// Decide on `tune`, train on `train`.
     Once { train: Vec<u32>, tune: Vec<u32> },
 }
 
 impl Way {
-    /// All rows that teach in the end, or decide.
+    /// All rows used for training or decisions.
     pub(super) fn all(&self) -> Vec<u32> {
         match self {
             Self::Folds(_, rows) => rows.clone(),
@@ -56,9 +57,9 @@ impl Way {
     }
 }
 
-/// What rows decided that the deciding models did not see.
+/// The decisions from rows that the models did not see.
 pub(super) struct Decided {
-    /// What is fitted on all rows, and how much each weighs; together they are the model.
+    /// The models fitted to all rows, with their weights; combined they are the model.
     pub(super) members: Vec<(Member, f64)>,
     /// Out-of-fold scores, row-major, before calibration.
     pub(super) scores: Vec<f64>,
@@ -68,15 +69,15 @@ pub(super) struct Decided {
     pub(super) truth: Weighed,
 }
 
-/// What a model is fitted by once its rounds are decided.
+/// The parameters of a model after the number of rounds is decided.
 pub(super) struct Member {
     pub(super) params: Params,
     pub(super) seed: u64,
 }
 
-/// What models of one set of parameters say of rows that they did not see.
+/// Out-of-fold results of models with one set of parameters.
 pub(super) struct Unseen {
-    /// What is fitted on all rows.
+    /// The model to fit to all rows.
     pub(super) member: Member,
     pub(super) rounds: usize,
     pub(super) margins: Vec<f32>,
@@ -106,7 +107,7 @@ pub(super) fn together(train: &[u32], tune: &[u32]) -> Vec<u32> {
 }
 
 impl Trainer<'_> {
-    /// The way that suits the rows: folds where one tune part would hold too few; not for splits by time, where later
+    /// The method for the rows: folds if one tune part would be too small; not for splits by time, where later
     /// rows must not decide about earlier ones.
     pub(super) fn way(&self, examples: &Examples, train: &[u32], tune: &[u32]) -> Way {
         let can_tune = tune.len() >= MIN_TUNE_ROWS && examples.check_rows("tune", tune).is_ok();
@@ -145,18 +146,18 @@ impl Trainer<'_> {
         Way::Once { train, tune }
     }
 
-    /// Whether each fold leaves something to tell apart and something to judge by.
+    /// Whether each fold leaves enough classes for training and for evaluation.
     fn can_fold(&self, examples: &Examples, rows: &[u32], k: usize) -> bool {
         let folds = self.folds(examples, rows, k);
         folds.iter().all(|(learned, held)| !held.is_empty() && examples.check_rows("train", learned).is_ok())
     }
 
-    /// Learns on all folds but one, in turn, and scores that one.
+    /// Trains on all folds but one, in turn, and scores that one.
     ///
     /// # Errors
-    /// When a fold is too small to learn from, or whatever the parts say.
+    /// If a fold is too small for training, or any error of the parts.
     pub(super) fn cross_fit(&self, examples: &Examples, all: &[u32], k: usize) -> Result<Decided, PipelineError> {
-        // One fold at a time: what is learned from takes most of the room.
+        // One fold at a time: the training data need most of the memory.
         let (mut rows, mut judges, mut watched) = (Vec::new(), Vec::with_capacity(k), Vec::with_capacity(k));
         for (learned, held) in self.folds(examples, all, k) {
             let set = self.training_set(examples, &learned, &held)?;
@@ -171,7 +172,8 @@ impl Trainer<'_> {
         Ok(Decided { members: vec![(member, 1.0)], scores, rows, truth: truth(examples, &judges) })
     }
 
-    /// What models that did not see `judges` say of them, one model for each, once their rounds are decided together.
+    /// Scores of `judges` by models that did not see them, one model for each, after choosing a common number of
+    /// rounds.
     pub(super) fn unseen(
         &self,
         given: &Params,
@@ -211,7 +213,7 @@ impl Trainer<'_> {
         };
         let curves: Vec<(f64, &[f64])> =
             judges.iter().zip(watched).map(|(judges, watched)| (weight(judges), &watched.losses[..])).collect();
-        // What is not boosted, or not stopped, has no losses: all of its rounds count.
+        // Without boosting or early stopping there are no losses: all rounds count.
         let all = watched.iter().map(|watched| watched.model.rounds()).max().unwrap_or(1);
         lowest(&curves, self.target.task == Task::Regression).unwrap_or(all)
     }
@@ -240,7 +242,7 @@ impl Trainer<'_> {
     }
 }
 
-/// The parameters that `given` come to with so many rounds, whatever defaults more rows would have.
+/// The parameters of `given` with this number of rounds, whatever the defaults for more rows.
 pub(super) fn with_rounds(given: &Params, model: &Model, rounds: usize) -> Params {
     match model.plan() {
         Some(plan) if plan.algorithm == Algorithm::GradientBoosting => {
@@ -250,14 +252,14 @@ pub(super) fn with_rounds(given: &Params, model: &Model, rounds: usize) -> Param
     }
 }
 
-/// The number of rounds at which the loss over all rows is lowest; `None` without losses. A fold that stopped keeps its
+/// The number of rounds with the lowest loss over all rows; `None` without losses. A fold that stopped keeps its
 /// last loss.
 fn lowest(curves: &[(f64, &[f64])], squared: bool) -> Option<usize> {
     let most = curves.iter().map(|(_, losses)| losses.len()).max().unwrap_or(0);
     let at = |round: usize| -> f64 {
         let of = |(n, losses): &(f64, &[f64])| {
             let loss = losses.get(round).or(losses.last()).copied().unwrap_or(0.0);
-            // Root mean squared errors add up as squares.
+            // Root mean squared errors are averaged as squares.
             n * if squared { loss * loss } else { loss }
         };
         curves.iter().map(of).sum()

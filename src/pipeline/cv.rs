@@ -19,13 +19,13 @@ pub struct CrossValidated {
     pub out_of_fold: Evaluation,
 }
 
-/// Fits `k` pipelines, each on all folds but one, and evaluates the scores of the left-out rows together.
+/// Fits `k` pipelines, each on all folds but one, and evaluates the scores of the held-out rows together.
 ///
-/// Rows that stay on one side of the split stay in one fold. With a split by time each fold is scored by what was
-/// learned on earlier rows, so the earliest rows get no score.
+/// Rows that the split keeps together are in one fold. With a split by time each fold is scored by a model of
+/// earlier rows, so the earliest rows get no score.
 ///
 /// # Errors
-/// When a fold is too small to learn from.
+/// If a fold is too small for training.
 pub fn cross_validate(
     examples: &Examples,
     schema: &Schema,
@@ -42,7 +42,7 @@ pub fn cross_validate(
     let mut primary = None;
     for (n, (fit_rows, score_rows)) in examples.folds(k, recipe.split.by).into_iter().enumerate() {
         progress("cross-validating", n as u64, k as u64);
-        // Tune rows are drawn anew among the fold's rows: a hash that neither the side nor the fold depends on.
+        // Tune rows are chosen again among the fold's rows: by a hash independent of the part and the fold.
         let tunes = |row: u32| hash_position(&(examples.keys[row as usize] ^ TUNE_SALT).to_le_bytes()) < shares.tune;
         let (tune, train): (Vec<u32>, Vec<u32>) = fit_rows.iter().partition(|&&row| tunes(row));
         let mut parts = Parts { train, tune, gate: Vec::new() };

@@ -30,9 +30,9 @@ pub(super) fn decide(
     Ok(Some(chosen.alerts))
 }
 
-/// Models of the folds of a few positives have other levels of scores than the model of all rows. A threshold for the
-/// highest F1 below all scores of that one calls everything positive: it is lifted to where it calls the share of rows
-/// that it called in the folds, or fewer where scores are equal.
+/// With few positives, models of the folds have other score levels than the model of all rows. A threshold for the
+/// highest F1 that is below all scores of that one calls every row positive: it is raised until the share of positive
+/// calls is that of the folds, or less with tied scores.
 pub(super) fn lift(
     decision: &Decision,
     pipeline: &mut Pipeline,

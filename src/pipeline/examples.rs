@@ -17,30 +17,30 @@ use std::collections::{HashMap, HashSet};
 pub struct Examples {
     /// The rows with a label.
     pub table: Table,
-    /// What is predicted.
+    /// The target.
     pub target: Target,
     /// Class index or value, one per row.
     pub y: Vec<f64>,
     /// How much each row counts; all count the same when absent.
     pub weights: Option<Vec<f64>>,
-    /// Hash of what decides a row's side.
+    /// Hash of the key that determines a row's part.
     pub keys: Vec<u64>,
     /// Position in `[0, 1)`: see [`crate::table::split`].
     pub positions: Vec<f64>,
-    /// What each row is about, where a column says it: that of the split, unless somebody named another one.
+    /// The entity of each row, if a column names it: by default the column of the split.
     pub about: Option<Vec<Option<u64>>>,
-    /// What a person should know about how the rows were taken.
+    /// Remarks for the user on the choice of rows.
     pub notes: Vec<String>,
 }
 
 impl Examples {
-    /// Takes the labelled rows of `table` and places them.
+    /// Takes the labelled rows of `table` and assigns them to parts.
     ///
     /// # Errors
-    /// When nothing is labelled, an id stands twice, or the split names a column that is not there.
+    /// If no row is labelled, an id is duplicated, or a column of the split is missing.
     pub fn new(table: Table, schema: &Schema, recipe: &Recipe) -> Result<Self, PipelineError> {
         let table = recipe.target.complete(table, schema)?;
-        // Windows look back on rows without a label, too.
+        // Windows also use rows without a label.
         let table = match recipe.windows(schema)? {
             Some(windows) => windows.fill(&Past::default(), table)?,
             None => table,
@@ -82,14 +82,14 @@ impl Examples {
         Ok(Self { table, target, y, weights, keys, positions, about, notes })
     }
 
-    /// The same rows, of which `column` says what each is about, where it is there.
+    /// The same rows, with the entity from `column`, if it exists.
     #[must_use]
     pub fn by_entity(self, column: Option<&str>) -> Self {
         let about = column.and_then(|name| keys_of(&self.table, name));
         Self { about: about.or(self.about), ..self }
     }
 
-    /// The examples at `rows`, in that order, each on the side on which it stands among all.
+    /// The examples at `rows`, in that order, each in the part it has among all.
     #[must_use]
     pub fn take(self, rows: &[u32]) -> Self {
         let at = |row: &u32| *row as usize;
@@ -122,7 +122,7 @@ impl Examples {
         Ok(parts)
     }
 
-    /// Where a part has no rows since most rows are copies of each other, that is what is wrong.
+    /// If a part is empty because most rows are copies of each other, the error says so.
     fn since_rows_are_alike(&self, err: PipelineError) -> PipelineError {
         /// Different rows from which each part has some.
         const ENOUGH: usize = 50;
@@ -143,7 +143,7 @@ impl Examples {
     #[must_use]
     pub fn folds(&self, k: usize, by: SplitBy) -> Vec<(Vec<u32>, Vec<u32>)> {
         if by == SplitBy::Time {
-            // Forward: each block is scored by what was learned on all blocks before it.
+            // Forward: each block is scored by a model of all blocks before it.
             let block = |row: u32| ((self.positions[row as usize] * (k + 1) as f64) as usize).min(k);
             return (1..=k)
                 .map(|i| {
@@ -237,10 +237,10 @@ impl Examples {
 }
 
 impl Recipe {
-    /// The windows over a row's own past among the features; `None` where there are none.
+    /// The windows over a row's own past among the features; `None` without any.
     ///
     /// # Errors
-    /// A sentence, when an expression does not fit the schema.
+    /// A sentence, if an expression does not fit the schema.
     pub fn windows(&self, schema: &Schema) -> Result<Option<Windows>, PipelineError> {
         if self.features.derived.is_empty() {
             return Ok(None);
@@ -249,8 +249,8 @@ impl Recipe {
         Windows::new(&self.features.derived, &columns, &self.target.column).map_err(PipelineError::Rows)
     }
 
-    /// The columns that place a row, in order, and what they are: rows are on the same side under two recipes only when
-    /// these agree.
+    /// The columns that determine a row's part, in order, and their kinds: rows are in the same part under two recipes
+    /// only if these agree.
     #[must_use]
     pub fn placed_by<'a>(&'a self, schema: &'a Schema) -> Vec<(&'a str, Kind)> {
         let named = |name: &'a str| vec![(name, schema.column(name).map_or(Kind::Text, |c| c.kind))];
@@ -266,11 +266,11 @@ impl Recipe {
         }
     }
 
-    /// When each row was, for a split by time: microseconds where a column says so, else numbers in the same order, made of
-    /// the columns that say it in parts. Where a part is missing, so is the time.
+    /// The time of each row, for a split by time: microseconds if there is a time column, else numbers in the same
+    /// order, from the columns with its parts. If a part is missing, so is the time.
     ///
     /// # Errors
-    /// No column that says it, or a part that is no whole number from 0 on, below 1000 but for the first.
+    /// No such column, or a part that is not a whole number from 0 on, below 1000 except for the first.
     pub fn instants<'t>(&self, table: &'t Table, schema: &Schema) -> Result<Cow<'t, [i64]>, PipelineError> {
         const ROOM: i64 = 1000;
         let parts = &self.split.columns;
@@ -359,7 +359,7 @@ fn keys_of(table: &Table, column: &str) -> Option<Vec<Option<u64>>> {
 fn refuse_repeated_ids(table: &Table, schema: &Schema) -> Result<(), PipelineError> {
     let Some(name) = id_column(schema) else { return Ok(()) };
     let Some(Values::Text(ids)) = table.column(name).map(|c| &c.values) else { return Ok(()) };
-    // Hashes take an eighth of what a map of a million ids does; only when two are equal is the map made.
+    // Hashes need an eighth of the memory of a map of a million ids; the map is built only if two are equal.
     let mut hashes: Vec<u64> = ids.iter().filter(|id| !id.is_empty()).map(|id| hash64(id.as_bytes(), 3)).collect();
     hashes.sort_unstable();
     if hashes.windows(2).all(|pair| pair[0] != pair[1]) {

@@ -13,10 +13,10 @@ use crate::table::{Column, Schema, Table};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// A pipeline with what was found out while it was fitted.
+/// A pipeline with the findings of its fit.
 #[derive(Debug, Clone)]
 pub struct Fitted {
-    /// What scores rows.
+    /// The pipeline that scores rows.
     pub pipeline: Pipeline,
     /// The rows by use.
     pub parts: Parts,
@@ -26,27 +26,27 @@ pub struct Fitted {
     pub golden: Table,
     /// Scores of the gate rows.
     pub scores: Scores,
-    /// Metrics on the gate rows; `None` when no row was kept for it.
+    /// Metrics on the gate rows; `None` without gate rows.
     pub gate: Option<Evaluation>,
     /// Gate rows with their outcome, at most `MAX_LABELLED` of them, where numbers are predicted.
     pub labelled: Option<(Table, Vec<f64>)>,
-    /// What is watched of the texts of the gate rows.
+    /// The monitored columns for texts of the gate rows.
     pub texts: Vec<Column>,
     /// Importance of each raw column, largest gain first.
     pub importance: Vec<Importance>,
-    /// What a person should know.
+    /// Remarks for the user.
     pub notes: Vec<String>,
-    /// What was tried, where the best of several was wanted.
+    /// The trials, if a search was made.
     pub search: Option<Search>,
 }
 
-/// What is needed of the examples once a pipeline is learned, besides the features of the gate rows.
+/// The examples kept after fitting, besides the features of the gate rows.
 pub(super) struct HeldOut {
     /// The labels of the gate rows.
     judged: Weighed,
     taught: Weighed,
     golden: Table,
-    /// The first gate rows, whose columns are shuffled.
+    /// The first gate rows, for permutation importance.
     first: Table,
     /// Gate rows, taken evenly, with their labels, where numbers are predicted.
     labelled: Option<(Table, Vec<f64>)>,
@@ -73,16 +73,15 @@ impl HeldOut {
     }
 }
 
-/// So many gate rows show where errors are large.
+/// Maximum number of gate rows for showing where errors are large.
 pub const MAX_LABELLED: usize = 20_000;
 
 /// Fits, and evaluates on the gate rows.
 ///
-/// Owned examples are dropped once they are encoded as features: a large table is then never held together
-/// with what is made of it.
+/// Owned examples are dropped once encoded as features: a large table and its features are never both in memory.
 ///
 /// # Errors
-/// When there is too little to learn from, or whatever the parts say.
+/// If there are too few rows to train on, or any error of the parts.
 pub fn fit(
     examples: Cow<'_, Examples>,
     schema: &Schema,
@@ -159,7 +158,7 @@ pub(super) fn evaluated(
     Ok(Fitted { pipeline, parts, taught, golden, scores, gate, labelled, texts, importance, notes, search: None })
 }
 
-/// The rows that teach the features of a pipeline, statistics of groups among them.
+/// The rows on which the features of a pipeline are fitted, including statistics of groups.
 ///
 /// # Errors
 /// As [`fit`].
@@ -179,10 +178,10 @@ pub fn rows_that_teach(
     })
 }
 
-/// Metrics of a pipeline on labelled rows; the baseline is what the training labels alone would say.
+/// Metrics of a pipeline on labelled rows; the baseline predicts from the training labels alone.
 ///
 /// # Errors
-/// Whatever scoring says.
+/// Errors of scoring.
 pub fn judge(
     pipeline: &Pipeline,
     rows: &Table,

@@ -5,14 +5,14 @@ use crate::features::FeatureOptions;
 use crate::features::derive::{self, Expression};
 use crate::table::{Categories, Column, Kind, Schema, Table, Values};
 
-/// What a condition is called where the target is a category.
+/// The classes of a condition if the target is a category.
 const NO_YES: [&str; 2] = ["no", "yes"];
 
 impl TargetSpec {
-    /// Checks the expression against the columns, and that no feature reads what it reads.
+    /// Checks the expression against the columns, and that no feature reads the same columns.
     ///
     /// # Errors
-    /// A sentence that says what is wrong, and what to do.
+    /// A sentence with the error and a remedy.
     pub fn check(&self, columns: &[(&str, Kind)], features: &FeatureOptions) -> Result<(), String> {
         let Some(text) = &self.expression else {
             return match self.allow.keys().next() {
@@ -65,7 +65,7 @@ impl TargetSpec {
         Ok(())
     }
 
-    /// The columns that the expression reads; none where the target is not computed.
+    /// The columns of the expression; empty if the target is not computed.
     #[must_use]
     pub fn reads(&self, schema: &Schema) -> Vec<String> {
         let Some(text) = &self.expression else { return Vec::new() };
@@ -74,11 +74,11 @@ impl TargetSpec {
         expression.map(|found| found.reads().map(|(name, _)| name.to_owned()).collect()).unwrap_or_default()
     }
 
-    /// The table with the target that the expression gives; a cell that is filled in, such as one that a person
-    /// corrected, stays.
+    /// Adds the target computed by the expression; existing values, such as corrections by a person, are
+    /// kept.
     ///
     /// # Errors
-    /// When a column that the expression reads is missing.
+    /// If a column of the expression is missing.
     pub fn complete(&self, table: Table, schema: &Schema) -> Result<Table, PipelineError> {
         let Some(text) = &self.expression else { return Ok(table) };
         let columns: Vec<(&str, Kind)> = schema.columns.iter().map(|c| (c.name.as_str(), c.kind)).collect();
@@ -100,7 +100,7 @@ impl TargetSpec {
     }
 }
 
-/// The cells of the first that are there, else those of the second.
+/// The cells of the first that are not missing, else those of the second.
 fn filled(stands: &Values, computed: Values) -> Values {
     match (stands, computed) {
         (Values::Number(stands), Values::Number(computed)) => {

@@ -1,7 +1,7 @@
-//! Golden rows: a hundred rows with the scores and the answer they had when the version was stored.
+//! Golden rows: a hundred rows with their scores and predictions at the time the version was stored.
 //!
-//! They are scored again whenever the version is loaded, so that a damaged file, another engine version or another
-//! machine can never answer differently without being noticed.
+//! Each load of the version scores them again, to detect a damaged file, or different results on another engine version
+//! or machine.
 
 use super::{Pipeline, PipelineError, Scores};
 use crate::atomic::At;
@@ -9,15 +9,15 @@ use crate::table::{self, Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, 
 use std::io::Write;
 use std::path::Path;
 
-/// How many rows are kept.
+/// The number of golden rows.
 pub(super) const N_GOLDEN: usize = 100;
 /// Scores may differ by this share of their size: the last bits of `exp` differ between machines.
 const TOLERANCE: f64 = 1e-6;
 const PREFIX: &str = "golden_score_";
-/// The class that was answered; versions that were stored before it was kept have none.
+/// The predicted class; missing in versions stored before it was added.
 const ANSWER: &str = "golden_prediction";
 
-/// The rows that are kept, with their scores as columns.
+/// The golden rows, with their scores as columns.
 pub(super) fn table(pipeline: &Pipeline, rows: &Table) -> Result<Table, PipelineError> {
     let scores = pipeline.score(rows)?;
     let mut columns: Vec<Column> = inputs(pipeline).filter_map(|(name, _)| rows.column(name).cloned()).collect();
@@ -31,7 +31,7 @@ pub(super) fn table(pipeline: &Pipeline, rows: &Table) -> Result<Table, Pipeline
     Ok(Table::new(columns)?)
 }
 
-/// The raw columns, and those that hold the values of windows.
+/// The raw columns, and those with the values of windows.
 fn inputs(pipeline: &Pipeline) -> impl Iterator<Item = (&str, Kind)> {
     let windows = pipeline.features.derived().window_columns().iter().map(|name| (name.as_str(), Kind::Number));
     pipeline.features.inputs().chain(windows)
@@ -54,7 +54,7 @@ pub(super) fn write(pipeline: &Pipeline, rows: &Table, out: &mut dyn Write) -> R
         .map_err(|err| TableError::from(err).into())
 }
 
-/// How the golden rows are written: times in full, whatever the training table looked like.
+/// The schema of golden rows: times in full, whatever the training table's format.
 fn schema(pipeline: &Pipeline) -> Schema {
     let input = |(name, kind): (&str, Kind)| {
         let format = (kind == Kind::Time).then(|| "iso".to_owned());
@@ -84,7 +84,7 @@ pub(super) fn read(pipeline: &Pipeline, path: &Path) -> Result<Table, PipelineEr
 /// Scores the golden rows in `path` again.
 ///
 /// # Errors
-/// When there is no row, or a score or an answer differs from the stored one.
+/// If there are no rows, or a score or prediction differs from the stored one.
 pub(super) fn verify(pipeline: &Pipeline, path: &Path) -> Result<(), PipelineError> {
     let damaged = |what: String| PipelineError::Version { path: path.to_owned(), what };
     let golden = read(pipeline, path)?;
@@ -93,7 +93,7 @@ pub(super) fn verify(pipeline: &Pipeline, path: &Path) -> Result<(), PipelineErr
         let Values::Number(stored) = &golden.require(&format!("{PREFIX}{k}"))?.values else { continue };
         for (row, &expected) in stored.iter().enumerate() {
             let now = scores.row(row)[k];
-            // A score that is missing is no number, and no number is near it.
+            // A missing score is `NaN`, and no number is near it.
             let is_near = pipeline.scale.is_near(now, expected, TOLERANCE);
             if !is_near {
                 return Err(damaged(format!(
@@ -107,7 +107,7 @@ pub(super) fn verify(pipeline: &Pipeline, path: &Path) -> Result<(), PipelineErr
     if let Some(Values::Text(stored)) = golden.column(ANSWER).map(|column| &column.values) {
         for (row, expected) in stored.iter().enumerate() {
             let now = answer(pipeline, &scores, row);
-            // Where two answers are as near as the last bits, either may come out.
+            // If two classes differ only in the last bits, either may result.
             if now.trim() != expected.trim() && is_decided(pipeline, scores.row(row)) {
                 return Err(damaged(format!(
                     "row {} was {expected:?} {}",

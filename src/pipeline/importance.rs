@@ -23,13 +23,13 @@ pub struct Importance {
     pub words: Vec<TermShare>,
 }
 
-/// Shuffling is done on at most so many rows, this often.
+/// Maximum number of rows for permutation, and number of repetitions.
 pub(super) const MAX_SHUFFLED: usize = 2_000;
 const N_REPEATS: usize = 2;
-/// So many columns are shuffled.
+/// Maximum number of permuted columns.
 const MAX_COLUMNS: usize = 200;
 
-/// Importance of every raw column, largest gain first; columns are shuffled among `rows`, whose labels are `truth`.
+/// Importance of every raw column, largest gain first; columns are permuted among `rows`, whose labels are `truth`.
 pub(super) fn importance(
     pipeline: &Pipeline,
     rows: &Table,
@@ -66,7 +66,7 @@ fn permute(
     all: &mut [Importance],
 ) -> Result<(), PipelineError> {
     let primary = Metric::primary(pipeline.target.task);
-    // A feature depends on its own column only: the matrix is shuffled, not the table read again for every column.
+    // A feature depends on its own column only: permute the matrix instead of encoding the table for every column.
     let matrix = pipeline.features.transform(rows)?;
     let Some(baseline) = primary_of(pipeline, &matrix, truth) else { return Ok(()) };
     let sources = pipeline.features.sources();

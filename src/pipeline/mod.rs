@@ -1,4 +1,4 @@
-//! Schema, features, model, calibration and threshold as one thing: raw row in, score out.
+//! Schema, features, model, calibration and threshold combined: from a raw row to a score.
 //!
 //! ```text
 //! Table ─Features─▶ Matrix ─Model─▶ score ─Calibration─▶ probability ─threshold─▶ class
@@ -62,7 +62,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What can go wrong between a table and a pipeline.
+/// Errors between a table and a pipeline.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// A table problem.
@@ -80,15 +80,15 @@ pub enum PipelineError {
     /// A model made elsewhere that cannot be read, or does not fit the table.
     #[error("{0}")]
     Foreign(#[from] ForeignError),
-    /// Too little to learn from, or a row that would stand on both sides.
+    /// Too few rows to train on, or a row that would be in both parts.
     #[error("{0}")]
     Rows(String),
-    /// A version's files are damaged, or do not give the scores they were stored with.
+    /// A version's files are damaged, or do not give the stored scores.
     #[error("{}: {what}", .path.display())]
     Version {
         /// The version's directory or file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error.
         what: String,
     },
 }
@@ -98,19 +98,19 @@ pub enum PipelineError {
 pub struct Pipeline {
     /// How the training table was written and typed.
     pub schema: Schema,
-    /// What is predicted.
+    /// The target.
     pub target: Target,
     /// From columns to features.
     pub features: Features,
     /// From features to scores.
     pub model: Model,
-    /// How the numbers that the model says are those of the target; nothing for classes.
+    /// The scale from the model's numbers to those of the target; the identity for classes.
     pub scale: TargetScale,
     /// From scores to probabilities.
     pub calibration: Calibration,
     /// Two classes: scores of at least this are positive.
     pub threshold: Option<f64>,
-    /// What intervals are made of; `None` for a version from before there were any.
+    /// The parameters of intervals; `None` for a version from before there were any.
     pub intervals: Option<Arc<Intervals>>,
 }
 
@@ -142,12 +142,12 @@ impl Scores {
 pub struct Contribution {
     /// The column, raw or derived.
     pub column: String,
-    /// What computes it, where it is derived.
+    /// Its expression, if it is derived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expression: Option<String>,
     /// Its share of the raw score (log-odds for boosted classes, probability for forests, the unit of the target for numbers).
     pub value: f64,
-    /// Of a text, the words that say most, the strongest first.
+    /// For a text, the words with the strongest effect, strongest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<TermShare>,
 }
@@ -174,10 +174,10 @@ impl Pipeline {
         Ok(self.score_with(table, |_, _, _| ())?.0)
     }
 
-    /// Scores of every row of `table`, and what `each` says of every block of rows while their features are at hand: it
-    /// is told the number of the first row, and the features and the scores of the block, both row-major.
+    /// Scores of every row of `table`, and the results of `each` for every block of rows: it gets the number of the
+    /// first row, and the features and the scores of the block, both row-major.
     ///
-    /// Features live for a block at a time, so that little more than the scores is held.
+    /// Features exist for one block at a time, so that memory holds little more than the scores.
     ///
     /// # Errors
     /// As [`Pipeline::score`]; of several, that of the first rows.
@@ -203,34 +203,34 @@ impl Pipeline {
         Ok((Scores { values, width }, said))
     }
 
-    /// Scores of rows whose features are known.
+    /// Scores of rows with known features.
     ///
     /// # Errors
-    /// When they are not those of the model.
+    /// If they are not those of the model.
     pub fn score_matrix(&self, matrix: &Matrix) -> Result<Scores, PipelineError> {
         Ok(Scores { values: self.calibrated(self.model.scores(matrix)?), width: self.target.n_scores() })
     }
 
-    /// What the model says, as numbers of the target or as probabilities.
+    /// The model's scores, as numbers of the target or as probabilities.
     fn calibrated(&self, scores: Vec<f32>) -> Vec<f64> {
         let mut values: Vec<f64> = scores.into_iter().map(|score| self.scale.told(score)).collect();
         self.calibration.apply_all(&mut values, self.target.n_scores());
         values
     }
 
-    /// What a model of this pipeline's says of rows, row-major, as scores of the pipeline.
+    /// Converts the outputs of this pipeline's model, row-major, to scores of the pipeline.
     fn scores_of(&self, said: Vec<f64>) -> Scores {
         let said = said.into_iter().map(|score| score as f32).collect();
         Scores { values: self.calibrated(said), width: self.target.n_scores() }
     }
 
-    /// The class of a row by its scores: an index into `target.classes`; `None` for a number.
+    /// The class of a row by its scores: an index into `target.classes`; `None` for a regression.
     #[must_use]
     pub fn class_of(&self, scores: &[f64]) -> Option<usize> {
         match self.target.task {
             Task::Regression => None,
             Task::Binary => Some(usize::from(scores[0] >= self.threshold.unwrap_or(0.5))),
-            // The first of equal scores, so that the answer does not depend on anything else.
+            // The first of equal scores, so that the result is deterministic.
             Task::Multiclass => (0..scores.len()).reduce(|best, c| if scores[c] > scores[best] { c } else { best }),
         }
     }
@@ -266,11 +266,11 @@ impl Pipeline {
         self
     }
 
-    /// The rows with the columns that are derived from them, levels under the names that the schema gives them; the same
-    /// table where nothing is derived.
+    /// The rows with their derived columns, levels under their names in the schema; the same table without derived
+    /// columns.
     ///
     /// # Errors
-    /// When a column that others are derived from is missing or of another kind.
+    /// If a column needed for derived ones is missing or of another kind.
     pub fn with_derived<'t>(&self, table: &'t Table) -> Result<Cow<'t, Table>, PipelineError> {
         if self.features.derived().is_empty() {
             return Ok(Cow::Borrowed(table));
@@ -311,7 +311,7 @@ impl Pipeline {
     /// The pipeline as ONNX over raw columns; see [`OnnxParts::to_onnx`].
     ///
     /// # Errors
-    /// When the model branches on codes of categories or has linear leaves.
+    /// If the model splits on codes of categories or has linear leaves.
     pub fn to_onnx(&self) -> Result<Vec<u8>, PipelineError> {
         let Self { schema, target, features, model, scale, calibration, threshold, .. } = self;
         Ok(OnnxParts { schema, target, features, model, scale, calibration, threshold: *threshold }.to_onnx()?)

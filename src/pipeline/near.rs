@@ -1,9 +1,9 @@
-//! Rows that are nearly equal: copies with a little noise in their numbers, or with one column of their own.
+//! Nearly equal rows: copies with slight noise in their numbers, or with one different column.
 //!
 //! ```text
 //! cells, numbers rounded to a part of their deviation ─▶ one hash each ─▶ sum over columns − one of them ─▶ digest
 //! ```
-//! A sum does not depend on the order, so that a digest without each column costs no more than one subtraction.
+//! A sum does not depend on the order, so that a digest without a column costs only one subtraction.
 
 use super::{Examples, PipelineError};
 use crate::stats::moments;
@@ -14,17 +14,17 @@ use std::collections::HashSet;
 
 /// Numbers count as equal within about this part of their standard deviation.
 const NEAR: f64 = 1.0 / 2000.0;
-/// So many columns must each tell most rows apart that others tell apart: in a table of places, the town tells the region, and
-/// rows of one town are no copies.
+/// Minimum number of columns that each distinguish most rows that the others do: in a table of places, the town
+/// determines the region, and rows of one town are not copies.
 const MIN_TELLING: usize = 2;
-/// A column tells rows apart when it has so many different cells for each different row.
+/// A column distinguishes rows if it has this many different cells per distinct row.
 const TELLING: f64 = 0.5;
-/// Cells of a table up to which each column is left out once.
+/// Maximum number of cells of a table for leaving out each column once.
 const MOST_CELLS: usize = 100_000_000;
 
 /// Digests of rows in all columns but one, the target among them.
 pub(super) struct Near {
-    /// The column that is left out; `None` where only rounding is.
+    /// The omitted column; `None` for rounding only.
     pub(super) without: Option<String>,
     /// Of each row.
     pub(super) digests: Vec<u64>,

@@ -1,4 +1,4 @@
-//! Copies that hide behind a little noise, and rows that are none.
+//! Copies with slight noise, and rows that are not copies.
 
 use crate::features::Task;
 use crate::pipeline::{Examples, Recipe, SplitBy, SplitSpec, TargetSpec};
@@ -7,7 +7,7 @@ use crate::table::{Categories, Column, ColumnSpec, Dialect, Kind, Schema, Table,
 use rand::Rng;
 use std::collections::BTreeSet;
 
-/// A table of 300 people, each so many times: numbers with a little noise, and with `stamp` a column of noise.
+/// A table of 300 people, each `copies` times: numbers with slight noise, and with `stamp` a column of noise.
 fn noisy(copies: usize, jitter: f64, stamp: bool) -> (Table, Schema) {
     let mut random = random::rng(3, "near copies");
     let (mut a, mut b, mut c, mut level, mut y, mut at) = (vec![], vec![], vec![], vec![], vec![], vec![]);
@@ -66,7 +66,7 @@ fn copies_with_a_little_noise_or_one_column_of_their_own_are_found() {
         assert!((250..330).contains(&n_units), "{jitter} {stamp}: {n_units}");
         let told = copied.told().unwrap();
         assert_eq!(told.contains("but \"stamp\""), stamp, "{told}");
-        // Rows of their own are none.
+        // Different rows are not copies.
         assert_eq!(found(1, jitter, stamp).told(), None, "{jitter} {stamp}");
     }
 }

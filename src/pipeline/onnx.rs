@@ -12,11 +12,11 @@
 //! | category | text | the empty text |
 //! | time | microseconds since 1970-01-01 UTC | −2⁶³ |
 //!
-//! Numbers come in 64 bits because a threshold may lie between a number and its rounding: the graph rounds where the
-//! pipeline does. A level that training did not have is unseen here and there;
-//! usual spellings of a level (case, `2.0` for `2`, `true` for `yes`, a space beside it) are found, others are unseen in a graph
-//! ([`SPELLINGS`] says so in its metadata). A number that the rule
-//! `negative = "error"` would refuse is taken as it is: a graph cannot refuse a row.
+//! Inputs have 64 bits because a threshold may be between a number and its rounded value: the graph rounds where the
+//! pipeline does. A level that training did not have is unseen in both; common spellings of a level (case, `2.0` for
+//! `2`, `true` for `yes`, a space beside it) are recognised, others are unseen in a graph ([`SPELLINGS`] in its
+//! metadata says so). A number that the rule `negative = "error"` would refuse is accepted: a graph cannot refuse a
+//! row.
 
 mod calendar;
 mod calibration;
@@ -25,7 +25,7 @@ mod operators;
 #[cfg(test)]
 mod parity_tests;
 
-/// What is to be done to texts before they go into a graph.
+/// How to prepare texts for a graph.
 pub const SPELLINGS: &str = "texts are compared exactly: a level is recognised as it was written in training, in \
                              lower case, in upper case, capitalised, with one space or full stop before or after it, \
                              and as a number in its usual forms (2.0, 2.00, +2, 2e0, 2.00E+00). Normalise other \
@@ -41,18 +41,18 @@ use crate::pipeline::TargetScale;
 use crate::score::Calibration;
 use crate::table::{Kind, LevelFinder, MISSING_TIME, Schema};
 
-/// The parts of a pipeline that a graph can say.
+/// The parts of a pipeline that a graph can represent.
 #[derive(Debug, Clone, Copy)]
 pub struct OnnxParts<'a> {
-    /// How the levels of categories are written besides.
+    /// Other spellings of the levels of categories.
     pub schema: &'a Schema,
-    /// What is predicted.
+    /// The target.
     pub target: &'a Target,
     /// From columns to features.
     pub features: &'a Features,
     /// From features to scores.
     pub model: &'a Model,
-    /// From what the trees say to the numbers of the target.
+    /// The scale from the trees' output to the numbers of the target.
     pub scale: &'a TargetScale,
     /// From scores to probabilities.
     pub calibration: &'a Calibration,
@@ -63,14 +63,14 @@ pub struct OnnxParts<'a> {
 impl OnnxParts<'_> {
     /// The graph, for any runtime with `ai.onnx` 17 and `ai.onnx.ml` 3.
     ///
-    /// Inputs have the raw columns' names. For a number the output is `prediction` (rows of one column; 64-bit where the target
-    /// is scaled because 32 bits do not tell its values apart, else 32-bit); for
-    /// classes `prediction` is the class (text, one per row) and `score` holds the probability of the positive class,
-    /// or one column per class in the target's order. A raw column of an output's name makes that `prediction_`.
+    /// Inputs have the raw columns' names. For a number the output is `prediction` (rows of one column; 64-bit if the
+    /// target is scaled because 32 bits cannot distinguish its values, else 32-bit); for classes `prediction` is the
+    /// class (text, one per row) and `score` holds the probability of the positive class, or one column per class in
+    /// the target's order. If a raw column has an output's name, that becomes `prediction_`.
     ///
     /// # Errors
     ///
-    /// When the model cannot be written: see [`Model::to_onnx`].
+    /// If the model cannot be written: see [`Model::to_onnx`].
     pub fn to_onnx(&self) -> Result<Vec<u8>, ModelError> {
         self.check_texts()?;
         let mut graph = GraphWriter::default();
@@ -115,8 +115,8 @@ impl OnnxParts<'_> {
         Ok(graph.finish("a pipeline from raw columns to scores", &metadata))
     }
 
-    /// A graph that cuts texts into words as the pipeline does is beyond the operators of ONNX: they know neither NFKC nor
-    /// scripts without spaces, and other words would be other scores.
+    /// ONNX operators cannot split texts into words as the pipeline does: they support neither NFKC nor
+    /// scripts without spaces, and other words would give other scores.
     fn check_texts(&self) -> Result<(), ModelError> {
         let is_text = |input: &&RawColumn| matches!(input.encoder, Encoder::Text(_));
         match self.features.encoders().iter().find(is_text) {
@@ -145,7 +145,7 @@ impl OnnxParts<'_> {
     }
 }
 
-/// The input of a raw column, declared once; `doc` says what it is instead of the usual.
+/// The input of a raw column, declared once; `doc` describes an unusual format.
 fn column_input(graph: &mut GraphWriter, name: &str, kind: Kind, doc: Option<&str>) -> String {
     let (element, usual) = match kind {
         Kind::Number => (Element::Double, "a number; NaN is missing"),
@@ -166,7 +166,7 @@ fn encoded(graph: &mut GraphWriter, value: &str, encoder: &Encoder, finder: Opti
             category_features(graph, value, encoder, finder)
         }
         Encoder::TimeParts { parts } => time_features(graph, value, parts),
-        // Refused before anything is written.
+        // Refused earlier.
         Encoder::Text(_) => value.to_owned(),
     }
 }
@@ -188,7 +188,7 @@ pub(super) fn outside(features: &Features) -> Vec<(String, String)> {
         .collect()
 }
 
-/// `value` where it is not below (or above) `bound`, else `instead`; `NaN` stays.
+/// `value` if it is not below (or above) `bound`, else `instead`; `NaN` is kept.
 fn bounded(graph: &mut GraphWriter, value: &str, op: &str, bound: f64, instead: &str) -> String {
     let bound = graph.double(bound);
     let beyond = graph.node(op, &[value, &bound], &[]);

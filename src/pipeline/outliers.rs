@@ -4,11 +4,11 @@ use super::Examples;
 use crate::features::{FeatureOptions, Outliers, Task, tukey};
 use crate::table::{Table, Values};
 
-/// What was found among the rows that are learned from.
+/// The outliers found among the training rows.
 pub(super) struct Found {
-    /// Rows that are learned from, without those that are dropped.
+    /// The training rows, without the dropped ones.
     pub(super) rows: Vec<u32>,
-    /// What a person should know; `None` when nothing is done about outliers.
+    /// A remark for the user; `None` if outliers are not handled.
     pub(super) note: Option<String>,
 }
 

@@ -1,7 +1,7 @@
-//! The sets of parameters that a search tries, in their order.
+//! The sets of parameters that a search tries, in order.
 //!
-//! Each is what suits the table (`model/plan.rs`) with one idea changed, so that what one of them misses another may see. What
-//! `[model]` of `mlloop.toml` sets holds in all of them.
+//! Each is the default for the table (`model/plan.rs`) with one change, so that they complement each other. Parameters
+//! set in `[model]` of `mlloop.toml` apply to all of them.
 
 use crate::features::Task;
 use crate::model::{Algorithm, GrowPolicy, Params, Plan};
@@ -13,7 +13,7 @@ pub(super) struct Candidate {
     pub(super) params: Params,
 }
 
-/// What changes in the defaults.
+/// A change of the defaults.
 type Idea = (&'static str, fn(&mut Plan));
 
 const IDEAS: [Idea; 11] = [
@@ -80,8 +80,8 @@ fn leaves(plan: &mut Plan, leaves: u32) {
     (plan.grow_policy, plan.max_depth, plan.max_leaves) = (GrowPolicy::Lossguide, None, Some(leaves));
 }
 
-/// Everything that may be tried where `given` is what a person set and `plan` is what would be fitted without a search: that
-/// itself first. What is out of range together with `given`, or the same as one before, is left out.
+/// All candidates, where `given` are the user's parameters and `plan` is the fit without a search, which comes
+/// first. Combinations with `given` that are out of range, and duplicates, are skipped.
 pub(super) fn candidates(given: &Params, plan: &Plan, task: Task) -> Vec<Candidate> {
     let mut all = vec![Candidate { name: "what suits the table", params: given.clone() }];
     let ideas = IDEAS.iter().map(|(name, change)| {
@@ -91,7 +91,7 @@ pub(super) fn candidates(given: &Params, plan: &Plan, task: Task) -> Vec<Candida
         Candidate { name, params: given.or(params) }
     });
     all.extend(ideas);
-    // Of classes a forest gives shares, which have no mean with sums of logarithms.
+    // For classes a forest gives shares, which cannot be averaged with log-odds.
     if task == Task::Regression {
         let forest =
             Params { algorithm: Algorithm::RandomForest, monotone: given.monotone.clone(), ..Params::default() };

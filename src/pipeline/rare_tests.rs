@@ -1,4 +1,4 @@
-//! Rare classes, rows that are copies, ids that repeat: what `fit` makes of tables as people have them.
+//! Rare classes, duplicate rows, repeated ids: how `fit` handles real tables.
 
 use super::{Decision, Examples, Fitted, Imbalance, PipelineError, Quality, Recipe, SplitSpec, TargetSpec, fit};
 use crate::features::derive::{Definition, Definitions};
@@ -9,7 +9,7 @@ use crate::stats::random::unit_hash;
 use crate::table::{Categories, Column, ColumnSpec, Dialect, Kind, Schema, Table, Texts, Values};
 use std::borrow::Cow;
 
-/// Something that looks like noise.
+/// Pseudo-random noise.
 fn noise(row: usize, salt: u64) -> f64 {
     unit_hash(&(row as u64).to_le_bytes(), salt)
 }
@@ -73,7 +73,7 @@ fn twenty_frauds_among_2000_rows_are_learned() {
         .unwrap();
     let gate = fitted.gate.as_ref().unwrap();
     assert_eq!((gate.metrics.value(Metric::RocAuc), gate.metrics.value(Metric::F1)), (Some(1.0), Some(1.0)));
-    // All right on a few frauds says little.
+    // A perfect result on a few frauds is weak evidence.
     let recall = gate.metrics.get(Metric::F1).unwrap();
     assert!(recall.low.unwrap() < 0.95, "{recall:?}");
     assert_eq!(fitted.importance[0].column, "scenario");
@@ -83,8 +83,8 @@ fn twenty_frauds_among_2000_rows_are_learned() {
 
 #[test]
 fn a_tail_that_is_fraud_is_found() {
-    // Of 20 000 amounts the 40 above 240 are fraud, the others are below 220; a bin of equal counts holds 80. Rows between
-    // the last honest and the first fraudulent amount that were seen are cut half-way.
+    // Of 20 000 amounts the 40 above 240 are fraud, the others are below 220; a bin of equal counts holds 80. The cut
+    // is half-way between the last honest and the first fraudulent amount seen.
     let amount = |row: usize| if row % 500 == 3 { 240.0 + 60.0 * noise(row, 1) } else { 219.9 * noise(row, 2) };
     let fitted = Rows::new(20_000)
         .number("amount", amount)
@@ -106,7 +106,7 @@ fn one_row_of_a_class_is_refused_and_few_are_said() {
     assert!(error.starts_with("column \"y\" is \"1\" in 1 of 300 labelled rows"), "{error}");
     let fitted = of(3).unwrap();
     assert!(noted(&fitted, "column \"y\" is \"1\" in 3 of 300 labelled rows"));
-    // What tells nothing apart is no model, and its threshold does not call every row positive.
+    // A constant score is not a model, and its threshold does not call every row positive.
     assert!(!doubts(fitted.gate.as_ref().unwrap()).grave.is_empty());
     let all_called = |fitted: &Fitted| {
         let scores = &fitted.scores.values;
@@ -114,7 +114,7 @@ fn one_row_of_a_class_is_refused_and_few_are_said() {
         alerts * 4 >= scores.len() * 3
     };
     assert!(!all_called(&fitted));
-    // The folds of five positives give scores on other levels than all rows do.
+    // The folds of five positives have other score levels than all rows.
     for first in [3, 17, 55] {
         let table = Rows::new(400).number("a", |row| 6.0 * noise(row, 7) - 3.0);
         let fitted = table.number("y", move |row| f64::from(u8::from(row % 80 == first))).learn().unwrap();
@@ -153,7 +153,7 @@ fn every_row_that_is_not_in_the_gate_teaches() {
         let mut table = Rows::new(500).number("a", |row| noise(row, 1)).number("y", |row| 3.0 * noise(row, 1));
         table.quality = quality;
         let fitted = table.learn().unwrap();
-        // Covers of a squared loss count rows: a tree sees .8 of those that teach.
+        // Covers of a squared loss count rows: a tree gets .8 of the training rows.
         let trees = fitted.pipeline.model.trees().unwrap();
         let crate::model::Node::Branch { cover, .. } = trees[0].nodes[0] else { panic!("a stump at least") };
         (f64::from(cover) / 0.8, fitted.parts)
@@ -174,7 +174,7 @@ fn rounds_that_nothing_may_stop_are_all_grown() {
     };
     let of = |stop| Params { n_estimators: Some(40), early_stopping_rounds: stop, ..Params::default() };
     assert_eq!(rounds(of(Some(0))), 40);
-    // There is nothing to learn.
+    // There is no signal.
     assert!(rounds(of(Some(5))) < 40);
     assert_eq!(
         rounds(Params { algorithm: crate::model::Algorithm::RandomForest, n_estimators: Some(7), ..of(None) }),
@@ -200,7 +200,7 @@ fn targets_that_32_bits_cannot_tell_apart_are_learned_in_64() {
             (mae - usual.gate.as_ref().unwrap().metrics.value(Metric::Mae).unwrap()).abs() < 0.02,
             "{base} {step}: {mae}"
         );
-        // Contributions are in the target's unit, and add up to what scores differ by.
+        // Contributions are in the target's unit, and sum to differences of scores.
         let (scores, why) = fitted.pipeline.score_and_explain(&fitted.golden, 2).unwrap();
         let sum = |row: usize| why[row].iter().map(|one| one.value).sum::<f64>();
         for row in 1..20 {
@@ -214,10 +214,10 @@ fn targets_that_32_bits_cannot_tell_apart_are_learned_in_64() {
         let loaded = super::Pipeline::load(dir.path()).unwrap();
         assert_eq!(loaded.score(&fitted.golden).unwrap(), scores);
     }
-    // Nothing is left of it in 64 bits either.
+    // The variation is lost even in 64 bits.
     assert!(noted(&of(1e16, 100.0), "subtract a constant from the column"));
     assert!(!noted(&of(1e12, 1.0), "subtract a constant"));
-    // What 32 bits can say is stored as ever.
+    // A target that fits 32 bits is stored without a scale.
     assert!(usual.pipeline.scale.is_identity());
 }
 

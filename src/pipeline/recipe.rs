@@ -1,4 +1,4 @@
-//! How a pipeline is fitted: what `mlloop.toml` says beyond the columns.
+//! The fit's settings in `mlloop.toml`, besides the columns.
 
 use crate::features::{FeatureOptions, Task};
 use crate::model::Params;
@@ -63,10 +63,10 @@ impl SearchLimits {
         *self == Self::default()
     }
 
-    /// Checks that something is tried.
+    /// Checks that at least one trial is possible.
     ///
     /// # Errors
-    /// What is out of range.
+    /// The value out of range.
     pub fn check(self) -> Result<(), String> {
         /// A week.
         const LONGEST: u32 = 7 * 86_400;
@@ -206,7 +206,7 @@ impl Default for Decision {
 }
 
 impl Decision {
-    /// The threshold where there are too few rows to choose one.
+    /// The threshold if there are too few rows to choose one.
     pub(super) fn untuned_threshold(&self) -> f64 {
         match self.threshold {
             ThresholdRule::Fixed(threshold) => threshold,
@@ -216,18 +216,18 @@ impl Decision {
 }
 
 impl SplitSpec {
-    /// The column whose rows stay together, where there is one.
+    /// The column whose rows stay together, if any.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.column.as_deref().filter(|_| self.by == SplitBy::Column)
     }
 
-    /// Whether the parts of a time go together with the rest, `numbers` being the columns of numbers.
+    /// Checks that the parts of a time are compatible with the rest, `numbers` being the numeric columns.
     ///
     /// # Errors
-    /// A sentence that says what does not.
+    /// A sentence that names the conflict.
     pub fn check_parts(&self, numbers: &[&str]) -> Result<(), String> {
-        /// So many parts keep to whole numbers that a double tells apart.
+        /// Up to this many parts give whole numbers that an `f64` holds exactly.
         const MOST: usize = 5;
         if self.columns.is_empty() {
             return Ok(());
@@ -244,11 +244,11 @@ impl SplitSpec {
         }
     }
 
-    /// The share of the gate that suits `n_rows`, the rarest class being `rarest` of them; no classes where numbers are
-    /// predicted.
+    /// The suitable share of the gate for `n_rows`, of which `rarest` are of the rarest class; no classes for a
+    /// regression.
     ///
-    /// A fifth, and of longer tables what shows a difference of .01 in ROC-AUC with 80 % chance: about 600 rows of the rarest
-    /// class. A twentieth at least.
+    /// A fifth, and for longer tables the share that shows a difference of .01 in ROC-AUC with a power of 80 %: about
+    /// 600 rows of the rarest class. A twentieth at least.
     #[must_use]
     pub fn gate_for(n_rows: u64, rarest: Option<u64>) -> f64 {
         const OF_RAREST: f64 = 600.0;
@@ -260,10 +260,10 @@ impl SplitSpec {
         ((rows / n * 100.0).ceil() / 100.0).clamp(0.05, Self::default().gate)
     }
 
-    /// The shares, when they leave rows to learn from.
+    /// The shares, if they leave rows to train on.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// A sentence with the error.
     pub fn shares(&self) -> Result<Shares, String> {
         let fits = |share: f64| (0.0..1.0).contains(&share);
         if !fits(self.tune) || !fits(self.gate) || self.tune + self.gate > 0.9 {
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn a_gate_has_the_rows_it_needs() {
         let gate = SplitSpec::gate_for;
-        // Up to 10 000 rows a fifth, whatever the classes.
+        // Up to 10 000 rows one fifth, with any classes.
         assert_eq!([gate(0, None), gate(300, Some(3)), gate(10_000, Some(5_000)), gate(10_000, None)], [0.2; 4]);
         // 2000 rows for numbers, 600 of the rarest class of 30 000 (22 %), 20 000 of 284 807 with 492 frauds.
         assert_eq!([gate(40_000, None), gate(30_000, Some(6_636)), gate(284_807, Some(492))], [0.05, 0.1, 0.08]);

@@ -1,8 +1,8 @@
-//! Rows that come one by one, without a table: the same scores by a shorter way.
+//! Rows received one by one, without a table: the same scores in a shorter way.
 //!
 //! ```text
-//! cell ─CellReader─▶ Cell ─Features::encode─▶ place in the matrix ─────────────────┬─▶ Pipeline::score_features
-//!                      └─▶ cells that others are derived from ─▶ derived columns ──┘
+//! cell ─CellReader─▶ Cell ─Features::encode─▶ element of the matrix ───────────────┬─▶ Pipeline::score_features
+//!                      └─▶ cells that derived columns need ───▶ derived columns ───┘
 //! ```
 
 use super::{Contribution, Pipeline, PipelineError, Scores};
@@ -10,7 +10,7 @@ use crate::features::{FeatureError, Matrix, Refused};
 use crate::table::{Cell, CellReader, Column, ColumnSpec, Kind, MISSING_TIME, Texts, Values};
 use std::sync::Arc;
 
-/// Rows that come cell by cell, one row after another.
+/// Rows received cell by cell, one row after another.
 pub struct RowEncoder<'a> {
     pipeline: &'a Pipeline,
     /// One row per row of the matrix.
@@ -40,10 +40,10 @@ impl<'a> RowEncoder<'a> {
         Self { pipeline, values, cells: cells.collect(), places }
     }
 
-    /// Takes the cell of a row under an input. Every input of a row has its cell before the next row has any.
+    /// Sets the cell of a row for an input. Every input of a row must be set before the next row.
     ///
     /// # Errors
-    /// Why the cell does not fit; then there is nothing to [`RowEncoder::finish`].
+    /// Why the cell is invalid; then do not call [`RowEncoder::finish`].
     pub fn set(&mut self, row: usize, input: usize, cell: Cell<'_>) -> Result<(), Refused> {
         if let Some(place) = self.places.get(input).copied().flatten() {
             match (&mut self.cells[place], cell) {
@@ -67,10 +67,10 @@ impl<'a> RowEncoder<'a> {
         &self.cells
     }
 
-    /// The features of all rows, row-major; with the values of windows, where there are any.
+    /// The features of all rows, row-major; includes the values of windows, if there are any.
     ///
     /// # Errors
-    /// [`FeatureError::Negative`] where that is the rule of a derived column.
+    /// [`FeatureError::Negative`] if that is the rule of a derived column.
     pub fn finish(mut self, windows: &[Column]) -> Result<Vec<f32>, FeatureError> {
         let features = &self.pipeline.features;
         if !features.derived().is_empty() {
@@ -81,10 +81,10 @@ impl<'a> RowEncoder<'a> {
 }
 
 impl Pipeline {
-    /// What the cells of each input mean, in the order of `features.inputs()`.
+    /// The readers of the cells of each input, in the order of `features.inputs()`.
     ///
     /// # Errors
-    /// When the schema gives a time format that cannot be understood.
+    /// If a time format in the schema is invalid.
     pub fn cell_readers(&self) -> Result<Vec<CellReader>, PipelineError> {
         let reader = |(name, kind): (&str, _)| {
             let column = match self.schema.column(name) {
@@ -96,10 +96,10 @@ impl Pipeline {
         self.features.inputs().map(reader).collect()
     }
 
-    /// Scores of rows whose features were written by `features.encode`: `n_rows × n_features`, row-major.
+    /// Scores of rows with features written by `features.encode`: `n_rows × n_features`, row-major.
     ///
     /// # Errors
-    /// When there is not one value per feature, or a value is infinite.
+    /// If there is not one value per feature, or a value is infinite.
     pub fn score_features(&self, values: Vec<f32>) -> Result<(Scores, Matrix), PipelineError> {
         let names = Arc::clone(self.features.names());
         let n_rows = values.len() / names.len();
@@ -116,7 +116,7 @@ impl Pipeline {
         Ok(Scores { values: self.calibrated(scores), width })
     }
 
-    /// None of a column yet.
+    /// The contribution of a column, initially 0.
     fn contribution(&self, column: &str) -> Contribution {
         let expression = self.features.derived().expression(column).map(str::to_owned);
         Contribution { column: column.to_owned(), expression, value: 0.0, words: Vec::new() }
@@ -193,7 +193,7 @@ mod tests {
         fit(Cow::Owned(examples), &schema, &recipe, 0, &|_, _, _| {}).unwrap().pipeline
     }
 
-    /// The cell of a table, as a request would give it.
+    /// The cell of a table, in the form of a request.
     fn cell(column: &Column, row: usize) -> Cell<'_> {
         match &column.values {
             values if values.is_missing(row) => Cell::Missing,

@@ -1,7 +1,7 @@
-//! Numbers that are predicted, as trees can hold them.
+//! Scales predicted numbers to the range of the trees.
 //!
-//! Trees add 32-bit numbers, which go in steps of 8 at 1e8 and of 65 536 at 1e12, and take no gain below a millionth for one.
-//! A target of such a size is learned as its distance from the mean, in standard deviations, and put back in 64 bits.
+//! Trees add 32-bit numbers, which have steps of 8 at 1e8 and of 65 536 at 1e12, and ignore gains below 1e-6.
+//! Such a target is learned as its distance from the mean, in standard deviations, and rescaled in 64 bits.
 
 use crate::features::is_coarse;
 use crate::stats::moments;
@@ -9,13 +9,13 @@ use crate::stats::portable::Portable;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Standard deviations that need no scaling: squares of what differs by less are lost beside a gain of 1e-6, which is none
-/// to the engine, and squares of more lose their place in a 32-bit number.
+/// Standard deviations without scaling: squares of smaller differences are below the engine's minimum gain of 1e-6,
+/// and squares of larger ones lose precision in 32 bits.
 const USUAL: std::ops::Range<f64> = 0.01..1e6;
-/// Digits of a standard deviation that 32 bits hold.
+/// Digits of a standard deviation in 32 bits.
 const DIGITS: i32 = 7;
 
-/// What is subtracted from the numbers to learn, and what they are divided by.
+/// The subtrahend and the divisor for the numbers to learn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetScale {
@@ -24,25 +24,25 @@ pub struct TargetScale {
 }
 
 impl Default for TargetScale {
-    /// Numbers are learned as they are.
+    /// Numbers are learned unscaled.
     fn default() -> Self {
         Self { centre: 0.0, unit: 1.0 }
     }
 }
 
 impl TargetScale {
-    /// What suits the numbers to learn from: nothing to do for most.
+    /// The scale for the numbers to learn: the identity for most.
     pub(super) fn of(y: &[f64]) -> Self {
         let (mean, deviation) = (moments::mean(y), moments::variance(y).sqrt());
         let is_usual = USUAL.contains(&deviation) && !is_coarse(y, deviation);
-        // What never changes, and what a 64-bit number does not tell apart, has no scale.
+        // A target that is constant, or constant in 64 bits, has no scale.
         if is_usual || !mean.is_finite() || !deviation.is_normal() {
             return Self::default();
         }
         Self { centre: mean, unit: deviation }
     }
 
-    /// Whether numbers are learned as they are.
+    /// Whether numbers are learned unscaled.
     #[must_use]
     pub fn is_identity(&self) -> bool {
         *self == Self::default()
@@ -59,28 +59,28 @@ impl TargetScale {
         ((y - self.centre) / self.unit) as f32
     }
 
-    /// What a tree says, as a number of the target: to the digits that the tree has.
+    /// The output of a tree, as a number of the target: with the tree's precision.
     pub(super) fn told(&self, margin: f32) -> f64 {
         if self.is_identity() {
             return f64::from(margin);
         }
         let told = self.centre + self.unit * f64::from(margin);
         let place = self.unit.log10_portable().floor() as i32 - DIGITS;
-        // Powers of ten are exact up to 22 only, and what they are multiplied with is at most 2^53 times as large.
+        // Powers of ten are exact up to 22 only, and the other factor is at most 2^53.
         let power = 10_f64.powi(place.abs());
         let rounded = if place < 0 { (told * power).round() / power } else { (told / power).round() * power };
         if rounded.is_finite() { rounded } else { told }
     }
 
-    /// Whether two numbers differ by so much of a unit at most, or of their own size to the trees; and by a last digit.
+    /// Whether two numbers differ by at most this much of a unit, or of their size for the trees; and by a last digit.
     pub(super) fn is_near(&self, found: f64, expected: f64, tolerance: f64) -> bool {
         let size = self.unit.max((expected - self.centre).abs());
         let last = expected.abs().next_up() - expected.abs();
-        // What is missing is near nothing.
+        // A missing value is near no number.
         (found - expected).abs() <= tolerance * size + 2.0 * last
     }
 
-    /// The size of what trees learn as one.
+    /// The unit in which trees learn.
     #[must_use]
     pub fn unit(&self) -> f64 {
         self.unit
@@ -92,12 +92,12 @@ impl TargetScale {
         if self.is_identity() { Digits::short(value) } else { Digits::Long(value) }
     }
 
-    /// What is added to a tree's sum, as a part of the number.
+    /// The part of the number for a tree's contribution.
     pub(super) fn part(&self, contribution: f32) -> f64 {
         self.unit * f64::from(contribution)
     }
 
-    /// What is added to a tree's number times [`TargetScale::unit`].
+    /// The centre added to a tree's number times [`TargetScale::unit`].
     #[must_use]
     pub fn centre(&self) -> f64 {
         self.centre
@@ -122,7 +122,7 @@ impl Digits {
         Self::Short(value as f32)
     }
 
-    /// The same number in 64 bits, with no more digits than it has here.
+    /// The same number in 64 bits, with the digits it has in 32.
     #[must_use]
     pub fn widened(self) -> f64 {
         match self {

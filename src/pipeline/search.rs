@@ -1,14 +1,14 @@
-//! The best of several models: what each says of rows that it did not see decides which of them are one model.
+//! Model search: out-of-fold scores decide which models are combined to one.
 //!
 //! ```text
-//! portfolio ─▶ each fitted on all folds but one ─▶ out-of-fold margins ─┬─▶ which mean of them loses least
+//! portfolio ─▶ each fitted on all folds but one ─▶ out-of-fold margins ─┬─▶ the mean of them with least loss
 //!                 until the budget is spent                             │       (greedy, with repeats)
 //!                                                                       ├─▶ calibration, threshold, intervals
 //!                                                                       └─▶ members, fitted on all rows: one sum of trees
 //! ```
 //!
-//! Greedy selection is that of Caruana et al. (2004). A mean of margins is a sum of trees, so that the result is one model
-//! like any other. The gate has no part in any of it.
+//! Greedy selection is that of Caruana et al. (2004). A mean of margins is a sum of trees, so the result is one model
+//! like any other. The gate rows are not used.
 
 use super::crossfit::{Decided, Unseen, Way, no_rows, truth};
 use super::portfolio::{Candidate, candidates};
@@ -19,21 +19,21 @@ use crate::model::{Link, Model, Params, Watched};
 use crate::stats::portable::Portable;
 use rustix::time::{ClockId, clock_gettime};
 
-/// The mean is made of so many parts: a member weighs at least a twentieth.
+/// The mean has this many parts: a member has a weight of at least a twentieth.
 const PARTS: usize = 20;
-/// Every member costs at prediction what a model costs.
+/// Maximum number of members, as each costs as much at prediction as a model.
 const MOST_MEMBERS: usize = 5;
-/// What a part has to improve the loss by, relative to it.
+/// Minimum relative improvement of the loss by a part.
 const LEAST_GAIN: f64 = 1e-4;
 
-/// Rows to learn from, and those that judge what was learned.
+/// Training rows, and rows for evaluation.
 struct Split {
     held: Vec<u32>,
     set: TrainingSet,
     judges: Part,
 }
 
-/// A set of parameters with what its models say of rows that they did not see.
+/// A set of parameters with the out-of-fold results of its models.
 struct Tried {
     name: &'static str,
     unseen: Unseen,
@@ -49,10 +49,10 @@ struct Judges {
 }
 
 impl Trainer<'_> {
-    /// Tries the portfolio and says which models are one.
+    /// Tries the portfolio and selects the models to combine.
     ///
     /// # Errors
-    /// Whatever fitting says.
+    /// Any error of fitting.
     pub(super) fn search(&self, examples: &Examples, way: Way) -> Result<(Decided, Search), PipelineError> {
         let splits = self.splits(examples, way)?;
         let limits = self.recipe.search;
@@ -92,7 +92,7 @@ impl Trainer<'_> {
         Ok((Decided { members, scores, rows, truth }, search))
     }
 
-    /// What everything is tried on: the folds, or the one tune part where there are no folds.
+    /// The splits for all trials: the folds, or the one tune part if there are no folds.
     fn splits(&self, examples: &Examples, way: Way) -> Result<Vec<Split>, PipelineError> {
         let pairs = match way {
             Way::Folds(k, rows) => self.folds(examples, &rows, k),
@@ -123,7 +123,7 @@ fn judges_of(splits: &[Split]) -> Vec<&Part> {
     splits.iter().map(|split| &split.judges).collect()
 }
 
-/// What the greedy selection ends with.
+/// The result of the greedy selection.
 struct Chosen {
     /// One for each that was tried; they sum to 1.
     weights: Vec<f64>,
@@ -142,7 +142,7 @@ impl Judges {
         }
     }
 
-    /// Mean loss of margins, weighed as trees weigh rows.
+    /// Mean loss of margins, with the training weights of rows.
     fn loss(&self, margins: &[f32]) -> f64 {
         let (mut sum, mut all) = (0.0, 0.0);
         for (row, said) in margins.chunks_exact(self.width).enumerate() {
@@ -153,7 +153,7 @@ impl Judges {
         sum / all
     }
 
-    /// How much each weighs in the mean that loses least, that loss, and the mean.
+    /// The weights of the mean with the lowest loss, that loss, and the mean.
     fn choose(&self, tried: &[Tried]) -> Chosen {
         let mut counts = vec![0_u32; tried.len()];
         let mut sum = vec![0.0_f32; self.y.len() * self.width];

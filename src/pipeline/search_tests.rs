@@ -11,7 +11,7 @@ fn noise(row: usize, salt: u64) -> f64 {
     unit_hash(&(row as u64).to_le_bytes(), salt)
 }
 
-/// Rows in which two columns act together, one alone, and the rest says nothing.
+/// Rows in which two columns interact, one acts alone, and the rest is noise.
 fn table(task: Task, n: usize, salt: u64) -> Table {
     let mut columns: Vec<Column> = (0..6)
         .map(|at| {
@@ -57,14 +57,14 @@ fn what_is_best_together_is_one_model_and_the_same_each_time() {
         let search = best.search.clone().unwrap();
         assert_eq!((search.tried.len(), search.portfolio), (5, 12 + usize::from(task == Task::Regression)), "{task:?}");
         assert!((search.tried.iter().map(|trial| trial.weight).sum::<f64>() - 1.0).abs() < 1e-12);
-        // The mean loses no more than the best of its parts, and a member is better than what has no part alone.
+        // The mean has at most the loss of its best part, and a member is better than an excluded trial.
         let lowest = search.tried.iter().map(|trial| trial.loss).fold(f64::INFINITY, f64::min);
         assert!(search.loss <= lowest, "{task:?} {search:?}");
         assert!(search.n_members() >= 1 && search.n_members() <= 5);
         let again = learned(task, table(task, 900, 1), Quality::Best, Some(5));
         assert_eq!(again.search, best.search);
         assert_eq!(again.pipeline.model.to_bytes().unwrap(), best.pipeline.model.to_bytes().unwrap());
-        // The first that is tried is what would be fitted without a search.
+        // The first trial is the fit without a search.
         let standard = learned(task, table(task, 900, 1), Quality::Standard, None);
         assert!(standard.search.is_none());
         let alone = learned(task, table(task, 900, 1), Quality::Best, Some(1));
@@ -82,7 +82,7 @@ fn without_rows_that_decide_nothing_is_tried_and_that_is_said() {
     }
 }
 
-/// The mean loss that the true probabilities have on `rows` of a table, whatever was learned: luck that both sides share.
+/// The mean loss of the true probabilities on `rows` of a table: irreducible, and common to both sides.
 fn of_luck(task: Task, table: &Table, rows: impl Iterator<Item = usize>) -> f64 {
     let values = |name: &str| match &table.column(name).unwrap().values {
         Values::Number(values) => values.clone(),
@@ -94,7 +94,7 @@ fn of_luck(task: Task, table: &Table, rows: impl Iterator<Item = usize>) -> f64 
         let said = 6.0 * a * b.signum() + 3.0 * c;
         let p = match task {
             Task::Binary => 1.0 / (1.0 + (if y[row] > 0.5 { -said } else { said }).exp()),
-            // Classes are cuts of said + 2 + 2 luck at 1.5, 3 and 4.5, and luck is even in [0, 1).
+            // Classes are intervals of said + 2 + 2 luck with bounds 1.5, 3 and 4.5; luck is uniform in [0, 1).
             _ => {
                 let until = |cut: f64| ((cut - said - 2.0) / 2.0).clamp(0.0, 1.0);
                 let from = if y[row] == 0.0 { 0.0 } else { until(1.5 * y[row]) };
@@ -108,8 +108,8 @@ fn of_luck(task: Task, table: &Table, rows: impl Iterator<Item = usize>) -> f64 
     losses.iter().sum::<f64>() / losses.len() as f64
 }
 
-/// How much more a model loses on fresh rows than on those that it did not see and that chose it. Both count from what the
-/// truth itself loses on the same rows, which differs more than they do.
+/// The excess loss on fresh rows over the out-of-fold rows used for the selection. Both relative to the loss of the
+/// truth on the same rows, which varies more than they do.
 fn optimism(task: Task, salt: u64, tries: Option<u32>) -> f64 {
     let known = table(task, 700, 2 * salt);
     let fitted = learned(task, known.clone(), Quality::Best, tries);
@@ -146,7 +146,7 @@ fn the_estimate_that_chose_a_model_is_hardly_too_good() {
 #[expect(clippy::print_stdout, reason = "the figures are for docs/methods.md")]
 fn the_estimate_that_chose_a_model_is_hardly_too_good_at_length() {
     for task in [Task::Binary, Task::Multiclass] {
-        // So many tables that an excess of .005 would be seen; when to stop is not asked of the mean.
+        // Enough tables to detect an excess of .005; the number is fixed beforehand.
         let mut all: Vec<f64> = (1..=100).map(|salt| optimism(task, salt, None)).collect();
         while mean_and_error(&all).1 >= 0.002 && all.len() < 600 {
             all.push(optimism(task, all.len() as u64 + 1, None));

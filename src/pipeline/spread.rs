@@ -5,7 +5,7 @@ use crate::features::{Matrix, Task};
 use crate::model::{FitData, FitOptions, GrowPolicy, Model, Params};
 use crate::stats::moments;
 
-/// Errors are mostly noise: few, small trees with full leaves.
+/// Errors are mostly noise: use few, small trees with large leaves.
 pub(crate) fn error_params() -> Params {
     Params {
         n_estimators: Some(100),
@@ -21,7 +21,7 @@ pub(crate) fn error_params() -> Params {
     }
 }
 
-/// The rows' features, each with the prediction as trees say it as one more, row-major.
+/// The rows' features, each extended by the prediction on the trees' scale, row-major.
 pub(crate) fn with_prediction<'a>(rows: impl Iterator<Item = (&'a [f32], f64)>, scale: &TargetScale) -> Vec<f32> {
     let mut values = Vec::new();
     for (features, prediction) in rows {
@@ -31,7 +31,7 @@ pub(crate) fn with_prediction<'a>(rows: impl Iterator<Item = (&'a [f32], f64)>, 
     values
 }
 
-/// How large an error is expected to be, in units of the target's scale.
+/// The expected size of an error, in units of the target's scale.
 #[derive(Debug, Clone)]
 pub(super) struct Spread {
     pub(super) model: Model,
@@ -40,7 +40,7 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// A share of the mean error, below which no error is expected to be.
+    /// Minimum expected error, as a share of the mean error.
     const LEAST: f64 = 0.2;
 
     /// Learns from rows with the prediction as their last feature, and the errors that were made on them.

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Format 2 has a scale of the target; whatever has none is written as format 1, which older programs read.
+/// Format 2 has a scale of the target; a pipeline without one is written as format 1, which older programs can read.
 const FORMAT: u32 = 2;
 /// Files larger than these are not a version's: refused before they are read.
 const MAX_MODEL_BYTES: u64 = 4 << 30;
@@ -95,10 +95,10 @@ impl Pipeline {
     /// The files of a pipeline in a version directory.
     pub const FILES: [&str; 5] = ["pipeline.json", "model.bin", "golden.csv", INTERVALS, SPREAD];
 
-    /// Writes the pipeline into `dir`, with `golden` rows to verify it by.
+    /// Writes the pipeline into `dir`, with `golden` rows for verification.
     ///
     /// # Errors
-    /// Whatever scoring the golden rows or the system says.
+    /// Errors of scoring the golden rows, and I/O errors.
     pub fn save(&self, dir: &Path, golden: &Table) -> Result<(), PipelineError> {
         let file = PipelineFile {
             format: if self.scale.is_identity() { 1 } else { FORMAT },

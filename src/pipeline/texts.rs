@@ -1,4 +1,5 @@
-//! What is told of texts: the words behind a score, and two numbers a row that show how its words differ from those of training.
+//! Explanations of texts: the words behind a score, and two numbers per row that measure how its words differ from
+//! training.
 
 use super::{Contribution, Pipeline, Scores};
 use crate::features::{Task, TermShare, TextEncoder};
@@ -10,14 +11,14 @@ const OF_ROW: usize = 5;
 /// Words that are named of a column; of several classes, of each.
 const OF_COLUMN: usize = 10;
 const OF_CLASS: usize = 3;
-/// Scores whose distribution is watched; of more classes, these.
+/// Maximum number of scores whose distribution is monitored.
 const WATCHED: usize = 3;
-/// New words that are counted, and those that are named.
+/// Maximum number of new words counted, and of those named.
 const MAX_NEW: usize = 10_000;
 const NAMED: usize = 5;
 
 impl Pipeline {
-    /// Names the words that say most in each row's texts; `text` gives the cell of a row under a column.
+    /// Adds the words with the strongest effect in each row's texts; `text` returns the cell of a row in a column.
     pub fn name_words<'t>(
         &self,
         why: &mut [Vec<Contribution>],
@@ -43,7 +44,7 @@ impl Pipeline {
         }
     }
 
-    /// The words that say most, whatever the row.
+    /// The words with the strongest effect in any row.
     pub(super) fn strongest_words(&self, column: &str) -> Vec<TermShare> {
         let Some((_, encoder)) = self.features.texts().find(|(name, _)| *name == column) else { return Vec::new() };
         if self.target.task != Task::Multiclass {
@@ -58,7 +59,7 @@ impl Pipeline {
         all
     }
 
-    /// `schema` with the columns that [`Pipeline::text_columns`] gives.
+    /// `schema` with the columns of [`Pipeline::text_columns`].
     #[must_use]
     pub fn schema_with_texts(&self, mut schema: Schema) -> Schema {
         let names: Vec<String> = self.features.texts().flat_map(|(column, encoder)| names(column, encoder)).collect();
@@ -67,8 +68,8 @@ impl Pipeline {
         schema
     }
 
-    /// Of each column of texts that `table` has: the scores of its words, and the share of its words that training did not
-    /// share between rows.
+    /// For each text column in `table`: the scores of its words, and the share of its words that are unknown from
+    /// training.
     #[must_use]
     pub fn text_columns(&self, table: &Table) -> Vec<Column> {
         let of_column = |(column, encoder): (&str, &TextEncoder)| {
@@ -101,7 +102,7 @@ fn names(column: &str, encoder: &TextEncoder) -> Vec<String> {
     scores.chain([unseen_name(column)]).collect()
 }
 
-/// What the share of unseen words is called.
+/// The name of the share of unseen words.
 #[must_use]
 pub fn unseen_name(column: &str) -> String {
     format!("{column} (unseen words)")
@@ -112,7 +113,7 @@ pub fn unseen_name(column: &str) -> String {
 pub struct NewWords(HashMap<String, HashMap<String, u64>>);
 
 impl NewWords {
-    /// Counts the words of rows. Beyond ten thousand different ones of a column, further ones are not counted.
+    /// Counts the words of rows, up to ten thousand different ones of a column.
     pub fn push(&mut self, pipeline: &Pipeline, rows: &Table) {
         for (column, encoder) in pipeline.features.texts() {
             let Some(Values::Text(texts)) = rows.column(column).map(|column| &column.values) else { continue };
@@ -134,7 +135,7 @@ impl NewWords {
         }
     }
 
-    /// The words of a column that most rows have, in a sentence; `None` without any.
+    /// The most frequent new words of a column, in a sentence; `None` without any.
     #[must_use]
     pub fn named(&self, column: &str) -> Option<String> {
         let mut all: Vec<(&String, &u64)> = self.0.get(column)?.iter().collect();
@@ -146,14 +147,14 @@ impl NewWords {
 }
 
 impl Contribution {
-    /// Its words in one line, the strongest first: `terrible +0.42, not good +0.31`; empty without any.
+    /// Its words in one line, strongest first: `terrible +0.42, not good +0.31`; empty without any.
     #[must_use]
     pub fn told_words(&self) -> String {
         told_words(&self.words)
     }
 }
 
-/// Words with what they add, in one line.
+/// Words with their effects, in one line.
 #[must_use]
 pub fn told_words(words: &[TermShare]) -> String {
     let told = |share: &TermShare| match &share.toward {

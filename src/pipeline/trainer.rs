@@ -1,4 +1,4 @@
-//! What a pipeline is learned by, and how.
+//! Trains a pipeline.
 
 use super::conformal::OutOfFold;
 use super::crossfit::{Decided, Member, Way, together, with_rounds};
@@ -17,28 +17,28 @@ use crate::score::Calibration;
 use crate::table::split::Parts;
 use crate::table::{Kind, Schema, Table, Values};
 
-/// How far a fit is: (what is being done, steps done, steps in all).
+/// The progress of a fit: (current step, steps done, steps in all).
 pub type FitProgress<'a> = dyn Fn(&str, u64, u64) + Sync + 'a;
 
-/// A pipeline with what it was learned by.
+/// A pipeline with the results of its training.
 pub(super) struct Learned {
     pub(super) pipeline: Pipeline,
     /// The rows that decided.
     pub(super) known: Option<OutOfFold>,
-    /// What was tried, where the best of several was wanted.
+    /// The trials, if a search was made.
     pub(super) search: Option<Search>,
 }
 
-/// Everything that learning is done by.
+/// The settings of a training.
 pub(super) struct Trainer<'a> {
     pub(super) target: &'a Target,
     pub(super) schema: &'a Schema,
     pub(super) recipe: &'a Recipe,
     /// Those of the recipe, with constant columns and those that name rows dropped.
     options: FeatureOptions,
-    /// The derived columns of all rows, for what is looked at before anything is learned.
+    /// The derived columns of all rows, for checks before training.
     pub(super) computed: Table,
-    /// Which columns are left out because they name rows.
+    /// The columns excluded because they identify rows.
     pub(super) notes: Vec<String>,
     /// How numbers are learned.
     scale: TargetScale,
@@ -46,7 +46,7 @@ pub(super) struct Trainer<'a> {
     pub(super) progress: &'a FitProgress<'a>,
 }
 
-/// What a pipeline is learned on.
+/// The data of a training.
 pub(super) struct TrainingSet {
     pub(super) features: Features,
     pub(super) train: Part,
@@ -66,7 +66,7 @@ pub(super) struct Part {
     pub(super) counts: Option<Vec<f64>>,
 }
 
-/// Derived features that read a column with a direction and have none themselves.
+/// Derived features without a direction that read a column with one.
 fn unheld(recipe: &Recipe, schema: &Schema, drop: &[String]) -> Vec<String> {
     let columns: Vec<(&str, Kind)> = schema.columns.iter().map(|c| (c.name.as_str(), c.kind)).collect();
     let held = &recipe.model.monotone;
@@ -98,11 +98,11 @@ impl<'a> Trainer<'a> {
         let mut options = recipe.features.clone();
         let (derived, computed) = Derived::fit(&options.derived, table, Some(&train), &target.name)?;
         let computed = Table::new(computed)?;
-        // What a window is computed to is a feature under its own name.
+        // The result of a window is a feature under its own name.
         options.drop.extend_from_slice(derived.window_columns());
         let constant = |name: &str| schema.column(name).is_some_and(|c| c.kind == Kind::Constant);
         options.drop.extend(table.columns().iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()));
-        // What says which rows are about the same thing names it; new rows are about others.
+        // A grouping column identifies entities; new rows are of other entities.
         let is_key = |name: &&String| schema.column(name).is_some_and(|c| c.kind == Kind::Text);
         options.drop.extend(recipe.split.column.iter().filter(is_key).cloned());
         let unread =
@@ -124,14 +124,14 @@ impl<'a> Trainer<'a> {
         Ok(Self { target, schema, recipe, options, computed, notes, scale, seed, progress })
     }
 
-    /// The same, which tells how far it is to `progress`; what is looked at before anything is learned is not among it.
+    /// The same, with `progress` as its callback; checks before training are not reported.
     pub(super) fn telling<'b>(&'b self, progress: &'b FitProgress<'b>) -> Trainer<'b> {
         let Self { target, schema, recipe, scale, seed, .. } = *self;
         let (options, computed, notes) = (self.options.clone(), Table::default(), Vec::new());
         Trainer { target, schema, recipe, options, computed, notes, scale, seed, progress }
     }
 
-    /// Takes rows with outliers out of those that are learned from, where that is asked for; says what was found.
+    /// Removes training rows with outliers, if requested; returns a remark.
     pub(super) fn drop_outliers(&self, examples: &Examples, parts: &mut Parts) -> Option<String> {
         let found = outliers::look(examples, &self.computed, &together(&parts.train, &parts.tune), &self.options);
         let kept = |row: &u32| found.rows.binary_search(row).is_ok();
@@ -140,7 +140,7 @@ impl<'a> Trainer<'a> {
         found.note
     }
 
-    /// Learns a pipeline the given way; and the rows that decided, as models scored them that had not seen them.
+    /// Trains a pipeline in the given way; also returns the out-of-fold scores of the rows that decided.
     pub(super) fn learn(&self, examples: &Examples, way: Way) -> Result<Learned, PipelineError> {
         let (train, tune, again) = match way {
             way @ (Way::Folds(..) | Way::Twice { .. }) if self.recipe.quality == Quality::Best => {
@@ -182,7 +182,7 @@ impl<'a> Trainer<'a> {
         Ok(is_number.then(|| pipeline.features.transform(&examples.table.take(rows))).transpose()?)
     }
 
-    /// A pipeline of all `rows` with what models decided that had not seen them.
+    /// A pipeline of all `rows` with the decisions of models that had not seen them.
     fn learn_all(
         &self,
         examples: &Examples,
@@ -212,7 +212,7 @@ impl<'a> Trainer<'a> {
         Ok((pipeline, known))
     }
 
-    /// As [`Trainer::learn`], once, giving up the examples on the way; and the features of the gate rows.
+    /// As [`Trainer::learn`], once, dropping the examples meanwhile; also returns the features of the gate rows.
     pub(super) fn learn_from(
         &self,
         mut examples: Examples,
@@ -234,7 +234,7 @@ impl<'a> Trainer<'a> {
         Ok((pipeline, known, gate))
     }
 
-    /// Features and rows to learn from, after what is done about rare classes; no tune part when `tune` is empty.
+    /// Features and rows for training, after resampling of rare classes; no tune part if `tune` is empty.
     pub(super) fn training_set(
         &self,
         examples: &Examples,
@@ -263,7 +263,7 @@ impl<'a> Trainer<'a> {
         Ok(TrainingSet { features, train: self.part(x, y, counts(train)), tune })
     }
 
-    /// What the rows are about, where the split keeps rows about one thing together.
+    /// The entities of the rows, if the split keeps entities together.
     fn groups(&self, examples: &Examples, rows: &[u32]) -> Option<Vec<u64>> {
         let keys = || rows.iter().map(|&row| examples.keys[row as usize]).collect();
         (self.recipe.split.by == SplitBy::Column).then(keys)
@@ -281,7 +281,7 @@ impl<'a> Trainer<'a> {
         Part { x, y, weights, counts }
     }
 
-    /// The pipeline that a training set gives, with its decisions made on the tune rows.
+    /// The pipeline fitted to a training set, with its decisions made on the tune rows.
     fn train(&self, set: TrainingSet) -> Result<(Pipeline, Option<OutOfFold>), PipelineError> {
         let TrainingSet { features, train, tune } = set;
         let model = self.model(&features, train, tune.as_ref(), &self.recipe.model, self.seed)?;
@@ -374,7 +374,7 @@ impl<'a> Trainer<'a> {
         self.options.drop.iter().filter(|name| !read(name)).cloned().collect()
     }
 
-    /// Whether rows of rare classes are made up.
+    /// Whether synthetic rows of rare classes are added.
     pub(super) fn makes_rows(&self) -> bool {
         self.target.task != Task::Regression && self.recipe.decision.imbalance == Imbalance::Smote
     }

@@ -1,4 +1,4 @@
-//! What a search for the best model found, as the manifest keeps it.
+//! The results of a model search, as stored in the manifest.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ pub struct Trial {
 }
 
 impl Search {
-    /// What was tried, the lowest loss first.
+    /// The trials, lowest loss first.
     #[must_use]
     pub fn best_first(&self) -> Vec<&Trial> {
         let mut order: Vec<&Trial> = self.tried.iter().collect();

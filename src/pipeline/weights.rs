@@ -1,7 +1,7 @@
-//! How much each row counts: `[data] weight`.
+//! The weight of each row: `[data] weight`.
 //!
-//! Only ratios count: weights are divided by their mean before trees see them, so that limits on leaves mean what they mean
-//! without weights. Rows that weigh nothing are left out, and weights that are all the same are none.
+//! Only ratios matter: weights are divided by their mean before training, so that limits on leaves keep their meaning.
+//! Rows of weight 0 are skipped, and equal weights are ignored.
 
 use super::{Decision, Imbalance, PipelineError, Recipe};
 use crate::features::FeatureOptions;
@@ -21,7 +21,7 @@ pub struct Weighed {
     pub y: Vec<f64>,
     /// A weight per row; every row weighs the same when absent.
     pub weights: Option<Vec<f64>>,
-    /// Index of what each row is about, from 0 without gaps, where rows about the same thing depend on each other.
+    /// Index of each row's entity, from 0 without gaps, if rows of one entity depend on each other.
     pub entities: Option<Vec<u32>>,
 }
 
@@ -33,10 +33,10 @@ impl Weighed {
     }
 }
 
-/// Whether `[data] weight` names a number that is nothing else, and goes with the rest.
+/// Checks that `[data] weight` names a number that has no other role, and is compatible with the rest.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
+/// A sentence with the error.
 pub fn check_weight(
     name: &str,
     columns: &[(&str, Kind)],
@@ -50,7 +50,7 @@ pub fn check_weight(
             return wrong(&format!("is not in [columns]{}", instead(name, numbers)));
         }
         Some(_) if name == target => return wrong("is the target"),
-        // Weights that are all the same weigh as none do.
+        // Equal weights have no effect.
         Some((_, Kind::Number | Kind::Constant)) => {}
         Some((_, kind)) => return wrong(&format!("is of kind \"{kind}\" in [columns]; it must be a number")),
     }
@@ -65,10 +65,10 @@ pub fn check_weight(
 }
 
 impl Recipe {
-    /// The weight of each row of `table`; `None` where none are asked for, or all of `rows` weigh the same.
+    /// The weight of each row of `table`; `None` if none are configured, or all of `rows` have the same.
     ///
     /// # Errors
-    /// The first of `rows` whose weight is missing, negative or infinite, or when all of them weigh nothing.
+    /// The first of `rows` whose weight is missing, negative or infinite; or if all of them are 0.
     pub fn weights(&self, table: &Table, schema: &Schema, rows: &[u32]) -> Result<Option<Vec<f64>>, PipelineError> {
         let Some(name) = &self.weight else { return Ok(None) };
         let column = table.require(name)?;
@@ -95,7 +95,7 @@ impl Recipe {
         }
     }
 
-    /// What a person should know of weights: where they do not count.
+    /// A remark for the user on where weights are not used.
     pub(super) fn unweighted(&self) -> Option<String> {
         let name = self.weight.as_ref()?;
         Some(format!(
@@ -119,7 +119,7 @@ pub(super) fn at(weights: Option<&[f64]>, rows: &[u32]) -> Option<Vec<f64>> {
     weights.map(|weights| rows.iter().map(|&row| weights[row as usize]).collect())
 }
 
-/// How many of the first rows in `order` hold the share `share` of all weight, to the nearest row.
+/// How many of the first rows in `order` have the share `share` of all weight, to the nearest row.
 pub(super) fn most(weights: &[f64], order: &[u32], share: f64) -> usize {
     let wanted = share * weights.iter().sum::<f64>();
     let mut before = 0.0;
@@ -133,8 +133,8 @@ pub(super) fn most(weights: &[f64], order: &[u32], share: f64) -> usize {
         .count()
 }
 
-/// What trees are told of rows of the classes `y`: their own weights, over the mean, and with `balanced` so that every class
-/// weighs the same.
+/// The training weights of rows of the classes `y`: their own weights, over the mean, and with `balanced` scaled so
+/// that every class has the same total.
 pub(super) fn of_trees(own: Option<&[f64]>, y: &[f32], n_classes: usize, balanced: bool) -> Option<Vec<f32>> {
     let Some(own) = own else {
         return balanced.then(|| row_weights(y, n_classes));

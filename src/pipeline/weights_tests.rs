@@ -6,7 +6,7 @@ use crate::stats::random::unit_hash;
 use crate::table::{Column, ColumnSpec, Dialect};
 use std::borrow::Cow;
 
-/// Rows of `a` and `b`, few of whose values differ, a target and a weight; each row of `rows` in turn.
+/// Rows of `a` and `b` with few distinct values, a target and a weight; each row of `rows` in turn.
 fn learn(rows: &[(usize, f64)], weight: Option<&str>, number: bool, model: &str) -> Result<Fitted, PipelineError> {
     let noise = |row: usize, salt| unit_hash(&(row as u64).to_le_bytes(), salt);
     let a = |row| (noise(row, 1) * 40.0).floor();
@@ -17,7 +17,7 @@ fn learn(rows: &[(usize, f64)], weight: Option<&str>, number: bool, model: &str)
     let mut columns = vec![
         Column::new("a", of(&a)),
         Column::new("b", of(&b)),
-        // Rows are told apart by a column that no feature is made of.
+        // A column that identifies rows but is not a feature.
         Column::new("key", of(&|row| row as f64)),
         Column::new("y", of(&y)),
     ];
@@ -40,7 +40,7 @@ fn learn(rows: &[(usize, f64)], weight: Option<&str>, number: bool, model: &str)
     fit(Cow::Owned(examples), &schema, &recipe, 0, &|_, _, _| {})
 }
 
-/// Nothing in it depends on how many rows there are.
+/// Parameters that do not depend on the number of rows.
 const PLAIN: &str = r#"{"n_estimators": 30, "max_depth": 3, "learning_rate": 0.2, "subsample": 1.0, "colsample_bytree": 1.0,
     "colsample_bynode": 1.0, "reg_lambda": 0.0, "min_child_weight": 0.0, "max_bin": 255}"#;
 

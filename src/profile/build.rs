@@ -6,10 +6,10 @@ use super::{ColumnProfile, FORMAT, Levels, Limits, Profile, ProfileError, Shape}
 use crate::table::{Column, Kind, Schema, Table, Values};
 use rayon::prelude::*;
 
-/// Takes the batches of a table in order.
+/// Receives the batches of a table in order.
 ///
-/// Columns are worked on in parallel and each sees its values in order, so that the result depends neither on the
-/// number of threads nor on where the batches end.
+/// Columns are processed in parallel and each gets its values in order, so that the result depends neither on the
+/// number of threads nor on the batch boundaries.
 #[derive(Debug)]
 pub struct ProfileBuilder {
     columns: Vec<Building>,
@@ -41,7 +41,7 @@ impl ProfileBuilder {
         Self::with(columns.map(|c| (c.name.clone(), c.kind)), limits)
     }
 
-    /// For tables like this one, the kinds being what its columns are stored as.
+    /// For tables like this one, with the kinds of its columns.
     #[must_use]
     pub fn of_table(table: &Table, limits: Limits) -> Self {
         let kind = |values: &Values| match values {
@@ -74,7 +74,7 @@ impl ProfileBuilder {
         Self { columns: columns.collect(), limits, n_rows: 0, design: None }
     }
 
-    /// Also finds out how alike rows are that have the same value in `column`. Where a batch lacks it, nothing is said of it.
+    /// Also measures how similar rows with the same value in `column` are. If a batch lacks it, there is no result.
     #[must_use]
     pub fn by_entity(self, column: Option<&str>) -> Self {
         self.keeping(column, CELLS)
@@ -99,7 +99,7 @@ impl ProfileBuilder {
         self.push_about(table, None)
     }
 
-    /// Adds rows, `keys` being what each is about ([`entity_keys`](super::entity_keys)) where no column of theirs says it.
+    /// Adds rows, `keys` being their entities ([`entity_keys`](super::entity_keys)) if no column of theirs has it.
     ///
     /// # Errors
     /// As [`ProfileBuilder::push`].
@@ -125,7 +125,7 @@ impl ProfileBuilder {
         Ok(())
     }
 
-    /// The profile of what was added.
+    /// The profile of the added rows.
     #[must_use]
     pub fn finish(self) -> Profile {
         let limits = self.limits;

@@ -1,11 +1,11 @@
-//! How instants spread over the calendar (UTC): what a model reads off a time, and what can be compared of it.
+//! The distribution of times over the calendar (UTC): the parts of a time that a model uses, and drift compares.
 
 use crate::table::time::civil;
 use serde::{Deserialize, Serialize};
 
 /// A day in microseconds.
 pub const DAY_MICROS: i64 = 86_400_000_000;
-/// A longer span is not gone through day by day: about 270 years.
+/// Longer spans are not processed day by day: about 270 years.
 const MOST_DAYS: i64 = 100_000;
 
 /// A value for each hour of the day, weekday (from Monday) and month: counts, or covered days.
@@ -47,7 +47,7 @@ impl Calendar {
 }
 
 impl Calendar<f64> {
-    /// How many days of each part lie between two instants; `None` when there are too many to go through.
+    /// How many days of each part are between two times; `None` if the span is too long.
     ///
     /// ```
     /// use mlloop::profile::calendar::{Calendar, DAY_MICROS};
@@ -79,10 +79,10 @@ impl Calendar<f64> {
     }
 }
 
-/// Something for each hour of each day of the week: Monday to Sunday, 00 to 23 o'clock, UTC.
+/// A value for each hour of the week: Monday to Sunday, 00 to 23 o'clock, UTC.
 pub type Week = [[f64; 24]; 7];
 
-/// How many rows stand in each hour of the week, of instants in microseconds with their counts.
+/// The number of rows in each hour of the week, from times in microseconds with their counts.
 #[must_use]
 pub fn week_of(rows: impl Iterator<Item = (f64, u64)>) -> Week {
     let mut week = Week::default();
@@ -94,7 +94,7 @@ pub fn week_of(rows: impl Iterator<Item = (f64, u64)>) -> Week {
     week
 }
 
-/// How many days of each hour of the week lie between two instants; `None` when there are too many to go through.
+/// The number of days of each hour of the week between two times; `None` if the span is too long.
 #[must_use]
 pub fn week_between(first: i64, last: i64) -> Option<Week> {
     let (begin, end) = (first.div_euclid(DAY_MICROS), last.div_euclid(DAY_MICROS));

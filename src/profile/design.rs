@@ -1,12 +1,12 @@
-//! How many independent rows a column is worth, where rows of one customer (patient, machine, …) are alike.
+//! The effective number of rows of a column, if rows of one customer (patient, machine, …) are similar.
 //!
 //! ```text
 //! rows ─ by the hash of their key ─▶ whole entities, at most 2 · ROWS rows ─▶ Σ over entities of (Σ over rows of z − mean)²
 //!                                                                             ──────────────────────────────────────────
 //!                                                                                     what independent rows would have
 //! ```
-//! The quotient is Kish's design effect ("Survey Sampling", 1965), for what a question is about: z says whether a cell lies
-//! above a quantile, is of a level, is missing. A test that counts n rows counts n ∕ design effect independent ones instead.
+//! The quotient is Kish's design effect ("Survey Sampling", 1965), for a given indicator: z is whether a cell is above
+//! a quantile, is of a level, is missing. A test of n rows uses n ∕ design effect as the number of independent rows.
 
 use crate::stats::normal;
 use crate::stats::random::{hash64, unit_hash};
@@ -16,21 +16,21 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
-/// Rows that are kept at least, where there are so many; twice as many at most.
+/// Minimum number of rows kept, if there are as many; at most twice that.
 const ROWS: usize = 20_000;
-/// Cells that are kept at most, so that wide tables keep fewer rows.
+/// Maximum number of cells kept, so that wide tables keep fewer rows.
 pub(super) const CELLS: usize = 8_000_000;
 /// The same of one of many pieces of a table.
 pub(super) const PIECE_CELLS: usize = 100_000;
-/// Rows that are kept of tables however wide.
+/// Minimum number of rows kept of any table.
 const LEAST_ROWS: usize = 500;
-/// With fewer entities among the rows that are kept, rows are left out and not entities.
+/// With fewer entities among the kept rows, rows are dropped instead of entities.
 const FEW: usize = 400;
 /// Where variances of few entities are uncertain, tests are widened as Student's quantile is wider than the normal one here.
 const ALPHA: f64 = 0.001;
-/// The rarest and most extreme cells that are looked at: so many rows at each end, and a fiftieth of all.
+/// The rarest and most extreme cells tested: this many rows at each end, and a fiftieth of all.
 const ENDS: [usize; 2] = [5, 20];
-/// Values that repeat, of which so many are looked at, the most frequent first.
+/// Maximum number of repeated values tested, the most frequent first.
 const REPEATED: usize = 20;
 const HOUR: i64 = 3_600_000_000;
 
@@ -80,7 +80,7 @@ impl Design {
     }
 }
 
-/// Keeps whole entities of a stream of rows, chosen by the hash of their key.
+/// Keeps whole entities of a stream of rows, selected by the hash of their key.
 #[derive(Debug)]
 pub(super) struct DesignBuilder {
     column: String,
@@ -89,11 +89,11 @@ pub(super) struct DesignBuilder {
     kept: [f64; 2],
     n_seen: u64,
     keys: Vec<u64>,
-    /// Each kept row's places in `[0, 1)`: by its key, and by its number.
+    /// Each kept row's positions in `[0, 1)`: by its key, and by its number.
     places: Vec<[f64; 2]>,
-    /// Of each column the cells of the kept rows.
+    /// For each column, the cells of the kept rows.
     cells: Vec<Cells>,
-    /// Whether a batch came without the column.
+    /// Whether a batch lacked the column.
     lost: bool,
 }
 
@@ -105,7 +105,7 @@ enum Cells {
     Levels(Vec<Option<u64>>),
     /// Microseconds.
     Times(Vec<i64>),
-    /// Not looked at.
+    /// Not tested.
     Texts(Vec<bool>),
 }
 
@@ -123,7 +123,7 @@ impl DesignBuilder {
         }
     }
 
-    /// Takes in rows; `keys` say what each is about, otherwise the column does.
+    /// Adds rows; `keys` are their entities, otherwise the column is.
     pub(super) fn push(&mut self, table: &Table, names: &[&str], keys: Option<&[Option<u64>]>) {
         let own = || table.column(&self.column).map(|column| entity_keys(&column.values));
         let Some(keys) = keys.map(<[_]>::to_vec).or_else(own) else {
@@ -167,7 +167,7 @@ impl DesignBuilder {
         });
     }
 
-    /// The entities, and how alike rows are in each column.
+    /// The entities, and the similarity of rows in each column.
     pub(super) fn finish(self) -> Option<(Entities, Vec<Design>)> {
         if self.lost || self.keys.is_empty() {
             return None;
@@ -188,15 +188,15 @@ impl DesignBuilder {
     }
 }
 
-/// What each row is about, as a number; `None` where that is missing.
+/// The entity of each row, as a number; `None` if missing.
 #[must_use]
 pub fn entity_keys(values: &Values) -> Vec<Option<u64>> {
     let hashes = values.hashes().into_iter().enumerate();
     hashes.map(|(row, hash)| (!values.is_missing(row)).then_some(hash)).collect()
 }
 
-/// Index of what each row is about, from 0 in the order of rows; a row without a key is about something of its own. `None` where
-/// no two rows are about the same thing.
+/// Index of each row's entity, from 0 in row order; a row without a key is its own entity. `None` if no two rows share
+/// one.
 #[must_use]
 pub fn entity_indices(keys: &[Option<u64>]) -> Option<Vec<u32>> {
     let mut places: HashMap<u64, u32> = HashMap::new();
@@ -238,7 +238,7 @@ impl Cells {
     }
 }
 
-/// The kept rows, those of one entity beside each other.
+/// The kept rows, grouped by entity.
 struct Groups {
     order: Vec<u32>,
     ends: Vec<usize>,
@@ -292,7 +292,7 @@ impl Groups {
         Design { values: whole, rare: most(ends.chain(repeated)), missing: None }
     }
 
-    /// The mean over levels, as Rao and Scott weigh them, and the most of a rare one.
+    /// The mean over levels with the weights of Rao and Scott, and the maximum of a rare one.
     fn levels(&self, levels: &[Option<u64>]) -> (Option<f64>, Option<f64>) {
         // Rows of each entity with a level, and how many rows of it there are of each.
         let mut sizes = vec![0.0; self.ends.len()];
@@ -334,7 +334,7 @@ impl Groups {
         starts.zip(&self.ends).map(|(start, &end)| &self.order[start..end])
     }
 
-    /// The design effect of a share: of the rows of which `is` says yes or no.
+    /// The design effect of a share: of the rows for which `is` is known.
     fn share(&self, is: impl Fn(usize) -> Option<bool>) -> Option<f64> {
         let counts = self.groups().map(|rows| {
             let known = rows.iter().filter_map(|&row| is(row as usize));
@@ -351,7 +351,7 @@ impl Groups {
         Some(self.widened(scatter / (n * p * (1.0 - p)), &sizes))
     }
 
-    /// For rows that were left out, and for entities that are too few to know a variance by.
+    /// Corrects for dropped rows, and for too few entities to estimate a variance.
     fn widened(&self, effect: f64, sizes: &[f64]) -> f64 {
         let squares = sizes.iter().map(|m| m * m);
         let (two, four) = squares.fold((0.0, 0.0), |(two, four), m| (two + m, four + m * m));

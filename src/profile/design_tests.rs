@@ -1,4 +1,4 @@
-//! Rows about the same thing are worth what they are worth, of tables of any length.
+//! Effective numbers of similar rows, for tables of any length.
 
 use super::{ROWS, entity_keys};
 use crate::profile::{Limits, Profile, ProfileBuilder};
@@ -6,8 +6,8 @@ use crate::stats::{normal, random};
 use crate::table::{Categories, Column, Table, Values};
 use rand::Rng;
 
-/// Rows of each of some customers: `same` is one number for all of a customer's rows, `free` another for each, `level` and
-/// `gone` (half of the cells) go by customer.
+/// Rows of several customers: `same` is one number for all of a customer's rows, `free` another for each, `level` and
+/// `gone` (half of the cells) depend on the customer.
 fn table(n_customers: usize, n_each: usize, seed: u64) -> Table {
     let mut random = random::rng(seed, "design tests");
     let mut gauss = || normal::quantile(random.gen_range(1e-9..1.0 - 1e-9));
@@ -58,7 +58,7 @@ fn rows_of_one_customer_count_once_where_they_are_equal_and_each_where_they_are_
     assert!((19.5..21.5).contains(&missing), "{missing}");
     let free = effect(&profile, "free");
     assert!((1.0..1.5).contains(&free), "{free}");
-    // Each row about something of its own: nothing is taken off.
+    // Each row is its own entity: no correction.
     let alone = profiled(&table(4000, 1, 2), 1);
     assert!(["same", "level", "free"].iter().all(|column| effect(&alone, column) < 1.02));
     // Few customers are little to know a variance by.
@@ -90,7 +90,7 @@ fn profiles_of_parts_are_taken_for_parts_of_the_same_customers() {
     merged.merge(&halves[1], Limits::default()).unwrap();
     let (together, whole) = (effect(&merged, "same"), effect(&profiled(&whole, 1), "same"));
     assert!((together / whole - 1.0).abs() < 0.02, "{together} {whole}");
-    // One part that does not know it says nothing of both.
+    // If one part does not know it, neither does the whole.
     let unknown = Profile::of_table(&table(200, 20, 6));
     merged.merge(&unknown, Limits::default()).unwrap();
     assert!(merged.entities.is_none() && merged.column("same").unwrap().design.is_none());

@@ -1,8 +1,8 @@
-//! What can be wrong with a profile.
+//! Errors of profiles.
 
 use crate::table::TableError;
 
-/// What can be wrong with a profile, with the column where one is to blame.
+/// An error of a profile, with the column if one causes it.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
     /// The table could not be read.

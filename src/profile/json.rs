@@ -1,4 +1,4 @@
-//! The JSON of a profile: what is short is readable, what is long is packed, what is read is checked.
+//! The JSON of a profile: short parts are readable, long ones packed; input is validated.
 
 use super::kll::Kll;
 use super::{Distribution, FORMAT, Moments, Profile, ProfileError, Shape};
@@ -156,7 +156,7 @@ impl Profile {
     /// The profile as JSON on one line per file.
     ///
     /// # Errors
-    /// What serde says; nothing that a profile holds is refused by it.
+    /// Errors of serde; a profile causes none.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(self)
     }

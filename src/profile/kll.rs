@@ -1,20 +1,20 @@
-//! The KLL quantile sketch, with coins that the data toss, so that the same input gives the same sketch.
+//! The KLL quantile sketch, with coin tosses derived from the data, so that the same input gives the same sketch.
 //!
 //! ```text
 //! level   weight   items (each level sorted)
-//!   0        1     ···········          a full level gives every other item to the next one,
-//!   1        2     ·················    beginning with the first or the second by the toss of a coin
+//!   0        1     ···········          a full level passes every other item to the next one,
+//!   1        2     ·················    beginning with the first or the second by a coin toss
 //!   2        4     ··························
 //! ```
 //! Karnin, Lang, Liberty, "Optimal quantile approximation in streams" (FOCS 2016), with the capacities and the binary
-//! form of Apache DataSketches, so that its Java, C++ and Python libraries read what is written here and the reverse.
+//! form of Apache DataSketches, so that its Java, C++ and Python libraries can read these sketches and the reverse.
 
 use super::sort::merge_into;
 use crate::stats::portable::Portable;
 
 /// The `k` of sketches made here: a rank is off by less than 0.0007 of the rows with 99 % confidence.
 pub const DEFAULT_K: u16 = 4096;
-/// The least capacity of a level, which is part of the binary form.
+/// The minimum capacity of a level, part of the binary form.
 pub(super) const M: u8 = 8;
 /// The most levels there can be: weights are 64 bits wide.
 pub(super) const MAX_LEVELS: usize = 61;
@@ -73,7 +73,7 @@ impl Kll {
         self.compress();
     }
 
-    /// Adds sorted distinct values, each as often as `counts` says.
+    /// Adds sorted distinct values, each `counts` times.
     pub(super) fn add_weighted(&mut self, values: &[f64], counts: &[u64]) {
         let (Some(&first), Some(&last)) = (values.first(), values.last()) else { return };
         self.n += counts.iter().sum::<u64>();
@@ -88,7 +88,7 @@ impl Kll {
         self.compress();
     }
 
-    /// Takes in another sketch.
+    /// Merges another sketch.
     pub(super) fn merge(&mut self, other: &Self) {
         if other.n == 0 {
             return;
@@ -136,7 +136,7 @@ impl Kll {
         }
     }
 
-    /// A fair coin, tossed by what is compacted: no state to store, and pieces of one table toss differently.
+    /// A fair coin, derived from the compacted items: no state to store, and pieces of one table toss differently.
     fn coin(&self, level: usize, items: &[f64]) -> bool {
         let mut state = self.n ^ (level as u64) << 56;
         for at in [0, items.len() / 3, items.len() / 2, items.len().saturating_sub(1)] {
@@ -154,12 +154,12 @@ fn mix(state: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// How many items a sketch of `n_levels` may hold.
+/// The capacity of a sketch of `n_levels`.
 pub(super) fn total_capacity(k: u16, n_levels: usize) -> usize {
     (0..n_levels).map(|level| capacity(k, n_levels, level)).sum()
 }
 
-/// How many items `level` may hold: k · (2/3)^depth, at least 8, rounded as DataSketches does.
+/// The capacity of `level`: k · (2/3)^depth, at least 8, rounded as DataSketches does.
 pub(super) fn capacity(k: u16, n_levels: usize, level: usize) -> usize {
     let depth = n_levels - level - 1;
     let scaled = if depth <= 30 {

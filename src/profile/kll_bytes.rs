@@ -8,7 +8,7 @@
 //! 4  k  u16                                             …   min, max, then all items, f64 each
 //! 6  m: 8, then a zero                                      (one item: the item alone, at 8)
 //! ```
-//! All of it little-endian. What is read is checked: no claim in the bytes is believed that their length does not bear out.
+//! All of it little-endian. Input is validated: every claimed size is checked against the length of the bytes.
 
 use super::kll::{Kll, M, MAX_LEVELS, total_capacity};
 
@@ -46,10 +46,10 @@ impl Kll {
         bytes
     }
 
-    /// Reads a sketch of doubles, whoever wrote it.
+    /// Reads a sketch of doubles from any source.
     ///
     /// # Errors
-    /// What is wrong with the bytes, as a clause.
+    /// The error in the bytes, as a clause.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let mut from = Bytes(bytes);
         let [ints, version, family, flags] = from.take()?;
@@ -116,7 +116,7 @@ impl Kll {
         Ok(())
     }
 
-    /// Whether the parts belong together; 0 and −0 are made one.
+    /// Checks the consistency of the parts; −0 becomes 0.
     fn check(mut self) -> Result<Self, String> {
         let mut weight: u128 = 0;
         for (level, items) in self.levels.iter_mut().enumerate() {
@@ -140,7 +140,7 @@ impl Kll {
     }
 }
 
-/// What is left to be read.
+/// The remaining bytes.
 struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
@@ -179,7 +179,7 @@ mod tests {
             for value in [0, 1, 7, 61, 127, 255] {
                 let mut bytes = whole.clone();
                 bytes[at] = value;
-                // Some changes leave a sketch; none may panic.
+                // Some changes give a valid sketch; none may panic.
                 if let Ok(read) = Kll::from_bytes(&bytes) {
                     assert_eq!(read.weighted().map(|(_, w)| w).sum::<u64>(), read.n());
                 }

@@ -5,7 +5,7 @@ use crate::table::{Categories, Spelling};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// While a table is read this many times the cap is counted, so that what is rare at first can still become frequent.
+/// While reading a table, this many times the cap is counted, so that levels rare at first can become frequent.
 const SLACK: usize = 8;
 
 /// Counts of levels.
@@ -32,7 +32,7 @@ impl Levels {
         self.counts.values().fold(self.other, |sum, n| sum.saturating_add(*n))
     }
 
-    /// Counts a batch and returns how many of its cells are missing.
+    /// Counts a batch and returns its number of missing cells.
     pub(super) fn push(&mut self, cells: &Categories, limits: Limits) -> u64 {
         let n_levels = cells.levels.len();
         let mut counts = vec![0_u64; n_levels + 1];
@@ -65,7 +65,7 @@ impl Levels {
         self.prune(limits.levels);
     }
 
-    /// Counts other spellings of a level as that level, and lets `spelling` know the levels.
+    /// Merges spellings of one level, and adds the levels to `spelling`.
     pub(super) fn unify(&mut self, spelling: &mut Spelling) {
         let levels: Vec<(&str, u64)> = self.counts.iter().map(|(level, &n)| (level.as_str(), n)).collect();
         let names = spelling.names(&levels);
@@ -77,7 +77,7 @@ impl Levels {
         spelling.know(&self.counts.keys().cloned().collect::<Vec<_>>());
     }
 
-    /// Keeps the `keep` most frequent levels; of equals, the first by name.
+    /// Keeps the `keep` most frequent levels; on a tie, the first by name.
     pub(super) fn prune(&mut self, keep: usize) {
         if self.counts.len() <= keep {
             return;

@@ -4,10 +4,10 @@ use super::{ColumnProfile, Entities, Limits, Profile, ProfileError, Shape};
 use crate::table::Kind;
 
 impl Profile {
-    /// Takes in the profile of other rows of the same table. Columns are matched by name.
+    /// Merges the profile of other rows of the same table. Columns are matched by name.
     ///
     /// # Errors
-    /// [`ProfileError::Mismatch`] when a column is missing, new or of another kind; nothing is changed then.
+    /// [`ProfileError::Mismatch`] if a column is missing, new or of another kind; nothing is changed then.
     pub fn merge(&mut self, other: &Self, limits: Limits) -> Result<(), ProfileError> {
         let mismatch =
             |column: &ColumnProfile, what: String| Err(ProfileError::Mismatch { column: column.name.clone(), what });
@@ -35,7 +35,7 @@ impl Profile {
                 mine.merge(theirs, limits);
             }
         }
-        // The same may be in both; how many are, nobody has counted.
+        // Both may have the same entities; how many is unknown.
         self.entities = match (self.entities.take(), &other.entities) {
             (Some(mine), Some(theirs)) if mine.column == theirs.column => {
                 Some(Entities { n: mine.n.max(theirs.n), ..mine })

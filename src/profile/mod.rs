@@ -1,12 +1,12 @@
-//! What a table looks like, column by column: exact while that is small, sketched beyond, and mergeable.
+//! The distribution of each column of a table: exact while small, sketched beyond, and mergeable.
 //!
 //! ```text
 //! batches ─ProfileBuilder─▶ Profile ─┬─▶ JSON (profile.json of a version, `mlloop profile`)
-//! other profiles ────merge──────────▲└─▶ Sample per column, for every statistic of drift
+//! other profiles ────merge──────────▲└─▶ Sample per column, for every drift statistic
 //! ```
 //! A number column is a list of distinct values with counts; past [`Limits::values`] distinct ones it becomes a
-//! [`Kll`] sketch. A category column is a counted set of levels. Whether a column is exact does not depend on how the
-//! table was cut, and exact columns are equal to the byte.
+//! [`Kll`] sketch. A category column is a counted set of levels. Whether a column is exact does not depend on the
+//! batches, and exact columns are byte-identical.
 
 mod build;
 pub mod calendar;
@@ -92,7 +92,7 @@ pub enum Shape {
     Text,
 }
 
-/// How much of a column is kept as it is.
+/// The maximum size of an exact column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Distinct numbers of a column, beyond which it is sketched.
@@ -102,7 +102,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Everything is kept.
+    /// No limits.
     pub const NONE: Self = Self { values: usize::MAX, levels: usize::MAX };
 }
 
@@ -140,7 +140,7 @@ impl Profile {
         self.columns.iter().find(|c| c.name == name)
     }
 
-    /// Whether nothing is sketched or left uncounted.
+    /// Whether nothing is sketched or uncounted.
     #[must_use]
     pub fn exact(&self) -> bool {
         self.columns.iter().all(ColumnProfile::exact)

@@ -8,9 +8,9 @@ use crate::stats::sample::Sample;
 use crate::table::MISSING_TIME;
 use serde::{Deserialize, Serialize};
 
-/// Values put together before they are sorted and sketched.
+/// Values collected before they are sorted and sketched.
 const BLOCK: usize = 4096;
-/// Values put together before they are sorted and counted: all of a small table.
+/// Values collected before they are sorted and counted: all of a small table.
 const FIRST_BLOCK: usize = 16_384;
 
 /// Summary of numbers. Infinite numbers are only counted.
@@ -67,14 +67,13 @@ pub enum Distribution {
 }
 
 impl Moments {
-    /// The sample variance (denominator n − 1); `NaN` for fewer than two values, or when squares are beyond what a number
-    /// can be.
+    /// The sample variance (denominator n − 1); `NaN` for fewer than two values, or if squares overflow.
     #[must_use]
     pub fn variance(&self) -> f64 {
         if self.n < 2 || self.m2 >= f64::MAX { f64::NAN } else { self.m2 / (self.n - 1) as f64 }
     }
 
-    /// The mean; `None` without values, or when sums are beyond what a number can be.
+    /// The mean; `None` without values, or if sums overflow.
     #[must_use]
     pub fn known_mean(&self) -> Option<f64> {
         (self.n > 0 && self.mean.abs() < f64::MAX).then_some(self.mean)
@@ -117,7 +116,7 @@ impl Moments {
         .bounded()
     }
 
-    /// What overflows is set to the largest number: JSON has no infinity.
+    /// Limits infinities to the largest number: JSON has no infinity.
     fn bounded(mut self) -> Self {
         for moment in [&mut self.mean, &mut self.m2] {
             *moment = if moment.is_nan() { f64::MAX } else { moment.clamp(-f64::MAX, f64::MAX) };
@@ -126,7 +125,7 @@ impl Moments {
     }
 }
 
-/// Σ `term`, in eight sums side by side, which need not wait for each other.
+/// Σ `term`, in eight independent sums, for parallelism.
 fn sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
     let (eights, rest) = values.as_chunks::<8>();
     let mut sums = [0.0; 8];
@@ -174,7 +173,7 @@ impl Numbers {
         sample.values().get(sample.counts().iter().position(&mut reached)?).copied()
     }
 
-    /// The middle value; of an even number, the mean of the two in the middle, as far as no sketch stands between.
+    /// The middle value; of an even number, the mean of the two in the middle, unless sketched.
     #[must_use]
     pub fn median(&self) -> Option<f64> {
         let lower = self.quantile(0.5)?;
@@ -196,7 +195,7 @@ impl Numbers {
         self.n_minus_infinite += other.n_minus_infinite;
         self.calendar = match (self.calendar.take(), &other.calendar) {
             (Some(mine), Some(theirs)) => Some(mine.with(theirs)),
-            // Of a part from before calendars were kept nothing is known, so of the whole neither.
+            // A part from before calendars were stored has none, so the whole has none.
             _ => None,
         };
         self.integer &= other.integer;
@@ -214,7 +213,7 @@ impl Numbers {
         self.settle(limits);
     }
 
-    /// Sketches what has grown past the limit; what stays exact gets its moments from its counts, whatever the cut.
+    /// Sketches columns past the limit; exact ones get their moments from their counts, for any batches.
     fn settle(&mut self, limits: Limits) {
         if let Distribution::Exact(sample) = &self.distribution {
             self.moments = Moments::of_weighted(sample.values(), sample.counts());
@@ -234,7 +233,7 @@ fn take_in(sketch: &mut Kll, other: &Distribution) {
     }
 }
 
-/// Numbers on the way: values wait in blocks whose ends do not depend on how the table comes.
+/// Numbers being collected, in blocks whose boundaries do not depend on the batches.
 #[derive(Debug, Clone)]
 pub(super) struct NumbersBuilder {
     numbers: Numbers,
@@ -247,7 +246,7 @@ impl NumbersBuilder {
         Self { numbers: Numbers::default(), pending: Vec::with_capacity(BLOCK), limits }
     }
 
-    /// For instants, whose calendar is kept.
+    /// For times, with a calendar.
     pub(super) fn of_times(limits: Limits) -> Self {
         let mut builder = Self::new(limits);
         builder.numbers.calendar = Some(Calendar::default());
@@ -285,7 +284,7 @@ impl NumbersBuilder {
         n_missing
     }
 
-    /// Growing with what is kept, so that merging costs a constant per value.
+    /// Grows with the stored values, so that merging costs a constant per value.
     fn room(&self) -> usize {
         match &self.numbers.distribution {
             Distribution::Exact(sample) => FIRST_BLOCK.max(sample.values().len()),
@@ -319,7 +318,7 @@ impl NumbersBuilder {
     }
 }
 
-/// Whether a finite number is whole. Those that `i64` does not hold all are.
+/// Whether a finite number is whole. Those beyond `i64` all are.
 fn is_whole(value: f64) -> bool {
     value as i64 as f64 == value || value.abs() >= 9e18
 }

@@ -7,24 +7,24 @@ use crate::table::{
 };
 use std::path::PathBuf;
 
-/// A profile and what was left out of it.
+/// A profile and its rejected rows.
 #[derive(Debug)]
 pub struct Profiled {
     /// The profile.
     pub profile: Profile,
-    /// Rows that did not fit; empty unless they were to be skipped.
+    /// Invalid rows; empty unless they are skipped.
     pub rejects: Rejects,
-    /// Remarks for a person, such as columns that were ignored.
+    /// Remarks for the user, such as ignored columns.
     pub notes: Vec<String>,
 }
 
-/// Reads a table once, batch by batch, and profiles it. With `exact` every value is kept, however many there are.
+/// Reads a table once, batch by batch, and profiles it. With `exact` every value is stored, however many there are.
 ///
-/// Memory does not grow with the rows unless `exact` is asked for. What `options` says of raw records and progress is
-/// replaced.
+/// Memory does not grow with the rows unless `exact` is set. The raw records and progress in `options` are
+/// overridden.
 ///
 /// # Errors
-/// Whatever is wrong with the table, as [`read`](fn@crate::table::read) says it.
+/// Any error of the table, as in [`read`](fn@crate::table::read).
 pub fn profile_input(
     input: Input,
     schema: &Schema,
@@ -35,7 +35,7 @@ pub fn profile_input(
     profile_about(input, schema, options, (exact, None), progress)
 }
 
-/// The same, and how alike rows are with the same value in `entity`.
+/// The same, with the similarity of rows with the same value in `entity`.
 ///
 /// # Errors
 /// As [`profile_input`].
@@ -68,11 +68,11 @@ fn drain(
     Ok(builder.unwrap_or_else(|| ProfileBuilder::new(schema, limits)).finish())
 }
 
-/// Finds out what a table is and profiles it, in one pass where its beginning tells. The schema is that of
+/// Infers the schema of a table and profiles it, in one pass if its beginning is sufficient. The schema is that of
 /// [`infer`](fn@crate::table::infer).
 ///
 /// # Errors
-/// Whatever is wrong with the table.
+/// Any error of the table.
 pub fn profile_unknown(table: &Spool, options: &InferOptions, exact: bool) -> Result<(Schema, Profiled), ProfileError> {
     let (mut schema, mut found) = typed(table, options, exact)?;
     for spec in schema.columns.iter_mut().filter(|spec| spec.kind == Kind::Category) {
@@ -101,7 +101,7 @@ fn typed(table: &Spool, options: &InferOptions, exact: bool) -> Result<(Schema, 
         Ok((schema, found))
     };
     let Ok(head) = infer_head(table.open()?, options) else {
-        // What is wrong is told in the order of the file.
+        // Report errors in file order.
         return known(infer_fitting(|| table.open(), options.again())?.schema);
     };
     if head.whole {
@@ -124,7 +124,7 @@ fn typed(table: &Spool, options: &InferOptions, exact: bool) -> Result<(Schema, 
     }
 }
 
-/// Whether what was guessed to be a category is none of prose.
+/// Whether columns guessed as categories are not prose.
 fn are_categories(profile: &Profile) -> bool {
     profile.columns.iter().all(|column| match &column.shape {
         Shape::Levels(levels) => {
@@ -134,11 +134,11 @@ fn are_categories(profile: &Profile) -> bool {
     })
 }
 
-/// The profile of several tables together, all of one schema; without one, that of the first table is inferred. Tables may
-/// lack the `optional` columns: what arrives has no target yet.
+/// The profile of several tables together, all of one schema; without one, that of the first table is inferred. Tables
+/// may lack the `optional` columns: new rows have no target yet.
 ///
 /// # Errors
-/// Whatever is wrong with a table.
+/// Any error of a table.
 pub fn profile_tables(
     tables: &[PathBuf],
     schema: Option<Schema>,

@@ -2,15 +2,15 @@
 
 use std::cell::RefCell;
 
-/// Bits that one pass of the radix sort looks at.
+/// Bits per pass of the radix sort.
 const DIGIT: u32 = 11;
-/// Passes; bits below those that they see are left to a sort of what is still equal.
+/// Passes; lower bits are left to a sort of the values still equal.
 const PASSES: usize = 3;
 /// Shorter blocks are not worth the counting.
 const MIN_RADIX: usize = 2048;
 
 thread_local! {
-    /// Room for the keys of a block, kept from one block to the next.
+    /// Memory for the keys of a block, reused for the next block.
     static KEYS: RefCell<Keys> = RefCell::default();
 }
 
@@ -79,8 +79,8 @@ impl Keys {
     }
 }
 
-/// Merges sorted `more` into sorted `all`, from both ends at once and without a branch on which of two is next: nobody
-/// could foretell it, and neither end waits for the other.
+/// Merges sorted `more` into sorted `all`, from both ends at once and without a branch on which of two is next: it is
+/// unpredictable, and neither end waits for the other.
 pub(super) fn merge_into(all: &mut Vec<f64>, more: &[f64]) {
     if all.is_empty() {
         all.extend_from_slice(more);
@@ -89,7 +89,7 @@ pub(super) fn merge_into(all: &mut Vec<f64>, more: &[f64]) {
     let mut merged = vec![0.0; all.len() + more.len()];
     let (mut a, mut b, mut out) = (&all[..], more, &mut merged[..]);
     while a.len() > 1 && b.len() > 1 {
-        // So many steps at either end leave something on both sides.
+        // This many steps at either end leave something on both sides.
         let n_steps = a.len().min(b.len()) / 2;
         let (mut left, mut right) = (0, 0);
         let (mut left_end, mut right_end, out_end) = (a.len() - 1, b.len() - 1, out.len() - 1);

@@ -1,9 +1,9 @@
-//! Any cut of a table gives the same profile.
+//! Any split of a table gives the same profile.
 
 use super::*;
 use crate::table::{Categories, Column, Values};
 
-/// A small table with a bit of everything.
+/// A small table with all kinds of columns.
 fn table(n: usize) -> Table {
     let numbers = |f: &dyn Fn(usize) -> f64| Values::Number((0..n).map(f).collect());
     let letters: Vec<String> = (0..n).map(|i| ["a", "bb", "", "c"][i * i % 7 % 4].to_owned()).collect();
@@ -169,7 +169,7 @@ fn quantiles_are_those_of_the_inverted_cdf() {
     assert_eq!([at(0.0), at(0.25), at(0.5), at(0.75), at(0.76), at(1.0)], [1.0, 1.0, 2.0, 2.0, 4.0, 4.0]);
 }
 
-/// Sums that no number can hold: they are left out, and what needs no sums stays.
+/// Sums that overflow are missing, and results that need no sums remain.
 #[test]
 fn sums_that_overflow_are_left_out_however_the_table_is_cut() {
     let values = |scale: f64| Values::Number((0..40).map(|i| scale * (1.0 - f64::from(i % 3) / 10.0)).collect());

@@ -15,7 +15,7 @@ type Cell<'a> = &'a dyn Fn(usize) -> String;
 type Column = (&'static str, Box<dyn Fn(usize) -> String>, Kind);
 type Answer = Result<(Schema, Profile), String>;
 
-/// What the beginning of a table suggests, and the whole of it.
+/// The types inferred from the beginning of a table, and from all of it.
 fn quick(path: &Path, options: &InferOptions) -> Answer {
     let found = Spool::new(path).map_err(ProfileError::from).and_then(|table| profile_unknown(&table, options, false));
     found.map(|(schema, found)| (schema, found.profile)).map_err(|err| err.to_string())
@@ -29,13 +29,13 @@ fn full(path: &Path, options: &InferOptions) -> Answer {
     Ok((schema, found.profile))
 }
 
-/// Which levels are known depends on how much was looked at, not on what the columns are.
+/// The known levels depend on the number of rows read, not on the kinds of columns.
 fn without_levels((mut schema, profile): (Schema, Profile)) -> (Schema, Profile) {
     schema.columns.iter_mut().for_each(|column| column.spelling = Spelling::default());
     (schema, profile)
 }
 
-/// Writes a table whose middle column is of this kind and gives the answer of both ways.
+/// Writes a table whose middle column is of this kind and returns the answers of both ways.
 fn both(dir: &Path, (name, cell): (&str, Cell<'_>), options: &InferOptions) -> Answer {
     let mut text = format!("amount,{name},plan\n");
     for row in 0..ROWS {
@@ -53,7 +53,7 @@ fn both(dir: &Path, (name, cell): (&str, Cell<'_>), options: &InferOptions) -> A
     full
 }
 
-/// Columns that are one thing from beginning to end, and columns that the last rows make something else.
+/// Columns of one type from beginning to end, and columns whose last rows change it.
 fn columns() -> Vec<Column> {
     fn column(name: &'static str, early: impl Fn(usize) -> String + 'static, late: &'static str, kind: Kind) -> Column {
         let cell = move |row: usize| if row == LATE && late != "=" { late.to_owned() } else { early(row) };

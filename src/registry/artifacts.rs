@@ -1,4 +1,4 @@
-//! Files beside a manifest that show how good a version is.
+//! Files beside a manifest with the results of a version.
 
 use crate::pipeline::{Fitted, told_words};
 use crate::printable::protect;
@@ -13,8 +13,8 @@ use std::fmt::Write;
 /// The points of the ROC and precision-recall curves of a version with two classes.
 pub const CURVES: &str = "curves.csv";
 
-/// The files by name: what the columns matter, and for classes the classification report and the confusion matrix of the
-/// gate rows; for two classes also their curves.
+/// The files by name: the importance of columns, and for classes the classification report and the confusion matrix of
+/// the gate rows; for two classes also their curves.
 #[must_use]
 pub fn artifacts(fitted: &Fitted) -> Vec<(&'static str, Vec<u8>)> {
     let shares: Vec<(String, f64)> = fitted.importance.iter().map(|c| (c.column.clone(), c.gain)).collect();
@@ -44,7 +44,7 @@ fn curves_csv(points: &[CurvePoint]) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Reads what [`artifacts`] wrote under [`CURVES`]; lines that are no points are passed over.
+/// Reads the points written by [`artifacts`] under [`CURVES`]; other lines are skipped.
 #[must_use]
 pub fn read_curves(bytes: &[u8]) -> Vec<CurvePoint> {
     let text = String::from_utf8_lossy(bytes);
@@ -89,7 +89,7 @@ mod tests {
         let matrix = Confusion::from_cells(2, vec![5.0, 1.0, 2.0, 3.0]);
         let text = String::from_utf8(confusion_csv(&matrix, &["no".into(), "yes, \"sure\"".into()])).unwrap();
         assert_eq!(text, "true \\ predicted,no,\"yes, \"\"sure\"\"\"\nno,5,1\n\"yes, \"\"sure\"\"\",2,3\n");
-        // It is to be looked at, perhaps in a spreadsheet.
+        // The user may open it in a spreadsheet.
         let text = String::from_utf8(confusion_csv(&matrix, &["=HYPERLINK(1)".into(), "-1".into()])).unwrap();
         assert_eq!(text, "true \\ predicted,'=HYPERLINK(1),-1\n'=HYPERLINK(1),5,1\n-1,2,3\n");
     }

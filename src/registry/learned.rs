@@ -1,11 +1,11 @@
-//! `learned_ids.bin` or `learned_rows.bin`: the rows that a version learned from, so that their outcomes are never held
-//! against it.
+//! `learned_ids.bin` or `learned_rows.bin`: the rows that a version was trained on, which must not be used to evaluate
+//! it.
 //!
 //! ```text
 //! "mlloop ids 1\n"                      XXH3 of an id    XXH3 of an id    …    64 bits each, little-endian, ascending
 //! "mlloop rows 1\n" ["a","b","c"] "\n"  digest of a row  digest of a row  …    of these columns, where rows have no ids
 //! ```
-//! Rows of the gate part are not among them: nothing is learned from those. Two of a million ids share a hash with
+//! Rows of the gate part are excluded: they are not used for training. Two of a million ids share a hash with
 //! probability 3e-8.
 
 use super::{Registry, RegistryError, Version};
@@ -21,23 +21,23 @@ const ROWS: &str = "learned_rows.bin";
 const IDS_MAGIC: &[u8] = b"mlloop ids 1\n";
 const ROWS_MAGIC: &[u8] = b"mlloop rows 1\n";
 const SEED: u64 = 0x1D5;
-/// Where a smaller share of the rows is unlike every other row, content names no row. The share is also how likely a new
-/// row is to be unlike all that were learned from (Good and Turing).
+/// If a smaller share of the rows is unique, content does not identify rows. The share is also the probability that a
+/// new row differs from all training rows (Good and Turing).
 const MIN_UNLIKE: f64 = 0.95;
 /// Files larger than this are not a version's: refused before they are read.
 const MAX_BYTES: u64 = 1 << 33;
 
-/// The rows that a version was fitted or tuned on, by their ids, or by their content where they have none.
+/// The rows that a version was fitted or tuned on, by id, or by content without ids.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Learned {
-    /// Columns whose cells name a row; none where ids do.
+    /// Columns whose cells identify a row; empty with ids.
     columns: Vec<String>,
     /// Ascending, each once.
     hashes: Vec<u64>,
 }
 
 impl Learned {
-    /// The rows of these ids; an empty id names none.
+    /// The rows of these ids; an empty id is ignored.
     pub fn new<'a>(ids: impl Iterator<Item = &'a str>) -> Self {
         let mut hashes: Vec<u64> = ids.filter(|id| !id.is_empty()).map(hash).collect();
         hashes.sort_unstable();
@@ -45,8 +45,8 @@ impl Learned {
         Self { columns: Vec::new(), hashes }
     }
 
-    /// These rows of a table, by what stands in `columns`; `None` when too many of them are alike, or there is no such
-    /// column.
+    /// These rows of a table, by the content of `columns`; `None` if too many of them are equal, or a column is
+    /// missing.
     #[must_use]
     pub fn by_content(table: &Table, rows: impl Iterator<Item = u32>, columns: &[&str]) -> Option<Self> {
         let digests = row_digest(table, columns).ok().filter(|_| !columns.is_empty())?;
@@ -59,13 +59,13 @@ impl Learned {
         (n_unlike as f64 >= MIN_UNLIKE * n_rows as f64).then_some(Self { columns: names, hashes })
     }
 
-    /// Whether the version learned from the row of this id.
+    /// Whether the row of this id was a training row.
     #[must_use]
     pub fn has(&self, id: &str) -> bool {
         self.columns.is_empty() && self.holds(hash(id))
     }
 
-    /// The columns whose content tells rows, since they have no ids; none where ids do.
+    /// The columns that identify rows without ids; empty with ids.
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
@@ -75,7 +75,7 @@ impl Learned {
         !self.columns.is_empty()
     }
 
-    /// Which rows of a table it learned from; `None` when the table lacks what names them.
+    /// Which rows of a table it was trained on; `None` if the table lacks the identifying columns.
     #[must_use]
     pub fn among(&self, table: &Table, ids: Option<&Texts>) -> Option<Vec<bool>> {
         if self.is_by_content() {
@@ -93,7 +93,7 @@ impl Learned {
     /// Writes them into a version directory that is not visible yet.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn save(&self, dir: &Path) -> io::Result<()> {
         let file = if self.is_by_content() { ROWS } else { IDS };
         atomic::replace(&dir.join(file), |out| {
@@ -128,10 +128,10 @@ fn hash(id: &str) -> u64 {
 }
 
 impl Registry {
-    /// The rows that `version` learned from; `None` when nothing names them, or the version is not there any more.
+    /// The rows that `version` was trained on; `None` if they are not recorded, or the version was removed.
     ///
     /// # Errors
-    /// [`RegistryError::Damaged`], or what the system says.
+    /// [`RegistryError::Damaged`], or I/O errors.
     pub fn learned(&self, version: Version) -> Result<Option<Learned>, RegistryError> {
         for file in [IDS, ROWS] {
             let path = self.dir.join(version.to_string()).join(file);
@@ -191,7 +191,7 @@ mod tests {
         learned.save(&of_version).unwrap();
         let read = registry.learned(Version(1)).unwrap().unwrap();
         assert_eq!(read, learned);
-        // A row of the gate, a row that differs in one cell, and another target: of these only the last was learned from.
+        // A gate row, a row that differs in one cell, and another target: of these only the last was a training row.
         let mut arrived = table(&[3.0, 35.0, 4.0, 5.0], &[3.0, 35.0, 4.5, 5.0]);
         assert_eq!(read.among(&arrived, None).unwrap(), [true, false, false, true]);
         assert!(!read.has("3"), "no id names a row here");
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn content_names_no_row_where_many_are_alike() {
-        // Two of 40 rows are alike: 38 are unlike all others, which is just enough.
+        // Two of 40 rows are equal: 38 are unique, which is just enough.
         let mut x: Vec<f64> = (0..40).map(f64::from).collect();
         x[1] = 0.0;
         assert!(Learned::by_content(&table(&x, &x), 0..40, &["x", "y"]).is_some());

@@ -1,4 +1,4 @@
-//! `manifest.json`: where a version comes from and how good it was.
+//! `manifest.json`: the origin of a version and its metrics.
 
 use super::{Registry, RegistryError, Version};
 use crate::atomic;
@@ -13,7 +13,7 @@ use std::io;
 use std::path::Path;
 
 const NAME: &str = "manifest.json";
-/// Files larger than this are no manifest: refused before they are read.
+/// Larger files are not a manifest: refused before reading.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// What is known of a version.
@@ -122,12 +122,12 @@ impl Manifest {
     /// Writes `manifest.json` into a version directory that is not visible yet.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn save(&self, dir: &Path) -> io::Result<()> {
         atomic::replace_json(&dir.join(NAME), self)
     }
 
-    /// The metric that `decides` by `[promote]`, else the task's own, in a few words: `roc_auc 0.847 (0.829–0.864)`.
+    /// The deciding metric of `[promote]`, else the task's own, as short text: `roc_auc 0.847 (0.829–0.864)`.
     #[must_use]
     pub fn headline(&self, decides: Option<Metric>) -> String {
         let chosen = decides.map(Metric::name).filter(|name| self.gate["metrics"].get(name).is_some());
@@ -142,10 +142,10 @@ impl Manifest {
 }
 
 impl Registry {
-    /// The metrics on the gate rows that `manifest`, of `version`, has; `None` for a version that was not judged.
+    /// The metrics on the gate rows in `manifest`, of `version`; `None` for a version that was not evaluated.
     ///
     /// # Errors
-    /// When they cannot be understood: what is damaged must not look like what was never measured.
+    /// If they are invalid: damage must not look like absence.
     pub fn gate(&self, version: Version, manifest: &Manifest) -> Result<Option<Evaluation>, RegistryError> {
         self.part(version, "gate", &manifest.gate)
     }
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(registry.manifest(version).unwrap(), unjudged);
         assert_eq!(unjudged.rows.total(), 11);
         assert_eq!(registry.gate(version, &unjudged).unwrap(), None);
-        // What is damaged does not look like what was never measured.
+        // Damage does not look like absence.
         let said = registry.gate(version, &manifest(json!({ "rows": "many" }))).unwrap_err().to_string();
         assert!(said.contains("v0001/manifest.json: \"gate\" cannot be parsed"), "{said}");
         let path = dir.path().join("v0001").join(NAME);

@@ -1,12 +1,12 @@
-//! Versions and roles: what was trained, and which of it is in production.
+//! Versions and roles: trained models, and the one in production.
 //!
 //! ```text
 //! candidate ──retrain──▶ challenger ──promote──▶ production ──promote(other)──▶ retired
 //!                            └──reject──▶ rejected        ◀──────rollback──────────┘
 //! ```
 //! 1. At most one version is in production.
-//! 2. A version's bytes never change: its directory is made beside and renamed into place.
-//! 3. `roles.json` changes by rename, after the version it names is whole.
+//! 2. A version's bytes never change: its directory is built beside and renamed into place.
+//! 3. `roles.json` changes by rename, after the version it names is complete.
 
 mod artifacts;
 mod learned;
@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
-/// That no version holds a role, and which command gives it one.
+/// The message that no version has a role, with the command that assigns it.
 fn vacant(role: Role) -> &'static str {
     match role {
         Role::Production => "no version is in production: run `mlloop train` first",
@@ -41,7 +41,7 @@ fn vacant(role: Role) -> &'static str {
     }
 }
 
-/// What can be wrong with a registry.
+/// Errors of a registry.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The system refused.
@@ -93,17 +93,17 @@ pub enum RegistryError {
     /// A version that does not exist.
     #[error("there is no version {version} in {}{}", .dir.display(), there_are(*.version, .have))]
     NoVersion {
-        /// The version that was asked for.
+        /// The requested version.
         version: Version,
         /// The models directory.
         dir: PathBuf,
         /// The versions that exist.
         have: Vec<Version>,
     },
-    /// No version holds the role.
+    /// No version has the role.
     #[error("{}: {}", .dir.display(), vacant(*.role))]
     NoRole {
-        /// The role that was asked for.
+        /// The requested role.
         role: Role,
         /// The models directory.
         dir: PathBuf,
@@ -160,9 +160,9 @@ impl From<Version> for String {
 #[derive(Debug, Clone)]
 pub struct Registry {
     dir: PathBuf,
-    /// The audit file, whose lines have the digests of the versions' files.
+    /// The audit file, whose lines contain the digests of the versions' files.
     audit: Option<PathBuf>,
-    /// What was read of it last.
+    /// The result of its last read.
     sealed: Arc<Mutex<Option<Sealed>>>,
 }
 
@@ -173,7 +173,7 @@ impl Registry {
         Self { dir: dir.into(), audit: None, sealed: Arc::default() }
     }
 
-    /// The same registry, whose files are held to the digests that the lines of this audit file have.
+    /// The same registry, whose files are verified by the digests in this audit file.
     #[must_use]
     pub fn audited(self, audit: impl Into<PathBuf>) -> Self {
         Self { audit: Some(audit.into()), ..self }
@@ -207,10 +207,10 @@ impl Registry {
         }
     }
 
-    /// Stores what `fill` writes as the next version; it has no role yet. Call it under the workspace's lock.
+    /// Stores the files written by `fill` as the next version, without a role. Call it under the workspace's lock.
     ///
     /// # Errors
-    /// Whatever `fill` or the system says; nothing is left behind then.
+    /// Errors of `fill` and I/O errors; nothing is left behind then.
     pub fn store(&self, fill: impl FnOnce(Version, &Path) -> io::Result<()>) -> Result<Version, RegistryError> {
         atomic::make_dirs(&self.dir).at(&self.dir)?;
         atomic::remove_leftovers(&self.dir).at(&self.dir)?;
@@ -241,10 +241,10 @@ impl Registry {
             .map_err(|what| RegistryError::Damaged { path, what })
     }
 
-    /// The version that holds `role`.
+    /// The version with `role`.
     ///
     /// # Errors
-    /// [`RegistryError::NoRole`] when none does.
+    /// [`RegistryError::NoRole`] if there is none.
     pub fn holder(&self, role: Role) -> Result<Version, RegistryError> {
         self.roles()?.holder(role).ok_or_else(|| RegistryError::NoRole { role, dir: self.dir.clone() })
     }

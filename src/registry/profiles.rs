@@ -1,5 +1,5 @@
-//! `profile.json`, `scores.json`, `loss_*.bin`: what a version was trained on, how it scored rows it never saw, and how
-//! large its errors were on them.
+//! `profile.json`, `scores.json`, `loss_*.bin`: the training data of a version, its scores on unseen rows, and its
+//! errors on them.
 
 use super::{Registry, RegistryError, Version};
 use crate::atomic;
@@ -17,7 +17,7 @@ const MAX_BYTES: u64 = 1 << 30;
 /// Writes both profiles into a version directory that is not visible yet.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn save_profiles(dir: &Path, trained_on: &Profile, scores: &Profile) -> io::Result<()> {
     for (name, profile) in [(PROFILE, trained_on), (SCORES, scores)] {
         let json = profile.to_json()?;
@@ -32,7 +32,7 @@ pub fn save_profiles(dir: &Path, trained_on: &Profile, scores: &Profile) -> io::
 /// Writes the error profile into a version directory that is not visible yet.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn save_losses(dir: &Path, losses: &Losses) -> io::Result<()> {
     let bytes = losses.to_bytes().map_err(io::Error::other)?;
     for (name, bytes) in LOSSES.iter().zip(bytes) {
@@ -50,7 +50,7 @@ impl Registry {
         self.read_profile(version, PROFILE)
     }
 
-    /// The profile of the scores that `version` gave its gate rows (its tune rows, when it had no gate).
+    /// The profile of the scores of `version` on its gate rows (its tune rows, if it had no gate).
     ///
     /// # Errors
     /// As [`Registry::profile`].
@@ -58,7 +58,7 @@ impl Registry {
         self.read_profile(version, SCORES)
     }
 
-    /// How large the errors of `version` are; `None` for a version that predicts classes or had too few gate rows.
+    /// The profile of the errors of `version`; `None` if it predicts classes or had too few gate rows.
     ///
     /// # Errors
     /// [`RegistryError::Damaged`].
@@ -111,7 +111,7 @@ mod tests {
         assert!(matches!(registry.profile(version), Err(RegistryError::Damaged { .. })));
         std::fs::remove_file(at(SCORES)).unwrap();
         assert!(matches!(registry.score_profile(version), Err(RegistryError::NoProfile { .. })));
-        // One that is damaged does not look like one that never was.
+        // Damage does not look like absence.
         std::fs::write(at(LOSSES[0]), "x").unwrap();
         assert!(registry.losses(version).is_err());
     }

@@ -60,7 +60,7 @@ impl Default for Roles {
 }
 
 impl Roles {
-    /// The version that holds `role`.
+    /// The version with `role`.
     #[must_use]
     pub fn holder(&self, role: Role) -> Option<Version> {
         match role {

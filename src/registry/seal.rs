@@ -1,11 +1,11 @@
-//! The SHA-256 of every file of a version, as the audit line that made the version records them.
+//! The SHA-256 of every file of a version, recorded by the audit line that created it.
 //!
 //! ```text
 //! train ─▶ models/v0007/ ─▶ audit.jsonl: {"event": "trained", "details": {"version": "v0007", "files": {"model.bin": "9f86…"}}}
-//! load  ─▶ each file that is read is held to the digest in that line
+//! load  ─▶ each file that is read is verified by the digest in that line
 //! ```
-//! The line itself is held by the chain. A version whose line has no digests was stored before there were any, and is read
-//! as it is.
+//! The line itself is verified by the chain. A version whose line has no digests is older than these, and is read
+//! unverified.
 
 use super::{Registry, RegistryError, Roles, Version};
 use crate::atomic::{self, Stamp};
@@ -22,7 +22,7 @@ use std::sync::{Arc, PoisonError};
 /// The digest of each file, by its name.
 pub type Seals = BTreeMap<String, String>;
 
-/// What a line that has digests contains.
+/// The text that marks a line with digests.
 const MARK: &[u8] = b"\"files\":{";
 
 /// What a line that changed the roles contains.
@@ -62,10 +62,10 @@ pub struct Difference {
 /// The digests that an audit file has.
 #[derive(Debug)]
 pub(super) struct Sealed {
-    /// The file as it was then.
+    /// The stamp of the file then.
     stamp: Stamp,
     by: HashMap<Version, Option<Arc<Seals>>>,
-    /// Lines that cannot be understood, and what to say of each.
+    /// Invalid lines, each with its error message.
     damaged: Vec<(Vec<u8>, String)>,
     /// The last lines that changed the roles, each with its number.
     roles: Vec<(u64, Roles)>,
@@ -77,7 +77,7 @@ impl Sealed {
     fn read(path: &Path, stamp: Stamp) -> io::Result<Self> {
         let bytes = atomic::read(path)?;
         let mark = memchr::memmem::Finder::new(MARK);
-        // A last line that a crash cut short is none.
+        // An incomplete last line of a crash is ignored.
         let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |end| end + 1);
         let (roles, last) = last_roles(&bytes[..whole]);
         let mut sealed = Self { stamp, by: HashMap::new(), damaged: Vec::new(), roles, last };
@@ -94,7 +94,7 @@ impl Sealed {
         Ok(sealed)
     }
 
-    /// The digests of `version`, or what to say of a damaged line that may have been its.
+    /// The digests of `version`, or the error of a damaged line that may belong to it.
     fn of(&self, version: Version) -> Result<Option<Arc<Seals>>, String> {
         let name = format!("\"version\":\"{version}\"");
         let names = |(line, _): &&(Vec<u8>, String)| memchr::memmem::find(line, name.as_bytes()).is_some();
@@ -144,7 +144,7 @@ impl Registry {
     /// The digests of the files in a version directory.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub(crate) fn digests(&self, version: Version) -> Result<Seals, RegistryError> {
         let dir = self.path(version)?;
         let mut found = Seals::new();
@@ -193,7 +193,7 @@ impl Registry {
     /// The bytes of a file of `version`, of at most `max_bytes`, held to its digest.
     ///
     /// # Errors
-    /// [`RegistryError::Altered`], and whatever the system says.
+    /// [`RegistryError::Altered`], and any I/O error.
     pub(crate) fn read(&self, version: Version, name: &str, max_bytes: u64) -> Result<Vec<u8>, RegistryError> {
         let path = self.path(version)?.join(name);
         let bytes = atomic::read_at_most(&path, max_bytes).map_err(|source| match source.kind() {
@@ -209,11 +209,11 @@ impl Registry {
         }
     }
 
-    /// Holds files of `version` to their digests; those that the version does not have are passed over.
+    /// Verifies files of `version` by their digests; files that the version does not have are skipped.
     ///
     /// # Errors
-    /// [`RegistryError::Altered`] with the first file that is gone or another one, [`RegistryError::Added`] with one that is
-    /// there and never was stored, and whatever the system says.
+    /// [`RegistryError::Altered`] with the first file that is missing or changed, [`RegistryError::Added`] with one
+    /// that was never stored, and any I/O error.
     pub fn check(&self, version: Version, names: &[&str]) -> Result<(), RegistryError> {
         let Some(seals) = self.seals(version)? else { return Ok(()) };
         let named = |(name, _): &(&String, &String)| names.contains(&name.as_str());
@@ -226,20 +226,20 @@ impl Registry {
         }
     }
 
-    /// The pipeline of `version`: its files are those that were stored, and its golden rows are answered as they were.
+    /// The pipeline of `version`: its files are verified, and its golden rows give the stored results.
     ///
     /// # Errors
-    /// [`RegistryError::Altered`], and what [`Pipeline::load`] finds.
+    /// [`RegistryError::Altered`], and errors of [`Pipeline::load`].
     pub fn pipeline(&self, version: Version) -> Result<Pipeline, RegistryError> {
         let dir = self.path(version)?;
         self.check(version, &Pipeline::FILES)?;
         Ok(Pipeline::load(&dir)?)
     }
 
-    /// Every file of `version` that is not as its audit line says; `None` for a version without digests.
+    /// Every file of `version` that does not match its audit line; `None` for a version without digests.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn differences(&self, version: Version) -> Result<Option<Vec<Difference>>, RegistryError> {
         let Some(seals) = self.seals(version)? else { return Ok(None) };
         let now = self.digests(version)?;
@@ -341,10 +341,10 @@ mod tests {
         assert!(matches!(registry.read(version, "labels_used.csv", 9), Err(RegistryError::Added { .. })));
         assert_eq!(what(), ["models/v0001/labels_used.csv was added later"]);
 
-        // What a pipeline is made of is looked at before it is understood.
+        // The files of a pipeline are verified before they are parsed.
         fs::write(path("pipeline.json"), "no JSON").unwrap();
         assert!(matches!(registry.pipeline(version), Err(RegistryError::Altered { .. })));
-        // A list of the rows that a version learned from may lie beside no version that stored it.
+        // A list of training rows must not be added to a version that stored none.
         fs::write(path("learned_ids.bin"), [0; 16]).unwrap();
         assert!(matches!(registry.learned(version), Err(RegistryError::Added { .. })));
     }

@@ -71,7 +71,7 @@ fn compare(line: u64, said: &GateVerdict, report: &GateReport) -> Vec<Part> {
         Part::of(line, "broken guardrails", without_clock(recorded), without_clock(now)),
         Part::of(line, "uses of the rows", json!(said.uses), json!(report.holdout.uses)),
     ];
-    // A decision that a clock had a part in is not repeated.
+    // A decision that depends on a clock is not replayed.
     if !by_clock {
         parts.push(Part::of(line, "decision", json!(said.decision), json!(report.decision)));
     }
@@ -118,7 +118,7 @@ pub(super) fn ab_stopped(source: &Source, entry: &Entry) -> Result<Replay, Repla
         }
         let recorded = ended.ended.as_ref().and_then(|ended| ended.verdict.clone());
         let asked = Asked { margin: None, fixed: false, force: false, now: entry.at };
-        // Rows that came later are left out, since the experiment had ended.
+        // Later rows are excluded, because the experiment had ended.
         let closed = Experiment { ended: Some(Ended { at: entry.at, verdict: None, promoted: None }), ..ended };
         let (now, read) = match log::report_on(&shadow.workspace, closed, &asked) {
             Ok(report) => {
@@ -131,7 +131,7 @@ pub(super) fn ab_stopped(source: &Source, entry: &Entry) -> Result<Replay, Repla
         let verdict = Part::of(entry.seq, "verdict", json!(recorded), json!(now));
         match said.log.flatten() {
             was if was == read => parts.push(verdict),
-            // A change of before rows were recorded.
+            // A change from before rows were recorded.
             None if verdict.agrees => parts.push(verdict),
             None => shadow.missing.push(format!(
                 "the predictions of line {}: it does not record which rows of the log were used, and the present \
@@ -150,7 +150,7 @@ pub(super) fn ab_stopped(source: &Source, entry: &Entry) -> Result<Replay, Repla
     Ok(Replay { parts, missing: shadow.missing, notes: shadow.notes })
 }
 
-/// Answers taken in again: the same labels, the same guards, the same file.
+/// Replays an import of answers: the same labels, the same guards, the same file.
 pub(super) fn labels(source: &Source, entry: &Entry) -> Result<Replay, ReplayError> {
     let mut shadow = Shadow::before(source, entry)?;
     let said: AnswersRead = entry.needed("file", entry.of()?)?;
@@ -191,10 +191,10 @@ pub(super) fn labels(source: &Source, entry: &Entry) -> Result<Replay, ReplayErr
     Ok(Replay { parts, missing: shadow.missing, notes: shadow.notes })
 }
 
-/// How many things [`outcome`] gives.
+/// The number of results of [`outcome`].
 const N_OUTCOMES: usize = 9;
 
-/// What came of answers, by what it is called.
+/// The results of answers, by name.
 fn outcome(said: &AnswersRead) -> [(&'static str, Value); N_OUTCOMES] {
     [
         ("batch", json!(said.batch)),
@@ -209,7 +209,7 @@ fn outcome(said: &AnswersRead) -> [(&'static str, Value); N_OUTCOMES] {
     ]
 }
 
-/// The batches that had gone out by then; those that the answers are to are out again.
+/// The batches exported by then; those that the answers belong to are open again.
 fn inbox(source: &Source, shadow: &Shadow, entry: &Entry, said: &AnswersRead) -> Result<(), ReplayError> {
     for place in ["batches", "imported"] {
         let from = source.workspace.path("label_inbox").join(place);

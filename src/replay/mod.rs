@@ -1,10 +1,10 @@
-//! Decisions made again: from the files of the loop alone, does the same come out?
+//! Replays decisions: do the files of the loop alone give the same result?
 //!
 //! ```text
-//! audit.jsonl, line n ─▶ the loop as it was before it, in a directory of its own ─▶ the same change ─▶ same line, same bytes?
-//!                          (inputs by their SHA-256: where they were, runs/kept, or files that are given)
+//! audit.jsonl, line n ─▶ the loop as it was before it, in a separate directory ─▶ the same change ─▶ same bytes?
+//!                          (inputs by their SHA-256: at their old place, in runs/kept, or files given)
 //! ```
-//! What is missing is named with its digest. What depends on a clock (the guardrail of latency) is not compared.
+//! Missing inputs are named with their digest. Clock-dependent results (the guardrail of latency) are not compared.
 
 mod decisions;
 mod shadow;
@@ -26,7 +26,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// What can go wrong besides a decision that comes out another way.
+/// Errors other than a different result.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// A problem of the workspace.
@@ -50,10 +50,10 @@ pub enum ReplayError {
     /// The experiment cannot be judged again.
     #[error("{0}")]
     Ab(#[from] AbError),
-    /// The labels cannot be taken in again.
+    /// The labels cannot be imported again.
     #[error("{0}")]
     Labels(#[from] LabelError),
-    /// There is nothing to make again.
+    /// There is nothing to replay.
     #[error("{0}")]
     Usage(String),
     /// The system refused.
@@ -61,7 +61,7 @@ pub enum ReplayError {
     Io(#[from] AtPath),
 }
 
-/// What is to be made again.
+/// The decision to replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// A version: it is trained again, and its last verdict is given again.
@@ -70,13 +70,13 @@ pub enum What {
     Line(u64),
 }
 
-/// What is to be made again, and what helps.
+/// The decision to replay, and the available files.
 pub struct ReplayRequest<'a> {
     /// Which decision.
     pub what: What,
-    /// Copies of what the loop has no more, in any order: each is known by its digest.
+    /// Copies of files that the loop no longer has, in any order: each is identified by its digest.
     pub files: &'a [PathBuf],
-    /// Is told how far it is.
+    /// Progress callback.
     pub progress: &'a FitProgress<'a>,
 }
 
@@ -112,15 +112,15 @@ impl Part {
 pub struct Replay {
     /// All repeated results.
     pub parts: Vec<Part>,
-    /// What is not there any more, as `data/reference.csv with SHA-256 …`.
+    /// Missing files, as `data/reference.csv with SHA-256 …`.
     pub missing: Vec<String>,
     /// Notes for the user.
     pub notes: Vec<String>,
 }
 
 impl Replay {
-    /// Whether everything came out as it was recorded; `None` when something is missing and nothing differs, or nothing
-    /// could be made again.
+    /// Whether all results are as recorded; `None` if something is missing and nothing differs, or nothing
+    /// could be replayed.
     #[must_use]
     pub fn agrees(&self) -> Option<bool> {
         match self.parts.iter().all(|part| part.agrees) {
@@ -137,7 +137,7 @@ impl Replay {
     }
 }
 
-/// What every decision is made again from.
+/// The input of every replay.
 struct Source<'a> {
     workspace: &'a Workspace,
     chain: &'a Chain,
@@ -145,10 +145,10 @@ struct Source<'a> {
     progress: &'a FitProgress<'a>,
 }
 
-/// Makes a decision again, in a directory of its own; the loop stays as it is.
+/// Replays a decision, in a separate directory; the loop is unchanged.
 ///
 /// # Errors
-/// A chain that does not hold, a line that decides nothing, and whatever is wrong with files that are there.
+/// A broken chain, a line without a decision, and errors in existing files.
 pub fn replay(workspace: &Workspace, request: &ReplayRequest) -> Result<Replay, ReplayError> {
     let chain = workspace.audit_chain()?;
     if let Some(broken) = &chain.broken {

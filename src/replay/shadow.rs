@@ -1,4 +1,4 @@
-//! A loop as it was before a line of its chain, in a directory of its own.
+//! A loop as it was before a line of its chain, in a separate directory.
 
 use super::{ReplayError, Source};
 use crate::atomic::{self, At, AtPath};
@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// The loop, and what is missing in it.
+/// The loop, and its missing files.
 pub(super) struct Shadow {
     pub(super) workspace: Workspace,
     pub(super) missing: Vec<String>,
@@ -20,7 +20,7 @@ pub(super) struct Shadow {
     dir: TempDir,
 }
 
-/// Where its reference stands, whatever it was called.
+/// The path of its reference, whatever its original name.
 const REFERENCE: &str = "data/reference.csv";
 
 impl Shadow {
@@ -28,7 +28,7 @@ impl Shadow {
     pub(super) fn before(source: &Source, entry: &Entry) -> Result<Self, ReplayError> {
         let dir = tempfile::tempdir().at("a temporary directory")?;
         let settings = entry.of::<GateVerdict>()?.map(|said| said.settings).unwrap_or_default();
-        // Nothing that is made again is told to others.
+        // A replay must not send anything to others.
         let settings = settings.iter().map(String::as_str).chain(["labels.store="]);
         let settings = settings.map(Setting::parse).collect::<Result<_, _>>();
         let settings = settings.map_err(ReplayError::Usage)?;
@@ -48,7 +48,7 @@ impl Shadow {
         self.dir.path().join(name)
     }
 
-    /// What `mlloop.toml` said; what it says now where that is gone.
+    /// `mlloop.toml` at that time; the current one if that is missing.
     fn config(&mut self, source: &Source, entry: &Entry) -> Result<(), ReplayError> {
         let now = source.workspace.config_path();
         let bytes = match &entry.config {
@@ -65,7 +65,7 @@ impl Shadow {
         self.write(CONFIG_FILE, &bytes)
     }
 
-    /// The chain up to the line, the roles and the experiment that it left.
+    /// The chain up to the line, with its roles and experiment.
     fn chain(&self, source: &Source, entry: &Entry) -> Result<(), ReplayError> {
         let path = source.workspace.path("audit.jsonl");
         let text = atomic::read(&path).at(&path)?;
@@ -92,7 +92,7 @@ impl Shadow {
         Ok(())
     }
 
-    /// Lets the next version be called `version`, where the one before it was pruned.
+    /// Sets the next version to `version`, if the previous one was pruned.
     pub(super) fn make_next(&self, version: Version) -> Result<(), ReplayError> {
         if version.0 == 1 {
             return Ok(());
@@ -101,7 +101,7 @@ impl Shadow {
         Ok(atomic::make_dirs(&dir).at(&dir)?)
     }
 
-    /// Whether the files of `version` are there.
+    /// Whether the files of `version` exist.
     pub(super) fn has(&mut self, version: Version) -> bool {
         let there = self.path("models").join(version.to_string()).join("manifest.json").exists();
         if !there {
@@ -128,7 +128,7 @@ impl Shadow {
             self.missing.push(named(&called, sha256.as_deref()));
             return Ok(false);
         };
-        // What leads outside of the loop, or is packed, stands under another name here; packed bytes stay packed.
+        // A file outside of the loop, or a compressed one, has another name here; compressed bytes stay compressed.
         let inside = config.data.reference.components().all(|part| matches!(part, std::path::Component::Normal(_)));
         if !inside {
             config.data.reference = PathBuf::from(REFERENCE);
@@ -142,7 +142,7 @@ impl Shadow {
         Ok(true)
     }
 
-    /// The labels that the line names, or, where it does not say, those that counted before it.
+    /// The labels named by the line, or, if it names none, those current before it.
     pub(super) fn labels(&mut self, source: &Source, entry: &Entry, named_there: &Kept) -> Result<bool, ReplayError> {
         let of = |before: &Entry| match before.seq < entry.seq {
             true => before.labels_sha256(),
@@ -162,7 +162,7 @@ impl Shadow {
         }
     }
 
-    /// What `mlloop.toml` of the shadow says.
+    /// `mlloop.toml` of the shadow.
     pub(super) fn settings(&self) -> Result<Config, ReplayError> {
         Ok(self.workspace.config()?)
     }
@@ -186,7 +186,7 @@ impl Shadow {
     }
 }
 
-/// A file and its digest, for a person who looks for it.
+/// A file and its digest, for a user who searches for it.
 pub(super) fn named(file: &str, sha256: Option<&str>) -> String {
     match sha256 {
         Some(sha256) => format!("{file} with SHA-256 {sha256}"),
@@ -194,7 +194,7 @@ pub(super) fn named(file: &str, sha256: Option<&str>) -> String {
     }
 }
 
-/// The bytes with this digest: where they may still be, among what was kept, among the files that were given.
+/// The bytes with this digest: at their old places, among the stored files, or among the files given.
 pub(super) fn find(source: &Source, sha256: &str, places: &[PathBuf]) -> Result<Option<Vec<u8>>, ReplayError> {
     Ok(match find_path(source, sha256, places)? {
         None => None,
@@ -203,10 +203,10 @@ pub(super) fn find(source: &Source, sha256: &str, places: &[PathBuf]) -> Result<
     })
 }
 
-/// A file that was found: its path, and its bytes where they are kept packed.
+/// A file that was found: its path, and its bytes if they are stored compressed.
 type Found = (PathBuf, Option<Vec<u8>>);
 
-/// The same, as the path of a file, or as bytes where they are kept packed.
+/// The same, as the path of a file, or as bytes if they are stored compressed.
 fn find_path(source: &Source, sha256: &str, places: &[PathBuf]) -> Result<Option<Found>, ReplayError> {
     for path in places.iter().chain(source.files) {
         match atomic::open(path).and_then(digest::of) {

@@ -1,4 +1,4 @@
-//! A version trained again: do its files come out byte for byte?
+//! Retrains a version: are its files reproduced byte for byte?
 
 use super::shadow::Shadow;
 use super::{Part, Replay, ReplayError, Source};
@@ -10,7 +10,7 @@ use crate::workspace::audit::Entry;
 use crate::workspace::event::Trained;
 use serde_json::{Value, json};
 
-/// Keys of `manifest.json` that say how it was asked for, not what came out.
+/// Keys of `manifest.json` that describe the request, not the result.
 const ASKED: [&str; 4] = ["mlloop", "cross_validation", "test", "notes"];
 
 /// Trains `version`, which `entry` made, again from the same rows.
@@ -36,7 +36,7 @@ pub(super) fn remake(source: &Source, entry: &Entry, version: Version) -> Result
             None => shadow.missing.push(format!("the reference that {version} was made from")),
         }
         if !has_config && !found.parts.is_empty() && found.parts.iter().all(|part| part.agrees) {
-            // The parameters are the version's own. That the same bytes came out shows that the columns are the same, too.
+            // The parameters are the version's own. Equal bytes show that the columns are the same, too.
             shadow.notes.extend(shadow.missing.drain(..).map(|what| format!("{what} is missing, but was not needed")));
         }
     }
@@ -45,7 +45,7 @@ pub(super) fn remake(source: &Source, entry: &Entry, version: Version) -> Result
     Ok(found)
 }
 
-/// What came out; `None` when the tables are others, since the reference was changed outside of the chain.
+/// The result; `None` if the tables differ, because the reference was changed outside of the chain.
 fn again(
     source: &Source,
     shadow: &Shadow,
@@ -79,7 +79,7 @@ fn again(
             _ => train::train(&shadow.workspace, &lock, &request(skip_invalid))?,
         })
     };
-    // Whether rows were left out was not recorded from the first; the number of rows tells whether that was it.
+    // Older versions do not record whether rows were skipped; the number of rows tells.
     let made = make(manifest.skip_invalid).or_else(|err| make(true).map_err(|_| err))?;
     let remade = shadow.workspace.registry();
     let new = remade.digests(made.version)?;
@@ -109,7 +109,7 @@ fn tables(manifest: &Manifest) -> Value {
     json!(manifest.data[..n].iter().map(|table| (&table.sha256, table.n_rows)).collect::<Vec<_>>())
 }
 
-/// The keys in which two manifests differ, those left out that say how they were asked for, and what is compared by itself.
+/// The keys in which two manifests differ, except those of the request and those compared separately.
 fn manifests(line: u64, recorded: &Manifest, now: &Manifest) -> Vec<Part> {
     let values = [json!(recorded), json!(now)];
     let left_out = |key: &str| ASKED.contains(&key) || ["data", "gate"].contains(&key);

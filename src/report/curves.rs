@@ -1,11 +1,11 @@
-//! How good a version is, in pictures: curves on the unit square, errors, what a column does, whether more rows would help.
+//! Pictures of a version's quality: curves on the unit square, errors, effects of columns, the benefit of more rows.
 
 use super::number::{count, number, short};
 use super::shape::{Drawing, at};
 use crate::score::calibration::Reliability;
 use crate::score::curve::CurvePoint;
 
-/// The side of a picture, and what stands beside it.
+/// The side of a picture, and its margins.
 const SIDE: f64 = 240.0;
 const LEFT: f64 = 48.0;
 const TOP: f64 = 14.0;
@@ -14,7 +14,7 @@ const HEIGHT: f64 = SIDE + TOP + 40.0;
 /// Levels of a column that are drawn.
 const MAX_LEVELS: usize = 10;
 
-/// A drawing that a page and a picture of several take in.
+/// A drawing used in a page and in combined pictures.
 #[derive(Debug)]
 pub(crate) struct Picture {
     drawing: Drawing,
@@ -36,7 +36,7 @@ impl Picture {
     }
 }
 
-/// What lies between the axes.
+/// The area between the axes.
 struct Frame {
     x: (f64, f64),
     y: (f64, f64),
@@ -56,13 +56,13 @@ impl Frame {
         Self { x: ends(|point| point.0), y: ends(|point| point.1) }
     }
 
-    /// Where a point stands.
+    /// The position of a point.
     fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
         let share = |value: f64, (low, high): (f64, f64)| ((value - low) / (high - low)).clamp(0.0, 1.0);
         (LEFT + share(x, self.x) * SIDE, TOP + (1.0 - share(y, self.y)) * SIDE)
     }
 
-    /// The axes with the names of what they measure, and their numbers at both ends and between.
+    /// The axes with their titles, and numbers at both ends and between.
     fn axes(&self, drawing: &mut Drawing, names: [&str; 2]) {
         self.side(drawing, names);
         for value in [self.x.0, f64::midpoint(self.x.0, self.x.1), self.x.1] {
@@ -95,15 +95,15 @@ impl Frame {
     }
 }
 
-/// The ROC curve; nothing without points.
+/// The ROC curve; `None` without points.
 pub(crate) fn roc(points: &[CurvePoint]) -> Option<Picture> {
     let axes = ["false positive rate", "recall"];
     curve(points, "ROC curve on the gate rows", axes, (0.0, 0.0), |p| (p.false_positive_rate, p.recall))
 }
 
-/// Precision and recall; nothing without points.
+/// Precision and recall; `None` without points.
 pub(crate) fn precision_recall(points: &[CurvePoint]) -> Option<Picture> {
-    // Above the highest threshold nothing is found; what precision is there is that of the first point.
+    // Above the highest threshold nothing is found; its precision is that of the first point.
     let start = (0.0, points.first()?.precision);
     let axes = ["recall", "precision"];
     curve(points, "Precision and recall on the gate rows", axes, start, |p| (p.recall, p.precision))
@@ -152,7 +152,7 @@ pub(crate) fn against(pairs: &[(f64, f64)]) -> Option<Picture> {
     Some(Picture { drawing, title: "Predicted and true numbers on the gate rows".to_owned() })
 }
 
-/// What is left of the true numbers when the predicted ones are taken off.
+/// The residuals: true minus predicted numbers.
 pub(crate) fn residuals(pairs: &[(f64, f64)]) -> Option<Picture> {
     if pairs.is_empty() {
         return None;
@@ -174,7 +174,7 @@ fn scatter(drawing: &mut Drawing, frame: &Frame, points: &[(f64, f64)]) {
     }
 }
 
-/// The mean prediction for each value of a number, all else as it is.
+/// The mean prediction for each value of a number, with the other columns unchanged.
 pub(crate) fn effect_of_number(column: &str, points: &[(f64, f64)], predicted: &str) -> Picture {
     let (mut drawing, frame) = (Drawing::default(), Frame::around(points));
     frame.axes(&mut drawing, [&short(column, 34), predicted]);
@@ -187,7 +187,7 @@ pub(crate) fn effect_of_levels(column: &str, levels: &[(String, f64)], predicted
     const ROW: f64 = 22.0;
     let shown = &levels[..levels.len().min(MAX_LEVELS)];
     let values = || shown.iter().map(|(_, value)| *value);
-    // A bar begins at 0, or at the lowest number where some lie below.
+    // A bar begins at 0, or at the lowest number if some are negative.
     let (low, high) = (values().fold(0.0, f64::min), values().fold(f64::MIN_POSITIVE, f64::max));
     let mut drawing = Drawing::default();
     drawing.text("ax", (4.0, 9.0), predicted);
@@ -202,7 +202,7 @@ pub(crate) fn effect_of_levels(column: &str, levels: &[(String, f64)], predicted
     Picture { drawing, title: format!("Mean prediction by {}", short(column, 80)) }
 }
 
-/// A metric of what was learned from so many rows.
+/// A metric of a model trained on this many rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reached {
     pub(crate) n_rows: u64,
@@ -211,7 +211,7 @@ pub(crate) struct Reached {
     pub(crate) interval: Option<(f64, f64)>,
 }
 
-/// A metric with its interval by how many rows were learned from, fewest first.
+/// A metric with its interval by number of training rows, fewest first.
 pub(crate) fn learning(points: &[Reached], metric: &str) -> Option<Picture> {
     if points.len() < 2 {
         return None;

@@ -68,7 +68,7 @@ pub(super) fn share_bar(report: &DriftReport, width: f64, height: f64) -> String
     drawing.finish()
 }
 
-/// Slanted lines, so that the unknown is told apart without colour.
+/// Hatching, so that the unknown is recognisable without colour.
 fn hatch((x, y): (f64, f64), (width, height): (f64, f64)) -> String {
     let mut drawing = Drawing::default();
     let mut d = String::new();

@@ -70,13 +70,13 @@ fn row(column: &ColumnReport, text: &mut String) {
     );
 }
 
-/// A name as code, in which nothing is a link, a mention or a tag.
+/// A name as code, without links, mentions or tags.
 pub(super) fn code(name: &str) -> String {
     // A bar ends a cell of a table even inside code.
     format!("`{}`", short(name, 60).replace('`', "'").replace('|', "\\|"))
 }
 
-/// Text in which nothing is Markdown, a tag or a mention.
+/// Text without Markdown, tags or mentions.
 pub(super) fn escaped(text: &str) -> String {
     clean(text).chars().fold(String::new(), |mut out, c| {
         match c {

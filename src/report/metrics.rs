@@ -9,7 +9,7 @@ pub(crate) struct Reading {
     pub(crate) name: &'static str,
     pub(crate) value: String,
     pub(crate) interval: String,
-    /// What predicting without looking reaches.
+    /// The value of the baseline.
     pub(crate) baseline: String,
     pub(crate) better: &'static str,
     pub(crate) primary: bool,

@@ -1,8 +1,8 @@
-//! What `monitor` found, for people.
+//! The results of `monitor`, for people.
 //!
-//! One [`DriftReport`] is drawn three ways: [`drift_html`] is a page that needs nothing but itself, [`drift_svg`]
-//! and [`drift_png`] are one picture, [`drift_text`] is a terminal's worth of text. What a table's author wrote
-//! (names, levels, findings) is escaped everywhere and cannot steer a terminal.
+//! One [`DriftReport`] is rendered in three ways: [`drift_html`] is a self-contained page, [`drift_svg`] and
+//! [`drift_png`] are one picture, [`drift_text`] is text for a terminal. Text from tables (names, levels, findings) is
+//! always escaped and cannot control a terminal.
 
 pub(crate) mod curves;
 mod gauge;
@@ -42,7 +42,7 @@ pub(crate) use words::kind as column_kind;
 
 /// Whether this build draws pictures.
 pub const DRAWS: bool = cfg!(feature = "png");
-/// What a build without pictures says of them.
+/// The message of a build without pictures.
 pub const NO_PICTURES: &str = "this mlloop was built without pictures (cargo build --features png)";
 
 /// Why a report cannot be drawn.
@@ -53,7 +53,7 @@ pub enum ReportError {
     Picture(String),
 }
 
-/// The report as a page: style and pictures are inside, no scripts, nothing is fetched.
+/// The report as a page: style and pictures are embedded, no scripts, no external resources.
 #[must_use]
 pub fn drift_html(report: &DriftReport) -> String {
     page::draw(report)
@@ -87,31 +87,31 @@ pub fn drift_svg(report: &DriftReport) -> String {
     overview::draw(report)
 }
 
-/// [`drift_svg`] in dots, two a unit; needs no font on the machine.
+/// [`drift_svg`] as pixels, two per unit; needs no font on the machine.
 ///
 /// # Errors
 ///
-/// When the picture is too large to hold.
+/// If the picture is too large for memory.
 pub fn drift_png(report: &DriftReport) -> Result<Vec<u8>, ReportError> {
     raster::png(&overview::draw(report), 2.0)
 }
 
-/// The report as Markdown; nothing that stands in a table becomes markup.
+/// The report as Markdown; the content of a table never becomes markup.
 #[must_use]
 pub fn drift_markdown(report: &DriftReport) -> String {
     markdown::draw(report)
 }
 
-/// Text in which nothing is Markdown, a tag or a mention.
+/// Text without Markdown, tags or mentions.
 #[must_use]
 pub fn markdown_escaped(text: &str) -> String {
     markdown::escaped(text)
 }
 
-/// How text is set apart on a terminal, and how wide that is.
+/// The styling of text on a terminal, and its width.
 #[derive(Clone, Copy)]
 pub struct Marks<'a> {
-    /// Text that stands out.
+    /// Bold text.
     pub bold: &'a dyn Fn(&str) -> String,
     /// Text that steps back.
     pub dim: &'a dyn Fn(&str) -> String,
@@ -121,7 +121,7 @@ pub struct Marks<'a> {
     pub width: Option<usize>,
 }
 
-/// The report in about 20 lines; a table that is wider than the terminal leaves out columns.
+/// The report in about 20 lines; a table wider than the terminal omits columns.
 #[must_use]
 pub fn drift_text(report: &DriftReport, marks: Marks<'_>) -> String {
     // A terminal breaks no lines, and people grep.

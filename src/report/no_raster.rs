@@ -1,4 +1,4 @@
-//! What stands for pictures in a build without them.
+//! Replaces pictures in a build without them.
 
 use super::{NO_PICTURES, ReportError};
 

@@ -3,7 +3,7 @@
 use crate::printable;
 use crate::stats::portable::Portable;
 
-/// What stands where there is no number.
+/// The text for a missing number.
 pub(crate) const NOTHING: &str = "–";
 
 /// A number with four significant digits: `0.3127`, `48.2`, `12.35k`, `1.2e-7`.
@@ -18,7 +18,7 @@ pub fn number(x: f64) -> String {
     if !(1e-4..1e15).contains(&size) {
         return minus(format!("{x:.3e}").replace(".000e", "e"));
     }
-    // What rounds up to the next power is set like it: 9999.6 is 10k.
+    // A value rounded up to the next power gets its unit: 9999.6 is 10k.
     let units = [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "k")];
     match units.iter().find(|(unit, _)| size >= unit * 0.999_95) {
         Some((1e4, suffix)) => significant(x / 1e3) + suffix,
@@ -27,7 +27,7 @@ pub fn number(x: f64) -> String {
     }
 }
 
-/// A metric: four decimals, so that 0.7560 stands beside 0.8292; larger ones as [`number`].
+/// A metric: four decimals, so that 0.7560 aligns with 0.8292; larger ones as [`number`].
 pub(crate) fn metric(x: f64) -> String {
     if x.abs() < 10.0 { minus(format!("{x:.4}")) } else { number(x) }
 }
@@ -37,7 +37,7 @@ pub(crate) fn number_or(x: Option<f64>) -> String {
     x.map_or_else(|| NOTHING.to_owned(), number)
 }
 
-/// A metric, as it stands below others: four decimals (`0.7560` beside `0.8292`), and a large one as any number.
+/// A metric in a column of numbers: four decimals (`0.7560` beside `0.8292`), and a large one as any number.
 pub(crate) fn fixed(x: f64) -> String {
     match x.abs() < 1000.0 {
         true => minus(format!("{x:.4}")),
@@ -50,7 +50,7 @@ pub(crate) fn fixed_or(x: Option<f64>) -> String {
     x.map_or_else(|| NOTHING.to_owned(), fixed)
 }
 
-/// Four significant digits, without zeros that say nothing.
+/// Four significant digits, without trailing zeros.
 fn significant(x: f64) -> String {
     let before_point = x.abs().log10_portable().floor() as i32 + 1;
     let decimals = (4 - before_point).clamp(0, 8) as usize;
@@ -76,7 +76,7 @@ pub(crate) fn p_value(p: Option<f64>) -> String {
 /// A share as a percentage: `42 %`, `3.1 %`, `< 0.1 %`.
 pub fn percent(share: f64) -> String {
     let value = share * 100.0;
-    // The sign must not stand alone on a line, so its space does not break.
+    // The sign must not be alone on a line, so its space does not break.
     match value.abs() {
         _ if !value.is_finite() => NOTHING.to_owned(),
         0.0 => "0\u{a0}%".to_owned(),
@@ -104,7 +104,7 @@ pub(crate) fn count(n: u64) -> String {
     text
 }
 
-/// A name of the program's own, such as a trigger's, as words.
+/// An internal name, such as a trigger's, as words.
 pub(crate) fn words(name: &str) -> String {
     clean(name).replace('_', " ")
 }
@@ -120,7 +120,7 @@ pub(crate) fn day(micros: f64) -> String {
     time.map_or_else(|| NOTHING.to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
-/// A value of a column: a day where the column holds times.
+/// A value of a column: a day for times.
 pub(crate) fn value(kind: &str, x: Option<f64>) -> String {
     match x {
         Some(x) if kind == "time" => day(x),
@@ -128,17 +128,17 @@ pub(crate) fn value(kind: &str, x: Option<f64>) -> String {
     }
 }
 
-/// Text from a table, without what would steer a terminal, break an XML file or turn the reading order.
+/// Text from a table, without characters that control a terminal, break an XML file or change text direction.
 pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if is_unfit(c) { '\u{fffd}' } else { c }).collect()
 }
 
 fn is_unfit(c: char) -> bool {
-    // The last two are no characters of XML.
+    // The last two are not valid XML characters.
     printable::steers(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
-/// [`clean`] text of at most `max` characters, the last an ellipsis where some were left out.
+/// [`clean`] text of at most `max` characters, ending with an ellipsis if shortened.
 pub(crate) fn short(text: &str, max: usize) -> String {
     let text = clean(text);
     if text.chars().count() <= max {

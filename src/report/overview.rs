@@ -13,7 +13,7 @@ const GAP: f64 = 24.0;
 const MAX_COLUMNS: usize = 12;
 const PER_ROW: usize = 4;
 const CARD_WIDTH: f64 = (WIDTH - 2.0 * MARGIN - 3.0 * GAP) / 4.0;
-/// What stands above the plot of a card, and the room below it.
+/// The space above and below the plot of a card.
 const CARD_HEAD: f64 = 52.0;
 const CARD_FOOT: f64 = 28.0;
 
@@ -47,7 +47,7 @@ pub(super) fn draw(report: &DriftReport) -> String {
     )
 }
 
-/// The verdict and why, the dial, the share bar and what was compared; gives where it ends.
+/// The verdict and its reason, the dial, the share bar and the compared periods; returns the bottom position.
 fn head(drawing: &mut Drawing, report: &DriftReport) -> f64 {
     let made = report.made_at.strftime("%Y-%m-%d %H:%M UTC");
     drawing.text("ax", (MARGIN, 52.0), &format!("DRIFT REPORT · {made} · mlloop {}", clean(&report.mlloop)));
@@ -78,7 +78,7 @@ fn head(drawing: &mut Drawing, report: &DriftReport) -> f64 {
     (y + 14.0).max(230.0)
 }
 
-/// The small multiples; gives where they end.
+/// The small multiples; returns the bottom position.
 fn columns(drawing: &mut Drawing, report: &DriftReport, y: f64) -> f64 {
     let columns = words::drifted_first(report);
     let shown = columns.len().min(MAX_COLUMNS);
@@ -123,7 +123,7 @@ fn card(column: &ColumnReport, plot: &str) -> String {
     drawing.finish()
 }
 
-/// The shares over time; gives where they end.
+/// The shares over time; returns the bottom position.
 fn history(drawing: &mut Drawing, report: &DriftReport, y: f64) -> f64 {
     if report.history.is_empty() {
         return y;

@@ -1,4 +1,4 @@
-//! The page: what the template needs, said in strings.
+//! The data of the page's template, as strings.
 
 use super::number::{
     NOTHING, clean, counted, fixed, fixed_or, number, number_or, p_value, percent, short, value, words,
@@ -36,7 +36,7 @@ struct Page {
     findings: Vec<FindingRow>,
     findings_left_out: usize,
     columns: Vec<Row>,
-    /// Whether the columns are so many that they are searched and sorted.
+    /// Whether there are enough columns to need search and sorting.
     many: bool,
     others: Vec<Row>,
     multivariate: Option<Together>,
@@ -84,14 +84,14 @@ struct Row {
     method: String,
     statistic: String,
     p: String,
-    /// What the statistic is held to, where no p decides, and what p is held to.
+    /// The threshold of the statistic, if no p decides, and that of p.
     held: [String; 2],
     psi: String,
     psi_critical: String,
     importance: Option<(String, String)>,
     missing: [String; 2],
     centre: Vec<(&'static str, String, String)>,
-    /// What the table is sorted by; empty where nothing is known.
+    /// The sort keys of the table; empty if unknown.
     sort: [String; 3],
 }
 
@@ -163,7 +163,7 @@ pub(super) fn draw(report: &DriftReport) -> String {
         settings: settings(&report.settings),
         notes: report.notes.iter().map(|note| clean(note)).collect(),
     };
-    // Writing to a string has no way to fail.
+    // Writing to a string cannot fail.
     page.render().unwrap_or_default()
 }
 
@@ -267,7 +267,7 @@ fn row(column: &ColumnReport, settings: &serde_json::Value) -> Row {
     }
 }
 
-/// What decides is held to the threshold: p where there is one, else the statistic.
+/// The deciding value and its threshold: p if there is one, else the statistic.
 fn held(column: &ColumnReport) -> [String; 2] {
     let limit = format!("limit {}", number(column.threshold));
     match (column.p_adjusted.is_some(), column.p.is_some()) {
@@ -351,7 +351,7 @@ fn history(report: &DriftReport) -> Option<History> {
     })
 }
 
-/// The settings as JSON in lines; what could turn the direction of text is taken out of each.
+/// The settings as JSON, one per line; characters that change text direction are removed.
 fn settings(settings: &serde_json::Value) -> String {
     let text = serde_json::to_string_pretty(settings).unwrap_or_default();
     text.lines().map(clean).collect::<Vec<String>>().join("\n")

@@ -51,7 +51,7 @@ fn nothing(why: &str) -> Piece {
     Piece { svg: drawing.finish(), height: CHART_HEIGHT + 16.0 }
 }
 
-/// Where edges stand.
+/// The positions of edges.
 struct Bins<'a> {
     edges: &'a [f64],
     places: Vec<f64>,
@@ -65,7 +65,7 @@ impl<'a> Bins<'a> {
         let (first, last) = (edges.first().copied().unwrap_or(0.0), edges.last().copied().unwrap_or(0.0));
         let n_bins = edges.len().saturating_sub(1).max(1) as f64;
         let narrowest = edges.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
-        // A bin without width has no density: such bins stand side by side.
+        // A bin without width has no density: such bins are drawn side by side.
         let wide = narrowest > (last - first) * 1e-3 && (last - first).is_finite();
         let place = |(i, edge): (usize, &f64)| match axis {
             Axis::Log if first > 0.0 && last > first => {
@@ -84,7 +84,7 @@ impl<'a> Bins<'a> {
         widths.zip(shares).map(|(width, share)| if share.is_finite() { share.max(0.0) / width } else { 0.0 }).collect()
     }
 
-    /// Where a value stands; beyond the edges is at the edge.
+    /// The position of a value; beyond the edges, that of the edge.
     fn place(&self, x: f64) -> Option<f64> {
         let right = self.edges.partition_point(|edge| *edge <= x).clamp(1, self.edges.len() - 1);
         let (from, to) = (self.edges[right - 1], self.edges[right]);
@@ -129,12 +129,12 @@ fn numbers(column: &ColumnReport, bins: &Bins, shares: [&Vec<f64>; 2]) -> Piece 
     Piece { svg: drawing.finish(), height }
 }
 
-/// Numbers along the axis and how it runs; gives where it ends.
+/// Numbers along the axis and its scale; returns the end position.
 fn axis(drawing: &mut Drawing, column: &ColumnReport, bins: &Bins) -> f64 {
     let y = bins.height + 18.0;
     let name = |x: f64| value(&column.kind, Some(x));
     let (low, high) = (bins.edges[0], bins.edges[bins.edges.len() - 1]);
-    // The first and the last bin hold what lies beyond, which a log scale cannot reach.
+    // The first and the last bin include values beyond, which a log scale cannot show.
     let beyond = |of: fn(&Summary) -> Option<f64>, is: &dyn Fn(f64) -> bool| {
         [&column.reference, &column.current].into_iter().filter_map(of).any(is)
     };
@@ -161,7 +161,7 @@ fn axis(drawing: &mut Drawing, column: &ColumnReport, bins: &Bins) -> f64 {
     y + 16.0
 }
 
-/// The outline of a histogram from its left foot to its right foot.
+/// The outline of a histogram from left to right.
 fn steps(bins: &Bins, densities: &[f64], top: f64) -> String {
     let foot = bins.height;
     let mut d = format!("M{} {}", at(bins.places[0]), at(foot));
@@ -175,7 +175,7 @@ fn steps(bins: &Bins, densities: &[f64], top: f64) -> String {
 /// A level, its share of the reference and of the current rows.
 type Level = (String, f64, f64);
 
-/// The levels that are drawn: what is beyond `most` is one.
+/// The levels to draw: those beyond `most` are merged.
 fn merged(levels: &[String], reference: &[f64], current: &[f64], most: usize) -> Vec<Level> {
     let side = |shares: &[f64], i: usize| shares.get(i).copied().filter(|share| share.is_finite()).unwrap_or(0.0);
     let all: Vec<Level> =
@@ -184,7 +184,7 @@ fn merged(levels: &[String], reference: &[f64], current: &[f64], most: usize) ->
         return all;
     }
     let (kept, rest) = all.split_at(most - 1);
-    // "(other levels)" stands for more than one.
+    // "(other levels)" is more than one level.
     let at_least = if rest.iter().any(|level| level.0.starts_with("(other")) { "+" } else { "" };
     let sum = rest.iter().fold((0.0, 0.0), |sum, level| (sum.0 + level.1, sum.1 + level.2));
     let mut kept = kept.to_vec();
@@ -219,7 +219,7 @@ fn categories(levels: &[Level], width: f64, tone: &str) -> Piece {
     Piece { svg: drawing.finish(), height: height + 2.0 }
 }
 
-/// What a screen reader says of a plot.
+/// The description of a plot for screen readers.
 pub(super) fn described(column: &ColumnReport) -> String {
     let medians = [column.reference.median, column.current.median].map(|median| value(&column.kind, median));
     match (&column.plot, column.reference.median.is_some()) {

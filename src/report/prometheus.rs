@@ -5,14 +5,14 @@
 use crate::drift::report::{Answer, ColumnReport, ColumnVerdict, DriftReport};
 use std::fmt::Write as _;
 
-/// A page of metrics as it is written.
+/// A page of metrics being written.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) text: String,
 }
 
 impl Page {
-    /// Begins a metric.
+    /// Starts a metric.
     pub(crate) fn head(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
@@ -29,7 +29,7 @@ impl Page {
     }
 }
 
-/// What `monitor` found as gauges; what was not measured has no sample.
+/// The results of `monitor` as gauges; values not measured have no sample.
 #[must_use]
 pub fn drift_prometheus(report: &DriftReport) -> String {
     let mut page = Page::default();

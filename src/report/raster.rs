@@ -1,10 +1,10 @@
-//! A picture's dots. The font is in the program: a server may have none.
+//! Renders a picture. The font is embedded, because a server may have none.
 
 use super::ReportError;
 use resvg::{tiny_skia, usvg};
 use std::sync::Arc;
 
-/// What text is set in.
+/// The font of texts.
 const FAMILY: &str = "DejaVu Sans";
 
 /// SVG to PNG at `scale` dots a unit.

@@ -22,7 +22,7 @@ pub(crate) struct Drawing {
 }
 
 impl Drawing {
-    /// Adds a piece of SVG as it is.
+    /// Adds raw SVG.
     pub(crate) fn raw(&mut self, svg: &str) -> &mut Self {
         self.body.push_str(svg);
         self
@@ -53,7 +53,7 @@ impl Drawing {
         self.path(class, &format!("M{} {}L{} {}", at(from.0), at(from.1), at(to.0), at(to.1)))
     }
 
-    /// Text whose class says how it is set.
+    /// Text with a CSS class for its style.
     pub(crate) fn text(&mut self, class: &str, (x, y): (f64, f64), text: &str) -> &mut Self {
         let _ = write!(self.body, r#"<text class="{class}" x="{}" y="{}">{}</text>"#, at(x), at(y), escape(text));
         self
@@ -70,7 +70,7 @@ impl Drawing {
         self.body
     }
 
-    /// The pieces as an image in a page, with what a screen reader says.
+    /// The pieces as an image in a page, with a title for screen readers.
     pub(crate) fn image(self, class: &str, (width, height): (f64, f64), title: &str) -> String {
         format!(
             r#"<svg xmlns="http://www.w3.org/2000/svg" class="{class}" viewBox="0 0 {} {}" role="img"><title>{}</title>{}</svg>"#,

@@ -13,7 +13,7 @@ const MAX_TRIGGERS: usize = 4;
 const SPARK_WIDTH: usize = 12;
 const NAME_WIDTH: usize = 22;
 
-/// A report and how text is set apart.
+/// A report and the styling of text.
 pub(super) struct Terminal<'a> {
     pub(super) report: &'a DriftReport,
     pub(super) marks: Marks<'a>,
@@ -97,7 +97,7 @@ impl Terminal<'_> {
         format!("{row}  {}\n", (self.marks.verdict)(Tone::of(&column.verdict).class(), &words::verdict_of(column)))
     }
 
-    /// Target, score, all columns together, and what the scores promise: a line each, where it is known.
+    /// Target, score, all columns together, and the estimate from scores: a line each, if known.
     fn beyond_columns(&self) -> String {
         let report = self.report;
         let mut text = String::new();
@@ -165,7 +165,7 @@ impl Terminal<'_> {
             let _ = writeln!(text, "{} {}", (self.marks.bold)(&kind), words::found(finding));
         }
         if findings.len() > MAX_FINDINGS {
-            // Without a loop there is no page.
+            // Without a loop there is no HTML page.
             let place = if self.report.predicts.is_empty() { "--json" } else { "reports/drift_report.html" };
             let more = format!("and {} more in {place}", findings.len() - MAX_FINDINGS);
             let _ = writeln!(text, "{}", (self.marks.dim)(&more));
@@ -175,7 +175,7 @@ impl Terminal<'_> {
 }
 
 impl Terminal<'_> {
-    /// What restricts all that stands above.
+    /// Restrictions on the results above.
     fn notes(&self) -> String {
         let note = |note: &String| format!("{} {}\n", (self.marks.dim)("note:"), clean(note));
         self.report.notes.iter().take(MAX_FINDINGS).map(note).collect()
@@ -191,7 +191,7 @@ struct Layout {
 impl Layout {
     const WIDTHS: [usize; 7] = [NAME_WIDTH, SPARK_WIDTH, SPARK_WIDTH, 14, 9, 8, 7];
     const VERDICT: usize = 13;
-    /// What is left out first: statistic, method, the two pictures, p.
+    /// The order in which columns are dropped: statistic, method, the two pictures, p.
     const DROPPED: [usize; 5] = [4, 3, 1, 2, 5];
 
     fn new(width: Option<usize>) -> Self {
@@ -214,7 +214,7 @@ impl Layout {
         self.name + widths.map(|(width, _)| width + 2).sum::<usize>()
     }
 
-    /// A row of the table, padded before it is set apart: escape codes have no width.
+    /// A row of the table, padded before styling: escape codes have no width.
     fn line(&self, cells: [&str; 7]) -> String {
         if self.shown == [true; 7] {
             let [name, reference, current, method, statistic, p, psi] = cells;
@@ -232,7 +232,7 @@ impl Layout {
     }
 }
 
-/// The PSI of a column, so that one stands below the other.
+/// The PSI of a column, in aligned form.
 fn psi(column: &ColumnReport) -> String {
     column.psi.map_or_else(|| NOTHING.to_owned(), metric)
 }
@@ -260,7 +260,7 @@ fn sparks(plot: &Plot) -> [String; 2] {
 fn pooled(shares: &[f64]) -> Vec<f64> {
     let n = shares.len().min(SPARK_WIDTH);
     let cut = |i: usize| i * shares.len() / n.max(1);
-    // Groups of three and four bins side by side would look like a comb: a mean has no such edge.
+    // Alternating groups of three and four bins would look like a comb: use means.
     (0..n).map(|i| &shares[cut(i)..cut(i + 1)]).map(|group| group.iter().sum::<f64>() / group.len() as f64).collect()
 }
 

@@ -1,4 +1,4 @@
-//! What is drawn is whole, safe, small and visible.
+//! Output is complete, safe, small and visible.
 
 use super::{drift_html, drift_png, drift_svg, drift_text, raster, sample};
 use crate::drift::report::{Answer, Axis, DriftReport, Plot};
@@ -93,7 +93,7 @@ fn the_page_needs_nothing_but_itself() {
 fn hostile_text_stays_text() {
     let report = hostile();
     let (html, svg, text) = (drift_html(&report), drift_svg(&report), plain(&report));
-    // The page's own script holds nothing of the report.
+    // The page's own script contains nothing from the report.
     let page = html.replace(&format!("<script>\n{}</script>", SCRIPT.trim_end()), "");
     for drawn in [&page, &svg] {
         assert!(!drawn.contains("<script"));
@@ -226,7 +226,7 @@ fn degenerate_plots_are_drawn() {
     assert!(!plain(&report).contains("NaN"));
 }
 
-/// Writes what people would see: `cargo test --lib report::tests::to_look_at -- --ignored` with a folder to write to.
+/// Writes the output for viewing: `cargo test --lib report::tests::to_look_at -- --ignored` with a target folder.
 #[test]
 #[ignore = "writes files to look at"]
 #[expect(clippy::disallowed_methods, reason = "a folder for people, not a workspace")]

@@ -6,7 +6,7 @@ use super::shape::{Drawing, at};
 use crate::drift::report::{Chunk, ColumnReport, DriftReport};
 use std::fmt::Write;
 
-/// More pieces than can be told apart are left out, the oldest first.
+/// With too many periods to distinguish, the oldest are omitted.
 const MAX_CHUNKS: usize = 104;
 /// Rows of the grid.
 const MAX_COLUMNS: usize = 60;
@@ -17,7 +17,7 @@ pub(super) fn drawn(report: &DriftReport) -> &[Chunk] {
     &report.history[report.history.len().saturating_sub(MAX_CHUNKS)..]
 }
 
-/// The share of the last piece, or why it has none.
+/// The share of the last period, or why it has none.
 pub(super) fn last(report: &DriftReport) -> String {
     let Some(chunk) = report.history.last() else { return "no rows".to_owned() };
     match (chunk.share, &chunk.reason) {
@@ -44,7 +44,7 @@ pub(super) fn shares(report: &DriftReport, left: f64, width: f64, height: f64) -
                 let y = y_of(share).min(height - 1.0);
                 drawing.rect(&format!("bar {tone}"), (x, y), (bar, height - y));
                 if step > 34.0 {
-                    // Above the line of the threshold where it would go through the number.
+                    // Above the threshold's line if that would cross the number.
                     let limit = y_of(threshold);
                     let foot = if (y - 15.0..y).contains(&limit) { limit - 4.0 } else { y - 4.0 };
                     drawing.text("ax mid", (x + bar / 2.0, foot), &percent(share));
@@ -87,7 +87,7 @@ fn onset(verdicts: &[Option<bool>]) -> Option<usize> {
     (calm..verdicts.len()).find(|i| verdicts[*i] == Some(true))
 }
 
-/// Draws columns × periods: a block where the column drifted, a dot where it was stable, a dash without a verdict.
+/// Draws columns × periods: a block for drifted, a dot for stable, a dash without a verdict.
 pub(super) fn grid(report: &DriftReport, columns: &[&ColumnReport], left: f64, width: f64) -> Piece {
     let chunks = drawn(report);
     let room = width - 96.0;
@@ -117,7 +117,7 @@ pub(super) fn grid(report: &DriftReport, columns: &[&ColumnReport], left: f64, w
     Piece { svg: drawing.finish(), height: columns.len().min(MAX_COLUMNS) as f64 * ROW_HEIGHT + 4.0 }
 }
 
-/// What the pictures leave out.
+/// The columns and periods that the pictures omit.
 pub(super) fn left_out(report: &DriftReport) -> String {
     let (chunks, columns) = (report.history.len(), report.columns.len());
     let mut said = Vec::new();

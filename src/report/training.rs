@@ -1,4 +1,4 @@
-//! What stands beside a version: how much each column matters, as a picture, alone and beside what the gate rows show.
+//! The report of a version: column importance as a picture, alone and with the results on the gate rows.
 
 use super::ReportError;
 use super::curves::Picture;
@@ -9,12 +9,12 @@ const WIDTH: f64 = 720.0;
 const MARGIN: f64 = 24.0;
 const HEAD: f64 = 64.0;
 const ROW: f64 = 26.0;
-/// Where bars begin, and how long the longest is.
+/// The start of bars, and the length of the longest.
 const BARS: f64 = 250.0;
 const LONGEST: f64 = 380.0;
 /// Columns that are shown.
 const MOST: usize = 20;
-/// Signs of a line of words.
+/// Characters per line of words.
 const LINE: usize = 110;
 
 const STYLE: &str = "\
@@ -24,7 +24,7 @@ text{font-family:'Helvetica Neue',Arial,'DejaVu Sans','DejaVu Sans Condensed',sa
 @media(prefers-color-scheme:dark){text{fill:#e6e9ee}.ax{fill:#a7b0bb}.bar{fill:#62a8d8}.page{fill:#14181d}}";
 
 /// Bars of each column's share of the gain, largest first; `shares` are such pairs, from 0 to 1. `words` are lines
-/// below: the strongest words of columns of texts.
+/// below: the strongest words of text columns.
 #[must_use]
 pub fn importance_svg(title: &str, shares: &[(String, f64)], words: &[String]) -> String {
     let mut drawing = Drawing::default();
@@ -36,10 +36,10 @@ pub fn importance_svg(title: &str, shares: &[(String, f64)], words: &[String]) -
     whole(title, (WIDTH, height), drawing)
 }
 
-/// The same in dots, two a unit, with named pictures of what the gate rows show at its right.
+/// The same as pixels, two per unit, with named pictures of the results on the gate rows at its right.
 ///
 /// # Errors
-/// When the picture is too large to hold.
+/// If the picture is too large for memory.
 pub(crate) fn importance_picture(
     title: &str,
     shares: &[(String, f64)],
@@ -80,7 +80,7 @@ fn bars(drawing: &mut Drawing, title: &str, shares: &[(String, f64)]) -> f64 {
     height
 }
 
-/// A picture that needs nothing but itself.
+/// A self-contained picture.
 fn whole(title: &str, (width, height): (f64, f64), drawing: Drawing) -> String {
     format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img"><title>{}</title><style>{STYLE}</style><rect class="page" width="{w}" height="{h}"/>{}</svg>"#,

@@ -1,11 +1,11 @@
-//! Verdicts in words, the same on the page, in the picture and in a terminal.
+//! Verdicts as text, the same on the page, in the picture and in a terminal.
 
 use super::number::{NOTHING, clean, counted, number, number_or, p_value, percent, short, words};
 use crate::drift::report::{
     Answer, ColumnReport, ColumnVerdict, DriftReport, Finding, FindingKind, Severity, Side, Trigger,
 };
 
-/// How a column is set: what decides its colour, its sign and its place.
+/// The tone of a column: determines its colour, its sign and its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Drifted,
@@ -32,7 +32,7 @@ impl Tone {
     }
 }
 
-/// Says the answer in a few words.
+/// The answer in a few words.
 pub(super) fn headline(report: &DriftReport) -> &'static str {
     match report.verdict.retrain {
         Answer::Yes if report.verdict.table_first => "The table is written in another way",
@@ -62,7 +62,7 @@ pub(super) fn verdict(verdict: &ColumnVerdict) -> &'static str {
     }
 }
 
-/// What a verdict needs to be understood.
+/// The explanation of a verdict.
 pub(super) fn because(verdict: &ColumnVerdict) -> String {
     match verdict {
         ColumnVerdict::Drifted | ColumnVerdict::Stable => String::new(),
@@ -71,7 +71,7 @@ pub(super) fn because(verdict: &ColumnVerdict) -> String {
     }
 }
 
-/// What decided about a column, in words: by the default rule a change has to be sure and large.
+/// What decided about a column, as text: by the default rule a change has to be significant and large.
 pub(crate) fn decided(column: &ColumnReport, settings: &serde_json::Value) -> String {
     let (p, limit) = (column.p_adjusted, number_or(Some(column.threshold)));
     let drifted = match column.verdict {
@@ -116,7 +116,7 @@ pub(super) fn share(report: &DriftReport) -> (Option<f64>, &'static str) {
     }
 }
 
-/// What a column is, and whether it is watched only.
+/// The kind of a column, and whether it is only monitored.
 pub(crate) fn kind(column: &ColumnReport) -> String {
     let kind = clean(&column.kind);
     if column.not_read { format!("{kind}, not used by the model") } else { kind }
@@ -128,7 +128,7 @@ pub(super) fn verdict_of(column: &ColumnReport) -> String {
     if column.not_read { format!("{verdict} (not used by the model)") } else { verdict.to_owned() }
 }
 
-/// The columns that are watched though the model does not read them; empty where there are none.
+/// The monitored columns that the model does not use; empty without any.
 pub(super) fn watched_only(report: &DriftReport) -> String {
     let others = report.columns.iter().filter(|column| column.not_read);
     let n_drifted = others.clone().filter(|column| column.verdict == ColumnVerdict::Drifted).count();
@@ -160,7 +160,7 @@ pub(super) fn side(side: &Side) -> String {
     format!("{} ({}, {})", clean(&side.name), counted(side.n_rows, "row", "rows"), exactness(side))
 }
 
-/// How much drifted since training, where something else was compared with.
+/// How much drifted since training, if the comparison was with something else.
 pub(super) fn since_training(report: &DriftReport) -> Option<String> {
     const SHOWN: usize = 5;
     let found = report.against_training.as_ref()?;
@@ -173,7 +173,7 @@ pub(super) fn since_training(report: &DriftReport) -> Option<String> {
     Some(format!("{} of {} drifted since then{names}", drifted.len(), counted(judged, "column", "columns")))
 }
 
-/// A kind of finding in words.
+/// A kind of finding as text.
 pub(super) fn finding(kind: FindingKind) -> &'static str {
     match kind {
         FindingKind::MissingColumn => "missing column",
@@ -192,7 +192,7 @@ pub(super) fn finding(kind: FindingKind) -> &'static str {
     }
 }
 
-/// What was found, after the name of its column.
+/// The finding, to follow the name of its column.
 pub(crate) fn found(finding: &Finding) -> String {
     let text = clean(&finding.text);
     match finding.column.as_deref() {
@@ -201,9 +201,9 @@ pub(crate) fn found(finding: &Finding) -> String {
     }
 }
 
-/// The reasons to retrain that were judged, and in one sentence those that were not: switched off, or nothing to judge.
+/// The evaluated retraining triggers, and one sentence on the others: disabled, or without data.
 pub(crate) fn judged(report: &DriftReport) -> (Vec<&Trigger>, String) {
-    // `force` is no measurement: it is asked for or it is not.
+    // `force` is not a measurement.
     let asked = report.triggers.iter().filter(|trigger| trigger.fired || trigger.name != "force");
     let (judged, idle): (Vec<_>, Vec<_>) =
         asked.partition(|trigger| trigger.fired || trigger.value.zip(trigger.threshold).is_some());

@@ -1,4 +1,4 @@
-//! A challenger trained once more, from the rows that its version keeps.
+//! Retrains a challenger from the rows stored with its version.
 
 use super::{Replayed, RetrainError, digests};
 use crate::atomic::{self, At, Lock};
@@ -14,10 +14,10 @@ use crate::workspace::event::Retrained;
 use std::collections::HashSet;
 use std::path::Path;
 
-/// Trains `version` of `from`, which `entry` records, in `workspace`, whose reference is the one of that time.
+/// Retrains `version` of `from`, which `entry` records, in `workspace`, whose reference is the one of that time.
 ///
 /// # Errors
-/// What is wrong with the tables or the parameters.
+/// Errors in the tables or the parameters.
 pub(crate) fn again(
     workspace: &Workspace,
     lock: &Lock,
@@ -53,7 +53,7 @@ pub(crate) fn again(
     let replay = Replayed::new(config.retrain.replay, &names, request.seed)?;
     let thin = |examples: &Examples| replay.thin(examples, &recipe, &fresh);
     let extra = |dir: &Path, pipeline: &Pipeline| {
-        // What was learned from is taken over; what follows from the model is made.
+        // Copy the training input; derived files are generated.
         for name in [ADDED, Used::FILE].into_iter().filter(|name| stored.join(name).exists()) {
             atomic::copy(&stored.join(name), &dir.join(name))?;
         }

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! reason, enough labels ─▶ approvals/retrain-ID.json ─approve─▶ trained now, or by the next `run`
-//!                                   └─reject─▶ nothing is changed; asked again when there is more to learn from
+//!                                   └─reject─▶ no change; asked again once there are more labels
 //! ```
-//! The request is bound to production, the reference and `mlloop.toml`. Labels may still come: the challenger learns from
-//! all that are there when it is trained.
+//! The request is bound to production, the reference and `mlloop.toml`. Labels may still arrive: the challenger is
+//! trained on all that exist then.
 
 use super::{RetrainError, Retrained};
 use crate::atomic::Lock;
@@ -26,19 +26,19 @@ pub enum Consent {
     Free,
     /// A person has to agree; the request, and whether it is new.
     Waits(Box<Ticket>, bool),
-    /// A person said no; until when that holds, in words.
+    /// A person rejected it; until when that holds, as text.
     TurnedDown(String),
 }
 
-/// Why there is to be a challenger.
+/// Why a challenger should be trained.
 pub struct Reasons<'a> {
     /// In one sentence.
     pub sentence: &'a str,
-    /// What would be learned from.
+    /// The training data.
     pub found: &'a Retrained,
-    /// Whether a person asked for it whatever `monitor` finds.
+    /// Whether it was requested regardless of `monitor`.
     pub force: bool,
-    /// Who asks: somebody else must approve. `None` for an unnamed request.
+    /// The requester: another person must approve. `None` for an unnamed request.
     pub by: Option<&'a str>,
     /// Current time, injected.
     pub now: Timestamp,
@@ -59,10 +59,10 @@ pub fn waiting(
     Ok(pending(workspace)?.into_iter().find(is_open))
 }
 
-/// An approved request that no retraining has followed yet.
+/// An approved request without a subsequent retraining.
 ///
 /// # Errors
-/// When the chain or the request cannot be read.
+/// If the chain or the request is unreadable.
 pub fn agreed(
     workspace: &Workspace,
     chain: &Chain,
@@ -73,15 +73,15 @@ pub fn agreed(
     let is_of = |entry: &Entry, said: &Approved| entry.seq > since && said.asks == Some(Asks::Retraining);
     let Some((_, word)) = chain.last_of(is_of)? else { return Ok(None) };
     let ticket = find(workspace, &word.id)?;
-    // The same request may have been made once more since.
+    // The same request may have been made again since.
     let holds = settled(chain, &ticket, Settled::Approved)?;
     Ok((holds && Some(ticket.production) == production && now < ticket.expires_at).then_some(ticket))
 }
 
-/// Whether a challenger may be trained; leaves the request when a person has to agree.
+/// Whether a challenger may be trained; creates a request if approval is required.
 ///
 /// # Errors
-/// When the workspace cannot be read or written.
+/// If the workspace cannot be read or written.
 pub fn consent(
     workspace: &Workspace,
     lock: &Lock,
@@ -119,7 +119,7 @@ pub fn consent(
     Ok(Consent::Waits(Box::new(ticket), is_new))
 }
 
-/// Until when a person's no holds: until there is as much more to learn from as a retraining needs, or until a request
+/// How long a rejection holds: until there are as many more labels as a retraining needs, or until a request
 /// would have expired.
 fn turned_down(
     config: &Config,
@@ -147,10 +147,10 @@ fn turned_down(
     )))
 }
 
-/// Somebody agrees that a challenger is trained. Whether that had been said before is the second answer.
+/// Approves the training of a challenger. The second result tells whether it was approved before.
 ///
 /// # Errors
-/// When there is no such request, it has expired or was decided, or what it was made for is no longer the same.
+/// If there is no such request, it has expired or was decided, or its input has changed.
 pub fn approve(
     workspace: &Workspace,
     lock: &Lock,
@@ -182,10 +182,10 @@ pub fn approve(
     Ok((request, false))
 }
 
-/// Somebody does not agree: everything stays as it is.
+/// Rejects it: nothing changes.
 ///
 /// # Errors
-/// When there is no such request, or it was decided.
+/// If there is no such request, or it was decided.
 pub fn reject(
     workspace: &Workspace,
     lock: &Lock,

@@ -1,7 +1,7 @@
-//! How many rows there are to learn from, as they are now.
+//! The current number of rows for a retraining.
 //!
-//! `monitor` and `retrain` join labels with the rows that arrived, which reads tables. Here the same is done while that is
-//! quick; beyond, the last count of `monitor` stands, and the labels that came since are added to it.
+//! `monitor` and `retrain` join labels with the arrived rows, which requires reading tables. Here the same is done if
+//! it is quick; otherwise the last count of `monitor` is used, plus the labels added since.
 
 use super::RetrainError;
 use crate::drift::report::DriftReport;
@@ -15,13 +15,13 @@ use crate::workspace::{Config, EventKind, Workspace};
 use jiff::Timestamp;
 use std::path::Path;
 
-/// Files of so many bytes together are read for a count.
+/// Files of up to this many bytes together are read for a count.
 const QUICK_BYTES: u64 = 16 << 20;
 
 /// A count, and when it was taken.
 pub(super) type At = Option<(f64, Timestamp)>;
 
-/// What triggers count.
+/// The counts for triggers.
 pub(super) struct Counted {
     /// Rows for `new_rows`.
     pub(super) new_rows: At,
@@ -37,7 +37,7 @@ pub(super) struct Said {
     pub(super) used: Used,
 }
 
-/// What is counted for `production`; `seen` is what `monitor` found last for it.
+/// The counts for `production`; `seen` is its last `monitor` report.
 pub(super) fn count(
     workspace: &Workspace,
     config: &Config,
@@ -51,14 +51,14 @@ pub(super) fn count(
     let retrained = workspace.audit_chain()?.last(&EventKind::Retrained).map(|entry| entry.at);
     let seen = seen.filter(|report| retrained.is_none_or(|at| report.made_at > at));
     let plan = match is_quick(workspace, config, version) {
-        // What keeps rows from being counted is told; `monitor` and `retrain` stop at it.
+        // Errors while counting are only reported; `monitor` and `retrain` fail on them.
         true => plan(workspace, config, version, now).map_err(|err| counted.note = Some(err.to_string())).ok(),
         false => None,
     };
     let labels = by_labels(said, config, seen, now);
     let [mut new_rows, mut by_people] = match &plan {
         Some(plan) => [(plan.n_new as f64, now), (plan.n_new_by_people as f64, now)],
-        // What `monitor` counted knows which labels say something new; labels alone do not.
+        // The count of `monitor` includes only new or changed labels; counting labels alone cannot tell.
         None => [0, 1].map(|at| labels.with_table[at].unwrap_or((labels.alone[at] as f64, now))),
     };
     // Of a table that is named with each call, only `monitor` knows.
@@ -71,7 +71,7 @@ pub(super) fn count(
     counted.by_people = Some(by_people);
     counted.new_rows = match config.monitor.triggers.count {
         Count::Labelled => Some(new_rows),
-        // What also counts rows without a label is only known from the rows that arrived.
+        // A count that includes rows without labels is only known from the arrived rows.
         Count::All => seen.and_then(|report| Some((value_of(report, "new_rows")?, report.made_at))),
     };
     Ok(counted)
@@ -92,7 +92,7 @@ fn is_quick(workspace: &Workspace, config: &Config, version: Version) -> bool {
     files.into_iter().sum::<u64>() + logged + bytes(&models.join("model.bin")) <= QUICK_BYTES
 }
 
-/// What a retrain would learn from.
+/// The training data of a retraining.
 fn plan(workspace: &Workspace, config: &Config, version: Version, now: Timestamp) -> Result<Plan, RetrainError> {
     let pipeline = Pipeline::load(&workspace.registry().path(version)?).map_err(crate::train::TrainError::from)?;
     let read = TableOptions { skip_invalid: true, ..TableOptions::default() };
@@ -102,9 +102,9 @@ fn plan(workspace: &Workspace, config: &Config, version: Version, now: Timestamp
 
 /// Rows with new labels: all of them, and those by people.
 struct ByLabels {
-    /// As labels alone say, whether their rows are known or not.
+    /// Counted from labels alone, whether their rows are known or not.
     alone: [u64; 2],
-    /// What `monitor` counted in the rows that arrived, and the rows whose labels came since.
+    /// The count of `monitor` among the arrived rows, and the rows labelled since.
     with_table: [At; 2],
 }
 

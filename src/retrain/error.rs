@@ -1,4 +1,4 @@
-//! What can go wrong on the way to a challenger.
+//! Errors of a retraining.
 
 use crate::atomic::AtPath;
 use crate::gate::GateError;
@@ -10,10 +10,10 @@ use crate::table::TableError;
 use crate::train::TrainError;
 use crate::workspace::WorkspaceError;
 
-/// What can go wrong on the way to a challenger.
+/// Errors of a retraining.
 #[derive(Debug, thiserror::Error)]
 pub enum RetrainError {
-    /// A version cannot be loaded, or nothing can be learned.
+    /// A version cannot be loaded, or training is not possible.
     #[error("{0}")]
     Learn(#[from] TrainError),
     /// A problem with the labels.
@@ -28,7 +28,7 @@ pub enum RetrainError {
     /// A table problem.
     #[error("{0}")]
     Table(#[from] TableError),
-    /// A problem with what `monitor` keeps.
+    /// A problem with the files of `monitor`.
     #[error("{0}")]
     Monitor(#[from] crate::monitor::MonitorError),
     /// A problem with a request for approval.
@@ -40,7 +40,7 @@ pub enum RetrainError {
     /// A problem of the registry.
     #[error("{0}")]
     Registry(#[from] RegistryError),
-    /// Options that mean nothing, or do not fit the loop.
+    /// Options that are invalid, or do not fit the loop.
     #[error("{0}")]
     Usage(String),
     /// The system refused.

@@ -1,11 +1,11 @@
-//! A challenger from the reference and what people and time have said since: what `retrain` does.
+//! A challenger from the reference and newly labelled rows: the logic of `retrain`.
 //!
 //! ```text
-//! labels ─resolve─▶ one per row ─▶ in the reference? ─yes─▶ another label: the row is replaced
+//! labels ─resolve─▶ one per row ─▶ in the reference? ─yes─▶ another label: the row is updated
 //!                                        └─no─▶ features by id from current rows, the log, batches, older versions ─▶ added
-//! reference + added ─▶ combined table ─▶ learn ─▶ models/vNNNN with added.csv and labels_used.csv ─▶ challenger
+//! reference + added ─▶ combined table ─▶ train ─▶ models/vNNNN with added.csv and labels_used.csv ─▶ challenger
 //! ```
-//! A row's side is a hash of its id, so rows that were added never come from or go to the gate of another version.
+//! A row's part is a hash of its id, so added rows never move into or out of the gate of another version.
 
 mod again;
 pub mod approval;
@@ -40,7 +40,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
-/// What is wanted.
+/// The options of a retraining.
 pub struct RetrainRequest<'a> {
     /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
@@ -48,7 +48,7 @@ pub struct RetrainRequest<'a> {
     pub set: &'a [String],
     /// Also when there are few new labels, or it is too soon.
     pub force: bool,
-    /// Who asks, when that was said.
+    /// Who requests it, if given.
     pub by: Option<&'a str>,
     /// How the current table is written, where that is not as the reference is, and whether rows that do not fit are left out.
     pub read: TableOptions,
@@ -56,7 +56,7 @@ pub struct RetrainRequest<'a> {
     pub now: jiff::Timestamp,
     /// The random seed.
     pub seed: u64,
-    /// Is told how far it is.
+    /// Progress callback.
     pub progress: &'a FitProgress<'a>,
     /// Monotonic clock, in seconds.
     pub seconds: &'a dyn Fn() -> f64,
@@ -107,7 +107,7 @@ pub struct Retrained {
 }
 
 impl Retrained {
-    /// What the run log keeps.
+    /// The entry for the run log.
     #[must_use]
     pub fn summary(&self) -> serde_json::Value {
         json!({ "done": self.done, "version": self.version, "plan": self.plan, "steps": self.steps })
@@ -118,10 +118,10 @@ impl Retrained {
     }
 }
 
-/// Trains a challenger on the reference and the labels. Without a lock it says what would be done.
+/// Trains a challenger on the reference and the labels. Without a lock it only reports what would be done.
 ///
 /// # Errors
-/// Whatever is wrong with the labels, the tables, the parameters or the workspace; there is no new version then.
+/// Any error of the labels, the tables, the parameters or the workspace; there is no new version then.
 pub fn retrain(
     workspace: &Workspace,
     lock: Option<&Lock>,
@@ -189,7 +189,7 @@ pub fn retrain(
     Ok(answer)
 }
 
-/// Why there is to be no challenger, when there is a reason.
+/// Why no challenger is trained, if there is a reason.
 fn refusal(
     workspace: &Workspace,
     rules: &crate::workspace::RetrainRules,
@@ -223,7 +223,7 @@ fn refusal(
     }
     if let Some((entry, version)) = last {
         let hours = request.now.duration_since(entry.at).as_secs_f64() / 3600.0;
-        // A clock that ran ahead then says nothing of how long ago it was.
+        // If a clock was ahead, the time since then is unknown.
         if (0.0..rules.cooldown_hours).contains(&hours) {
             let sentence = format!(
                 "Too soon: {version} was trained {hours:.1} hours ago, [retrain] cooldown_hours = {}; --force trains \
@@ -246,7 +246,7 @@ fn refusal(
     Ok(None)
 }
 
-/// Notes when the reference is not what the chain says, and when lines of the log cannot be read.
+/// Notes if the reference does not match the chain, or lines of the log are unreadable.
 fn remarks(workspace: &Workspace, chain: &Chain) -> Result<Vec<String>, RetrainError> {
     let told = |Difference { file, what }| {
         format!("{file} {what}: if it is right, record that with `mlloop audit accept {file}`")
@@ -263,7 +263,7 @@ fn remove(workspace: &Workspace, _lock: &Lock, orphans: &[Version]) -> Result<()
     Ok(())
 }
 
-/// Keeps what is edited by people, or replaced as a whole, under `runs/backup/`.
+/// Copies files that people edit, or that are replaced as a whole, to `runs/backup/`.
 fn backup(workspace: &Workspace) -> Result<(), RetrainError> {
     let dir = workspace.path("runs/backup");
     atomic::make_dirs(&dir).at(&dir)?;
@@ -279,7 +279,7 @@ fn write_report(workspace: &Workspace, answer: &Retrained) -> Result<(), Retrain
     Ok(atomic::replace_json(&path, answer).at(path)?)
 }
 
-/// The combined table under the reference's name, since it is the reference after a promotion, and what is added.
+/// The combined table under the reference's name, since it is the reference after a promotion, and the added rows.
 fn digests(config: &crate::workspace::Config, combined: &Combined, n_added: usize, added: &[u8]) -> Vec<DataDigest> {
     let path = config.data.reference.display().to_string();
     let sha256 = digest::sha256(added);
@@ -289,7 +289,7 @@ fn digests(config: &crate::workspace::Config, combined: &Combined, n_added: usiz
     ]
 }
 
-/// How much of what production learned from is learned again.
+/// How much of production's training data is used again.
 struct Replayed<'a> {
     share: f64,
     /// The id column.
@@ -299,7 +299,7 @@ struct Replayed<'a> {
 
 impl<'a> Replayed<'a> {
     /// # Errors
-    /// When rows are to be left out by ids that they do not have.
+    /// If rows are to be dropped by id, but have none.
     fn new(share: f64, names: &'a RowNames, seed: u64) -> Result<Self, RetrainError> {
         match names.id() {
             None if share < 1.0 => Err(RetrainError::Usage(
@@ -311,7 +311,7 @@ impl<'a> Replayed<'a> {
         }
     }
 
-    /// Old training rows beyond the share that is replayed are left out; what judges stays as it is.
+    /// Drops old training rows beyond the replayed share; gate rows are unchanged.
     fn thin(&self, examples: &Examples, recipe: &Recipe, fresh: &HashSet<&str>) -> Option<Vec<u32>> {
         const REPLAY: u64 = 0x5EED_AB1E;
         if self.share >= 1.0 {
@@ -333,7 +333,7 @@ impl<'a> Replayed<'a> {
     }
 }
 
-/// A retrain that goes ahead.
+/// A retraining in progress.
 struct Job<'a> {
     workspace: &'a Workspace,
     lock: &'a Lock,
@@ -345,7 +345,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Learns a challenger; `known` is what production, its parent, knows of the columns.
+    /// Trains a challenger; `known` is the schema of production, its parent.
     fn learn(&self, parent: Version, known: &Schema, mut notes: Vec<String>) -> Result<Trained, RetrainError> {
         let Self { workspace, config, request, gathered, steps, .. } = *self;
         steps.begin("combine");
@@ -401,7 +401,7 @@ impl Job<'_> {
         Ok(train::learn(workspace, self.lock, &request, material)?)
     }
 
-    /// What is stored with the version: the rows it adds, the labels it used, and a copy in an open format.
+    /// The files stored with the version: the rows it adds, the labels it used, and a copy in an open format.
     fn store(&self, dir: &Path, pipeline: &Pipeline, added: &[u8]) -> io::Result<()> {
         if !self.gathered.added.is_empty() {
             atomic::replace(&dir.join(ADDED), |out| out.write_all(added))?;
@@ -410,7 +410,7 @@ impl Job<'_> {
         self.steps.begin("export");
         match self.config.retrain.export.then(|| pipeline.checked_onnx(dir)) {
             Some(Ok(onnx)) => atomic::replace(&dir.join("model.onnx"), |out| out.write_all(&onnx)),
-            // What cannot be written as ONNX stays without; `export` says why.
+            // If ONNX is not possible, it is omitted; `export` reports why.
             None | Some(Err(PipelineError::Model(ModelError::Unsupported(_)))) => Ok(()),
             Some(Err(wrong)) => Err(io::Error::other(wrong)),
         }

@@ -1,4 +1,4 @@
-//! With which parameters a challenger is trained: those of production, unless somebody changed them.
+//! The parameters of a challenger: those of production, unless the user changed them.
 
 use super::RetrainError;
 use crate::pipeline::Recipe;
@@ -11,10 +11,10 @@ use serde_json::Value;
 /// The sections of `mlloop.toml` that `--set` reaches.
 const SECTIONS: [&str; 3] = ["model", "features", "decision"];
 
-/// The parameters, and what a person should know of them.
+/// The parameters, and a remark for the user.
 ///
-/// `mlloop.toml` counts when it was edited since production was trained; else the parameters that production was stored
-/// with, which may have come from the command line. `set` goes before both.
+/// `mlloop.toml` is used if it was edited since production was trained; else the parameters stored with
+/// production, which may have come from the command line. `set` overrides both.
 pub(super) fn choose(
     workspace: &Workspace,
     config: &Config,
@@ -31,7 +31,7 @@ pub(super) fn choose(
     let stored = workspace.registry().recipe(production, manifest)?;
     let mut recipe = match is_edited {
         true => written,
-        // Sides are for good: the split is never another one. How much is done is for whoever waits for it now.
+        // Parts are permanent: the split never changes. The search effort is set per run.
         false => Recipe {
             target: written.target,
             split: written.split,
@@ -64,7 +64,7 @@ fn with(recipe: &Recipe, pair: &str) -> Result<Recipe, RetrainError> {
     serde_json::from_value(json).map_err(|err| wrong(plain(&err.to_string())))
 }
 
-/// A value as `mlloop.toml` would write it; a word needs no quotation marks.
+/// A value as in `mlloop.toml`; a word needs no quotation marks.
 fn value_of(text: &str) -> Value {
     let parsed = toml::from_str::<toml::Table>(&format!("value = {text}"));
     let value = parsed.ok().and_then(|mut table| table.remove("value"));

@@ -1,7 +1,7 @@
-//! How far each reason to retrain is: what has been counted, what is wanted, what remains.
+//! The progress of each retraining trigger: the count, the threshold, the remainder.
 //!
-//! Rows with new labels are counted as a retrain would learn from them (`count.rs`). What is measured on the rows that
-//! arrived is as [`crate::monitor`] found it last.
+//! Rows with new labels are counted as a retraining would use them (`count.rs`). Measurements on arrived rows
+//! are from the last [`crate::monitor`].
 
 use super::RetrainError;
 use super::count::{Said, count};
@@ -72,7 +72,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The trigger that counts labels which is farthest along; `new_rows` where none is ahead.
+    /// The label-counting trigger with the most progress; `new_rows` on a tie.
     #[must_use]
     pub fn by_labels(&self) -> Option<&Standing> {
         let of = |name: &str| self.triggers.iter().find(|trigger| trigger.name == name && trigger.is_on);
@@ -84,8 +84,8 @@ impl Progress {
     }
 }
 
-/// The files that [`progress`] is made from, relative to the loop: where none of them changed, only age does. Of the log it is
-/// the directory, which changes with each new day: rows whose label came before their prediction may be seen later.
+/// The input files of [`progress`], relative to the loop: if none changed, only age does. For the log it is
+/// the directory, which changes with each new day: rows labelled before their prediction may be counted later.
 #[must_use]
 pub fn files(workspace: &Workspace) -> Vec<PathBuf> {
     let files = [
@@ -104,14 +104,14 @@ pub fn files(workspace: &Workspace) -> Vec<PathBuf> {
     files
 }
 
-/// Which way a value has to go for a trigger to fire.
+/// The direction in which a value must change for a trigger to fire.
 #[derive(Clone, Copy, PartialEq)]
 enum Fires {
     Above,
     Below,
 }
 
-/// Which way the value of a trigger has to go.
+/// The direction for the value of a trigger.
 fn fires(name: &str) -> Fires {
     match name {
         // A probability, and a share of right answers.
@@ -120,22 +120,22 @@ fn fires(name: &str) -> Fires {
     }
 }
 
-/// How far each reason to retrain is for `production`. Labels, rows and age are counted now; what needs the rows that
-/// arrived is as `monitor` found it last. What each is held to is what `mlloop.toml` says.
+/// The progress of each trigger for `production`. Labels, rows and age are counted now; values that need the
+/// arrived rows are from the last `monitor`. Thresholds are those of `mlloop.toml`.
 ///
 /// # Errors
-/// When `mlloop.toml`, the labels, the audit chain or the registry cannot be read.
+/// If `mlloop.toml`, the labels, the audit chain or the registry is unreadable.
 pub fn progress(workspace: &Workspace, production: Option<Version>, now: Timestamp) -> Result<Progress, RetrainError> {
     let config = workspace.config()?;
     let said = Said { labels: Labels::open(workspace)?, used: Used::open(workspace)? };
     let n_unused = said.labels.unused(&said.used).count();
     let mut notes = Vec::new();
-    // A damaged report is no reason to say nothing of the rest; the next `monitor` writes it anew.
+    // A damaged report does not prevent the rest; the next `monitor` rewrites it.
     let report: Option<DriftReport> = workspace.report("drift_report.json").unwrap_or_else(|err| {
         notes.push(err.to_string());
         None
     });
-    // What was found for another version says nothing of this one.
+    // Results for another version do not apply to this one.
     let seen = report.filter(|report| report.version == production.map(|version| version.to_string()));
     let counted = count(workspace, &config, production, seen.as_ref(), &said, now)?;
     notes.extend(counted.note);
@@ -175,7 +175,7 @@ struct Asked {
     is_on: bool,
 }
 
-/// Every trigger but the person who asks, with what it is held to before anybody looked.
+/// Every trigger except `force`, with its threshold before any measurement.
 fn asked(settings: &DriftSettings) -> Vec<Asked> {
     let share = drift_share(&[], settings);
     let evidence = Evidence { volume: Some(Volume::NoVersion), ..Evidence::of(&share, &[]) };
@@ -183,7 +183,7 @@ fn asked(settings: &DriftSettings) -> Vec<Asked> {
     let mut all = Vec::new();
     for Trigger { name, threshold, .. } in triggers(&evidence, settings).into_iter().filter(|t| t.name != "force") {
         let (threshold, is_on) = match name.as_str() {
-            // Its threshold goes with the method, and the method with the number of rows.
+            // Its threshold depends on the method, and the method on the number of rows.
             "score_drift" => (score_threshold(settings).filter(|_| limits.score_drift), limits.score_drift),
             "metric_drop" => (threshold, limits.metric_drop.is_on()),
             _ => (threshold, threshold.is_some()),
@@ -216,7 +216,7 @@ fn looked_at(name: &str, is_on: bool, threshold: Option<f64>, seen: Option<&Drif
     let Some((at, trigger)) = found else {
         return Standing { as_of: None, ..standing(name, is_on, None, threshold, Timestamp::UNIX_EPOCH) };
     };
-    // Where nothing was measured, its threshold says nothing.
+    // Without a measurement, the report's threshold is meaningless.
     let held = trigger.value.and(trigger.threshold).or(threshold);
     let told = standing(name, is_on, trigger.value, held.filter(|_| is_on), at);
     // `monitor` also asks whether chance explains the value.

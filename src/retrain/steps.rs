@@ -28,7 +28,7 @@ impl<'a> Steps<'a> {
         Self { seconds, begun: RefCell::default() }
     }
 
-    /// The step before ends and `name` begins.
+    /// Ends the previous step and starts `name`.
     pub(super) fn begin(&self, name: &'static str) {
         self.begun.borrow_mut().push((name, (self.seconds)()));
     }

@@ -1,4 +1,4 @@
-//! What came of a round.
+//! The result of a round.
 
 use crate::ab::rollout::Move;
 use crate::drift::report::DriftReport;
@@ -93,7 +93,7 @@ pub struct Round {
 }
 
 impl Round {
-    /// A round of which nothing is done yet.
+    /// A round before any step.
     pub(super) fn begins(production: Option<Version>) -> Self {
         Self {
             done: RoundOutcome::NoReason,
@@ -110,13 +110,13 @@ impl Round {
         }
     }
 
-    /// Rows that were left out on the way.
+    /// Rows rejected on the way.
     pub fn rejects(&self) -> impl Iterator<Item = &Rejects> {
         let retrained = self.retrain.iter().map(|found| &found.rejects);
         retrained.chain(self.promotion.iter().map(|found| &found.rejects))
     }
 
-    /// Remembers what a person decided about the request.
+    /// Records a person's decision about the request.
     pub fn decided(&mut self, done: RoundOutcome, production: Option<Version>, sentence: &str) {
         self.no_longer_waits();
         self.done = done;
@@ -124,7 +124,7 @@ impl Round {
         self.add(sentence);
     }
 
-    /// What was asked is answered, so it is not said any more that it waits.
+    /// The request was decided, so it no longer waits.
     pub(super) fn no_longer_waits(&mut self) {
         let Some(waits) = self.request.as_ref().map(Ticket::waits) else { return };
         self.sentence = self.sentence.replacen(&waits, "", 1).replace("  ", " ").trim().to_owned();

@@ -1,4 +1,4 @@
-//! What a round does beside monitoring, retraining and promoting: a rollout's step, and rows for people to label.
+//! Steps of a round besides monitoring, retraining and promoting: a rollout's step, and the export of rows to label.
 
 use super::answer::{Rolled, Round, RoundOutcome};
 use super::request::RoundRequest;
@@ -13,7 +13,7 @@ use crate::retrain::RetrainError;
 use crate::workspace::Workspace;
 use serde_json::json;
 
-/// The step of a rollout that is due, when nothing became worse; back to the first arm when something did.
+/// Takes the due step of a rollout if nothing became worse; back to the first arm if something did.
 pub(super) fn roll(
     workspace: &Workspace,
     lock: &Lock,
@@ -36,9 +36,9 @@ pub(super) fn roll(
     Ok(())
 }
 
-/// Rows go out to be labelled when drift or too few labels ask for it and none are out: `[labels] auto_export`.
+/// Exports rows for labelling if drift or too few labels require it and no batch is open: `[labels] auto_export`.
 ///
-/// It is no reason to fail: what was done before stays done, and what keeps rows from going out is said.
+/// It never fails the round: earlier steps stay done, and the obstacle is reported.
 pub(super) fn hand_out(
     workspace: &Workspace,
     lock: &Lock,

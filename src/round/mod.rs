@@ -1,14 +1,14 @@
-//! The whole loop once, as a scheduler would run it: what `run` does.
+//! The whole loop once, as a scheduler would run it: the logic of `run`.
 //!
 //! ```text
-//! a rollout's step ─ due, and nothing is worse ─▶ next step (back, when something is)
+//! a rollout's step ─ due, and nothing is worse ─▶ next step (back, if something is)
 //! pending promotion ─▶ waiting
-//! challenger that nobody has judged ───────────────────────────┐   (a run that died is taken up where it stopped)
-//! monitor ─ a reason? ─▶ (a person agrees?) ─▶ retrain ─ a challenger? ──┴▶ gate ─▶ production, or a person is asked
+//! challenger without a verdict ────────────────────────────────┐   (a run that died is resumed here)
+//! monitor ─ a reason? ─▶ (a person agrees?) ─▶ retrain ─ a challenger? ──┴▶ gate ─▶ production, or approval requested
 //!             └no            └no                   └no, too few, too soon      └no, or an experiment runs
 //! ```
-//! While an experiment runs nothing is promoted: it would end with what answers in its first arm, and a person began it.
-//! One lock is held from the first look to the last write.
+//! While an experiment runs nothing is promoted: that would end the experiment, which a person started.
+//! One lock is held from the first read to the last write.
 
 mod answer;
 mod beside;
@@ -31,13 +31,13 @@ use crate::workspace::audit::Chain;
 use crate::workspace::{Approval, Run, Workspace, WorkspaceError};
 use serde_json::{Value, json};
 
-/// What can go wrong on the way around the loop.
+/// Errors of a round.
 #[derive(Debug, thiserror::Error)]
 pub enum RoundError {
     /// While the loop was watched.
     #[error("{0}")]
     Monitor(#[from] MonitorError),
-    /// On the way to a challenger.
+    /// While training a challenger.
     #[error("{0}")]
     Retrain(#[from] RetrainError),
     /// At the gate.
@@ -57,10 +57,10 @@ pub enum RoundError {
     Registry(#[from] RegistryError),
 }
 
-/// Goes around the loop once.
+/// Runs the loop once.
 ///
 /// # Errors
-/// Whatever the parts say; what an earlier part has done stays done, and the next round goes on from there.
+/// Any error of the steps; completed steps stay done, and the next round continues from there.
 pub fn run(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<Round, RoundError> {
     let mut round = match request.step {
         Some(step) => step::take(workspace, lock, request, step)?,
@@ -83,9 +83,9 @@ fn around(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<
     }
     let chain = workspace.audit_chain()?;
     let due = due(workspace, &roles, request.now)?;
-    // What was refused before is judged by now, and may still have been announced since.
+    // A challenger refused before already has a verdict, and may have been announced since.
     match unjudged(&chain, &roles)?.or(due) {
-        // The experiment decides; what arrives is watched all the same.
+        // The experiment decides; monitoring continues.
         Some(_) if experiment.is_some() => {
             watch(workspace, lock, request, &mut round)?;
         }
@@ -108,7 +108,7 @@ fn around(workspace: &Workspace, lock: &Lock, request: &RoundRequest) -> Result<
     Ok(round)
 }
 
-/// What follows once a person has agreed to `ticket`, which asks for a retraining: a challenger, and the gate.
+/// Continues after the approval of `ticket`, which requested a retraining: a challenger, and the gate.
 ///
 /// # Errors
 /// As [`run`].
@@ -144,7 +144,7 @@ fn unjudged(chain: &Chain, roles: &Roles) -> Result<Option<Version>, RoundError>
     }
 }
 
-/// The request for the promotion of the challenger that still waits for a person, or for its time.
+/// The open request for the promotion of the challenger, waiting for approval or its time.
 fn open_promotion(workspace: &Workspace, roles: &Roles, now: jiff::Timestamp) -> Result<Option<Ticket>, RoundError> {
     let waits = |ticket: &Ticket| {
         ticket.asks == Asks::Promotion
@@ -156,7 +156,7 @@ fn open_promotion(workspace: &Workspace, roles: &Roles, now: jiff::Timestamp) ->
     Ok(gate::pending(workspace)?.into_iter().find(waits))
 }
 
-/// The challenger, when people were told that it will be production by now.
+/// The challenger, if its announced promotion is due.
 fn due(workspace: &Workspace, roles: &Roles, now: jiff::Timestamp) -> Result<Option<Version>, RoundError> {
     let is = |ticket: &Ticket| {
         Some(ticket.version) == roles.challenger
@@ -167,12 +167,12 @@ fn due(workspace: &Workspace, roles: &Roles, now: jiff::Timestamp) -> Result<Opt
     Ok(gate::pending(workspace)?.iter().find(|ticket| is(ticket)).map(|ticket| ticket.version))
 }
 
-/// The experiment whose first arm is what is in production.
+/// The experiment whose first arm is in production.
 fn running(workspace: &Workspace, production: Option<Version>) -> Result<Option<Experiment>, RoundError> {
     Ok(Experiment::load(workspace)?.filter(|experiment| experiment.applies(production)))
 }
 
-/// Whether a challenger may be trained: there is a reason, and who has to agree has agreed.
+/// Whether a challenger may be trained: there is a reason, and approval if required.
 fn may_learn(
     workspace: &Workspace,
     lock: &Lock,
@@ -193,7 +193,7 @@ fn may_learn(
     }
     let found = retrain::retrain(workspace, None, &retrain_request(request, None))?;
     if found.done != RetrainOutcome::Would {
-        // What cannot be learned needs no word. What is there already does not either.
+        // No approval is needed if training is impossible, or the challenger exists already.
         let is_there = found.done == RetrainOutcome::Already;
         round.learned(found);
         return Ok(is_there);
@@ -258,7 +258,7 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mu
     Ok(answer == Answer::Yes)
 }
 
-/// How a challenger is asked for; a person who agreed to it agreed to what `run` was asked for.
+/// The request for a challenger; an approved one has the options of the approved request.
 fn retrain_request<'a>(request: &RoundRequest<'a>, agreed: Option<&'a Ticket>) -> RetrainRequest<'a> {
     RetrainRequest {
         current: request.current,
@@ -273,7 +273,7 @@ fn retrain_request<'a>(request: &RoundRequest<'a>, agreed: Option<&'a Ticket>) -
     }
 }
 
-/// A challenger from what is new.
+/// Trains a challenger from new data.
 fn learn(
     workspace: &Workspace,
     lock: &Lock,

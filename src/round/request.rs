@@ -1,20 +1,20 @@
-//! What a round is asked to do.
+//! The options of a round.
 
 use crate::pipeline::FitProgress;
 use crate::table::{Spool, TableOptions};
 use std::str::FromStr;
 
-/// What is wanted.
+/// The options of a round.
 pub struct RoundRequest<'a> {
     /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
-    /// Retrain whatever `monitor` finds and however few labels are new.
+    /// Retrain regardless of `monitor` and of the number of new labels.
     pub force: bool,
     /// This step alone.
     pub step: Option<Step>,
-    /// Who requests it; an approval must come from somebody else.
+    /// Who requests it; another person must approve.
     pub by: Option<&'a str>,
-    /// Whether who asks has agreed to a retraining in advance, so that the request for it is the loop's own.
+    /// Whether the requester agreed to a retraining in advance, so that its request is the loop's own.
     pub agrees: bool,
     /// How the current table is written, where that is not as the reference is, and whether rows that do not fit are left out.
     pub read: TableOptions,
@@ -22,7 +22,7 @@ pub struct RoundRequest<'a> {
     pub now: jiff::Timestamp,
     /// The random seed.
     pub seed: u64,
-    /// Is told how far it is.
+    /// Progress callback.
     pub progress: &'a FitProgress<'a>,
     /// Monotonic clock, in seconds.
     pub seconds: &'a dyn Fn() -> f64,

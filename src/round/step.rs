@@ -1,7 +1,7 @@
-//! One step of a round by itself, for a scheduler that has a task for each: what `run --step` does.
+//! A single step of a round, for a scheduler with a task for each: the logic of `run --step`.
 //!
-//! A step decides as the whole round would: with `approval = "manual"` a person is asked, and while an experiment runs
-//! nothing is promoted. Only whether there is a reason to retrain is left to the scheduler.
+//! A step decides as in the whole round: with `approval = "manual"` it requests approval, and while an experiment runs
+//! nothing is promoted. Only the reason to retrain is up to the scheduler.
 
 use super::answer::{Round, RoundOutcome};
 use super::request::{RoundRequest, Step};
@@ -46,7 +46,7 @@ pub(super) fn take(
         round.done = RoundOutcome::Challenger;
         return Ok(round);
     }
-    // What the person who may have to agree reads.
+    // Shown to the approver.
     round.add("A challenger was requested.");
     let agreed = approval::agreed(workspace, &chain, roles.production, request.now)?;
     if agreed.is_none() && !may_learn(workspace, lock, request, &mut round, true)? {

@@ -1,4 +1,4 @@
-//! Who asks for objects, and where: what the environment and the files of Amazon's tools say.
+//! Access to objects: credentials and server, from the environment and the files of Amazon's tools.
 
 use super::profile::Section;
 use rusty_s3::Credentials;
@@ -6,10 +6,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// Where objects are when nothing says so.
+/// The default region.
 const REGION: &str = "us-east-1";
 
-/// What stands beside an address. The binary reads it from the environment and hands it over once.
+/// Settings besides the address. The binary reads them from the environment and passes them once.
 #[derive(Clone, Default)]
 pub struct Access {
     /// `AWS_ACCESS_KEY_ID`.
@@ -20,9 +20,9 @@ pub struct Access {
     pub token: Option<String>,
     /// `AWS_REGION`, else `AWS_DEFAULT_REGION`.
     pub region: Option<String>,
-    /// `AWS_ENDPOINT_URL_S3`, else `AWS_ENDPOINT_URL`: the server, where it is not Amazon's.
+    /// `AWS_ENDPOINT_URL_S3`, else `AWS_ENDPOINT_URL`: the server, if not Amazon's.
     pub endpoint: Option<String>,
-    /// `AWS_PROFILE`: whose section of the files counts.
+    /// `AWS_PROFILE`: the section of the files to use.
     pub profile: Option<String>,
     /// `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`.
     pub credentials_file: Option<PathBuf>,
@@ -40,7 +40,7 @@ impl fmt::Debug for Access {
 
 static ACCESS: OnceLock<Access> = OnceLock::new();
 
-/// Says who asks for objects, once for the process: tables are opened in many places, and none of them may ask the
+/// Sets the access, once for the process: tables are opened in many places, and none of them may read the
 /// environment.
 pub fn reach_as(access: Access) {
     // Whoever was first stays.
@@ -51,12 +51,12 @@ pub(super) fn access() -> Access {
     ACCESS.get().cloned().unwrap_or_default()
 }
 
-/// What a request needs to know.
+/// The settings of a request.
 pub(super) struct Resolved {
-    /// `None` asks without a signature, which is enough for what everybody may read.
+    /// `None` sends unsigned requests, which suffices for public objects.
     pub(super) credentials: Option<Credentials>,
     pub(super) region: String,
-    /// The server, where it is not Amazon's.
+    /// The server, if not Amazon's.
     pub(super) endpoint: Option<String>,
 }
 

@@ -1,10 +1,10 @@
-//! Objects of Amazon S3 and of everything that speaks its protocol (MinIO, Ceph, Garage, R2): `s3://BUCKET/KEY`.
+//! Objects of Amazon S3 and of servers with its protocol (MinIO, Ceph, Garage, R2): `s3://BUCKET/KEY`.
 //!
 //! ```text
-//! s3://bucket/key ─▶ Object ─ open ─▶ bytes, taken up again where a connection broke
-//!                          └ put ──▶ a whole object or none, whatever happens; a large one in parts
+//! s3://bucket/key ─▶ Object ─ open ─▶ bytes, resumed after a broken connection
+//!                          └ put ──▶ the whole object or nothing; a large one in parts
 //! ```
-//! Requests are signed in their address, so a secret key is never sent, and no address of a request is ever shown.
+//! Requests are signed in their URL, so the secret key is never sent, and no request URL is ever shown.
 
 mod access;
 mod object;
@@ -23,7 +23,7 @@ use std::path::Path;
 
 const SCHEME: &str = "s3://";
 
-/// Whether this names an object rather than a file.
+/// Whether this is the address of an object and not a file.
 #[must_use]
 pub fn is_address(path: &Path) -> bool {
     path.to_str().is_some_and(|text| text.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME)))

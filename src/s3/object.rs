@@ -1,4 +1,4 @@
-//! One object: read and looked at.
+//! Reads one object and its metadata.
 
 use super::SCHEME;
 use super::access::{Access, access};
@@ -13,33 +13,33 @@ use std::time::Duration;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
-/// For how long a signed address holds. A request begins at once; clocks differ.
+/// Validity of a signed URL. A request begins at once; clocks differ.
 const VALID: Duration = Duration::from_secs(900);
-/// A connection that sends slower than so many bytes a second is given up.
+/// A connection slower than this many bytes per second is closed.
 const SLOWEST: u64 = 20_000;
-/// Connections for one object that break without having brought anything.
+/// Connections for one object that break without any new bytes.
 const TRIES: u32 = 4;
 
-/// An object, and who asks for it.
+/// An object, with the access to it.
 #[derive(Clone)]
 pub struct Object {
     store: Arc<Store>,
     key: String,
 }
 
-/// A bucket, and who asks for what is in it.
+/// A bucket, with the access to it.
 struct Store {
     bucket: Bucket,
     credentials: Option<Credentials>,
     agent: Agent,
 }
 
-/// What a server says of an object.
+/// Metadata of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Its length.
     pub bytes: Option<u64>,
-    /// What changes when it is written anew.
+    /// A tag that changes with each write.
     pub etag: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl Object {
     /// The object at an address.
     ///
     /// # Errors
-    /// What is wrong with the address, or with who asks.
+    /// Errors in the address, or in the access settings.
     pub fn at(path: &Path) -> Result<Self, S3Error> {
         Self::asked_by(path, &access())
     }
@@ -59,7 +59,7 @@ impl Object {
         let asked = access.resolve().map_err(failed)?;
         let (style, server) = match &asked.endpoint {
             Some(server) => (UrlStyle::Path, Cow::Borrowed(server.as_str())),
-            // A certificate of `*.s3.…` says nothing of names with a dot.
+            // A certificate of `*.s3.…` does not cover names with a dot.
             None if bucket.contains('.') => (UrlStyle::Path, Cow::Owned(amazon(&asked.region))),
             None => (UrlStyle::VirtualHost, Cow::Owned(amazon(&asked.region))),
         };
@@ -77,7 +77,7 @@ impl Object {
         Self { store: Arc::clone(&self.store), key }
     }
 
-    /// The name inside of its bucket.
+    /// The name in its bucket.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
@@ -117,10 +117,10 @@ impl Object {
         }
     }
 
-    /// What the server says of it; `None` when it is not there.
+    /// The metadata; `None` if it does not exist.
     ///
     /// # Errors
-    /// When the server will not say.
+    /// If the server refuses.
     pub fn look(&self) -> Result<Option<Stored>, S3Error> {
         let ask = || {
             let request = HeadObject::new(&self.store.bucket, self.credentials(), &self.key);
@@ -134,7 +134,7 @@ impl Object {
         }
     }
 
-    /// Asks for what stands from `at` on, of the object with this tag.
+    /// Requests the bytes from `at` on, of the object with this tag.
     fn get(&self, at: u64, etag: Option<&str>) -> Result<Response<Body>, S3Error> {
         let ask = || {
             let action = GetObject::new(&self.store.bucket, self.credentials(), &self.key);
@@ -150,12 +150,12 @@ impl Object {
         persist(ask).map_err(|err| self.failed(unreachable(&err)))
     }
 
-    /// How long it may take to send so many bytes.
+    /// Time limit for sending this many bytes.
     pub(super) fn patience(n_bytes: u64) -> Duration {
         Duration::from_secs(60 + n_bytes / SLOWEST)
     }
 
-    /// The address under which something is done.
+    /// The URL of an action.
     pub(super) fn signed<'a>(&self, action: impl S3Action<'a>) -> String {
         action.sign(VALID).into()
     }
@@ -214,7 +214,7 @@ fn stored(headers: &HeaderMap) -> Stored {
     Stored { bytes: text("content-length").and_then(|n| n.parse().ok()), etag: text("etag") }
 }
 
-/// The bytes of an object. Where a connection breaks, the rest comes through another one, and only of the same object.
+/// The bytes of an object. After a broken connection the rest comes through another one, and only from the same object.
 struct Bytes {
     object: Object,
     body: ureq::BodyReader<'static>,

@@ -8,15 +8,15 @@ use std::path::Path;
 /// Bytes of a file that are read at most.
 const LIMIT: u64 = 1 << 20;
 
-/// What a section of a file says, by key.
+/// A section of a file, by key.
 #[derive(Default)]
 pub(super) struct Section(Vec<(String, String)>);
 
 impl Section {
-    /// The section whose heading is one of `names`; nothing where there is no such file or section.
+    /// The section whose heading is one of `names`; empty without such a file or section.
     ///
     /// # Errors
-    /// When it cannot be read, or holds secrets and others can read it.
+    /// If it cannot be read, or holds secrets and is readable for others.
     pub(super) fn of(path: Option<&Path>, names: &[String], secret: bool) -> Result<Self, String> {
         let Some(path) = path.filter(|path| path.is_file()) else { return Ok(Self::default()) };
         let failed = |err: std::io::Error| format!("{}: {err}", path.display());
@@ -43,7 +43,7 @@ impl Section {
         Self(pairs)
     }
 
-    /// What stands behind a key.
+    /// The value of a key.
     pub(super) fn get(&self, key: &str) -> Option<String> {
         self.0.iter().find(|(known, value)| known == key && !value.is_empty()).map(|(_, value)| value.clone())
     }

@@ -1,4 +1,4 @@
-//! Objects of a small server of our own: what it is asked, and what becomes of broken connections.
+//! Objects on a small test server: its requests, and broken connections.
 
 use super::access::Access;
 use super::{Condition, Object, Why};
@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-/// Objects by path, the first lines and headers of what was asked, and how many bytes of an answer pass before it breaks.
+/// Objects by path, the first lines and headers of requests, and the number of bytes of a response before it breaks.
 #[derive(Default)]
 struct Kept {
     objects: HashMap<String, Vec<u8>>,
@@ -20,11 +20,11 @@ struct Kept {
     n_uploads: u32,
     /// From which part on the server refuses.
     refuses: Option<u16>,
-    /// What it says when the parts are put together.
+    /// The response to completing an upload.
     completes_with: Option<&'static str>,
 }
 
-/// What an upload in parts is asked: its status and answer; `None` for a request of another kind.
+/// The status and body for a request of an upload in parts; `None` for other requests.
 fn upload(kept: &mut Kept, method: &str, url: &str, body: &[u8]) -> Option<(u16, String)> {
     let (path, query) = url.split_once('?')?;
     let value =
@@ -145,7 +145,7 @@ fn what_is_written_is_read_back_over_broken_connections() {
     let asked = kept.lock().unwrap().asked[before..].join("");
     assert!(asked.contains("bytes=150000-") && asked.contains("bytes=300000-"), "{asked}");
     assert!(object.read(1000).unwrap_err().to_string().contains("longer than 1000"));
-    // The address of each request is signed; the secret is in none.
+    // The URL of each request is signed; none contains the secret.
     let all = kept.lock().unwrap().asked.join("");
     assert!(all.contains("X-Amz-Signature=") && all.contains("AKID") && !all.contains("very-secret"));
 }
@@ -167,7 +167,7 @@ fn an_object_that_changes_is_no_mixture_and_conditions_hold() {
     kept.lock().unwrap().objects.insert("/bucket/k".to_owned(), vec![4; 90_000]);
     let told = bytes.read_to_end(&mut Vec::new()).unwrap_err().to_string();
     assert!(told.contains("rewritten while it was read"), "{told}");
-    // A server that never gets any further is given up.
+    // A server without any progress is given up.
     kept.lock().unwrap().breaks_after = Some(0);
     let told = object.read(1 << 20).unwrap_err().to_string();
     assert!(told.contains("s3://bucket/k") && !told.contains("Signature"), "{told}");
@@ -180,7 +180,7 @@ fn a_large_object_is_sent_in_parts_and_is_whole_or_as_it_was() {
     let bytes: Vec<u8> = (0..25_000u32).flat_map(u32::to_le_bytes).collect();
     let put = |part, condition| object.put_parts(&mut file(&bytes), bytes.len() as u64, part, condition);
     let there = || kept.lock().unwrap().objects.get("/bucket/large%20table").cloned();
-    // One that fails in the middle leaves no part, and no object.
+    // A failure in the middle leaves no part, and no object.
     kept.lock().unwrap().refuses = Some(3);
     let told = put(30_000, Condition::New).unwrap_err().to_string();
     assert!(told.ends_with("do not have the permission (403)"), "{told}");
@@ -195,7 +195,7 @@ fn a_large_object_is_sent_in_parts_and_is_whole_or_as_it_was() {
     // A length that parts fill exactly.
     put(50_000, Condition::Always).unwrap();
     assert_eq!((there().unwrap() == bytes, parts(&kept.lock().unwrap())), (true, 9));
-    // Conditions hold when the parts are put together; an error that comes as a success is one.
+    // Conditions apply when the parts are completed; an error in a success response is an error.
     assert_eq!(put(50_000, Condition::New).unwrap_err().why, Why::Changed);
     assert!(kept.lock().unwrap().parts.is_empty());
     for (said, why) in [

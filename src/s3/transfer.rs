@@ -1,4 +1,4 @@
-//! Single requests: sent again where that may help, and what a server says in words.
+//! Single requests: retries, and error messages.
 
 use crate::web::fetcher;
 use std::path::Path;
@@ -15,9 +15,9 @@ const TOLD: u64 = 64 << 10;
 /// Under which condition an object is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition<'a> {
-    /// Whatever is there.
+    /// Overwrite an existing object.
     Always,
-    /// When there is none.
+    /// Only if there is none.
     New,
     /// When it is the one with this tag.
     Same(&'a str),
@@ -34,7 +34,7 @@ impl Condition<'_> {
     }
 }
 
-/// What went wrong with an object.
+/// An error with an object.
 #[derive(Debug, thiserror::Error)]
 #[error("{object}: {why}")]
 pub struct S3Error {
@@ -44,7 +44,7 @@ pub struct S3Error {
     pub why: Why,
 }
 
-/// Why a request did not do what it should, as a clause.
+/// The reason of a failed request, as a clause.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
     /// There is no such object.
@@ -53,19 +53,19 @@ pub enum Why {
     /// It is another one than the condition wants.
     #[error("another process wrote it at the same time")]
     Changed,
-    /// Anything else.
+    /// Any other reason.
     #[error("{0}")]
     Other(String),
 }
 
-/// The client, which trusts the authorities of this file where one is named.
+/// The client, which trusts the authorities of this file, if given.
 pub(super) fn agent(authorities: Option<&Path>) -> Result<Agent, String> {
     let read = |path: &Path| std::fs::read(path).map_err(|err| format!("AWS_CA_BUNDLE {}: {err}", path.display()));
     let pem = authorities.map(read).transpose()?;
     Ok(fetcher(pem.as_deref()))
 }
 
-/// Sends a request until the server answers something that will stay so.
+/// Sends a request until the server gives a final response.
 pub(super) fn persist(
     mut send: impl FnMut() -> Result<Response<Body>, ureq::Error>,
 ) -> Result<Response<Body>, ureq::Error> {
@@ -84,7 +84,7 @@ fn may_pass(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504)
 }
 
-/// Whether another try can end otherwise: not where the address or the certificate is wrong.
+/// Whether a retry can succeed: not if the URL or the certificate is wrong.
 fn may_help(err: &ureq::Error) -> bool {
     matches!(
         err,
@@ -92,7 +92,7 @@ fn may_help(err: &ureq::Error) -> bool {
     )
 }
 
-/// What a failed connection is called. The error's own text may hold the signed address.
+/// The message for a failed connection. The error's own text may contain the signed URL.
 pub(super) fn unreachable(err: &ureq::Error) -> String {
     match err {
         ureq::Error::Io(err) => format!("the server cannot be reached: {err}"),
@@ -104,7 +104,7 @@ pub(super) fn unreachable(err: &ureq::Error) -> String {
     }
 }
 
-/// An answer that is none of those that were hoped for.
+/// An unexpected response.
 pub(super) fn refused(region: &str, signed: bool, answer: Response<Body>) -> Why {
     let status = answer.status().as_u16();
     let header = answer.headers().get("x-amz-bucket-region").and_then(|value| value.to_str().ok()).map(str::to_owned);

@@ -1,8 +1,8 @@
-//! One object, written: in one request or, when it is large, in parts that one last request puts together.
+//! Writes one object: in one request or, if it is large, in parts that a last request combines.
 //!
 //! ```text
-//! begin ─▶ part 1, part 2, … each tried again by itself ─▶ complete: the object is the new one
-//!             └──────── any of it fails ────────────────▶ abort: no part is left, the object is as it was
+//! begin ─▶ part 1, part 2, … each retried separately ────▶ complete: the object is the new one
+//!             └──────── any of it fails ────────────────▶ abort: no part is left, the object is unchanged
 //! ```
 
 use super::object::Object;
@@ -13,20 +13,20 @@ use std::io::{Read, Seek, SeekFrom};
 use ureq::http::Response;
 use ureq::{Body, SendBody};
 
-/// A part that is sent at once; a file that is no longer is one request.
+/// Size of a part; a file up to this size is sent in one request.
 const PART_BYTES: u64 = 64 << 20;
-/// So many parts an object may have.
+/// Maximum number of parts of an object.
 const MOST_PARTS: u64 = 10_000;
 /// The largest object that the protocol knows.
 const MAX_OBJECT_BYTES: u64 = 5 << 40;
-/// What is read of an answer at most.
+/// Maximum number of bytes read of a response.
 const ANSWER: u64 = 64 << 10;
 
 impl Object {
-    /// Writes the whole of `file`: the object is the new one afterwards, or the old one as it was.
+    /// Writes the whole of `file`: the object is then the new one, or unchanged.
     ///
     /// # Errors
-    /// [`Why::Changed`] when the condition does not hold, and when the server will not.
+    /// [`Why::Changed`] if the condition does not hold, and if the server refuses.
     pub fn put(&self, file: &mut File, condition: Condition) -> Result<(), S3Error> {
         let length = file.metadata().map_err(|err| self.failed(err.to_string()))?.len();
         if length > MAX_OBJECT_BYTES {
@@ -45,7 +45,7 @@ impl Object {
         self.asked(persist(send)).map(drop)
     }
 
-    /// Writes the whole of `file`, so many bytes a part: the object is the new one afterwards, or the old one as it was.
+    /// Writes the whole of `file`, with this many bytes per part: the object is then the new one, or unchanged.
     pub(super) fn put_parts(
         &self,
         file: &mut File,
@@ -85,7 +85,7 @@ impl Object {
             .ok_or_else(|| self.failed("the server returned no upload id".to_owned()))
     }
 
-    /// Sends every part; gives their tags.
+    /// Sends every part; returns their tags.
     fn send_parts(&self, file: &mut File, (length, part): (u64, u64), upload: &str) -> Result<Vec<String>, S3Error> {
         let mut tags = Vec::new();
         let mut at = 0;
@@ -108,7 +108,7 @@ impl Object {
         Ok(tags)
     }
 
-    /// Makes the object of its parts.
+    /// Combines the parts to the object.
     fn complete(&self, upload: &str, tags: &[String], condition: Condition) -> Result<(), S3Error> {
         let tags = || tags.iter().map(String::as_str);
         let body = CompleteMultipartUpload::new(self.bucket(), self.credentials(), self.key(), upload, tags()).body();
@@ -119,7 +119,7 @@ impl Object {
             condition.on(self.agent().post(self.signed(action).as_str())).send(body.as_str())
         };
         let answer = match self.asked(persist(send)) {
-            // An answer that was lost may have been a yes: then the upload is no more.
+            // A lost response may have been a success: then the upload no longer exists.
             Err(err) if n_tries > 1 && err.why == Why::NotThere => {
                 let what = "a response was lost, so it is unknown whether the object was written: check it, or write \
                             it again";
@@ -127,7 +127,7 @@ impl Object {
             }
             answer => answer?,
         };
-        // What goes wrong while the parts are put together comes under the status 200.
+        // An error while the parts are combined has the status 200.
         let text = told(answer);
         match inside(&text, "Code") {
             None => Ok(()),
@@ -142,7 +142,7 @@ impl Object {
             self.agent().delete(self.signed(action).as_str()).call()
         };
         match self.asked(persist(send)) {
-            // There is none any more.
+            // It no longer exists.
             Err(err) if err.why == Why::NotThere => Ok(()),
             answer => answer.map(drop),
         }

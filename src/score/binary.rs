@@ -7,7 +7,7 @@ use crate::score::interval::Resample;
 use crate::stats::moments;
 use crate::stats::portable::Portable;
 
-/// Probabilities are kept this far from 0 and 1 under a logarithm, as in scikit-learn.
+/// Probabilities are limited to this distance from 0 and 1 before a logarithm, as in scikit-learn.
 pub const EPSILON: f64 = f64::EPSILON;
 
 /// Area under the ROC curve of `scores` for the rows that are `positive`, each with its weight; equal scores count
@@ -42,14 +42,14 @@ fn areas(positive: &[bool], scores: &[f64], weights: Option<&[f64]>) -> Areas {
     curve.areas(|j| weights.map_or(1.0, |w| w[curve.order()[j] as usize]))
 }
 
-/// −ln p of what happened, for a probability `p` of the positive class.
+/// −ln p of the true class, for a probability `p` of the positive class.
 #[must_use]
 pub fn log_loss_of(positive: bool, p: f64) -> f64 {
     let p = p.clamp(EPSILON, 1.0 - EPSILON);
     if positive { -p.ln_portable() } else { -(1.0 - p).ln_portable() }
 }
 
-/// Mean of −ln p of what happened; `NaN` for no rows.
+/// Mean of −ln p of the true class; `NaN` without rows.
 ///
 /// ```
 /// // sklearn.metrics.log_loss([0, 1], [0.1, 0.8])
@@ -61,7 +61,7 @@ pub fn log_loss(positive: &[bool], scores: &[f64], weights: Option<&[f64]>) -> f
     moments::weighted_mean(scores.len(), weights, &|i| log_loss_of(positive[i], scores[i]))
 }
 
-/// Mean of (p − truth)², the Brier score; `NaN` for no rows.
+/// Mean of (p − truth)², the Brier score; `NaN` without rows.
 #[must_use]
 pub fn brier(positive: &[bool], scores: &[f64], weights: Option<&[f64]>) -> f64 {
     moments::weighted_mean(scores.len(), weights, &|i| brier_of(positive[i], scores[i]))
@@ -72,7 +72,7 @@ fn brier_of(positive: bool, p: f64) -> f64 {
     miss * miss
 }
 
-/// Scored rows in descending order of score, ready to be evaluated many times.
+/// Scored rows in descending order of score, for repeated evaluation.
 pub(crate) struct Rows {
     curve: Curve,
     /// By position, as all columns below.
@@ -184,7 +184,7 @@ impl Resample for Rows {
             Metric::PrAuc => rows(&|j| self.curve.is_positive(j)),
             Metric::F1 => rows(&|j| self.curve.is_positive(j) || j < self.cut),
             Metric::LogLoss | Metric::Brier => 0.0,
-            // Areas and means over classes: of a class with few rows nothing is known, however many the other has.
+            // Areas and means over classes: a class with few rows gives no information, however many the other has.
             _ => rows(&|j| self.curve.is_positive(j)).min(rows(&|j| !self.curve.is_positive(j))),
         }
     }

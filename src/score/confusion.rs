@@ -1,4 +1,4 @@
-//! The confusion matrix and everything that is read off it.
+//! The confusion matrix and the metrics derived from it.
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -100,7 +100,7 @@ impl Confusion {
         (0..self.n_classes).map(|c| self.cell(c, c)).sum()
     }
 
-    /// Precision, recall and F1 of `class`; `zero_division` stands where a ratio is 0 ∕ 0.
+    /// Precision, recall and F1 of `class`; `zero_division` is the value of 0 ∕ 0.
     #[must_use]
     pub fn class(&self, class: usize, zero_division: f64) -> ClassScores {
         let (hit, support, predicted) = (self.cell(class, class), self.support(class), self.predicted(class));
@@ -112,7 +112,7 @@ impl Confusion {
         }
     }
 
-    /// The classes that occur in the truth or among the predictions: the ones that means are taken over.
+    /// The classes in the truth or among the predictions, over which means are taken.
     #[must_use]
     pub fn seen(&self) -> Vec<usize> {
         (0..self.n_classes).filter(|&c| self.support(c) + self.predicted(c) > 0.0).collect()
@@ -151,7 +151,7 @@ impl Confusion {
         self.right() / self.total()
     }
 
-    /// Mean recall of the classes that occur in the truth; `NaN` for no rows.
+    /// Mean recall of the classes that occur in the truth; `NaN` without rows.
     #[must_use]
     pub fn balanced_accuracy(&self) -> f64 {
         let present: Vec<usize> = (0..self.n_classes).filter(|&c| self.support(c) > 0.0).collect();
@@ -178,7 +178,7 @@ impl Confusion {
             truth_sq += t * t;
         }
         let spread = (n * n - predicted_sq) * (n * n - truth_sq);
-        // Rounding may leave a crumb where one of the two is constant.
+        // Rounding may leave a small remainder if one of the two is constant.
         if self.constant() || spread <= 0.0 {
             return 0.0;
         }
@@ -202,12 +202,12 @@ impl Confusion {
         1.0 - (n - self.right()) / (n - by_chance)
     }
 
-    /// The value of a metric that is read off the matrix; class 1 is the positive one. Absent when `metric` needs
-    /// scores. `zero_division` stands for precision, recall, F1 and specificity of the positive class where they are
-    /// 0 ∕ 0; within means over classes that is 0.
+    /// The value of a metric of the matrix; class 1 is the positive one. Absent if `metric` needs scores.
+    /// `zero_division` is the value of precision, recall, F1 and specificity of the positive class at 0 ∕ 0; within
+    /// means over classes that is 0.
     ///
     /// # Panics
-    /// When a metric of the positive class is asked of fewer than two classes.
+    /// If a metric of the positive class is requested for fewer than two classes.
     #[must_use]
     pub fn metric(&self, metric: Metric, zero_division: f64) -> Option<f64> {
         let positive = || self.class(1, zero_division);
@@ -230,7 +230,7 @@ impl Confusion {
 
     /// The slope of `metric` in the weight of a row in each cell, by central differences.
     pub(crate) fn slopes(&self, metric: Metric) -> Vec<f64> {
-        // A step far above rounding, and small beside the whole, on whose scale the metric bends.
+        // A step far above rounding errors, and small relative to the metric's scale.
         let step = self.total() * 1e-6;
         let at = |cell: usize, by: f64| {
             let mut moved = self.clone();
@@ -276,7 +276,7 @@ impl From<Vec<Vec<f64>>> for Confusion {
         let n_classes = rows.len();
         let mut cells = Vec::with_capacity(n_classes * n_classes);
         for mut row in rows {
-            // A ragged matrix can only come from a file that somebody changed.
+            // Only a modified file can give a ragged matrix.
             row.resize(n_classes, 0.0);
             cells.append(&mut row);
         }

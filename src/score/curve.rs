@@ -23,7 +23,7 @@ struct Flags {
     last: bool,
 }
 
-/// The two areas; `NaN` where they cannot be told.
+/// The two areas; `NaN` if undefined.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Areas {
     /// Area under the ROC curve; needs a positive and a negative row.
@@ -32,7 +32,7 @@ pub struct Areas {
     pub pr: f64,
 }
 
-/// What has been passed when a run of equal scores ends.
+/// The cumulated counts at the end of a run of equal scores.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     /// Position after the run.
@@ -45,7 +45,7 @@ pub(crate) struct Step {
     pub(crate) false_positives: f64,
 }
 
-/// What is found and what is mistaken when scores from a threshold on count as positive.
+/// True and false positives if scores from a threshold on count as positive.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CurvePoint {
     /// The threshold.
@@ -54,13 +54,13 @@ pub struct CurvePoint {
     pub false_positive_rate: f64,
     /// Share of the positives that do.
     pub recall: f64,
-    /// Share of positives among what counts as positive.
+    /// Share of positives among the predicted positives.
     pub precision: f64,
 }
 
 impl Curve {
-    /// Points of the ROC and precision-recall curves from the highest threshold down, about `most` of them, evenly along
-    /// the ROC curve; none without a positive and a negative row. `weight` is by row.
+    /// Points of the ROC and precision-recall curves from the highest threshold down, about `most` of them, evenly
+    /// along the ROC curve; empty without a positive and a negative row. `weight` is by row.
     #[must_use]
     pub fn points(&self, scores: &[f64], weight: impl Fn(usize) -> f64, most: usize) -> Vec<CurvePoint> {
         let mut ends = Vec::new();
@@ -89,7 +89,7 @@ impl Curve {
         points
     }
 
-    /// Orders the rows; `positive` says which are positive.
+    /// Orders the rows by score.
     #[must_use]
     pub fn new(scores: &[f64], positive: impl Fn(usize) -> bool) -> Self {
         let order = ranks::descending(scores);

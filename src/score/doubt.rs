@@ -1,4 +1,4 @@
-//! Why a model should not answer, whatever its numbers look like.
+//! Reasons not to use a model, whatever its metrics.
 
 use crate::features::Task;
 use crate::score::{Direction, Evaluation};
@@ -7,10 +7,10 @@ use crate::score::{Direction, Evaluation};
 const FEW_ROWS: usize = 30;
 const FEW_OF_CLASS: usize = 10;
 
-/// What an evaluation says against a model.
+/// An evaluation's reasons against a model.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Doubts {
-    /// The model is of no use, or nothing is known of it: it should not answer unless a person says so.
+    /// The model is useless, or was not evaluated: it is used only if a person decides so.
     pub grave: Vec<String>,
     /// Its quality is hardly known.
     pub slight: Vec<String>,
@@ -49,16 +49,17 @@ pub fn doubts(evaluation: &Evaluation) -> Doubts {
     doubts
 }
 
-/// What share of its 95 % interval's width a metric of two versions must differ by, so that the gate finds it with 80 % chance.
+/// The minimum difference of two versions in a metric, as a share of the width of its 95 % interval, for a power of 80
+/// %.
 ///
-/// The one-sided 5 % test needs 2.49 standard errors of the difference; that is taken to be .4 of the metric's own, of which
-/// the interval is 3.92 wide. Measured on five tables (churn, 400 of its gate rows, credit default, red wine, hourly bikes), with a
-/// third more rows or other parameters: .09 to .49, most of them .23 to .45.
+/// The one-sided 5 % test needs 2.49 standard errors of the difference; that is assumed to be .4 of the metric's own,
+/// of which the interval is 3.92 wide. Measured on five tables (churn, 400 of its gate rows, credit default, red wine,
+/// hourly bikes), with a third more rows or other parameters: .09 to .49, most of them .23 to .45.
 const SHOWN: f64 = 2.49 * 0.4 / 3.92;
-/// Differences from here on are worth a word.
+/// Differences from here on are mentioned.
 const COARSE: f64 = 0.02;
 
-/// Says so where a gate can only show large differences between versions; `None` where it shows what matters.
+/// A remark if the gate can only detect large differences between versions; `None` if it detects relevant ones.
 #[must_use]
 pub fn resolution(evaluation: &Evaluation) -> Option<String> {
     let primary = evaluation.metrics.get(evaluation.primary)?;
@@ -73,9 +74,9 @@ pub fn resolution(evaluation: &Evaluation) -> Option<String> {
     })
 }
 
-/// A threshold that calls every gate row positive, or none.
+/// A threshold that calls every gate row positive, or no row.
 fn called(evaluation: &Evaluation, n: usize) -> Option<String> {
-    /// Positive rows from which it is no chance that none of them is found.
+    /// Positive rows from which it is not a coincidence that none is found.
     const SOME: usize = 3;
     let confusion = evaluation.confusion.as_ref()?;
     let (n_called, n_found) = (confusion.predicted(1), confusion.cell(1, 1));
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_small_gate_says_what_it_can_show() {
-        // Scores that say as much of each row: only the number of rows differs.
+        // Equal information per row: only the number of rows differs.
         let told = |n: u32| {
             let y: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i % 4 == 0))).collect();
             let scores: Vec<f64> = (0..n).map(|i| f64::from(i * 37 % 101) / 200.0 + 0.2 * y[i as usize]).collect();
@@ -142,7 +143,7 @@ mod tests {
         };
         let (few, more) = (told(60).unwrap(), told(240).unwrap());
         assert!(few.starts_with("the gate has 60 rows: differences") && few.contains("roc_auc"), "{few}");
-        // Four times the rows, half of the difference.
+        // Four times the rows halve the difference.
         assert!((shown(&few) / shown(&more) - 2.0).abs() < 0.7, "{few} {more}");
         assert_eq!(told(20_000), None);
     }
@@ -171,7 +172,7 @@ mod tests {
             doubts(&evaluation(&y, &wrong, 0.5)).grave[1..],
             ["on the gate rows it is no better than class shares alone: roc_auc 0.0000, baseline 0.5000"]
         );
-        // Rows are called positive, and none that is.
+        // Some rows are called positive, but no positive one.
         let beside: Vec<f64> =
             (0..100).map(|i| if i % 4 == 1 { 0.9 } else { 0.1 + 0.3 * f64::from(u8::from(i % 4 == 0)) }).collect();
         let grave = doubts(&evaluation(&y, &beside, 0.5)).grave;

@@ -1,4 +1,4 @@
-//! What can be wrong with scores.
+//! Errors in scores.
 
 use crate::wording::instead;
 use thiserror::Error;
@@ -24,9 +24,9 @@ pub enum ScoreError {
     Truth {
         /// Index of the row, from 0.
         row: usize,
-        /// What stands there.
+        /// The value found.
         value: f64,
-        /// What should stand there.
+        /// The expected values.
         expected: &'static str,
     },
     /// The score of a row cannot be used.
@@ -34,9 +34,9 @@ pub enum ScoreError {
     Score {
         /// Index of the row, from 0.
         row: usize,
-        /// What stands there.
+        /// The value found.
         value: f64,
-        /// What should stand there.
+        /// The expected values.
         expected: &'static str,
     },
     /// The weight of a row cannot be used.
@@ -44,7 +44,7 @@ pub enum ScoreError {
     Weight {
         /// Index of the row, from 0.
         row: usize,
-        /// What stands there.
+        /// The value found.
         value: f64,
     },
     /// All weights are zero.
@@ -53,7 +53,7 @@ pub enum ScoreError {
         /// Number of rows.
         rows: usize,
     },
-    /// A metric of another task, or of no task at all.
+    /// A metric of another task, or an unknown one.
     #[error("unknown metric {name:?}{}", instead(.name, .known.iter().copied()))]
     UnknownMetric {
         /// The name as given.
@@ -61,20 +61,20 @@ pub enum ScoreError {
         /// The names there are.
         known: Vec<&'static str>,
     },
-    /// A threshold rule that means nothing.
+    /// An invalid threshold rule.
     #[error("threshold rule: {0}")]
     Rule(String),
-    /// A threshold that does what is asked does not exist on these rows.
+    /// No threshold reaches the goal on these rows.
     #[error("no threshold reaches {wanted}: the best value on {rows} rows is {best:.4}")]
     Unreachable {
-        /// What was asked for.
+        /// The goal.
         wanted: String,
         /// The best value there is.
         best: f64,
         /// Number of rows.
         rows: usize,
     },
-    /// A metric that the rows do not tell.
+    /// A metric that is undefined on the rows.
     #[error("cannot tell: {metric} is undefined on the {rows} rows, or on most resamples of them")]
     Untold {
         /// The metric.
@@ -82,7 +82,7 @@ pub enum ScoreError {
         /// Number of rows.
         rows: usize,
     },
-    /// The rows hold one class only.
+    /// The rows have only one class.
     #[error("cannot tell: all {rows} rows are {class}")]
     OneClass {
         /// Number of rows.

@@ -1,4 +1,4 @@
-//! One evaluation of scored rows: metrics with intervals, the baseline beside them, and what the report shows.
+//! One evaluation of scored rows: metrics with intervals, the baseline, and the content of the report.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +29,8 @@ pub enum Baseline {
 }
 
 impl Baseline {
-    /// Learns from the truth of the training rows; `n_classes` is 0 for regression. Rows whose truth is `NaN` or no
-    /// class are left out; without any, shares are equal and the mean is 0.
+    /// Fits to the truth of the training rows; `n_classes` is 0 for regression. Rows whose truth is `NaN` or not a
+    /// class are ignored; without any, shares are equal and the mean is 0.
     #[must_use]
     pub fn fit(n_classes: usize, y: &[f64], weights: Option<&[f64]>) -> Self {
         let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
@@ -53,7 +53,7 @@ impl Baseline {
         Self::ClassShares { shares }
     }
 
-    /// The scores that it gives to every row, as many as a model of `task` gives.
+    /// Its scores for any row, as many as from a model of `task`.
     fn scores(&self, task: Task) -> Vec<f64> {
         match (self, task) {
             (Self::Mean { mean }, _) => vec![*mean],
@@ -146,21 +146,21 @@ pub struct ClassReport {
 }
 
 impl Evaluation {
-    /// The value of the primary metric, absent when it cannot be told.
+    /// The value of the primary metric, absent if undefined.
     #[must_use]
     pub fn primary_value(&self) -> Option<f64> {
         self.metrics.value(self.primary)
     }
 }
 
-/// Evaluates `scored` rows, beside `baseline` when there is one.
+/// Evaluates `scored` rows, and `baseline` if there is one.
 ///
-/// Same rows and seed give the same numbers on any number of threads. Intervals come from a bootstrap where it costs
-/// less than about half a second of CPU time, else from the infinitesimal jackknife; each says which.
+/// Same rows and seed give the same numbers on any number of threads. Intervals come from a bootstrap if it costs
+/// less than about half a second of CPU time, else from the infinitesimal jackknife; each names its method.
 ///
 /// # Errors
-/// No rows, columns of different lengths, a truth that is no class or number, a score that is no probability (or, for
-/// regression, not finite), a negative weight, weights that are all 0.
+/// No rows, columns of different lengths, a truth that is not a class or number, a score that is not a probability
+/// (or, for regression, not finite), a negative weight, weights that are all 0.
 pub fn evaluate(
     reading: &Reading<'_>,
     baseline: Option<&Baseline>,
@@ -276,13 +276,13 @@ impl Rows<'_> {
         }
     }
 
-    /// The value of `metric`, with the conventions of reports where it is 0 ∕ 0; `NaN` when it is none of the task's.
+    /// The value of `metric`, with the conventions of reports at 0 ∕ 0; `NaN` if it does not apply to the task.
     pub(super) fn point(&self, metric: Metric) -> f64 {
         let place = self.resample().metrics().iter().position(|m| *m == metric);
         place.map_or(f64::NAN, |place| self.points()[place])
     }
 
-    /// The value of `metric` with row i counted `counts[i]` times; `NaN` where it cannot be told.
+    /// The value of `metric` with row i counted `counts[i]` times; `NaN` if undefined.
     pub(super) fn value(&self, metric: Metric, counts: &[u32]) -> f64 {
         let rows = self.resample();
         let Some(place) = rows.metrics().iter().position(|m| *m == metric) else { return f64::NAN };

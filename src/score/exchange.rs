@@ -1,4 +1,4 @@
-//! Could two models be told apart if nobody knew whose answer is whose?
+//! The exchange test: are two models distinguishable if their answers are swapped at random?
 
 use super::evaluation::Truth;
 use super::interval::MAX_VISITS;
@@ -14,18 +14,19 @@ const MIN_EXCHANGES: usize = 200;
 /// One-sided p-values of an exchange test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Exchanged {
-    /// Of "`a` is no better than `b`": small when a's metric is higher.
+    /// Of "`a` is no better than `b`": small if a's metric is higher.
     pub(super) higher: f64,
     /// Of "`a` is no worse than `b`".
     pub(super) lower: f64,
 }
 
-/// Tests `a`'s metric less `b`'s by exchanging both answers in a random half of the units (a row, or the rows of an entity).
+/// Tests `a`'s metric less `b`'s by swapping both answers in a random half of the units (a row, or the rows of an
+/// entity).
 ///
-/// Where the two answers of a unit could as well be each other's, the difference has the distribution of the exchanged
-/// differences, whatever the metric and however few rows there are (E. Pitman, "Significance Tests Which May Be Applied to
-/// Samples from Any Populations", 1937). Answers are exchanged as far as the metric sees them: ranks for orders, sides of the
-/// own threshold for decisions, else the scores. `None` for tables too large to be exchanged often enough.
+/// If the two answers of a unit are exchangeable, the difference has the distribution of the exchanged differences, for
+/// any metric and any number of rows (E. Pitman, "Significance Tests Which May Be Applied to Samples from Any
+/// Populations", 1937). Answers are swapped in the form the metric uses: ranks for orders, sides of the own threshold
+/// for decisions, else the scores. `None` for tables too large for enough exchanges.
 pub(super) fn exchange(
     metric: Metric,
     a: &Reading<'_>,
@@ -58,7 +59,7 @@ pub(super) fn exchange(
     let one = |r: usize| {
         let mut rng = random::rng(seed, &format!("exchange {r}"));
         let drawn = difference(&(0..n_units).map(|_| rng.r#gen::<bool>()).collect::<Vec<bool>>());
-        // Exchanging the other half gives the opposite, so that each draw counts as two.
+        // Exchanging the other half gives the opposite sign, so each draw counts twice.
         let at_least = |bound: f64, x: f64| u32::from(x.is_nan() || x >= bound - tolerance);
         let both = |bound: f64| at_least(bound, drawn) + at_least(bound, -drawn);
         (both(found), both(-found))
@@ -68,7 +69,7 @@ pub(super) fn exchange(
     Ok(found.is_finite().then(|| Exchanged { higher: p(sum.0), lower: p(sum.1) }))
 }
 
-/// Scores as far as a metric sees them, and the threshold that goes with them.
+/// Scores in the form a metric uses, and their threshold.
 struct Seen {
     scores: Vec<f64>,
     threshold: f64,
@@ -120,7 +121,7 @@ mod tests {
         let found = exchange(Metric::Accuracy, &of(&a, 0.5), &of(&b, 0.5), None, 4000, 3).unwrap().unwrap();
         // scipy.stats.binom.sf(7, 10, .5) and cdf(8, 10, .5)
         assert!((found.higher - 0.0546875).abs() < 0.006 && (found.lower - 0.989).abs() < 0.005, "{found:?}");
-        // The threshold goes with the model: the same decisions on another scale are the same.
+        // The threshold belongs to the model: the same decisions on another scale are equal.
         let scaled: Vec<f64> = b.iter().map(|s| s / 10.0).collect();
         let same = exchange(Metric::Accuracy, &of(&a, 0.5), &of(&scaled, 0.05), None, 4000, 3).unwrap().unwrap();
         assert_eq!(same, found);

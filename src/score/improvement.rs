@@ -22,7 +22,7 @@ pub enum Test {
     Bootstrap,
 }
 
-/// How rows are paired and how sure one wants to be.
+/// The pairing of rows and the confidence level.
 #[derive(Debug, Clone, Copy)]
 pub struct Pairing<'a> {
     /// Chance that a one-sided bound is wrong, in (0, .5).
@@ -63,16 +63,17 @@ pub struct Improvement {
 
 /// Compares `challenger` with `production` in `metric`.
 ///
-/// ROC-AUC is tested by DeLong, accuracy by McNemar's mid-p, everything else by the paired bootstrap; with entities,
-/// or where rows weigh differently, everything by the bootstrap, which draws whole entities. A bound of the bootstrap is the wider of its percentile and of
-/// value ± t · error with as many degrees of freedom as there are units of the rarer class, less one; and it does not
-/// exclude 0 where the exchange of both models' answers, which is exact with few rows, finds no difference. The bound of a difference of accuracies is Bonett's and
-/// Price's ("Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based on Paired Data", 2012),
-/// as recommended with the mid-p test by M. Fagerland, S. Lydersen and P. Laake ("Recommended tests and confidence
-/// intervals for paired binomial proportions", 2014); where the test finds no difference the bound does not exclude 0.
+/// ROC-AUC is tested by DeLong, accuracy by McNemar's mid-p, everything else by the paired bootstrap; with entities, or
+/// unequal weights, everything by the bootstrap, which draws whole entities. A bound of the bootstrap is the wider of
+/// its percentile and of value ± t · error with as many degrees of freedom as there are units of the rarer class, less
+/// one; and it does not exclude 0 if the exchange test, which is exact with few rows, finds no difference. The bound of
+/// a difference of accuracies is Bonett's and Price's ("Adjusted Wald Confidence Interval for a Difference of Binomial
+/// Proportions Based on Paired Data", 2012), as recommended with the mid-p test by M. Fagerland, S. Lydersen and P.
+/// Laake ("Recommended tests and confidence intervals for paired binomial proportions", 2014); if the test finds no
+/// difference the bound does not exclude 0.
 ///
 /// # Errors
-/// Rows that cannot be evaluated, a metric of another task, one class only, or a metric that cannot be told.
+/// Rows that cannot be evaluated, a metric of another task, one class only, or an undefined metric.
 pub fn improvement(
     metric: Metric,
     production: &Reading<'_>,
@@ -181,7 +182,7 @@ fn resampled(
     Ok(Improvement { metric, production: a, challenger: b, value, error, low, high, p: None, test: Test::Bootstrap })
 }
 
-/// Degrees of freedom of a bootstrapped standard error: units that hold a row of the rarer class, for two classes, else all
+/// Degrees of freedom of a bootstrapped standard error: units with a row of the rarer class, for two classes, else all
 /// units, less one.
 fn freedom(reading: &Reading<'_>, entities: Option<&[u32]>) -> f64 {
     let units_with = |counts: &dyn Fn(f64) -> bool| {
@@ -239,14 +240,14 @@ mod tests {
 
     #[test]
     fn the_bootstrap_counts_the_same_rows_for_both() {
-        // Any resample of one and the same model differs by nothing, whatever order its rows are kept in.
+        // A resample of one and the same model has no difference, whatever the order of its rows.
         let n = 200;
         let y: Vec<f64> = (0..n).map(|i| ((i * 7) % 3 == 0) as u8 as f64).collect();
         let a: Vec<f64> = (0..n).map(|i| f64::from((i * 37) % 101) / 101.0).collect();
         let names = classes();
         let found = improvement(Metric::F1, &binary(&y, &a, &names), &binary(&y, &a, &names), &PAIRING).unwrap();
         assert_eq!((found.value, found.low, found.high, found.error), (0.0, 0.0, 0.0, 0.0));
-        // Errors of one are half of the other's in every row, in another order of rows.
+        // The errors of one are half of the other's in every row, in another order of rows.
         let truth: Vec<f64> = (0..n).map(|i| i as f64).collect();
         let off = |share: f64| (0..n).map(|i| f64::from(i) + share * f64::from((i * 13) % 17)).collect::<Vec<_>>();
         let (wide, narrow) = (off(1.0), off(0.5));
@@ -276,7 +277,7 @@ mod tests {
             let found = improvement(metric, &of(&a), &of(&b), &PAIRING).unwrap();
             let many = improvement(metric, &binary(&y2, &a2, &names), &binary(&y2, &b2, &names), &PAIRING).unwrap();
             close("value", found.value, many.value);
-            // No row stands for two independent ones.
+            // No row counts as two independent ones.
             assert_eq!(found.test, Test::Bootstrap);
             assert!(found.error > many.error, "{metric}: {} {}", found.error, many.error);
             let even = vec![3.0; n];

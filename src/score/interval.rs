@@ -5,9 +5,9 @@
 //! (L. Jaeckel, "The Infinitesimal Jackknife", 1972; B. Efron, "The Jackknife, the Bootstrap and Other Resampling
 //! Plans", 1982), which for the ROC area is DeLong's. The two agree where both are possible.
 //!
-//! Where rows of one entity (a customer, a patient) depend on each other, entities are drawn and not rows, and wᵢ ∂θ/∂wᵢ is
-//! added up over each one's rows. Few entities are little to know a variance by: then the interval is as much wider as
-//! Student's quantile is than the normal one.
+//! If rows of one entity (a customer, a patient) depend on each other, entities are drawn instead of rows, and wᵢ
+//! ∂θ/∂wᵢ is summed over each one's rows. With few entities the variance is uncertain: then the interval is widened by
+//! the ratio of Student's quantile to the normal one.
 
 use crate::stats::portable::Portable;
 use rand::RngCore;
@@ -32,7 +32,7 @@ pub struct EvaluateOptions {
     pub seed: u64,
     /// The most bootstrap replicates to take; 0 for no intervals.
     pub max_replicates: usize,
-    /// Row visits that a bootstrap may cost; where they do not suffice for 200 replicates, intervals are normal ones.
+    /// Maximum number of row visits of a bootstrap; if they do not suffice for 200 replicates, intervals are normal.
     pub max_visits: usize,
 }
 
@@ -42,7 +42,7 @@ impl Default for EvaluateOptions {
     }
 }
 
-/// Something that can be evaluated again with each row counted several times or not at all.
+/// Metrics that can be recomputed with each row counted any number of times.
 pub(crate) trait Resample: Sync {
     /// The metrics that it computes, in order.
     fn metrics(&self) -> &'static [Metric];
@@ -58,10 +58,10 @@ pub(crate) trait Resample: Sync {
         None
     }
 
-    /// Writes the metrics with row i (of [`Resample::order`]) counted `counts[i]` times; `NaN` where one cannot be told.
+    /// Writes the metrics with row i (of [`Resample::order`]) counted `counts[i]` times; `NaN` if undefined.
     fn values(&self, counts: &[u32], out: &mut [f64]);
 
-    /// w ∂θ/∂w of each row for `metric`; none when the metric is not smooth in the weights.
+    /// w ∂θ/∂w of each row for `metric`; `None` if the metric is not smooth in the weights.
     fn influences(&self, metric: Metric) -> Option<Vec<f64>>;
 
     /// The interval of a metric without influences, for large tables.
@@ -69,16 +69,16 @@ pub(crate) trait Resample: Sync {
         None
     }
 
-    /// The n of Wilson's interval: what `metric` is the share of, in rows, or the rows that decide about it when all are
-    /// right (those of the rarest class for areas and means over classes); 0 for losses.
+    /// The n of Wilson's interval: the denominator of `metric` in rows, or the number of rows that determine it if all
+    /// are right (those of the rarest class for areas and means over classes); 0 for losses.
     fn denominator(&self, metric: Metric) -> f64;
 
-    /// Why `metric` cannot be told, or which convention gives its value.
+    /// Why `metric` is undefined, or which convention gives its value.
     fn note(&self, metric: Metric) -> Option<String>;
 }
 
-/// The value of every metric, without intervals. Precision and the like are 0 where they are 0 ∕ 0, which a replicate
-/// leaves out instead: drawing no positive row says nothing about recall.
+/// The value of every metric, without intervals. Precision and the like are 0 at 0 ∕ 0; a replicate skips them
+/// instead, because a draw without positive rows has no recall.
 pub(crate) fn points(what: &impl Resample) -> Vec<f64> {
     let mut out = vec![f64::NAN; what.metrics().len()];
     what.values(&vec![1; what.n_rows()], &mut out);
@@ -97,7 +97,7 @@ pub(crate) struct Entities {
 }
 
 impl Entities {
-    /// `of_rows` says it in the order of the rows.
+    /// `of_rows` has the entities in row order.
     fn of(what: &impl Resample, of_rows: &[u32]) -> Self {
         let of = match what.order() {
             Some(order) => order.iter().map(|&row| of_rows[row as usize]).collect(),
@@ -107,7 +107,7 @@ impl Entities {
         Self { of, n }
     }
 
-    /// By how much intervals are wider since a variance is known of so few; infinite where none is.
+    /// The factor by which few entities widen intervals; infinite if there are too few.
     fn widening(&self) -> f64 {
         let n = self.n as f64;
         if self.n < 2 {
@@ -116,7 +116,7 @@ impl Entities {
         student_above(0.05, n - 1.0) / normal::quantile(0.975) * (n / (n - 1.0)).sqrt()
     }
 
-    /// The standard error of what has these influences, for a normal interval.
+    /// The standard error of an estimate with these influences, for a normal interval.
     pub(crate) fn error(&self, influences: &[f64]) -> f64 {
         let mut sums = vec![0.0; self.n];
         influences.iter().zip(&self.of).for_each(|(part, entity)| sums[*entity as usize] += part);
@@ -152,7 +152,7 @@ pub(crate) fn estimates_by_jackknife(what: &impl Resample, entities: Option<&[u3
     with_intervals(what, |_, metric, value| smooth_interval(what, entities.as_ref(), metric, value))
 }
 
-/// The values, each with what `interval` says about the metric at its place.
+/// The values, each with the interval of its metric.
 fn with_intervals(
     what: &impl Resample,
     interval: impl Fn(usize, Metric, f64) -> Option<(f64, f64, Method)>,
@@ -160,7 +160,7 @@ fn with_intervals(
     let points = points(what);
     let one = |(at, (&metric, &value)): (usize, (&Metric, &f64))| {
         let interval = if value.is_finite() { interval(at, metric, value) } else { None };
-        // Rows that do not differ, or one row alone, tell nothing of a spread: only rounding sets the ends apart.
+        // Equal rows, or a single row, show no variation: only rounding separates the ends.
         let interval = interval.filter(|(low, high, _)| high - low > ROUNDING * high.abs().max(low.abs()));
         let estimate = Estimate {
             value: value.is_finite().then_some(value),
@@ -192,12 +192,12 @@ fn replicates(what: &impl Resample, entities: Option<&Entities>, n: usize, seed:
     (0..n).into_par_iter().map_init(|| (vec![0; what.n_rows()], vec![0; n_entities]), replicate).collect()
 }
 
-/// Fills `counts` with how often each row is drawn in `counts.len()` draws with replacement, replicate `r`.
+/// Fills `counts` with the number of times each row is drawn in `counts.len()` draws with replacement, replicate `r`.
 pub(crate) fn resample(counts: &mut [u32], seed: u64, r: usize) {
     counts.fill(0);
     let n = counts.len() as u64;
     let mut rng = random::rng(seed, &format!("bootstrap {r}"));
-    // Two draws from each 64 bits by multiply and shift; the bias, n ∕ 2³², is far below what a replicate resolves.
+    // Two draws from each 64 bits by multiply and shift; the bias, n ∕ 2³², is negligible.
     for _ in 0..counts.len() / 2 {
         let bits = rng.next_u64();
         counts[(((bits >> 32) * n) >> 32) as usize] += 1;
@@ -213,7 +213,7 @@ fn columns(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
     (0..n).map(|c| rows.iter().map(|row| row[c]).collect()).collect()
 }
 
-/// The 2.5 % and 97.5 % quantiles of the replicates; none when most of them cannot be told.
+/// The 2.5 % and 97.5 % quantiles of the replicates; `None` if most of them are undefined.
 #[must_use]
 pub fn percentile(replicates: &[f64]) -> Option<(f64, f64)> {
     let mut told: Vec<f64> = replicates.iter().copied().filter(|v| v.is_finite()).collect();
@@ -270,7 +270,7 @@ fn denominator(what: &impl Resample, entities: Option<&Entities>, metric: Metric
     what.denominator(metric) * share
 }
 
-/// Both ends within what a metric can be.
+/// Limits both ends to the range of a metric.
 fn within(range: Range, low: f64, high: f64) -> (f64, f64) {
     match range {
         Range::Share | Range::Unit => (low.max(0.0), high.min(1.0)),
@@ -279,10 +279,11 @@ fn within(range: Range, low: f64, high: f64) -> (f64, f64) {
     }
 }
 
-/// The interval of a metric that gives itself in every replicate: all rows right (or wrong) says little when rows are few.
+/// The interval of a metric with the same value in every replicate: all rows right (or wrong) is weak evidence if rows
+/// are few.
 ///
-/// Wilson's for a share of `n` rows; for metrics that are no share it is that of being right in every one of the `n` rows
-/// that decide about it. Chance-corrected ones, from −1 to 1, are read as 2 p − 1.
+/// Wilson's for a share of `n` rows; for other metrics, that of being right in all of the `n` rows that determine it.
+/// Chance-corrected ones, from −1 to 1, are mapped as 2 p − 1.
 fn of_few(metric: Metric, value: f64, n: f64) -> Option<(f64, f64, Method)> {
     let range = metric.range();
     let extreme = value == 1.0 || value == 0.0 && range != Range::Real;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::features::Task;
 use crate::score::ScoreError;
 
-/// Which way a metric is better.
+/// The direction in which a metric improves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// Higher is better.
@@ -19,7 +19,7 @@ pub enum Direction {
     Lower,
 }
 
-/// Lists every metric once: the enum, its name in JSON, its direction and its range all come from here.
+/// The single list of all metrics: defines the enum, its names in JSON, directions and ranges.
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $variant:ident $name:literal $direction:ident $range:ident;)+) => {
         /// A metric by name.
@@ -59,7 +59,7 @@ pub(crate) enum Range {
     Unit,
     /// 0 and up.
     Positive,
-    /// Anything.
+    /// Any number.
     Real,
 }
 
@@ -169,7 +169,7 @@ impl Metric {
         }
     }
 
-    /// Whether `new` is better than `old`; never when one of them is not a number.
+    /// Whether `new` is better than `old`; never if one of them is not a number.
     #[must_use]
     pub fn is_better(self, new: f64, old: f64) -> bool {
         match self.direction() {
@@ -270,20 +270,20 @@ impl<T> Metrics<T> {
         Self(entries)
     }
 
-    /// What stands at `metric`.
+    /// The value at `metric`.
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<&T> {
         self.0.iter().find(|(m, _)| *m == metric).map(|(_, entry)| entry)
     }
 
-    /// The metrics and what stands at them, in order.
+    /// The metrics and their values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Metric, &T)> {
         self.0.iter().map(|(m, entry)| (*m, entry))
     }
 }
 
 impl Metrics {
-    /// The value of `metric`, absent when it is not there or cannot be told.
+    /// The value of `metric`, absent if it is missing or undefined.
     #[must_use]
     pub fn value(&self, metric: Metric) -> Option<f64> {
         self.get(metric).and_then(|estimate| estimate.value)

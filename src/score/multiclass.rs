@@ -31,9 +31,9 @@ fn highest(row: &[f64]) -> u32 {
     best as u32
 }
 
-/// Mean of −ln p of the true class; `scores` are row-major and `NaN` comes out for no rows.
+/// Mean of −ln p of the true class; `scores` are row-major; `NaN` without rows.
 ///
-/// Probabilities are kept in [ε, 1 − ε] and taken as they are: rows that do not sum to 1 are not rescaled.
+/// Probabilities are limited to [ε, 1 − ε] but not rescaled, even if a row does not sum to 1.
 ///
 /// ```
 /// // sklearn.metrics.log_loss([0, 2], [[.7, .2, .1], [.1, .3, .6]], labels=[0, 1, 2])
@@ -49,7 +49,7 @@ pub(crate) fn log_loss_of(truth: u32, row: &[f64]) -> f64 {
     -row[truth as usize].clamp(EPSILON, 1.0 - EPSILON).ln_portable()
 }
 
-/// Mean over rows of Σ (p of a class − whether it is true)²; from 0 to 2.
+/// Mean over rows of Σ (p of a class − 1 if true)²; from 0 to 2.
 #[must_use]
 pub fn brier(truth: &[u32], scores: &[f64], n_classes: usize, weights: Option<&[f64]>) -> f64 {
     moments::weighted_mean(truth.len(), weights, &|i| brier_of(truth[i], &scores[i * n_classes..][..n_classes]))
@@ -59,7 +59,7 @@ fn brier_of(truth: u32, row: &[f64]) -> f64 {
     row.iter().zip(0_u32..).map(|(p, class)| (p - if class == truth { 1.0 } else { 0.0 }).powi(2)).sum()
 }
 
-/// Scored rows, ready to be evaluated many times.
+/// Scored rows, for repeated evaluation.
 pub(crate) struct Rows<'a> {
     n_classes: usize,
     class_names: &'a [String],
@@ -125,7 +125,8 @@ impl<'a> Rows<'a> {
         (0..n).map(|i| self.weight(i) * (values[i] - mean) / whole).collect()
     }
 
-    /// w ∂/∂w of a mean of one-vs-rest areas; `share` weighs the classes by their share, which the rows move too.
+    /// w ∂/∂w of a mean of one-vs-rest areas; `share` weights the classes by their share, which depends on the rows
+    /// too.
     fn area_influences(&self, roc: bool, share: bool) -> Vec<f64> {
         let whole = moments::sum_of(self.truth.len(), &|i| self.weight(i));
         let mut influences = vec![0.0; self.truth.len()];
@@ -151,7 +152,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Mean of `area` over classes, each with its weight; `NaN` when one cannot be told.
+/// Mean of `area` over classes, each with its weight; `NaN` if one is undefined.
 fn mean_area(areas: &[(f64, Areas)], weight: impl Fn(f64) -> f64, area: impl Fn(&Areas) -> f64) -> f64 {
     let whole: f64 = areas.iter().map(|(support, _)| weight(*support)).sum();
     areas.iter().map(|(support, a)| weight(*support) * area(a)).sum::<f64>() / whole
@@ -182,7 +183,7 @@ impl Resample for Rows<'_> {
         }
         let whole: f64 = cells.iter().sum();
         let confusion = Confusion::from_cells(self.n_classes, cells);
-        // A class that a resample has lost is left out of it, as one that the table does not have.
+        // A class missing in a resample is skipped, like one missing in the table.
         let areas: Vec<(f64, Areas)> = self
             .curves
             .iter()
@@ -219,7 +220,7 @@ impl Resample for Rows<'_> {
         match metric {
             Metric::Accuracy => self.truth.len() as f64,
             Metric::LogLoss | Metric::Brier => 0.0,
-            // Of a class with few rows nothing is known, however many the others have.
+            // A class with few rows gives no information, however many the others have.
             _ => {
                 let rows = |class: &usize| self.truth.iter().filter(|t| **t as usize == *class).count();
                 let present = self.matrix.seen().into_iter().filter(|class| self.matrix.support(*class) > 0.0);

@@ -78,7 +78,7 @@ pub fn delong(positive: &[bool], a: &[f64], b: &[f64]) -> Result<DeLong, ScoreEr
     Ok(DeLong { auc_a, auc_b, error_a: one.error(), error_b: two.error(), difference, error, z, p })
 }
 
-/// The area under the ROC curve and its standard error, where rows of one group are alike: DeLong's components are added up
+/// The area under the ROC curve and its standard error, for similar rows within groups: DeLong's components are summed
 /// within groups, of both classes together (N. Obuchowski, "Nonparametric Analysis of Clustered ROC Curve Data", 1997).
 ///
 /// # Errors
@@ -96,7 +96,7 @@ pub fn area_of_groups(positive: &[bool], scores: &[f64], groups: &[u64]) -> Resu
         sums.entry(group).or_insert([0.0; 2])[side] += component.unwrap_or(&area) - area;
         present[side].insert(group);
     }
-    // As many groups as a side has, less the one that its mean takes.
+    // The number of groups on a side, less one for its mean.
     let scale = [0, 1].map(|side| {
         let n = present[side].len() as f64;
         (n / (n - 1.0)).sqrt() / sizes[side]
@@ -145,10 +145,10 @@ pub struct McNemar {
     pub p: f64,
 }
 
-/// Compares what was right under `a` with what was right under `b`, by the mid-p test.
+/// Compares correct answers of `a` with those of `b`, by the mid-p test.
 ///
-/// The mid-p test is nearly exact where the exact one is too careful (M. Fagerland, S. Lydersen, P. Laake, "The McNemar
-/// Test for Binary Matched-Pairs Data: Mid-p and Asymptotic Are Better than Exact Conditional", 2013).
+/// The mid-p test is nearly exact where the exact one is conservative (M. Fagerland, S. Lydersen, P. Laake, "The
+/// McNemar Test for Binary Matched-Pairs Data: Mid-p and Asymptotic Are Better than Exact Conditional", 2013).
 ///
 /// ```
 /// // 2 * binom.cdf(1, 6, .5) - binom.pmf(1, 6, .5) of scipy
@@ -178,14 +178,14 @@ pub fn mcnemar(a: &[bool], b: &[bool]) -> Result<McNemar, ScoreError> {
 /// A difference of any metric between two models, with its bootstrap distribution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// The difference on the rows as they are.
+    /// The difference on the original rows.
     pub value: f64,
-    /// The differences of the replicates that can be told, in ascending order.
+    /// The defined differences of the replicates, in ascending order.
     pub replicates: Vec<f64>,
 }
 
 impl Difference {
-    /// The `q`-quantile of the replicates: `.05` is the lower one-sided 95 % bound. `NaN` when there are none.
+    /// The `q`-quantile of the replicates: `.05` is the lower one-sided 95 % bound. `NaN` without any.
     #[must_use]
     pub fn quantile(&self, q: f64) -> f64 {
         quantiles::quantile_sorted(&self.replicates, q)
@@ -201,8 +201,8 @@ impl Difference {
 /// Bootstraps `difference(counts)`, the difference of a metric when row i counts `counts[i]` times, over the same
 /// resampled rows for both models.
 ///
-/// With `entities` (an index per row, from 0 without gaps) whole entities are drawn, so that rows of one customer do
-/// not pass for independent ones. Replicates whose difference is not finite are left out. Same seed, same replicates,
+/// With `entities` (an index per row, from 0 without gaps) whole entities are drawn, so that rows of one customer are
+/// not treated as independent. Replicates whose difference is not finite are ignored. Same seed, same replicates,
 /// on any number of threads.
 ///
 /// # Errors
@@ -321,7 +321,7 @@ mod tests {
         assert!(((high - low) / expected - 1.0).abs() < 0.1, "{low} {high} {expected}");
         let again = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert_eq!(again.install(|| paired_bootstrap(400, None, 1000, 3, mean).unwrap()), found);
-        // Rows that come in fours of one kind hold a quarter of the information.
+        // Four equal rows have the information of one.
         let fours: Vec<u32> = (0..400).map(|i| i / 4).collect();
         let same = |counts: &[u32]| {
             let whole: u32 = counts.iter().sum();

@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 use crate::score::Direction;
 use crate::stats::{moments, random};
 
-/// What one column is worth to a model on the evaluated rows.
+/// The importance of one column for a model on the evaluated rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Importance {
     /// Index of the column, as given to the caller's function.
     pub column: usize,
-    /// Mean loss of the metric over the repeats, above 0 when the column helps; `NaN` when it cannot be told.
+    /// Mean loss of the metric over the repeats, above 0 if the column helps; `NaN` if undefined.
     pub mean: f64,
     /// Standard deviation over the repeats; 0 for one repeat.
     pub deviation: f64,
 }
 
-/// The order of the rows in which a column is read in `repeat`, the same for every thread and machine.
+/// The permutation of the rows of a column in `repeat`, the same for every thread and machine.
 ///
 /// ```
 /// let order = mlloop::score::permutation::order(4, 0, 0, 7);
@@ -34,12 +34,11 @@ pub fn order(n_rows: u32, column: usize, repeat: usize, seed: u64) -> Vec<u32> {
     rows
 }
 
-/// Shuffles each column in turn and reports what the metric loses (L. Breiman, "Random Forests", 2001).
+/// Permutes each column in turn and reports the loss in the metric (L. Breiman, "Random Forests", 2001).
 ///
-/// `score_permuted(column, repeat)` is the metric of the same rows with that one raw column permuted, by
-/// [`order`] so that it is the same every time; it is called from several threads at once, each call with its own
-/// copy of what it changes. `baseline` is the metric of the rows as they are. Columns that carry the same thing share
-/// their importance or hide each other's.
+/// `score_permuted(column, repeat)` is the metric of the same rows with that one raw column permuted, by [`order`] so
+/// that it is reproducible; it is called from several threads at once, each call with its own copy of modified data.
+/// `baseline` is the metric of the original rows. Redundant columns share their importance or hide each other's.
 #[must_use]
 pub fn permutation_importance(
     n_columns: usize,

@@ -7,7 +7,7 @@ use crate::stats::{moments, normal, quantiles, ranks};
 
 /// The coefficient of determination, 1 − Σ(y − ŷ)² ∕ Σ(y − ȳ)².
 ///
-/// As scikit-learn (`force_finite`): where the truth is constant, 1 for exact predictions and 0 otherwise; `NaN` for
+/// As scikit-learn (`force_finite`): for a constant truth, 1 for exact predictions and 0 otherwise; `NaN` for
 /// fewer than two rows.
 ///
 /// ```
@@ -37,19 +37,19 @@ fn determination(residual: f64, spread: f64) -> f64 {
     }
 }
 
-/// Mean absolute error; `NaN` for no rows.
+/// Mean absolute error; `NaN` without rows.
 #[must_use]
 pub fn mae(truth: &[f64], predicted: &[f64], weights: Option<&[f64]>) -> f64 {
     moments::weighted_mean(truth.len(), weights, &|i| (truth[i] - predicted[i]).abs())
 }
 
-/// Root of the mean squared error; `NaN` for no rows.
+/// Root of the mean squared error; `NaN` without rows.
 #[must_use]
 pub fn rmse(truth: &[f64], predicted: &[f64], weights: Option<&[f64]>) -> f64 {
     moments::weighted_mean(truth.len(), weights, &|i| (truth[i] - predicted[i]).powi(2)).sqrt()
 }
 
-/// Mean of |y − ŷ| ∕ max(|y|, 2⁻⁵²) as a share, not in percent; huge when a true value is 0. `NaN` for no rows.
+/// Mean of |y − ŷ| ∕ max(|y|, 2⁻⁵²) as a share, not in percent; huge if a true value is 0. `NaN` without rows.
 #[must_use]
 pub fn mape(truth: &[f64], predicted: &[f64], weights: Option<&[f64]>) -> f64 {
     moments::weighted_mean(truth.len(), weights, &|i| relative(truth[i], (truth[i] - predicted[i]).abs()))
@@ -66,7 +66,7 @@ pub fn median_ae(truth: &[f64], predicted: &[f64], weights: Option<&[f64]>) -> f
     quantiles::weighted_median_sorted(&rows.error, &|j| rows.weights[j])
 }
 
-/// Predicted rows in ascending order of absolute error, ready to be evaluated many times.
+/// Predicted rows in ascending order of absolute error, for repeated evaluation.
 pub(crate) struct Rows {
     /// The row at each position of the columns below.
     order: Vec<u32>,
@@ -75,7 +75,7 @@ pub(crate) struct Rows {
     weights: Vec<f64>,
 }
 
-/// Weighted sums that the metrics are made of.
+/// Weighted sums for the metrics.
 #[derive(Default, Clone, Copy)]
 struct Sums {
     weight: f64,
@@ -171,9 +171,9 @@ impl Resample for Rows {
         (0..self.truth.len()).map(|j| Some(self.weights[j] * slope(self.truth[j], self.error[j])?)).collect()
     }
 
-    /// The median lies between the errors whose ranks are n∕2 ± 1.96 √n∕2, whatever their distribution
-    /// (W. Conover, "Practical Nonparametric Statistics", 1999, §3.2); n is Kish's effective number with weights. By entity
-    /// it is the error of the share below the median (R. Woodruff, "Confidence Intervals for Medians", 1952).
+    /// The median is between the errors whose ranks are n∕2 ± 1.96 √n∕2, for any distribution (W. Conover, "Practical
+    /// Nonparametric Statistics", 1999, §3.2); n is Kish's effective number with weights. By entity it is the error of
+    /// the share below the median (R. Woodruff, "Confidence Intervals for Medians", 1952).
     fn other_interval(&self, metric: Metric, entities: Option<&Entities>) -> Option<(f64, f64, Method)> {
         if metric != Metric::MedianAe {
             return None;

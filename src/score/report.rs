@@ -7,7 +7,7 @@ use crate::score::confusion::{ClassScores, Confusion};
 use crate::score::{Estimate, Evaluation, Method};
 
 /// An evaluation as text: metrics with intervals and baseline, then the classification report and the confusion
-/// matrix where there are classes. The table of metrics is closer set where `width` columns hold no more.
+/// matrix for classes. The table of metrics is narrower if `width` columns are too few.
 #[must_use]
 pub fn render(evaluation: &Evaluation, width: Option<usize>) -> String {
     let mut text = metrics_table(evaluation, width);
@@ -23,8 +23,8 @@ pub fn render(evaluation: &Evaluation, width: Option<usize>) -> String {
 /// Widths of the columns of the table of metrics: name, value, interval, baseline.
 const WIDTHS: [usize; 4] = [18, 10, 23, 10];
 
-/// The metrics, one per line: value, 95 % interval, the baseline's value, and a note where there is one. In a `width` that is
-/// less than the table usually has, columns are as wide as what stands in them.
+/// The metrics, one per line: value, 95 % interval, the baseline's value, and a note if there is one. If `width` is
+/// less than usual, columns are as wide as their content.
 #[must_use]
 pub fn metrics_table(evaluation: &Evaluation, width: Option<usize>) -> String {
     let mut lines = vec![["metric", "value", "95 % interval", "baseline", ""].map(str::to_owned)];
@@ -54,7 +54,7 @@ fn interval(estimate: &Estimate) -> String {
     }
 }
 
-/// Four decimals for shares and the like, and six digits where that would say nothing.
+/// Four decimals for shares and the like, and six digits for numbers outside that range.
 fn number(value: f64) -> String {
     let size = value.abs();
     if size >= 1e7 || (size > 0.0 && size < 1e-3) {
@@ -88,7 +88,7 @@ fn footer(evaluation: &Evaluation) -> String {
     text
 }
 
-/// Precision, recall, F1 and support of each class and their means, laid out as scikit-learn's
+/// Precision, recall, F1 and support of each class and their means, in the layout of scikit-learn's
 /// `classification_report` with `digits` decimals.
 #[must_use]
 pub fn classification_report(confusion: &Confusion, classes: &[String], digits: usize) -> String {
@@ -125,7 +125,7 @@ fn count(weight: f64) -> String {
     if weight.fract() == 0.0 { format!("{weight:.0}") } else { format!("{weight:.1}") }
 }
 
-/// The confusion matrix with its classes; matrices of more than 12 classes are left to the JSON.
+/// The confusion matrix with its classes; one of more than 12 classes is only in the JSON.
 #[must_use]
 pub fn confusion_table(confusion: &Confusion, classes: &[String]) -> String {
     const MOST_CLASSES: usize = 12;

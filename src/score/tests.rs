@@ -88,7 +88,7 @@ fn intervals_hold_the_value_and_repeat() {
         let again = one_thread.install(|| case(&reference["metrics"][name], EvaluateOptions::default()));
         assert_eq!(evaluation, again);
         let json = serde_json::to_string(&evaluation).unwrap();
-        // The points of the curves are a file of their own, and rows are counted for whoever evaluates.
+        // The points of the curves have a separate file, and rows are counted by the caller.
         assert_eq!(evaluation.curve.is_empty(), !name.starts_with("binary"));
         assert_eq!(
             serde_json::from_str::<Evaluation>(&json).unwrap(),
@@ -97,7 +97,7 @@ fn intervals_hold_the_value_and_repeat() {
     }
 }
 
-/// The two kinds of interval have to tell the same story where both can be had.
+/// The two kinds of interval must agree where both are possible.
 #[test]
 fn the_jackknife_agrees_with_the_bootstrap() {
     use crate::score::interval::{Resample, estimates_by_jackknife};
@@ -235,7 +235,7 @@ fn unusable_input_is_an_error() {
     assert_eq!(text(Reading { weights: Some(&[0.0, 0.0]), ..good }), "the weights of all 2 rows are 0");
 }
 
-/// Draws many small tables whose true values are known: intervals of 95 % should hold them about that often.
+/// Draws many small tables with known true values: 95 % intervals should cover them about that often.
 #[test]
 fn intervals_cover_the_truth() {
     use rand::Rng;
@@ -272,7 +272,8 @@ fn intervals_cover_the_truth() {
     }
 }
 
-/// Twenty rows of each of 60 customers whose answers are right or wrong together: intervals hold the truth as often as they say.
+/// Twenty rows of each of 60 customers whose answers are right or wrong together: intervals have their nominal
+/// coverage.
 #[test]
 fn intervals_by_entity_hold_the_truth_where_rows_go_together() {
     use crate::score::evaluate_entities;

@@ -77,7 +77,7 @@ impl TryFrom<Written> for ThresholdRule {
             Written::Table(table) => {
                 let entries: Vec<(&str, f64)> = table.iter().map(|(key, value)| (key.as_str(), *value)).collect();
                 match entries[..] {
-                    // A BTreeMap is in the order of its keys.
+                    // A BTreeMap is ordered by key.
                     [("cost_fn", cost_fn), ("cost_fp", cost_fp)] => Self::Cost { cost_fp, cost_fn },
                     [("alerts", share)] => Self::Alerts(share),
                     [("recall", share)] => Self::Recall(share),
@@ -158,7 +158,7 @@ impl ThresholdRule {
     }
 }
 
-/// A threshold and what it gives on the rows that it was chosen on.
+/// A threshold and its results on the rows it was chosen on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Operating {
     /// The rule.
@@ -167,15 +167,15 @@ pub struct Operating {
     pub threshold: f64,
     /// The share of the rows that are predicted positive.
     pub alerts: f64,
-    /// The share of those that are positive; 0 for none.
+    /// The share of those that are positive; 0 without any.
     pub precision: f64,
-    /// The share of the positives that are predicted positive; 0 for none.
+    /// The share of the positives that are predicted positive; 0 without any.
     pub recall: f64,
     /// Harmonic mean of precision and recall.
     pub f1: f64,
 }
 
-/// A place between two distinct scores: what lies above it.
+/// A cut between two distinct scores, with the counts above it.
 #[derive(Clone, Copy)]
 struct Cut {
     /// Number of rows above.
@@ -208,10 +208,10 @@ impl Cut {
         if self.tp == 0.0 { 0.0 } else { 2.0 * self.tp / (self.tp + self.fp + totals.positives) }
     }
 
-    /// What the rule wants to be as high as possible; none where the cut is out of bounds for it.
+    /// The objective of the rule, to be maximised; `None` if the cut violates its bounds.
     fn worth(self, rule: ThresholdRule, totals: Totals) -> Option<f64> {
         match rule {
-            // Scores that tell nothing apart have their highest F1 where every row is positive.
+            // Uninformative scores have their highest F1 if every row is positive.
             ThresholdRule::F1 => {
                 let most = (totals.negatives / 2.0).max(5.0 * totals.positives);
                 (self.fp <= most).then(|| self.f1(totals))
@@ -229,15 +229,15 @@ impl Cut {
     }
 }
 
-/// Finds the threshold that `rule` asks for on rows that the model was not fitted on.
+/// Finds the best threshold by `rule` on rows that the model was not fitted on.
 ///
-/// A threshold lies half-way between two neighbouring distinct scores, so equal scores are never parted; of cuts that
-/// are equally good the one with the fewest alerts is taken. `y` is 0 or 1.
+/// A threshold is half-way between two neighbouring distinct scores, so equal scores are never separated; of equally
+/// good cuts the one with the fewest alerts is used. `y` is 0 or 1.
 ///
-/// The highest F1 of a few hundred rows is a matter of chance. Of all thresholds within one standard error of it, the one
-/// nearest to half of it is taken: where scores are probabilities, that is where the highest F1 lies (Z. Lipton and
-/// others, "Optimal Thresholding of Classifiers to Maximize F1 Measure", 2014). Where positives are rare, thresholds that
-/// call more than half of the negatives positive are left out.
+/// The highest F1 of a few hundred rows is subject to chance. Of all thresholds within one standard error of it, the
+/// one nearest to half of it is used: for calibrated probabilities, the highest F1 is there (Z. Lipton and others,
+/// "Optimal Thresholding of Classifiers to Maximize F1 Measure", 2014). If positives are rare, thresholds that call
+/// more than half of the negatives positive are excluded.
 ///
 /// ```
 /// use mlloop::score::threshold::{ThresholdRule, choose};
@@ -248,7 +248,7 @@ impl Cut {
 ///
 /// # Errors
 /// No rows, columns of different lengths, a score that is `NaN`, bad weights, a rule out of range, one class only
-/// where the rule compares two, and a precision that no threshold reaches.
+/// if the rule compares two, and a precision that no threshold reaches.
 pub fn choose(
     rule: ThresholdRule,
     y: &[f64],
@@ -302,7 +302,7 @@ fn best(rule: ThresholdRule, cuts: &[Cut], totals: Totals) -> Option<Cut> {
     best.map(|(_, cut)| cut)
 }
 
-/// Of the cuts whose F1 the rows cannot tell from the highest, the one whose threshold is nearest to half of it.
+/// Of the cuts whose F1 is not significantly below the highest, the one whose threshold is nearest to half of it.
 fn steady(cuts: &[Cut], highest: Cut, totals: Totals, at: impl Fn(Cut) -> (Cut, f64)) -> (Cut, f64) {
     let f1 = highest.f1(totals);
     // F1 = 2J/(1 + J), J the share of true positives among all rows that are positive or predicted so.
@@ -324,7 +324,7 @@ fn between(end: usize, n: usize, score: impl Fn(usize) -> f64) -> f64 {
         return score(n - 1).min(0.0);
     }
     let below = score(end);
-    // Above the highest score: half-way to 1, or the next number after it.
+    // Above the highest score: half-way to 1, or the next representable number.
     let above = if end == 0 { 1.0 } else { score(end - 1) };
     let middle = below + (above - below) / 2.0;
     if middle > below && middle <= above { middle } else { below.next_up() }

@@ -1,4 +1,4 @@
-//! Who may ask what: tokens, the names that the server answers to, and the pages that may ask it.
+//! Access control: tokens, the names of the server, and the origins of pages.
 
 use super::ServeSettings;
 use super::endpoint::Endpoint;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 
-/// What a request must show. Tokens are kept as digests: comparing those takes the same time whatever was sent.
+/// The access checks of a request. Tokens are stored as digests, compared in constant time.
 pub(super) struct Access {
     change: Option<[u8; 32]>,
     predict: Option<[u8; 32]>,
@@ -29,13 +29,13 @@ impl Access {
         }
     }
 
-    /// Lets a request pass to an endpoint.
+    /// Checks access to an endpoint.
     ///
-    /// Everybody may ask whether the server is alive and ready. Everything else wants the token of predictions, when there
-    /// is one: what the server says of its models tells of the training data.
+    /// Health and readiness are public. All other endpoints require the prediction token, if there is one: answers
+    /// about the models reveal the training data.
     ///
     /// # Errors
-    /// What [`Access::admits`], [`Access::may_change`] and [`Access::may_predict`] say.
+    /// As [`Access::admits`], [`Access::may_change`] and [`Access::may_predict`].
     pub(super) fn may(&self, endpoint: Endpoint, parts: &Parts) -> Result<(), Refusal> {
         self.admits(parts)?;
         match endpoint {
@@ -46,9 +46,9 @@ impl Access {
         }
     }
 
-    /// Lets a request pass by the name that it was sent to, and by the page that sent it.
+    /// Checks the request's `Host`, and the origin of its page.
     ///
-    /// A page whose name was made to lead here (DNS rebinding) sends its own name as `Host`.
+    /// A page whose name was made to resolve to this server (DNS rebinding) sends its own name as `Host`.
     ///
     /// # Errors
     /// [`Refusal::Misdirected`], [`Refusal::Foreign`], [`Refusal::Malformed`] without a usable `Host`.
@@ -72,8 +72,8 @@ impl Access {
         }
     }
 
-    /// Whether the server is known by this name: those of this machine, those it was told, and, when it listens on a
-    /// network, any address, since no page can have one of those for a name.
+    /// Whether this is a name of the server: those of this machine, configured ones, and, if it listens on a
+    /// network, any IP address, because no page can have one as its name.
     fn answers_to(&self, name: &str) -> bool {
         let name = name.strip_suffix('.').unwrap_or(name);
         let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
@@ -87,23 +87,23 @@ impl Access {
         self.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
     }
 
-    /// Whether a page is the server's own, or one of a name it was told.
+    /// Whether a page is the server's own, or from a configured name.
     fn is_own(&self, origin: &str, host: Option<&str>) -> bool {
         let Some((_, authority)) = origin.split_once("://") else { return false };
         host.is_some_and(|host| host.eq_ignore_ascii_case(authority)) || self.was_told(name_of(authority))
     }
 
-    /// Lets a change pass.
+    /// Checks the right to make changes.
     ///
     /// # Errors
-    /// [`Refusal::Closed`] when the server has no token, [`Refusal::Unauthorized`] when another or none was sent.
+    /// [`Refusal::Closed`] if the server has no token, [`Refusal::Unauthorized`] for a wrong or missing one.
     fn may_change(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let token = self.change.as_ref().ok_or(Refusal::Closed)?;
         if bool::from(sent(headers).ct_eq(token)) { Ok(()) } else { Err(Refusal::Unauthorized) }
     }
 
-    /// Lets outcomes pass: they change what the next model learns from. On this machine alone, without a token for changes,
-    /// whoever may ask could as well write the file.
+    /// Checks the right to send outcomes: they are training data of the next model. On this machine only, without a
+    /// token for changes, any client could as well write the file.
     ///
     /// # Errors
     /// As [`Access::may_change`].
@@ -111,10 +111,10 @@ impl Access {
         if self.change.is_none() && self.is_local { Ok(()) } else { self.may_change(headers) }
     }
 
-    /// Lets predictions pass, and questions about the model.
+    /// Checks the right to request predictions and model information.
     ///
     /// # Errors
-    /// [`Refusal::Unauthorized`] when a token is wanted and another or none was sent.
+    /// [`Refusal::Unauthorized`] if a token is required and another or none was sent.
     pub(super) fn may_predict(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         match &self.predict {
             None => Ok(()),
@@ -140,7 +140,7 @@ fn name_of(host: &str) -> &str {
     }
 }
 
-/// Digest of the token that a request brought: by itself or, from programs that send nothing else, as a password.
+/// Digest of the request's token: as a bearer token or, from programs that support nothing else, as a password.
 fn sent(headers: &HeaderMap) -> [u8; 32] {
     let value = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
     let after = |scheme: &[u8]| {

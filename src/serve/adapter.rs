@@ -57,7 +57,7 @@ struct One {
 /// Answers a request for predictions.
 ///
 /// # Errors
-/// What the protocol's body lacks, and whatever the one path says.
+/// Missing parts of the protocol's body, and errors of the common prediction path.
 pub(super) async fn answer(
     app: &Arc<App>,
     endpoint: Endpoint,
@@ -96,7 +96,7 @@ pub(super) async fn answer(
     Ok(problem::body(StatusCode::OK, kind, Body::new(Held::new(bytes, ticket))))
 }
 
-/// Whether a header says so.
+/// Whether a header has this value.
 fn is(headers: &axum::http::HeaderMap, name: header::HeaderName, what: &str) -> bool {
     headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(what))
 }
@@ -141,7 +141,7 @@ fn from_csv(body: &[u8], snapshot: &Snapshot) -> Result<Bytes, Refusal> {
 fn told(json: &[u8]) -> Result<Vec<One>, Refusal> {
     let fault = |err: serde_json::Error| Refusal::Internal(err.to_string());
     let told: Value = serde_json::from_slice(json).map_err(fault)?;
-    // One row, which was no list, has an answer that is none.
+    // A single row outside a list has an answer outside a list.
     let told = if told.get("predictions").is_some() { told } else { json!({ "predictions": [told] }) };
     let Told { predictions } = serde_json::from_value(told).map_err(fault)?;
     Ok(predictions)
@@ -176,7 +176,7 @@ fn write(form: &Form, json: &[u8]) -> Result<(&'static str, Vec<u8>), Refusal> {
     Ok(("application/json", serde_json::to_vec(&value).map_err(fault)?))
 }
 
-/// What a server of these protocols says of itself and its model.
+/// The server's description of itself and its model in these protocols.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] for another model.

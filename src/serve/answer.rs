@@ -1,4 +1,4 @@
-//! What a prediction looks like to its reader.
+//! The response format of predictions.
 
 use super::scoring::Scored;
 use super::snapshot::Live;
@@ -123,7 +123,7 @@ impl Serialize for ByClass<'_> {
 }
 
 impl<'a> Answer<'a> {
-    /// What `scored` says of its row number `row`.
+    /// The prediction of `scored` for row number `row`.
     pub(super) fn new(live: &'a Live, scored: &'a Scored, row: usize, id: &'a str, arm: Option<&'a str>) -> Self {
         let pipeline = &live.model.pipeline;
         let scores = scored.scores.row(row);

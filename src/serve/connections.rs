@@ -1,4 +1,4 @@
-//! Connections: how many, for how long, and how they end.
+//! Connections: their number, their duration, and their end.
 
 use super::hall::{Hall, Seat, Seated};
 use super::limits::Limits;
@@ -24,24 +24,24 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
-/// How often the files that decide what answers are looked at.
+/// How often the files that determine the snapshot are checked.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// After the system refused a connection (no file descriptor left), others get the time to close.
+/// Pause after the system refused a connection (no file descriptor left), so that others can close.
 const PAUSE: Duration = Duration::from_millis(50);
-/// A question about health that is over the limit must come within this.
+/// Time limit for a health request over the connection limit.
 const SPARE_PATIENCE: Duration = Duration::from_secs(1);
 /// Bytes that are read ahead on a connection; also the longest headers.
 const BUFFER: usize = 1 << 16;
 
-/// Answers connections until `stop`, on `n_threads` threads, then lets those that are open finish what they began within
-/// the limits' grace or until `at_once`, and closes the log.
+/// Serves connections until `stop`, on `n_threads` threads, then lets open ones finish their requests within
+/// the limits' grace period or until `at_once`, and closes the log.
 ///
-/// `router` is [`super::app`] of the state, or one that has it behind it.
+/// `router` is [`super::app`] of the state, or one that wraps it.
 ///
-/// Changes of roles and experiments on disk are taken up meanwhile.
+/// Changes of roles and experiments on disk are applied meanwhile.
 ///
 /// # Errors
-/// When the system gives no threads.
+/// If no threads can be created.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Tls>,
@@ -94,7 +94,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// What every connection needs.
+/// The common state of all connections.
 #[derive(Clone)]
 struct Desk {
     tls: Option<Tls>,
@@ -106,10 +106,10 @@ struct Desk {
 /// A connection for a worker: its socket, its seat, and its share of the worker's load.
 type Given = (std::net::TcpStream, Seated, Arc<()>);
 
-/// A thread that waits for its own connections: a request is read, answered and sent without waking another thread.
+/// A thread with its own connections: a request is read, answered and sent without waking another thread.
 struct Worker {
     inbox: mpsc::UnboundedSender<Given>,
-    /// Held once more by each of its connections.
+    /// Each of its connections holds a reference.
     load: Arc<()>,
     thread: JoinHandle<()>,
 }
@@ -141,18 +141,18 @@ impl Worker {
     }
 
     fn give(&self, stream: std::net::TcpStream, seated: Seated) {
-        // Whoever is not there any more lets go of the connection.
+        // If the worker has ended, the connection is dropped.
         let _ = self.inbox.send((stream, seated, Arc::clone(&self.load)));
     }
 
-    /// Drops what is still open, and waits for the thread.
+    /// Drops open connections, and waits for the thread.
     fn end(self) {
         drop(self.inbox);
         let _ = self.thread.join();
     }
 }
 
-/// A thread that takes up changes on disk.
+/// A thread that loads changes from disk.
 struct Watcher {
     is_over: Arc<AtomicBool>,
     thread: JoinHandle<()>,
@@ -183,7 +183,7 @@ impl Watcher {
     }
 }
 
-/// Says that there is no room, without waiting for anything.
+/// Answers that there is no room, without blocking.
 fn turn_away(stream: TcpStream) {
     const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
         Content-Type: application/json\r\nContent-Length: 63\r\n\r\n\
@@ -233,7 +233,7 @@ async fn converse(
     }
 }
 
-/// Tells the router where a request comes from.
+/// Passes the origin of a request to the router.
 struct Seating {
     router: TowerToHyperService<Router>,
     seat: Arc<Seat>,

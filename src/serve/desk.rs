@@ -1,9 +1,9 @@
-//! What requests say of rows: one thread records it, one request after another, under the lock of the loop.
+//! Records feedback and outcomes: one thread, one request after another, under the lock of the loop.
 //!
 //! ```text
-//! request ─ work ─▶ queue, bounded: full is 503 at once ─▶ the desk's own thread: lock, record all that waits ─▶ answered
-//!                    another process has the lock for long, or the store of the loop does not answer:
-//!                                                  runs/waiting.jsonl ─▶ answered; taken in once that is over
+//! request ─ work ─▶ queue, bounded: full is 503 at once ─▶ the desk's own thread: lock, record the queue ─▶ answered
+//!                    another process holds the lock for long, or the store of the loop does not answer:
+//!                                                  runs/waiting.jsonl ─▶ answered; imported once that is over
 //! ```
 
 use super::problem::Refusal;
@@ -22,18 +22,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// How long another process may keep the lock of the loop before what came is kept beside it.
+/// How long to wait for the lock of the loop before requests are saved to a file.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How often the lock is asked for.
+/// How often to try for the lock.
 const AGAIN: Duration = Duration::from_millis(20);
-/// How often, while no request waits for an answer.
+/// How often, if no request waits for an answer.
 const BESIDE: Duration = Duration::from_millis(200);
-/// How long a store that did not answer is left alone.
+/// How long to wait before contacting a failed store again.
 const ALONE: Duration = Duration::from_secs(5);
 /// Longest queue of requests; further ones are answered with 503.
 const QUEUE: usize = 256;
 
-/// What waits.
+/// A queued request.
 enum Work {
     /// Feedback on predictions of the model in production.
     Feedback(Arc<Loaded>, Vec<Correction>),
@@ -43,11 +43,11 @@ enum Work {
 
 /// The result.
 pub(super) enum Done {
-    /// Corrections were taken in.
+    /// Corrections were imported.
     Given(Given),
     /// Outcomes were recorded.
     Recorded,
-    /// They are kept, so many, and count once the loop is not being changed any more.
+    /// This many are saved, and will be imported once the loop is no longer locked.
     Kept(usize),
 }
 
@@ -82,10 +82,10 @@ impl Desk {
         Self { shared: Arc::default() }
     }
 
-    /// Starts the desk when something waits that was kept before the server began.
+    /// Starts the desk if there is saved data from before the server started.
     ///
     /// # Errors
-    /// When there is no thread to be had.
+    /// If no thread can be created.
     pub(super) fn begin(&self, app: &Arc<App>) -> io::Result<()> {
         let mut queue = self.shared.queue();
         if !queue.is_open && is_waiting(&app.workspace) {
@@ -96,10 +96,10 @@ impl Desk {
         Ok(())
     }
 
-    /// Takes corrections in, or keeps them while another process changes the loop.
+    /// Imports corrections, or saves them while another process changes the loop.
     ///
     /// # Errors
-    /// [`Refusal::Overload`] when too many wait, and why they are wrong or cannot be kept.
+    /// [`Refusal::Overload`] if the queue is full, and errors of the corrections or of saving them.
     pub(super) async fn give(
         &self,
         app: &Arc<App>,
@@ -109,7 +109,7 @@ impl Desk {
         self.put(app, Work::Feedback(model, corrections)).await
     }
 
-    /// Records outcomes, together with those of other requests that wait, or keeps them.
+    /// Records outcomes, together with those of other waiting requests, or saves them.
     ///
     /// # Errors
     /// As [`Desk::give`].
@@ -138,7 +138,7 @@ impl Desk {
         told.await.unwrap_or_else(|_| Err(Refusal::Internal("a panic, see above".to_owned())))
     }
 
-    /// Takes nothing any more; those that wait are refused.
+    /// Closes the queue; waiting requests are refused.
     pub(super) fn close(&self) {
         let mut queue = self.shared.queue();
         queue.is_over = true;
@@ -163,7 +163,7 @@ impl Shared {
         std::thread::Builder::new().name("desk".to_owned()).spawn(move || theirs.keep(&app)).map(|_| ())
     }
 
-    /// What the desk's own thread does until the server ends.
+    /// The desk's own thread, until the server ends.
     fn keep(&self, app: &Weak<App>) {
         let mut silent_since: Option<Instant> = None;
         loop {
@@ -179,7 +179,7 @@ impl Shared {
             };
             let Some(app) = app.upgrade() else { return };
             let is_alone = silent_since.is_some_and(|since| since.elapsed() < ALONE);
-            // Nobody has to wait for a server that is slow: the lock is taken afterwards.
+            // A slow store must not block others: the lock is taken afterwards.
             let fetched = if is_alone { None } else { ask_store(&app) };
             if !is_alone {
                 silent_since = fetched.is_none().then(Instant::now);
@@ -194,7 +194,7 @@ impl Shared {
                 Ok(lock) => {
                     self.make_all(&app, &lock, fetched);
                     drop((app, lock));
-                    // What is damaged goes on waiting.
+                    // Damaged data stays in the file.
                     if self.queue().is_kept {
                         self.rest(BESIDE);
                     }
@@ -213,7 +213,7 @@ impl Shared {
         }
     }
 
-    /// Waits, or until more comes.
+    /// Waits for a time, or until there is new work.
     fn rest(&self, time: Duration) {
         let queue = self.queue();
         if !queue.is_over {
@@ -221,18 +221,18 @@ impl Shared {
         }
     }
 
-    /// Records what waits, and before it what was kept.
+    /// Records saved data, and then the queue.
     fn make_all(&self, app: &App, lock: &Lock, fetched: Option<News>) {
         match take_in(&app.workspace, lock, fetched, app.now()) {
             Ok(_) => self.queue().is_kept = false,
             Err(err) => app.tell(&format!("queued outcomes and feedback cannot be recorded: {err}")),
         }
-        // What comes meanwhile has its turn under the next lock, so that other processes get theirs.
+        // Later requests wait for the next lock, so that other processes get theirs.
         let jobs = std::mem::take(&mut self.queue().jobs);
         let (mut outcomes, mut waiting) = (Vec::new(), Vec::new());
         for Job { work, done, .. } in jobs {
             match work {
-                // A panic is an error of this request alone; who waits learns of it by what becomes of `done`.
+                // A panic is an error of this request only; the dropped `done` reports it.
                 Work::Feedback(model, corrections) => {
                     let _ = catch_unwind(AssertUnwindSafe(|| {
                         let given = give(&app.workspace, lock, &model.pipeline.target, &corrections, app.now());
@@ -253,7 +253,7 @@ impl Shared {
         let Ok(recorded) = recorded else { return };
         app.answers.look_again();
         for done in waiting {
-            // Who asked may have gone away.
+            // The client may have disconnected.
             let _ = done.send(match &recorded {
                 Ok(_) => Ok(Done::Recorded),
                 Err(err) => Err(not_recorded(app, err)),
@@ -261,7 +261,7 @@ impl Shared {
         }
     }
 
-    /// Keeps what waits beside the loop when somebody has waited long enough, or something is kept already.
+    /// Saves the queue to a file if a request has waited too long, or saved data exists already.
     fn keep_late(&self, app: &App) {
         let is_late = {
             let queue = self.queue();
@@ -272,7 +272,7 @@ impl Shared {
         }
     }
 
-    /// Keeps all that waits beside the loop.
+    /// Saves the whole queue to a file.
     fn keep_all(&self, app: &App) {
         let jobs = std::mem::take(&mut self.queue().jobs);
         let (mut outcomes, mut said, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
@@ -314,7 +314,7 @@ impl Shared {
         }
     }
 
-    /// Answers all, when the loop cannot be changed and not because of another process.
+    /// Answers all, if the loop cannot be changed for a reason other than another process.
     fn refuse_all(&self, app: &App, err: &WorkspaceError) {
         app.tell(&format!("changes cannot be made: {err}"));
         for job in std::mem::take(&mut self.queue().jobs) {
@@ -324,7 +324,7 @@ impl Shared {
     }
 }
 
-/// What the store of the loop has; `None` when it does not answer.
+/// The news in the loop's store; `None` if it does not answer.
 fn ask_store(app: &App) -> Option<Option<News>> {
     match fetch(&app.workspace) {
         Ok(fetched) => Some(fetched),
@@ -332,12 +332,12 @@ fn ask_store(app: &App) -> Option<Option<News>> {
             app.tell(&format!("outcomes and feedback are saved and recorded later: {err}"));
             None
         }
-        // Whoever takes in says what is wrong.
+        // The import will report the error.
         Err(_) => Some(None),
     }
 }
 
-/// The corrections as they would be taken in; a panic is an error of this request alone.
+/// The corrections as they would be imported; a panic is an error of this request only.
 fn checked(app: &App, model: &Loaded, corrections: &[Correction]) -> Result<Vec<Entry>, Refusal> {
     let check = || check(&app.workspace, &model.pipeline.target, corrections, app.now());
     match catch_unwind(AssertUnwindSafe(check)) {
@@ -353,8 +353,8 @@ pub(super) fn refusal(app: &App, err: &FeedbackError) -> Refusal {
     }
 }
 
-/// A disk that is full, or that nobody may write to, or a store that does not answer, is a state to come back to; anything
-/// else is a fault.
+/// A full or read-only disk, or a store that does not answer, is a temporary state; anything else is an internal
+/// error.
 fn not_recorded(app: &App, err: &(dyn Error + 'static)) -> Refusal {
     match is_a_state(err) {
         true => {
@@ -365,7 +365,7 @@ fn not_recorded(app: &App, err: &(dyn Error + 'static)) -> Refusal {
     }
 }
 
-/// Whether what failed can work later as it is.
+/// Whether the same call can succeed later.
 fn is_a_state(err: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     const STATES: [io::ErrorKind; 5] = [FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull];

@@ -1,6 +1,6 @@
-//! The addresses of the server, and what each is for.
+//! The URLs of the server, and their purposes.
 
-/// What a request can ask for.
+/// The endpoint of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Info,
@@ -113,29 +113,29 @@ impl Endpoint {
     pub(super) fn paths(self) -> Vec<String> {
         let of_version = self.label().replace("{name}", "{name}/versions/{version}");
         match self {
-            // The path is the same for both; only the method tells them apart.
+            // Both have the same path; only the method differs.
             Self::V1Predict => vec![Self::V1Model.label().to_owned()],
             Self::V2Model | Self::V2ModelReady | Self::V2Infer => vec![self.label().to_owned(), of_version],
             _ => vec![self.label().to_owned()],
         }
     }
 
-    /// Whether it takes rows in our way.
+    /// Whether it accepts rows in our own format.
     pub(super) fn predicts(self) -> bool {
         matches!(self, Self::Predict | Self::PredictA | Self::PredictB | Self::PredictAb)
     }
 
-    /// Whether it takes rows in the way of another server.
+    /// Whether it accepts rows in another server's format.
     pub(super) fn adapts(self) -> bool {
         matches!(self, Self::Invocations | Self::V1Predict | Self::V2Infer) || self.is_studio()
     }
 
-    /// Whether Label Studio sends what it asks in a body.
+    /// Whether Label Studio sends a body to it.
     pub(super) fn is_studio(self) -> bool {
         matches!(self, Self::StudioSetup | Self::StudioPredict | Self::StudioWebhook)
     }
 
-    /// Whether it says of the server what clients of another one ask.
+    /// Whether it describes the server in another server's protocol.
     pub(super) fn describes(self) -> bool {
         matches!(
             self,
@@ -149,7 +149,7 @@ impl Endpoint {
         )
     }
 
-    /// Whether it says whether the server is alive or ready, and nothing of the model.
+    /// Whether it reports health or readiness, and nothing about the model.
     pub(super) fn is_health(self) -> bool {
         matches!(self, Self::Health | Self::Ready | Self::Ping | Self::V2Live | Self::V2Ready | Self::StudioHealth)
     }

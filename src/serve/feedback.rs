@@ -1,4 +1,4 @@
-//! `POST /feedback`: what people say of predictions, taken in as `mlloop feedback` does.
+//! `POST /feedback`: feedback on predictions, imported as by `mlloop feedback`.
 
 use super::desk::{Done, refusal};
 use super::problem::{Refusal, json};
@@ -11,10 +11,10 @@ use axum::http::{Response, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Takes corrections in: one object, or a list of them.
+/// Imports corrections: one object, or a list of them.
 ///
 /// # Errors
-/// Why none of them was taken in.
+/// Why none was imported.
 pub(super) async fn feedback(app: &Arc<App>, parts: &Parts, body: Body) -> Result<Response<Body>, Refusal> {
     expect_json(&parts.headers)?;
     let mut ticket: Ticket = app.gate.ticket(seat(parts));

@@ -6,16 +6,16 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Form {
     names: Vec<String>,
-    /// The place of a name; `None` for names that are known and not looked at.
+    /// The index of a name; `None` for known names that are ignored.
     places: HashMap<String, Option<usize>>,
     /// Where rows that are lists of values have them: the features of production.
     order: Vec<Option<usize>>,
-    /// Where the outcome stands.
+    /// The index of the outcome.
     target: Option<usize>,
 }
 
 impl Form {
-    /// The place of a column whose cells are kept; it is added when it is new.
+    /// The index of a column whose cells are used; adds it if new.
     pub(super) fn keep(&mut self, name: &str) -> usize {
         if let Some(&Some(place)) = self.places.get(name) {
             return place;
@@ -25,14 +25,14 @@ impl Form {
         self.names.len() - 1
     }
 
-    /// Lets requests name a column that nobody looks at.
+    /// Allows a column that is ignored.
     pub(super) fn allow(&mut self, name: &str) {
         if !self.places.contains_key(name) {
             self.places.insert(name.to_owned(), None);
         }
     }
 
-    /// Says in which order lists of values are, and where outcomes stand.
+    /// Sets the order of values in lists, and the index of outcomes.
     pub(super) fn arrange(&mut self, order: &[usize], target: usize) {
         self.order = order.iter().copied().map(Some).collect();
         self.target = Some(target);
@@ -48,7 +48,7 @@ impl Form {
         self.target
     }
 
-    /// How many columns are kept.
+    /// Number of columns used.
     pub(super) fn len(&self) -> usize {
         self.names.len()
     }
@@ -58,7 +58,7 @@ impl Form {
         &self.names[place]
     }
 
-    /// Where a name stands; columns mostly come in order, so `next` is looked at first.
+    /// The index of a name; columns mostly come in order, so `next` is tried first.
     pub(super) fn find(&self, name: &str, next: usize) -> Option<Option<usize>> {
         if self.names.get(next).is_some_and(|known| known == name) {
             return Some(Some(next));

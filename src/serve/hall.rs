@@ -1,9 +1,9 @@
-//! Who is connected: how many at once, how many from one address, and who has to go when there is no room.
+//! Connection limits: in total, per address, and which to close if there is no room.
 //!
 //! ```text
 //! connection ─ room? ──────────────────────────────────────▶ seat
-//!                └ no: who has made us wait longest goes ────▶ its seat
-//!                         └ nobody waits: a spare seat ──────▶ one question about health, then it is closed
+//!                └ no: the longest idle one is closed ─────▶ its seat
+//!                         └ none idle: a spare seat ───────▶ one health request, then it is closed
 //!                                └ none left: 503
 //! ```
 
@@ -16,16 +16,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
-/// Connections over the limit that may still ask about health.
+/// Connections over the limit that may still request health.
 const SPARE: usize = 16;
-/// Whoever has sent and taken nothing for so long may have to go.
+/// Connections without any traffic for this long may be closed.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Whoever sends a request more slowly than this, in bytes a second since it began, may have to go too: a byte now and
-/// then keeps nobody's seat.
+/// A request slower than this, in bytes per second since it began, may be closed too: an occasional byte does not keep
+/// a seat.
 const LEAST_RATE: u64 = 1000;
 
-/// All that are connected.
+/// All connections.
 pub(super) struct Hall {
     max: usize,
     max_per_address: usize,
@@ -51,14 +51,14 @@ pub(super) struct Seat {
     is_spare: bool,
     /// Whether a request of it is being answered, so that it may not be closed.
     is_busy: AtomicBool,
-    /// When bytes went last, in milliseconds since the hall was opened.
+    /// Time of the last traffic, in milliseconds since the hall was opened.
     touched_ms: AtomicU64,
-    /// When the request began that is arriving, and how many bytes of it came.
+    /// The start of the arriving request, and its bytes so far.
     asked_ms: AtomicU64,
     came: AtomicU64,
     began: Instant,
     leave: Notify,
-    /// Whether the head of the last request said its length in two ways.
+    /// Whether the last request's head gave its length in two ways.
     pub(super) is_ambiguous: AtomicBool,
     /// Whether the next bytes begin a request.
     pub(super) head_comes: AtomicBool,
@@ -70,12 +70,12 @@ impl Seat {
         self.is_spare
     }
 
-    /// Bytes went.
+    /// Notes traffic.
     pub(super) fn touch(&self) {
         self.touched_ms.store(millis(self.began), Ordering::Relaxed);
     }
 
-    /// Bytes of a request came; gives whether they are the first.
+    /// Counts bytes of a request; returns whether they are the first.
     pub(super) fn came(&self, n: usize) -> bool {
         self.touch();
         let is_first = self.head_comes.swap(false, Ordering::Relaxed);
@@ -87,7 +87,7 @@ impl Seat {
         is_first
     }
 
-    /// Since when it makes us wait: nothing comes from it, or it sends its request too slowly. `None` for one that does not.
+    /// Since when it is idle or its request too slow; `None` if neither.
     fn waits_since(&self, now_ms: u64) -> Option<u64> {
         if self.is_busy.load(Ordering::Relaxed) {
             return None;
@@ -108,7 +108,7 @@ impl Seat {
         self.is_busy.store(is_busy, Ordering::Relaxed);
     }
 
-    /// Returns when the connection has to go.
+    /// Returns when the connection must close.
     pub(super) async fn is_asked_to_leave(&self) {
         self.leave.notified().await;
     }
@@ -118,7 +118,7 @@ fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Keeps a seat; given back when dropped.
+/// Holds a seat; freed when dropped.
 pub(super) struct Seated {
     hall: Arc<Hall>,
     pub(super) seat: Arc<Seat>,
@@ -148,7 +148,7 @@ impl Hall {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A seat for a connection from `address`; `None` when there is no room at all.
+    /// A seat for a connection from `address`; `None` if there is no room.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Seated> {
         let mut seats = self.seats();
         let from_here = seats.by_address.get(&address).copied().unwrap_or(0);
@@ -184,7 +184,7 @@ impl Hall {
         Some(Seated { hall: Arc::clone(self), seat })
     }
 
-    /// Returns when nobody is connected any more.
+    /// Returns when no connections are left.
     pub(super) async fn is_empty(&self) {
         // The sender is here, so that waiting cannot fail.
         let _ = self.n_open.subscribe().wait_for(|n| *n == 0).await;
@@ -192,7 +192,7 @@ impl Hall {
 }
 
 impl Seats {
-    /// Asks whoever has made us wait longest to leave, of one address or of all; `false` when nobody does.
+    /// Closes the longest idle connection, of one address or of all; `false` if there is none.
     fn make_room(&mut self, of: Option<IpAddr>, now_ms: u64) -> bool {
         let here = self.taken.values().filter(|seat| of.is_none_or(|address| seat.address == address));
         let waiting = here.filter_map(|seat| Some((seat.waits_since(now_ms)?, seat)));
@@ -203,7 +203,7 @@ impl Seats {
         true
     }
 
-    /// The seat is free; one that was taken away already stays so.
+    /// Frees the seat, unless it was taken away already.
     fn give_back(&mut self, seat: &Seat) {
         if seat.is_spare {
             self.n_spare -= 1;
@@ -231,7 +231,7 @@ mod tests {
         Hall::new(&limits, Arc::new(Metrics::new()))
     }
 
-    /// As if nothing had come from there for a while.
+    /// As if there had been no traffic for a while.
     fn age(seated: &Seated, hall: &mut Arc<Hall>) {
         let _ = hall;
         seated.seat.touched_ms.store(0, Ordering::Relaxed);
@@ -259,7 +259,7 @@ mod tests {
         let mut hall = hall(3, 3);
         Arc::get_mut(&mut hall).unwrap().began = Instant::now().checked_sub(20 * IDLE).unwrap();
         let seats: Vec<Seated> = (1..=3).filter_map(|n| hall.enter(address(n))).collect();
-        // Each request began ten seconds ago, and bytes of each came just now: one is sent fast enough.
+        // Each request began ten seconds ago, and bytes of each arrived just now: one is fast enough.
         for (seated, n_bytes) in seats.iter().zip([25, 20_000, 26]) {
             assert!(seated.seat.came(n_bytes) && !seated.seat.came(0));
             seated.seat.asked_ms.store(10_000, Ordering::Relaxed);
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn who_makes_us_wait_longest_goes_first() {
         let mut hall = hall(3, 3);
-        // The hall is older than anybody has to be idle.
+        // The hall is older than the idle limit.
         let old = Instant::now().checked_sub(10 * IDLE).unwrap();
         Arc::get_mut(&mut hall).unwrap().began = old;
         let seats: Vec<Seated> = (1..=3).filter_map(|n| hall.enter(address(n))).collect();

@@ -1,10 +1,10 @@
-//! The loop as a job beside serving: `mlloop run` as a process of its own, one at a time.
+//! The loop as a job beside the server: `mlloop run` as a separate process, one at a time.
 //!
 //! ```text
 //! every 1h ─┐
-//! at new_rows ┴─ due? ─▶ start `mlloop run` (it steps back behind the server) ─▶ its status and last line kept
+//! at new_rows ┴─ due? ─▶ start `mlloop run` (at lower priority) ─▶ its status and last line stored
 //! ```
-//! A process of its own shares no memory and no threads with what answers, and what it does is what a crontab would do.
+//! The process shares no memory or threads with the server, and does what a crontab entry would do.
 
 use super::endpoint::Endpoint;
 use super::rounds::{State, Told};
@@ -22,20 +22,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often it is asked whether a round is due.
+/// How often to check whether a round is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Triggers are counted when a file that they depend on has changed, and so often in any case: age needs no file.
+/// Triggers are counted when one of their files has changed, and at least this often: age needs no file.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
-/// Counting takes at most one part of so many of a core's time.
+/// Counting uses at most 1/50 of a core's time.
 const COUNT_SHARE: u32 = 50;
-/// How often a round that goes on is looked at.
+/// How often to check a running round.
 const WAIT: Duration = Duration::from_millis(100);
-/// After a round that a trigger started, the trigger waits so long: a round that found nothing to do leaves it reached.
+/// After a triggered round, the trigger pauses: if the round found nothing to do, it stays reached.
 const REST: Duration = Duration::from_secs(600);
-/// As much of what a round says is kept.
+/// Maximum bytes kept of a round's output.
 const KEPT: usize = 4_000;
 
-/// What the triggers were counted from last, and when.
+/// The state at the last count of the triggers, and its time.
 struct Seen {
     files: Vec<Option<Stamp>>,
     counted: Instant,
@@ -65,7 +65,7 @@ impl Job {
         })
     }
 
-    /// What is known of its rounds.
+    /// The state of its rounds.
     pub(super) fn state(&self) -> Told {
         let every_seconds = self.settings.every.map(|every| every.as_secs_f64());
         Told { state: self.locked().clone(), every_seconds, at: self.settings.at.clone() }
@@ -91,7 +91,7 @@ impl Job {
         std::thread::Builder::new().name("job".to_owned()).spawn(move || job.keep(&app))
     }
 
-    /// Ends it. A round that goes on is asked to stop: whatever it has done stays done, and the next goes on from there.
+    /// Ends it. A running round is asked to stop: what it has completed is kept, and the next one continues from there.
     pub(super) fn end(&self, thread: JoinHandle<()>) {
         self.is_over.store(true, Ordering::Relaxed);
         thread.thread().unpark();
@@ -119,7 +119,7 @@ impl Job {
         }
     }
 
-    /// Says when the next round is.
+    /// Reports the time of the next round.
     fn plan(&self, app: &App, began: Instant) {
         let left = self.settings.every.map(|every| every.saturating_sub(began.elapsed()));
         let next = left.and_then(|left| app.now().checked_add(jiff::SignedDuration::try_from(left).ok()?).ok());
@@ -224,11 +224,11 @@ impl Job {
     }
 }
 
-/// Reads what a process says, and keeps the end of it.
+/// Reads the output of a process, and keeps the end of it.
 fn drain(from: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut text = Vec::new();
-        // What cannot be read is not kept.
+        // Unreadable output is dropped.
         let _ = from.map(|mut from| from.read_to_end(&mut text));
         let is_json = text.first() == Some(&b'{');
         let start = if is_json { 0 } else { text.len().saturating_sub(KEPT) };

@@ -7,7 +7,7 @@ use std::io;
 use std::process::Child;
 use tokio::sync::oneshot;
 
-/// Threads for what takes long.
+/// Threads for long tasks.
 pub(super) struct Lane {
     pool: ThreadPool,
 }
@@ -17,21 +17,21 @@ pub(super) struct Lane {
 const NICE: i32 = 10;
 
 impl Lane {
-    /// A lane of so many threads.
+    /// A lane with this many threads.
     pub(super) fn new(n_threads: usize) -> io::Result<Self> {
         let builder = ThreadPoolBuilder::new().num_threads(n_threads.max(1)).thread_name(|_| "large".to_owned());
         let pool = builder.start_handler(|_| step_back()).build().map_err(io::Error::other)?;
         Ok(Self { pool })
     }
 
-    /// Computes one piece, after those that came before it.
+    /// Computes one task, after those queued before it.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         compute: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let (done, told) = oneshot::channel();
         self.pool.spawn_fifo(move || {
-            // Who asked may have gone away.
+            // The client may have disconnected.
             if !done.is_closed() {
                 let _ = done.send(compute());
             }

@@ -1,8 +1,8 @@
-//! What a server takes on at once.
+//! Limits on the concurrent load of a server.
 
 use std::time::Duration;
 
-/// What a server takes on at once.
+/// Limits on the concurrent load of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Largest body, in bytes.
@@ -17,9 +17,9 @@ pub struct Limits {
     pub max_connections: usize,
     /// Most open connections of one client's address.
     pub max_per_address: usize,
-    /// How long a client may take for its headers, its body, or to take its answer, and how long a connection may idle.
+    /// Maximum time for headers, for the body, for sending the answer, and for idling.
     pub patience: Duration,
-    /// How long requests that began may take after the server was asked to stop.
+    /// Maximum time for running requests after the server was asked to stop.
     pub grace: Duration,
     /// How long the other arms of a shadow experiment may take for a large request.
     pub shadow_patience: Duration,
@@ -41,5 +41,5 @@ impl Default for Limits {
     }
 }
 
-/// Most rows whose contributions are computed in one request: a row takes up to milliseconds.
+/// Maximum number of explained rows per request: a row takes up to milliseconds.
 pub(super) const MAX_EXPLAINED_ROWS: usize = 1_000;

@@ -1,12 +1,12 @@
-//! The prediction log under load: what comes together is written in one piece and synced once.
+//! The prediction log under load: lines of concurrent requests are written in one piece and synced once.
 //!
 //! ```text
-//! always      requests ─ lines ─▶ the log's own thread: append all, sync ─▶ everybody who waited is answered
-//!                                  ▲ what comes meanwhile waits for the next piece
-//! batch, off  requests ─ lines ─▶ tray of their thread ─▶ one task: append all ─▶ everybody …
+//! always      requests ─ lines ─▶ the log's own thread: append all, sync ─▶ all of them are answered
+//!                                  ▲ later lines wait for the next piece
+//! batch, off  requests ─ lines ─▶ tray of their thread ─▶ one task: append all ─▶ all are answered
 //!                                  the log's own thread syncs once a second
 //! ```
-//! A sync may take long, so that nothing but the log's own thread ever waits for one. An append that is not synced takes
+//! A sync may take long, so only the log's own thread ever waits for one. An append without a sync takes
 //! microseconds; waking another thread for it would cost more.
 
 use super::metrics::Metrics;
@@ -35,14 +35,14 @@ pub(super) struct Lines {
     pub(super) n_rows: u64,
 }
 
-/// Lines and who waits for them.
+/// Lines and the request waiting for them.
 struct Entry {
     at: Timestamp,
     lines: Vec<Lines>,
     done: oneshot::Sender<Result<(), String>>,
 }
 
-/// What the requests of one thread want to have written.
+/// The entries that requests of one thread want to write.
 #[derive(Default)]
 struct Tray {
     entries: Vec<Entry>,
@@ -52,7 +52,7 @@ struct Tray {
 
 /// Trays that threads share out among themselves; more threads than these share.
 const N_TRAYS: usize = 64;
-/// How often what was written without a sync is synced, and a log that failed is tried.
+/// How often unsynced lines are synced, and a failed log is retried.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 thread_local! {
@@ -67,12 +67,12 @@ pub(super) struct Log {
     trays: [Mutex<Tray>; N_TRAYS],
     durability: Durability,
     shared: Arc<Shared>,
-    /// To the log's own thread; none after the end.
+    /// The channel to the log's own thread; `None` after the end.
     inbox: Mutex<Option<Sender<Entry>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What the log's own thread has in common with those that answer.
+/// The state shared by the log's own thread and the request threads.
 struct Shared {
     book: Mutex<Book>,
     /// Whether the last write failed, so that the next will probably fail too.
@@ -88,10 +88,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const STOPPING: &str = "the server is stopping";
 
 impl Log {
-    /// A log, in the directory `dir`, that is written to as safely as asked for.
+    /// A log in the directory `dir`, with the requested durability.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// If no thread can be created.
     pub(super) fn new(
         journal: Journal,
         dir: PathBuf,
@@ -112,7 +112,7 @@ impl Log {
         }))
     }
 
-    /// Logs lines; returns when they are as safe as was asked for.
+    /// Logs lines; returns once they have the requested durability.
     ///
     /// # Errors
     /// Why they are not in the log.
@@ -142,14 +142,14 @@ impl Log {
             !std::mem::replace(&mut tray.taken, true)
         };
         if is_first {
-            // A task of its own, because a request is dropped when its client goes away. It begins after those requests
+            // A separate task, because a request is dropped when its client disconnects. It starts after the requests
             // that are ready now.
             tokio::spawn(Arc::clone(self).empty(which));
         }
         Ok(())
     }
 
-    /// Writes what is in a tray until nothing is.
+    /// Writes the entries of a tray until it is empty.
     async fn empty(self: Arc<Self>, which: usize) {
         let mut turn = Turn { tray: &self.trays[which], is_over: false };
         while let Some(entries) = turn.next() {
@@ -162,7 +162,7 @@ impl Log {
         self.shared.is_failing.load(Ordering::Relaxed)
     }
 
-    /// Takes nothing more, and returns when what was taken is safe.
+    /// Closes the log to new lines, and returns once the earlier ones are durable.
     pub(super) fn close(&self) {
         drop(locked(&self.inbox).take());
         if let Some(thread) = locked(&self.thread).take() {
@@ -172,14 +172,14 @@ impl Log {
 }
 
 impl Shared {
-    /// What the log's own thread does until nobody can give it anything any more.
+    /// The log's own thread, until all senders are closed.
     fn keep(&self, entries: &Receiver<Entry>) {
         let mut looked = Instant::now();
         loop {
             match entries.recv_timeout(SYNC_EVERY) {
                 Ok(first) => {
                     let all = std::iter::once(first).chain(entries.try_iter()).collect();
-                    // Whoever waits learns of a panic by what becomes of the entries.
+                    // After a panic, the dropped entries notify the waiting requests.
                     let _ = catch_unwind(AssertUnwindSafe(|| self.commit(all)));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -196,7 +196,7 @@ impl Shared {
         self.sync();
     }
 
-    /// Writes the lines of all entries, and tells who waits.
+    /// Writes the lines of all entries, and notifies the requests.
     fn commit(&self, entries: Vec<Entry>) {
         let (written, waiting) = locked(&self.book).write(entries);
         for (piece, result) in &written {
@@ -208,12 +208,12 @@ impl Shared {
         self.is_failing.store(written.iter().any(|(_, result)| result.is_err()), Ordering::Relaxed);
         for (places, done) in waiting {
             let wrong = places.iter().find_map(|&place| written[place].1.as_ref().err());
-            // Who asked may have gone away.
+            // The client may have disconnected.
             let _ = done.send(wrong.map_or(Ok(()), |err| Err(err.clone())));
         }
     }
 
-    /// Syncs what was written without; nobody who writes has to wait for it.
+    /// Syncs unsynced lines; no writer waits for it.
     fn sync(&self) {
         let unsynced = std::mem::take(&mut locked(&self.book).unsynced);
         for path in unsynced {
@@ -238,7 +238,7 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// What is in the tray; `None`, and the tray is free for another, when nothing is.
+    /// The entries of the tray; `None` if it is empty, and then another task may use it.
     fn next(&mut self) -> Option<Vec<Entry>> {
         let mut tray = locked(self.tray);
         tray.taken = !tray.entries.is_empty();
@@ -282,10 +282,10 @@ struct Book {
     unsynced: HashSet<PathBuf>,
 }
 
-/// More layouts than these are not kept open: versions with other columns come one after another.
+/// Maximum number of layouts kept open: versions with other columns come one after another.
 const MAX_WRITERS: usize = 8;
 
-/// Which pieces hold the lines of somebody who waits.
+/// The pieces with the lines of a waiting request.
 type Waiting = (Vec<usize>, oneshot::Sender<Result<(), String>>);
 
 /// A piece, and whether it is written.

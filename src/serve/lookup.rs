@@ -1,10 +1,10 @@
-//! Questions that need no body: answered from what is in memory, or from files that are read again only when they changed.
+//! GET requests without a body: answered from memory, or from files that are read again only after a change.
 //!
 //! ```text
-//! question ─ its thread's turn ─ cached and the files unchanged? ─▶ sent
-//!             one at a time           └ no: one reader at a time, on a thread of its own ─▶ cached
+//! request ─ its thread's turn ─ cached and the files unchanged? ─▶ sent
+//!             one at a time          └ no: one reader at a time, on its own thread ─▶ cached
 //! ```
-//! A thread answers one of these at a time and looks at its other connections in between, so that any number of them
+//! A thread answers one of these at a time and serves its other connections in between, so that any number of them
 //! delays a prediction by no more than one.
 
 use super::endpoint::Endpoint;
@@ -26,10 +26,10 @@ use tokio::sync::{Semaphore, oneshot};
 
 /// Longest queue of questions; further ones are answered with 503.
 const MAX_WAITING: usize = 256;
-/// Files are not looked at more often than this.
+/// Files are checked at most this often.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What was answered last.
+/// The cached answers.
 pub(super) struct Answers {
     waiting: AtomicUsize,
     /// Changes of the loop that this server has recorded.
@@ -40,14 +40,14 @@ pub(super) struct Answers {
     retrain: Mutex<Option<Known>>,
 }
 
-/// An answer, and what it was made from.
+/// A cached answer, and its sources.
 #[derive(Clone)]
 struct Known {
     snapshot: Arc<Snapshot>,
     files: Vec<Option<Stamp>>,
     job: Option<u64>,
     looked: Instant,
-    /// How many changes this server had recorded then.
+    /// The number of changes recorded by this server then.
     n_recorded: usize,
     bytes: Bytes,
 }
@@ -67,12 +67,12 @@ impl Answers {
         if endpoint == Endpoint::Models { &self.models } else { &self.retrain }
     }
 
-    /// Something was recorded just now: whoever asks next is told of it.
+    /// Something was recorded: the next request reads it.
     pub(super) fn look_again(&self) {
         self.n_recorded.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The last answer, when nothing that it was made from has changed.
+    /// The cached answer, if its sources have not changed.
     fn known(&self, app: &App, endpoint: Endpoint) -> Option<Bytes> {
         let mut slot = self.slot(endpoint).lock().unwrap_or_else(PoisonError::into_inner);
         let known = slot.as_mut().filter(|known| Arc::ptr_eq(&known.snapshot, &app.snapshot()))?;
@@ -92,14 +92,14 @@ impl Answers {
         Some(known.bytes.clone())
     }
 
-    /// An answer that is made from files.
+    /// An answer read from files.
     async fn read(&self, app: &Arc<App>, endpoint: Endpoint) -> Result<Bytes, Refusal> {
         if let Some(bytes) = self.known(app, endpoint) {
             return Ok(bytes);
         }
         let fault = |what: String| Refusal::Internal(what);
         let _turn = self.reader.acquire().await.map_err(|err| fault(err.to_string()))?;
-        // Whoever had the turn before may have read the same.
+        // The previous reader may have read the same.
         if let Some(bytes) = self.known(app, endpoint) {
             return Ok(bytes);
         }
@@ -134,10 +134,10 @@ thread_local! {
     static TURN: Arc<Semaphore> = Arc::new(Semaphore::new(1));
 }
 
-/// Answers what needs no body.
+/// Answers a request without a body.
 ///
 /// # Errors
-/// Why it is not answered.
+/// The reason for a refusal.
 pub(super) async fn look_up(app: &Arc<App>, endpoint: Endpoint, parts: &Parts) -> Result<Response<Body>, Refusal> {
     match endpoint {
         Endpoint::Health => return Ok(json(StatusCode::OK, &Health { status: "alive" })),
@@ -151,7 +151,7 @@ pub(super) async fn look_up(app: &Arc<App>, endpoint: Endpoint, parts: &Parts) -
     }
     let turn = TURN.with(Arc::clone);
     let _turn = turn.acquire().await.map_err(|err| Refusal::Internal(err.to_string()))?;
-    // Predictions that came meanwhile go first.
+    // Waiting predictions go first.
     tokio::task::yield_now().await;
     let snapshot = app.snapshot();
     Ok(match endpoint {
@@ -245,7 +245,7 @@ fn why_not_ready(app: &App) -> Option<&'static str> {
     }
 }
 
-/// What is to be known of windows that do not see all their rows.
+/// A warning about windows that lack some of their rows.
 fn too_small(app: &App) -> Option<String> {
     let snapshot = app.snapshot();
     let (live, held) = snapshot
@@ -262,7 +262,7 @@ fn too_small(app: &App) -> Option<String> {
 /// `/ready`: whether the next prediction will be answered.
 fn ready(app: &App, parts: &Parts) -> Response<Body> {
     let (version, why) = (app.production(), why_not_ready(app));
-    // The rest is for those who may know of the model.
+    // The rest is for clients with access to the model.
     let may_know = app.access.may_predict(&parts.headers).is_ok();
     let model = may_know.then(|| ReadyModel { version, stale: app.stale(), past: too_small(app) });
     let told = Readiness { ready: why.is_none(), why, model };

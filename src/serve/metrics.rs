@@ -17,7 +17,7 @@ const BUCKETS_S: [f64; 15] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 const N_ENDPOINTS: usize = Endpoint::ALL.len();
 
-/// What happened since the start.
+/// Counts since the start.
 #[derive(Debug)]
 pub(super) struct Metrics {
     latency: [Histogram; N_ENDPOINTS],
@@ -51,12 +51,12 @@ impl Histogram {
     }
 }
 
-/// What is read at the moment of asking.
+/// Values read at the time of the request.
 #[derive(Debug)]
 pub(super) struct Now<'a> {
     /// Requests being answered.
     pub(super) in_flight: usize,
-    /// Requests whose body is arriving.
+    /// Requests whose body is being received.
     pub(super) arriving: usize,
     /// Whether files changed and could not be loaded.
     pub(super) stale: bool,
@@ -105,7 +105,7 @@ impl Metrics {
         }
     }
 
-    /// Rows had levels that training did not have, by column.
+    /// Counts rows with levels unseen in training, by column.
     pub(super) fn unseen(&self, columns: &[(String, u64)]) {
         if columns.is_empty() {
             return;
@@ -116,7 +116,7 @@ impl Metrics {
         }
     }
 
-    /// Rows were scored in the shadow, or were to be.
+    /// Counts rows scored by a shadow arm, or not.
     pub(super) fn shadowed(&self, version: Version, outcome: &'static str, n_rows: u64) {
         *locked(&self.shadow).entry((version, outcome)).or_default() += n_rows;
     }
@@ -236,7 +236,7 @@ impl Metrics {
     }
 }
 
-/// What is kept for the windows of versions.
+/// The metrics of the rows stored for windows, by version.
 pub(super) fn past(versions: &[(&str, Held)]) -> String {
     let mut page = Page::default();
     if versions.is_empty() {

@@ -39,7 +39,7 @@ mod ticket;
 mod tls;
 mod wire;
 
-/// What is said in JSON, for its schemas.
+/// The JSON answers, for their schemas.
 #[cfg(test)]
 pub(crate) mod answers {
     pub(crate) use super::answer::{Answer, Many};
@@ -74,7 +74,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// What keeps a server from starting.
+/// Errors at the start of a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// A problem of the workspace or its registry.
@@ -97,14 +97,14 @@ pub enum ServeError {
     /// The system refused.
     #[error("{what}: {source}")]
     Io {
-        /// What was wanted.
+        /// The requested resource.
         what: &'static str,
-        /// What the system said.
+        /// The I/O error.
         source: io::Error,
     },
 }
 
-/// Whether a body holds rows of these columns: what the fuzz tests reach of the reading of requests.
+/// Whether a body contains rows with these columns: the entry point of the fuzz tests of the reader.
 #[doc(hidden)]
 #[must_use]
 pub fn holds_rows(columns: &[&str], body: &[u8]) -> bool {
@@ -160,7 +160,7 @@ async fn refuse(app: Arc<App>, endpoint: Endpoint, request: Request) -> Response
     finish(&app, endpoint, (&parts, &request_id, started), Err(refusal))
 }
 
-/// A request as it came.
+/// A request before parsing.
 struct Asked {
     parts: Parts,
     body: Body,
@@ -181,7 +181,7 @@ impl Asked {
     }
 }
 
-/// Refuses what cannot be answered on a connection, whatever it asks.
+/// Refuses requests that the connection does not allow.
 fn fits_the_seat(endpoint: Endpoint, parts: &Parts, seat: Option<&Seat>) -> Result<(), Refusal> {
     let both = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].iter().all(|name| parts.headers.contains_key(name));
     if both || seat.is_some_and(|seat| seat.is_ambiguous.swap(false, Ordering::Relaxed)) {
@@ -191,7 +191,7 @@ fn fits_the_seat(endpoint: Endpoint, parts: &Parts, seat: Option<&Seat>) -> Resu
     if seat.is_some_and(Seat::is_spare) && !endpoint.is_health() { Err(Refusal::Overload) } else { Ok(()) }
 }
 
-/// Refuses bodies that were packed: nothing here unpacks them.
+/// Refuses compressed bodies, which are not supported.
 fn check_codings(parts: &Parts) -> Result<(), Refusal> {
     let said = |name| {
         let lines = parts.headers.get_all(name).iter();
@@ -220,7 +220,7 @@ fn finish(
     if let Ok(id) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert("x-request-id", id);
     }
-    // Where the next request begins depends on how this one was read, about which two readers may differ.
+    // Parsers may disagree on where this request ends, so the connection is closed.
     if parts.headers.contains_key(header::TRANSFER_ENCODING) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -231,8 +231,8 @@ fn finish(
     response
 }
 
-/// The name that a request was given, by its address or header; a new one when it has none, or one that would not do as
-/// a header and in a log.
+/// The id of a request, from its URL or header; a new one if it has none, or one that is invalid as a header or in a
+/// log.
 fn request_id(app: &App, parts: &Parts, asked: Option<&str>) -> String {
     let header = || parts.headers.get("x-request-id").and_then(|id| id.to_str().ok());
     let fits = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());

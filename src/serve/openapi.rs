@@ -1,4 +1,4 @@
-//! What the server says of itself, for machines (OpenAPI) and for people.
+//! The server's description, for machines (OpenAPI) and for people.
 
 use super::endpoint::Endpoint;
 use super::snapshot::Snapshot;
@@ -101,7 +101,7 @@ fn feedback_operation() -> Value {
     })
 }
 
-/// What a request can be refused with.
+/// The possible refusals of a request.
 const ERRORS: [(&str, &str); 11] = [
     ("400", "not JSON, or an invalid option"),
     ("401", "a token is required"),

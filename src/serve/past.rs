@@ -1,8 +1,8 @@
-//! The rows of a request as windows over earlier rows see them.
+//! The rows of a request, for windows over earlier rows.
 //!
 //! ```text
-//! rows ─▶ what windows read of them ─┬─▶ their windows, before they are scored
-//!                                    └─▶ remembered, once they are logged: the next rows look back on them
+//! rows ─▶ columns that windows read ─┬─▶ their windows, before they are scored
+//!                                    └─▶ stored, once they are logged: the past of the next rows
 //! ```
 
 use super::problem::Refusal;
@@ -16,7 +16,7 @@ use crate::table::{Cell, Column, Kind, MISSING_TIME, Table, Texts, Values};
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// What a version's windows see of the rows of a request.
+/// The rows of a request as input of a version's windows.
 #[derive(Debug)]
 pub(super) struct Seen {
     model: Arc<Loaded>,
@@ -24,11 +24,11 @@ pub(super) struct Seen {
     values: Vec<Column>,
 }
 
-/// The rows of a request as each version sees them whose windows look back; of most loops none does.
+/// The rows of a request for each version with windows; most loops have none.
 #[derive(Debug, Default)]
 pub(super) struct Behind(Vec<Seen>);
 
-/// Bytes of a row beside its cells, for the values of windows and what they read.
+/// Bytes of a row besides its cells, for the values of windows and their input.
 pub(super) fn bytes_per_row(snapshot: &Snapshot) -> usize {
     let of = |(live, _): (&Live, &Remembered)| {
         let derived = live.model.pipeline.features.derived();
@@ -38,10 +38,10 @@ pub(super) fn bytes_per_row(snapshot: &Snapshot) -> usize {
 }
 
 impl Behind {
-    /// Looks back from the rows of a request, which `id` names.
+    /// Computes the windows of a request's rows, named by `id`.
     ///
     /// # Errors
-    /// [`Refusal::Internal`] when what is read is not what the version reads.
+    /// [`Refusal::Internal`] if the columns are not those that the version reads.
     pub(super) fn of(
         snapshot: &Snapshot,
         rows: &Rows,
@@ -60,7 +60,7 @@ impl Behind {
         snapshot.looking_back().into_iter().map(see).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether no version looks back.
+    /// Whether no version has windows.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -79,7 +79,7 @@ impl Behind {
         values.iter().map(|column| column.take(&rows)).collect()
     }
 
-    /// The same of one row, as they are logged.
+    /// The same for one row, as logged.
     pub(super) fn of_row(&self, version: Version, row: usize) -> Vec<f64> {
         let value = |column: &Column| match &column.values {
             Values::Number(values) => values[row],
@@ -111,7 +111,7 @@ fn cell<'a>(live: &'a Live, rows: &'a Rows, (row, input): (usize, usize), digits
     understand(rows, rows.cell(row, live.inputs[input]), &live.model.readers[input], digits)
 }
 
-/// The cells of [`Derived::reads`] that windows read. A row that does not fit has none: the log would not read it either.
+/// The cells of [`Derived::reads`] that windows read. An invalid row has none, as the log would not contain it.
 fn cells(live: &Live, past: &Remembered, rows: &Rows) -> Vec<Values> {
     let pipeline = &live.model.pipeline;
     let derived: &Derived = pipeline.features.derived();

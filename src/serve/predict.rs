@@ -1,9 +1,9 @@
-//! From a request's body to its answer.
+//! From a request's body to its response.
 //!
 //! ```text
 //! body ─ rows ─ groups by arm ─ scores ─┬─▶ answer ──────────────────────────▶ sent
 //!                                       └─▶ lines ─┬─▶ log (append, sync) ──────▲
-//!                 other arms of a shadow ─ lines ──┘   nothing leaves before
+//!                 other arms of a shadow ─ lines ──┘   nothing is sent before
 //! ```
 
 mod lines;
@@ -32,7 +32,8 @@ use serde::Deserialize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Bodies up to here are answered where they arrived: a row takes microseconds. Larger ones would hold up others.
+/// Bodies up to this size are processed on the connection's thread: a row takes microseconds. Larger ones would delay
+/// others.
 pub(super) const INLINE_BYTES: usize = 16 << 10;
 /// Bodies above this are computed one at a time on each thread of the lane.
 const HEAVY_BYTES: usize = 256 << 10;
@@ -48,7 +49,7 @@ pub(super) struct Options {
     /// How many contributions are wanted.
     #[serde(default)]
     explain: usize,
-    /// The chance with which an interval or a set is to hold the truth.
+    /// The probability with which an interval or a set must contain the truth.
     #[serde(default)]
     interval: Option<f64>,
     /// The request id.
@@ -70,7 +71,7 @@ impl Options {
     }
 }
 
-/// Everything that scoring needs to know of a request.
+/// The data of a request needed for scoring.
 struct Job {
     app: Arc<App>,
     snapshot: Arc<Snapshot>,
@@ -80,7 +81,7 @@ struct Job {
     at: Timestamp,
 }
 
-/// The rows of a request, and what they look back on.
+/// The rows of a request, and their past for windows.
 type Asked = (Arc<Rows>, Behind);
 
 /// Scored rows, ready to be logged and sent.
@@ -95,7 +96,7 @@ struct Prepared {
 /// Answers a request for predictions.
 ///
 /// # Errors
-/// Why there is no prediction.
+/// The reason for a refusal.
 pub(super) async fn predict(
     app: &Arc<App>,
     endpoint: Endpoint,
@@ -113,10 +114,10 @@ pub(super) async fn predict(
     Ok(problem::body(StatusCode::OK, "application/json", Body::new(held)))
 }
 
-/// From a body that is there to its answer, which is logged by then.
+/// From a received body to its response, which is logged by then.
 ///
 /// # Errors
-/// Why there is no prediction.
+/// The reason for a refusal.
 pub(super) async fn compute(
     app: &Arc<App>,
     endpoint: Endpoint,
@@ -145,7 +146,7 @@ pub(super) async fn compute(
     };
     let (rows, mut ticket) = run(is_large, &job, parse).await?;
     let (known, problems) = match job.log() {
-        // What is only looked at has no outcome to be told.
+        // Rows that are not logged cannot have an outcome.
         None if endpoint == Endpoint::StudioPredict => (Known::default(), rows.problems.clone()),
         _ => known_outcomes(&job, parts, &rows)?,
     };
@@ -175,14 +176,14 @@ pub(super) async fn compute(
 /// Outcomes that came with the rows.
 #[derive(Default)]
 struct Known {
-    /// Whether any came.
+    /// Whether there are any.
     given: bool,
-    /// The rows that have one, and what it is; none when the client may not record them.
+    /// The rows with an outcome, and its value; empty if the client may not record them.
     values: Vec<(usize, String)>,
 }
 
-/// The outcomes among the cells, and everything that is wrong with the rows so far, ids included. In a list of their own they are there
-/// to be recorded; in the target's column they may only have been left in the rows.
+/// The outcomes among the cells, and all errors of the rows so far, ids included. Outcomes in a separate list are
+/// meant to be recorded; those in the target's column may be left over.
 fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(Known, Problems), Refusal> {
     let mut problems = rows.problems.clone();
     let mut known = Known { given: false, values: Vec::new() };
@@ -201,7 +202,7 @@ fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(Known, Probl
         let cell = rows.written(row, live.target);
         let found = match rows.cell(row, live.target) {
             Raw::Nested => Err("is a list or an object, not an outcome".to_owned()),
-            // However the table writes its numbers, JSON writes them in one way.
+            // JSON has one notation for numbers, whatever the table's.
             Raw::Number(value) if pipeline.target.classes.is_empty() => Ok(Some(value.to_string())),
             _ => outcome_in(&cell, &pipeline.target, &pipeline.schema),
         };
@@ -228,7 +229,7 @@ fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(Known, Probl
     Ok((known, problems))
 }
 
-/// Scores the rows, those of a large request in pieces. What is wrong with any row is said together.
+/// Scores the rows, in pieces for a large request. Errors of all rows are reported together.
 async fn score_all(
     is_large: bool,
     job: &Arc<Job>,
@@ -267,7 +268,7 @@ fn pieces(arms: &[Option<usize>]) -> Vec<(Option<usize>, Vec<usize>)> {
     pieces
 }
 
-/// Computes here, or on the lane for what takes long; a panic is an error of this request alone.
+/// Computes here, or on the lane for long tasks; a panic is an error of this request only.
 async fn run<T: Send + 'static>(
     is_large: bool,
     job: &Arc<Job>,
@@ -287,12 +288,12 @@ async fn run<T: Send + 'static>(
 }
 
 impl Job {
-    /// Where the rows are logged; what a person looks at is nowhere.
+    /// The log for the rows; `None` for a request by an annotator.
     fn log(&self) -> Option<&Arc<Log>> {
         self.app.log.as_ref().filter(|_| self.endpoint != Endpoint::StudioPredict)
     }
 
-    /// The experiment whose other arms score without answering.
+    /// The experiment whose other arms score in the shadow.
     fn shadow(&self) -> Option<&Running> {
         let asked = matches!(self.endpoint, Endpoint::Predict | Endpoint::PredictAb);
         self.snapshot.running.as_ref().filter(|running| asked && running.experiment.shadow)
@@ -402,14 +403,14 @@ fn parse(job: &Job, body: &Bytes, allow: Allow) -> Result<Rows, Refusal> {
     Ok(rows)
 }
 
-/// What to say of a number that no double is near; the parser has no row and column of the table.
+/// The message for a number outside the range of `f64`; the parser has no row and column of the table.
 fn out_of_range(err: &serde_json::Error) -> String {
     format!("the number at line {}, column {} of the body is not finite", err.line(), err.column())
 }
 
 impl Job {
-    /// What names a row: its id column; without one in the loop a digest of its features, without one in the request
-    /// the request.
+    /// The id of a row: its id column; a digest of its features if the loop has none; the request id if the
+    /// request has none.
     fn id_of(&self, rows: &Rows, row: usize, live: &Live) -> Option<String> {
         let place = live.id?;
         Some(match rows.written(row, place) {

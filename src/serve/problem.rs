@@ -1,4 +1,4 @@
-//! What is wrong with a request, as its sender reads it.
+//! The errors of a request, as reported to its sender.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -14,14 +14,14 @@ pub(super) struct Problem {
     /// Which column.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<String>,
-    /// What is wrong.
+    /// The error.
     problem: String,
 }
 
-/// More of them are counted and not kept.
+/// Maximum number of stored problems; more are only counted.
 const KEPT: usize = 20;
 
-/// Everything that is wrong with the rows of a request.
+/// All errors of the rows of a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Problems {
     list: Vec<Problem>,
@@ -29,7 +29,7 @@ pub(super) struct Problems {
 }
 
 impl Problem {
-    /// A row that is none.
+    /// An invalid row.
     pub(super) fn of_row(row: usize, problem: &str) -> Self {
         Self { row: Some(row), column: None, problem: problem.to_owned() }
     }
@@ -39,7 +39,7 @@ impl Problem {
         Self { row: Some(row), column: Some(shorten(column)), problem: problem.into() }
     }
 
-    /// What is wrong with all of it.
+    /// An error of the whole request.
     pub(super) fn of_all(problem: String) -> Self {
         Self { row: None, column: None, problem }
     }
@@ -50,7 +50,7 @@ impl Problem {
     }
 }
 
-/// The beginning of what may be long.
+/// The beginning of a possibly long text.
 pub(super) fn shorten(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -77,7 +77,7 @@ impl Problems {
         Self { list: vec![problem], total: 1 }
     }
 
-    /// Adds one; only the first are kept, so that a hostile body costs no memory.
+    /// Adds one; only the first are stored, so that a hostile body costs no memory.
     pub(super) fn push(&mut self, problem: impl FnOnce() -> Problem) {
         if self.list.len() < KEPT {
             self.list.push(problem());
@@ -85,19 +85,19 @@ impl Problems {
         self.total += 1;
     }
 
-    /// Adds those of another look at the same rows.
+    /// Adds the problems of another check of the same rows.
     pub(super) fn append(&mut self, more: Self) {
         self.total += more.total;
         self.list.extend(more.list);
         self.list.truncate(KEPT);
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.total == 0
     }
 
-    /// Those that were kept.
+    /// The stored ones.
     #[cfg(test)]
     pub(super) fn list(&self) -> &[Problem] {
         &self.list
@@ -113,12 +113,12 @@ impl Problems {
     }
 }
 
-/// Why a request is not answered as it wished.
+/// Why a request is refused.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// The body is no JSON, or an option in the address has no meaning: 400.
+    /// The body is not JSON, or an option in the URL is invalid: 400.
     Malformed(String),
-    /// The length of the body is said in two ways: 400, and the connection is closed.
+    /// The length of the body is given in two ways: 400, and the connection is closed.
     Ambiguous,
     /// A token is wanted: 401.
     Unauthorized,
@@ -128,13 +128,13 @@ pub(super) enum Refusal {
     Foreign,
     /// Sent to a name that is not the server's: 421.
     Misdirected(String),
-    /// There is nothing of that name: 404.
+    /// Nothing with that name: 404.
     NotFound(String),
     /// There, but not for this method: 405.
     Method,
     /// The body did not arrive in time: 408.
     Slow,
-    /// Not now, as the loop stands: 409.
+    /// Not possible in the current state of the loop: 409.
     Conflict(String),
     /// Larger than the server takes: 413.
     TooLarge(String),
@@ -144,11 +144,11 @@ pub(super) enum Refusal {
     Packed,
     /// JSON, but not the rows that the model needs: 422.
     Rows(Problems),
-    /// A correction that cannot be taken in: 422.
+    /// An invalid correction: 422.
     Correction(String),
     /// Internal error: 500. The cause is only in the server log.
     Internal(String),
-    /// There is no version to answer with, or the log cannot be written: 503.
+    /// There is no version in production, or the log cannot be written: 503.
     Unavailable(String),
     /// Too much at once: 503 with `Retry-After`.
     Overload,
@@ -165,7 +165,7 @@ struct Told<'a> {
 }
 
 impl Refusal {
-    /// The status that says it.
+    /// The HTTP status.
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::Ambiguous => StatusCode::BAD_REQUEST,
@@ -230,7 +230,7 @@ impl Refusal {
             Self::Overload => Some((header::RETRY_AFTER, "1")),
             Self::Unavailable(_) => Some((header::RETRY_AFTER, "5")),
             Self::Unauthorized => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            // What is left of the body is dropped.
+            // The rest of the body is dropped.
             Self::TooLarge(_) | Self::Slow | Self::Ambiguous | Self::Foreign | Self::Misdirected(_) => {
                 Some((header::CONNECTION, "close"))
             }

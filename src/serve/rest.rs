@@ -1,7 +1,7 @@
-//! The rest of a body that nobody wants: it is read and dropped, for a while.
+//! Reads and drops the rest of a refused body, for a while.
 //!
-//! A client that is refused is often still sending. Where its connection is closed then, the system throws the answer away
-//! with what was not read, and the client sees a broken connection instead of 413 or 503.
+//! A refused client is often still sending. If its connection were closed then, the system would discard the response
+//! together with the unread bytes, and the client would see a broken connection instead of 413 or 503.
 
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
@@ -9,11 +9,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// What is no larger than this arrived with its head.
+/// A body up to this size arrived with its head.
 const SMALL: u64 = 16 << 10;
-/// So much of the rest is read at most,
+/// Maximum bytes read of the rest,
 const MOST: usize = 64 << 20;
-/// and for so long.
+/// and maximum time.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// A body whose rest is read when it is dropped.
@@ -22,7 +22,7 @@ struct Lingering {
     is_over: bool,
 }
 
-/// The body, whose rest is read and dropped when it is not wanted any more.
+/// Wraps a body: its rest is read and dropped if it is not used.
 pub(super) fn lingering(body: Body) -> Body {
     match body.size_hint().exact() {
         Some(bytes) if bytes <= SMALL => body,
@@ -64,7 +64,7 @@ impl Drop for Lingering {
                 }
             }
         };
-        // Without a runtime there is no connection either.
+        // Without a runtime there is no connection.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(tokio::time::timeout(LONGEST, reading));
         }
@@ -77,7 +77,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// A body of so many pieces of 64 KB, which counts those that were read.
+    /// A body of this many pieces of 64 KB, which counts those read.
     struct Pieces(usize, Arc<AtomicUsize>);
 
     impl HttpBody for Pieces {

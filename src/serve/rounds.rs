@@ -1,4 +1,4 @@
-//! What is known of the rounds that are run beside serving.
+//! The state of the rounds run beside the server.
 
 use jiff::Timestamp;
 use serde::Serialize;

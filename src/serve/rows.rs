@@ -5,9 +5,9 @@
 //! [{…}, {…}]   {"rows": [{…}, {…}]}          many; see `wrapper` for the other ways
 //!
 //! cells   Number(3.0) Text(0..7) Absent …    one per row and column of the form
-//! text    "monthly…"                         what the texts' ranges point into
+//! text    "monthly…"                         the buffer for the ranges of texts
 //! ```
-//! Everything that is wrong with the names and forms of cells is gathered, so that one answer says it all.
+//! All errors of names and forms of cells are collected, so that one response reports them together.
 
 use super::form::Form;
 use super::problem::{Problem, Problems};
@@ -28,7 +28,7 @@ pub(super) enum Raw {
     Absent,
     /// `null`.
     Null,
-    /// A number that a double holds exactly as it was written, or as nearly as it can.
+    /// A number as the nearest `f64`.
     Number(f64),
     /// A range of [`Rows::text`]: a text, or a whole number too large for a double.
     Text(u32, u32),
@@ -44,13 +44,13 @@ pub(super) struct Rows {
     n_columns: usize,
     cells: Vec<Raw>,
     text: String,
-    /// Bytes that were asked for.
+    /// Bytes requested so far.
     charged: usize,
-    /// Outcomes in the order of the rows, when they came in a list of their own.
+    /// Outcomes in the order of the rows, if they are in a separate list.
     labels: Option<Vec<Raw>>,
     /// The list of rows that is a list of values instead.
     flat: Option<Flat>,
-    /// Whether outcomes came in a list of their own.
+    /// Whether outcomes are in a separate list.
     pub(super) has_labels: bool,
     /// Whether the request was a list, so that the answer is one.
     pub(super) many: bool,
@@ -58,7 +58,7 @@ pub(super) struct Rows {
     pub(super) problems: Problems,
 }
 
-/// A list whose rows should have been in lists of their own, or in objects.
+/// A list whose rows should have been lists or objects.
 #[derive(Debug, Clone, Copy)]
 enum Flat {
     Ordered,
@@ -75,7 +75,7 @@ impl Flat {
     }
 }
 
-/// Why a body is no rows at all.
+/// Why a body contains no rows.
 #[derive(Debug)]
 pub(super) enum NoRows {
     /// Not JSON, with line and column.
@@ -90,10 +90,10 @@ pub(super) enum NoRows {
 
 const TOO_MANY: &str = "too many rows in one request";
 const NO_ROOM: &str = "too many cells in one request";
-/// What a cell takes here, as a feature, and in the log.
+/// The memory of a cell here, as a feature, and in the log.
 const BYTES_PER_CELL: usize = size_of::<Raw>() + 24;
 
-/// What the memory for rows is asked of: whether so many bytes more may be taken.
+/// The memory budget for rows: whether this many more bytes may be used.
 pub(super) type Allow<'a> = &'a mut dyn FnMut(usize) -> bool;
 
 impl Rows {
@@ -129,7 +129,7 @@ impl Rows {
         row
     }
 
-    /// Asks for the memory of another row; twice as much each time, so that it is seldom asked.
+    /// Reserves memory for another row; doubles it each time, so that requests are rare.
     fn make_room(&mut self, allow: Allow) -> bool {
         let need = (self.cells.len() + self.n_columns) * BYTES_PER_CELL + self.text.len();
         if need <= self.charged {
@@ -155,7 +155,7 @@ impl Rows {
         &self.text[start as usize..end as usize]
     }
 
-    /// A cell as a file would have it; empty when there is nothing.
+    /// A cell as in a file; empty if missing.
     pub(super) fn written(&self, row: usize, place: usize) -> Cow<'_, str> {
         match self.cell(row, place) {
             Raw::Absent | Raw::Null | Raw::Nested => Cow::Borrowed(""),
@@ -196,7 +196,7 @@ impl Rows {
     }
 }
 
-/// A body as it is read.
+/// The state of parsing a body.
 struct Reader<'a> {
     rows: &'a mut Rows,
     form: &'a Form,
@@ -305,7 +305,7 @@ impl<'de> DeserializeSeed<'de> for One<'_, '_> {
     }
 }
 
-/// Scalars that are no row.
+/// Scalars that are not a row.
 macro_rules! no_row {
     ($($name:ident($type:ty)),*) => {
         $(fn $name<E>(self, _: $type) -> Result<(), E> {
@@ -343,7 +343,7 @@ impl<'de> Visitor<'de> for One<'_, '_> {
     no_row!(visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str));
 }
 
-/// What a key of an object is.
+/// The meaning of an object's key.
 enum Key {
     Kept(usize),
     Allowed,
@@ -379,14 +379,15 @@ impl Visitor<'_> for KeySeed<'_> {
     }
 }
 
-/// What an object turned out to be.
+/// The meaning of an object.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Read {
     Row,
     Wrapper,
 }
 
-/// Reads an object as a row; at the top, a key of a wrapper that is no column and comes before any column begins one.
+/// Reads an object as a row; at the top level, a wrapper's key that is not a column and precedes all columns starts a
+/// wrapper.
 fn read_row<'de, A: MapAccess<'de>>(reader: &mut Reader, mut map: A, may_wrap: bool) -> Result<Read, A::Error> {
     let form = reader.form;
     let row = reader.rows.push_empty();

@@ -8,23 +8,23 @@ use crate::features::{FeatureError, Refused};
 use crate::pipeline::{Bound, Contribution, RowEncoder, Scores};
 use crate::table::{Cell, CellReader, Column};
 
-/// What is wanted beside scores.
+/// The requested additions to scores.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Wanted {
     /// How many contributions.
     pub(super) explain: usize,
-    /// The chance with which an interval or a set is to hold the truth.
+    /// The probability with which an interval or a set must contain the truth.
     pub(super) interval: Option<f64>,
 }
 
-/// What one version says of some rows.
+/// The scores of rows by one version.
 #[derive(Debug)]
 pub(super) struct Scored {
     /// One row of scores per row.
     pub(super) scores: Scores,
-    /// The strongest contributions of each row, when they were asked for.
+    /// The strongest contributions of each row, if requested.
     pub(super) reasons: Vec<Vec<Contribution>>,
-    /// What holds the truth of each row, when it was asked for.
+    /// The prediction interval or set of each row, if requested.
     pub(super) bounds: Vec<Bound>,
     /// Rows with a level that training did not have, by column.
     pub(super) unseen: Vec<(String, u64)>,
@@ -33,7 +33,7 @@ pub(super) struct Scored {
 /// Scores the rows at `which` by `live`; `windows` are the values of its windows in these rows.
 ///
 /// # Errors
-/// [`Refusal::Rows`] with everything that does not fit.
+/// [`Refusal::Rows`] with all invalid cells.
 pub(super) fn score(
     live: &Live,
     (form, rows): (&Form, &Rows),
@@ -70,7 +70,7 @@ pub(super) fn score(
     })
 }
 
-/// The text that a row has under a column; `None` where it is missing or was no text.
+/// The text of a row in a column; `None` if it is missing or not a text.
 fn text_of<'r>(live: &Live, rows: &'r Rows, row: usize, column: &str) -> Option<&'r str> {
     let input = live.model.pipeline.features.inputs().position(|(name, _)| name == column)?;
     match rows.cell(row, *live.inputs.get(input)?) {
@@ -79,7 +79,7 @@ fn text_of<'r>(live: &Live, rows: &'r Rows, row: usize, column: &str) -> Option<
     }
 }
 
-/// The features of rows, what is wrong with their cells, and per input how many levels training did not have.
+/// The features of rows, errors of their cells, and per input the number of unseen levels.
 struct Encoded {
     values: Vec<f32>,
     problems: Problems,
@@ -134,9 +134,9 @@ fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize], windows: &[Col
 /// Why a cell does not fit.
 enum Wrong {
     Kind,
-    /// `"1e400"`, `"inf"`: as a text it is what it is as a JSON number, no number that can be scored.
+    /// `"1e400"`, `"inf"`: as a text or a JSON number, not a finite number.
     NotFinite,
-    /// What the features say.
+    /// The error of a feature.
     Rule(Refused),
 }
 
@@ -146,7 +146,7 @@ impl From<Refused> for Wrong {
     }
 }
 
-/// What a cell means to a column: a text means what it means in a file, a number in a column of texts is its digits.
+/// The meaning of a cell for a column: a text is read as in a file, a number in a text column is its digits.
 pub(super) fn understand<'a>(
     rows: &'a Rows,
     raw: Raw,
@@ -167,12 +167,12 @@ pub(super) fn understand<'a>(
                 reader.text(digits)
             }
         },
-        // A number that is 0 or 1 may be said in words, as in a file.
+        // A 0/1 number may be a word, as in a file.
         Raw::Bool(value) => reader.text(if value { "true" } else { "false" }),
     }
 }
 
-/// What to say of a cell that does not fit.
+/// The message for an invalid cell.
 fn complaint(rows: &Rows, raw: Raw, reader: &CellReader, wrong: &Wrong) -> String {
     let value = match raw {
         Raw::Absent | Raw::Null => "null".to_owned(),

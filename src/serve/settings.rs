@@ -11,41 +11,41 @@ use std::time::Duration;
 pub struct ServeSettings {
     /// The clock.
     pub now: fn() -> Timestamp,
-    /// What makes request ids differ between servers.
+    /// A seed that makes request ids differ between servers.
     pub seed: u64,
-    /// What it takes on at once.
+    /// The limits on its load.
     pub limits: Limits,
-    /// How safe a prediction must be in the log before it is answered; `None`: nothing is logged.
+    /// The durability of a logged prediction before it is answered; `None`: no log.
     pub log: Option<Durability>,
-    /// What endpoints that change something want to see.
+    /// The token required for changes.
     pub token: Option<String>,
-    /// What predictions and questions about the model want to see; `None`: everybody may ask.
+    /// The token required for predictions and model information; `None`: no token needed.
     pub predict_token: Option<String>,
-    /// Names that requests may be sent to, beside those of this machine.
+    /// Further host names of the server, besides those of this machine.
     pub hosts: Vec<String>,
     /// Whether only this machine can reach it.
     pub is_local: bool,
-    /// About how many rows are kept for windows to look back on, per version.
+    /// About how many rows are stored for windows, per version.
     pub past_rows: usize,
     /// Whether Label Studio is answered.
     pub label_studio: bool,
-    /// When the loop is run beside serving.
+    /// The schedule of the loop beside the server.
     pub job: JobSettings,
     /// How many threads may compute large requests.
     pub n_threads: usize,
-    /// Where internal errors are reported, for the operator; clients see none of their details.
+    /// Callback for internal errors, for the operator; clients do not see the details.
     pub tell: fn(&str),
 }
 
-/// When the loop is run beside serving.
+/// The schedule of the loop beside the server.
 #[derive(Debug, Clone, Default)]
 pub struct JobSettings {
-    /// So long after the last round began.
+    /// The interval between the starts of rounds.
     pub every: Option<Duration>,
     /// When one of these triggers is reached.
     pub at: Vec<String>,
     /// The program that is `mlloop`.
     pub program: PathBuf,
-    /// What was set for this server, as `key=value`: a round goes by the same settings.
+    /// Settings of this server, as `key=value`: rounds use the same ones.
     pub set: Vec<String>,
 }

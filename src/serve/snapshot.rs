@@ -1,9 +1,9 @@
-//! What answers at one moment: the versions that roles.json and ab.json name, loaded and ready.
+//! The versions in use at one moment: those named in roles.json and ab.json, loaded and ready.
 //!
 //! ```text
 //! roles.json ─┐  stat, a few times a second        ┌─▶ requests that began before finish on the old one
 //! ab.json ────┴─▶ changed? ─ load, verify ─▶ swap ─┴─▶ requests that begin now
-//!                              └ damaged: the old one stays, /ready and /metrics say so
+//!                              └ damaged: the old one stays, /ready and /metrics report it
 //! ```
 
 use super::ServeError;
@@ -20,20 +20,20 @@ use axum::body::Bytes;
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
 
-/// A version in memory; it never changes.
+/// A version in memory, immutable.
 #[derive(Debug)]
 pub(super) struct Loaded {
     /// Its number.
     pub(super) version: Version,
     /// Its number as people write it.
     pub(super) name: String,
-    /// What scores.
+    /// The pipeline that scores.
     pub(super) pipeline: Pipeline,
-    /// What the cells of each input mean.
+    /// The readers of the cells of each input.
     pub(super) readers: Vec<CellReader>,
-    /// What is logged of its rows.
+    /// The log layout of its rows.
     pub(super) layout: Arc<Layout>,
-    /// What its windows look back on, where it has any.
+    /// The past rows for its windows, if it has any.
     pub(super) past: Option<Remembered>,
 }
 
@@ -50,7 +50,7 @@ impl Loaded {
     }
 }
 
-/// A version and where a request's rows hold what it needs.
+/// A version, and the indices of its inputs in a request's rows.
 #[derive(Debug, Clone)]
 pub(super) struct Live {
     /// The version.
@@ -68,7 +68,7 @@ pub(super) struct Live {
 impl Live {
     fn new(model: Arc<Loaded>, form: &mut Form) -> Self {
         let id = model.layout.id().map(|name| form.keep(name));
-        // In the schema's order, which is that of most requests.
+        // In schema order, as in most requests.
         let number = |name: &str| model.pipeline.schema.number_format(name).cloned();
         let logged = model.layout.features().map(|name| (form.keep(name), number(name))).collect();
         let inputs: Vec<usize> = model.pipeline.features.inputs().map(|(name, _)| form.keep(name)).collect();
@@ -80,7 +80,7 @@ impl Live {
     }
 }
 
-/// An experiment that is to be followed.
+/// An experiment to follow.
 #[derive(Debug)]
 pub(super) struct Running {
     /// The answer of `ab.json`.
@@ -93,24 +93,24 @@ pub(super) struct Running {
     pub(super) unit: usize,
 }
 
-/// Everything that an answer depends on.
+/// The state that determines an answer.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     /// The columns that requests may name.
     pub(super) form: Form,
-    /// Who is what.
+    /// The versions' roles.
     pub(super) roles: Roles,
-    /// What answers; none before the first `train`.
+    /// The version in production; `None` before the first `train`.
     pub(super) production: Option<Live>,
     /// The experiment that runs with this production.
     pub(super) running: Option<Running>,
     /// The experiment of `ab.json`, whether it runs or not.
     pub(super) experiment: Option<Experiment>,
-    /// What is said of it, once somebody asked.
+    /// Its generated pages, cached.
     pub(super) pages: Pages,
 }
 
-/// Pages about a snapshot; made when they are first asked for.
+/// Pages about a snapshot; generated on the first request.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
     pub(super) openapi: OnceLock<Bytes>,
@@ -118,7 +118,7 @@ pub(super) struct Pages {
 }
 
 impl Snapshot {
-    /// Loads what the workspace says now; versions that `before` has are taken from it.
+    /// Loads the current state of the workspace; versions already in `before` are reused.
     pub(super) fn load(workspace: &Workspace, before: Option<&Self>, memory: Memory) -> Result<Self, ServeError> {
         let roles = workspace.registry().roles()?;
         let experiment = Experiment::load(workspace)?;
@@ -157,7 +157,7 @@ impl Snapshot {
         self.production.iter().chain(self.running.iter().flat_map(|running| &running.arms))
     }
 
-    /// The versions whose windows look back, each once.
+    /// The versions with windows, each once.
     pub(super) fn looking_back(&self) -> Vec<(&Live, &Remembered)> {
         let mut found: Vec<(&Live, &Remembered)> = Vec::new();
         for live in self.lives() {
@@ -171,7 +171,7 @@ impl Snapshot {
     }
 }
 
-/// The files that decide what answers, as they were.
+/// Stamps of the files that determine the snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamps {
     roles: Option<Stamp>,

@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state shared by all requests.
 
 use super::ServeError;
 use super::access::Access;
@@ -43,30 +43,30 @@ pub struct App {
     /// The largest requests are computed one at a time on each thread of the lane: their cells take most memory.
     pub(super) heavy: Semaphore,
     pub(super) answers: Answers,
-    /// What `monitor` found as metrics, and the file that it was made from.
+    /// The results of `monitor` as metrics, and their source file.
     gauges: Mutex<(Option<Stamp>, String)>,
-    /// The loop, when it runs beside serving.
+    /// The loop, if it runs beside the server.
     pub(super) job: Option<Arc<Job>>,
     past_rows: usize,
     /// Whether Label Studio is answered.
     pub(super) label_studio: bool,
     clock: fn() -> Timestamp,
     tell: fn(&str),
-    /// The last fault that was told, and when.
+    /// The last reported error, and its time.
     told: Mutex<Option<(Instant, String)>>,
     seed: u64,
     n_ids: AtomicU64,
     current: RwLock<Arc<Snapshot>>,
     reload: Mutex<Reload>,
     began: Instant,
-    /// When a prediction was refused last, in milliseconds since the beginning; 0 when none was.
+    /// The time of the last refused prediction, in milliseconds since the start; 0 without any.
     refused_ms: AtomicU64,
 }
 
-/// What is known of the files on disk.
+/// The state of the files on disk.
 struct Reload {
     seen: Stamps,
-    /// Why the files as they were seen could not be loaded.
+    /// Why the current files could not be loaded.
     stale: Option<String>,
     tried: Instant,
 }
@@ -74,16 +74,16 @@ struct Reload {
 /// How long after a failure the same files are tried again: a version may be repaired without a change of the roles.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// How long after a refusal the server says that it is busy.
+/// How long after a refusal the server reports that it is busy.
 const BUSY_MS: u64 = 1_000;
-/// How long after a fault the same one is reported again.
+/// How long until the same error is reported again.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 impl App {
-    /// Loads what is in production and opens the log.
+    /// Loads production and opens the log.
     ///
     /// # Errors
-    /// When there is no loop, or what its roles or experiment name cannot be loaded.
+    /// If there is no loop, or versions of its roles or experiment cannot be loaded.
     pub fn open(workspace: Workspace, settings: &ServeSettings) -> Result<Arc<Self>, ServeError> {
         workspace.config()?;
         let seen = Stamps::now(&workspace);
@@ -130,15 +130,15 @@ impl App {
         self.snapshot().production.as_ref().map(|live| live.model.version)
     }
 
-    /// The answer to a request that was sent to another name than this server's, or by a page of another origin; `None`
-    /// for any other. What stands in front of [`super::app`] asks here first.
+    /// The response to a request with a wrong `Host`, or from a page of another origin; `None` for any other. Layers
+    /// in front of [`super::app`] must call it first.
     pub fn refusal(&self, parts: &Parts) -> Option<Response<Body>> {
         let refusal = self.access.admits(parts).err()?;
         let request_id = super::request_id(self, parts, None);
         Some(super::finish(self, Endpoint::Other, (parts, &request_id, Instant::now()), Err(refusal)))
     }
 
-    /// What answers now.
+    /// The current snapshot.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -147,7 +147,7 @@ impl App {
         (self.clock)()
     }
 
-    /// Tells a fault to whoever runs the server; the same one again only after a while.
+    /// Reports an internal error to the operator; the same one again only after a while.
     pub(super) fn tell(&self, fault: &str) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.as_ref().is_none_or(|(at, last)| last != fault || at.elapsed() >= TELL_AGAIN) {
@@ -156,13 +156,13 @@ impl App {
         }
     }
 
-    /// A name for a request that brought none.
+    /// An id for a request without one.
     pub(super) fn new_request_id(&self) -> String {
         let n = self.n_ids.fetch_add(1, Ordering::Relaxed);
         format!("{:016x}", hash64(&n.to_le_bytes(), self.seed))
     }
 
-    /// Why the files on disk are not what answers, when they are not.
+    /// Why the files on disk are not in use, if so.
     pub(super) fn stale(&self) -> Option<String> {
         self.reload().stale.clone()
     }
@@ -175,12 +175,12 @@ impl App {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// A prediction or a connection had to be told to come back.
+    /// Notes that a prediction or a connection was refused.
     pub(super) fn refused(&self) {
         self.refused_ms.store(self.millis().max(1), Ordering::Relaxed);
     }
 
-    /// Whether predictions are being told to come back.
+    /// Whether predictions are being refused.
     pub(super) fn is_busy(&self) -> bool {
         let refused = self.refused_ms.load(Ordering::Relaxed);
         self.gate.is_full() || (refused > 0 && self.millis().saturating_sub(refused) < BUSY_MS)
@@ -193,7 +193,7 @@ impl App {
         now != reload.seen || (reload.stale.is_some() && reload.tried.elapsed() >= RETRY)
     }
 
-    /// Takes up what the files say now; what cannot be loaded leaves everything as it is. Blocks while it reads.
+    /// Loads the current files; if that fails, nothing changes. Blocks while it reads.
     pub fn refresh(&self) {
         let mut reload = self.reload();
         reload.seen = Stamps::now(&self.workspace);
@@ -203,7 +203,7 @@ impl App {
         reload.stale = match loaded {
             Ok(snapshot) => {
                 let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-                // Who asks from now on looks back on whatever was answered before.
+                // Later requests have all earlier rows in their windows.
                 self.remember(&snapshot);
                 *current = Arc::new(snapshot);
                 None
@@ -212,7 +212,7 @@ impl App {
         };
     }
 
-    /// Takes up the rows that others logged, for windows to look back on. Blocks while it reads.
+    /// Reads the rows that other processes logged, for windows. Blocks while it reads.
     pub(super) fn catch_up(&self) {
         self.remember(&self.snapshot());
     }
@@ -225,7 +225,7 @@ impl App {
         }
     }
 
-    /// Takes up what `monitor` found, when that changed. Blocks while it reads.
+    /// Loads new results of `monitor`. Blocks while it reads.
     pub(super) fn refresh_gauges(&self) {
         let path = self.workspace.path("reports/drift_report.json");
         let stamp = Stamp::of(&path);
@@ -239,13 +239,13 @@ impl App {
                 self.tell(&format!("{}: is not a report, so /metrics has no drift: {err}", path.display()));
                 String::new()
             }
-            // There is none, or it is being replaced.
+            // Missing, or being replaced.
             Err(_) => String::new(),
         };
         *gauges = (stamp, text);
     }
 
-    /// The page of counters, and what `monitor` found.
+    /// The page of counters, with the results of `monitor`.
     pub(super) fn metrics_text(&self) -> String {
         let snapshot = self.snapshot();
         let mut versions: Vec<(&str, Version)> =

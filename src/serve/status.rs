@@ -1,4 +1,4 @@
-//! Where the loop stands, for programs that ask over HTTP.
+//! The state of the loop, over HTTP.
 
 use super::endpoint::Endpoint;
 use super::problem::Refusal;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// What the answer of an endpoint is made from, as it is now.
+/// The current state of the source files of an endpoint.
 pub(super) fn files(workspace: &Workspace, endpoint: Endpoint) -> Vec<Option<Stamp>> {
     let mut names = vec![PathBuf::from("models"), PathBuf::from("models/roles.json")];
     if endpoint == Endpoint::RetrainStatus {
@@ -142,10 +142,10 @@ pub(crate) struct Retraining {
     job: Option<rounds::Told>,
 }
 
-/// `/retrain/status`: how far each reason to retrain is.
+/// `/retrain/status`: the progress of each retraining trigger.
 ///
 /// # Errors
-/// When `mlloop.toml`, the labels or the last report cannot be read.
+/// If `mlloop.toml`, the labels or the last report is unreadable.
 pub(super) fn retrain(app: &App, snapshot: &Snapshot) -> Result<Retraining, Refusal> {
     let fault = |err: String| Refusal::Internal(err);
     let workspace = &app.workspace;

@@ -1,4 +1,4 @@
-//! The router without a socket: answers, refusals, and what stands in the log.
+//! The router without a socket: responses, refusals, and the log.
 
 mod access;
 mod adapters;
@@ -209,7 +209,7 @@ fn a_large_request_is_computed_in_pieces_and_says_the_same() {
         let one = ask(&state, request("/predict", alone.to_string())).1;
         assert_eq!((&one["id"], &one["score"]), (&many["predictions"][row]["id"], &many["predictions"][row]["score"]));
     }
-    // What is wrong in any piece is said together.
+    // Errors in all pieces are reported together.
     let mut wrong = rows;
     for row in [3, 600] {
         wrong[row]["months"] = json!("many");
@@ -349,7 +349,7 @@ fn changes_on_disk_are_taken_up_and_damage_is_not() {
     assert_eq!(version(), "v0001", "until it is looked at");
     state.refresh();
     assert_eq!((version().as_str(), state.is_due(), state.stale()), ("v0002", false, None));
-    // A version whose model lost a byte: what answered goes on.
+    // The model of a version lost a byte: the loaded one stays in use.
     let damaged = served.workspace.path("models/v0001/model.bin");
     let whole = std::fs::read(&damaged).unwrap();
     write(&damaged, &whole[..whole.len() - 1]);

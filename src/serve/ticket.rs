@@ -1,10 +1,10 @@
-//! What keeps memory bounded: requests at once, bytes in flight, bytes and rows of one request, time.
+//! Limits that bound memory: concurrent requests, bytes in flight, bytes and rows of one request, time.
 //!
 //! ```text
 //! request ─ ticket ─ body bytes charged as they arrive ─ place (one of max_in_flight) ─ cells, answer charged ─▶ sent
-//!                       └ budget used up: 503              └ none left: 503                            all given back
+//!                       └ budget used up: 503              └ none left: 503                            all released
 //! ```
-//! A place is taken when the body is there: clients that send slowly hold none.
+//! A place is taken once the body has arrived: slow clients hold none.
 
 use super::hall::Seat;
 use super::limits::Limits;
@@ -19,15 +19,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-/// Requests that hold more than this are large: a quarter of the bytes in flight is kept for the others.
+/// Requests that hold more than this are large: a quarter of the bytes in flight is reserved for others.
 const LARGE: usize = 64 << 10;
 
 /// Values of one body of another protocol, of which each row's cells are some.
 const MAX_VALUES: usize = 1 << 20;
-/// What a value takes once it stands by itself.
+/// The size of a separately stored value.
 const BYTES_PER_VALUE: usize = 40;
 
-/// Counts what is in flight.
+/// Counts requests and bytes in flight.
 #[derive(Debug)]
 pub(super) struct Gate {
     limits: Limits,
@@ -42,12 +42,12 @@ impl Gate {
         Arc::new(Self { limits, places: none(), tickets: none(), bytes: none() })
     }
 
-    /// What is let in.
+    /// The limits.
     pub(super) fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// What a request begins with: it holds nothing yet.
+    /// The ticket of a new request: it holds nothing yet.
     pub(super) fn ticket(self: &Arc<Self>, seat: Option<Arc<Seat>>) -> Ticket {
         self.tickets.fetch_add(1, Ordering::Relaxed);
         Ticket { gate: Arc::clone(self), bytes: 0, has_place: false, seat }
@@ -58,19 +58,19 @@ impl Gate {
         self.places.load(Ordering::Relaxed)
     }
 
-    /// Requests whose body is still arriving.
+    /// Requests whose body is still being received.
     pub(super) fn arriving(&self) -> usize {
         self.tickets.load(Ordering::Relaxed).saturating_sub(self.in_flight())
     }
 
-    /// Whether the next request would be told to come back.
+    /// Whether the next request would be refused.
     pub(super) fn is_full(&self) -> bool {
         self.in_flight() >= self.limits.max_in_flight
             || self.bytes.load(Ordering::Relaxed) >= self.limits.max_bytes_in_flight
     }
 }
 
-/// What one request holds: bytes, and a place among those that are being answered; given back when dropped.
+/// The resources of one request: bytes, and a processing place; released when dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
     gate: Arc<Gate>,
@@ -80,7 +80,7 @@ pub(super) struct Ticket {
     seat: Option<Arc<Seat>>,
 }
 
-/// The connection that a request came by.
+/// The connection of a request.
 pub(super) fn seat(parts: &Parts) -> Option<Arc<Seat>> {
     parts.extensions.get::<Arc<Seat>>().cloned()
 }
@@ -89,7 +89,7 @@ impl Ticket {
     /// Takes a place.
     ///
     /// # Errors
-    /// [`Refusal::Overload`] when there is none.
+    /// [`Refusal::Overload`] if there is none.
     pub(super) fn take_place(&mut self) -> Result<(), Refusal> {
         let taken = self.gate.places.fetch_add(1, Ordering::Relaxed);
         self.has_place = true;
@@ -97,7 +97,7 @@ impl Ticket {
         if taken < self.gate.limits.max_in_flight { Ok(()) } else { Err(Refusal::Overload) }
     }
 
-    /// Accounts for the values that a body of another protocol comes to, before it is taken apart: one for each sign that
+    /// Charges for the values in a body of another protocol, before parsing: one for each character that
     /// ends or begins one.
     ///
     /// # Errors
@@ -136,7 +136,7 @@ impl Drop for Ticket {
 
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// Refuses a body that is not said to be JSON.
+/// Refuses a body not declared as JSON.
 ///
 /// # Errors
 /// [`Refusal::MediaType`].
@@ -148,10 +148,10 @@ pub(super) fn expect_json(headers: &HeaderMap) -> Result<(), Refusal> {
     if is_json { Ok(()) } else { Err(Refusal::MediaType) }
 }
 
-/// Reads a body whole, no more of it than the limits allow, and no longer.
+/// Reads a whole body, within the limits of size and time.
 ///
 /// # Errors
-/// [`Refusal::TooLarge`], [`Refusal::Slow`], [`Refusal::Overload`], [`Refusal::Malformed`] when the client broke off.
+/// [`Refusal::TooLarge`], [`Refusal::Slow`], [`Refusal::Overload`], [`Refusal::Malformed`] if the client disconnected.
 pub(super) async fn read(body: Body, ticket: &mut Ticket) -> Result<Bytes, Refusal> {
     let limits = ticket.gate.limits;
     let too_large = || Refusal::TooLarge(format!("the body is larger than {} bytes", limits.max_body_bytes));
@@ -160,7 +160,7 @@ pub(super) async fn read(body: Body, ticket: &mut Ticket) -> Result<Bytes, Refus
         return Err(too_large());
     }
     let mut body = body;
-    // Room for all of it at once, where the length is known: what has not come is no memory yet, and nothing is copied again.
+    // Allocate once if the length is known: pages not written yet use no memory, and nothing is copied again.
     let expected = body.size_hint().exact().map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0));
     let reading = async {
         let mut first = Bytes::new();
@@ -173,7 +173,7 @@ pub(super) async fn read(body: Body, ticket: &mut Ticket) -> Result<Bytes, Refus
             if come > limits.max_body_bytes {
                 return Err(too_large());
             }
-            // A body whose length is not known doubles its room as it grows.
+            // A body of unknown length doubles its buffer as it grows.
             let held = if expected == 0 { come.max(rest.capacity()) } else { come };
             ticket.charge(held.saturating_sub(charged))?;
             charged = charged.max(held);
@@ -188,7 +188,7 @@ pub(super) async fn read(body: Body, ticket: &mut Ticket) -> Result<Bytes, Refus
             }
         }
         let body: Bytes = if rest.is_empty() { first } else { rest.into() };
-        // Some programs begin every text with a byte order mark.
+        // Some programs start every text with a byte order mark.
         Ok(if body.starts_with(BOM) { body.slice(BOM.len()..) } else { body })
     };
     tokio::time::timeout(limits.patience, reading).await.unwrap_or(Err(Refusal::Slow))
@@ -198,9 +198,9 @@ async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>
     std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }
 
-/// An answer that gives its ticket back when it is sent.
+/// A response that releases its ticket once it is sent.
 ///
-/// It is handed out in pieces, so that a client that does not read keeps its ticket.
+/// It is sent in pieces, so that a client that does not read keeps its ticket.
 pub(super) struct Held {
     bytes: Bytes,
     _ticket: Ticket,

@@ -9,7 +9,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// What turns a TCP connection into a TLS one.
+/// Converts a TCP connection to TLS.
 #[derive(Clone)]
 pub struct Tls {
     pub(super) acceptor: TlsAcceptor,
@@ -19,7 +19,7 @@ impl Tls {
     /// Reads a certificate chain (the server's own first) and its private key.
     ///
     /// # Errors
-    /// [`ServeError::Tls`] when a file cannot be read or the two do not belong together.
+    /// [`ServeError::Tls`] if a file cannot be read or the two do not match.
     pub fn read(cert: &Path, key: &Path) -> Result<Self, ServeError> {
         let wrong = |path: &Path, what: String| ServeError::Tls { path: path.to_owned(), what };
         let chain = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<Vec<_>, _>>);

@@ -11,11 +11,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-/// A stream whose other end must take what is written within a while.
+/// A stream whose peer must accept written bytes within a time limit.
 pub(super) struct Patient {
     stream: TcpStream,
     patience: Duration,
-    /// Set while the other end takes nothing.
+    /// Set while the peer accepts no bytes.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
@@ -24,7 +24,7 @@ impl Patient {
         Self { stream, patience, waiting: None }
     }
 
-    /// Passes on what a write said, or an error when nothing was taken for too long.
+    /// Passes on the result of a write, or an error if no bytes were accepted for too long.
     fn watch<T>(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if wrote.is_ready() {
             self.waiting = None;
@@ -73,10 +73,10 @@ impl AsyncWrite for Patient {
     }
 }
 
-/// A stream, beneath HTTP, whose seat is told when bytes go and what a head says of its body.
+/// A stream, beneath HTTP, that reports its traffic and the declared body length to its seat.
 ///
-/// A request that gives its length in two ways (`Content-Length` and `Transfer-Encoding`) is read in one way by a proxy
-/// and in another by what stands behind it. The parser above drops one of the two in silence, so it is noticed here.
+/// A request that gives its length in two ways (`Content-Length` and `Transfer-Encoding`) may be read differently by a
+/// proxy and the server behind it. The parser above silently drops one of the two, so it is detected here.
 pub(super) struct Watched<S> {
     stream: S,
     seat: Arc<Seat>,
@@ -89,11 +89,11 @@ impl<S> Watched<S> {
     }
 }
 
-/// What is known of the head of a request while it arrives.
+/// The state of a request's head while it arrives.
 #[derive(Debug, Default)]
 struct Head {
     is_over: bool,
-    /// The beginning of a line whose end has not come; a name that matters is shorter than this may grow.
+    /// The beginning of an incomplete line; relevant names are shorter than its limit.
     line: Vec<u8>,
     has_length: bool,
     has_encoding: bool,

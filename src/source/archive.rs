@@ -1,4 +1,4 @@
-//! What was fetched, as files: zip and gzip are unpacked, with nobody's word taken for anything.
+//! Unpacks downloaded zip and gzip files, without trusting their metadata.
 
 use super::fetched::Fetched;
 use super::{DownloadRequest, SourceError, http};
@@ -17,12 +17,12 @@ use zip::result::ZipError;
 
 /// Most files in an archive.
 const MAX_MEMBERS: usize = 10_000;
-/// Tables pack to a tenth, rarely to a hundredth; what unpacks to more than this is made to fill a disk.
+/// Tables compress to a tenth, rarely to a hundredth; a higher ratio means an attempt to fill a disk.
 const MAX_RATIO: u64 = 500;
-/// Up to so many bytes the ratio does not matter.
+/// Up to this many bytes the ratio is not checked.
 const SMALL: u64 = 64 << 20;
 
-/// What came out.
+/// The unpacked files.
 pub(super) struct Unpacked {
     /// The files, relative to `data/`.
     pub names: Vec<PathBuf>,
@@ -30,7 +30,7 @@ pub(super) struct Unpacked {
     pub notes: Vec<String>,
 }
 
-/// How much may still be written.
+/// The bytes that may still be written.
 struct Budget {
     from: String,
     packed: u64,
@@ -38,7 +38,7 @@ struct Budget {
     max: u64,
 }
 
-/// Writes what was fetched as files of `incoming`.
+/// Writes a download as files of `incoming`.
 pub(super) fn unpack(
     fetched: &Fetched,
     request: &DownloadRequest,
@@ -116,7 +116,7 @@ fn place_of<R: Read>(member: &ZipFile<'_, R>) -> Result<Option<PathBuf>, String>
     if member.is_symlink() {
         return Err(format!("contains a link, \"{shown}\""));
     }
-    // The upper bits are the type of the file; none are given by archivers that know no types.
+    // The upper bits are the type of the file; some archivers write none.
     let kind = member.unix_mode().unwrap_or(0) & 0o170_000;
     if !matches!(kind, 0 | 0o100_000 | 0o040_000) {
         return Err(format!("contains \"{shown}\", which is neither a file nor a directory"));
@@ -125,7 +125,7 @@ fn place_of<R: Read>(member: &ZipFile<'_, R>) -> Result<Option<PathBuf>, String>
     Ok((!member.is_dir()).then_some(path))
 }
 
-/// `name` as a path that stays inside and takes the place of nothing that is the loop's own.
+/// `name` as a path that stays inside `data/` and does not replace one of the loop's own files.
 fn safe(name: &str) -> Result<PathBuf, String> {
     let shown = name.escape_default();
     let path = Path::new(name);

@@ -1,4 +1,4 @@
-//! Who asks Kaggle: found in the places in which Kaggle's own client looks, in its order.
+//! Kaggle credentials, from the same places and in the same order as Kaggle's own client.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What goes into the `Authorization` header.
+/// The content of the `Authorization` header.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// An API token.
@@ -30,14 +30,14 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Credentials and where they were.
+/// Credentials and their location.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Found {
-    /// What they are.
+    /// The credentials.
     pub credentials: Credentials,
     /// A variable or a file.
     pub place: String,
-    /// What a person should know about the place.
+    /// A remark on the location.
     pub note: Option<String>,
 }
 
@@ -48,13 +48,13 @@ struct KaggleJson {
 }
 
 impl Credentials {
-    /// Looks in `KAGGLE_API_TOKEN` (a token, or a file with one), `~/.kaggle/access_token`, `KAGGLE_USERNAME` and
+    /// Reads `KAGGLE_API_TOKEN` (a token, or a file with one), `~/.kaggle/access_token`, `KAGGLE_USERNAME` and
     /// `KAGGLE_KEY`, and `kaggle.json` in `secrets` (the loop's), `KAGGLE_CONFIG_DIR`, `~/.kaggle` or `~/.config/kaggle`.
     ///
     /// `variable` gives the value of an environment variable.
     ///
     /// # Errors
-    /// A sentence, when `kaggle.json` is there and cannot be understood, or is the loop's and others can read it.
+    /// A sentence, if `kaggle.json` is invalid, or is the loop's and readable for others.
     pub fn find(variable: &dyn Fn(&str) -> Option<String>, secrets: &Path) -> Result<Option<Found>, String> {
         let set = |name: &str| variable(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
         let token = |token: String, place: &str| {

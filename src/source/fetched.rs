@@ -1,4 +1,4 @@
-//! What was fetched: a file of this machine, or the parts of a transfer that are whole now.
+//! A completed download: a local file, or the parts of a transfer.
 
 use super::{DownloadRequest, SourceError, http};
 use crate::atomic::{self, At, Partial};
@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 /// Bytes that are all there, in a file.
 pub(super) struct Fetched {
-    /// What the file is called.
+    /// The name of the file.
     pub name: String,
     pub bytes: u64,
     pub sha256: String,
@@ -23,7 +23,7 @@ pub(super) struct Fetched {
 /// Where the bytes are.
 pub(super) enum Place {
     Local(PathBuf),
-    /// What a database wrote.
+    /// The output of a database.
     Kept(NamedTempFile),
     Partial {
         partial: Partial,
@@ -73,7 +73,7 @@ impl Fetched {
         }
     }
 
-    /// Forgets what was kept to resume the transfer.
+    /// Removes the files kept for resuming the transfer.
     pub fn discard(self) -> Result<(), SourceError> {
         match self.place {
             Place::Local(_) | Place::Kept(_) => Ok(()),
@@ -82,7 +82,7 @@ impl Fetched {
     }
 }
 
-/// Forgets a part and what is known of it.
+/// Removes a partial download and its metadata.
 pub(super) fn discard(partial: Partial, meta: &Path) -> Result<(), SourceError> {
     atomic::remove_file(meta).at(meta)?;
     Ok(partial.remove().at(meta)?)

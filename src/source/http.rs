@@ -9,10 +9,10 @@ use ureq::http::{HeaderMap, Uri};
 pub struct Address(Uri);
 
 impl Address {
-    /// Reads an address.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// A sentence, for what is no address, and for user names and passwords in it, which would end up in logs.
+    /// A sentence, for an invalid URL, and for user names and passwords in it, which would end up in logs.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.split('#').next().unwrap_or(text);
         let uri: Uri = text.replace(' ', "%20").parse().map_err(|_| "is not an address".to_owned())?;
@@ -25,7 +25,7 @@ impl Address {
         Ok(Self(uri))
     }
 
-    /// Scheme, host and port: what decides whether credentials may be sent along.
+    /// Scheme, host and port: credentials are sent only to the same ones.
     pub(super) fn origin(&self) -> (String, String, u16) {
         let scheme = self.0.scheme_str().unwrap_or_default().to_lowercase();
         let port = self.0.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
@@ -98,7 +98,7 @@ pub(super) fn is_file_name(name: &str) -> bool {
         && !name.contains(|c: char| c == '/' || c.is_control())
 }
 
-/// `%20` and the like as the characters they stand for.
+/// Decodes `%20` and the like.
 pub(crate) fn decode_percents(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

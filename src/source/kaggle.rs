@@ -1,4 +1,4 @@
-//! Data sets on Kaggle: how they are named, and how one is asked for.
+//! Data sets on Kaggle: their names, and how to request one.
 
 use serde::Serialize;
 use std::fmt;
@@ -73,7 +73,7 @@ impl fmt::Display for Dataset {
 }
 
 impl Dataset {
-    /// What the download is called.
+    /// The file name of the download.
     pub(super) fn file_name(&self) -> String {
         match &self.file {
             Some(file) => file.rsplit('/').next().unwrap_or(file).to_owned(),

@@ -1,11 +1,11 @@
-//! From somewhere else to `data/`: what `download` does.
+//! From another place to `data/`: the logic of `download`.
 //!
 //! ```text
 //! kaggle:owner/set ─ POST ─▶ 302 ─┐
 //! https://host/file ──────────────┼─▶ data/.partial/KEY ─▶ SHA-256 ─▶ unpack ─▶ split ─▶ data/, all files at once
 //! file:, a path ──────────────────┘   (resumed by Range)
 //! ```
-//! Nothing in `data/` changes before everything is there, checked and unpacked.
+//! Nothing in `data/` changes before everything has been downloaded, checked and unpacked.
 
 mod archive;
 mod credentials;
@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What can go wrong between a source and `data/`.
+/// Errors between a source and `data/`.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// A text that names no source.
@@ -43,46 +43,46 @@ pub enum SourceError {
         /// Why not.
         what: String,
     },
-    /// The server wants to know who is asking.
+    /// The server requires credentials.
     #[error("{from}: the server requires credentials (status {status}){said}")]
     Unauthorized {
-        /// What was asked for.
+        /// The requested source.
         from: String,
         /// The status.
         status: u16,
-        /// What the server said, after a colon.
+        /// The server's message, after a colon.
         said: String,
         /// Whether the source is Kaggle.
         kaggle: bool,
         /// Whether credentials were sent.
         sent: bool,
     },
-    /// There is nothing there.
+    /// The source does not exist.
     #[error("{from}: the data set or file does not exist (status {status}){said}")]
     NotFound {
-        /// What was asked for.
+        /// The requested source.
         from: String,
         /// The status.
         status: u16,
-        /// What the server said, after a colon.
+        /// The server's message, after a colon.
         said: String,
     },
-    /// The server answered something else.
+    /// The server gave another response.
     #[error("{from}: {what}")]
     Answer {
-        /// What was asked for.
+        /// The requested source.
         from: String,
-        /// What is wrong with the answer.
+        /// The error in the response.
         what: String,
     },
     /// Every try failed.
     #[error("{from}: failed after {tries} attempts: {why}")]
     GaveUp {
-        /// What was asked for.
+        /// The requested source.
         from: String,
         /// How often it was tried without getting further.
         tries: u32,
-        /// What happened the last time.
+        /// The error of the last attempt.
         why: String,
     },
     /// More than was allowed.
@@ -98,9 +98,9 @@ pub enum SourceError {
     Digest {
         /// The source.
         from: String,
-        /// What it is.
+        /// The actual value.
         found: String,
-        /// What it should have been.
+        /// The expected value.
         expected: String,
     },
     /// An archive that is damaged or hostile.
@@ -111,10 +111,10 @@ pub enum SourceError {
         /// The problem.
         what: String,
     },
-    /// A file that is there and would be replaced.
+    /// A file that exists and would be replaced.
     #[error("{}: exists and differs from what was downloaded; --force replaces it", .0.display())]
     Exists(PathBuf),
-    /// The rows cannot be split as was asked.
+    /// The rows cannot be split as requested.
     #[error("{0}")]
     Split(String),
     /// A table that cannot be read.
@@ -131,7 +131,7 @@ pub enum SourceError {
     Io(#[from] AtPath),
 }
 
-/// Where rows come from.
+/// The source of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A data set on Kaggle.
@@ -157,7 +157,7 @@ impl FromStr for Source {
             return Address::parse(text).map(Self::Http).map_err(|what| wrong(&what));
         }
         if is_address(Path::new(text)) {
-            // What is wrong with it is said where it is opened, in words that hold no password.
+            // Errors are reported when it is opened, in messages without the password.
             return Ok(Self::Served(PathBuf::from(text)));
         }
         if let Some(path) = text.strip_prefix("file:") {
@@ -176,7 +176,7 @@ impl FromStr for Source {
 }
 
 impl Source {
-    /// The source as it may be written down: without the query of an address, which can be a secret.
+    /// The source in a form that can be stored: without the query of a URL, which can be a secret.
     #[must_use]
     pub fn public(&self) -> String {
         match self {
@@ -193,13 +193,13 @@ impl Source {
 pub struct Split {
     /// The rule of the split.
     pub by: By,
-    /// The column that holds the time, or the key that keeps rows together; found out when `None`.
+    /// The column with the time, or the key that keeps rows together; detected if `None`.
     pub column: Option<String>,
     /// Share of rows for the reference, inside `(0, 1)`.
     pub share: f64,
 }
 
-/// What is to be fetched, and what is to be done with it.
+/// The source, and the options of a download.
 pub struct DownloadRequest<'a> {
     /// From where.
     pub source: &'a Source,
@@ -207,7 +207,7 @@ pub struct DownloadRequest<'a> {
     pub kaggle_api: &'a str,
     /// Who asks.
     pub credentials: Option<&'a Credentials>,
-    /// What the bytes must be, as 64 hexadecimal digits.
+    /// The expected SHA-256, as 64 hexadecimal digits.
     pub sha256: Option<&'a str>,
     /// Most bytes to fetch, and to unpack.
     pub max_bytes: u64,
@@ -225,9 +225,9 @@ pub struct DownloadRequest<'a> {
     pub read: TableOptions,
     /// Current time, injected.
     pub now: jiff::Timestamp,
-    /// Waits for so long.
+    /// Waits for a time, injected.
     pub wait: &'a dyn Fn(Duration),
-    /// Is told how far it is.
+    /// Progress callback.
     pub progress: &'a dyn Fn(Progress<'_>),
 }
 
@@ -238,7 +238,7 @@ pub enum Progress<'a> {
     Bytes(u64, Option<u64>),
     /// The transfer failed and is tried again after a pause.
     Again {
-        /// What happened.
+        /// The reason.
         why: &'a str,
         /// How long the pause is.
         pause: Duration,
@@ -248,7 +248,7 @@ pub enum Progress<'a> {
 /// The result.
 #[derive(Debug)]
 pub struct Downloaded {
-    /// What is written to `data/SOURCE.json`.
+    /// The content of `data/SOURCE.json`.
     pub record: Record,
     /// Whether anything changed.
     pub new: bool,
@@ -256,10 +256,10 @@ pub struct Downloaded {
     pub notes: Vec<String>,
 }
 
-/// Fetches, checks, unpacks and splits, and makes the files those of `data/`.
+/// Downloads, checks, unpacks and splits, and moves the files to `data/`.
 ///
 /// # Errors
-/// See [`SourceError`]; `data/` is then as it was. What has arrived of a transfer is kept and resumed.
+/// See [`SourceError`]; `data/` is then unchanged. A partial transfer is kept and resumed.
 pub fn download(workspace: &Workspace, request: &DownloadRequest) -> Result<Downloaded, SourceError> {
     if request.split.is_some_and(|split| !(split.share > 0.0 && split.share < 1.0)) {
         return Err(SourceError::Split("--reference must be a share between 0 and 1, such as 0.7".to_owned()));
@@ -272,7 +272,7 @@ pub fn download(workspace: &Workspace, request: &DownloadRequest) -> Result<Down
             let known = record::known(workspace, request)?;
             match (transfer::fetch(workspace, request, known.as_ref())?, known) {
                 (Some(fetched), _) => fetched,
-                // The server is asked whether anything changed only when the files are as it last left them.
+                // Ask the server for changes only if the files are unchanged since the download.
                 (None, Some(record)) => return Ok(unchanged(record)),
                 (None, None) => {
                     let what = "answers \"not modified\" to an unconditional request".to_owned();
@@ -305,7 +305,7 @@ fn check(fetched: &fetched::Fetched, request: &DownloadRequest) -> Result<(), So
 }
 
 impl From<io::Error> for SourceError {
-    /// What goes wrong while files are written beside `data/`.
+    /// Errors while files are written beside `data/`.
     fn from(source: io::Error) -> Self {
         AtPath::new("data", source).into()
     }

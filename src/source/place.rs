@@ -72,13 +72,13 @@ pub(super) fn place(
 
 fn source_name(request: &DownloadRequest) -> String {
     match request.source {
-        // A relative path would mean something else to the next reader.
+        // A relative path would have another meaning for the next reader.
         Source::File(path) => path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string(),
         other => other.public(),
     }
 }
 
-/// Whether the audit chain already tells of these bytes; a chain that does not hold is found out before anything changes.
+/// Whether the audit chain already records these bytes; a broken chain is detected before anything changes.
 fn recorded(workspace: &Workspace, fetched: &Fetched) -> Result<bool, SourceError> {
     let chain = workspace.audit_chain()?;
     if let Some(broken) = chain.broken {
@@ -89,7 +89,7 @@ fn recorded(workspace: &Workspace, fetched: &Fetched) -> Result<bool, SourceErro
     Ok(last.is_some_and(|(_, said)| said.sha256 == fetched.sha256))
 }
 
-/// Compares each file with what stands in its place: equal ones stay, different ones need `--force`.
+/// Compares each file with the existing one: equal ones are kept, different ones need `--force`.
 fn take_in(
     names: &[PathBuf],
     request: &DownloadRequest,

@@ -1,4 +1,4 @@
-//! `data/SOURCE.json`: where the files of `data/` came from.
+//! `data/SOURCE.json`: the source of the files of `data/`.
 
 use super::{DownloadRequest, SourceError};
 use crate::atomic::At;
@@ -71,14 +71,14 @@ pub struct SplitRecord {
     pub left_out: u64,
 }
 
-/// What `data/SOURCE.json` says, when it is there and can be understood.
+/// The content of `data/SOURCE.json`, if it exists and is valid.
 pub(super) fn read(workspace: &Workspace) -> Result<Option<Record>, SourceError> {
     let path = workspace.path("data/SOURCE.json");
     let bytes = std::fs::read(&path).if_there().at(&path)?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
-/// The last download, when it was the same and its files are as it left them: then the server may say "not modified".
+/// The last download, if it was the same and its files are unchanged: then the server may answer "not modified".
 pub(super) fn known(workspace: &Workspace, request: &DownloadRequest) -> Result<Option<Record>, SourceError> {
     let Some(record) = read(workspace)?.filter(|_| !request.force) else { return Ok(None) };
     let same_split = match (&record.split, request.split) {

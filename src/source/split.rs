@@ -1,10 +1,10 @@
-//! A table as reference and current.
+//! Splits a table into reference and current.
 //!
 //! ```text
-//! hash of the key   0 ── reference ── share ── current ── 1     (a hash of its own: see `position`)
-//! time of the row   earliest ── reference ──▶ cut ── current ── latest     (rows of one moment stay together)
+//! hash of the key   0 ── reference ── share ── current ── 1     (a separate hash: see `position`)
+//! time of the row   earliest ── reference ──▶ cut ── current ── latest     (rows with equal times stay together)
 //! ```
-//! Records pass through byte by byte; only the column that decides is looked into.
+//! Records are copied byte by byte; only the deciding column is parsed.
 
 use super::record::{By, SplitRecord};
 use super::{DownloadRequest, SourceError, Split};
@@ -34,14 +34,15 @@ impl SplitRecord {
 
 /// The position of a key in `[0, 1)`.
 ///
-/// The loop splits its rows into train, tune and gate by another hash of the same key. Were it this one, the reference
-/// would be the first part of that line and have no gate rows; as it is, each of its parts has its share of both sides.
+/// The loop splits its rows into train, tune and gate by another hash of the same key. With the same hash, the
+/// reference would be the first part of that range and have no gate rows; so each of its parts has its share of both
+/// sides.
 fn position(key: &[u8]) -> f64 {
     const ARRIVAL_SEED: u64 = 0x00A1_21BE;
     unit_hash(key, ARRIVAL_SEED)
 }
 
-/// What is found in the deciding column.
+/// The content of the deciding column.
 enum Decider {
     Hash { column: Option<String> },
     Time { column: String, number: bool, cut: f64 },
@@ -192,7 +193,7 @@ fn decide(inference: &Inference, wanted: &Split) -> Result<(ColumnSpec, Decider)
     }
 }
 
-/// The times of a column as numbers that sort as they do; missing ones are NaN.
+/// The times of a column as numbers with the same order; missing ones are NaN.
 fn times_of(column: &Column) -> Vec<f64> {
     match &column.values {
         // Microseconds of some millennia fit into the 53 bits of an f64.
@@ -219,7 +220,7 @@ fn cut_text(cut: f64, number: bool) -> String {
     }
 }
 
-/// Sends every record to its side; gives the number of rows of each.
+/// Writes every record to its side; returns the number of rows of each.
 fn write(
     rows: &mut Stream,
     decider: &Decider,
@@ -249,7 +250,7 @@ fn write(
     Ok((n_reference, n_current))
 }
 
-/// Whether each row belongs to the reference; `None` for rows that are left out.
+/// Whether each row belongs to the reference; `None` for skipped rows.
 fn sides(batch: &Batch, decider: &Decider, share: f64) -> Vec<Option<bool>> {
     let column = &batch.table.columns()[0];
     match (decider, &column.values) {

@@ -1,4 +1,4 @@
-//! One transfer, however many connections it takes.
+//! One transfer, over any number of connections.
 
 use super::fetched::{Fetched, Place, discard};
 use super::http::{self, Address};
@@ -24,7 +24,7 @@ const HOPS: usize = 10;
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// What is known of the thing of which a part is there.
+/// The metadata of a partial download.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 struct Meta {
     etag: Option<String>,
@@ -38,13 +38,13 @@ impl Meta {
         Self { etag: text("etag"), last_modified: text("last-modified"), total }
     }
 
-    /// What proves that the rest belongs to the part: a strong ETag, else the date.
+    /// The validator that ensures the rest belongs to the part: a strong ETag, else the date.
     fn validator(&self) -> Option<&str> {
         self.etag.as_deref().filter(|etag| etag.starts_with('"')).or(self.last_modified.as_deref())
     }
 }
 
-/// Why one connection did not bring everything.
+/// Why a connection did not complete the transfer.
 enum Stop {
     Fatal(SourceError),
     /// Another try may do better.
@@ -70,7 +70,7 @@ fn again(why: impl Into<String>) -> Stop {
     Stop::Again { why: why.into(), pause: None }
 }
 
-/// Fetches the source into a file beside `data/`; `None` when the server says that it is as `known` says.
+/// Downloads the source into a file beside `data/`; `None` if the server reports that `known` is current.
 pub(super) fn fetch(
     workspace: &Workspace,
     request: &DownloadRequest,
@@ -100,7 +100,7 @@ pub(super) fn fetch(
         Ok(true) => transfer.finish().map(Some),
         Ok(false) => discard(transfer.partial, &transfer.meta_path).map(|()| None),
         Err(err) => {
-            // A part that can be resumed stays; anything else would only be in the way.
+            // A resumable part is kept; anything else is removed.
             if matches!(err, SourceError::TooLarge { .. }) || transfer.partial.is_empty() {
                 discard(transfer.partial, &transfer.meta_path)?;
             }
@@ -113,7 +113,7 @@ fn wrong_api(api: &str, what: String) -> SourceError {
     SourceError::NotASource { text: api.to_owned(), what }
 }
 
-/// Plain http is for this machine, and for bytes that are checked; credentials never travel on it.
+/// Plain http is allowed for this machine, and for bytes with a checksum; credentials are never sent over it.
 fn check_scheme(start: &Address, request: &DownloadRequest) -> Result<(), SourceError> {
     let checked = request.sha256.is_some() && matches!(request.source, Source::Http(_));
     if start.is_https() || start.is_loopback() || checked {
@@ -138,7 +138,7 @@ struct Transfer<'a> {
     n_expired: u32,
 }
 
-/// An answer, and whether it came from another host than the one that was asked.
+/// A response, and whether it came from another host than the requested one.
 struct Answer {
     response: Response<Body>,
     elsewhere: bool,
@@ -149,7 +149,7 @@ impl Transfer<'_> {
         self.request.source.public()
     }
 
-    /// Tries until everything is there (`true`) or the server says that nothing changed (`false`).
+    /// Retries until everything is there (`true`) or the server reports no change (`false`).
     fn run(&mut self) -> Result<bool, SourceError> {
         let mut tries = 0;
         loop {
@@ -172,7 +172,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// One request with its redirects, and as much of the answer's body as comes.
+    /// One request with its redirects, and as much of the response's body as arrives.
     fn once(&mut self) -> Result<bool, Stop> {
         let validator = self.meta.validator().filter(|_| !self.partial.is_empty()).map(str::to_owned);
         let mut headers = Vec::new();
@@ -230,7 +230,7 @@ impl Transfer<'_> {
         Ok(self.partial.restart().at(&self.meta_path)?)
     }
 
-    /// Writes down what the bytes to come belong to.
+    /// Stores the metadata of the following bytes.
     fn begin(&mut self, meta: Meta) -> Result<(), Stop> {
         self.meta = meta;
         let write = |out: &mut dyn io::Write| -> io::Result<()> { Ok(serde_json::to_writer(out, &self.meta)?) };
@@ -319,7 +319,7 @@ impl Transfer<'_> {
         })
     }
 
-    /// What an answer without the bytes means.
+    /// The meaning of a response without the bytes.
     fn refused(&mut self, answer: Answer) -> Stop {
         let status = answer.response.status().as_u16();
         let pause = http::retry_after(answer.response.headers());
@@ -367,7 +367,7 @@ impl Transfer<'_> {
     }
 }
 
-/// What the server says about its refusal, after a colon, in one line.
+/// The server's reason for a refusal, after a colon, in one line.
 fn message(response: Response<Body>) -> String {
     #[derive(Deserialize)]
     struct Said {

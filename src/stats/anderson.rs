@@ -9,13 +9,13 @@ const CRITICAL: (f64, f64) = (0.325_000_000_000_000_07, 6.546);
 /// ln p as a parabola through the table's seven critical values, by least squares.
 const LOG_P: [f64; 3] = [-1.077_770_279_820_484, -1.008_226_564_465_251_5, 0.018_198_094_574_111_47];
 
-/// The standardised A² of two samples with mid-ranks for ties, and its p-value, as scipy's `anderson_ksamp` has it.
+/// The standardised A² of two samples with mid-ranks for ties, and its p-value, as in scipy's `anderson_ksamp`.
 ///
-/// p is read from a parabola through seven tabulated values and held within `[.001, .25]` (F. Scholz, M. Stephens,
-/// "K-Sample Anderson–Darling Tests", 1987). A negative statistic means samples more alike than chance makes them.
+/// p is interpolated by a parabola through seven tabulated values and limited to `[.001, .25]` (F. Scholz, M. Stephens,
+/// "K-Sample Anderson–Darling Tests", 1987). A negative statistic means samples more similar than by chance.
 ///
 /// # Errors
-/// When a sample is empty, when all values are equal, or when there are fewer than four.
+/// If a sample is empty, all values are equal, or there are fewer than four.
 pub fn test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     check(reference, current)?;
     let (n, m) = (reference.n() as f64, current.n() as f64);

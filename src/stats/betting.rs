@@ -1,7 +1,7 @@
-//! Evidence that may be looked at at any time: test martingales.
+//! Anytime-valid evidence: test martingales.
 //!
-//! An e-value is a number ≥ 0 whose expectation is at most 1 while the hypothesis holds. Of one stream of observations it
-//! ever reaches 1∕α with probability α at most, however often one looks (Ville 1939; V. Vovk and R. Wang, "E-values:
+//! An e-value is a number ≥ 0 whose expectation is at most 1 under the hypothesis. On one stream of observations it
+//! ever reaches 1∕α with probability α at most, at any number of looks (Ville 1939; V. Vovk and R. Wang, "E-values:
 //! Calibration, combination and applications", 2021).
 
 use crate::stats::portable::Portable;
@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 /// The logarithm of the e-value against "the share of successes is at least `least`", after `n` observations with
 /// `successes` of them.
 ///
-/// A likelihood ratio, averaged over all smaller shares p alike:
+/// A likelihood ratio, averaged uniformly over all smaller shares p:
 ///
 /// ```text
 /// E = 1/p₀ ∫₀^p₀ (p/p₀)ᵏ ((1−p)/(1−p₀))ⁿ⁻ᵏ dp = B(k+1, n−k+1) · I_p₀(k+1, n−k+1) ∕ (p₀ᵏ⁺¹ (1−p₀)ⁿ⁻ᵏ)
 /// ```
-/// `n` and `successes` need not be whole: rows of uneven weight count as what they say. −∞ where nothing speaks against
+/// `n` and `successes` need not be whole: rows of unequal weight count by their weight. −∞ without evidence against
 /// the hypothesis, and 0 without observations.
 ///
 /// ```
@@ -30,23 +30,23 @@ pub fn share_below(successes: f64, n: f64, least: f64) -> f64 {
     ln_beta(a, b) + beta_regularised(a, b, p).ln_portable() - a * p.ln_portable() - (n - k) * (-p).ln_1p_portable()
 }
 
-/// Stakes, as shares of what would be lost at a loss of 0; a mixture of all of them is held.
+/// Stakes, as shares of the loss at an observation of 0; an equal mixture of them is used.
 const STAKES: [f64; 6] = [0.005, 0.02, 0.06, 0.15, 0.35, 0.7];
 
 /// Bets that the mean of losses in `[0, 1]` is above a limit.
 ///
-/// While it is not, wealth is a test supermartingale: it begins at 1, and ever reaches 1∕α with probability α at most, at
-/// whatever time one looks and stops (I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by
-/// betting", 2024). With λⱼ = fⱼ ∕ m for the stakes f₁ … f₆, losses x of weight v and bets that are opened at several times,
+/// Under the hypothesis that it is not, wealth is a test supermartingale: it starts at 1, and ever reaches 1∕α with
+/// probability α at most, for any stopping time (I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random
+/// variables by betting", 2024). With λⱼ = fⱼ ∕ m for the stakes f₁ … f₆, losses x of weight v and several start times,
 ///
 /// ```text
 /// W = (1 − Σ w_k) + Σ_k w_k · ⅙ Σⱼ Π_{t ≥ start k} (1 + λⱼ v_t (x_t − m)),     w₀ = ½,  w_k = ½ ∕ (k (k+1))
 /// ```
-/// Money that is kept back for later starts makes a change that comes after years be seen as well: it costs ln 2k(k+1) of
-/// evidence where the bets of the kth start find it, and no more however well production did before.
+/// Capital reserved for later starts also detects a change after years: this costs ln 2k(k+1) of evidence if the bets
+/// of the kth start find it, independent of earlier good performance.
 ///
-/// Valid when, given all that came before, a loss has a mean of at most m; and for rows that were asked for with probability
-/// π when v = c∕π with a c that is fixed before their outcomes are known and v ≤ 1.
+/// Valid if, given the past, a loss has a mean of at most m; and for rows sampled with probability π, if v = c∕π with
+/// a c fixed before their outcomes are known and v ≤ 1.
 ///
 /// ```
 /// use mlloop::stats::betting::Bets;
@@ -60,7 +60,7 @@ pub struct Bets {
     limit: f64,
     /// Wealth at each stake, of all bets that are open.
     wealth: [f64; STAKES.len()],
-    /// What is kept back for later starts.
+    /// The capital reserved for later starts.
     rest: f64,
     n_starts: u64,
     peak: f64,
@@ -74,7 +74,7 @@ impl Bets {
         Self { limit, wealth: [0.0; STAKES.len()], rest: 1.0, n_starts: 0, peak: 1.0 }
     }
 
-    /// Opens more bets, which know nothing of what came before. Call it at times that do not depend on losses to come, such
+    /// Starts more bets, independent of the past. Call it at times that do not depend on future losses, such
     /// as the beginning of a week.
     pub fn open(&mut self) {
         let k = self.n_starts as f64;
@@ -84,11 +84,11 @@ impl Bets {
         self.wealth.iter_mut().for_each(|wealth| *wealth += stake);
     }
 
-    /// Takes in a loss in `[0, 1]` that weighs `weight`, above 0 and up to 1.
+    /// Adds a loss in `[0, 1]` with the weight `weight`, above 0 and up to 1.
     pub fn take(&mut self, loss: f64, weight: f64) {
         let gain = weight.clamp(0.0, 1.0) * (loss.clamp(0.0, 1.0) - self.limit) / self.limit;
         for (wealth, stake) in self.wealth.iter_mut().zip(STAKES) {
-            // Enough is enough: beyond this nobody doubts, and numbers stay finite.
+            // More evidence is not needed, and numbers stay finite.
             *wealth = (*wealth * (1.0 + stake * gain)).min(1e100);
         }
         self.peak = self.peak.max(self.wealth());
@@ -100,25 +100,25 @@ impl Bets {
         self.rest + self.wealth.iter().sum::<f64>() / STAKES.len() as f64
     }
 
-    /// The largest wealth so far; above 1∕α with probability α at most while the mean is not above the limit.
+    /// The largest wealth so far; it exceeds 1∕α with probability α at most while the mean is not above the limit.
     #[must_use]
     pub fn peak(&self) -> f64 {
         self.peak
     }
 
-    /// Whether the mean is above the limit, at level `alpha`.
+    /// Whether the mean is shown to be above the limit, at level `alpha`.
     #[must_use]
     pub fn are_won(&self, alpha: f64) -> bool {
         self.peak >= 1.0 / alpha
     }
 }
 
-/// Losses that the bets of [`Bets`] need on average, from when on their mean is `mean` and their standard deviation `sd`,
-/// until they are won at level `alpha` against `limit`; the change comes after `n_starts` starts. `None` when the mean is
-/// not above the limit.
+/// The average number of losses that the bets of [`Bets`] need, from when on their mean is `mean` and their standard
+/// deviation `sd`, until they win at level `alpha` against `limit`; the change comes after `n_starts` starts. `None` if
+/// the mean is not above the limit.
 ///
-/// The best stake gains λδ − λ²(σ² + δ²)∕2 a loss (δ = mean − limit), and has to make up for ln(1∕α), for the money that went
-/// to other stakes, and for that which went to other starts.
+/// The best stake gains λδ − λ²(σ² + δ²)∕2 a loss (δ = mean − limit), and has to make up for ln(1∕α), and for the
+/// capital in other stakes and other starts.
 #[must_use]
 pub fn losses_needed(limit: f64, mean: f64, sd: f64, alpha: f64, n_starts: u64) -> Option<f64> {
     let delta = mean - limit;

@@ -8,7 +8,7 @@ fn nothing_speaks_against_a_share_that_is_as_high_or_was_not_looked_at() {
     assert!(share_below(0.0, 0.0, 0.7).abs() < 1e-9);
     assert!(share_below(80.0, 100.0, 0.7) < 0.0);
     assert!(share_below(5e5, 1e6, 0.7) > 1000.0);
-    // All of them succeeded: E = 1/(n+1) whatever the hypothesis.
+    // Only successes: E = 1/(n+1) under any hypothesis.
     assert!((share_below(100.0, 100.0, 1e-3) + 101_f64.ln()).abs() < 1e-9);
 }
 
@@ -32,7 +32,7 @@ fn its_expectation_is_one_at_the_edge_and_less_within() {
     }
 }
 
-/// Five years of weekly looks at everything that is known by then.
+/// Five years of weekly looks at all data so far.
 #[test]
 fn looking_every_week_does_not_add_up() {
     let mut rng = rng(7, "share below");
@@ -52,8 +52,8 @@ const WEEKS: usize = 260;
 /// A loss and its weight in a week.
 type Draw<'a> = dyn Fn(&mut Xoshiro256PlusPlus, usize) -> (f64, f64) + 'a;
 
-/// A life of five years: the week in which the bets are won, or none. A week brings `n` losses, the mean of which is that of
-/// `of_week`; they are looked at after each one.
+/// A run of five years: the week in which the bets win, or none. A week has `n` losses with the mean
+/// `of_week`; wealth is checked after each one.
 fn life(rng: &mut Xoshiro256PlusPlus, n: usize, limit: f64, alpha: f64, draw: &Draw<'_>) -> Option<usize> {
     let mut bets = Bets::above(limit);
     (0..WEEKS).find(|&week| {
@@ -66,7 +66,7 @@ fn life(rng: &mut Xoshiro256PlusPlus, n: usize, limit: f64, alpha: f64, draw: &D
     })
 }
 
-/// A Brier score: the square of a share that is `p` on average, skewed as such losses are.
+/// A Brier score: the square of a share with mean `p`, skewed as such losses are.
 fn brier(rng: &mut Xoshiro256PlusPlus, p: f64) -> f64 {
     // E = p: a loss near 0 for most rows, and a large one for some.
     let score = p * rng.r#gen::<f64>() * 2.0;
@@ -79,17 +79,18 @@ fn brier_mean(p: f64) -> f64 {
     p - 4.0 * p * p / 3.0
 }
 
-/// One loss in three of weight 1, the others a quarter: rows are of two kinds, the hard kind is asked for four times as often.
+/// One loss in three of weight 1, the others a quarter: of two kinds of rows, the hard kind is sampled four times as
+/// often.
 fn asked(rng: &mut Xoshiro256PlusPlus, rates: [f64; 2]) -> (f64, f64) {
     let hard = rng.r#gen::<f64>() < 4.0 / 5.0;
     let rate = rates[usize::from(hard)];
     (f64::from(rng.r#gen::<f64>() < rate), if hard { 0.25 } else { 1.0 })
 }
 
-/// How many of `n_lives` ever raise a false alarm at a level of .05, at the edge of the hypothesis.
+/// Number of `n_lives` with a false alarm at a level of .05, at the boundary of the hypothesis.
 fn false_alarms(seed: u64, n_lives: usize, n: usize) -> [usize; 4] {
     let kinds: [(f64, &Draw<'_>); 4] = [
-        // Errors; a rare class; scores; and rows that were chosen unevenly, half of which are hard: mean .5·.05 + .5·.35.
+        // Errors; a rare class; scores; and unequally sampled rows, half of which are hard: mean .5·.05 + .5·.35.
         (0.15, &|rng, _| (f64::from(rng.r#gen::<f64>() < 0.15), 1.0)),
         (0.01, &|rng, _| (f64::from(rng.r#gen::<f64>() < 0.01), 1.0)),
         (brier_mean(0.3), &|rng, _| (brier(rng, 0.3), 1.0)),
@@ -124,7 +125,7 @@ fn a_thousand_lives_of_five_years_hold_the_level() {
     }
 }
 
-/// Labels until a change that comes in week 52 is found, at the median of lives, and lives in which it is not.
+/// Labels until a change in week 52 is found, at the median of runs, and runs in which it is not.
 fn labels_until_found(seed: u64, n_lives: u64, n: usize, limit: f64, draw: &Draw<'_>) -> (f64, usize, usize) {
     let (mut found, mut early, mut never) = (Vec::new(), 0, 0);
     for life_no in 0..n_lives {
@@ -153,8 +154,9 @@ fn a_sudden_and_a_gradual_change_are_found_about_when_it_is_said() {
     assert_eq!(losses_needed(0.12, 0.11, 0.3, 0.05, 52), None);
 }
 
-/// What `label-export --for-monitoring` says of labels a week and growth of the loss, against the weeks until bets are won,
-/// counted after each label, in lives whose loss of .1 grows in week 26; the limit is .12, the level that of a first version.
+/// The estimate of `label-export --for-monitoring` for labels a week and growth of the loss, against the weeks until
+/// bets win, checked after each label, in runs whose loss of .1 grows in week 26; the limit is .12, the level that of a
+/// first version.
 fn said_and_seen(n_lives: u64, growths: &[f64], labels: &[usize]) -> Vec<(usize, f64, f64, f64)> {
     let mut all = Vec::new();
     for (&growth, &n) in growths.iter().flat_map(|growth| labels.iter().map(move |n| (growth, n))) {

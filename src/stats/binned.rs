@@ -1,4 +1,4 @@
-//! Numbers put into bins as Evidently does, and distances between the bins.
+//! Binning of numbers as in Evidently, and distances between the bins.
 
 use super::pooled::{check, distinct, steps};
 use super::sample::{Cannot, Measured, Sample};
@@ -12,7 +12,7 @@ const LEVELS: usize = 20;
 /// (numpy `histogram_bin_edges`); whole numbers are never cut narrower than 1, and one value gets a bin of width 1.
 ///
 /// # Errors
-/// When the range is so narrow, or so wide, that the edges are not distinct numbers.
+/// If the range is so narrow, or so wide, that the edges are not distinct numbers.
 pub fn sturges(first: f64, last: f64, n: usize, integer: bool) -> Result<Vec<f64>, Cannot> {
     let (first, last, width) = if first == last {
         (first - 0.5, last + 0.5, 0.0)
@@ -36,7 +36,7 @@ pub fn sturges(first: f64, last: f64, n: usize, integer: bool) -> Result<Vec<f64
     Ok(edges)
 }
 
-/// Counts in bins that hold their lower edge, the last one both edges; what lies outside is not counted.
+/// Counts in bins that include their lower edge, the last one both edges; values outside are ignored.
 #[must_use]
 pub fn histogram(sample: &Sample, edges: &[f64]) -> Vec<u64> {
     let last = edges.len().saturating_sub(2);
@@ -57,11 +57,11 @@ fn range(reference: &Sample, current: &Sample) -> (f64, f64) {
     (low, high)
 }
 
-/// Counts of both samples in the bins of `psi`, `kl_div` and `jensenshannon`: Sturges' over all values together when the
+/// Counts of both samples in the bins of `psi`, `kl_div` and `jensenshannon`: Sturges' over all values together if the
 /// reference has more than 20 distinct ones, otherwise one bin per distinct value of either.
 ///
 /// # Errors
-/// When a sample is empty, or its values cannot be binned.
+/// If a sample is empty, or its values cannot be binned.
 pub fn counts(reference: &Sample, current: &Sample, integer: bool) -> Result<(Vec<u64>, Vec<u64>), Cannot> {
     check(reference, current)?;
     if reference.values().len() <= LEVELS {

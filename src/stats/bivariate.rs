@@ -1,9 +1,9 @@
 //! Count, means, variances and covariance of pairs, in one pass and mergeable.
 
-/// What is known of pairs (y, x): counts and sums about the means.
+/// Statistics of pairs (y, x): counts and sums about the means.
 ///
 /// One pass and merging as in T. Chan, G. Golub, R. LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing
-/// Sample Variances", 1979; a large offset costs no digits.
+/// Sample Variances", 1979; a large offset does not lose precision.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Bivariate {
     n: f64,
@@ -60,13 +60,13 @@ impl Bivariate {
         self.n
     }
 
-    /// Mean of y; 0 for none.
+    /// Mean of y; 0 without pairs.
     #[must_use]
     pub fn mean(&self) -> f64 {
         self.y
     }
 
-    /// Mean of x; 0 for none.
+    /// Mean of x; 0 without pairs.
     #[must_use]
     pub fn mean_of_x(&self) -> f64 {
         self.x
@@ -90,7 +90,7 @@ impl Bivariate {
         self.y / self.x
     }
 
-    /// Variance of Σ y ∕ Σ x by the delta method: (s²_y − 2 R s_xy + R² s²_x) ∕ (n x̄²), the pairs being independent
+    /// Variance of Σ y ∕ Σ x by the delta method: (s²_y − 2 R s_xy + R² s²_x) ∕ (n x̄²), for independent pairs
     /// (A. Deng, U. Knoblich, J. Lu, "Applying the Delta Method in Metric Analytics", 2018). With x = 1 throughout it is
     /// the variance of the mean.
     #[must_use]
@@ -100,7 +100,7 @@ impl Bivariate {
         if self.n < 2.0 { f64::NAN } else { spread.max(0.0) / (self.n - 1.0) / (self.n * self.x * self.x) }
     }
 
-    /// Σ (y − ȳ)(x − x̄) and Σ (x − x̄)², from which slopes are made; both add up over groups.
+    /// Σ (y − ȳ)(x − x̄) and Σ (x − x̄)², the parts of a slope; both add up over groups.
     #[must_use]
     pub fn slope_parts(&self) -> (f64, f64) {
         (self.xy, self.xx)

@@ -1,22 +1,22 @@
-//! Tests of two or more groups at a size that was set beforehand, and what is done about testing several times.
+//! Fixed-horizon tests of two or more groups, and corrections for multiple testing.
 
 use super::bivariate::Bivariate;
 use super::normal;
 use super::tails::{chi_squared, student};
 
-/// A test statistic, its degrees of freedom where it has any, and its two-sided p-value.
+/// A test statistic, its degrees of freedom if it has any, and its two-sided p-value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Test {
     /// z, t or χ².
     pub statistic: f64,
     /// Degrees of freedom; `None` for z.
     pub freedom: Option<f64>,
-    /// Two-sided p-value; `NaN` when it cannot be told.
+    /// Two-sided p-value; `NaN` if undefined.
     pub p: f64,
 }
 
-/// The z-test of two proportions with pooled variance: `k` of `n` in the first and in the second group, positive when the
-/// first is higher (statsmodels `proportions_ztest([k_1, k_2], [n_1, n_2])`). `NaN` when nobody or everybody counts.
+/// The z-test of two proportions with pooled variance: `k` of `n` in the first and in the second group, positive if the
+/// first is higher (statsmodels `proportions_ztest([k_1, k_2], [n_1, n_2])`). `NaN` if both shares are 0 or both are 1.
 ///
 /// ```
 /// // Cookie Cats, retention after 7 days, gate at level 30 and 40
@@ -31,8 +31,8 @@ pub fn two_proportions((k_1, n_1): (f64, f64), (k_2, n_2): (f64, f64)) -> Test {
     Test { statistic: z, freedom: None, p: normal::two_sided_p(z) }
 }
 
-/// Welch's t-test of two means with their own variances, positive when the first is higher (scipy `ttest_ind` with
-/// `equal_var=False`). `NaN` when both are constant or one has fewer than two values.
+/// Welch's t-test of two means with their own variances, positive if the first is higher (scipy `ttest_ind` with
+/// `equal_var=False`). `NaN` if both are constant or one has fewer than two values.
 #[must_use]
 pub fn welch(first: &Bivariate, second: &Bivariate) -> Test {
     let (a, b) = (first.variance() / first.n(), second.variance() / second.n());
@@ -54,8 +54,8 @@ pub fn homogeneity(groups: &[(f64, f64)]) -> Test {
     Test { statistic, freedom: Some(freedom), p: chi_squared(statistic, freedom) }
 }
 
-/// χ² of counts against expected shares, which sum to 1 (scipy `chisquare`). Groups that are expected to be empty are left
-/// out when they are, and make χ² infinite when they are not.
+/// χ² of counts against expected shares, which sum to 1 (scipy `chisquare`). Groups with an expected share of 0 are
+/// ignored if empty, and make χ² infinite if not.
 #[must_use]
 pub fn fit(observed: &[f64], shares: &[f64]) -> Test {
     let n: f64 = observed.iter().sum();
@@ -65,9 +65,9 @@ pub fn fit(observed: &[f64], shares: &[f64]) -> Test {
     Test { statistic, freedom: Some(freedom), p: chi_squared(statistic, freedom) }
 }
 
-/// Holm's adjusted p-values in the order given: each is the smallest error over the whole family at which it would be
-/// called significant (S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979). `NaN` stays `NaN` and
-/// does not count.
+/// Holm's adjusted p-values in the order given: each is the smallest family-wise error at which it would be
+/// significant (S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979). `NaN` stays `NaN` and
+/// is not counted.
 ///
 /// ```
 /// // statsmodels multipletests([.01, .04, .03], method="holm")

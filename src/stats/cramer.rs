@@ -8,10 +8,10 @@ use crate::stats::portable::Portable;
 const EXACT_UP_TO: u64 = 20;
 
 /// T = U/(nmN) − (4nm − 1)/(6N) and the probability of one as large (T. Anderson, "On the Distribution of the
-/// Two-Sample Cramér–von Mises Criterion", 1962), as scipy's `cramervonmises_2samp` has it.
+/// Two-Sample Cramér–von Mises Criterion", 1962), as in scipy's `cramervonmises_2samp`.
 ///
 /// Ties share their mean rank. With 20 rows or fewer on both sides p is exact for samples without ties; otherwise T is
-/// moved to the mean and variance of its limit and read there.
+/// standardised to the mean and variance of its limit distribution.
 ///
 /// ```
 /// use mlloop::stats::{cramer, sample::Sample};
@@ -22,7 +22,7 @@ const EXACT_UP_TO: u64 = 20;
 /// ```
 ///
 /// # Errors
-/// When a sample holds fewer than two values.
+/// If a sample has fewer than two values.
 pub fn test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     check(reference, current)?;
     let (n, m) = (reference.n(), current.n());
@@ -44,7 +44,7 @@ fn squared_ranks(reference: &Sample, current: &Sample, of: impl Fn(&super::poole
     for step in steps(reference, current) {
         let (own, all) = of(&step);
         let (own, all) = (i128::from(own), i128::from(all));
-        // Twice the shared rank less twice the mean place; the places spread about their mean by c(c² − 1)/12.
+        // Twice the shared rank less twice the mean rank; the ranks vary about their mean by c(c² − 1)/12.
         let gap = (2 * before + all + 1) - (2 * own_before + own + 1);
         total += own * gap * gap + own * (own * own - 1) / 3;
         own_before += own;
@@ -81,7 +81,7 @@ fn exact(u: f64, m: u64, n: u64) -> f64 {
     far as f64 / all as f64
 }
 
-/// Two frequency tables in ascending order put together.
+/// Merges two frequency tables in ascending order.
 fn add(a: &[(u64, u64)], b: &[(u64, u64)]) -> Vec<(u64, u64)> {
     let mut both: Vec<(u64, u64)> = a.iter().chain(b).copied().collect();
     both.sort_unstable_by_key(|w| w.0);
@@ -122,7 +122,7 @@ fn limit(x: f64) -> f64 {
     }
 }
 
-/// e^(−q) K¼(q) = ∫ exp(−q (1 + cosh t)) cosh(t/4) dt over t ≥ 0, by the trapezium rule, which is exact to rounding here.
+/// e^(−q) K¼(q) = ∫ exp(−q (1 + cosh t)) cosh(t/4) dt over t ≥ 0, by the trapezium rule, exact up to rounding here.
 fn damped_bessel(q: f64) -> f64 {
     const WIDTH: f64 = 0.05;
     let mut total = 0.5 * (-2.0 * q).exp_portable();

@@ -28,7 +28,7 @@ pub fn wasserstein_raw(reference: &Sample, current: &Sample) -> Result<f64, Cann
     Ok(area::<1>(reference, current))
 }
 
-/// Wasserstein's distance over max(σ of the reference, 0.001), σ with denominator n, as Evidently norms it.
+/// Wasserstein's distance over max(σ of the reference, 0.001), σ with denominator n, as Evidently normalises it.
 ///
 /// ```
 /// use mlloop::stats::{distances, sample::Sample};
@@ -38,7 +38,7 @@ pub fn wasserstein_raw(reference: &Sample, current: &Sample) -> Result<f64, Cann
 /// ```
 ///
 /// # Errors
-/// When a sample is empty, or when sums are beyond what a number can be.
+/// If a sample is empty, or sums overflow.
 pub fn wasserstein(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     let raw = wasserstein_raw(reference, current)?;
     let (_, squares) = mean_and_squares(reference);

@@ -10,14 +10,14 @@ type Vec4 = [f64; 4];
 type Mat4 = [Vec4; 4];
 
 /// Epps and Singleton's W: the distance of two empirical characteristic functions at t = 0.4 and 0.8 over half of the
-/// joint interquartile range, in units of their covariance; χ² with as many degrees of freedom as that has rank
+/// joint interquartile range, in units of their covariance; χ² with the rank of that as degrees of freedom
 /// (T. Epps, K. Singleton, "An Omnibus Test for the Two-Sample Problem Using the Empirical Characteristic Function",
-/// 1986; scipy `epps_singleton_2samp`). Corrected for size when both samples have fewer than 25 values. Two different
+/// 1986; scipy `epps_singleton_2samp`). Corrected for size if both samples have fewer than 25 values. Two different
 /// constants have W = ∞ and p = 0.
 ///
-/// Of k distinct values the covariance has rank k − 1 at most, and so many of its directions are read. scipy takes
-/// directions of rounding noise for more: of 300 random pairs of two-valued samples it found rank 2 or 3 in 186, and
-/// values of W and p that say as little.
+/// With k distinct values the covariance has rank k − 1 at most, and only that many directions are used. scipy also
+/// uses directions of rounding noise: for 186 of 300 random pairs of two-valued samples it found rank 2 or 3, with
+/// meaningless W and p.
 ///
 /// ```
 /// use mlloop::stats::{epps, sample::Sample};
@@ -29,7 +29,7 @@ type Mat4 = [Vec4; 4];
 /// ```
 ///
 /// # Errors
-/// When a sample has fewer than five values, or when the joint interquartile range is 0.
+/// If a sample has fewer than five values, or the joint interquartile range is 0.
 pub fn test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     check(reference, current)?;
     let range = quantile(reference, current, 0.75) - quantile(reference, current, 0.25);

@@ -1,4 +1,4 @@
-//! Exact tests of how often something stands on two sides, for counts of any size.
+//! Exact tests of frequencies on two sides, for counts of any size.
 
 use super::levels::present;
 use super::sample::{Cannot, Measured};
@@ -7,13 +7,13 @@ use super::tails::ln_hypergeometric;
 use crate::stats::portable::Portable;
 
 /// Fisher's exact test of two levels on two sides, two-sided: the probability of all tables with the same margins that
-/// are no likelier than this one (R. Fisher, "Statistical Methods for Research Workers", 1934; scipy `fisher_exact`).
+/// are not likelier than this one (R. Fisher, "Statistical Methods for Research Workers", 1934; scipy `fisher_exact`).
 ///
-/// The statistic is the odds ratio of the **second** level, current over reference; `NaN` without both levels, where
-/// p is 1. The two sides may differ in size.
+/// The statistic is the odds ratio of the **second** level, current over reference; `NaN` if a level is missing, and
+/// then p is 1. The two sides may differ in size.
 ///
 /// # Errors
-/// When a side is empty, or when there are more than two levels.
+/// If a side is empty, or there are more than two levels.
 pub fn fisher_exact(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     let (n, m) = totals(reference, current)?;
     let cells: Vec<(u64, u64)> = present(reference, current).collect();
@@ -27,7 +27,7 @@ pub fn fisher_exact(reference: &[u64], current: &[u64]) -> Result<Measured, Cann
     Ok(Measured { statistic: odds, p: Some(fisher((second_r, n), (second_c, m))) })
 }
 
-/// Fisher's two-sided p of `a` of `n` rows against `b` of `m`. Only the terms that matter are summed, so that a billion
+/// Fisher's two-sided p of `a` of `n` rows against `b` of `m`. Only the relevant terms are summed, so that a billion
 /// rows cost no more than the spread of the count.
 ///
 /// ```
@@ -59,7 +59,7 @@ pub fn fisher((a, n): (u64, u64), (b, m): (u64, u64)) -> f64 {
     (above.unwrap_or(0.0) + below.unwrap_or(0.0)).min(1.0)
 }
 
-/// The first of `from..=to` for which `is` holds, which then holds for all that follow.
+/// The first of `from..=to` for which `is` is true; it must then be true for all that follow.
 fn first(from: u64, to: u64, is: impl Fn(u64) -> bool) -> Option<u64> {
     let (mut from, mut end) = (from, to + 1);
     while from < end {
@@ -86,7 +86,7 @@ fn tail(ln_first: f64, factors: impl Iterator<Item = f64>) -> f64 {
     (ln_first + Portable::ln_portable(sum)).exp_portable()
 }
 
-/// What [`least`] found.
+/// The result of [`least`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Least {
     /// Which cell it is.
@@ -95,11 +95,11 @@ pub struct Least {
     pub p: f64,
 }
 
-/// Each cell against all other rows by [`fisher`]; the least likely one. p is for all cells together: as many times its
-/// own as there are cells that could be so unlikely at all (R. Tarone, "A Modified Bonferroni Method for Discrete Data",
-/// 1990), so that a thousand levels of two rows do not hide one of twenty. Cells may overlap and need not hold all of the
-/// `n` and `m` rows; which cells are asked may depend on both sides together, not on one of them. `None` without cells.
-///
+/// Each cell against all other rows by [`fisher`]; the least likely one. p is for all cells together: its own, times
+/// the number of cells that could be so unlikely at all (R. Tarone, "A Modified Bonferroni Method for Discrete Data",
+/// 1990), so that a thousand levels of two rows do not hide one of twenty. Cells may overlap and need not contain all
+/// of the `n` and `m` rows; the choice of cells may depend on both sides together, not on one of them. `None` without
+/// cells.
 /// ```
 /// use mlloop::stats::exact::least;
 /// // Twenty rows of a level that a million rows lack: C(1000, 20) / C(1001000, 20)
@@ -114,14 +114,14 @@ pub fn least(cells: &[(u64, u64)], n: u64, m: u64) -> Option<Least> {
     Some(Least { cell, p: (least * could.max(1) as f64).min(1.0) })
 }
 
-/// The least p that `marked` rows in all can have: when they stand on one side as far as they can.
+/// The smallest p that `marked` rows in all can have: with as many as possible on one side.
 fn attainable(marked: u64, n: u64, m: u64) -> f64 {
     let ln_p = |c: u64| ln_hypergeometric(n + m, marked, m, c);
     ln_p(marked.saturating_sub(n)).min(ln_p(marked.min(m))).exp_portable()
 }
 
-/// The probability that the `k` highest of `n` + `m` rows in random order all stand on the side of `m` rows: that so many
-/// of its values lie above all of the other side's. Equal values make it larger than it is.
+/// The probability that the `k` highest of `n` + `m` rows in random order are all on the side of `m` rows: that this
+/// many of its values are above all of the other side's. With ties it is an overestimate.
 ///
 /// ```
 /// use mlloop::stats::exact::beyond;

@@ -3,7 +3,7 @@
 use super::tails::binomial;
 use crate::stats::portable::Portable;
 
-/// Above this many observations the one-sided sum is taken over every s-th term.
+/// Above this many observations only every s-th term of the one-sided sum is used.
 const ALL_TERMS: u64 = 100_000;
 
 /// P(Dₙ ≥ d) for `n` observations, two-sided; the routes are those of Simard and L'Ecuyer.

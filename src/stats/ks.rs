@@ -8,11 +8,11 @@ use std::ops::{AddAssign, Mul, Range, Sub};
 /// Up to this many rows in the larger sample the p-value is exact.
 const EXACT_UP_TO: u64 = 10_000;
 
-/// D = max |F(x) − G(x)| and the probability of one as large, two-sided, as scipy's `ks_2samp` has it.
+/// D = max |F(x) − G(x)| and the probability of one as large, two-sided, as in scipy's `ks_2samp`.
 ///
-/// Up to 10 000 rows in the larger sample p is exact: the share of the ways to interleave the two samples that leave the
-/// band (J. Hodges, "The Significance Probability of the Smirnov Two-Sample Test", 1958), which ties make conservative.
-/// Above, Kolmogorov's distribution at nₑ = round(nm/(n+m)). Ties are read after the last equal value.
+/// Up to 10 000 rows in the larger sample p is exact: the share of interleavings of the two samples that leave the band
+/// (J. Hodges, "The Significance Probability of the Smirnov Two-Sample Test", 1958), which is conservative for ties.
+/// Above, Kolmogorov's distribution at nₑ = round(nm/(n+m)). With ties, D is taken after the last equal value.
 ///
 /// ```
 /// use mlloop::stats::{ks, sample::Sample};
@@ -24,7 +24,7 @@ const EXACT_UP_TO: u64 = 10_000;
 /// ```
 ///
 /// # Errors
-/// When a sample is empty.
+/// If a sample is empty.
 pub fn test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     let d = distance(reference, current)?;
     let (n, m) = (reference.n(), current.n());
@@ -62,8 +62,8 @@ pub fn distance(reference: &Sample, current: &Sample) -> Result<f64, Cannot> {
     })
 }
 
-/// The widest gap between the two, in steps that are whole for both. Stretch by stretch: where the gap at the ends shows
-/// that it cannot be the widest in between, nobody looks. Past the last value of one sample it only closes.
+/// The widest gap between the two, in integer steps. Stretches are skipped if the gap at their ends shows
+/// that it cannot be the widest in between. Past the last value of one sample it only shrinks.
 fn widest<T>(reference: &Sample, current: &Sample, per_reference: T, per_current: T) -> T
 where
     T: From<u64> + Copy + Ord + AddAssign + Mul<Output = T> + Sub<Output = T>,
@@ -94,7 +94,7 @@ where
     widest
 }
 
-/// Some values of the reference and those of the current sample that are not above them, nor in a stretch before, with
+/// A stretch: values of the reference, and the further values of the current sample that are not above them, with
 /// both cumulated counts at the end.
 struct Stretch<T> {
     reference: Range<usize>,
@@ -137,8 +137,8 @@ fn equal_sizes(n: u64, h: u64) -> f64 {
 
 /// P(D ≥ h/lcm) for sizes m > n: the share of lattice paths from (0, 0) to (m, n) that touch |nx − my| ≥ h·g.
 ///
-/// Column by column, only the cells inside of the band are kept; each holds the share of the paths to it that have been
-/// outside.
+/// Column by column, only the cells inside of the band are stored; each holds the share of the paths to it that have
+/// been outside.
 fn unequal_sizes(m: u64, n: u64, g: u64, h: i64) -> f64 {
     let (m, n) = (m as i64, n as i64);
     let (mg, ng) = (m / g as i64, n / g as i64);

@@ -6,22 +6,22 @@ use super::shares::totals;
 use super::tails::chi_squared;
 use crate::stats::portable::Portable;
 
-/// Cells whose expectation is below this are put together by [`homogeneity`]; [`super::exact::least`] looks at each.
+/// Cells with an expectation below this are merged by [`homogeneity`]; [`super::exact::least`] tests each.
 pub const EXPECTED: f64 = 5.0;
 
-/// Levels that stand on either side.
+/// Levels present on either side.
 pub(super) fn present<'a>(reference: &'a [u64], current: &'a [u64]) -> impl Iterator<Item = (u64, u64)> + 'a {
     reference.iter().copied().zip(current.iter().copied()).filter(|&(r, c)| r + c > 0)
 }
 
-/// Pearson's χ² of the current counts against the reference's **shares** taken as known, as Evidently asks it: one
+/// Pearson's χ² of the current counts against the reference's **shares** taken as known, as in Evidently: one
 /// sample, levels − 1 degrees of freedom.
 ///
-/// It ignores that the reference is a sample too, so p is too small when that is not much larger; a level that the
-/// reference lacks gives χ² = ∞ and p = 0. [`homogeneity`] does neither.
+/// It ignores that the reference is a sample too, so p is too small unless that is much larger; a level missing in the
+/// reference gives χ² = ∞ and p = 0. [`homogeneity`] avoids both.
 ///
 /// # Errors
-/// When a side is empty, or there is one level only.
+/// If a side is empty, or there is only one level.
 pub fn chi_squared_shares(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     let (n, m) = totals(reference, current)?;
     let scale = m as f64 / n as f64;
@@ -32,14 +32,14 @@ pub fn chi_squared_shares(reference: &[u64], current: &[u64]) -> Result<Measured
 }
 
 /// The G statistic 2 Σ c ln(c/r) of the current counts against the reference **counts**, levels − 1 degrees of freedom
-/// (scipy `power_divergence`, log-likelihood), as Evidently asks it: without scaling, so that it exists only for samples
-/// of equal size. A level that the reference lacks gives ∞ and p = 0.
+/// (scipy `power_divergence`, log-likelihood), as in Evidently: without scaling, so that it exists only for samples
+/// of equal size. A level missing in the reference gives ∞ and p = 0.
 ///
 /// # Errors
-/// When a side is empty, when the sizes differ, or when there is one level only.
+/// If a side is empty, the sizes differ, or there is only one level.
 pub fn g_test(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     let (n, m) = totals(reference, current)?;
-    // The relative difference that scipy still takes for equal.
+    // The relative difference up to which scipy treats sums as equal.
     if (n.abs_diff(m)) as f64 > f64::EPSILON.sqrt() * n.min(m) as f64 {
         return Err(Cannot::because(format!("this test needs samples of equal size, not {n} and {m}")));
     }
@@ -55,11 +55,11 @@ fn goodness(reference: &[u64], current: &[u64], term: impl Fn(u64, u64) -> f64) 
     Ok(Measured { statistic, p: Some(chi_squared(statistic, (levels - 1) as f64)) })
 }
 
-/// z of two proportions with pooled variance, two-sided; what is counted is every level but the **first** of those that
-/// stand on either side. One level on both sides has z = 0 and p = 1.
+/// z of two proportions with pooled variance, two-sided; counts all levels but the **first** of those present
+/// on either side. One level on both sides has z = 0 and p = 1.
 ///
 /// # Errors
-/// When a side is empty.
+/// If a side is empty.
 pub fn z_test(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     let (n, m) = totals(reference, current)?;
     if present(reference, current).count() == 1 {
@@ -72,9 +72,9 @@ pub fn z_test(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     Ok(Measured { statistic: z, p: Some(two_sided_p(z)) })
 }
 
-/// Pearson's χ² of homogeneity: do both sides draw from the same shares? Cells with an expectation below 5 on either
-/// side are put together, and that cell with the next smallest while it stays below; missing values and levels that the
-/// reference lacks are cells like any other (the caller counts them). No continuity correction.
+/// Pearson's χ² of homogeneity: are both sides drawn from the same shares? Cells with an expectation below 5 on either
+/// side are merged, and that cell with the next smallest while it stays below; missing values and levels missing in the
+/// reference are cells like any other (the caller counts them). No continuity correction.
 ///
 /// ```
 /// let found = mlloop::stats::levels::homogeneity(&[117, 61, 57, 34], &[120, 53, 39, 17]).unwrap();
@@ -83,7 +83,7 @@ pub fn z_test(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
 /// ```
 ///
 /// # Errors
-/// When a side is empty, or when fewer than two cells are left.
+/// If a side is empty, or fewer than two cells remain.
 pub fn homogeneity(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     let (n, m) = totals(reference, current)?;
     let (n, m) = (n as f64, m as f64);

@@ -1,4 +1,4 @@
-//! Tests of whether one sample lies higher than another.
+//! Tests of whether one sample is higher than another.
 
 use super::normal;
 use super::pooled::{check, mean_and_squares, steps};
@@ -11,8 +11,8 @@ use super::tails::{ln_choose, student};
 /// t = ±∞ and p = 0.
 ///
 /// # Errors
-/// When a sample is empty, when there are fewer than three values, when all values are equal, or when their squares are
-/// beyond what a number can be.
+/// If a sample is empty, there are fewer than three values, all values are equal, or their squares
+/// overflow.
 pub fn t_test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     check(reference, current)?;
     let (n, m) = (reference.n() as f64, current.n() as f64);
@@ -33,14 +33,14 @@ pub fn t_test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> 
 }
 
 /// Mann and Whitney's U of the reference, and the probability of one as small: the alternative is that the **reference
-/// lies lower** (scipy `mannwhitneyu`, `alternative="less"`, which is how Evidently asks it).
+/// is lower** (scipy `mannwhitneyu`, `alternative="less"`, as in Evidently).
 ///
-/// Exact when a sample has at most 8 values and none are tied; otherwise normal with a continuity correction and the
+/// Exact if a sample has at most 8 values and there are no ties; otherwise normal with a continuity correction and the
 /// variance corrected for ties, all equal values giving p = 1 (H. Mann, D. Whitney, "On a Test of Whether One of Two
 /// Random Variables Is Stochastically Larger than the Other", 1947).
 ///
 /// # Errors
-/// When a sample is empty.
+/// If a sample is empty.
 pub fn mann_whitney(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     check(reference, current)?;
     let (n, m) = (reference.n(), current.n());

@@ -9,17 +9,17 @@ use super::sample::{Cannot, Measured, Sample};
 
 /// More rows than this, both samples together, would take too much memory and time.
 const MOST_ROWS: u64 = 4000;
-/// How many times the rows are dealt out anew.
+/// Number of permutations.
 const DEALS: u32 = 100;
 
-/// The unbiased squared discrepancy with a Gaussian kernel, exp(−d²/(2σ²)), and the probability of one as large when the
-/// rows are dealt at random, (1 + deals as large)/(1 + 100) (A. Gretton et al., "A Kernel Two-Sample Test", 2012).
+/// The unbiased squared discrepancy with a Gaussian kernel, exp(−d²/(2σ²)), and its permutation p-value,
+/// (1 + permutations at least as large)/(1 + 100) (A. Gretton et al., "A Kernel Two-Sample Test", 2012).
 ///
-/// σ² is half of the median squared distance within the reference, each row with itself included, and ½ when that is
+/// σ² is half of the median squared distance within the reference, including each row with itself, and ½ if that is
 /// 0. May be negative. The same `seed` gives the same p.
 ///
 /// # Errors
-/// When a sample holds fewer than two values, or both together more than 4000.
+/// If a sample has fewer than two values, or both together more than 4000.
 pub fn test(reference: &Sample, current: &Sample, seed: u64) -> Result<Measured, Cannot> {
     check(reference, current)?;
     let (n, m) = (reference.n(), current.n());

@@ -1,12 +1,12 @@
-//! Sums, means and variances that keep their digits on long columns.
+//! Sums, means and variances that stay precise on long columns.
 
-/// Below this length a plain loop is as exact as it needs to be.
+/// Below this length a plain loop is precise enough.
 const BLOCK: usize = 128;
 
-/// The sum of `values` by pairwise addition; 0 for none, `NaN` when one is `NaN`.
+/// The sum of `values` by pairwise addition; 0 without values, `NaN` if one is `NaN`.
 ///
 /// The rounding error grows with log n instead of n (N. Higham, "The Accuracy of Floating Point Summation", 1993),
-/// which is what numpy does too.
+/// as in numpy.
 ///
 /// ```
 /// let tenths = vec![0.1; 1_000_000];
@@ -31,13 +31,13 @@ pub fn sum_of(n: usize, term: &impl Fn(usize) -> f64) -> f64 {
     pairwise(0, n, term) + 0.0
 }
 
-/// The mean of `values`; `NaN` for none.
+/// The mean of `values`; `NaN` without any.
 #[must_use]
 pub fn mean(values: &[f64]) -> f64 {
     sum(values) / values.len() as f64
 }
 
-/// Σ weight · term ∕ Σ weight over `n` terms, every weight 1 when `weights` is absent; `NaN` when they sum to 0.
+/// Σ weight · term ∕ Σ weight over `n` terms, every weight 1 without `weights`; `NaN` if they sum to 0.
 ///
 /// ```
 /// let mean = mlloop::stats::moments::weighted_mean(2, Some(&[1.0, 3.0]), &|i| i as f64);
@@ -53,7 +53,7 @@ pub fn weighted_mean(n: usize, weights: Option<&[f64]>, term: &impl Fn(usize) ->
 
 /// The sample variance (denominator n − 1) of `values`; `NaN` for fewer than two.
 ///
-/// Two passes: the mean first, then the squares about it, so that a large offset costs no digits.
+/// Two passes: the mean first, then the squares about it, so that a large offset does not lose precision.
 ///
 /// ```
 /// // numpy.var([2, 4, 4, 4, 5, 5, 7, 9], ddof=1)

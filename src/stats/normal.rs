@@ -15,7 +15,7 @@ pub fn cdf(z: f64) -> f64 {
     0.5 * erfc(-z / SQRT_2)
 }
 
-/// The z below which a share `p` of the standard normal distribution lies, for `p` in (0, 1); infinite at 0 and 1
+/// The z with a share `p` of the standard normal distribution below it, for `p` in (0, 1); infinite at 0 and 1
 /// (M. Wichura, "Algorithm AS241: The Percentage Points of the Normal Distribution", 1988).
 ///
 /// ```
@@ -123,7 +123,7 @@ pub fn two_sided_p(z: f64) -> f64 {
     erfc(z.abs() / SQRT_2)
 }
 
-/// Wilson's 95 % score interval of a share `p` seen among `n` (n may be an effective number).
+/// Wilson's 95 % score interval of a share `p` observed among `n` (n may be an effective number).
 ///
 /// Stays inside [0, 1] and is not empty at p = 0 or 1 (E. Wilson, "Probable Inference, the Law of Succession, and
 /// Statistical Inference", 1927). `NaN` when `n` is 0.

@@ -7,9 +7,9 @@ use super::sample::{Cannot, Sample};
 pub struct Step {
     /// The value.
     pub value: f64,
-    /// How often it stands in the reference; 0 when only the other sample holds it.
+    /// Its frequency in the reference; 0 if only the other sample has it.
     pub reference: u64,
-    /// How often it stands in the current sample.
+    /// Its frequency in the current sample.
     pub current: u64,
 }
 
@@ -57,7 +57,7 @@ pub fn check(reference: &Sample, current: &Sample) -> Result<(), Cannot> {
     Ok(())
 }
 
-/// The mean of a sample and the sum of squares about it; the mean of equal values is that value to the last digit.
+/// The mean of a sample and the sum of squares about it; the mean of equal values is exact.
 #[must_use]
 pub fn mean_and_squares(sample: &Sample) -> (f64, f64) {
     let Some(&origin) = sample.values().first() else { return (f64::NAN, f64::NAN) };

@@ -1,8 +1,8 @@
-//! Functions whose last bit is the same on every system.
+//! Functions that are bit-identical on every system.
 //!
-//! `f64::exp` and its like are those of the system's C library, and these differ in the last bit between libraries, their
-//! versions, and processors with and without fused multiply-add. A version is made again byte for byte on another machine
-//! only when these are not asked. Roots, sums and products are exact everywhere by IEEE 754.
+//! `f64::exp` and its like are those of the system's C library, and differ in the last bit between libraries, their
+//! versions, and processors with and without fused multiply-add. A version is reproducible byte for byte on another
+//! machine only without them. Roots, sums and products are exact everywhere by IEEE 754.
 
 /// `exp`, `ln` and their like by one library (the crate `libm`) on all systems, within one unit in the last place. Edge cases are
 /// those of the methods of `f64` of the same name.
@@ -66,7 +66,7 @@ pub trait Portable: Sized {
         Self::narrow(libm::cos(self.wide()))
     }
 
-    /// The angle from 0 to π whose cosine it is.
+    /// The angle from 0 to π with this cosine.
     #[must_use]
     fn acos_portable(self) -> Self {
         Self::narrow(libm::acos(self.wide()))
@@ -84,7 +84,7 @@ pub trait Portable: Sized {
         Self::narrow(libm::cbrt(self.wide()))
     }
 
-    /// √(x² + y²) without overflow on the way.
+    /// √(x² + y²) without intermediate overflow.
     #[must_use]
     fn hypot_portable(self, other: Self) -> Self {
         Self::narrow(libm::hypot(self.wide(), other.wide()))
@@ -101,7 +101,7 @@ impl Portable for f64 {
     }
 }
 
-/// By way of 64 bits, so that nearly all values are the correctly rounded ones, which C libraries give as well.
+/// Via 64 bits, so that nearly all values are correctly rounded, as those of C libraries are.
 impl Portable for f32 {
     fn wide(self) -> f64 {
         f64::from(self)
@@ -117,7 +117,7 @@ mod tests {
     use super::Portable;
     use xxhash_rust::xxh3::xxh3_64;
 
-    /// Values at which the functions are asked: within what each takes, in both signs where it takes them.
+    /// Test values: within the domain of each function, of both signs where possible.
     fn values() -> Vec<f64> {
         (1..4000).map(|k| f64::from(k) * 0.012_345_678_9).collect()
     }

@@ -10,7 +10,7 @@ use crate::stats::portable::Portable;
 pub const LEAST_SHARE: f64 = 0.005;
 
 /// Σ (q − p) ln(q/p) over aligned counts with shares (c + ½)/(n + B/2), B the number of bins, of at least
-/// [`LEAST_SHARE`]: no bin is empty, and neither few rows nor many make a large index by themselves.
+/// [`LEAST_SHARE`]: no bin is empty, and the number of rows alone does not make the index large.
 ///
 /// ```
 /// use mlloop::stats::psi::psi_smoothed;
@@ -21,7 +21,7 @@ pub const LEAST_SHARE: f64 = 0.005;
 /// ```
 ///
 /// # Errors
-/// When a side is empty.
+/// If a side is empty.
 pub fn psi_smoothed(reference: &[u64], current: &[u64]) -> Result<f64, Cannot> {
     let (n, m) = totals(reference, current)?;
     let half = reference.len() as f64 / 2.0;
@@ -49,9 +49,9 @@ pub fn critical_value(alpha: f64, bins: usize, n: u64, m: u64) -> Option<f64> {
 
 /// Inner edges that cut the reference into at most ten bins with about a tenth of its rows each.
 ///
-/// An edge is the smallest value with k tenths of the rows at or below it; edges that fall together stand once. The
-/// largest value is none: where it has tenths of its own, the edge is the value before it. Bins are (below, edge] in
-/// [`bin_counts`], the first and last one open.
+/// An edge is the smallest value with k tenths of the rows at or below it, without duplicates. The largest value is not
+/// an edge: if it holds whole tenths itself, the edge is the value before it. Bins are (below, edge] in [`bin_counts`],
+/// the first and last one open.
 #[must_use]
 pub fn decile_edges(reference: &Sample) -> Vec<f64> {
     // The fewest rows that are k tenths of them.
@@ -81,8 +81,8 @@ pub fn bin_counts(sample: &Sample, edges: &[f64]) -> Vec<u64> {
     sample.parts(edges.iter().map(|edge| sample.values().partition_point(|value| value <= edge)))
 }
 
-/// Benjamini and Hochberg's adjusted p-values, in the order given: the smallest false discovery rate at which each would
-/// be called ("Controlling the False Discovery Rate", 1995). `NaN` stays `NaN` and is not counted.
+/// Benjamini and Hochberg's adjusted p-values, in the order given: the smallest false discovery rate at which each
+/// would be significant ("Controlling the False Discovery Rate", 1995). `NaN` stays `NaN` and is not counted.
 ///
 /// ```
 /// let adjusted = mlloop::stats::psi::benjamini_hochberg(&[0.01, 0.04, 0.03, 0.5]);

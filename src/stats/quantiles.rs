@@ -17,7 +17,7 @@ pub fn quantile_sorted(sorted: &[f64], q: f64) -> f64 {
     sorted[below] + (sorted[above] - sorted[below]) * share
 }
 
-/// The `q`-quantile of values in any order; `NaN` values are left out.
+/// The `q`-quantile of values in any order; `NaN` values are ignored.
 #[must_use]
 pub fn quantile(values: &[f64], q: f64) -> f64 {
     let mut sorted: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
@@ -25,10 +25,9 @@ pub fn quantile(values: &[f64], q: f64) -> f64 {
     quantile_sorted(&sorted, q)
 }
 
-/// The median of values in ascending order with a weight each: the smallest value that has half of the weight at or
-/// below it, and the mean of it and the next one when it has exactly half. With equal weights this is the ordinary
-/// median, with others scikit-learn's `_weighted_percentile(average=True)`. Values of weight 0 do not count;
-/// `NaN` when no weight is left.
+/// The weighted median of ascending values: the smallest value with half of the weight at or below it, or the mean of
+/// it and the next one if it has exactly half. With equal weights this is the ordinary median, with others
+/// scikit-learn's `_weighted_percentile(average=True)`. Values of weight 0 are ignored; `NaN` without any weight.
 #[must_use]
 pub fn weighted_median_sorted(sorted: &[f64], weight: &impl Fn(usize) -> f64) -> f64 {
     let total: f64 = (0..sorted.len()).map(weight).sum();

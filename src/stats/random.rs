@@ -6,8 +6,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A generator for one purpose: the same `seed` and `purpose` give the same numbers everywhere.
 ///
-/// Different purposes (`"split"`, `"bootstrap"`) give unrelated streams, so that adding a draw in one place
-/// does not move the draws of another.
+/// Different purposes (`"split"`, `"bootstrap"`) give independent streams, so that adding a draw in one place
+/// does not change the draws of another.
 #[must_use]
 pub fn rng(seed: u64, purpose: &str) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(hash64(purpose.as_bytes(), seed))
@@ -28,6 +28,6 @@ pub fn hash64(bytes: &[u8], seed: u64) -> u64 {
 /// ```
 #[must_use]
 pub fn unit_hash(bytes: &[u8], seed: u64) -> f64 {
-    // The upper 53 bits are what an f64 can hold exactly.
+    // An f64 can represent the upper 53 bits exactly.
     (hash64(bytes, seed) >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -2,7 +2,7 @@
 
 use rayon::slice::ParallelSliceMut;
 
-/// A key whose unsigned order is the order of the numbers (−0 = +0, `NaN` last).
+/// A key whose unsigned order is the numeric order (−0 = +0, `NaN` last).
 fn key(value: f64) -> u64 {
     let bits = (value + 0.0).to_bits();
     if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }

@@ -1,11 +1,11 @@
-//! A sample of numbers as distinct values with counts: what every two-sample statistic reads.
+//! A sample of numbers as distinct values with counts: the input of every two-sample statistic.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Sorted distinct finite values, each with how often it stands.
+/// Sorted distinct finite values, each with its frequency.
 ///
-/// Exact tables and sketches take the same shape: a sketch's items stand with their weights. Copies share their values.
+/// Exact tables and sketches have the same form: a sketch's items with their weights. Clones share their values.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sample {
     values: Arc<Vec<f64>>,
@@ -14,7 +14,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Sorts and counts values; what is not finite is left out.
+    /// Sorts and counts values; non-finite ones are ignored.
     #[must_use]
     pub fn from_values(mut values: Vec<f64>) -> Self {
         values.retain(|v| v.is_finite());
@@ -24,7 +24,7 @@ impl Sample {
         Self::from_sorted(values)
     }
 
-    /// Counts finite values that are sorted, none of them -0.
+    /// Counts sorted finite values, none of them -0.
     #[must_use]
     pub fn from_sorted(mut values: Vec<f64>) -> Self {
         let mut counts: Vec<u64> = Vec::with_capacity(values.len());
@@ -62,10 +62,10 @@ impl Sample {
         let (mut values, mut counts) = (vec![0.0; all], vec![0; all]);
         let (mut left, mut right, mut out) = (0, 0, 0);
         let (mut left_end, mut right_end, mut out_end) = (a.len(), b.len(), all);
-        // From both ends at once, without a branch on which of two is next: nobody could foretell it. Equal values of both
-        // go out as one, so that a gap stays between the ends.
+        // From both ends at once, without a branch on which of two is next, as it is unpredictable. Equal values of
+        // both are consumed together, so that a gap stays between the ends.
         while left_end - left > 1 && right_end - right > 1 {
-            // So many steps at either end leave something on both sides.
+            // This many steps at either end leave something on both sides.
             for _ in 0..(left_end - left).min(right_end - right) / 2 {
                 let (x, y) = (a[left], b[right]);
                 let (from_a, from_b) = (x <= y, y <= x);
@@ -96,8 +96,8 @@ impl Sample {
         Self::new(values, counts)
     }
 
-    /// How many observations lie in each of the parts that `ends` cuts the sorted values into; each end is one past the
-    /// last value of its part, ends ascend, and what lies beyond the last of them is the last part.
+    /// The number of observations in each of the parts into which `ends` splits the sorted values; each end is one past
+    /// the last value of its part, ends ascend, and the rest after the last of them is the last part.
     #[must_use]
     pub fn parts(&self, ends: impl Iterator<Item = usize>) -> Vec<u64> {
         let mut start = 0;
@@ -109,7 +109,7 @@ impl Sample {
         ends.chain([self.counts.len()]).map(part).collect()
     }
 
-    /// The values one by one, each as often as it stands; of more than `most`, so many at even distances.
+    /// The values, repeated by count; above `most`, evenly spaced quantiles.
     #[must_use]
     pub fn evenly(&self, most: usize) -> Vec<f64> {
         let n = self.n().min(most as u64);
@@ -126,7 +126,7 @@ impl Sample {
         (0..n).map(nth).collect()
     }
 
-    /// Values with counts, in any order; equal values are put together, zero counts and what is not finite left out.
+    /// Values with counts, in any order; equal values are merged, zero counts and non-finite values ignored.
     #[must_use]
     pub fn from_weighted(mut pairs: Vec<(f64, u64)>) -> Self {
         pairs.retain(|&(v, count)| v.is_finite() && count > 0);
@@ -149,7 +149,7 @@ impl Sample {
         &self.values
     }
 
-    /// How often each value stands; never 0.
+    /// The frequency of each value; never 0.
     #[must_use]
     pub fn counts(&self) -> &[u64] {
         &self.counts
@@ -161,7 +161,7 @@ impl Sample {
         self.n
     }
 
-    /// Whether there is no observation.
+    /// Whether there are no observations.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.n == 0
@@ -173,7 +173,7 @@ impl Sample {
 pub struct Cannot(pub String);
 
 impl Cannot {
-    /// For this reason, told as the end of "cannot tell: …".
+    /// With this reason, phrased to follow "cannot tell: ".
     #[must_use]
     pub fn because(reason: impl Into<String>) -> Self {
         Self(reason.into())

@@ -1,4 +1,4 @@
-//! Intervals that hold at every look at once.
+//! Intervals valid at all looks together.
 
 use super::shape::Shape;
 use crate::stats::portable::Portable;
@@ -14,7 +14,7 @@ use crate::stats::special::ln_gamma;
 /// half-width = SE · √( 2 (Nρ²+1) ∕ (Nρ²) · ln(√(Nρ²+1) ∕ α) )
 /// p = min(1, √(Nρ²+1) · exp(−Nρ² z² ∕ (2 (Nρ²+1)))),   z = estimate ∕ SE
 /// ```
-/// the truth stays inside at all N at once with probability 1 − α, so one may stop whenever one likes. ρ must be chosen
+/// the truth is inside at all N together with probability 1 − α, so one may stop at any time. ρ must be chosen
 /// before the data are seen (I. Waudby-Smith et al., "Time-Uniform Central Limit Theory and Asymptotic Confidence
 /// Sequences", 2024; S. Howard et al., "Time-Uniform, Nonparametric, Nonasymptotic Confidence Sequences", 2021).
 ///
@@ -55,7 +55,7 @@ impl Sequence {
         1.0 / self.rho2
     }
 
-    /// The same tuning with the error shared among `k` sequences that are to hold together.
+    /// The same tuning with the error shared among `k` simultaneous sequences.
     #[must_use]
     pub fn shared_by(self, k: usize) -> Self {
         Self { alpha: self.alpha / k.max(1) as f64, ..self }
@@ -81,8 +81,8 @@ impl Sequence {
         ((nrho2 + 1.0).ln_portable() / 2.0 - nrho2 * z * z / (2.0 * (nrho2 + 1.0))).exp_portable().min(1.0)
     }
 
-    /// The number of observations at which the interval is to leave out 0 when an estimate that stands `z` standard
-    /// errors from 0 at `n`, with this shape, stays what it is; `None` beyond `at_most`.
+    /// The number of observations at which the interval is to exclude 0 if an estimate `z` standard
+    /// errors from 0 at `n`, with this shape, stays the same; `None` beyond `at_most`.
     #[must_use]
     pub fn n_to_exclude_zero(&self, z: f64, n: f64, shape: Shape, at_most: f64) -> Option<f64> {
         let excludes = |m: f64| {
@@ -106,11 +106,12 @@ impl Sequence {
     }
 }
 
-/// The always-valid p-value of "units fall to groups by `shares`", which sum to 1, from how many fell to each.
+/// The always-valid p-value of "units are assigned to groups by `shares`", which sum to 1, from the counts of the
+/// groups.
 ///
-/// A Dirichlet mixture of multinomial likelihoods about the shares, over that of the shares themselves: its reciprocal is
-/// below `alpha` at any look with chance at most `alpha` (M. Lindon, A. Malek, "Anytime-Valid Inference for Multinomial Count
-/// Data", 2022). It finds a deviation best at `planned_n` units. Several independent stretches multiply their values.
+/// A Dirichlet mixture of multinomial likelihoods about the shares, over that of the shares themselves: its reciprocal
+/// is below `alpha` at any look with probability at most `alpha` (M. Lindon, A. Malek, "Anytime-Valid Inference for
+/// Multinomial Count Data", 2022). It is most powerful at `planned_n` units. Values of independent periods multiply.
 ///
 /// ```
 /// use mlloop::stats::sequence::p_of_shares;

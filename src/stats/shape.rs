@@ -2,25 +2,25 @@
 
 use crate::stats::portable::Portable;
 
-/// Skewness and excess kurtosis of an estimate about its mean, in its standard errors; both shrink as units come.
+/// Skewness and excess kurtosis of an estimate about its mean, in its standard errors; both shrink with more units.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Shape {
     /// Third cumulant ∕ error³.
     pub skewness: f64,
     /// Fourth cumulant ∕ error⁴.
     pub kurtosis: f64,
-    /// Third cumulant ∕ error³ of an estimate whose error is estimated from the same units. Where values lean to the right,
-    /// samples with too low a mean have too small an error as well; 0 where the error is known otherwise.
+    /// Third cumulant ∕ error³ of an estimate whose error is estimated from the same units. For right-skewed values,
+    /// samples with too low a mean also have too small an error; 0 if the error is known otherwise.
     pub lean: f64,
 }
 
 /// Beyond this skewness no correction by two moments helps.
 const MAX_SKEWNESS: f64 = 1.0;
-/// Beyond this excess kurtosis neither.
+/// Upper limit of the excess kurtosis, likewise.
 const MAX_KURTOSIS: f64 = 2.0;
 
 impl Shape {
-    /// Nothing is known.
+    /// Unknown shape.
     pub const UNKNOWN: Self = Self { skewness: f64::INFINITY, kurtosis: f64::INFINITY, lean: 0.0 };
 
     /// The shape of the same estimate with the opposite sign.
@@ -29,7 +29,7 @@ impl Shape {
         Self { skewness: -self.skewness, lean: -self.lean, ..self }
     }
 
-    /// Whether the distribution is near enough to the normal one for [`Shape::widened`] to be believed.
+    /// Whether the distribution is close enough to normal for [`Shape::widened`].
     #[must_use]
     pub fn is_near_normal(self) -> bool {
         self.skewness.abs() <= MAX_SKEWNESS && self.kurtosis <= MAX_KURTOSIS && self.lean.abs() <= MAX_SKEWNESS
@@ -48,13 +48,13 @@ impl Shape {
         (self.skewness.abs().max(self.lean.abs()) / MAX_SKEWNESS).powi(2).max(self.kurtosis / MAX_KURTOSIS)
     }
 
-    /// The standard errors to reach below the estimate in place of `z` ≥ 0 of a normal one; never fewer. Those above it are
-    /// those of the [`Shape::mirrored`] shape.
+    /// The standard errors below the estimate that replace `z` ≥ 0 of a normal one; never fewer. Those above it are
+    /// given by the [`Shape::mirrored`] shape.
     ///
-    /// The larger of z + |γ| (z² − 1) ∕ 6 + κ (z³ − 3 z) ∕ 24, each term only where it is above 0, which is the expansion of
-    /// Cornish and Fisher to second order for the heavier tail, and z − λ (2 z² + 1) ∕ 6 for a lean λ < 0, which is that of an
-    /// estimate divided by its own error (N. Johnson, "Modified t Tests and Confidence Intervals for Asymmetrical
-    /// Populations", 1978).
+    /// The larger of z + |γ| (z² − 1) ∕ 6 + κ (z³ − 3 z) ∕ 24, each term only if it is above 0, which is the expansion
+    /// of Cornish and Fisher to second order for the heavier tail, and z − λ (2 z² + 1) ∕ 6 for a lean λ < 0, which is
+    /// that of an estimate divided by its own error (N. Johnson, "Modified t Tests and Confidence Intervals for
+    /// Asymmetrical Populations", 1978).
     #[must_use]
     pub fn widened(self, z: f64) -> f64 {
         let skewed = self.skewness.abs() * (z * z - 1.0).max(0.0) / 6.0;
@@ -62,8 +62,8 @@ impl Shape {
         known.max(z + (-self.lean).max(0.0) * (2.0 * z * z + 1.0) / 6.0)
     }
 
-    /// The z of a normal estimate that stands for `z`: the inverse of [`Shape::widened`] on the side of 0, with the sign of
-    /// `z`; 0 where even the estimate's own error does not reach it.
+    /// The normal z equivalent to `z`: the inverse of [`Shape::widened`] on the side of 0, with the sign of
+    /// `z`; 0 if even the estimate's own error does not reach it.
     #[must_use]
     pub fn narrowed(self, z: f64) -> f64 {
         if self.skewness == 0.0 && self.kurtosis <= 0.0 && self.lean == 0.0 || !z.is_finite() {
@@ -80,7 +80,7 @@ impl Shape {
 }
 
 /// Skewness and kurtosis (not excess) of single values about their own groups' means, from their residuals, which are
-/// scaled by their root mean square first so that nothing overflows. `None` when all residuals are 0.
+/// scaled by their root mean square first to avoid overflow. `None` if all residuals are 0.
 #[must_use]
 pub fn of_residuals(residuals: &[f64]) -> Option<(f64, f64)> {
     let largest = residuals.iter().fold(0.0_f64, |top, e| top.max(e.abs()));
@@ -138,7 +138,7 @@ mod tests {
             let side = if z < 0.0 { shape.mirrored() } else { shape };
             assert!((side.widened(shape.narrowed(z).abs()) - z.abs()).abs() < 1e-9, "{z}");
         }
-        // An estimate that is not even as far as the correction at 0 says nothing.
+        // An estimate closer than the correction at 0 is no evidence.
         assert!(shape.narrowed(-0.05).abs() < 1e-9);
         assert!(!Shape { lean: -1.5, ..Shape::default() }.is_near_normal());
         assert_eq!(Shape { lean: -3.0, ..Shape::default() }.times_to_normal(), 9.0);

@@ -6,7 +6,7 @@ use crate::stats::portable::Portable;
 /// Shares of two aligned tables of counts.
 ///
 /// # Errors
-/// When the tables differ in length or one of them holds nothing.
+/// If the tables differ in length or one of them is empty.
 pub fn shares(reference: &[u64], current: &[u64]) -> Result<(Vec<f64>, Vec<f64>), Cannot> {
     let (n, m) = totals(reference, current)?;
     let share = |counts: &[u64], total: u64| counts.iter().map(|&c| c as f64 / total as f64).collect();
@@ -16,7 +16,7 @@ pub fn shares(reference: &[u64], current: &[u64]) -> Result<(Vec<f64>, Vec<f64>)
 /// The sums of two aligned tables of counts.
 ///
 /// # Errors
-/// When the tables differ in length or one of them holds nothing.
+/// If the tables differ in length or one of them is empty.
 pub fn totals(reference: &[u64], current: &[u64]) -> Result<(u64, u64), Cannot> {
     if reference.len() != current.len() {
         return Err(Cannot::because("the two tables have different cells"));
@@ -31,7 +31,7 @@ pub fn totals(reference: &[u64], current: &[u64]) -> Result<(u64, u64), Cannot> 
     Ok((n, m))
 }
 
-/// Puts a small share where there is none: .0001, or a millionth of the smallest share when that is no larger.
+/// Replaces zero shares by a small one: .0001, or a millionth of the smallest share if that is not larger.
 fn fill(shares: &mut [f64]) {
     let smallest = shares.iter().copied().filter(|&s| s != 0.0).fold(f64::INFINITY, f64::min);
     let filler = if smallest <= 0.0001 { smallest / 1e6 } else { 0.0001 };
@@ -49,7 +49,7 @@ fn distance(statistic: f64) -> Result<Measured, Cannot> {
     if statistic.is_finite() { Ok(Measured { statistic, p: None }) } else { Err(Cannot::because("it is not finite")) }
 }
 
-/// The population stability index Σ (p − q) ln(p/q); zero shares are filled and not evened out again.
+/// The population stability index Σ (p − q) ln(p/q); zero shares are filled without renormalisation.
 ///
 /// ```
 /// let found = mlloop::stats::shares::psi(&[50, 50], &[80, 20]).unwrap();
@@ -57,7 +57,7 @@ fn distance(statistic: f64) -> Result<Measured, Cannot> {
 /// ```
 ///
 /// # Errors
-/// When a side is empty.
+/// If a side is empty.
 pub fn psi(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     let (p, q) = filled(reference, current)?;
     distance(p.iter().zip(&q).map(|(p, q)| (p - q) * (p / q).ln_portable()).sum())
@@ -92,20 +92,20 @@ pub fn jensen_shannon(reference: &[u64], current: &[u64]) -> Result<Measured, Ca
 /// Hellinger's distance √(1 − Σ√(pq)) = √(½ Σ (√p − √q)²), 0 to 1; equal shares give exactly 0.
 ///
 /// # Errors
-/// When a side is empty.
+/// If a side is empty.
 pub fn hellinger(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     let (p, q) = shares(reference, current)?;
     let apart: f64 = p.iter().zip(&q).map(|(p, q)| (p.sqrt() - q.sqrt()).powi(2)).sum();
     distance((apart / 2.0).min(1.0).sqrt())
 }
 
-/// How far apart two tables of counts over the same cells are, in the units of Cohen's h: 2 arccos Σ √(p q). Of two cells
+/// The distance of two tables of counts over the same cells, in units of Cohen's h: 2 arccos Σ √(p q). For two cells
 /// it is h itself, the difference of 2 arcsin √share (J. Cohen, "Statistical Power Analysis", 1988: .2 is small, .5
-/// medium); of normal numbers shifted by a part of their standard deviation it is about that part. A cell that one side
-/// lacks counts by its share on the other alone, however many rows there are.
+/// medium); for normal numbers shifted by a part of their standard deviation it is about that part. A cell missing on
+/// one side counts by its share on the other alone, at any number of rows.
 ///
-/// What chance adds to the square, (cells − 1)(1/n + 1/m), is taken off; cells with less than a row to be expected on
-/// the smaller side add nothing.
+/// The square's expectation by chance, (cells − 1)(1/n + 1/m), is subtracted; cells with an expectation of less than
+/// one row on the smaller side add nothing.
 ///
 /// ```
 /// use mlloop::stats::shares::effect;
@@ -115,7 +115,7 @@ pub fn hellinger(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot>
 /// ```
 ///
 /// # Errors
-/// When a side is empty.
+/// If a side is empty.
 pub fn effect(reference: &[u64], current: &[u64]) -> Result<f64, Cannot> {
     let (n, m) = totals(reference, current)?;
     let (n, m) = (n as f64, m as f64);

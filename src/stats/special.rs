@@ -2,9 +2,9 @@
 
 use crate::stats::portable::Portable;
 
-/// What changes a series or a fraction by no more than this share is left out.
+/// Relative change below which a series or a fraction is stopped.
 const STEP: f64 = f64::EPSILON;
-/// Steps until a series or a fraction is given up as it is; a million degrees of freedom take some thousand.
+/// Maximum number of steps of a series or a fraction; a million degrees of freedom take some thousand.
 const MAX_STEPS: u32 = 1_000_000;
 /// Stands for 0 where a fraction is divided by it.
 const TINY: f64 = 1e-300;
@@ -37,7 +37,7 @@ pub fn erfc(x: f64) -> f64 {
     libm::erfc(x)
 }
 
-/// The upper regularised incomplete gamma function Q(a, x), for a above 0 and x from 0 on: by its series up to x = a + 1, by
+/// The upper regularised incomplete gamma function Q(a, x), for a > 0 and x ≥ 0: by its series up to x = a + 1, by
 /// its continued fraction beyond (W. Press and others, "Numerical Recipes", 6.2).
 ///
 /// ```
@@ -66,8 +66,8 @@ pub fn gamma_upper(a: f64, x: f64) -> f64 {
     front / fraction(x + 1.0 - a, term)
 }
 
-/// The regularised incomplete beta function Iₓ(a, b), for a and b above 0 and x from 0 to 1: by its continued fraction, on the
-/// side where that converges fast (Numerical Recipes, 6.4).
+/// The regularised incomplete beta function Iₓ(a, b), for a > 0, b > 0 and x from 0 to 1: by its continued fraction, on
+/// the side where that converges fast (Numerical Recipes, 6.4).
 ///
 /// ```
 /// // scipy.special.betainc([2, 6], [5, 0.5], [0.2, 0.7])
@@ -85,7 +85,7 @@ pub fn beta_regularised(a: f64, b: f64, x: f64) -> f64 {
     beta_regularised_near(a, b, x)
 }
 
-/// [`beta_regularised`] for an `x` that is not above the mean.
+/// [`beta_regularised`] for an `x` not above the mean.
 fn beta_regularised_near(a: f64, b: f64, x: f64) -> f64 {
     let front = (a * x.ln_portable() + b * (-x).ln_1p_portable() - ln_beta(a, b)).exp_portable() / a;
     let term = |k: u32| {
@@ -124,7 +124,7 @@ mod tests {
     use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
     use statrs::function::{beta, erf, gamma};
 
-    /// Held against another implementation, `statrs`, whose own last bits depend on the system's C library.
+    /// Compared with another implementation, `statrs`, whose own last bits depend on the system's C library.
     fn close(what: &str, found: f64, expected: f64, share: f64) {
         let apart = (found - expected).abs() / expected.abs().max(1e-290);
         assert!(apart < share, "{what}: {found:e} {expected:e}");

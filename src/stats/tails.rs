@@ -143,7 +143,7 @@ fn deviance(x: f64, m: f64) -> f64 {
     total
 }
 
-/// P(X = k) of the binomial distribution in Loader's saddle-point form, which keeps its digits for large n
+/// P(X = k) of the binomial distribution in Loader's saddle-point form, which stays precise for large n
 /// (C. Loader, "Fast and Accurate Computation of Binomial Probabilities", 2000).
 ///
 /// ```
@@ -179,7 +179,7 @@ fn ln_binomial(k: f64, n: f64, p: f64) -> f64 {
 }
 
 /// ln of the probability that `drawn` of `marked` rows are among `draws` of `all` rows picked at random; `drawn` must be
-/// possible. In Loader's form, so that a billion rows cost no digits.
+/// possible. In Loader's form, so that a billion rows do not lose precision.
 ///
 /// ```
 /// // ln (C(1000, 20) / C(1001000, 20))

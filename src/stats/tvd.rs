@@ -8,18 +8,17 @@ use super::sample::{Cannot, Measured};
 use super::shares::totals;
 use super::tails::ln_choose;
 
-/// How many times the rows are dealt out anew.
+/// Number of permutations.
 const DEALS: u32 = 1000;
 
-/// ½ Σ |p − q| of two aligned tables of counts, and the probability of one as large when the rows are dealt to the two
-/// sides at random: (1 + deals as large)/(1 + 1000), never 0 (B. Phipson, G. Smyth, "Permutation P-values Should Never
-/// Be Zero", 2010).
+/// ½ Σ |p − q| of two aligned tables of counts, and its permutation p-value: (1 + permutations at least as large)/(1 +
+/// 1000), never 0 (B. Phipson, G. Smyth, "Permutation P-values Should Never Be Zero", 2010).
 ///
-/// Rows are not moved one by one: how many of each level fall to a side is drawn at once from the multivariate
+/// Rows are not permuted one by one: the counts of all levels on a side are drawn at once from the multivariate
 /// hypergeometric distribution. The same `seed` gives the same p.
 ///
 /// # Errors
-/// When a side is empty.
+/// If a side is empty.
 pub fn tvd(reference: &[u64], current: &[u64], seed: u64) -> Result<Measured, Cannot> {
     let (n, m) = totals(reference, current)?;
     let apart = |r: u64, c: u64| (u128::from(r) * u128::from(m)).abs_diff(u128::from(c) * u128::from(n));

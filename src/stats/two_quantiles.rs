@@ -1,18 +1,19 @@
-//! The difference of a quantile between two samples, without any density: for one look, and for all looks.
+//! The difference of a quantile between two samples, without density estimation: for one look, and for all looks.
 
 use crate::stats::normal;
 use crate::stats::portable::Portable;
 
-/// What speaks against each rank: entry k is that against "k of the n values are at or below the quantile", a convex row.
+/// The evidence against each rank: entry k is that against "k of the n values are at or below the quantile", a convex
+/// row.
 type Against = Vec<f64>;
 
-/// Two samples in ascending order, and which quantile of them is compared.
+/// Two ascending samples, and the quantile of them that is compared.
 ///
-/// That ξ is the quantile q of a sample says that a share q of its values is at or below ξ, so that evidence about a share is
-/// evidence about ξ. Evidence of both samples adds up; a difference is left out when no pair of quantiles with that difference
-/// is without enough evidence. It holds whatever the law is, also where hardly any value lies about the quantile (S. Howard and
-/// A. Ramdas, "Sequential estimation of quantiles with applications to A/B testing and best-arm identification", 2022). Of equal
-/// values, as many as speak least count as at or below.
+/// If ξ is the quantile q of a sample, a share q of its values is at or below ξ, so evidence about a share is
+/// evidence about ξ. Evidence of both samples adds up; a difference is rejected if every pair of quantiles with that
+/// difference has enough evidence against it. It holds for any distribution, also if hardly any value is near the
+/// quantile (S. Howard and A. Ramdas, "Sequential estimation of quantiles with applications to A/B testing and best-arm
+/// identification", 2022). Of equal values, the number with the least evidence counts as at or below.
 #[derive(Debug, Clone, Copy)]
 pub struct TwoQuantiles<'a> {
     /// The quantile, in (0, 1).
@@ -22,8 +23,9 @@ pub struct TwoQuantiles<'a> {
 }
 
 impl TwoQuantiles<'_> {
-    /// For all looks: the interval of the difference at level `alpha` and the p-value of none, which leave out 0 together.
-    /// `strengths` are the units of each sample at which it is narrowest, over about eight.
+    /// For all looks: the interval of the difference at level `alpha` and the p-value of no difference; the interval
+    /// excludes 0 exactly if p is below `alpha`. `strengths` are the units of each sample at which it is narrowest,
+    /// over about eight.
     ///
     /// Each sample's evidence is the Beta(κq, κ(1 − q)) mixture of likelihood ratios of a share over that of q, κ being its
     /// strength: a martingale.
@@ -41,8 +43,8 @@ impl TwoQuantiles<'_> {
         self.judged(-alpha.ln_portable(), against, |least| (-least).exp_portable().min(1.0))
     }
 
-    /// The same for a single look, by the score of each share: χ² on one degree of freedom, as there are two shares and the common
-    /// quantile is chosen so that both speak least against it.
+    /// The same for a single look, by the score of each share: χ² on one degree of freedom, as there are two shares and
+    /// the common quantile is chosen to minimise the evidence.
     ///
     /// ```
     /// use mlloop::stats::two_quantiles::TwoQuantiles;
@@ -63,7 +65,7 @@ impl TwoQuantiles<'_> {
         self.judged(z * z / 2.0, [score(0), score(1)], |least| normal::two_sided_p((2.0 * least).sqrt()))
     }
 
-    /// The differences against which there is not `enough` evidence, and p of the least that there is against none.
+    /// The differences without `enough` evidence against them, and p of the least evidence against no difference.
     fn judged(&self, enough: f64, against: [Against; 2], p: impl Fn(f64) -> f64) -> ((f64, f64), f64) {
         let [a, b] = self.sorted;
         if a.is_empty() || b.is_empty() {
@@ -82,7 +84,7 @@ impl TwoQuantiles<'_> {
             let next = |side: usize| self.sorted[side].get(at[side]).copied().unwrap_or(f64::INFINITY);
             let value = next(0).min(next(1));
             if value.is_nan() {
-                // Nothing is above it and nothing below: it would stay for ever.
+                // Neither above nor below: the loop would not end.
                 break;
             }
             let mut sum = 0.0;
@@ -105,7 +107,7 @@ fn furthest(up: &[f64], down: &[f64], against_up: &Against, against_down: &Again
     let falling = &against_down[..=bottom];
     let of = |(rank, against): (usize, &f64)| {
         let least = falling.partition_point(|other| other + against >= enough);
-        // None is to be believed where even the likeliest rank is not.
+        // No bound if even the likeliest rank has too much evidence against it.
         let from = (least <= bottom).then(|| if least == 0 { f64::NEG_INFINITY } else { down[least - 1] })?;
         Some(up.get(rank).copied().unwrap_or(f64::INFINITY) - from)
     };
@@ -201,7 +203,7 @@ mod tests {
                 })
                 .count() as f64;
             let share = n_wrong / f64::from(N_DRAWS);
-            // 3 standard errors of 2000 draws are .0146; ranks are whole, so that it is rather less than more.
+            // 3 standard errors of 2000 draws are .0146; ranks are integers, so it is conservative.
             assert!((0.02..=0.0646).contains(&share), "{q}: {share}");
         }
     }

@@ -45,9 +45,9 @@ impl TwoShares {
         [p, (p + difference).clamp(0.0, 1.0)]
     }
 
-    /// The interval of the difference that goes with the z-test with pooled variance: those differences that the score
+    /// The interval of the difference that matches the z-test with pooled variance: the differences that the score
     /// test does not reject at `z` standard errors (R. Mee, "Confidence Bounds for the Difference Between Two
-    /// Probabilities", 1984). It leaves out 0 exactly when |z| of the pooled test is above `z`.
+    /// Probabilities", 1984). It excludes 0 exactly if |z| of the pooled test is above `z`.
     ///
     /// ```
     /// // statsmodels confint_proportions_2indep(15, 60, 9, 80, method="score", correction=False)
@@ -79,11 +79,11 @@ impl TwoShares {
 
     /// The always-valid p-value of no difference.
     ///
-    /// Each sample bets against a share p by the Beta(½, ½) mixture of likelihood ratios, which is a martingale when its
-    /// share is p; their product at the likeliest common p is an e-process of "both have one share", and its reciprocal a
-    /// p-value that holds at every look at once, for any sizes and any shares (H. Robbins, "Statistical Methods Related to
-    /// the Law of the Iterated Logarithm", 1970; I. Waudby-Smith, A. Ramdas, "Estimating Means of Bounded Random Variables
-    /// by Betting", 2024). Numbers between 0 and 1 bet at least as carefully as 0 and 1 with the same mean.
+    /// Each sample bets against a share p by the Beta(½, ½) mixture of likelihood ratios, which is a martingale if its
+    /// share is p; their product at the likeliest common p is an e-process of "both have one share", and its reciprocal
+    /// a p-value valid at all looks together, for any sizes and any shares (H. Robbins, "Statistical Methods Related to
+    /// the Law of the Iterated Logarithm", 1970; I. Waudby-Smith, A. Ramdas, "Estimating Means of Bounded Random
+    /// Variables by Betting", 2024). Numbers between 0 and 1 bet at least as carefully as 0 and 1 with the same mean.
     ///
     /// ```
     /// // 12 of 600 against 0 of 30: nothing is known (Fisher's p is 1).
@@ -98,8 +98,8 @@ impl TwoShares {
         (-self.evidence(0.0)).exp_portable().min(1.0)
     }
 
-    /// The differences that the e-process has not rejected: a confidence sequence that is wrong at any look with chance at
-    /// most `alpha`. It leaves out 0 exactly when [`TwoShares::sequence_p`] is below `alpha`.
+    /// The differences that the e-process has not rejected: a confidence sequence that is wrong at any look with
+    /// probability at most `alpha`. It excludes 0 exactly if [`TwoShares::sequence_p`] is below `alpha`.
     #[must_use]
     pub fn sequence_interval(&self, alpha: f64) -> (f64, f64) {
         let inside = |difference: f64| self.evidence(difference) <= -alpha.ln_portable();
@@ -108,7 +108,7 @@ impl TwoShares {
     }
 }
 
-/// Where `inside` ends between `from`, which is inside, and `to`; `to` when it is inside too.
+/// The end of `inside` between `from`, which is inside, and `to`; `to` if it is inside too.
 fn edge(from: f64, to: f64, inside: &impl Fn(f64) -> bool) -> f64 {
     if inside(to) {
         return to;
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    /// The share of experiments of 99 to 1 in which the truth is left out at any of 60 looks.
+    /// The share of experiments at 99 to 1 in which the interval misses the truth at any of 60 looks.
     #[test]
     fn the_sequence_holds_however_uneven_and_rare() {
         for (share, gap) in [(0.001, 0.0), (0.02, 0.0), (0.3, 0.2)] {

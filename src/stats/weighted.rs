@@ -1,4 +1,4 @@
-//! A mean over a population from rows that were drawn with known, unequal probabilities.
+//! A population mean from rows drawn with known, unequal probabilities.
 
 use super::normal::wilson;
 
@@ -11,9 +11,9 @@ pub struct Weighted {
     pub error: f64,
 }
 
-/// Hájek's estimate of a mean: θ̂ = Σ(ℓ∕π) ∕ Σ(1∕π), each row weighing the reciprocal of the probability with which it
-/// was drawn. The error is that of the linearised estimate under Poisson sampling, √Σ(1−π)((ℓ−θ̂)∕π)² ∕ Σ(1∕π), which is
-/// no less than that of designs with a fixed number of rows (C.-E. Särndal, B. Swensson, J. Wretman, "Model Assisted
+/// Hájek's estimate of a mean: θ̂ = Σ(ℓ∕π) ∕ Σ(1∕π), each row weighted by the reciprocal of its selection probability.
+/// The error is that of the linearised estimate under Poisson sampling, √Σ(1−π)((ℓ−θ̂)∕π)² ∕ Σ(1∕π), which is at least
+/// that of designs with a fixed number of rows (C.-E. Särndal, B. Swensson, J. Wretman, "Model Assisted
 /// Survey Sampling", 1992, 5.7 and 5.9).
 ///
 /// `values` and `probabilities`, in (0, 1], are aligned. `NaN` without rows.
@@ -46,8 +46,9 @@ pub struct Share {
     pub high: f64,
 }
 
-/// The [`mean`] of 0 and 1, and Wilson's interval with the rows that a simple random sample would need for the same standard
-/// error; where all rows agree, that of Σ(1−π)∕π² ∕ (Σ1∕π)². Only where every row was sure to be drawn is nothing left to guess.
+/// The [`mean`] of 0 and 1, and Wilson's interval with the rows that a simple random sample would need for the same
+/// standard error; if all rows agree, that of Σ(1−π)∕π² ∕ (Σ1∕π)². Only if every row was certain to be drawn is there
+/// no uncertainty.
 ///
 /// ```
 /// use mlloop::stats::{normal::wilson, weighted::share};

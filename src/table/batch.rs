@@ -1,4 +1,4 @@
-//! Some rows of a table, typed and as they were written.
+//! Rows of a table, typed and as raw records.
 
 use super::Table;
 use super::parquet::stored::Stored;
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 pub struct Batch {
     /// The typed columns. Category levels are those of this batch.
     pub table: Table,
-    /// One record per row; none with [`ReadOptions::no_raw`](super::ReadOptions::no_raw).
+    /// One record per row; empty with [`ReadOptions::no_raw`](super::ReadOptions::no_raw).
     pub raw: RawRecords,
 }
 
@@ -50,7 +50,7 @@ impl RawRecords {
     /// The content of the fields of the record at `row`: trimmed, quotes taken off.
     #[must_use]
     pub fn cells(&self, row: usize, delimiter: u8) -> Vec<Cow<'_, str>> {
-        // A record that was taken in is UTF-8.
+        // An accepted record is UTF-8.
         std::str::from_utf8(self.get(row)).map(|record| cells_of(record, delimiter)).unwrap_or_default()
     }
 
@@ -60,7 +60,7 @@ impl RawRecords {
         self.spans.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()

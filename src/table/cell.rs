@@ -1,11 +1,11 @@
-//! What the text of one cell means: spaces, quotes, missing markers, numbers.
+//! The meaning of one cell's text: spaces, quotes, missing markers, numbers.
 
 /// The texts that mean "missing".
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Markers {
     texts: Vec<Box<[u8]>>,
     longest: usize,
-    /// Whether some marker is itself a number (`-999`), so that it must be looked for before parsing.
+    /// Whether a marker is itself a number (`-999`), so that it must be checked before parsing.
     numeric: bool,
 }
 
@@ -22,12 +22,12 @@ impl Markers {
         self.numeric
     }
 
-    /// Whether a trimmed text means "missing"; a text that shows nothing always does.
+    /// Whether a trimmed text means "missing"; a text without visible characters always does.
     pub(crate) fn is_missing(&self, text: &[u8]) -> bool {
         is_blank(text) || (text.len() <= self.longest && self.texts.iter().any(|m| **m == *text))
     }
 
-    /// The number in a trimmed text: `NaN` when missing, `None` when it is neither.
+    /// The number in a trimmed text: `NaN` if missing, `None` if it is neither.
     #[inline]
     pub(crate) fn number(&self, text: &[u8]) -> Option<f64> {
         if self.numeric && self.is_missing(text) {
@@ -41,7 +41,7 @@ impl Markers {
     }
 }
 
-/// Whether nothing is seen of a trimmed text: no-break, ideographic and zero-width spaces are left of it at most.
+/// Whether a trimmed text has no visible character: only no-break, ideographic and zero-width spaces.
 fn is_blank(text: &[u8]) -> bool {
     let unseen =
         |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}');
@@ -77,7 +77,7 @@ pub(crate) fn trim(mut field: &[u8]) -> &[u8] {
 
 /// The content of a trimmed field that begins with `"`, without its quotes and with doubled ones halved.
 ///
-/// What follows the closing quote is kept as it stands, as the `csv` crate does: `"a"b` is `ab`.
+/// Text after the closing quote is kept, as the `csv` crate does: `"a"b` is `ab`.
 pub(crate) fn unquote<'a>(field: &'a str, scratch: &'a mut String) -> &'a str {
     let inner = &field[1..];
     match memchr::memchr(b'"', inner.as_bytes()) {
@@ -100,7 +100,7 @@ pub(crate) fn unquote<'a>(field: &'a str, scratch: &'a mut String) -> &'a str {
     scratch.trim_matches([' ', '\t'])
 }
 
-/// The text that a spreadsheet is made to keep as it stands: `="007"` is `007`.
+/// The text in a spreadsheet's forced-text form: `="007"` is `007`.
 pub(crate) fn unforced(text: &str) -> &str {
     let inner = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
     inner.filter(|inner| !inner.contains('"')).map_or(text, |inner| inner.trim_matches([' ', '\t']))

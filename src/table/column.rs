@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// The code of a missing category.
 pub const MISSING_CODE: u32 = u32::MAX;
-/// The instant that stands for a missing time.
+/// The value of a missing time.
 pub const MISSING_TIME: i64 = i64::MIN;
 
 /// A named column.
@@ -68,7 +68,7 @@ impl Column {
 }
 
 impl Values {
-    /// A hash of each cell by its value, not by how the table encodes it.
+    /// A hash of each cell by its value, independent of the encoding.
     #[must_use]
     pub fn hashes(&self) -> Vec<u64> {
         match self {
@@ -92,7 +92,7 @@ impl Values {
         }
     }
 
-    /// Whether there is no cell.
+    /// Whether there are no cells.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -125,7 +125,7 @@ impl Values {
 }
 
 impl Values {
-    /// The cells of several columns, one after another; `None` when they are of different kinds, or there is none.
+    /// The cells of several columns, concatenated; `None` if their kinds differ, or without columns.
     #[must_use]
     pub fn stacked(parts: &[&Self]) -> Option<Self> {
         match parts.first()? {
@@ -202,7 +202,7 @@ impl Texts {
         self.ends.extend(other.ends.iter().map(|end| shift + end));
     }
 
-    /// Gives back memory that is reserved but not used.
+    /// Frees memory that is reserved but not used.
     pub fn shrink_to_fit(&mut self) {
         self.bytes.shrink_to_fit();
         self.ends.shrink_to_fit();
@@ -221,7 +221,7 @@ impl Texts {
         self.ends.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()

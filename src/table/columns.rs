@@ -37,7 +37,7 @@ impl<'de> Visitor<'de> for AnyEntry {
     }
 }
 
-/// The kinds, and other words for them.
+/// The kinds, and synonyms for them.
 const KINDS: [(Kind, &[&str]); 7] = [
     (Kind::Id, &["key", "identifier", "index"]),
     (Kind::Time, &["date", "datetime", "timestamp"]),
@@ -51,7 +51,7 @@ const KINDS: [(Kind, &[&str]); 7] = [
 /// The kind of that name.
 ///
 /// # Errors
-/// What it may have been meant for.
+/// A suggestion of the kind meant.
 pub fn kind_of(text: &str) -> Result<Kind, String> {
     if let Some((kind, _)) = KINDS.iter().find(|(kind, _)| kind.name() == text) {
         return Ok(*kind);
@@ -84,10 +84,10 @@ struct Full {
     same: Same,
 }
 
-/// Reads the table, keeping the order in which the columns stand.
+/// Reads the table, keeping the file order of the columns.
 ///
 /// # Errors
-/// A kind or a key that there is not.
+/// An unknown kind or key.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ColumnSpec>, D::Error> {
     deserializer.deserialize_map(InOrder)
 }

@@ -1,8 +1,8 @@
 //! Short decimal numbers, eight digits at a time.
 //!
 //! ```text
-//! …,-0.0123456,…     the 16 bytes that end with the field: what stands before its digits becomes '0',
-//!                    the point goes out, two multiplications per eight digits, one division by a power of ten
+//! …,-0.0123456,…     the 16 bytes that end with the field: bytes before its digits become '0',
+//!                    the point is removed, two multiplications per eight digits, one division by a power of ten
 //! ```
 //! At most 15 digits are exact as `f64`, and so is the power of ten: one rounding, hence the nearest number (Clinger,
 //! "How to read floating point numbers accurately", 1990). Everything else (exponents, markers, spaces, long numbers)
@@ -15,8 +15,8 @@ const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
 const EXACT: u64 = 1 << 53;
 const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
-/// The number in `bytes[start..end]`, when it is digits with at most a sign `-` before and a point among them, and
-/// short; `None` says nothing. `start` is less than `end`.
+/// The number in `bytes[start..end]`, if it consists of few digits, at most a leading `-` and a point;
+/// `None` if another parser must decide. `start` is less than `end`.
 #[inline]
 pub(crate) fn short_decimal(bytes: &[u8], start: usize, end: usize) -> Option<f64> {
     let negative = *bytes.get(start)? == b'-';
@@ -26,7 +26,7 @@ pub(crate) fn short_decimal(bytes: &[u8], start: usize, end: usize) -> Option<f6
         9..=16 => of_sixteen(bytes, end, end - start)?,
         _ => return None,
     };
-    // Signs come and go: the bit is set without asking.
+    // Signs are unpredictable: set the bit without a branch.
     Some(f64::from_bits(value.to_bits() | u64::from(negative) << 63))
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Dictionary {
 }
 
 impl Dictionary {
-    /// The code of `text`, which is added when it is new.
+    /// The code of `text`, which is added if new.
     #[inline]
     pub(crate) fn intern(&mut self, text: &str) -> u32 {
         if self.ends.len() * 2 >= self.slots.len() {
@@ -76,10 +76,10 @@ impl Dictionary {
     }
 }
 
-/// The codes of recently seen short fields, by their bytes as they stand in the file.
+/// The codes of recently seen short fields, by their bytes in the file.
 ///
-/// A field of 1 to 16 bytes is told by its length and two words: its first and last eight bytes, which overlap, or all
-/// of its fewer than eight.
+/// A field of 1 to 16 bytes is identified by its length and two words: its first and last eight bytes, which overlap,
+/// or all of its fewer than eight.
 #[derive(Debug)]
 pub(crate) struct Recent {
     places: Box<[Place; 256]>,
@@ -106,7 +106,7 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// The key of `bytes[start..end]`; `None` for what is empty, long, or too near to the beginning.
+    /// The key of `bytes[start..end]`; `None` if it is empty, long, or too close to the beginning.
     #[inline]
     pub(crate) fn key(&self, bytes: &[u8], start: usize, end: usize) -> Option<FieldKey> {
         let len = end - start;

@@ -1,7 +1,7 @@
-//! What spreadsheets save around the records of a text file: a byte order mark, and carriage returns before line feeds.
+//! Conventions of spreadsheets for text files: a byte order mark, and carriage returns before line feeds.
 //!
-//! A spreadsheet takes a file without the mark for one in its country's old alphabet, so what is written beside a table, or
-//! in its place, begins and ends its lines as that table does.
+//! A spreadsheet reads a file without the mark in a legacy encoding, so files written beside a table, or
+//! in its place, use the same mark and line ends.
 
 use super::input::{Input, Unpacked};
 use super::place;
@@ -9,23 +9,23 @@ use super::record::first_record_len;
 use std::io::Read;
 use std::path::Path;
 
-/// With which a file says that it is UTF-8.
+/// The byte order mark of UTF-8.
 pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Bytes of a file that tell how it is written.
+/// Number of bytes of a file read to detect them.
 const HEAD: u64 = 64 << 10;
 
-/// How a text file begins, and how its records end.
+/// The byte order mark and line ends of a text file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ends {
-    /// It begins with a byte order mark.
+    /// Whether it begins with a byte order mark.
     pub bom: bool,
     /// Its records end with a carriage return and a line feed.
     pub crlf: bool,
 }
 
 impl Ends {
-    /// Those of a text that begins so; its first record tells how all end.
+    /// Those of a text with this beginning; its first record determines the line ends.
     #[must_use]
     pub fn of(head: &[u8], delimiter: u8) -> Self {
         let text = head.strip_prefix(BOM).unwrap_or(head);
@@ -33,7 +33,7 @@ impl Ends {
         Self { bom: text.len() < head.len(), crlf: first.is_some_and(|len| text[..len].ends_with(b"\r\n")) }
     }
 
-    /// Those of a file; the usual ones where there is none, where it is no text that can be read, and of what is fetched from
+    /// Those of a file; the usual ones if it is missing, is not readable text, or is fetched from
     /// elsewhere.
     #[must_use]
     pub fn of_file(path: &Path, delimiter: u8) -> Self {
@@ -46,19 +46,19 @@ impl Ends {
         read.map(|_| Self::of(&head, delimiter)).unwrap_or_default()
     }
 
-    /// What a file begins with.
+    /// The first bytes of a file.
     #[must_use]
     pub fn begin(self) -> &'static [u8] {
         if self.bom { BOM } else { b"" }
     }
 
-    /// What ends a record.
+    /// The end of a record.
     #[must_use]
     pub fn end(self) -> &'static [u8] {
         if self.crlf { b"\r\n" } else { b"\n" }
     }
 
-    /// Whole records, each of which a line feed ends, as they end here; breaks of lines within cells stay.
+    /// Complete records, each ended by a line feed, with these line ends; line breaks within cells are kept.
     #[must_use]
     pub fn records(self, records: Vec<u8>, delimiter: u8) -> Vec<u8> {
         if !self.crlf {
@@ -107,7 +107,7 @@ mod tests {
             assert_eq!(ends, Ends { bom, crlf }, "{text:?}");
             let written = ends.file(plain.to_vec(), b';');
             assert_eq!(Ends::of(&written, b';'), ends);
-            // Nothing but the ends of records differs.
+            // Only the ends of records differ.
             let wanted = String::from_utf8(plain.to_vec()).unwrap();
             let wanted = match crlf {
                 true => wanted.replace('\n', "\r\n").replace("\"x\r\ny\"", "\"x\ny\""),

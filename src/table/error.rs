@@ -1,10 +1,10 @@
-//! What can be wrong with a table, each with its place.
+//! Errors of tables, each with its place.
 
 use crate::atomic::AtPath;
 use crate::wording::{instead, list};
 use std::path::PathBuf;
 
-/// A table that cannot be read, with where and what.
+/// An error of a table, with its place.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// Opening or reading failed.
@@ -15,7 +15,7 @@ pub enum TableError {
     Cell {
         /// The file, or `stdin`.
         file: String,
-        /// 1-based line on which the record begins.
+        /// 1-based first line of the record.
         line: u64,
         /// The column's name.
         column: String,
@@ -29,7 +29,7 @@ pub enum TableError {
     Record {
         /// The file, or `stdin`.
         file: String,
-        /// 1-based line on which the record begins.
+        /// 1-based first line of the record.
         line: u64,
         /// The problem.
         what: String,
@@ -49,10 +49,10 @@ pub enum TableError {
         file: String,
         /// Their names.
         columns: Vec<String>,
-        /// A name of the file that may be meant by one of them, as an end of the message; or nothing.
+        /// A similar name in the file, as an end of the message; or empty.
         near: String,
     },
-    /// A name that stands twice.
+    /// A duplicate name.
     #[error("duplicate column {column:?}")]
     DuplicateColumn {
         /// The name.
@@ -71,7 +71,7 @@ pub enum TableError {
     /// A column that is not there.
     #[error("no column {column:?}{}", instead(.column, .have.iter().map(String::as_str)))]
     NoColumn {
-        /// The name that was asked for.
+        /// The requested name.
         column: String,
         /// The names that exist.
         have: Vec<String>,
@@ -81,13 +81,13 @@ pub enum TableError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The I/O error.
         source: std::io::Error,
     },
 }
 
 impl TableError {
-    /// The same error with the name of the file that it is about, where it has none.
+    /// The same error with the name of its file, if it has none.
     #[must_use]
     pub(crate) fn in_file(self, file: &str) -> Self {
         match self {

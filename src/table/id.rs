@@ -1,18 +1,18 @@
-//! What the text of an id means where ids are whole numbers: `100`, `100.0`, `000100`, `1.000e+02` and `1,100` are what
-//! pandas and spreadsheets make of `100` and `1100`.
+//! The meaning of an id's text if ids are whole numbers: pandas and spreadsheets turn `100` and `1100` into `100.0`,
+//! `000100`, `1.000e+02` and `1,100`.
 //!
 //! ```text
-//! digits without zeros in front, or no whole number in any way ─▶ the id as it stands
-//! one whole number, in the column's way or in any             ─▶ its digits
-//! two (`1.000` is 1 and 1000), or digits are gone (`1.2E+05`) ─▶ an error: nobody knows which row is meant
+//! digits without zeros in front, or not a whole number in any notation ─▶ the id unchanged
+//! one whole number, in the column's notation or in any        ─▶ its digits
+//! two (`1.000` is 1 and 1000), or digits lost (`1.2E+05`)     ─▶ an error: the row is ambiguous
 //! ```
-//! A column of ids is of whole numbers when `mlloop.toml` says how they are written (`id = { kind = "id", number = { … } }`).
-//! Other ids are texts: `007` and `7` are two of them.
+//! Ids are whole numbers if `mlloop.toml` gives their notation (`id = { kind = "id", number = { … } }`).
+//! Other ids are texts: `007` and `7` are different.
 
 use super::number::{NumberFormat, WAYS};
 use std::borrow::Cow;
 
-/// Whole numbers from here on are not told apart by a double.
+/// From here on, an `f64` does not distinguish all whole numbers.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Ids that are whole numbers.
@@ -27,12 +27,12 @@ impl WholeIds {
         Self { format }
     }
 
-    /// The id that a trimmed text means; `None` where it could mean several.
+    /// The id that a trimmed text means; `None` if it is ambiguous.
     pub(crate) fn read<'t>(&self, text: &'t str) -> Option<Cow<'t, str>> {
         read(text, &self.format)
     }
 
-    /// What a cell should have been, for an error.
+    /// The expected content of a cell, for an error.
     pub(crate) fn expected(&self) -> String {
         "an unambiguous id: ids are whole numbers here, so write it with all digits and no separators, or define the \
          number format in mlloop.toml"
@@ -40,8 +40,8 @@ impl WholeIds {
     }
 }
 
-/// The id that a trimmed text means in a column of whole numbers that are written like this; `None` where it could mean
-/// several.
+/// The id that a trimmed text means in a column of whole numbers with this notation; `None` if it is
+/// ambiguous.
 pub(super) fn read<'t>(text: &'t str, format: &NumberFormat) -> Option<Cow<'t, str>> {
     if is_plain(text.as_bytes()) {
         return Some(Cow::Borrowed(text));
@@ -56,7 +56,7 @@ pub(super) fn read<'t>(text: &'t str, format: &NumberFormat) -> Option<Cow<'t, s
     }
     let mut found: Option<String> = None;
     for (decimal, thousands) in WAYS {
-        // A comma before three digits stands between thousands.
+        // A comma before three digits separates thousands.
         if decimal == ',' && text.contains(',') && whole(text, '.', Some(',')).is_some() {
             continue;
         }
@@ -83,7 +83,7 @@ fn is_rounded(text: &str) -> bool {
     decimals.bytes().all(|b| b.is_ascii_digit()) && !decimals.is_empty() && power > decimals.len() as i64
 }
 
-/// The digits of a text that is a whole number when read in this way.
+/// The digits of a text that is a whole number in this notation.
 fn whole(text: &str, decimal: char, thousands: Option<char>) -> Option<String> {
     let (sign, digits) = match text.strip_prefix(['-', '+', '\u{2212}']) {
         Some(rest) => (if text.starts_with('+') { "" } else { "-" }, rest),
@@ -123,7 +123,7 @@ mod tests {
             (&["1234567", "1.234.567", "1,234,567", "12,34,567", "1234567.0"], "1234567"),
             (&["0", "0.0", "000"], "0"),
             (&["-7", "-7.0", "\u{2212}7"], "-7"),
-            // More digits than a double keeps.
+            // More digits than an `f64` keeps.
             (&["12345678901234567891", "12,345,678,901,234,567,891"], "12345678901234567891"),
             // No whole numbers.
             (&["K-7"], "K-7"),

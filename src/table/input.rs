@@ -1,4 +1,4 @@
-//! Where a table's bytes come from: the one place that knows what `-`, gzip, zstd, Parquet and addresses are.
+//! The sources of a table's bytes: the only module that knows `-`, gzip, zstd, Parquet and addresses.
 
 use crate::atomic::At;
 use std::fmt;
@@ -16,10 +16,10 @@ use crate::table::TableError;
 use crate::table::record::MAX_RECORD_BYTES;
 use tempfile::NamedTempFile;
 
-/// Bytes of a pipe that are looked at together.
+/// Bytes checked at a time while reading a pipe.
 const STEP: u64 = 256 << 10;
 
-/// Bytes of a table that nobody has looked at yet.
+/// Bytes of a table, of unknown format.
 #[derive(Debug)]
 pub struct Input {
     name: String,
@@ -53,7 +53,7 @@ impl fmt::Debug for Body {
     }
 }
 
-/// A table that can be opened again: what comes through a pipe or from a server is kept in a temporary file.
+/// A table that can be reopened: data from a pipe or a server is stored in a temporary file.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,
@@ -65,7 +65,7 @@ impl Spool {
     /// For a file, a table of a database, an object of S3, or standard input for `-`.
     ///
     /// # Errors
-    /// When there is no room for what comes through a pipe, and what a server says.
+    /// If there is no room for data from a pipe, and errors of a server.
     pub fn new(path: &Path) -> Result<Self, TableError> {
         if place::is_address(path) {
             return Self::of_address(path);
@@ -97,13 +97,13 @@ impl Spool {
         Ok(Self { path: name.into(), records, kept: Some(kept) })
     }
 
-    /// A file with its bytes: itself, or what is kept of it.
+    /// A file with its bytes: itself, or the temporary copy.
     #[must_use]
     pub fn file(&self) -> &Path {
         self.kept.as_ref().map_or(&self.path, NamedTempFile::path)
     }
 
-    /// Its path; `stdin` for standard input, and the address of a table in a database without anything secret.
+    /// Its path; `stdin` for standard input, and for a database table its address without secrets.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -121,10 +121,10 @@ impl Spool {
     }
 }
 
-/// Opens what is at an address.
+/// Opens the table at an address.
 ///
 /// # Errors
-/// What is wrong with the address, or what the server says.
+/// Errors in the address, or of the server.
 fn open_address(path: &Path) -> Result<Input, TableError> {
     if !s3::is_address(path) {
         return postgres::open(path);
@@ -138,38 +138,38 @@ fn open_address(path: &Path) -> Result<Input, TableError> {
     }
 }
 
-/// Whether there is a table: a file, or what a server is asked for when it is opened.
+/// Whether the table exists: a file; an address is checked only when opened.
 #[must_use]
 pub fn is_there(path: &Path) -> bool {
     place::is_address(path) || path.exists()
 }
 
-/// What the first bytes say.
+/// The format, from the first bytes.
 pub(crate) enum Unpacked {
-    /// CSV text, unpacked where it was packed.
+    /// CSV text, decompressed.
     Text(Text),
     /// A seekable Parquet file.
     #[cfg(feature = "parquet")]
     Parquet(File),
     /// JSON, one object per line.
     Json(Text),
-    /// What a database wrote: commas and a header, whatever the loop's files look like.
+    /// Output of a database: commas and a header, whatever the dialect of the loop's files.
     Records(Text),
 }
 
-/// CSV text with what is known about its length.
+/// CSV text with its length as far as known.
 pub(crate) struct Text {
     pub(crate) reader: Box<dyn Read + Send>,
-    /// Bytes of text to come, when the file is not packed.
+    /// Expected bytes of text, if the file is not compressed.
     pub(crate) size: Option<u64>,
-    /// Bytes taken from the file so far, before unpacking.
+    /// Bytes read from the file so far, before decompression.
     pub(crate) consumed: Arc<AtomicU64>,
-    /// The number of the first line: 0 where it is none of the file.
+    /// The number of the first line: 0 if it is not part of the file.
     pub(crate) first_line: u64,
 }
 
 impl Text {
-    /// JSON lines are told from their first bytes.
+    /// Detects JSON lines from their first bytes.
     fn told(self, head: &[u8]) -> Unpacked {
         if magic::is_json_lines(head) { Unpacked::Json(self) } else { Unpacked::Text(self) }
     }
@@ -203,7 +203,7 @@ impl Input {
         Ok(Self::from_reader(&name, file))
     }
 
-    /// Opens a file of the loop, in whose place a pipe or a device is an error.
+    /// Opens a file of the loop; a pipe or a device is an error.
     ///
     /// # Errors
     /// As [`Input::open`].
@@ -213,7 +213,7 @@ impl Input {
         Ok(Self::from_file(&name, file))
     }
 
-    /// A file that is open already, under the name that errors use.
+    /// A file already open, under the name used in errors.
     pub(crate) fn from_file(name: &str, file: File) -> Self {
         let size = file.metadata().map(|meta| meta.len()).ok();
         Self { name: name.to_owned(), body: Body::File(file), size, consumed: Arc::default(), records: false }
@@ -237,13 +237,13 @@ impl Input {
         &self.name
     }
 
-    /// Bytes of the file as it lies on disk, when that is known.
+    /// Bytes of the file on disk, if known.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
         self.size
     }
 
-    /// The bytes as they are.
+    /// The bytes, unchanged.
     pub(crate) fn into_reader(self) -> Box<dyn Read + Send> {
         self.body.into_reader()
     }
@@ -317,7 +317,7 @@ fn reject_foreign(name: &str, head: &[u8]) -> Result<(), TableError> {
     Err(TableError::File { file: name.to_owned(), what: what.to_owned() })
 }
 
-/// The same for what was inside gzip or zstd.
+/// The same for the content of gzip or zstd.
 fn reject_packed(name: &str, head: &[u8]) -> Result<(), TableError> {
     if head.starts_with(PARQUET) {
         let what = "is a packed Parquet file: unpack it first".to_owned();
@@ -333,11 +333,10 @@ fn first_bytes(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Of text whose first line is longer than any record, so much is kept that whoever reads it sees that.
+/// Of text whose first line is longer than any record, this much is kept: enough for the reader to see that.
 const HOPELESS: usize = 2 * MAX_RECORD_BYTES;
 
-/// Copies to the end, or `hopeless` bytes of text that has no line feed in them: nobody waits for a line without an end
-/// to fill the disk.
+/// Copies to the end, or `hopeless` bytes of text without a line feed: an endless line must not fill the disk.
 fn keep_lines(from: &mut impl Read, to: &mut impl io::Write, hopeless: usize) -> io::Result<()> {
     let head = first_bytes(from)?;
     to.write_all(&head)?;
@@ -368,7 +367,7 @@ fn parquet(name: &str, _: File) -> Result<Unpacked, TableError> {
     Err(TableError::File { file: name.to_owned(), what: what.to_owned() })
 }
 
-/// Parquet is read from its end, so a pipe goes through an unnamed temporary file.
+/// Parquet is read from its end, so a pipe is copied to an unnamed temporary file.
 fn spool(reader: &mut impl Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
     io::copy(reader, &mut file)?;
@@ -450,7 +449,7 @@ mod tests {
         for whole in [&b"a,b\n"[..], b"a\n", b"a long header\n", b"PAR1", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"] {
             assert_eq!(kept(whole), whole.len() + (3 << 20));
         }
-        // A line feed that comes late still comes.
+        // A late line feed is still found.
         let late = [vec![b'x'; 1_000_000], vec![b'\n']].concat();
         assert_eq!(kept(&late), late.len() + (3 << 20));
         let mut short = Vec::new();

@@ -5,9 +5,9 @@
 //! {"a": 2.5, "c": null}    ────▶     1,x,
 //!                                    2.5,,
 //! ```
-//! The names are those of all objects, in the order in which they first appear; for that the lines are kept in an unnamed
-//! file. A cell means what its text in CSV would mean. Objects in objects are columns `o.a`, lists are
-//! texts of JSON, and `NaN`, which Python writes, is missing.
+//! The columns are the names in all objects, in order of first appearance; so the lines are first copied to an unnamed
+//! file. A cell means what its text in CSV would mean. Nested objects become columns `o.a`, lists are
+//! JSON texts, and `NaN`, which Python writes, is missing.
 
 use super::input::Text;
 use super::number::NumberFormat;
@@ -33,7 +33,7 @@ pub(crate) struct JsonLines {
 }
 
 impl JsonLines {
-    /// Keeps the lines and gathers the names.
+    /// Stores the lines and collects the names.
     pub(crate) fn read(file: &str, from: impl Read) -> Result<Self, TableError> {
         let mut kept = BufWriter::new(tempfile::tempfile().at(file)?);
         let (mut names, mut known, mut mistakable) = (Vec::new(), HashSet::new(), HashSet::new());
@@ -73,7 +73,7 @@ impl JsonLines {
         self.names.iter().map(|name| !self.mistakable.contains(name)).collect()
     }
 
-    /// The objects as CSV, with numbers as `schema` says that they are written.
+    /// The objects as CSV, with numbers in the notation of `schema`.
     pub(crate) fn into_text(self, schema: Option<&Schema>) -> Text {
         let number = |name: &String| schema.and_then(|schema| schema.number_format(name)).cloned();
         let numbers = self.names.iter().map(number).collect();
@@ -84,7 +84,7 @@ impl JsonLines {
         Text { reader: Box::new(reader), size: None, consumed: Default::default(), first_line: 0 }
     }
 
-    /// How the records are written that [`into_text`](Self::into_text) gives.
+    /// The dialect of the records from [`into_text`](Self::into_text).
     pub(crate) fn schema(schema: &Schema) -> Schema {
         Schema { dialect: Self::dialect(schema.dialect.missing.clone()), columns: schema.columns.clone() }
     }
@@ -129,8 +129,8 @@ fn flat(object: Map<String, Value>) -> Map<String, Value> {
     all
 }
 
-/// The line with what Python writes for numbers that JSON does not know: `NaN` is missing, `Infinity` a text that columns
-/// of numbers read. `None` where there is none.
+/// The line with Python's non-JSON numbers replaced: `NaN` is missing, `Infinity` a text that number columns accept.
+/// `None` if there are none.
 fn without_nan(line: &[u8]) -> Option<Vec<u8>> {
     const WORDS: [(&[u8], &[u8]); 3] = [(b"NaN", b"null"), (b"-Infinity", b"\"-inf\""), (b"Infinity", b"\"inf\"")];
     let (mut out, mut at, mut quoted, mut found) = (Vec::with_capacity(line.len()), 0, false, false);
@@ -141,7 +141,7 @@ fn without_nan(line: &[u8]) -> Option<Vec<u8>> {
             (at, found) = (at + word.len(), true);
             continue;
         }
-        // What is escaped ends no text.
+        // An escaped quote does not end a text.
         let len = if quoted && line[at] == b'\\' { 2.min(line.len() - at) } else { 1 };
         quoted ^= line[at] == b'"';
         out.extend_from_slice(&line[at..at + len]);
@@ -180,7 +180,7 @@ impl Records {
                 push_value(&mut self.record, value, number.as_ref());
             }
         }
-        // An object without values is a row, also where no other follows.
+        // An object without values is a row, even if it is the last.
         if self.record.iter().all(|&byte| byte == DELIMITER) {
             self.record.splice(0..0, *b"\"\"");
         }
@@ -324,7 +324,7 @@ mod tests {
         let mut batches = stream(open(text), &schema, &options).unwrap();
         let batch = batches.next().unwrap().unwrap();
         assert_eq!(batch.table.columns()[0].values, Values::Number(vec![1.234, 1234.0, 1.5]));
-        // The record is written as the loop writes its own: what is logged reads back.
+        // The record is in the loop's own notation, so that the log can be read back.
         assert_eq!(batch.raw.get(0), b"\"1,234\"");
         let error = read(open("{\"x\": 1}\n{\"x\": \"1,234.5\"}\n"), &schema, &options).unwrap_err().to_string();
         assert!(error.contains("line 2, column \"x\""), "{error}");

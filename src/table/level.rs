@@ -1,14 +1,15 @@
 //! When two spellings are one value: `True`, `true` and `TRUE`; `2`, `2.0` and `2e0`; `Yes` and `yes `; 1 for `yes`
-//! beside 0 for `no`.
+//! if 0 is used for `no`.
 //!
 //! ```text
 //! cell ─ written like a level, or listed under `same` ─▶ that level
 //!      ─ equal without case, outer spaces, a last full stop, or as a number ─▶ that level, if it is the only one
-//!      ─ the levels are a yes and a no, and it says yes or no ─▶ that level
+//!      ─ the levels mean yes and no, and it means one of them ─▶ that level
 //!      ─ else ─▶ a level of its own
 //! ```
-//! Numbers with leading zeros are codes, and whole numbers from 2^53 on are not told apart by a double: both are
-//! compared as texts, and so are columns of more than 100 000 levels. `same = false` in mlloop.toml keeps every spelling apart.
+//! Numbers with leading zeros are codes, and an `f64` does not distinguish whole numbers from 2^53 on: both are
+//! compared as texts, and so are columns of more than 100 000 levels. `same = false` in mlloop.toml keeps every
+//! spelling apart.
 
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 use serde::{Deserialize, Serialize};
@@ -19,15 +20,15 @@ use std::sync::{Arc, OnceLock};
 use super::cell::shorten;
 use super::{Categories, MISSING_CODE};
 
-/// Words that say yes, folded as by [`fold`].
+/// Words for yes, folded by [`fold`].
 const YES: [&str; 14] =
     ["yes", "true", "y", "t", ".true", "on", "ja", "wahr", "oui", "vrai", "si", "sí", "sim", "verdadero"];
-/// Words that say no.
+/// Words for no.
 const NO: [&str; 14] =
     ["no", "false", "n", "f", ".false", "off", "nein", "falsch", "non", "faux", "nee", "não", "falso", "nao"];
 /// With more levels than this, a column is one of ids: only equal texts are one value there.
 const MOST: usize = 100_000;
-/// Doubles tell whole numbers apart below this.
+/// Below this an `f64` distinguishes all whole numbers.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Levels that were written in several ways: the name, and the other spellings.
@@ -37,7 +38,7 @@ pub type Merged = Vec<(String, Vec<String>)>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "true, false, or a table such as { Yes = [\"ja\", \"oui\"] }")]
 pub enum Same {
-    /// `true`: what differs in case, spaces or the writing of a number; `false`: only equal texts.
+    /// `true`: texts that differ in case, spaces or the notation of a number are equal; `false`: only identical texts.
     Rule(bool),
     /// The rule, and these other spellings of levels.
     Listed(BTreeMap<String, Vec<String>>),
@@ -55,10 +56,10 @@ impl Same {
     }
 }
 
-/// The levels of a column and what else they are written like.
+/// The levels of a column and their other spellings.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Spelling {
-    /// The levels as they are called; none where nobody has said them yet.
+    /// The names of the levels; empty if not given yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     levels: Vec<String>,
     /// Which spellings count as one.
@@ -77,13 +78,13 @@ impl PartialEq for Spelling {
 impl Eq for Spelling {}
 
 impl Spelling {
-    /// Levels and what else they are written like.
+    /// Levels and their other spellings.
     #[must_use]
     pub fn new(levels: Vec<String>, same: Same) -> Self {
         Self { levels, same, finder: OnceLock::new() }
     }
 
-    /// The levels as they are called.
+    /// The names of the levels.
     #[must_use]
     pub fn levels(&self) -> &[String] {
         &self.levels
@@ -95,13 +96,13 @@ impl Spelling {
         &self.same
     }
 
-    /// Whether nothing is said.
+    /// Whether nothing is specified.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.levels.is_empty() && self.same.is_default()
     }
 
-    /// Adds levels that are not yet known by any spelling.
+    /// Adds levels that no spelling covers yet.
     pub fn know(&mut self, levels: &[String]) {
         let new: Vec<String> = match self.finder() {
             Some(finder) => levels.iter().filter(|level| finder.find(level).is_none()).cloned().collect(),
@@ -113,7 +114,7 @@ impl Spelling {
         }
     }
 
-    /// What finds a level by its spellings; `None` where no level is known.
+    /// Finds a level by its spellings; `None` if no level is known.
     #[must_use]
     pub fn finder(&self) -> Option<&Arc<LevelFinder>> {
         let none = self.levels.is_empty() && !matches!(self.same, Same::Listed(_));
@@ -123,8 +124,8 @@ impl Spelling {
         Some(self.finder.get_or_init(|| Arc::new(LevelFinder::new(&self.levels, &self.same))))
     }
 
-    /// Gives the levels of a column their names, and those that nobody named yet the name of their most frequent
-    /// spelling. One (name, other spellings) per level that was written in several ways.
+    /// Renames the levels of a column to their names, and unnamed ones to their most frequent spelling. One (name,
+    /// other spellings) per level with several spellings.
     pub fn unify(&self, categories: &mut Categories) -> Merged {
         let mut counts = vec![0_u64; categories.levels.len()];
         for &code in &categories.codes {
@@ -143,7 +144,7 @@ impl Spelling {
         merged
     }
 
-    /// The name of each of `levels`, which come with how often they occur.
+    /// The name of each of `levels`, which are given with their frequencies.
     #[must_use]
     pub fn names(&self, levels: &[(&str, u64)]) -> Vec<String> {
         let known = |level: &str| {
@@ -172,13 +173,13 @@ impl Spelling {
     }
 }
 
-/// The key of each level: equal keys are one value. Words that say yes or no, and 1 and 0 beside them, are two values
-/// when all levels say one or the other.
+/// The key of each level: equal keys are one value. Words for yes or no, and 1 and 0, become two values
+/// if all levels mean one or the other.
 fn group_keys(levels: &[&str]) -> Vec<String> {
     let keys: Vec<String> = levels.iter().map(|level| key(level)).collect();
     let says: Option<Vec<bool>> = levels.iter().map(|level| truth(level)).collect();
     let Some(says) = says.filter(|says| says.contains(&true) && says.contains(&false)) else { return keys };
-    // `y` beside `t` are codes rather than two ways to say yes.
+    // `y` and `t` together are codes, not two words for yes.
     let letters = |side: bool| {
         let of_side =
             keys.iter().zip(&says).filter(|(key, says)| **says == side && key.len() == 1 && parse(key).is_none());
@@ -201,7 +202,7 @@ pub(crate) fn merged(names: &[String], levels: &[(&str, u64)]) -> Merged {
     others.into_iter().map(|(name, others)| (name.to_owned(), others)).collect()
 }
 
-/// What to say of a column in which levels were written in several ways.
+/// The note on a column with several spellings of a level.
 pub(crate) fn note(column: &str, merged: &[(String, Vec<String>)]) -> Option<String> {
     const SHOWN: usize = 3;
     let (first, rest) = merged.split_at(merged.len().min(SHOWN));
@@ -219,7 +220,7 @@ pub(crate) fn said(name: &str, others: &[String]) -> String {
     format!("{}{more} {are} read as {:?}", shown.join(", "), shorten(name))
 }
 
-/// Gives the levels these names; codes follow.
+/// Renames the levels; codes are updated.
 fn rename(categories: &mut Categories, names: &[String]) {
     let mut sorted: Vec<&String> = names.iter().collect();
     sorted.sort_unstable();
@@ -245,9 +246,9 @@ pub struct Found {
 pub struct LevelFinder {
     names: Vec<String>,
     exact: HashMap<String, u32>,
-    /// By [`key`]; `None`: more than one level looks like this.
+    /// By [`key`]; `None`: ambiguous.
     folded: HashMap<String, Option<u32>>,
-    /// The levels that say no and yes, when there are exactly these two.
+    /// The levels for no and yes, if there are exactly these two.
     truths: Option<[u32; 2]>,
 }
 
@@ -289,7 +290,7 @@ impl LevelFinder {
         Self { names, exact, folded, truths }
     }
 
-    /// The level that a text means; `None` when it means none, or could mean several.
+    /// The level that a text means; `None` if it means none, or is ambiguous.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<Found> {
         if let Some(&level) = self.exact.get(text) {
@@ -311,13 +312,13 @@ impl LevelFinder {
         self.exact.get(text).is_some_and(|&level| self.names[level as usize] == text)
     }
 
-    /// The name of the level that a text means; the text itself when it means none.
+    /// The name of the level that a text means; the text itself if it means none.
     #[must_use]
     pub fn name<'a>(&'a self, text: &'a str) -> &'a str {
         self.find(text).map_or(text, |found| self.names[found.level].as_str())
     }
 
-    /// The cells with their levels' names; `None` when they have them already.
+    /// The cells with their levels' names; `None` if unchanged.
     pub(crate) fn rename(&self, categories: &Categories) -> Option<Categories> {
         let wrong = |level: &String| self.name(level) != level;
         let any = if categories.codes.len() < categories.levels.len() {
@@ -333,8 +334,8 @@ impl LevelFinder {
         })
     }
 
-    /// Usual spellings of the levels beside their names, with the name of the level that each means: for programs that can only
-    /// compare texts. Those with a space or a full stop beside them are left out where there are many levels.
+    /// Common spellings of the levels besides their names, with the level that each means: for programs that can only
+    /// compare texts. Those with a space or a full stop are omitted if there are many levels.
     #[must_use]
     pub fn spellings(&self) -> Vec<(String, String)> {
         /// With more levels, their spellings would fill a graph.
@@ -372,7 +373,7 @@ impl LevelFinder {
     }
 }
 
-/// A word in small letters, in capitals, and with a capital.
+/// A word in lower case, in upper case, and capitalised.
 fn cases(word: &str) -> Vec<String> {
     let lower = word.to_lowercase();
     let mut letters = lower.chars();
@@ -380,7 +381,7 @@ fn cases(word: &str) -> Vec<String> {
     [lower.clone(), word.to_uppercase()].into_iter().chain(title).collect()
 }
 
-/// What programs make of a number: `2`, `2.0`, `2.00`, `+2`, `2.`, `2e0`, `2e+00`, and as Excel shortens it, `2.00E+00`.
+/// Programs' spellings of a number: `2`, `2.0`, `2.00`, `+2`, `2.`, `2e0`, `2e+00`, and Excel's `2.00E+00`.
 fn numerals(value: f64) -> Vec<String> {
     let short = number_text(value);
     let mut texts = vec![short.clone(), format!("{value:.1}"), format!("{value:.2}")];
@@ -400,7 +401,7 @@ fn numerals(value: f64) -> Vec<String> {
     texts
 }
 
-/// What equal values have in common: the folded text, or the number that it is.
+/// The common key of equal values: the folded text, or the number.
 fn key(text: &str) -> String {
     let folded = fold(text);
     match number(&folded) {
@@ -409,8 +410,8 @@ fn key(text: &str) -> String {
     }
 }
 
-/// Without spaces around, spaces of any kind inside being one, without what has no width; an accent is part of its letter,
-/// however it is stored; lower case, without a last full stop (Adult's test file ends its labels with one).
+/// Normalises a text: trimmed, any inner spaces as one, no zero-width characters, accents composed with their
+/// letter, lower case, without a last full stop (Adult's test file ends its labels with one).
 pub(crate) fn fold(text: &str) -> String {
     let composed =
         if text.is_ascii() { Cow::Borrowed(text) } else { ComposingNormalizerBorrowed::new_nfc().normalize(text) };
@@ -420,7 +421,7 @@ pub(crate) fn fold(text: &str) -> String {
     joined.strip_suffix('.').unwrap_or(&joined).trim_end().to_lowercase()
 }
 
-/// The number that a text is beyond doubt: no code with leading zeros, nothing that a double cannot tell apart.
+/// The number that a text certainly means: not a code with leading zeros, nor beyond the precision of an `f64`.
 fn number(text: &str) -> Option<f64> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if matches!(digits.as_bytes(), [b'0', b'0'..=b'9', ..]) {
@@ -429,7 +430,7 @@ fn number(text: &str) -> Option<f64> {
     parse(text).filter(|value| value.abs() < EXACT)
 }
 
-/// Whether a text says yes or no; a number says so by being 1 or 0.
+/// Whether a text means yes or no; as a number, 1 or 0.
 pub(crate) fn truth(text: &str) -> Option<bool> {
     let word = fold(text);
     match number(&word) {
@@ -443,12 +444,12 @@ pub(crate) fn truth(text: &str) -> Option<bool> {
     NO.contains(&word.as_str()).then_some(false)
 }
 
-/// A finite number; words such as `nan` and `inf` are texts like others.
+/// A finite number; words such as `nan` and `inf` are ordinary texts.
 pub(crate) fn parse(text: &str) -> Option<f64> {
     text.trim().parse::<f64>().ok().filter(|v| v.is_finite())
 }
 
-/// A number as a text: as short as it can be without losing digits, whole numbers without a point, no negative zero.
+/// A number as its shortest exact text: whole numbers without a point, no negative zero.
 ///
 /// ```
 /// assert_eq!(mlloop::features::target::number_text(1.0), "1");

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// The text without line breaks: one that has any is written as a JSON string, and so is one that begins with a quotation
-/// mark, so that [`from_one_line`] gives every text back.
+/// The text without line breaks: one that has any is written as a JSON string, and so is one that begins with a
+/// quotation mark, so that [`from_one_line`] returns every text.
 #[must_use]
 pub fn one_line(text: &str) -> Cow<'_, str> {
     match text.trim_start().starts_with('"') || memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_some() {
@@ -12,11 +12,11 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text as it was before [`one_line`].
+/// The text before [`one_line`].
 #[must_use]
 pub fn from_one_line(text: &str) -> Cow<'_, str> {
     match text.starts_with('"') {
-        // What is no JSON string was not written by `one_line`.
+        // A text that is not a JSON string was not written by `one_line`.
         true => serde_json::from_str::<String>(text).map_or(Cow::Borrowed(text), Cow::Owned),
         false => text.into(),
     }

@@ -1,4 +1,4 @@
-//! The first bytes by which files are told apart: the one place that knows them.
+//! The first bytes that identify file formats; defined only here.
 
 pub(crate) const PARQUET: &[u8] = b"PAR1";
 pub(crate) const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -6,7 +6,7 @@ pub(crate) const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// An archive with files, and one without.
 const ZIP: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
 
-/// Whether a file is packed or binary, so that it holds no lines.
+/// Whether a file is compressed or binary, so that it has no lines.
 pub(crate) fn is_packed(head: &[u8]) -> bool {
     [PARQUET, GZIP, ZSTD].iter().any(|magic| head.starts_with(magic))
 }
@@ -16,7 +16,7 @@ pub(crate) fn is_zip(head: &[u8]) -> bool {
     ZIP.iter().any(|magic| head.starts_with(magic))
 }
 
-/// Whether a text begins as an object of JSON does.
+/// Whether a text begins like a JSON object.
 pub(crate) fn is_json_lines(head: &[u8]) -> bool {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     // One array of objects is refused where lines are read.

@@ -1,12 +1,12 @@
-//! Columns that are typed once, and the readers and writers around them.
+//! Typed columns, and their readers and writers.
 //!
 //! ```text
 //! bytes ─input─▶ csv pieces (cut at record ends) ─▶ typed columns ─▶ Table ─▶ rows taken, split, written
 //!        parquet row groups ──────────────────────▲
 //! ```
 //!
-//! [`Schema`] says how each column is stored; it comes from `mlloop.toml` or from [`infer`](fn@infer::infer), and after that
-//! a value that does not fit is an error with its place, never a silent conversion.
+//! [`Schema`] defines how each column is stored; it comes from `mlloop.toml` or from [`infer`](fn@infer::infer), and
+//! then an invalid value is an error with its place, never a silent conversion.
 
 mod batch;
 mod build;
@@ -90,7 +90,7 @@ impl Table {
     /// Puts columns together.
     ///
     /// # Errors
-    /// When lengths differ or a name stands twice.
+    /// If lengths differ or a name is duplicated.
     pub fn new(columns: Vec<Column>) -> Result<Self, TableError> {
         let n_rows = columns.first().map_or(0, |c| c.values.len());
         let mut seen = HashMap::new();
@@ -127,7 +127,7 @@ impl Table {
         self.columns.iter().find(|c| c.name == name)
     }
 
-    /// The column of that name, or an error that lists what there is.
+    /// The column of that name, or an error that lists the columns.
     ///
     /// # Errors
     /// [`TableError::NoColumn`].
@@ -144,14 +144,14 @@ impl Table {
         Self { columns: self.columns.iter().map(|c| c.take(rows)).collect(), n_rows: rows.len() }
     }
 
-    /// The rows at `rows`, in that order; the table is given up column by column, so that both are never held whole.
+    /// The rows at `rows`, in that order; the table is freed column by column, so that both are never in memory whole.
     #[must_use]
     pub fn into_rows(self, rows: &[u32]) -> Self {
         Self { columns: self.columns.into_iter().map(|c| c.take(rows)).collect(), n_rows: rows.len() }
     }
 
-    /// Gives the levels of categories one name each; one sentence per column in which a level was written in several
-    /// ways. See [`Spelling::unify`].
+    /// Gives the levels of categories one name each; returns one sentence per column with several spellings of a
+    /// level. See [`Spelling::unify`].
     pub fn unify_levels(&mut self, schema: &Schema) -> Vec<String> {
         let mut notes = Vec::new();
         for column in &mut self.columns {

@@ -1,6 +1,6 @@
-//! What stands for Parquet in a build without it: nothing is written, and nothing is there to be quiet about.
+//! Replaces Parquet in a build without it: nothing is written, no panics need hiding.
 
-/// There are no panics of a Parquet reader to hide.
+/// Does nothing: there is no Parquet reader whose panics need hiding.
 pub fn quiet_damage() {}
 
 /// Cells as a file stores them.

@@ -1,11 +1,11 @@
-//! Numbers as people write them: with a decimal comma, thousands, a unit, brackets or a minus of typography.
+//! Numbers as people write them: with a decimal comma, thousands, a unit, parentheses or a typographic minus.
 //!
 //! ```text
-//!  ( $ 1,234.50 )      sign, unit and brackets come off, in any order that is in use
+//!  ( $ 1,234.50 )      sign, unit and parentheses are removed, in any common order
 //!        1,234.50      digits in groups of three (or, as in India, of two before the last three), then the decimals
 //! ```
-//! A column is written in one way, which `mlloop.toml` names; what is written in another is no number. Columns of plain
-//! numbers have no [`NumberFormat`] and never come here.
+//! A column has one notation, given in `mlloop.toml`; a number in another is invalid. Columns of plain
+//! numbers have no [`NumberFormat`] and do not use this module.
 
 use crate::table::cell;
 use crate::wording::Plain;
@@ -17,14 +17,14 @@ use std::io::Write;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NumberFormat {
-    /// What stands before the decimals: `.` or `,`.
+    /// The decimal mark: `.` or `,`.
     #[serde(default = "point")]
     pub decimal: char,
-    /// What stands between groups of digits, where they are grouped: `,`, `.`, `'` or a space (of any width).
+    /// The thousands separator, if there is one: `,`, `.`, `'` or a space (of any width).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thousands: Option<char>,
-    /// What stands before or after the number. Cells without it are read too, unless it is part of the value, as `%` and `k`
-    /// are. A dash beside it is zero.
+    /// The text before or after the number. Cells without it are valid too, unless it is part of the value, as `%` and
+    /// `k` are. With a dash it means zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
 }
@@ -45,7 +45,7 @@ pub(crate) const WAYS: [(char, Option<char>); 8] = [
     (',', Some('\'')),
 ];
 
-/// What may stand between groups of digits; a space of any width.
+/// Possible thousands separators; a space of any width.
 const GROUPING: [char; 4] = ['.', ',', ' ', '\''];
 
 impl Default for NumberFormat {
@@ -54,7 +54,7 @@ impl Default for NumberFormat {
     }
 }
 
-/// Adds the shortest decimal text that reads back to `value`; nothing for `NaN`.
+/// Adds the shortest exact decimal text of `value`; nothing for `NaN`.
 pub fn push_number(line: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         return;
@@ -71,10 +71,10 @@ pub(crate) struct Bare<'t> {
 }
 
 impl NumberFormat {
-    /// Whether the parts go together.
+    /// Checks that the parts are compatible.
     ///
     /// # Errors
-    /// A sentence that says what does not.
+    /// A sentence on those that are not.
     pub fn check(&self) -> Result<(), String> {
         if !matches!(self.decimal, '.' | ',') {
             return Err(format!("decimal = {:?} must be \".\" or \",\"", self.decimal));
@@ -95,7 +95,7 @@ impl NumberFormat {
         }
     }
 
-    /// The number in a text; `None` when it is written in another way.
+    /// The number in a text; `None` if it is in another notation.
     ///
     /// ```
     /// use mlloop::table::NumberFormat;
@@ -126,8 +126,8 @@ impl NumberFormat {
         Some(if bare.negative { -value } else { value })
     }
 
-    /// The value of digits in groups, in a column whose numbers were all too small for groups when it was declared: `1.234,50`
-    /// beside decimal commas can be read in one way only, `1.234` in two.
+    /// The value of grouped digits, in a column whose numbers had no groups when it was declared: with decimal commas,
+    /// `1.234,50` has one meaning, `1.234` two.
     fn grouped(&self, digits: &str) -> Option<f64> {
         if self.thousands.is_some() {
             return None;
@@ -152,7 +152,7 @@ impl NumberFormat {
         *self == Self::default()
     }
 
-    /// Whether a cell without the unit would mean something else.
+    /// Whether a cell without the unit would have another meaning.
     pub(crate) fn needs_unit(&self) -> bool {
         self.unit.as_deref().is_some_and(is_part)
     }
@@ -196,15 +196,15 @@ impl NumberFormat {
         }
     }
 
-    /// Adds a number as [`parse`](Self::parse) reads it back: without thousands; nothing for `NaN`.
+    /// Adds a number in a form that [`parse`](Self::parse) accepts: without thousands; nothing for `NaN`.
     pub(crate) fn push(&self, line: &mut Vec<u8>, value: f64) {
         if !value.is_nan() {
             line.extend_from_slice(self.respelled(&Plain(value).to_string()).as_bytes());
         }
     }
 
-    /// A plain number, in the digits that it has, as [`parse`](Self::parse) reads it back: without thousands, and with the
-    /// unit only where it is part of the value.
+    /// A plain number, with its own digits, as [`parse`](Self::parse) accepts it: without thousands, and with the
+    /// unit only if it is part of the value.
     #[must_use]
     pub fn respelled<'t>(&self, plain: &'t str) -> Cow<'t, str> {
         let mut text = Cow::Borrowed(plain);
@@ -225,7 +225,7 @@ impl NumberFormat {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// A number in this way of writing, for people.
+    /// A number in this notation, for people.
     #[must_use]
     pub fn example(&self) -> String {
         let thousands = self.thousands.map(String::from).unwrap_or_default();
@@ -238,7 +238,7 @@ impl NumberFormat {
         }
     }
 
-    /// What a cell should have been, for an error.
+    /// The expected content of a cell, for an error.
     pub(crate) fn expected(&self) -> String {
         format!("a number written like {}", self.example())
     }
@@ -268,7 +268,7 @@ pub(crate) fn with_latin_digits(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// What stands before `CR` or `DR`, as banks write a credit and a debit, and whether it is a debit.
+/// The text before `CR` or `DR`, as banks mark a credit and a debit, and whether it is a debit.
 fn booked(text: &str) -> Option<(bool, &str)> {
     let at = text.len().checked_sub(2).filter(|&at| text.is_char_boundary(at))?;
     let debit = match &text[at..] {
@@ -282,10 +282,10 @@ fn booked(text: &str) -> Option<(bool, &str)> {
     is_amount.then_some((debit, before.trim_end()))
 }
 
-/// The value of a label that somebody wrote for a column of numbers: plain, or as the column is written.
+/// The value of a label written by a person for a number column: plain, or in the column's notation.
 ///
 /// # Errors
-/// A clause, when it is no finite number, or when the two readings differ.
+/// A clause, if it is not a finite number, or if the two values differ.
 pub fn label_value(text: &str, format: Option<&NumberFormat>) -> Result<f64, String> {
     let plain = text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
     let written = format.and_then(|format| format.parse(text));
@@ -301,7 +301,7 @@ pub fn label_value(text: &str, format: Option<&NumberFormat>) -> Result<f64, Str
     }
 }
 
-/// What a number would be whose decimal mark stood between thousands, where that is nearer to what is `expected`: 1222 for
+/// The value if the decimal mark were a thousands separator, if that is closer to the `expected` one: 1222 for
 /// `1.222`, where about 1200 is likelier than about 1.2.
 #[must_use]
 pub fn misread_thousands(text: &str, value: f64, format: Option<&NumberFormat>, expected: f64) -> Option<f64> {
@@ -310,12 +310,12 @@ pub fn misread_thousands(text: &str, value: f64, format: Option<&NumberFormat>, 
     let (first, rest) = digits.split_once(mark)?;
     let in_group = (1..=3).contains(&first.len()) && rest.len() == 3 && !first.starts_with('0');
     let is_digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-    // Nearer by its size: half-way between both readings.
+    // Closer in magnitude: the limit is the geometric mean of both.
     let nearer = expected.abs() > value.abs() * 1000_f64.sqrt();
     (in_group && is_digits(first) && is_digits(rest) && nearer).then(|| (value * 1000.0).round())
 }
 
-/// Units that are part of the value: what a number is a share of, and thousands, millions and more.
+/// Units that are part of the value: shares, thousands, millions and more.
 const PARTS: [&str; 20] = [
     "%", "‰", "k", "K", "m", "M", "b", "B", "T", "mn", "mio", "Mio", "Mio.", "bn", "Mrd", "Mrd.", "Tsd", "Tsd.",
     "million", "thousand",
@@ -326,14 +326,14 @@ pub(crate) fn is_part(unit: &str) -> bool {
     PARTS.contains(&unit)
 }
 
-/// Whether a cell is a dash beside the unit, as spreadsheets write zero: `$ -`.
+/// Whether a cell is a dash with the unit, as spreadsheets write zero: `$ -`.
 pub(crate) fn is_zero(text: &str, unit: &str) -> bool {
     let text = text.trim();
     let rest = text.strip_prefix(unit).or_else(|| text.strip_suffix(unit));
     rest.is_some_and(|rest| matches!(rest.trim(), "-" | "\u{2012}" | "\u{2013}" | "\u{2014}" | "\u{2212}"))
 }
 
-/// Spaces that stand between groups of digits: plain, no-break, narrow, thin, figure.
+/// Spaces used as thousands separators: plain, no-break, narrow, thin, figure.
 fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\u{2007}' | '\u{2006}')
 }
@@ -346,8 +346,8 @@ fn in_groups(groups: &[usize], has_commas: bool) -> bool {
     *last == 3 && (threes || lakhs)
 }
 
-/// Takes sign, brackets and unit off; `begins` and `ends` say how long the unit is that stands first, and where the one
-/// begins that stands last. `None` for what cannot be a number.
+/// Removes sign, parentheses and unit; `begins` and `ends` return the length of a leading unit, and the start of a
+/// trailing one. `None` for a text that cannot be a number.
 pub(crate) fn bare(
     text: &str,
     begins: impl Fn(&str) -> Option<usize>,
@@ -392,7 +392,7 @@ pub(crate) fn bare(
     (bytes.first().is_some_and(|&b| is_edge(b)) && bytes.last().is_some_and(|&b| is_edge(b))).then_some(bare)
 }
 
-/// How long a decimal mark is with the dash behind it that stands for no cents, at the beginning of a text: `,-`, `.–`, `,--`.
+/// The length of a decimal mark followed by a dash for "no cents", at the beginning of a text: `,-`, `.–`, `,--`.
 pub(crate) fn no_cents(text: &str) -> Option<usize> {
     const DASHES: [char; 4] = ['-', '\u{2212}', '\u{2013}', '\u{2014}'];
     let dashes = text.strip_prefix(['.', ','])?;
@@ -400,7 +400,7 @@ pub(crate) fn no_cents(text: &str) -> Option<usize> {
     (1..=2).contains(&n).then(|| 1 + dashes.chars().take(n).map(char::len_utf8).sum::<usize>())
 }
 
-/// A sign that stands first, and what follows it.
+/// A leading sign, and the rest.
 fn sign(text: &str) -> Option<(bool, &str)> {
     match text.chars().next()? {
         '+' => Some((false, &text[1..])),

@@ -1,28 +1,28 @@
-//! What callers say of how a table is written, what to read of it and how strict to be.
+//! Options of callers: how a table is written, what to read and how strict to be.
 
 use super::{ColumnSpec, Dialect};
 use std::fmt;
 
-/// Called now and then with the bytes taken from the file so far (before unpacking, as in [`Input::size`](crate::table::Input::size)).
+/// Called occasionally with the bytes read so far (compressed, as in [`Input::size`](crate::table::Input::size)).
 pub type Progress = Box<dyn Fn(u64) + Send + Sync>;
 
-/// What a person says of how a table is written; what is `None` is found out, or is as the loop's tables are.
+/// The user's description of a table; `None` is detected, or taken from the loop's tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableOptions {
     /// Field separator.
     pub delimiter: Option<char>,
-    /// What stands before decimals, `.` or `,`, where the cells of a column do not tell.
+    /// The decimal mark, `.` or `,`, if the cells of a column do not determine it.
     pub decimal: Option<char>,
-    /// Lines before the header that are no part of the table.
+    /// Lines before the header that are not part of the table.
     pub skip_lines: Option<u64>,
-    /// What lines begin with that are no part of the table.
+    /// The first character of lines that are not part of the table.
     pub comment: Option<char>,
-    /// Leave out rows that do not fit, and list them.
+    /// Skip invalid rows, and list them.
     pub skip_invalid: bool,
 }
 
 impl TableOptions {
-    /// A dialect with what was said.
+    /// A dialect with these options.
     #[must_use]
     pub fn dialect(&self, usual: &Dialect) -> Dialect {
         Dialect {
@@ -41,27 +41,27 @@ impl From<TableOptions> for InferOptions {
     }
 }
 
-/// What to read and how strict to be.
+/// The columns to read and the strictness.
 #[derive(Default)]
 pub struct ReadOptions {
     /// Only these columns of the schema; all of them when `None`.
     pub columns: Option<Vec<String>>,
-    /// Columns that may be absent from the file (the target, when rows are to be scored); they are then left out.
+    /// Columns that may be absent from the file (the target, when rows are scored); they are then omitted.
     pub optional: Vec<String>,
-    /// Leave out rows that do not fit, and list them, instead of stopping at the first.
+    /// Skip invalid rows, and list them, instead of stopping at the first.
     pub skip_invalid: bool,
     /// Cells that do not fit their column are missing, and counted ([`Misfits`](crate::table::Misfits)), instead of making
     /// their row unfit.
     pub blank_misfits: bool,
-    /// For [`stream`](fn@crate::table::stream): leave out the raw records, which cost time and memory.
+    /// For [`stream`](fn@crate::table::stream): omit the raw records, which cost time and memory.
     pub no_raw: bool,
     /// For [`stream`](fn@crate::table::stream): keep the cells of Parquet as they are stored besides, to pass them on.
     pub keep_stored: bool,
     /// The file is known to end with a whole record: blank fields at its end are not taken for a cut.
     pub whole: bool,
-    /// For [`stream`](fn@crate::table::stream): columns whose kind [`Head`](crate::table::Head) left open.
+    /// For [`stream`](fn@crate::table::stream): columns whose kind [`Head`](crate::table::Head) left undecided.
     pub watch: Vec<String>,
-    /// Told how far reading has come.
+    /// Progress callback.
     pub progress: Option<Progress>,
 }
 
@@ -80,30 +80,30 @@ impl fmt::Debug for ReadOptions {
     }
 }
 
-/// What is known about a table beforehand.
+/// Prior knowledge about a table.
 #[derive(Default)]
 pub struct InferOptions {
     /// The delimiter; guessed when `None`.
     pub delimiter: Option<char>,
     /// Whether the first record names the columns; guessed when `None`.
     pub header: Option<bool>,
-    /// The texts that mean "missing"; [`DEFAULT_MISSING`](super::DEFAULT_MISSING) when `None`.
+    /// The texts that mean "missing"; by default [`DEFAULT_MISSING`](super::DEFAULT_MISSING).
     pub missing: Option<Vec<String>>,
     /// The column to predict; guessed when `None`.
     pub target: Option<String>,
-    /// Leave out records that are broken, and list them, instead of stopping at the first.
+    /// Skip invalid records, and list them, instead of stopping at the first.
     pub skip_invalid: bool,
-    /// With `skip_invalid`: columns whose cells have to fit. Rows in which one does not are left out, and listed.
+    /// With `skip_invalid`: columns whose cells must be valid. Rows with an invalid one are skipped and listed.
     pub fitting: Vec<ColumnSpec>,
-    /// What stands before decimals, `.` or `,`, where the cells of a column do not tell.
+    /// The decimal mark, `.` or `,`, if the cells of a column do not determine it.
     pub decimal: Option<char>,
-    /// Lines before the header that are no part of the table.
+    /// Lines before the header that are not part of the table.
     pub skip_lines: Option<u64>,
-    /// What lines begin with that are no part of the table.
+    /// The first character of lines that are not part of the table.
     pub comment: Option<char>,
-    /// Take a number that is always the same for a number, not for a constant: in what it is compared with it may vary.
+    /// Treat a constant number as a number: in the table compared with it, it may vary.
     pub numbers_vary: bool,
-    /// Told how far reading has come.
+    /// Progress callback.
     pub progress: Option<Progress>,
 }
 
@@ -120,7 +120,7 @@ impl InferOptions {
         }
     }
 
-    /// The same for JSON lines, whose names and cells are known to be such.
+    /// The same for JSON lines, whose names and cells are explicit.
     pub(crate) fn of_json(&self) -> Self {
         Self { delimiter: Some(','), header: Some(true), skip_lines: None, comment: None, ..self.again() }
     }

@@ -1,22 +1,22 @@
-//! Names of tables that are no files: tables of a database and objects of S3.
+//! Addresses of tables that are not files: database tables and objects of S3.
 
 use super::postgres;
 use crate::s3;
 use std::path::Path;
 
-/// Whether this names something on a server rather than a file.
+/// Whether this is an address on a server, not a file.
 #[must_use]
 pub fn is_address(path: &Path) -> bool {
     postgres::is_address(path) || s3::is_address(path)
 }
 
-/// The name of an address as it may be printed and kept; that of a file as it is.
+/// An address in a form without secrets; a file name unchanged.
 #[must_use]
 pub fn shown(path: &Path) -> String {
     postgres::shown(path)
 }
 
-/// What a file of what is there is called.
+/// The name for a file with the content of an address.
 #[must_use]
 pub fn file_name(path: &Path) -> Option<String> {
     match s3::is_address(path) {

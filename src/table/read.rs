@@ -1,4 +1,4 @@
-//! Whole tables by schema, whatever the file's format.
+//! Reads whole tables by schema, in any file format.
 
 use crate::table::csv::block::Sizes;
 use crate::table::input::Unpacked;
@@ -7,26 +7,26 @@ use crate::table::json::JsonLines;
 use crate::table::parquet;
 use crate::table::{Input, ReadOptions, Rejects, Schema, Table, TableError, csv, records};
 
-/// A table and what was left out of it.
+/// A table and its rejected rows.
 #[derive(Debug)]
 pub struct ReadResult {
     /// The columns, in the schema's order.
     pub table: Table,
     /// Rows that did not fit; empty unless `skip_invalid` was set.
     pub rejects: Rejects,
-    /// Remarks for a person, such as columns that were ignored.
+    /// Remarks for the user, such as ignored columns.
     pub notes: Vec<String>,
 }
 
 /// Reads a whole table.
 ///
-/// Columns are matched with the header by name, in any order; columns that the schema does not have are ignored with a
+/// Columns are matched with the header by name, in any order; columns that are not in the schema are ignored with a
 /// note. Without a header they are matched by position. Blank lines are skipped. The result is the same for any number
 /// of threads.
 ///
 /// # Errors
-/// The first thing in the file that does not fit, with its place (unless `skip_invalid`); missing or doubled columns;
-/// a file that cannot be read at all.
+/// The first error in the file, with its place (unless `skip_invalid`); missing or duplicate columns; an unreadable
+/// file.
 pub fn read(input: Input, schema: &Schema, options: &ReadOptions) -> Result<ReadResult, TableError> {
     let name = input.name().to_owned();
     match input.unpack()? {

@@ -1,17 +1,17 @@
-//! One record of a CSV file: where its fields end and what they hold.
+//! One record of a CSV file: the ends and contents of its fields.
 //!
-//! The one dialect that everything which cuts records shares: the reader, `predict --columns` and `retrain`. It is that of
-//! the `csv` crate, and beyond it:
-//! - spaces and tabs around a field do not count, so a quote after spaces opens a field (`20, "a,b"` has two fields);
+//! The one dialect for everything that splits records: the reader, `predict --columns` and `retrain`. It is that of
+//! the `csv` crate, and in addition:
+//! - spaces and tabs around a field are ignored, so a quote after spaces opens a field (`20, "a,b"` has two fields);
 //! - a quote inside of a field that does not begin with one is an ordinary character.
 
 use super::cell;
 use std::borrow::Cow;
 
-/// A record longer than this is a quote that was never closed, not a record.
+/// A record longer than this is an unclosed quote, not a record.
 pub(crate) const MAX_RECORD_BYTES: usize = 64 << 20;
 
-/// Whether a quote at `at` opens a field: only spaces stand between it and a delimiter or line end.
+/// Whether a quote at `at` opens a field: only spaces are between it and a delimiter or line end.
 ///
 /// Looking back is exact: between a closing quote and the next delimiter there is at least that quote,
 /// which is not a space.
@@ -23,9 +23,9 @@ pub(crate) fn opens_field(bytes: &[u8], at: usize, delimiter: u8) -> bool {
     before == 0 || bytes[before - 1] == delimiter || bytes[before - 1] == b'\n'
 }
 
-/// The position after the quote that closes the field opened just before `from`; `None` when there is none.
+/// The position after the quote that closes the field opened just before `from`; `None` if there is none.
 ///
-/// A quote that ends the bytes closes the field only at the end of the file: its double may be in the next block.
+/// A quote that ends the bytes closes the field only at the end of the file: the next block may begin with its double.
 pub(crate) fn closing_quote(bytes: &[u8], from: usize, eof: bool) -> Option<usize> {
     let mut from = from;
     loop {
@@ -57,7 +57,7 @@ pub(crate) fn cells_of(record: &str, delimiter: u8) -> Vec<Cow<'_, str>> {
     cells
 }
 
-/// Where the field that begins at `start` ends (a delimiter, a line feed or the end); `None` for an open quote.
+/// The end of the field that begins at `start` (a delimiter, a line feed or the end); `None` for an open quote.
 pub(crate) fn field_end(bytes: &[u8], start: usize, delimiter: u8) -> Option<usize> {
     let mut at = start;
     while at < bytes.len() && (bytes[at] == b' ' || (bytes[at] == b'\t' && delimiter != b'\t')) {
@@ -85,10 +85,10 @@ pub fn field_ends(record: &[u8], delimiter: u8) -> Vec<usize> {
     }
 }
 
-/// A record and where it begins.
+/// A record and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record<'a> {
-    /// The line on which it begins, from 1.
+    /// Its first line, from 1.
     pub(crate) line: u64,
     /// The content of its fields.
     pub(crate) cells: Vec<Cow<'a, str>>,
@@ -146,7 +146,7 @@ pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
-/// Whether a line holds nothing but spaces.
+/// Whether a line has only spaces.
 pub(crate) fn is_blank(line: &[u8], delimiter: u8) -> bool {
     line.iter().all(|&b| b == b' ' || b == b'\r' || (b == b'\t' && delimiter != b'\t'))
 }
@@ -173,7 +173,7 @@ pub(crate) fn first_record_len(bytes: &[u8], delimiter: u8, eof: bool) -> Option
 pub(crate) fn first_records(bytes: &[u8], delimiter: u8, n: usize) -> Vec<&[u8]> {
     let (mut start, mut records) = (0, Vec::new());
     while records.len() < n && start < bytes.len() {
-        // A record that the bytes cut short tells nothing, unless there is no other.
+        // A record cut short by the limit is ignored, unless it is the only one.
         let Some(len) = first_record_len(&bytes[start..], delimiter, records.is_empty()) else { break };
         let record = without_line_end(&bytes[start..start + len]);
         if !is_blank(record, delimiter) {
@@ -184,11 +184,11 @@ pub(crate) fn first_records(bytes: &[u8], delimiter: u8, n: usize) -> Vec<&[u8]>
     records
 }
 
-/// What to do about a file in another encoding.
+/// The remedy for a file in another encoding.
 pub(crate) const TO_UTF8: &str = "save it as \"CSV UTF-8\" in the spreadsheet, or convert it (iconv -t UTF-8 -f CP1252 for \
                                   western Europe, -f CP1250 for central Europe)";
 
-/// What a column without a name is called, by its place from 0: `c1`.
+/// The name of a column without one, by its index from 0: `c1`.
 pub(crate) fn nameless(place: usize) -> String {
     format!("c{}", place + 1)
 }
@@ -229,8 +229,8 @@ mod tests {
     }
 
     proptest! {
-        /// What is written in any dialect is cut at the same places by this module and by the `csv` crate, however
-        /// many spaces stand before a field.
+        /// Records written in any dialect are split at the same places by this module and by the `csv` crate, however
+        /// many spaces precede a field.
         #[test]
         fn every_record_is_cut_as_it_was_written(
             cells in prop::collection::vec("[a-z0-9,;|\t\n\" ]{0,8}", 1..6),

@@ -1,4 +1,4 @@
-//! Rows that a database wrote: CSV with commas and a header, numbers with a point, whatever the loop's files look like.
+//! Rows from a database: CSV with commas, a header and decimal points, whatever the dialect of the loop's files.
 
 use super::input::Text;
 use super::json::JsonLines;
@@ -10,11 +10,11 @@ use std::io::{self, Read};
 
 const DELIMITER: u8 = b',';
 
-/// The rows with their numbers as the schema says that they are written: what is logged of them reads back, and `1.234`
-/// is never a thousand.
+/// The rows with numbers in the notation of the schema: so logged rows can be read back, and `1.234` is never a
+/// thousand.
 ///
 /// # Errors
-/// When the header cannot be read.
+/// If the header is unreadable.
 pub(crate) fn as_written(file: &str, text: Text, schema: &Schema) -> Result<Text, TableError> {
     if schema.columns.iter().all(|column| column.number.is_none()) {
         return Ok(text);

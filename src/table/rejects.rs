@@ -1,23 +1,23 @@
-//! Rows that could not be taken in: as an error, or as a list when the caller wants to go on.
+//! Rejected rows: as an error, or as a list if the caller wants to continue.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::table::TableError;
 
-/// How many rejected rows are kept with their place; the rest is counted.
+/// Maximum number of rejected rows stored with their place; the rest is counted.
 pub const MAX_REJECTS_KEPT: usize = 1000;
 
-/// A row that was left out.
+/// A rejected row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
-    /// 1-based line on which the record begins (for Parquet: the row).
+    /// 1-based first line of the record (for Parquet: the row).
     pub line: u64,
     /// The column that did not fit, unless the record as a whole is wrong.
     pub column: Option<String>,
     /// The offending text, shortened.
     pub value: Option<String>,
-    /// What is wrong, as a clause: `is not a number`, `14 fields, but the header has 31`.
+    /// The error, as a clause: `is not a number`, `14 fields, but the header has 31`.
     pub reason: String,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Reject {
     }
 }
 
-/// The rows that were left out.
+/// The rejected rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rejects {
     /// How many there are.
@@ -54,7 +54,7 @@ impl Rejects {
     }
 }
 
-/// Cells that do not fit their column, where rows are kept all the same ([`ReadOptions::blank_misfits`]).
+/// Invalid cells in rows that are kept nevertheless ([`ReadOptions::blank_misfits`]).
 ///
 /// [`ReadOptions::blank_misfits`]: crate::table::ReadOptions::blank_misfits
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Misfits {
 }
 
 impl Misfits {
-    /// Counts `n` cells of one column, of which `first` comes first. Called in file order.
+    /// Counts `n` cells of one column, the earliest being `first`. Called in file order.
     pub(crate) fn add(&mut self, n: u64, first: Fault) {
         let reject = first.into_reject();
         if let Some(column) = reject.column.clone() {
@@ -101,7 +101,7 @@ impl Fault {
         }
     }
 
-    /// The error, where so many records of those that were read are bad: when most are, leaving them out is no way.
+    /// The error, if most of the records read are bad: skipping them is then no solution.
     pub(crate) fn into_error_among(self, file: &str, n_bad: u64, n_good: u64) -> TableError {
         match self {
             Self { line, what: What::Record(what) } if n_bad >= MANY && n_bad > n_good => TableError::File {

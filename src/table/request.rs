@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// A cell that was understood.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cell<'t> {
-    /// Nothing is known.
+    /// Missing.
     Missing,
     /// A finite number.
     Number(f64),
@@ -20,7 +20,7 @@ pub enum Cell<'t> {
     Time(i64),
 }
 
-/// What the cells of one column mean; the same as in a file with the same schema.
+/// Interprets the cells of one column, as in a file with the same schema.
 #[derive(Debug, Clone)]
 pub struct CellReader {
     reads: Reads,
@@ -32,10 +32,10 @@ pub struct CellReader {
 #[derive(Debug, Clone)]
 enum Reads {
     Number,
-    /// Numbers that are 0 or 1, which words may say.
+    /// Numbers that are 0 or 1, which may be written as words.
     Flag,
     Written(NumberFormat),
-    /// With what finds levels by their spellings, where levels are known.
+    /// With the finder of levels by their spellings, if levels are known.
     Level(Option<Arc<LevelFinder>>),
     Time(TimeFormat),
 }
@@ -90,7 +90,8 @@ impl CellReader {
         }
     }
 
-    /// The cell that a finite number is, however texts of the column are written; `None` where the column holds texts, so that the number's text decides.
+    /// The cell for a finite number, whatever the notation of the column; `None` if the column has texts, so that the
+    /// number's text decides.
     #[must_use]
     pub fn number(&self, value: f64) -> Option<Cell<'static>> {
         let is_number = matches!(self.reads, Reads::Number | Reads::Flag | Reads::Written(_)) && value.is_finite();
@@ -104,7 +105,7 @@ impl CellReader {
         matches!(self.reads, Reads::Time(_))
     }
 
-    /// What a cell must be: `a number`, `a time written like %d/%m/%Y`, `a text`.
+    /// The expected content of a cell: `a number`, `a time written like %d/%m/%Y`, `a text`.
     #[must_use]
     pub fn expected(&self) -> String {
         match &self.reads {

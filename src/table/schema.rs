@@ -1,4 +1,4 @@
-//! How a file is written and how each of its columns is stored.
+//! The dialect of a file and the storage of each of its columns.
 
 use super::id::{self, WholeIds};
 use super::level::Spelling;
@@ -61,7 +61,7 @@ const FLAG: [&str; 2] = ["0", "1"];
 pub struct ColumnSpec {
     /// Name in the header.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// For [`Kind::Time`]: a strptime format (`%d/%m/%Y`), or `unix`, `unix_ms`, `iso` (RFC 3339 and its date).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,15 +70,15 @@ pub struct ColumnSpec {
     /// numbers, and how they are written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<NumberFormat>,
-    /// For [`Kind::Category`]: the levels, and which spellings are one of them. The levels 0 and 1 of a
-    /// [`Kind::Number`] say that it is a flag.
+    /// For [`Kind::Category`]: the levels, and their spellings. The levels 0 and 1 of a [`Kind::Number`] mark it as a
+    /// flag.
     #[serde(flatten)]
     pub spelling: Spelling,
 }
 
 impl ColumnSpec {
-    /// A cell as it is written when nothing but its value counts: a number in its shortest form, a time in microseconds since
-    /// 1970, everything else without spaces around it.
+    /// A cell in a form where only its value matters: a number in its shortest form, a time in microseconds since
+    /// 1970, other texts trimmed.
     pub(crate) fn plain_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let text = text.trim();
         let value = match self.kind {
@@ -104,12 +104,12 @@ impl ColumnSpec {
         Self { name: name.into(), kind, format: None, number: None, spelling: Spelling::default() }
     }
 
-    /// What ids mean, where they are whole numbers.
+    /// The format of ids that are whole numbers.
     pub(crate) fn whole_ids(&self) -> Option<WholeIds> {
         self.number.clone().filter(|_| self.kind == Kind::Id).map(WholeIds::new)
     }
 
-    /// Whether the column holds times of day, on no day in particular.
+    /// Whether the column has times of day without a date.
     #[must_use]
     pub fn is_clock(&self) -> bool {
         let format = self.format.as_deref().filter(|_| self.kind == Kind::Time);
@@ -123,7 +123,7 @@ impl ColumnSpec {
     }
 }
 
-/// How a CSV file is written. Parquet needs none of it but `missing`.
+/// How a CSV file is written. Of this, Parquet uses only `missing`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dialect {
@@ -131,12 +131,12 @@ pub struct Dialect {
     pub delimiter: char,
     /// Whether the first record names the columns; otherwise they are `c1`, `c2`, ….
     pub header: bool,
-    /// Texts that mean "missing", after spaces around them are dropped. The empty text always is.
+    /// Texts that mean "missing", after trimming. The empty text always does.
     pub missing: Vec<String>,
-    /// Lines before the header, or before the first row, that are no part of the table.
+    /// Lines before the header, or before the first row, that are not part of the table.
     #[serde(skip_serializing_if = "is_zero")]
     pub skip_lines: u64,
-    /// What lines begin with that are no part of the table.
+    /// The first character of lines that are not part of the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<char>,
 }
@@ -147,7 +147,7 @@ fn is_zero(n: &u64) -> bool {
 }
 
 impl Dialect {
-    /// The same for a file that the loop writes: nothing stands before its table.
+    /// The same for a file that the loop writes: no lines before its table.
     #[must_use]
     pub fn own(&self) -> Self {
         Self { skip_lines: 0, comment: None, ..self.clone() }
@@ -180,7 +180,7 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// The first column that says when a row was; a time of day alone does not.
+    /// The first column with the time of a row; a time of day alone is not enough.
     #[must_use]
     pub fn time(&self) -> Option<&ColumnSpec> {
         self.columns.iter().find(|column| column.kind == Kind::Time && !column.is_clock())
@@ -192,7 +192,7 @@ impl Schema {
         self.column(name).filter(|column| column.kind == Kind::Number).and_then(|column| column.number.as_ref())
     }
 
-    /// How numbers are written that stand beside the table's own, such as scores: with the decimal mark of its columns, so
+    /// The notation of added numbers, such as scores: with the decimal mark of the table's columns, so
     /// that one spreadsheet reads both.
     #[must_use]
     pub fn notation(&self) -> NumberFormat {
@@ -201,7 +201,7 @@ impl Schema {
         NumberFormat { decimal, ..NumberFormat::default() }
     }
 
-    /// The same for numbers of this column, such as predictions: as the column itself is written.
+    /// The notation of numbers of this column, such as predictions.
     #[must_use]
     pub fn notation_of(&self, name: &str) -> NumberFormat {
         self.number_format(name).cloned().unwrap_or_else(|| self.notation())
@@ -213,8 +213,8 @@ impl Schema {
         self.columns.iter().find(|column| column.kind == Kind::Id).map(|column| column.name.as_str())
     }
 
-    /// The id of a row that a text names, which somebody wrote by hand or another program did; the text where it could be
-    /// several.
+    /// The id that a text means, written by a person or another program; the text itself if it is
+    /// ambiguous.
     #[must_use]
     pub fn id_of<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let text = text.trim();

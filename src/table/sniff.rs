@@ -7,20 +7,20 @@ use crate::table::number::WAYS;
 use crate::table::record::{count_lines, fields_of, first_records};
 use std::collections::HashSet;
 
-/// The delimiters that are tried. Where several fit equally well the earlier wins: a semicolon that stands the same
-/// number of times in every record is hardly ever text, while commas may be decimal ones.
+/// The delimiters tried. On a tie the earlier wins: a semicolon that occurs equally often in every record is hardly
+/// ever text, while commas may be decimal ones.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
-/// Records that are looked at.
+/// Number of records checked.
 const N_RECORDS: usize = 100;
 
-/// The delimiter that splits the first records most evenly; a comma when none splits the first one.
+/// The delimiter that splits the first records most evenly; a comma if none splits the first one.
 pub(crate) fn delimiter(head: &[u8]) -> u8 {
     let mut best = (0.0, b',');
     for delimiter in DELIMITERS {
         let widths: Vec<usize> =
             first_records(head, delimiter, N_RECORDS).iter().map(|r| fields_of(r, delimiter).len()).collect();
         let share = |width: usize| widths.iter().filter(|&&w| w == width).count() as f64 / widths.len() as f64;
-        // Below a title: the width that most lines have, if it is not what the first line says.
+        // Below a title: the most common width, if it differs from the first line's.
         let usual = widths.iter().copied().filter(|&w| w > 1).max_by(|a, b| share(*a).total_cmp(&share(*b)));
         let below = usual.map(share).filter(|s| *s > 0.5).unwrap_or(0.0) * 0.9;
         let even = match widths.first() {
@@ -34,10 +34,10 @@ pub(crate) fn delimiter(head: &[u8]) -> u8 {
     best.1
 }
 
-/// The first record, when it looks like data rather than like names; one of its cells, for the message.
+/// One cell of the first record, for the message, if the record looks like data and not like names.
 ///
-/// It does when a cell is a number and the cells below it are too, unless the numbers are distinct years
-/// (a table with one column a year), or when a cell is empty or stands twice while numbers stand in it.
+/// It does if a cell is a number and the cells below it are too, unless the numbers are distinct years (a table with
+/// one column a year), or if a cell is empty or repeated and there are numbers.
 pub(crate) fn first_record_is_data(head: &[u8], delimiter: u8) -> Option<String> {
     let records = first_records(head, delimiter, N_RECORDS);
     let first = fields_of(records.first()?, delimiter);
@@ -79,19 +79,19 @@ fn counts_columns(numbers: &[(usize, f64)]) -> bool {
     begins && numbers.len() >= FEWEST && numbers.windows(2).all(follows)
 }
 
-/// A second record that looks like a header of its own.
+/// A second record that looks like another header.
 #[derive(Debug, PartialEq)]
 pub(crate) struct SecondHeader {
     /// Lines from the first record to it.
     pub(crate) after: u64,
     /// Some of its texts.
     pub(crate) cells: String,
-    /// Whether numbers stand below texts of it; otherwise each is a text that no row below has.
+    /// Whether numbers are below its texts; otherwise no row below has any of the texts.
     pub(crate) above_numbers: bool,
 }
 
-/// The second record, when it looks like a header: texts stand in it where numbers stand below, or, in a table without
-/// numbers, where few texts stand below again and again and none of them is the same.
+/// The second record, if it looks like a header: texts above numbers, or, in a table without numbers, texts that do
+/// not occur below, where few texts repeat.
 pub(crate) fn second_header(head: &[u8], delimiter: u8) -> Option<SecondHeader> {
     const FEWEST: usize = 6;
     let records = first_records(head, delimiter, N_RECORDS);
@@ -131,10 +131,10 @@ pub(crate) fn second_header(head: &[u8], delimiter: u8) -> Option<SecondHeader> 
     many.then(|| SecondHeader { after: count_lines(&head[..at]), cells, above_numbers: is_above })
 }
 
-/// The columns of few texts, where the second record has in each of them another than all records below; `None` when it has
-/// one of these in any of them, or nothing.
+/// The columns with few texts, if the second record has in each of them a text that no record below has; `None` if it
+/// has one of these in any of them, or is empty.
 fn unlike_below<'a>(second: &[String], cells_below: impl Fn(usize) -> Vec<&'a String>) -> Option<Vec<usize>> {
-    /// Records below from which it means something that none has the text, and how often each text stands there on average.
+    /// Minimum number of records below, and how often each text must occur there on average.
     const FEWEST: usize = 40;
     const OFTEN: usize = 8;
     let mut columns = Vec::new();

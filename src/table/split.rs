@@ -1,16 +1,17 @@
-//! Which side of the evaluation a row stands on, for good.
+//! The part of the evaluation that a row permanently belongs to.
 //!
 //! ```text
 //! hash of the row's key   0 ─────── train ───────┬─ tune ─┬─── gate ─── 1
 //!                                        1 − tune − gate  1 − gate
 //! time of the row         earliest ── train ──┬── tune ──┬── gate ── latest
 //! ```
-//! With a hash the side depends on the row alone: adding rows moves nobody, so a retrain cannot pull gate rows into training.
+//! With a hash the part depends on the row alone: adding rows moves none, so a retrain cannot use gate rows for
+//! training.
 
 use crate::stats::random::unit_hash;
 use serde::{Deserialize, Serialize};
 
-/// The use a row is put to.
+/// The use of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
@@ -43,7 +44,7 @@ pub struct Parts {
 }
 
 impl Shares {
-    /// The side of a row whose position in `[0, 1)` is `position`.
+    /// The part of a row whose position in `[0, 1)` is `position`.
     #[must_use]
     pub fn side(self, position: f64) -> Part {
         if position < 1.0 - self.tune - self.gate {
@@ -85,7 +86,7 @@ pub fn time_positions(times: &[i64]) -> Vec<f64> {
     times.iter().map(|t| sorted.partition_point(|s| s < t) as f64 / sorted.len() as f64).collect()
 }
 
-/// Fold of each row by the hash of its key, in `0..k`; independent of the side it stands on.
+/// Fold of each row by the hash of its key, in `0..k`; independent of its part.
 #[must_use]
 pub fn fold(key: &[u8], k: usize) -> usize {
     const FOLD_SEED: u64 = 0x00F0_1D00;

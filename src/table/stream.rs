@@ -1,4 +1,4 @@
-//! A table in batches, in input order and constant memory, each row with its record as it stood in the file.
+//! A table in batches, in input order and constant memory, each row with its raw record.
 
 use crate::table::batch::Batch;
 use crate::table::csv::stream::CsvStream;
@@ -12,11 +12,11 @@ use crate::table::{Ends, Input, Misfits, ReadOptions, Rejects, Schema, TableErro
 
 /// A table that is read batch by batch.
 pub(crate) trait Batches: Send {
-    /// The header record as it stands in the file, without its line ending; `None` where there is no header.
+    /// The raw header record, without its line ending; `None` without a header.
     fn header(&self) -> Option<&[u8]>;
     /// The delimiter of the raw records.
     fn delimiter(&self) -> u8;
-    /// How the file begins and its records end.
+    /// The byte order mark and line ends of the file.
     fn ends(&self) -> Ends {
         Ends::default()
     }
@@ -24,7 +24,7 @@ pub(crate) trait Batches: Send {
     fn names(&self) -> &[String];
     /// Notes for the user.
     fn notes(&self) -> &[String];
-    /// Lines of the file that are no rows.
+    /// Lines of the file that are not rows.
     fn left_out(&self) -> Vec<String> {
         Vec::new()
     }
@@ -40,9 +40,9 @@ pub(crate) trait Batches: Send {
     fn watched(&self) -> Option<&Watched> {
         None
     }
-    /// Cells so far that do not fit their column.
+    /// Invalid cells so far.
     fn misfits(&self) -> &Misfits;
-    /// Rows left out so far.
+    /// Rows rejected so far.
     fn rejects(&self) -> &Rejects;
     /// The next batch of at least one row; `None` at the end.
     fn next(&mut self) -> Result<Option<Batch>, TableError>;
@@ -59,8 +59,7 @@ pub struct Stream<'a> {
 /// Reads a table batch by batch. Matching, errors and rejects are those of [`read`](fn@crate::table::read).
 ///
 /// # Errors
-/// What is wrong with the file as a whole or with its header; what is wrong with a record comes with its batch,
-/// after which the stream ends.
+/// Errors of the whole file or its header; an error of a record comes with its batch, after which the stream ends.
 pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Result<Stream<'a>, TableError> {
     let name = input.name().to_owned();
     let mut literals = Vec::new();
@@ -94,7 +93,7 @@ fn csv<'a>(
 }
 
 impl Stream<'_> {
-    /// The header record as it stands in the file, without its line ending; `None` where there is no header.
+    /// The raw header record, without its line ending; `None` without a header.
     #[must_use]
     pub fn header(&self) -> Option<&[u8]> {
         self.source.header()
@@ -106,7 +105,7 @@ impl Stream<'_> {
         self.source.delimiter()
     }
 
-    /// How the file begins and its records end; the usual ends where it is no text.
+    /// The byte order mark and line ends of the file; the usual ones if it is not text.
     #[must_use]
     pub fn ends(&self) -> Ends {
         self.source.ends()
@@ -118,13 +117,13 @@ impl Stream<'_> {
         self.source.names()
     }
 
-    /// Remarks for a person, such as columns that are ignored.
+    /// Remarks for the user, such as ignored columns.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         self.source.notes()
     }
 
-    /// What stands in the file and is no row, in words: complete once all batches were read.
+    /// The lines of the file that are not rows, as text: complete after the last batch.
     #[must_use]
     pub fn left_out(&self) -> Vec<String> {
         self.source.left_out()
@@ -147,13 +146,13 @@ impl Stream<'_> {
         self.source.watched()
     }
 
-    /// Cells so far that do not fit their column, with [`ReadOptions::blank_misfits`].
+    /// Invalid cells so far, with [`ReadOptions::blank_misfits`].
     #[must_use]
     pub fn misfits(&self) -> &Misfits {
         self.source.misfits()
     }
 
-    /// Rows left out so far.
+    /// Rows rejected so far.
     #[must_use]
     pub fn rejects(&self) -> &Rejects {
         self.source.rejects()

@@ -81,7 +81,7 @@ impl TimeFormat {
         }
     }
 
-    /// What a cell should have been.
+    /// The expected content of a cell.
     pub(crate) fn expected(&self) -> String {
         match self {
             Self::Iso => "a time written like 2025-01-31 or 2025-01-31T12:00:00Z".to_owned(),
@@ -108,7 +108,7 @@ impl TimeFormat {
         }
     }
 
-    /// Microseconds since 1970 UTC; a time without a zone is taken as UTC.
+    /// Microseconds since 1970 UTC; a time without a zone is UTC.
     pub(crate) fn parse(&self, text: &str) -> Option<i64> {
         match self {
             Self::Iso => parse_iso(text.as_bytes()),
@@ -135,14 +135,14 @@ impl TimeFormat {
         !items.iter().any(|item| matches!(item, Item::Year | Item::ShortYear))
     }
 
-    /// Whether a text is surely written like this: minutes of a time of day have two digits, so `3:2` is none.
+    /// Whether a text certainly has this format: minutes of a time of day have two digits, so `3:2` has not.
     pub(crate) fn fits(&self, text: &str) -> bool {
         let n_digits = |part: &str| part.bytes().take_while(u8::is_ascii_digit).count();
         let whole = || text.split(':').skip(1).all(|part| n_digits(part) == 2);
         (!self.is_clock() || whole()) && self.parse(text).is_some()
     }
 
-    /// Writes a time so that [`parse`](Self::parse) gives it back (as far as the format goes).
+    /// Writes a time so that [`parse`](Self::parse) returns it (as far as the format allows).
     pub(crate) fn write(&self, micros: i64, out: &mut String) {
         // Writing to a String does not fail.
         let _ = match self {
@@ -162,7 +162,7 @@ impl TimeFormat {
     }
 }
 
-/// Whether a text says that there is no time: `NaT` as pandas writes it, `0000-00-00` as MySQL does.
+/// Whether a text means "no time": `NaT` as pandas writes it, `0000-00-00` as MySQL does.
 pub(crate) fn is_no_time(text: &str) -> bool {
     let bytes = text.as_bytes();
     let zeros = || {
@@ -239,7 +239,7 @@ fn parse_iso(text: &[u8]) -> Option<i64> {
     if rest.is_empty() { parts.micros() } else { None }
 }
 
-/// Writes `2025-01-31` at midnight, else `2025-01-31T12:00:00Z`, with a fraction where there is one.
+/// Writes `2025-01-31` at midnight, else `2025-01-31T12:00:00Z`, with a fraction if there is one.
 pub(crate) fn write_iso(micros: i64, out: &mut String) {
     let p = Parts::from_micros(micros);
     let _ = write!(out, "{:04}-{:02}-{:02}", p.year, p.month, p.day);
@@ -252,7 +252,7 @@ pub(crate) fn write_iso(micros: i64, out: &mut String) {
     }
 }
 
-/// Writes a time of day: `20:05:00`, with a fraction where there is one.
+/// Writes a time of day: `20:05:00`, with a fraction if there is one.
 #[cfg(feature = "parquet")]
 pub(crate) fn write_clock(micros: i64, out: &mut String) {
     let p = Parts::from_micros(micros);

@@ -1,4 +1,4 @@
-//! Tables to CSV, so that reading them with the same schema gives them back.
+//! Writes tables to CSV, so that reading them with the same schema gives the same table.
 
 use std::io::{self, Write};
 
@@ -12,8 +12,8 @@ const CHUNK_ROWS: usize = 8192;
 
 /// Writes a table with the schema's delimiter, header and time formats.
 ///
-/// Missing cells are empty, numbers are the shortest text that reads back to the same value as the schema says they are
-/// written, times of columns that the schema does not know are ISO 8601, and a text is quoted when it has to be.
+/// Missing cells are empty, numbers are the shortest text that reads back to the same value in the schema's
+/// notation, times of columns that are not in the schema are ISO 8601, and a text is quoted if necessary.
 ///
 /// # Errors
 /// Those of `out`.
@@ -36,7 +36,7 @@ pub fn write_rows(out: &mut dyn Write, table: &Table, schema: &Schema) -> io::Re
     let delimiter = u8::try_from(schema.dialect.delimiter).unwrap_or(b',');
     let columns: Vec<(&Column, Writing)> = table.columns().iter().map(|c| (c, Writing::of(c, schema))).collect();
     let starts: Vec<usize> = (0..table.n_rows()).step_by(CHUNK_ROWS).collect();
-    // A few chunks at a time, so that the text of a large table never stands in memory as a whole.
+    // A few chunks at a time, so that the text of a large table is never in memory as a whole.
     for group in starts.chunks(32) {
         let texts: Vec<Vec<u8>> = group
             .par_iter()
@@ -66,7 +66,7 @@ pub fn push_record<T: AsRef<str>>(line: &mut Vec<u8>, fields: &[T], delimiter: u
     end_record(line, fields.len());
 }
 
-/// Adds one field, quoted when it holds a delimiter, a quote or a line ending.
+/// Adds one field, quoted if it contains a delimiter, a quote or a line ending.
 pub fn push_field(line: &mut Vec<u8>, text: &str, delimiter: u8) {
     let special = |&b: &u8| b == delimiter || matches!(b, b'"' | b'\n' | b'\r');
     if !text.as_bytes().iter().any(special) {
@@ -97,7 +97,7 @@ impl<'a> Writing<'a> {
     }
 }
 
-/// Adds a number as the column is written, quoted where it has to be.
+/// Adds a number in the column's notation, quoted if necessary.
 pub(crate) fn push_written(line: &mut Vec<u8>, value: f64, format: &NumberFormat, delimiter: u8) {
     push_field(line, &format.text(value), delimiter);
 }

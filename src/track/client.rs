@@ -1,4 +1,4 @@
-//! How the tracking server is asked.
+//! Client of the tracking server.
 
 use super::TrackError;
 use crate::notify::Secret;
@@ -11,14 +11,14 @@ use std::time::Duration;
 /// No answer of a tracking server is longer; more is not read.
 const MAX_ANSWER: u64 = 16 << 20;
 
-/// What the environment says and no file does.
+/// Credentials, from the environment only.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
     /// Who logs in (basic authentication).
     pub user: Option<String>,
     /// With which password.
     pub password: Option<Secret>,
-    /// A bearer token; it goes before user and password.
+    /// A bearer token; it takes precedence over user and password.
     pub token: Option<Secret>,
     /// Certificate authorities instead of the public ones (PEM).
     pub authorities: Option<Vec<u8>>,
@@ -31,10 +31,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// The server at `uri`, which may hold a user and a password; each call may take `timeout`.
+    /// The server at `uri`, which may contain a user and a password; each call may take `timeout`.
     ///
     /// # Errors
-    /// [`TrackError::Settings`] for an address that is none.
+    /// [`TrackError::Settings`] for an invalid URI.
     pub fn new(uri: &str, credentials: &Credentials, timeout: Duration) -> Result<Self, TrackError> {
         let settings = |what: &str| TrackError::Settings(format!("the tracking server's address {what}"));
         let (login, base) = take_apart(uri).map_err(settings)?;
@@ -91,7 +91,7 @@ impl Server {
             &format!("/api/2.0/mlflow-artifacts/artifacts{}", encoded(&[("path", path)])),
             None,
         ) {
-            // Nothing was stored there yet.
+            // Nothing is stored there yet.
             Err(CallError::Refused { status: 404, .. }) => return Ok(Vec::new()),
             answered => answered?,
         };
@@ -117,7 +117,7 @@ impl Server {
     }
 }
 
-/// The error as one clause that says what to do.
+/// The error as one clause with a remedy.
 pub(super) fn told(err: &CallError) -> String {
     match err {
         CallError::Refused { status: 401, .. } => "it requires a login (401): set MLFLOW_TRACKING_TOKEN, or \

@@ -8,19 +8,19 @@ use crate::workspace::audit::Entry;
 use crate::workspace::event::{Details, GateVerdict, Promoted, RolledBack, Trained};
 use serde_json::{Value, json};
 
-/// MLflow takes so many at once.
+/// MLflow's limit per call.
 const MAX_METRICS: usize = 1000;
 const MAX_PARAMS: usize = 100;
 /// MLflow refuses longer names, and cuts longer values silently.
 const MAX_KEY: usize = 250;
 const MAX_VALUE: usize = 6000;
-/// Of the run log, so many last runs of a verb are looked at for how long a change took.
+/// Maximum number of last runs of a verb searched in the run log for the duration of a change.
 const LAST_RUNS: usize = 1000;
 
-/// The tag under which a run carries the hash of its line.
+/// The tag of a run with the hash of its line.
 pub(super) const AUDIT: &str = "mlloop.audit";
 
-/// What is said of a run, gathered before it is sent.
+/// The data of a run, collected before sending.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Facts {
     pub(super) params: Vec<(String, String)>,
@@ -28,7 +28,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Takes in every number of `value` as a metric and all else as parameters, under `prefix`.
+    /// Adds every number of `value` as a metric and all else as parameters, under `prefix`.
     pub(super) fn add(&mut self, prefix: &str, value: &Value, numbers_are_metrics: bool) {
         match value {
             Value::Null => {}
@@ -77,9 +77,9 @@ pub(super) struct RunAt {
     pub(super) finished: bool,
 }
 
-/// What a line is called, which version it is about, and which verbs write it.
+/// The name of a line's run, its version, and the verbs that write it.
 fn about(entry: &Entry) -> Option<(String, Option<Version>, &'static [&'static str])> {
-    // A line that cannot be understood is told all the same, without the version.
+    // An invalid line is sent too, without the version.
     fn said<T: Details>(entry: &Entry) -> Option<T> {
         entry.of::<T>().ok().flatten()
     }
@@ -105,7 +105,7 @@ fn about(entry: &Entry) -> Option<(String, Option<Version>, &'static [&'static s
 }
 
 impl Round<'_> {
-    /// Tells the server of a line; whether there was anything to tell that it did not know.
+    /// Sends a line to the server; returns whether there was anything new.
     pub(super) fn tell(&mut self, experiment: &str, entry: &Entry) -> Result<bool, Stop> {
         let Some((name, version, verbs)) = about(entry) else { return Ok(false) };
         let run = match self.find(experiment, &entry.hash)? {
@@ -156,7 +156,7 @@ impl Round<'_> {
         tags.extend(entry.by.clone().map(|by| ("mlflow.user", by)));
         tags.extend(entry.config.clone().map(|config| ("mlloop.config", config)));
         tags.extend(version.map(|version| ("mlloop.version", version.to_string())));
-        // What happens to a version is shown below the run that made it.
+        // Changes of a version are shown below the run that created it.
         if let (Some(version), None) = (version, entry.made()?)
             && let Some(maker) = self.chain.maker_of(version)?
             && let Some(parent) = self.find(experiment, &maker.hash)?
@@ -172,7 +172,7 @@ impl Round<'_> {
         Ok(RunAt { id, experiment: experiment.to_owned(), finished: false })
     }
 
-    /// Logs parameters and metrics, in as many calls as it takes. What was logged before is logged as the same.
+    /// Logs parameters and metrics, in as many calls as needed. Repeated logging gives the same result.
     pub(super) fn log(&self, run: &RunAt, facts: &Facts, entry: &Entry) -> Result<(), CallError> {
         let at = entry.at.as_millisecond();
         for part in facts.params.chunks(MAX_PARAMS) {

@@ -1,16 +1,16 @@
-//! The changes of the audit chain, told to an MLflow tracking server.
+//! Sends the changes of the audit chain to an MLflow tracking server.
 //!
 //! ```text
-//! audit.jsonl  … line 17 ┆ line 18, line 19          the chain is the queue: what is after the cursor waits
+//! audit.jsonl  … line 17 ┆ line 18, line 19          the chain is the queue: lines after the cursor wait
 //!                        └ runs/track.json (cursor)
 //! sync: line 18 ─▶ run (found by its tag, or made) ─▶ parameters, metrics, data sets, artifacts ─▶ FINISHED ─▶ cursor
 //!       … last line ─▶ aliases: champion, challenger ─▶ cursor
 //! ```
-//! 1. The chain stays the truth: nothing is read back from the server into the loop.
-//! 2. A run carries the hash of its line as a tag. A line that was sent before is found by it, so that a cursor that is
-//!    lost, or a process that died half way, makes no doubles.
-//! 3. Runs bear the times of their lines, whenever they are sent.
-//! 4. A server that fails is something to tell, not an error.
+//! 1. The chain stays the source of truth: nothing is read back from the server into the loop.
+//! 2. A run has the hash of its line as a tag. A line sent before is found by it, so that a lost
+//!    cursor, or a process that died half way, creates no duplicates.
+//! 3. Runs have the times of their lines, whenever they are sent.
+//! 4. A failing server is reported, but is not an error.
 
 mod client;
 mod events;
@@ -30,7 +30,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What can go wrong on this side.
+/// Local errors.
 #[derive(Debug, thiserror::Error)]
 pub enum TrackError {
     /// The settings make no sense.
@@ -50,7 +50,7 @@ pub enum TrackError {
     Pipeline(#[from] PipelineError),
 }
 
-/// What stops a round: this side, or the server.
+/// The reason for stopping a round: a local error, or the server.
 enum Stop {
     Here(TrackError),
     There(CallError),
@@ -86,7 +86,7 @@ pub struct Synced {
     pub notes: Vec<String>,
 }
 
-/// How far the chain was told; `runs/track.json`.
+/// How much of the chain was sent; `runs/track.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cursor {
@@ -98,7 +98,7 @@ pub struct Cursor {
     pub experiment: String,
     /// The registered model.
     pub model: String,
-    /// The last line of the chain that was told; 0 when none was.
+    /// The last line of the chain that was sent; 0 for none.
     pub seq: u64,
     /// Its hash.
     pub hash: String,
@@ -106,7 +106,7 @@ pub struct Cursor {
     pub aliases: u64,
     /// Rounds that failed since the last one that did not.
     pub attempts: u32,
-    /// When a verb tries again by itself.
+    /// The time of the next automatic attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<jiff::Timestamp>,
     /// Why the last round failed.
@@ -116,7 +116,7 @@ pub struct Cursor {
 
 /// Tries after which waiting no longer doubles: 2^9 minutes are about eight hours.
 const MAX_DOUBLINGS: u32 = 9;
-/// How long another process may be sending before it is left to it.
+/// How long to wait for another sending process before leaving the work to it.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Names on the server.
@@ -138,11 +138,11 @@ impl Names {
     }
 }
 
-/// How far the chain was told to this server; `None` when nothing was, or when the cursor belongs to another server,
-/// experiment or chain, or is damaged: the chain is then told anew, which makes no doubles.
+/// How much of the chain was sent to this server; `None` for nothing, or if the cursor belongs to another server,
+/// experiment or chain, or is damaged: the chain is then sent again, which creates no duplicates.
 ///
 /// # Errors
-/// When the file is there and cannot be read.
+/// If the file exists and is unreadable.
 pub fn cursor(workspace: &Workspace) -> Result<Option<Cursor>, TrackError> {
     let path = path(workspace);
     let bytes = atomic::read(&path).if_there().at(path)?;
@@ -153,11 +153,11 @@ fn path(workspace: &Workspace) -> PathBuf {
     workspace.path("runs/track.json")
 }
 
-/// Tells the server what it was not told yet. `by_itself`: for a verb that has just changed something, so that a server that
-/// failed recently is left alone for 2, 4, 8, … minutes.
+/// Sends lines not sent yet. `by_itself`: for a verb that has just changed something, so that a server that
+/// failed recently is not called for 2, 4, 8, … minutes.
 ///
 /// # Errors
-/// What is wrong on this side; a server that fails is told in [`Synced::trouble`].
+/// Local errors; a failing server is reported in [`Synced::trouble`].
 pub fn sync(
     workspace: &Workspace,
     rules: &TrackRules,
@@ -189,7 +189,7 @@ pub fn sync(
         synced.trouble = Some(format!("{why}; next attempt after {next}"));
         return Ok(synced);
     }
-    // Until the round has gone well it has failed: a process that is ended in it leaves word.
+    // Count the round as failed until it succeeds, so that a killed process is counted too.
     cursor.attempts += 1;
     let minutes = 1_i64 << cursor.attempts.min(MAX_DOUBLINGS);
     cursor.next_at = now.checked_add(jiff::SignedDuration::from_mins(minutes)).ok();
@@ -264,7 +264,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// The id of the experiment, which is made when it is not there.
+    /// The id of the experiment, created if missing.
     fn experiment(&self) -> Result<String, CallError> {
         let name = self.names.experiment.as_str();
         let find = || self.server.get("experiments/get-by-name", &[("experiment_name", name)]);

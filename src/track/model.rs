@@ -1,4 +1,5 @@
-//! A version as MLflow keeps models: a run with its artifacts, a logged model in ONNX, a version of a registered model.
+//! A version as MLflow stores models: a run with its artifacts, a logged model in ONNX, a version of a registered
+//! model.
 
 use super::events::{Facts, RunAt};
 use super::{Round, Stop, TrackError, text};
@@ -15,15 +16,15 @@ use serde_json::{Value, json};
 const MAX_BYTES: u64 = 1 << 30;
 /// MLflow takes no longer digests of data sets.
 const MAX_DIGEST: usize = 36;
-/// What MLflow calls the versions that hold these roles.
+/// MLflow's names for the versions with these roles.
 const ALIASES: [(Role, &str); 2] = [(Role::Production, "champion"), (Role::Challenger, "challenger")];
 
 impl Round<'_> {
-    /// Tells all there is to know of a version that a line made.
+    /// Sends all data of a version that a line created.
     pub(super) fn version(&mut self, run: &RunAt, entry: &Entry, version: Version) -> Result<(), Stop> {
         let registry = self.workspace.registry();
         if !registry.versions()?.contains(&version) {
-            // It was pruned before it was told: what the chain knows is what is left.
+            // Pruned before it was sent: only the chain's data are left.
             let mut facts = Facts::default();
             facts.add("", &entry.details, true);
             self.log(run, &facts, entry)?;
@@ -54,7 +55,7 @@ impl Round<'_> {
         Ok(taken(&found["run"]["info"]["artifact_uri"]))
     }
 
-    /// Stores files that are not there yet in the same length: a round that was cut off goes on.
+    /// Stores files that are not there yet in the same length: an interrupted round continues.
     fn store(&self, place: &str, files: &[(String, Vec<u8>)]) -> Result<(), CallError> {
         let there = self.server.stored(place)?;
         for (name, bytes) in files {
@@ -66,7 +67,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// The tables that it learned from, with their digests.
+    /// Its training tables, with their digests.
     fn inputs(&self, run: &RunAt, manifest: &Manifest) -> Result<(), CallError> {
         let datasets = manifest.data.iter().map(|data| {
             json!({
@@ -143,7 +144,8 @@ impl Round<'_> {
         self.register(run, &place, id.as_deref(), &named)
     }
 
-    /// The logged model of a run, found or made: where its files go, and its id; `None` on servers that know none.
+    /// The logged model of a run, found or created: the place of its files, and its id; `None` on servers without
+    /// models.
     fn logged_model(&self, run: &RunAt, version: Version, tags: &Value) -> Result<Option<(String, String)>, CallError> {
         let asked = json!({ "experiment_ids": [run.experiment], "filter": format!("source_run_id = '{}'", run.id) });
         let found = match self.server.call(Method::Post, "logged-models/search", &asked) {
@@ -185,7 +187,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// The number that the registry there has for what this run made.
+    /// The registry's version number of this run's model.
     fn registered(&self, run: &RunAt) -> Result<Option<String>, CallError> {
         let filter = format!("run_id = '{}'", run.id);
         let found = self.server.get("model-versions/search", &[("filter", &filter), ("max_results", "100")])?;
@@ -194,11 +196,11 @@ impl Round<'_> {
         Ok(ours.and_then(|version| version["version"].as_str().map(str::to_owned)))
     }
 
-    /// Lets the aliases follow the roles as they are at the end of the chain.
+    /// Sets the aliases to the roles at the end of the chain.
     pub(super) fn aliases(&mut self) -> Result<(), Stop> {
         let name = self.names.model.clone();
         let model = match self.server.get("registered-models/get", &[("name", &name)]) {
-            // Nothing was registered: there is nothing to point to.
+            // Nothing was registered, so there is nothing to set.
             Err(err) if err.is("RESOURCE_DOES_NOT_EXIST") => return Ok(()),
             found => found?["registered_model"].clone(),
         };
@@ -231,7 +233,7 @@ impl Round<'_> {
     }
 }
 
-/// The path below the server's own store of artifacts; `None` when they are kept elsewhere.
+/// The path below the server's own artifact store; `None` for another store.
 fn taken(uri: &Value) -> Option<String> {
     let rest = uri.as_str()?.strip_prefix("mlflow-artifacts:")?;
     // With a host, the path begins after it.

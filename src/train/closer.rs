@@ -1,5 +1,5 @@
-//! A closer look at a version, which takes time: what its strongest columns do to the prediction, and whether more rows
-//! would help.
+//! The optional detailed report of a version, which takes time: the effects of its strongest columns, and whether more
+//! rows would help.
 
 use super::{TrainError, TrainRequest, Trained, examples, read};
 use crate::features::Task;
@@ -13,34 +13,34 @@ use crate::table::{Categories, Column, Input, MISSING_TIME, Table, Values};
 use crate::workspace::Workspace;
 use std::borrow::Cow;
 
-/// Columns whose effect is looked at, the rows over which it is a mean, and the values that are tried.
+/// Maximum number of columns with effects, of rows averaged, and of values tried.
 const MAX_EFFECTS: usize = 6;
 const MAX_ROWS: usize = 500;
 const N_VALUES: usize = 12;
 const MAX_LEVELS: usize = 10;
-/// Shares of the rows that are learned from, and the fewest rows that show anything.
+/// Shares of the training rows, and the minimum number of rows.
 const SHARES: [f64; 4] = [0.125, 0.25, 0.5, 1.0];
 const MIN_ROWS: usize = 50;
 
-/// What a closer look shows.
+/// The results of the detailed report.
 #[derive(Debug)]
 pub struct Closer {
-    /// What the effects are means of: a probability, or the predicted number.
+    /// The output whose mean is shown: a probability, or the predicted number.
     pub predicted: String,
-    /// What the strongest columns do.
+    /// The effects of the strongest columns.
     pub effects: Vec<Effect>,
     /// The metric of `learning`.
     pub metric: Metric,
-    /// How good models are that learned from fewer rows, fewest first, each on all gate rows.
+    /// The quality of models trained on fewer rows, fewest first, each on all gate rows.
     pub(super) learning: Vec<Reached>,
 }
 
-/// The mean prediction over rows in which a column has one value after the other.
+/// The mean prediction over rows, for each value set in a column.
 #[derive(Debug)]
 pub struct Effect {
     /// The column.
     pub column: String,
-    /// The values with the mean prediction.
+    /// The values with their mean predictions.
     pub seen: Seen,
 }
 
@@ -54,7 +54,7 @@ pub enum Seen {
 }
 
 impl Closer {
-    /// What the last doubling of the rows brought.
+    /// The gain of the last doubling of the rows.
     #[must_use]
     pub fn told(&self) -> String {
         let [.., half, whole] = self.learning.as_slice() else {
@@ -104,7 +104,7 @@ pub fn look_closer(workspace: &Workspace, request: &TrainRequest, learned: &Trai
         }
         let mut some = [&rows[..n], &parts.gate].concat();
         some.sort_unstable();
-        // So few rows may lack a class, or one whole part: then there is no such point.
+        // A small sample may lack a class, or a whole part: then there is no such point.
         let fitted =
             pipeline::fit(Cow::Owned(examples.clone().take(&some)), &schema, &fast, request.seed, &|_, _, _| {});
         let found = fitted.ok().and_then(|fitted| fitted.gate).and_then(|gate| gate.metrics.get(metric).cloned());
@@ -114,7 +114,7 @@ pub fn look_closer(workspace: &Workspace, request: &TrainRequest, learned: &Trai
     Ok(Closer { predicted, effects, metric, learning })
 }
 
-/// What the strongest columns do, and the name of what they do it to.
+/// The effects of the strongest columns, and the name of the affected output.
 fn effects(pipeline: &Pipeline, sample: &Table, learned: &Trained) -> Result<(String, Vec<Effect>), PipelineError> {
     let target = &pipeline.target;
     let (predicted, score) = match (target.task, target.classes.as_slice()) {
@@ -168,7 +168,7 @@ fn effects(pipeline: &Pipeline, sample: &Table, learned: &Trained) -> Result<(St
     Ok((predicted, effects))
 }
 
-/// Different values between the ends of nearly all, evenly many rows apart.
+/// Distinct values without the extremes, at equal numbers of rows.
 fn quantiles(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut sorted: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     sorted.sort_unstable_by(f64::total_cmp);

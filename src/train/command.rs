@@ -1,10 +1,10 @@
-//! A program of the user's that does the fitting: `[trainer] command`.
+//! A user's program for fitting: `[trainer] command`.
 //!
 //! ```text
 //! train, tune rows ─▶ train.csv, tune.csv, parameters.json ─▶ the program ─▶ ONNX, XGBoost or LightGBM ─▶ adopted
 //! ```
-//! The split, the gate, the registry, calibration of what is served, drift and serving stay ours: the program sees the rows
-//! that are learned from and nothing of the gate.
+//! The split, the gate, the registry, calibration, drift and serving are ours: the program sees the training
+//! rows and nothing of the gate.
 
 use super::{TrainError, TrainRequest};
 use crate::atomic::At;
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 /// The folder of the files that the trainer reads and writes, in errors.
 const FOLDER: &str = "the trainer's folder";
 
-/// What the program must not see of ours.
+/// Environment variables hidden from the program.
 const SECRETS: [&str; 13] = [
     "MLLOOP_TOKEN",
     "MLLOOP_PREDICT_TOKEN",
@@ -40,7 +40,7 @@ const SECRETS: [&str; 13] = [
     "AWS_SESSION_TOKEN",
     "PGPASSFILE",
 ];
-/// Larger files are no model.
+/// Larger files are not a model.
 const MAX_MODEL_BYTES: u64 = 4 << 30;
 
 /// Has the program fit a model, and takes it in.
@@ -99,7 +99,7 @@ pub(super) fn fit(
     Ok(pipeline::adopt(foreign, examples, schema, &recipe, by_order, request.seed)?)
 }
 
-/// What a model can be made of: numbers and categories, raw and derived, the target, and the weights.
+/// The columns available to a model: numbers and categories, raw and derived, the target, and the weights.
 fn columns(
     examples: &Examples,
     schema: &Schema,
@@ -143,7 +143,7 @@ fn run(workspace: &Workspace, spec: &TrainerSpec, dir: &Path) -> Result<(), Trai
     SECRETS.iter().for_each(|name| {
         command.env_remove(name);
     });
-    // A group of its own, so that what it started ends with it.
+    // A separate process group, so that its children end with it.
     command.current_dir(workspace.path("")).process_group(0).stdin(Stdio::null());
     command.stdout(told.try_clone().at(FOLDER)?).stderr(told);
     let mut child = command.spawn().map_err(|err| failed(format!("{program:?} cannot be started: {err}")))?;

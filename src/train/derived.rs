@@ -1,4 +1,4 @@
-//! What `mlloop.toml` derives from the columns of a table, before there is a version.
+//! The columns that `mlloop.toml` derives from a table, before there is a version.
 
 use super::{TrainError, TrainRequest, read};
 use crate::features::derive::{Derived, Past};
@@ -8,11 +8,11 @@ use crate::pipeline::{Examples, PipelineError, rows_that_teach};
 use crate::table::{Input, Schema};
 use crate::workspace::Workspace;
 
-/// The derived features of `mlloop.toml`, their statistics learned on the training rows of the reference, the schema of the
-/// tables that they are computed of, and the rows that windows look back on.
+/// The derived features of `mlloop.toml`, with statistics from the training rows of the reference, the schema of their
+/// input tables, and the past rows for windows.
 ///
 /// # Errors
-/// Whatever is wrong with the table or with an expression.
+/// Any error of the table or of an expression.
 pub fn derived(workspace: &Workspace, request: &TrainRequest) -> Result<(Derived, Schema, Past), TrainError> {
     let (mut schema, recipe) = (request.config.schema(), request.config.recipe());
     let reference = workspace.path(&request.config.data.reference);

@@ -1,4 +1,4 @@
-//! What can go wrong on the way to a version.
+//! Errors of a training.
 
 use crate::atomic::AtPath;
 use crate::drift::estimate::EstimateError;
@@ -9,7 +9,7 @@ use crate::registry::RegistryError;
 use crate::table::TableError;
 use crate::workspace::WorkspaceError;
 
-/// What can go wrong on the way to a version.
+/// Errors of a training.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// A table, feature, model or metric problem.
@@ -24,7 +24,7 @@ pub enum TrainError {
     /// How large errors are cannot be learned.
     #[error("{0}")]
     Losses(#[from] EstimateError),
-    /// The rows that windows look back on cannot be had.
+    /// The history rows for windows are not available.
     #[error("{0}")]
     Past(#[from] PastError),
     /// A problem with the profile of the training rows.
@@ -33,7 +33,7 @@ pub enum TrainError {
     /// The program of `[trainer] command` gave no model.
     #[error("[trainer] command {what}")]
     Trainer {
-        /// What it did, and what it said last.
+        /// How it ended, and its last message.
         what: String,
     },
     /// The report's picture could not be drawn.

@@ -1,5 +1,5 @@
-//! `reports/train_report.html` and `.png`: how good the version is that was just trained, what it rests on, and what is
-//! doubtful.
+//! `reports/train_report.html` and `.png`: the quality of the version just trained, its important columns, and
+//! doubts.
 
 use super::closer::{Closer, Effect, Seen};
 use super::{TrainError, Trained};
@@ -54,7 +54,7 @@ struct Table {
     rows: Vec<(String, Vec<String>)>,
 }
 
-/// What a column matters.
+/// The importance of a column.
 struct Share {
     column: String,
     gain: String,
@@ -62,10 +62,10 @@ struct Share {
     permutation: String,
 }
 
-/// Writes the page, and the picture where one looked closer.
+/// Writes the page, and the picture if there is a detailed report.
 ///
 /// # Errors
-/// Whatever drawing or the system says.
+/// Drawing and I/O errors.
 pub fn write(workspace: &Workspace, learned: &Trained, closer: Option<&Closer>) -> Result<(), TrainError> {
     let dir = workspace.path("reports");
     atomic::make_dirs(&dir).at(&dir)?;
@@ -133,7 +133,7 @@ fn headline(learned: &Trained) -> String {
     }
 }
 
-/// What the gate rows show: a heading, what it says, and the picture.
+/// The results on the gate rows: a heading, an explanation, and the picture.
 fn pictures(learned: &Trained) -> Result<Vec<(&'static str, &'static str, Picture)>, TrainError> {
     let mut found = Vec::new();
     if let Some(gate) = &learned.gate {
@@ -167,7 +167,7 @@ fn confusion(gate: &Evaluation) -> Option<Table> {
     Some(Table { names, rows })
 }
 
-/// What the mistakes on the gate rows cost, where mlloop.toml says what one costs.
+/// The cost of the mistakes on the gate rows, if mlloop.toml defines costs.
 fn cost(gate: &Evaluation, recipe: &serde_json::Value) -> Option<String> {
     let rule: ThresholdRule = serde_json::from_value(recipe.pointer("/decision/threshold")?.clone()).ok()?;
     let (ThresholdRule::Cost { cost_fp, cost_fn }, Some(cells)) = (rule, gate.confusion.as_ref()) else { return None };
@@ -223,14 +223,14 @@ fn learning(closer: &Closer) -> Option<Picture> {
     curves::learning(&closer.learning, closer.metric.name())
 }
 
-/// What was tried, the best first.
+/// The trials, best first.
 fn tried(search: &Search) -> Vec<[String; 4]> {
     let share = |weight: f64| if weight > 0.0 { percent(weight) } else { String::new() };
     let line = |trial: &Trial| [clean(&trial.name), number(trial.loss), trial.rounds.to_string(), share(trial.weight)];
     search.best_first().into_iter().map(line).collect()
 }
 
-/// The version in one picture: its metric, what matters to it, and what the gate rows show.
+/// The version in one picture: its metric, its important columns, and the results on the gate rows.
 fn picture(learned: &Trained) -> Result<Vec<u8>, TrainError> {
     let title = format!("{}: {}", headline(learned), learned.manifest.headline(None));
     let shares: Vec<(String, f64)> = learned.importance.iter().map(|row| (row.column.clone(), row.gain)).collect();

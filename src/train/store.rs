@@ -1,4 +1,4 @@
-//! What is written of a fitted pipeline: its files, its manifest and the line of the audit chain.
+//! Stores a fitted pipeline: its files, its manifest and the line of the audit chain.
 
 use super::{TrainError, TrainRequest};
 use crate::atomic::{self, Lock};
@@ -21,21 +21,21 @@ use serde_json::json;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What goes into the manifest beside the fitted pipeline.
+/// The content of the manifest besides the fitted pipeline.
 pub(super) struct Evidence {
     pub(super) data: Vec<DataDigest>,
     pub(super) notes: Vec<String>,
     pub(super) trained_on: Profile,
-    /// What each gate row is about, where a column says it.
+    /// The entity of each gate row, if there is an entity column.
     pub(super) gate_about: Option<Vec<Option<u64>>>,
     pub(super) learned: Option<Learned>,
-    /// The rows that later ones look back on.
+    /// The past rows for later windows.
     pub(super) past: Option<Table>,
     pub(super) cross_validation: Option<CrossValidated>,
     pub(super) test: Option<Evaluation>,
 }
 
-/// What is stored and recorded beside the version itself.
+/// The data stored and recorded besides the version itself.
 pub(super) struct Record<'a> {
     pub(super) extra: &'a dyn Fn(&Path, &Pipeline) -> io::Result<()>,
     pub(super) by: Option<&'a str>,
@@ -43,7 +43,7 @@ pub(super) struct Record<'a> {
     pub(super) step: &'a dyn Fn(&'static str),
 }
 
-/// Stores a fitted pipeline as the next version, with all that was found out about it, and records it.
+/// Stores a fitted pipeline as the next version, with its evaluation, and records it.
 pub(super) fn store(
     workspace: &Workspace,
     lock: &Lock,
@@ -74,7 +74,7 @@ pub(super) fn store(
         narrow(workspace, request, dir)
     })?;
     (record.step)("update");
-    // A model that somebody brings is production by that person's word.
+    // A model brought by a person becomes production on that person's decision.
     let fit = manifest.doubts.is_empty() || request.from.is_some();
     let (roles, role) = registry.roles()?.admit(version, fit);
     let made = event::Trained {
@@ -93,7 +93,7 @@ pub(super) fn store(
     Ok((version, role, manifest))
 }
 
-/// Files of a version that hold rows are open to nobody who may not read what the rows came from.
+/// Files of a version with rows get at most the permissions of the source of the rows.
 fn narrow(workspace: &Workspace, request: &TrainRequest, dir: &Path) -> io::Result<()> {
     let sources = [
         workspace.path(&request.config.data.reference),
@@ -113,11 +113,11 @@ fn narrow(workspace: &Workspace, request: &TrainRequest, dir: &Path) -> io::Resu
 fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, evidence: &Evidence) -> Manifest {
     let parts = &fitted.parts;
     let doubts = fitted.gate.as_ref().map(score::doubts).unwrap_or_default();
-    // Said with the first version, for the gate is the loop's; few gate rows, of which the doubts speak, show nothing at all.
+    // Noted with the first version only, as it is about the loop's gate; few gate rows are covered by the doubts.
     let is_told = parent.is_none() && doubts.slight.is_empty();
     let mut recipe = request.config.recipe();
     if let Some(search) = &fitted.search {
-        // How much a budget tries depends on the machine: who trains this version again tries as much.
+        // A budget depends on the machine: training this version again tries the same number.
         recipe.search = SearchLimits { budget: None, tries: u32::try_from(search.tried.len()).ok() };
     }
     let resolution = fitted.gate.as_ref().filter(|_| is_told).and_then(score::resolution);
@@ -148,7 +148,7 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
     }
 }
 
-/// The algorithm and every parameter as it was used.
+/// The algorithm and all parameters used.
 fn describe(pipeline: &Pipeline) -> serde_json::Value {
     let model = &pipeline.model;
     json!(ModelFacts {
@@ -186,7 +186,7 @@ pub(super) fn trained_on(
     Ok(builder.finish())
 }
 
-/// How large the errors on the gate rows are; `None` where classes are predicted or the rows are too few to say.
+/// The profile of errors on the gate rows; `None` for classes or too few rows.
 fn losses(fitted: &Fitted, seed: u64) -> Result<Option<Losses>, TrainError> {
     match &fitted.labelled {
         Some((rows, y)) if y.len() >= MIN_LABELLED_ROWS => Ok(Some(Losses::learn(&fitted.pipeline, rows, y, seed)?)),
@@ -194,7 +194,7 @@ fn losses(fitted: &Fitted, seed: u64) -> Result<Option<Losses>, TrainError> {
     }
 }
 
-/// The profile of the scores on the gate rows, and of what is watched of their texts; without rows when none were kept.
+/// The profile of the scores on the gate rows, and of monitored text columns; empty without stored rows.
 fn score_profile(fitted: &Fitted, about: Option<(&str, &[Option<u64>])>) -> Result<Profile, TrainError> {
     let Fitted { pipeline, scores, .. } = fitted;
     let values = |score: usize| (0..scores.n_rows()).map(|row| scores.row(row)[score]).collect();

@@ -1,4 +1,4 @@
-//! The evaluation on a table of its own (`train --test`).
+//! The evaluation on a separate table (`train --test`).
 
 use super::{TrainError, TrainRequest, data_digest, ids, read};
 use crate::journal::Layout;
@@ -11,7 +11,7 @@ use crate::table::{Schema, Spool, Table, TableError};
 use crate::workspace::Workspace;
 use std::path::Path;
 
-/// Metrics on another labelled table, without the rows that the model was trained on, and what was read.
+/// Metrics on another labelled table, without training rows, and the rows read.
 pub(super) fn test(
     path: &Path,
     (workspace, past): (&Workspace, Option<&Table>),

@@ -5,8 +5,8 @@
 //!
 //! audit.jsonl   append, sync ─▶ ab.json ─▶ roles.json   new roles and the head (number and hash of the last line)
 //! ```
-//! The line is the commit: when a process dies between the two, whoever takes the lock next brings `roles.json` up to
-//! the chain. A line that is altered, removed or moved breaks the chain; a tail that is cut takes the head with it.
+//! The line is the commit: if a process dies between the two, the next holder of the lock updates `roles.json` from
+//! the chain. A changed, removed or moved line breaks the chain; a truncated end no longer matches the head.
 
 use super::event::EventKind;
 use super::{CONFIG_FILE, Workspace, WorkspaceError};
@@ -24,21 +24,21 @@ use std::sync::atomic::Ordering;
 
 /// The experiment.
 pub(super) const EXPERIMENT_FILE: &str = "ab.json";
-/// What the first line is chained to.
+/// The hash before the first line.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// A change that is to be recorded.
+/// A change to be recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// When it was made.
     pub at: jiff::Timestamp,
-    /// What kind of change it is.
+    /// The kind of change.
     pub event: EventKind,
     /// Who made it, if given.
     pub by: Option<String>,
     /// The roles after it, when it changes them.
     pub roles: Option<Roles>,
-    /// What there is to know of it.
+    /// Its details.
     pub details: Value,
 }
 
@@ -117,7 +117,7 @@ impl Entry {
     }
 }
 
-/// `latest`, when a line written at `at` is behind it. Less than a minute is none: a command is as old as its start, and
+/// `latest`, if a line written at `at` is behind it. Less than a minute is ignored: a command's time is its start, and
 /// it may have waited for the lock.
 pub(super) fn behind(latest: Timestamp, at: Timestamp) -> Option<Timestamp> {
     (latest.duration_since(at) > SignedDuration::from_mins(1)).then_some(latest)
@@ -136,23 +136,23 @@ fn canonical(value: Value) -> Value {
     }
 }
 
-/// What is wrong with a chain.
+/// An error of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Break {
     /// The line in `audit.jsonl`, from 1; one past the last when lines are missing at the end.
     pub line: u64,
-    /// What is wrong there.
+    /// The error.
     pub what: String,
 }
 
-/// What a walk along the chain found.
+/// The result of reading the chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
     /// Every line up to the first break.
     pub entries: Vec<Entry>,
     /// The first break; `None` when the chain is whole.
     pub broken: Option<Break>,
-    /// Whether the last line was cut short: a write that was interrupted before anybody was told that it was done.
+    /// Whether the last line is incomplete: an interrupted write, not yet reported as done.
     pub unfinished: bool,
 }
 
@@ -199,11 +199,11 @@ impl Workspace {
         Ok(chain)
     }
 
-    /// The last `n` lines from the line `from` on, as they stand and unchecked: what lies behind a break is not relied on,
-    /// and a person looks at it all the same. With each its number; a line that is none is `None`.
+    /// The last `n` lines from the line `from` on, raw and unchecked: lines after a break cannot be trusted,
+    /// but are shown. Each with its number; `None` for an invalid line.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn audit_unchecked(&self, from: u64, n: usize) -> Result<Vec<(u64, Option<Entry>)>, WorkspaceError> {
         let path = self.audit_path();
         let mut lines = BufReader::new(atomic::open(&path).at(&path)?);
@@ -234,11 +234,11 @@ impl Workspace {
         Ok(chain)
     }
 
-    /// Adds a change to the chain, and makes its roles the loop's.
+    /// Adds a change to the chain, and sets its roles.
     ///
     /// # Errors
-    /// [`WorkspaceError::Audit`] when the chain is broken or cut, and whatever the system says; once the line is
-    /// written, whoever takes the lock next completes what is missing.
+    /// [`WorkspaceError::Audit`] if the chain is broken or truncated, and any I/O error; once the line is
+    /// written, the next holder of the lock completes the rest.
     pub fn record(&self, lock: &Lock, event: Event) -> Result<Entry, WorkspaceError> {
         let registry = self.registry();
         let mut roles = registry.roles()?;
@@ -259,7 +259,7 @@ impl Workspace {
             prev: last.map_or_else(|| GENESIS.to_owned(), |entry| entry.hash),
             hash: String::new(),
         };
-        // What follows the line can be written too.
+        // The files written after the line must be writable too.
         self.replaceable("models/roles.json")?;
         if entry.experiment().is_some() {
             self.replaceable(EXPERIMENT_FILE)?;
@@ -276,15 +276,15 @@ impl Workspace {
         Ok(entry)
     }
 
-    /// Makes `ab.json` what a change of the experiment says that it is. The head in `roles.json` moves last, so that a
-    /// death in between leaves the line to whoever takes the lock next.
+    /// Updates `ab.json` from a change of the experiment. The head in `roles.json` is updated last, so that
+    /// after a crash in between the next holder of the lock processes the line.
     fn follow(&self, entry: &Entry) -> Result<(), WorkspaceError> {
         let Some(experiment) = entry.experiment() else { return Ok(()) };
         let path = self.path(EXPERIMENT_FILE);
         Ok(atomic::replace_json(&path, experiment).at(path)?)
     }
 
-    /// Brings `roles.json` and `ab.json` up to the end of the chain, when a process died between the two.
+    /// Updates `roles.json` and `ab.json` to the end of the chain, if a process died between the two.
     pub(super) fn complete(&self, _lock: &Lock) -> Result<(), WorkspaceError> {
         let Some(last) = self.last_entry()? else { return Ok(()) };
         let registry = self.registry();
@@ -295,7 +295,7 @@ impl Workspace {
         }
         let chain = self.audit_chain()?;
         if chain.broken.is_some() {
-            // Nothing is carried over from a chain that does not hold; `record` refuses to add to it.
+            // Nothing is updated from a broken chain; `record` refuses to add to it.
             return Ok(());
         }
         for entry in chain.entries.iter().skip(seen as usize) {
@@ -305,7 +305,7 @@ impl Workspace {
         Ok(registry.set_roles(&roles)?)
     }
 
-    /// The last line of the chain, whether or not the chain holds.
+    /// The last line of the chain, even if the chain is broken.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -328,15 +328,15 @@ impl Workspace {
     }
 }
 
-/// The first bytes of the chain, each line of which was found to be right: a server and a verb that asks several times
-/// need not compute the hashes again. Whether they still are these bytes is looked at each time.
+/// The verified first bytes of the chain: a server, or a verb that reads it several times, need not compute the hashes
+/// again. Each time it checks that the bytes are the same.
 #[derive(Debug)]
 pub(super) struct Walked {
     n_bytes: usize,
     digest: String,
 }
 
-/// The chain in these bytes, of which the first `known` were found to be right; and how many are.
+/// The chain in these bytes, of which the first `known` are verified; and the number verified now.
 fn walk(bytes: &[u8], known: usize) -> (Chain, usize) {
     let mut chain = Chain { entries: Vec::new(), broken: None, unfinished: false };
     let mut right = 0;
@@ -357,7 +357,7 @@ fn walk(bytes: &[u8], known: usize) -> (Chain, usize) {
     (chain, right)
 }
 
-/// The line as an entry that follows `before`, or what is wrong with it; the hash of one that `is_known` was right.
+/// The line as an entry that follows `before`, or its error; an `is_known` one keeps its verified hash.
 fn check(line: &[u8], before: Option<&Entry>, is_known: bool) -> Result<Entry, String> {
     let entry: Entry = serde_json::from_slice(line).map_err(|err| format!("is not an event: {err}"))?;
     let (seq, prev) = before.map_or((1, GENESIS), |before| (before.seq + 1, &before.hash));

@@ -35,7 +35,7 @@ fn the_hash_is_that_of_the_formula() {
     let (_dir, workspace) = of_four();
     let chain = workspace.audit_chain().unwrap();
     assert_eq!((chain.broken, chain.entries.len()), (None, 4));
-    // Computed apart: sha256 of 64 zeros and the canonical JSON.
+    // Computed independently: sha256 of 64 zeros and the canonical JSON.
     let event = r#"{"at":"1970-01-01T00:00:00Z","details":{"a":0.1,"b":1},"event":"promoted","roles":{"challenger":null,"format":1,"previous":[],"production":"v0001"},"seq":1}"#;
     assert_eq!(chain.entries[0].hash, sha256(format!("{GENESIS}{event}").as_bytes()));
 }
@@ -69,7 +69,7 @@ fn any_tampering_is_found() {
     }
     let refused = workspace.record(&workspace.lock().unwrap(), event(5, None)).unwrap_err().to_string();
     assert!(refused.contains("audit verify"), "{refused}");
-    // A line that is added behind what is known, and one that was changed in place before it.
+    // A line added after the verified part, and one changed in place within it.
     fs::write(&path, &text).unwrap();
     assert_eq!(workspace.audit_chain().unwrap().broken, None);
     fs::write(&path, format!("{text}{}\n", lines[3])).unwrap();
@@ -96,7 +96,7 @@ fn at(text: &str) -> jiff::Timestamp {
     text.parse().unwrap()
 }
 
-/// Lines written at these times, each making a version of its own number production.
+/// Lines written at these times, each making the version with its number production.
 fn written_at(times: &[&str]) -> (tempfile::TempDir, Workspace) {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("models")).unwrap();
@@ -108,7 +108,7 @@ fn written_at(times: &[&str]) -> (tempfile::TempDir, Workspace) {
     (dir, workspace)
 }
 
-/// The number of the line that decided at a time, asked at `now`, and the lines that this answer marks.
+/// The number of the line in effect at a time, at the current time `now`, and the lines marked in the answer.
 fn decided(chain: &Chain, time: &str, now: &str) -> (Option<u64>, Vec<u64>) {
     let (time, now) = (at(time), at(now));
     let line = chain.roles_at(time, now).map(|found| found.entry.seq);
@@ -117,7 +117,7 @@ fn decided(chain: &Chain, time: &str, now: &str) -> (Option<u64>, Vec<u64>) {
 
 #[test]
 fn a_day_is_answered_in_the_order_of_the_chain() {
-    // The third clock had not been set yet; the fourth ran ahead.
+    // The third clock was not set yet; the fourth was ahead.
     let times = [
         "2026-01-10T00:00:00Z",
         "2026-02-11T00:00:00Z",
@@ -187,7 +187,7 @@ fn a_line_says_by_which_line_its_clock_is_behind() {
 #[test]
 fn lines_from_before_the_mark_are_read_as_they_are_and_their_clocks_are_seen() {
     let (dir, workspace) = written_at(&["2026-02-11T00:00:00Z"]);
-    // A line without a mark, as it was written before there were marks.
+    // A line without a mark, as written before there were marks.
     let mut old = workspace.audit_chain().unwrap().entries.remove(0);
     (old.seq, old.at, old.prev) = (2, at("1970-01-01T00:05:00Z"), old.hash.clone());
     old.hash = old.digest().unwrap();

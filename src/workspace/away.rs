@@ -1,4 +1,4 @@
-//! `runs/place.json`: where a copy of this loop is, what both had when they were last the same, and what is not here.
+//! `runs/place.json`: the place of this loop's copy, the common state at the last sync, and files that are not here.
 
 use super::{Workspace, WorkspaceError};
 use crate::atomic::{self, At, Lock};
@@ -11,10 +11,10 @@ pub(crate) const AWAY: &str = "runs/place.json";
 /// It is smaller.
 const LIMIT: u64 = 256 << 20;
 
-/// What is known of a copy.
+/// The record of a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Away {
-    /// Where it is.
+    /// Its address.
     pub(crate) place: String,
     /// The end of the audit chain then.
     pub(crate) head: Head,
@@ -25,10 +25,10 @@ pub(crate) struct Away {
 }
 
 impl Away {
-    /// What is known; `None` for a loop that was never pushed or pulled.
+    /// The record; `None` for a loop that was never pushed or pulled.
     ///
     /// # Errors
-    /// When the file cannot be read or understood.
+    /// If the file is unreadable or invalid.
     pub(crate) fn of(workspace: &Workspace) -> Result<Option<Self>, WorkspaceError> {
         let path = workspace.path(AWAY);
         let Some(bytes) = atomic::read_at_most(&path, LIMIT).if_there().at(&path)? else { return Ok(None) };
@@ -38,7 +38,7 @@ impl Away {
         })
     }
 
-    /// What a file was when this loop and its copy at `place` had the same.
+    /// The state of a file when this loop and its copy at `place` last agreed.
     pub(crate) fn base(&self, place: &str, name: &str) -> Option<&str> {
         self.files.get(name).map(String::as_str).filter(|_| self.place == place)
     }
@@ -46,7 +46,7 @@ impl Away {
     /// Writes it.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub(crate) fn keep(&self, workspace: &Workspace, _lock: &Lock) -> Result<(), WorkspaceError> {
         let path = workspace.path(AWAY);
         let write = || {

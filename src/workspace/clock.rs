@@ -1,13 +1,13 @@
-//! The times of the audit chain: clocks go back and run ahead, the order of the lines does not.
+//! The times of the audit chain: clocks may be wrong, the order of the lines is not.
 //!
 //! ```text
 //! line           1      2      3      4      5           the order in which the changes were made
-//! its clock      10:00  11:00  2099   10:30  12:00       3 ran ahead, 4 was behind
-//! counts from    10:00  11:00  12:00  12:00  12:00       what its neighbours in order allow
+//! its clock      10:00  11:00  2099   10:30  12:00       3 was ahead, 4 was behind
+//! counts from    10:00  11:00  12:00  12:00  12:00       corrected by its neighbours in order
 //! ```
-//! As many lines as can be keep the time of their clock: a longest run of times that never fall, of two such runs the one
-//! with the later lines. A line that is left over counts from the line before it when its clock is behind, and from the line
-//! after it when its clock ran ahead. The present is the last time of all, so that no line counts from the future.
+//! As many lines as possible keep their clock's time: a longest non-decreasing run of times, of two such runs the one
+//! with the later lines. Another line gets the time of the line before it if its clock was behind, and of the line
+//! after it if its clock was ahead. The current time is the last of all, so that no line is in the future.
 
 use super::audit::{Chain, Entry, behind};
 use crate::registry::Roles;
@@ -41,7 +41,7 @@ pub struct Moved {
 }
 
 impl Moved {
-    /// What is to be known of it.
+    /// The remark for the user.
     #[must_use]
     pub fn sentence(&self) -> String {
         let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M");
@@ -65,9 +65,9 @@ pub struct InForce<'a> {
     pub since: Timestamp,
 }
 
-/// Which of `times` stand in a longest run that never falls; of equally long ones, one that ends and goes on as late as can be.
+/// Which of `times` are in a longest non-decreasing run; of equally long ones, one with the latest lines.
 fn in_order(times: &[Timestamp]) -> Vec<bool> {
-    // The last of the run of each length with the smallest end, and what came before each line in its run.
+    // The last line of the run of each length with the smallest end, and each line's predecessor in its run.
     let mut ends: Vec<usize> = Vec::new();
     let mut before: Vec<Option<usize>> = Vec::with_capacity(times.len());
     for (line, time) in times.iter().enumerate() {
@@ -87,12 +87,12 @@ fn in_order(times: &[Timestamp]) -> Vec<bool> {
     stands
 }
 
-/// From when each of `times` counts, none before the one that stands before it; the last one is the present's.
+/// The corrected time of each of `times`, non-decreasing; the last one is the current time.
 fn counted(times: &[Timestamp]) -> Vec<Timestamp> {
     let stands = in_order(times);
     let mut next = times.last().copied().unwrap_or_default();
     let mut counted = times.to_vec();
-    // Ahead: from the next that stands.
+    // Ahead: from the next line of the run.
     for (time, stands) in counted.iter_mut().zip(&stands).rev() {
         if *stands {
             next = *time;
@@ -100,7 +100,7 @@ fn counted(times: &[Timestamp]) -> Vec<Timestamp> {
             *time = next.min(*time);
         }
     }
-    // Behind: from what stands before.
+    // Behind: from the previous line.
     let mut latest = Timestamp::MIN;
     for time in &mut counted {
         latest = latest.max(*time);
@@ -128,8 +128,8 @@ impl Chain {
         until_then.filter_map(|(entry, since)| Some(InForce { entry, roles: entry.roles.as_ref()?, since })).next()
     }
 
-    /// The lines that changed roles, count from another time than their clock says, and touch what is said of `instant`:
-    /// it lies between their two times or between the lines around them, or what decided then counts from the same time.
+    /// The lines that changed roles, have a corrected time, and affect the answer for `instant`: it is between their
+    /// two times or between the lines around them, or the line in effect has the same corrected time.
     #[must_use]
     pub fn moved_at(&self, instant: Timestamp, now: Timestamp) -> Vec<Moved> {
         let times = self.times(now);
@@ -154,7 +154,7 @@ impl Chain {
             .collect()
     }
 
-    /// The lines whose clock is behind that of a line before them, whether or not they were marked when written.
+    /// The lines whose clock was behind that of an earlier line, whether or not they were marked when written.
     #[must_use]
     pub fn clock_went_back(&self) -> Vec<ClockBack> {
         let mut found = Vec::new();
@@ -183,15 +183,15 @@ mod tests {
     fn a_line_counts_from_where_its_neighbours_allow() {
         for (clocks, expected) in [
             (&[1, 2, 3][..], &[1, 2, 3][..]),
-            // Behind, ahead, both in a row, and the present that ends what ran ahead.
+            // Behind, ahead, both in a row, and a time ahead limited by the current time.
             (&[10, 20, 0, 30], &[10, 20, 20, 30]),
             (&[10, 99, 20, 30], &[10, 20, 20, 30]),
             (&[10, 11, 99, 5, 12, 13], &[10, 11, 12, 12, 12, 13]),
             (&[10, 20, 99, 30], &[10, 20, 30, 30]),
-            // Of two that contradict each other the later is taken at its word.
+            // Of two that contradict each other the later is trusted.
             (&[10, 40, 30, 50], &[10, 30, 30, 50]),
             (&[7, 7, 7], &[7, 7, 7]),
-            // A present that lies before everything is the one that is wrong.
+            // A current time before all others is the wrong one.
             (&[10, 20, 30, 0], &[10, 20, 30, 30]),
         ] {
             assert_eq!(counted(&seconds(clocks)), seconds(expected), "{clocks:?}");

@@ -8,7 +8,7 @@ use crate::table::{NumberFormat, Same, Spelling};
 use std::fmt::Write as _;
 
 impl Config {
-    /// The file that `init` writes; `comments` are (column, reason for its type).
+    /// The file written by `init`; `comments` are (column, reason for its type).
     #[must_use]
     pub fn to_commented_toml(&self, comments: &[(String, String)]) -> String {
         let mut text = String::from("# Settings of this loop. Written by `mlloop init`; edit it as you like.\n\n");

@@ -1,4 +1,4 @@
-//! `mlloop.toml`: what to learn and how; written by `init`, edited by people.
+//! `mlloop.toml`: the configuration of a loop; written by `init`, edited by people.
 
 use super::config_text::place;
 use super::sections::{DataSpec, LabelRules, RetrainRules, TrainRules, TrainerSpec};
@@ -21,7 +21,7 @@ pub struct Config {
     pub data: DataSpec,
     /// The column to predict.
     pub target: TargetSpec,
-    /// Every column and what it is.
+    /// Every column and its kind.
     #[serde(deserialize_with = "columns::deserialize")]
     pub columns: Vec<ColumnSpec>,
     /// Which rows train and which evaluate.
@@ -42,31 +42,31 @@ pub struct Config {
     /// How much work to spend on a good model.
     #[serde(default)]
     pub train: TrainRules,
-    /// What counts as drift, and what is a reason to retrain.
+    /// The criteria for drift and for retraining.
     #[serde(default)]
     pub monitor: DriftSettings,
-    /// What a challenger learns from, and how soon there may be another.
+    /// The training data of a challenger, and the minimum time between two.
     #[serde(default)]
     pub retrain: RetrainRules,
-    /// Who is told what.
+    /// The recipients of notices.
     #[serde(default)]
     pub notify: notify::NoticeSettings,
-    /// What holds where people differ.
+    /// The policy for conflicting labels.
     #[serde(default)]
     pub labels: LabelRules,
-    /// What a challenger has to show.
+    /// The criteria for promoting a challenger.
     #[serde(default)]
     pub promote: PromoteRules,
-    /// Where changes are told besides.
+    /// Where changes are also reported.
     #[serde(default)]
     pub track: TrackRules,
 }
 
 impl Config {
-    /// Reads the text of a `mlloop.toml`.
+    /// Parses a `mlloop.toml`.
     ///
     /// # Errors
-    /// What is wrong with it, with line and column.
+    /// The error, with line and column.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut config: Self = toml::from_str(text).map_err(|err| place(text, &err))?;
         config.watch()?;
@@ -128,8 +128,8 @@ impl Config {
         Ok(config)
     }
 
-    /// Lets columns that are watched though the model does not read them be read: they are of the kind that `[monitor.watch]`
-    /// says, and no features. The same of the column that `[monitor] entity` names.
+    /// Makes monitored columns readable that the model does not use: they have the kind in `[monitor.watch]`, and are
+    /// not features. The same for the column in `[monitor] entity`.
     fn watch(&mut self) -> Result<(), String> {
         let entity = self.monitor.entity.as_deref();
         let ignored = self.columns.iter_mut().find(|c| Some(c.name.as_str()) == entity && c.kind == Kind::Ignore);
@@ -158,7 +158,7 @@ impl Config {
         Ok(())
     }
 
-    /// Whether what `[model]` forbids trees to do is about features of this loop.
+    /// Checks that the limits on trees in `[model]` name features of this loop.
     fn check_limits(&self, columns: &[(&str, Kind)]) -> Result<(), String> {
         let derived = derive::kinds(&self.features.derived, columns, &self.target.column);
         let all: Vec<(&str, Kind)> =
@@ -192,13 +192,13 @@ impl Config {
         }
     }
 
-    /// The column that says what a row is about, where rows about the same thing are alike.
+    /// The column that identifies a row's entity, for tables with several rows of one entity.
     #[must_use]
     pub fn entity(&self) -> Option<&str> {
         self.monitor.entity.as_deref().or(self.split.key())
     }
 
-    /// What decides what is learned.
+    /// The settings that determine training.
     #[must_use]
     pub fn recipe(&self) -> Recipe {
         let mut features = self.features.clone();

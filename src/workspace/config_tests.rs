@@ -1,12 +1,12 @@
-//! Every section is looked at when the file is read: of each one thing that cannot be, and the borders of its numbers.
+//! Every section is checked when the file is read: one invalid value of each, and the bounds of its numbers.
 
 use super::*;
 
-/// A loop without a fault.
+/// A valid loop.
 const BASE: &str = "[data]\nreference = \"r.csv\"\n[target]\ncolumn = \"y\"\n[columns]\ny = \"category\"\nx = \"number\"\n\
     z = \"number\"\nw = \"number\"\nc = \"category\"\nold = \"ignore\"\nwho = \"ignore\"\n";
 
-/// What is wrong with the base where one text of it is another, and more follows; empty when nothing is.
+/// The error if a text of the base is replaced, and more is appended; empty without an error.
 fn wrong((from, to): (&str, &str), more: &str) -> String {
     assert!(BASE.contains(from), "{from}");
     Config::parse(&format!("{}{more}", BASE.replacen(from, to, 1))).err().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Texts of `mlloop.toml`: how one is quoted, and where something in it is wrong.
+//! Texts of `mlloop.toml`: quoting, and positions of errors.
 
 use crate::wording::{plain, toml_line};
 use serde::Deserialize;
@@ -52,7 +52,7 @@ pub(super) fn comment(text: &str) -> String {
     format!("   # {plain}{cut}")
 }
 
-/// What is wrong with a text, with its line.
+/// The error of a text, with its line.
 pub(super) fn place(text: &str, err: &toml::de::Error) -> String {
     let message = plain(err.message());
     let Some(span) = err.span() else { return message };
@@ -60,13 +60,13 @@ pub(super) fn place(text: &str, err: &toml::de::Error) -> String {
     if err.message().starts_with("duplicate key") {
         return format!("line {}: {}", line + 1, twice(text, line));
     }
-    // What serde says is about a value that is TOML; else it is the line that is none.
+    // The message of serde is about a valid TOML value; otherwise it is the invalid line.
     let is_toml = message != err.message().trim_end() || err.message().contains("is not a kind");
     let written = text.lines().nth(line).and_then(toml_line).filter(|_| !is_toml);
     format!("line {}: {}", line + 1, written.unwrap_or(message))
 }
 
-/// What stands a second time, from a line counted from 0, and where it stood before.
+/// The duplicate, with its line counted from 0, and its first occurrence.
 fn twice(text: &str, line: usize) -> String {
     let name = |line: &str| {
         let plain = line.split('#').next().unwrap_or_default().trim();

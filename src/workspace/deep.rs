@@ -1,6 +1,6 @@
-//! Whether the files of a loop are those that its audit chain speaks of: what `audit verify --deep` does.
+//! Whether the files of a loop match its audit chain: the logic of `audit verify --deep`.
 //!
-//! | file | held to |
+//! | file | compared with |
 //! |---|---|
 //! | every file of a version | `files` in the line that made the version |
 //! | `data/labels.csv` | `labels_sha256` in the last line that changed it |
@@ -35,10 +35,10 @@ pub struct Deep {
 }
 
 impl Workspace {
-    /// Holds the files of versions, the labels, the feedback and the reference to the digests in `chain`.
+    /// Verifies the files of versions, the labels, the feedback and the reference by the digests in `chain`.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// If a file is unreadable.
     pub fn verify_files(&self, chain: &Chain) -> Result<Deep, WorkspaceError> {
         let registry = self.registry();
         let mut found = Deep { different: self.versions_gone(chain)?, ..Deep::default() };
@@ -66,10 +66,10 @@ impl Workspace {
         Ok(found)
     }
 
-    /// Whether the reference is another table than the one that `chain` speaks of.
+    /// Whether the reference differs from the table in `chain`.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     pub fn reference_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         if self.adoption_is_unfinished()? {
             return Ok(None);
@@ -95,8 +95,8 @@ impl Workspace {
         Ok(became(EXPERIMENT_FILE, entry, Some(&Some(recorded.clone())), now.as_ref()))
     }
 
-    /// Whether the reference is about to be given the rows of the version in production: the next command that changes the
-    /// loop completes that.
+    /// Whether the rows of the version in production are still to be added to the reference: the next command that
+    /// changes the loop completes that.
     fn adoption_is_unfinished(&self) -> Result<bool, WorkspaceError> {
         let Some(version) = self.registry().roles_as_written()?.production else { return Ok(false) };
         // A version that is gone is told of by itself.
@@ -123,7 +123,7 @@ impl Workspace {
     }
 }
 
-/// The rows that a version learned from beside the reference, in its directory.
+/// The training rows of a version besides the reference, in its directory.
 pub const ADDED: &str = "added.csv";
 /// Which versions' rows the reference has.
 pub(crate) const ADOPTED: &str = "data/reference.json";
@@ -131,7 +131,7 @@ pub(crate) const ADOPTED: &str = "data/reference.json";
 const MAX_MARKER: u64 = 1 << 20;
 /// The labels of a loop.
 pub const LABELS_FILE: &str = "data/labels.csv";
-/// What became of a file since the line that recorded it; `None` stands for no such file.
+/// The change of a file since the line that recorded it; `None` means a missing file.
 pub(super) fn became<T: PartialEq>(
     file: &str,
     entry: &Entry,

@@ -1,9 +1,9 @@
-//! Files that people and verbs add to, held to the audit chain before anything is learned from them or written over them.
+//! Files that people and verbs extend, verified against the audit chain before training on them or overwriting them.
 //!
 //! ```text
-//! runs/labels.json: what labels.csv will be ─▶ data/labels.csv ─▶ the line of the chain that has its SHA-256
+//! runs/labels.json: the new labels.csv ─▶ data/labels.csv ─▶ the line of the chain that has its SHA-256
 //! ```
-//! A process that dies before the last step leaves a file that the chain does not know and `runs/labels.json` does.
+//! A process that dies before the last step leaves a file that matches `runs/labels.json` but not the chain.
 
 use super::audit::{Chain, Entry, Event};
 use super::deep::{LABELS_FILE, became, reference_of};
@@ -17,24 +17,24 @@ use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// What people said of predictions.
+/// Feedback on predictions.
 pub const FEEDBACK_FILE: &str = "data/feedback.csv";
-/// What the labels were going to be.
+/// The announced digest of the labels.
 const ANNOUNCED: &str = "runs/labels.json";
 /// It is smaller.
 const LIMIT: u64 = 4096;
 
-/// What `data/labels.csv` was going to be.
+/// The announced state of `data/labels.csv`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Announced {
-    /// What the chain said of it then.
+    /// Its SHA-256 in the chain then.
     chain: Option<String>,
     /// Its SHA-256.
     sha256: String,
 }
 
 impl Workspace {
-    /// Says what `data/labels.csv` is about to be. The line of the chain that records it follows.
+    /// Announces the new content of `data/labels.csv`. The line of the chain that records it follows.
     pub(crate) fn announce_labels(&self, _lock: &Lock, bytes: &[u8]) -> Result<(), WorkspaceError> {
         let chain = recorded(&self.audit_chain()?)?.and_then(|(_, sha256)| sha256);
         let path = self.path(ANNOUNCED);
@@ -47,10 +47,10 @@ impl Workspace {
         Ok(write().at(&path)?)
     }
 
-    /// Whether `data/labels.csv` is another file than the one that `chain` speaks of, or that a process which died left.
+    /// Whether `data/labels.csv` differs from the file in `chain`, and from that of a process that died.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     pub fn labels_differ(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         let Some((entry, sha256)) = recorded(chain)? else { return Ok(None) };
         let now = self.labels_digest()?;
@@ -60,10 +60,10 @@ impl Workspace {
         Ok(became(LABELS_FILE, entry, sha256.as_ref(), now.as_ref()))
     }
 
-    /// Whether `data/labels.csv` is what a process was about to write that died before it recorded it.
+    /// Whether `data/labels.csv` was written by a process that died before it recorded it.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     pub(crate) fn labels_unrecorded(&self) -> Result<bool, WorkspaceError> {
         let chain = self.audit_chain()?;
         let recorded = recorded(&chain)?.and_then(|(_, sha256)| sha256);
@@ -71,17 +71,17 @@ impl Workspace {
         Ok(now.is_some_and(|now| recorded.as_ref() != Some(&now) && self.is_announced(recorded.as_deref(), &now)))
     }
 
-    /// Whether labels of this digest were to follow those that the chain speaks of.
+    /// Whether labels with this digest were announced as the successor of those in the chain.
     fn is_announced(&self, chain: Option<&str>, sha256: &str) -> bool {
         let bytes = atomic::read_at_most(&self.path(ANNOUNCED), LIMIT).ok();
         let announced = bytes.and_then(|bytes| serde_json::from_slice::<Announced>(&bytes).ok());
         announced.is_some_and(|it| it.chain.as_deref() == chain && it.sha256 == sha256)
     }
 
-    /// Whether lines of `data/feedback.csv` that `chain` speaks of were changed. Lines may follow them.
+    /// Whether lines of `data/feedback.csv` that are in `chain` were changed. Later lines may follow them.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     pub fn feedback_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         let Some((entry, seal)) = sealed(chain)? else { return Ok(None) };
         let now = self.seal_feedback(seal.as_ref().map(|seal| seal.bytes))?;
@@ -105,27 +105,27 @@ impl Workspace {
         Ok(memchr::memchr_iter(b'\n', &bytes).count().saturating_sub(1))
     }
 
-    /// Refuses to go on with labels that nobody recorded.
+    /// Refuses labels that are not recorded.
     ///
     /// # Errors
-    /// [`WorkspaceError::Altered`] when they are not those that the chain speaks of.
+    /// [`WorkspaceError::Altered`] if they differ from those in the chain.
     pub fn hold_labels(&self) -> Result<(), WorkspaceError> {
         held(self.labels_differ(&self.audit_chain()?)?)
     }
 
-    /// Refuses to go on with feedback that nobody recorded.
+    /// Refuses feedback that is not recorded.
     ///
     /// # Errors
-    /// [`WorkspaceError::Altered`] when its lines are not those that the chain speaks of.
+    /// [`WorkspaceError::Altered`] if its lines differ from those in the chain.
     pub fn hold_feedback(&self) -> Result<(), WorkspaceError> {
         held(self.feedback_differs(&self.audit_chain()?)?)
     }
 
-    /// Records that a file is right as it is now, whatever the chain said of it; `false` when it says so already. The files
-    /// are the labels, the feedback and the reference. Labels and feedback may be gone.
+    /// Records the current state of a file as correct, whatever the chain has; `false` if that is the same already.
+    /// Allowed are the labels, the feedback and the reference. Labels and feedback may be missing.
     ///
     /// # Errors
-    /// [`WorkspaceError::NotHeld`] for any other file, [`WorkspaceError::Needed`] for a reference that is gone, and when a
+    /// [`WorkspaceError::NotHeld`] for any other file, [`WorkspaceError::Needed`] for a missing reference, and if a
     /// file cannot be read.
     pub fn accept(&self, lock: &Lock, file: &Path, by: &str, at: Timestamp) -> Result<bool, WorkspaceError> {
         let chain = self.audit_chain()?;
@@ -166,30 +166,30 @@ impl Workspace {
     }
 }
 
-/// The digests that the chain has of the labels and of `reference`, by name; of labels that are gone, none.
+/// The digests of the labels and of `reference` in the chain, by name; none for missing labels.
 ///
 /// # Errors
-/// A line that cannot be understood.
+/// An invalid line.
 pub(crate) fn recorded_data(chain: &Chain, reference: &str) -> Result<Vec<(String, String)>, WorkspaceError> {
     let labels = recorded(chain)?.and_then(|(_, sha256)| Some((LABELS_FILE.to_owned(), sha256?)));
     let table = chain.last_with(|entry| reference_of(entry, reference))?;
     Ok(labels.into_iter().chain(table.map(|(_, sha256)| (reference.to_owned(), sha256))).collect())
 }
 
-/// The files of people's words that the chain says are gone.
+/// The label and feedback files that are missing according to the chain.
 ///
 /// # Errors
-/// A line that cannot be understood.
+/// An invalid line.
 pub(crate) fn recorded_gone(chain: &Chain) -> Result<Vec<&'static str>, WorkspaceError> {
     let labels = recorded(chain)?.is_some_and(|(_, sha256)| sha256.is_none()).then_some(LABELS_FILE);
     let feedback = sealed(chain)?.is_some_and(|(_, seal)| seal.is_none()).then_some(FEEDBACK_FILE);
     Ok(labels.into_iter().chain(feedback).collect())
 }
 
-/// How the feedback begins, as the chain has it: so many bytes of this SHA-256.
+/// The beginning of the feedback in the chain: a number of bytes and their SHA-256.
 ///
 /// # Errors
-/// A line that cannot be understood.
+/// An invalid line.
 pub(crate) fn feedback_seal(chain: &Chain) -> Result<Option<(u64, String)>, WorkspaceError> {
     Ok(sealed(chain)?.and_then(|(_, seal)| seal).map(|seal| (seal.bytes, seal.sha256)))
 }
@@ -201,12 +201,12 @@ fn held(differs: Option<Difference>) -> Result<(), WorkspaceError> {
     }
 }
 
-/// The last seal of the feedback that the chain has, and the line that has it; no seal where the file was gone.
+/// The last seal of the feedback in the chain, and its line; no seal if the file was missing.
 fn sealed(chain: &Chain) -> Result<Option<(&Entry, Option<Seal>)>, WorkspaceError> {
     chain.last_with(Entry::feedback_seal)
 }
 
-/// The last digest of the labels that the chain has, and the line that has it; no digest where the file was gone.
+/// The last digest of the labels in the chain, and its line; no digest if the file was missing.
 fn recorded(chain: &Chain) -> Result<Option<(&Entry, Option<String>)>, WorkspaceError> {
     chain.last_with(Entry::labels_sha256)
 }

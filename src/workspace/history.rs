@@ -1,7 +1,7 @@
-//! The questions that are asked of the audit chain.
+//! Queries on the audit chain.
 //!
-//! A detail that is asked for is there and can be understood, or it is an error with the line and the key: what is damaged
-//! never looks like what never was.
+//! A requested detail must be present and valid, or it is an error with the line and the key: damage
+//! never looks like absence.
 
 use super::WorkspaceError;
 use super::audit::{Chain, Entry};
@@ -13,20 +13,20 @@ use crate::registry::Version;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// Under which of its details a change of the experiment brings the whole of it.
+/// The key of the whole experiment in an experiment event.
 const EXPERIMENT: &str = "experiment";
 /// Under which a change of the labels has their digest.
 const LABELS: &str = "labels_sha256";
 /// Under which a line about feedback has its [`Seal`].
 const FEEDBACK: &str = "feedback";
-/// Under which such a line says how many corrections there are.
+/// The key of the number of corrections in such a line.
 const LINES: &str = "lines";
 
 impl Entry {
-    /// What the line says; `None` when it is of no kind that says such things.
+    /// The details of the line; `None` if its kind has no such details.
     ///
     /// # Errors
-    /// [`WorkspaceError::Event`] when it cannot be understood.
+    /// [`WorkspaceError::Event`] if they are invalid.
     pub fn of<T: Details>(&self) -> Result<Option<T>, WorkspaceError> {
         if !T::KINDS.contains(&self.event) {
             return Ok(None);
@@ -34,15 +34,15 @@ impl Entry {
         T::deserialize(&self.details).map(Some).map_err(|err| self.not_understood::<T>(&err))
     }
 
-    /// What is there, where a decision needs it.
+    /// The value, if a decision needs it.
     ///
     /// # Errors
-    /// [`WorkspaceError::Event`] when it is `None`.
+    /// [`WorkspaceError::Event`] if it is `None`.
     pub fn needed<T>(&self, key: &str, found: Option<T>) -> Result<T, WorkspaceError> {
         found.ok_or_else(|| self.damaged(key, "is missing"))
     }
 
-    /// Names the key that is at fault: the one without which the rest can be understood, or which is then said to be missing.
+    /// Finds the invalid key: the rest is valid without it, or it is reported as missing.
     fn not_understood<T: Details>(&self, err: &serde_json::Error) -> WorkspaceError {
         let text = err.to_string();
         if let Some(key) = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
@@ -62,10 +62,10 @@ impl Entry {
         self.damaged(key.map_or("details", String::as_str), &text)
     }
 
-    /// The detail under `key`, as whoever wrote it knows it.
+    /// The detail under `key`, in the writer's type.
     ///
     /// # Errors
-    /// [`WorkspaceError::Event`] when it cannot be understood.
+    /// [`WorkspaceError::Event`] if it is invalid.
     pub fn understood<T: DeserializeOwned>(&self, key: &str, value: &Value) -> Result<T, WorkspaceError> {
         T::deserialize(value).map_err(|err| self.damaged(key, &err.to_string()))
     }
@@ -75,26 +75,26 @@ impl Entry {
         self.details.get(key).map(|value| self.understood(key, value)).transpose()
     }
 
-    /// SHA-256 of `data/labels.csv` after this line, when it says so: `Some(None)` where there was no such file.
+    /// SHA-256 of `data/labels.csv` after this line, if the line states it: `Some(None)` if there was no file.
     ///
     /// # Errors
-    /// [`WorkspaceError::Event`] when it cannot be understood.
+    /// [`WorkspaceError::Event`] if it is invalid.
     pub fn labels_sha256(&self) -> Result<Kept, WorkspaceError> {
         self.shared(LABELS)
     }
 
-    /// How `data/feedback.csv` begins after this line, when it says so: `Some(None)` where there was no such file.
+    /// The seal of `data/feedback.csv` after this line, if the line states it: `Some(None)` if there was no file.
     ///
     /// # Errors
-    /// [`WorkspaceError::Event`] when it cannot be understood.
+    /// [`WorkspaceError::Event`] if it is invalid.
     pub fn feedback_seal(&self) -> Result<Option<Option<Seal>>, WorkspaceError> {
         self.shared(FEEDBACK)
     }
 
-    /// How many corrections `data/feedback.csv` has after this line, when it says so.
+    /// The number of corrections in `data/feedback.csv` after this line, if the line states it.
     ///
     /// # Errors
-    /// [`WorkspaceError::Event`] when it cannot be understood.
+    /// [`WorkspaceError::Event`] if it is invalid.
     pub fn n_feedback(&self) -> Result<Option<usize>, WorkspaceError> {
         Ok(self.shared(LINES)?.flatten())
     }
@@ -114,7 +114,7 @@ impl Entry {
         }
     }
 
-    /// The version that this line made; `None` for a line that makes none.
+    /// The version created by this line, if any.
     ///
     /// # Errors
     /// As [`Entry::of`].
@@ -130,7 +130,7 @@ impl Chain {
         self.entries.iter().rfind(|entry| entry.event == *kind)
     }
 
-    /// The last line that has something, and that.
+    /// The last line with a value, and the value.
     ///
     /// # Errors
     /// Those of `of`.
@@ -142,7 +142,7 @@ impl Chain {
         self.entries.iter().rev().find_map(found).transpose()
     }
 
-    /// The last line that says such things and for which `holds`, and what it says.
+    /// The last line with such details for which `holds`, and the details.
     ///
     /// # Errors
     /// As [`Entry::of`].
@@ -153,7 +153,7 @@ impl Chain {
         self.last_with(|entry| Ok(entry.of::<T>()?.filter(|said| holds(entry, said))))
     }
 
-    /// Every line that says such things, and what it says.
+    /// Every line with such details, and the details.
     pub fn all_of<T: Details>(&self) -> impl Iterator<Item = Result<(&Entry, T), WorkspaceError>> {
         all_of(&self.entries)
     }
@@ -180,8 +180,8 @@ impl Chain {
         Ok(self.last_of(|_, made: &Trained| made.version == version)?.map(|(entry, _)| entry))
     }
 
-    /// Whether nobody has refused `version` since it was made. A verdict in its favour that was not carried out does not
-    /// count: whoever said it died, or the request that it led to has expired.
+    /// Whether `version` has not been refused since it was created. A favourable verdict that was not carried out does
+    /// not count: its process died, or the request it led to has expired.
     ///
     /// # Errors
     /// As [`Entry::of`].
@@ -197,7 +197,7 @@ impl Chain {
         Ok(true)
     }
 
-    /// The line that asked for the approval `id`.
+    /// The line that requested the approval `id`.
     ///
     /// # Errors
     /// As [`Entry::of`].
@@ -205,7 +205,7 @@ impl Chain {
         self.last_of(|_, said: &ApprovalRequested| said.id == id)
     }
 
-    /// Whether the request `id` was decided as `how` says since it was made.
+    /// Whether the request `id` was decided in this way since it was created.
     ///
     /// # Errors
     /// As [`Entry::of`].
@@ -225,7 +225,7 @@ impl Chain {
     }
 }
 
-/// Every one of `entries` that says such things, and what it says.
+/// Every one of `entries` with such details, and the details.
 pub fn all_of<T: Details>(entries: &[Entry]) -> impl Iterator<Item = Result<(&Entry, T), WorkspaceError>> {
     entries.iter().filter_map(|entry| entry.of().map(|said| Some((entry, said?))).transpose())
 }
@@ -237,15 +237,15 @@ pub enum Settled {
     Approved,
     /// A request was rejected.
     Rejected,
-    /// The version that it asked for is production.
+    /// The requested version is production.
     Promoted,
 }
 
 impl Rejected {
-    /// The version that was refused; `None` where it was a retraining.
+    /// The refused version; `None` for a retraining.
     ///
     /// # Errors
-    /// [`WorkspaceError::Event`] when the line does not say which version it was.
+    /// [`WorkspaceError::Event`] if the line does not name the version.
     pub fn of_version(&self, entry: &Entry) -> Result<Option<Version>, WorkspaceError> {
         match self.asks {
             Some(Asks::Retraining) => Ok(None),

@@ -1,4 +1,4 @@
-//! What lines of the chain say, and what is asked of them.
+//! Details of chain lines, and queries on them.
 
 use super::*;
 use serde_json::json;
@@ -69,7 +69,7 @@ fn a_detail_that_is_damaged_is_an_error_with_its_line_and_key_and_never_nothing(
     );
     let asked = [(EventKind::ApprovalRequested, json!({ "id": ["x"] }))];
     assert!(chain(&asked).request("x").is_err() && chain(&asked).is_decided("x", Settled::Approved).is_err());
-    // What both halves of a line have is named as well as what one has.
+    // A key in both halves of a line is named as well as a key in one.
     let labels = json!({ "version": "v0002", "n_new": "many", "seed": 7 });
     let said = chain(&[(EventKind::Retrained, labels)]).last_retrain().unwrap_err().to_string();
     assert!(said.starts_with("audit.jsonl: line 1 (retrained): \"n_new\" "), "{said}");

@@ -1,8 +1,8 @@
-//! `runs/kept/`: what decisions were made from and was replaced since, by its digest, so that they can be made again.
+//! `runs/kept/`: inputs of decisions that were replaced since, by digest, so that the decisions can be replayed.
 //!
 //! | file | kept when |
 //! |---|---|
-//! | `mlloop.toml` | a line of the chain is the first that was written with it |
+//! | `mlloop.toml` | a line of the chain is the first written with it |
 //! | the reference | a promotion gives it more rows |
 //! | `data/labels.csv` | the gate judges, labels are imported, an experiment ends |
 //! | answers of labellers | they are imported |
@@ -22,10 +22,10 @@ pub(super) const DIR: &str = "runs/kept";
 pub(super) const ENDING: &str = ".zst";
 
 impl Workspace {
-    /// Keeps the bytes of `file`, relative to the loop, and gives their SHA-256; `None` when there is no such file.
+    /// Stores the bytes of `file`, relative to the loop, and returns their SHA-256; `None` if there is no such file.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub(crate) fn keep(&self, _lock: &Lock, file: &Path) -> Result<Option<String>, WorkspaceError> {
         let from = self.path(file);
         Ok(self.keep_bytes_of(&from).at(from)?)
@@ -46,10 +46,10 @@ impl Workspace {
         Ok(Some(sha256))
     }
 
-    /// What was kept under a digest; `None` when nothing was, or it is not what its name says.
+    /// The stored bytes with a digest; `None` if there are none, or they do not match it.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub(crate) fn kept(&self, sha256: &str) -> io::Result<Option<Vec<u8>>> {
         let Some(file) = atomic::open(self.kept_path(sha256)).if_there()? else { return Ok(None) };
         let mut bytes = Vec::new();
@@ -57,17 +57,17 @@ impl Workspace {
         Ok((digest::sha256(&bytes) == sha256).then_some(bytes))
     }
 
-    /// The table that `version` was trained on: the reference while it is the file of then, else what was kept of it (after a
-    /// rollback the reference still has the rows of the version that was rolled back). Where neither is there, the
-    /// reference as it is.
+    /// The table that `version` was trained on: the reference if unchanged, else its stored copy (after a
+    /// rollback the reference still has the rows of the version that was rolled back). If neither exists, the
+    /// current reference.
     ///
     /// # Errors
-    /// Whatever the system says, or is wrong with the version.
+    /// I/O errors, and errors in the version.
     pub fn table_of(&self, config: &Config, version: Version) -> Result<Input, WorkspaceError> {
         let path = self.path(&config.data.reference);
         let manifest = self.registry().manifest(version)?;
         let Some(trained_on) = manifest.data.first() else { return Ok(Input::open(&path)?) };
-        // A reference that cannot be replaced where it is has another name since rows were added to it.
+        // A reference that cannot be replaced in place got another name when rows were added.
         for path in [&path, &self.path(&trained_on.path)] {
             match atomic::open(path).and_then(digest::of) {
                 Ok((_, sha256)) if sha256 == trained_on.sha256 => return Ok(Input::open(path)?),
@@ -88,10 +88,10 @@ impl Workspace {
         self.path(DIR).join(format!("{sha256}{ENDING}"))
     }
 
-    /// Removes what no line speaks of since the oldest version that is still there was made.
+    /// Removes files that no line names since the oldest existing version was created.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub(crate) fn forget_kept(&self, _lock: &Lock, chain: &Chain) -> Result<(), WorkspaceError> {
         let dir = self.path(DIR);
         let Some(oldest) = self.registry().versions()?.first().copied() else { return Ok(()) };
@@ -104,7 +104,7 @@ impl Workspace {
         Ok(atomic::remove_leftovers(&dir).at(&dir)?)
     }
 
-    /// The digests under which something is kept.
+    /// The digests of all stored files.
     pub(super) fn names_kept(&self) -> Result<Vec<String>, WorkspaceError> {
         let dir = self.path(DIR);
         let Some(entries) = std::fs::read_dir(&dir).if_there().at(&dir)? else { return Ok(Vec::new()) };

@@ -1,4 +1,4 @@
-//! A loop's directory: its settings, its paths, and what is put in order when it is locked.
+//! A loop's directory: its settings, its paths, and the cleanup when it is locked.
 
 use super::*;
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ fn one_process_changes_a_loop_and_says_what_it_recorded() {
     };
     workspace.record(&lock, event.clone()).unwrap();
     assert_eq!((workspace.last_recorded(), Workspace::new(dir.path()).last_recorded()), (Some(1), None));
-    // What follows a line cannot be written: the line is not written either.
+    // If a file to be written after a line is not writable, the line is not written either.
     let roles = dir.path().join("models/roles.json");
     let kept = fs::read(&roles).unwrap();
     fs::remove_file(&roles).unwrap();
@@ -140,7 +140,7 @@ fn the_lock_completes_what_was_left_and_takes_nothing_from_strangers() {
         assert!(!at(folder).join(".mlloop-old").exists(), "{folder}");
         assert!(at(folder).join(".mlloop-new").exists(), "somebody may be writing it: {folder}");
     }
-    // Labels that nobody gave do not come with a download.
+    // A download must not contain labels that nobody gave.
     for own in ["labels.csv", "Feedback.csv", "reference.json"] {
         write(&format!("data/.incoming/{own}"));
         let said = workspace.lock().unwrap_err().to_string();

@@ -52,13 +52,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What can be wrong with a workspace.
+/// Errors of a workspace.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {
     /// There is no `mlloop.toml`.
     #[error("{}: no loop here: run `mlloop init TABLE` first, or name its directory with -C DIR", .0.display())]
     NoLoop(PathBuf),
-    /// `mlloop.toml` is there and would be replaced.
+    /// `mlloop.toml` exists and would be replaced.
     #[error("{}: exists; --force replaces it", .0.display())]
     Exists(PathBuf),
     /// `mlloop.toml` cannot be understood.
@@ -66,7 +66,7 @@ pub enum WorkspaceError {
     Config {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, with its line.
+        /// The error, with its line.
         what: String,
     },
     /// Another `mlloop` is changing this loop.
@@ -77,7 +77,7 @@ pub enum WorkspaceError {
         /// The other process, when it is known.
         holder: Option<u32>,
     },
-    /// The audit chain does not hold, so nothing may be added to it.
+    /// The audit chain is broken, so nothing may be added to it.
     #[error("{}: {what}", .path.display())]
     Audit {
         /// The file.
@@ -85,7 +85,7 @@ pub enum WorkspaceError {
         /// The problem.
         what: String,
     },
-    /// A file is not what the audit chain says, so nothing is learned from it or written over it.
+    /// A file does not match the audit chain, so it is not used for training and not overwritten.
     #[error(
         "{file} {what}: restore it (runs/backup/ and runs/kept/ have copies), or accept it as it is with \
          `mlloop audit accept {file} --by YOU`"
@@ -93,10 +93,10 @@ pub enum WorkspaceError {
     Altered {
         /// The file.
         file: String,
-        /// What happened to it, as a clause.
+        /// The change of the file, as a clause.
         what: String,
     },
-    /// A file that the chain is not asked for.
+    /// A file that the chain does not record.
     #[error(
         "{}: only data/labels.csv, data/feedback.csv and {} can be accepted; restore files of versions, or train them \
          again",
@@ -108,7 +108,7 @@ pub enum WorkspaceError {
         /// The loop's reference.
         reference: PathBuf,
     },
-    /// The reference is gone.
+    /// The reference is missing.
     #[error(
         "{} is missing, and the loop needs its reference: restore it (runs/backup/ and runs/kept/ have copies)",
         .reference.display()
@@ -122,7 +122,7 @@ pub enum WorkspaceError {
     Event {
         /// The line, from 1.
         line: u64,
-        /// What kind of change it is.
+        /// The kind of change.
         event: String,
         /// The key of the detail.
         key: String,
@@ -144,7 +144,7 @@ fn process(holder: Option<u32>) -> String {
     holder.map_or_else(String::new, |id| format!(" (process {id})"))
 }
 
-/// The file that makes a loop of a directory: what is to be learned, and how.
+/// The file that makes a directory a loop: its configuration.
 pub const CONFIG_FILE: &str = "mlloop.toml";
 
 /// One directory, one loop.
@@ -153,12 +153,12 @@ pub struct Workspace {
     dir: PathBuf,
     /// How long [`Workspace::lock`] waits.
     patience: Duration,
-    /// What stands beside `mlloop.toml` for this command.
+    /// Settings of this command besides `mlloop.toml`.
     settings: Vec<Setting>,
     registry: Registry,
-    /// The last line of the audit chain that was written through this workspace; 0 for none.
+    /// The last line of the audit chain written through this workspace; 0 for none.
     recorded: Arc<AtomicU64>,
-    /// The part of the audit chain that was found to be right.
+    /// The verified part of the audit chain.
     walked: Arc<Mutex<Option<audit::Walked>>>,
 }
 
@@ -172,13 +172,13 @@ impl Workspace {
         Self { dir, patience: Duration::ZERO, settings: Vec::new(), registry, recorded, walked }
     }
 
-    /// The same workspace, whose [`Workspace::lock`] waits for `patience` at most while another process holds it.
+    /// The same workspace, whose [`Workspace::lock`] waits up to `patience` while another process holds it.
     #[must_use]
     pub fn waiting(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// The same workspace, whose configuration has these settings; the last of a key counts.
+    /// The same workspace, with these settings in its configuration; the last of a key counts.
     #[must_use]
     pub fn with_settings(self, mut settings: Vec<Setting>) -> Self {
         let mut seen = HashSet::new();
@@ -188,7 +188,7 @@ impl Workspace {
         Self { settings, ..self }
     }
 
-    /// What stands beside `mlloop.toml` for this command.
+    /// Settings of this command besides `mlloop.toml`.
     #[must_use]
     pub fn settings(&self) -> &[Setting] {
         &self.settings
@@ -209,7 +209,7 @@ impl Workspace {
     /// Makes the directory when it is not there.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn create(&self) -> Result<(), WorkspaceError> {
         Ok(atomic::make_dirs(&self.dir).at(&self.dir)?)
     }
@@ -223,7 +223,7 @@ impl Workspace {
         self.dir.join(path)
     }
 
-    /// The line of the audit chain that this process wrote last, so what it says did happen.
+    /// The last line of the audit chain written by this process: that change did happen.
     #[must_use]
     pub fn last_recorded(&self) -> Option<u64> {
         Some(self.recorded.load(Ordering::Relaxed)).filter(|line| *line > 0)
@@ -235,10 +235,10 @@ impl Workspace {
         self.path(CONFIG_FILE)
     }
 
-    /// What `mlloop.toml` says.
+    /// The content of `mlloop.toml`.
     ///
     /// # Errors
-    /// [`WorkspaceError::NoLoop`] without the file, [`WorkspaceError::Config`] when it cannot be understood.
+    /// [`WorkspaceError::NoLoop`] without the file, [`WorkspaceError::Config`] if it is invalid.
     pub fn config(&self) -> Result<Config, WorkspaceError> {
         let path = self.config_path();
         let Some(text) = atomic::read_to_string(&path).if_there().at(&path)? else {
@@ -262,7 +262,7 @@ impl Workspace {
             return Err(WorkspaceError::Exists(path));
         }
         let text = config.to_commented_toml(comments);
-        // What was written is what will be read.
+        // Check that the written file is readable.
         let unreadable = |what: String| WorkspaceError::Config { path: path.clone(), what };
         let read = Config::parse(&text).map_err(unreadable)?;
         if (&read.data, &read.target, &read.columns, &read.split)
@@ -275,10 +275,10 @@ impl Workspace {
         Ok(atomic::replace(&path, |out| out.write_all(text.as_bytes())).at(path)?)
     }
 
-    /// Lets git ignore `secrets/`: a `.gitignore` that is there gets a line more, when it has none for it.
+    /// Makes git ignore `secrets/`: appends a line to an existing `.gitignore`, if it has none for it.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn keep_secrets_out_of_git(&self) -> Result<(), WorkspaceError> {
         const LINE: &str = "/secrets/";
         let path = self.path(".gitignore");
@@ -294,7 +294,7 @@ impl Workspace {
     /// Lets `mlloop.toml` name another reference; nothing else in it changes.
     ///
     /// # Errors
-    /// [`WorkspaceError::Config`] when it cannot be understood, and whatever the system says.
+    /// [`WorkspaceError::Config`] when it cannot be understood, and any I/O error.
     pub(crate) fn name_reference(&self, reference: &str) -> Result<(), WorkspaceError> {
         let path = self.config_path();
         let text = atomic::read_to_string(&path).at(&path)?;
@@ -303,10 +303,10 @@ impl Workspace {
         Ok(atomic::replace(&path, |out| out.write_all(renamed.as_bytes())).at(&path)?)
     }
 
-    /// Asks whether a file of the loop can be replaced, before something is recorded that needs it.
+    /// Checks that a file of the loop can be replaced, before recording a change that needs it.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why not.
     pub fn replaceable(&self, file: impl AsRef<Path>) -> Result<(), WorkspaceError> {
         let path = self.path(file);
         Ok(atomic::replaceable(&path).at(path)?)
@@ -318,12 +318,12 @@ impl Workspace {
         &self.registry
     }
 
-    /// The right to change this loop, held until dropped. What a killed process left half done is completed first.
-    /// While another process has it, this waits as long as [`Workspace::waiting`] allows, by default not at all; the wait
-    /// counts anew whenever another process gets it meanwhile.
+    /// The right to change this loop, held until dropped. Half-done work of a killed process is completed first. While
+    /// another process holds it, this waits as long as [`Workspace::waiting`] allows, by default not at all; the wait
+    /// restarts whenever another process gets it meanwhile.
     ///
     /// # Errors
-    /// [`WorkspaceError::Locked`] when another process still has it, and what is wrong with the loop's files.
+    /// [`WorkspaceError::Locked`] if another process still holds it, and errors in the loop's files.
     pub fn lock(&self) -> Result<Lock, WorkspaceError> {
         self.locked(atomic::lock_in_turn(&self.lock_path(), self.patience))
     }
@@ -340,7 +340,7 @@ impl Workspace {
         self.path(".mlloop.lock")
     }
 
-    /// What is done first with the lock in hand.
+    /// The first steps after taking the lock.
     fn locked(&self, taken: io::Result<Lock>) -> Result<Lock, WorkspaceError> {
         let path = self.lock_path();
         let lock = taken.map_err(|source| match source.kind() {
@@ -357,17 +357,17 @@ impl Workspace {
         Ok(lock)
     }
 
-    /// Completes what came of a pull, and brings roles and experiment up to the chain.
+    /// Completes a pull, and updates roles and experiment from the chain.
     ///
     /// # Errors
-    /// What is wrong with the loop's files.
+    /// Errors in the loop's files.
     pub(crate) fn catch_up(&self, lock: &Lock) -> Result<(), WorkspaceError> {
         let complete = atomic::complete_incoming(&self.dir);
         complete.at(&self.dir)?;
         self.complete(lock)
     }
 
-    /// Removes what dead processes left half written; the lock was written to just now.
+    /// Removes incomplete files of dead processes; the lock was written just now.
     fn tidy(&self, lock: &Path) -> Result<(), WorkspaceError> {
         const FOLDERS: [&str; 9] =
             ["", "data", "runs", "runs/backup", "runs/kept", "runs/outbox", "reports", "approvals", "label_inbox"];
@@ -378,7 +378,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// The queue of messages about this loop, which is called by the name of its directory.
+    /// The queue of messages about this loop, named by its directory.
     #[must_use]
     pub fn outbox(&self) -> Outbox {
         let dir = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
@@ -386,10 +386,10 @@ impl Workspace {
         Outbox::new(self.path("runs"), name)
     }
 
-    /// A report in `reports/`; `None` when it was never made.
+    /// A report in `reports/`; `None` if it was never written.
     ///
     /// # Errors
-    /// When it is there and cannot be read or understood: what is damaged must not look like what never was.
+    /// If it exists and is unreadable or invalid: damage must not look like absence.
     pub fn report<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, WorkspaceError> {
         let path = self.path("reports").join(name);
         let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(None) };

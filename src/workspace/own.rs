@@ -1,4 +1,4 @@
-//! The names that are the loop's own: nothing from outside takes their place, and no answer is written over them.
+//! The names reserved for the loop: no file from outside may have them, and no output may overwrite them.
 
 use super::{CONFIG_FILE, Workspace, WorkspaceError};
 use crate::atomic::{self, At};
@@ -7,14 +7,14 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// The files of `data/` that only the loop itself writes: where its tables came from, what people and time said of rows,
-/// what people said of predictions, and a reference that is about to be replaced. Nothing from outside may take their
-/// place: a downloaded `feedback.csv` would be human labels that no human gave.
+/// The files of `data/` that only the loop itself writes: the source of its tables, labels, feedback, and a reference
+/// about to be replaced. No file from outside may replace them: a downloaded `feedback.csv` would be human labels that
+/// no human gave.
 pub const OWN_DATA_FILES: [&str; 4] = [SOURCE, "labels.csv", "feedback.csv", "reference.json"];
-/// Where the tables of a loop came from: of the own files the one that comes with a download.
+/// The source of a loop's tables: the only one of these files in a download.
 const SOURCE: &str = "SOURCE.json";
 
-/// Files of a loop beside those of `data/`.
+/// Files of a loop besides those of `data/`.
 const OWN_FILES: [&str; 7] = [
     CONFIG_FILE,
     "audit.jsonl",
@@ -24,12 +24,12 @@ const OWN_FILES: [&str; 7] = [
     "label_inbox/untold",
     "label_inbox/to_label.csv",
 ];
-/// Directories of a loop in which everything is its own.
+/// Directories reserved for the loop.
 const OWN_DIRS: [&str; 7] =
     ["models", "predictions", "runs", "approvals", "label_inbox/batches", "label_inbox/imported", "data/.incoming"];
 
-/// Whether a file of this name may be the file `own` on some file system: one does not tell upper from lower case, another
-/// drops spaces and dots at the end, a third one folds letters that look alike.
+/// Whether a file of this name may be the file `own` on some file system: one ignores case, another drops spaces and
+/// dots at the end, a third one folds similar letters.
 #[must_use]
 pub fn is_named(name: &str, own: &str) -> bool {
     let folded = |name: &str| {
@@ -41,7 +41,7 @@ pub fn is_named(name: &str, own: &str) -> bool {
 }
 
 impl Workspace {
-    /// The file of this loop that `path` leads to, where it is one that only the loop itself writes: its settings, its
+    /// The file of this loop at `path`, if it is one that only the loop itself writes: its settings, its
     /// history, its versions, labels and logs, and the reference.
     #[must_use]
     pub fn own_file(&self, path: &Path) -> Option<PathBuf> {
@@ -63,7 +63,7 @@ impl Workspace {
         (is_own || is_reference()).then_some(inside)
     }
 
-    /// Refuses files that wait in `data/` to be taken in and are none of a download.
+    /// Refuses pending files in `data/` that are not part of a download.
     pub(super) fn refuse_foreign_files(&self) -> Result<(), WorkspaceError> {
         let path = atomic::incoming_of(&self.path("data"));
         let entries = match std::fs::read_dir(&path) {
@@ -83,7 +83,7 @@ impl Workspace {
     }
 }
 
-/// The place that a path leads to, whether or not a file is there.
+/// The absolute location of a path, whether or not a file exists.
 fn resolved(path: &Path) -> Option<PathBuf> {
     if let Ok(place) = path.canonicalize() {
         return Some(place);

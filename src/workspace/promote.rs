@@ -1,4 +1,4 @@
-//! `[promote]` of `mlloop.toml`: what a challenger has to show, and who has to agree.
+//! `[promote]` of `mlloop.toml`: the criteria for a challenger, and the required approval.
 
 use crate::drift::settings::Limit;
 use crate::period::Period;
@@ -16,21 +16,21 @@ pub struct PromoteRules {
     pub min_improvement: f64,
     /// Chance of promoting a challenger that is no better, in (0, .5).
     pub alpha: f64,
-    /// The improvement must surely be above this, in the metric's unit (errors: as a share of production's).
+    /// The improvement must be significantly above this, in the metric's unit (errors: as a share of production's).
     pub margin: f64,
-    /// A challenger that is surely less than this worse is equivalent; unit as of `margin`.
+    /// A challenger significantly less than this worse is equivalent; unit as of `margin`.
     pub delta: f64,
     /// Who decides once the gate has agreed.
     pub approval: Approval,
-    /// How long before a promotion people are told of it, and may reject it; with `approval = "auto"`.
+    /// How long before a promotion people are notified, and may reject it; with `approval = "auto"`.
     pub notice: Period,
     /// Days after which a request for approval expires.
     pub approval_days: u32,
     /// Versions that are kept besides production, its predecessor and the challenger.
     pub keep_versions: u32,
-    /// What is done about gate rows that judged before.
+    /// How to treat gate rows used in earlier comparisons.
     pub holdout: Holdout,
-    /// What must not get worse, whatever the metric says.
+    /// Metrics that must not get worse, whatever the deciding one shows.
     pub guardrails: Guardrails,
 }
 
@@ -45,18 +45,18 @@ pub enum Approval {
     Manual,
 }
 
-/// What is done about gate rows that judged before.
+/// How to treat gate rows used in earlier comparisons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Holdout {
-    /// It is said.
+    /// Add a warning.
     #[default]
     Warn,
     /// The k-th use is tested at 6 alpha ∕ (π² k²), so that all uses together err with chance alpha.
     Spend,
 }
 
-/// What must not get worse; each limit can be switched off with `false`.
+/// Metrics that must not get worse; each limit can be disabled with `false`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Guardrails {
@@ -64,7 +64,7 @@ pub struct Guardrails {
     pub calibration: Limit,
     /// Largest significant rise of the loss in a slice of the rows, as a share of production's.
     pub slices: Limit,
-    /// Fewer gate rows than this are no slice.
+    /// Slices with fewer gate rows are ignored.
     pub slice_rows: u32,
     /// Largest share of rows whose predicted class changes.
     pub flip_rate: Limit,

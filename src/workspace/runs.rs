@@ -32,8 +32,8 @@ impl Workspace {
         Ok(self.last_runs(verb, 1)?.pop())
     }
 
-    /// The last `n` runs of `verb` in the run log, oldest first. The end of the log is read, and all of it only when the
-    /// end does not hold that many.
+    /// The last `n` runs of `verb` in the run log, oldest first. Reads the end of the log, and all of it only if the
+    /// end has fewer.
     ///
     /// # Errors
     /// As [`Workspace::runs`].
@@ -47,15 +47,15 @@ impl Workspace {
         Ok(runs.split_off(runs.len().saturating_sub(n)))
     }
 
-    /// Every run of `verb` in the run log, oldest first. A last line that a crash cut short is passed over.
+    /// Every run of `verb` in the run log, oldest first. An incomplete last line of a crash is skipped.
     ///
     /// # Errors
-    /// When the log exists and cannot be read, or a line is no run.
+    /// If the log exists and is unreadable, or a line is not a run.
     pub fn runs(&self, verb: &str) -> Result<Vec<Run>, WorkspaceError> {
         self.read_runs(verb, 0)
     }
 
-    /// The runs of `verb` in the lines that begin at the byte `from` or later.
+    /// The runs of `verb` in the lines that start at byte `from` or later.
     fn read_runs(&self, verb: &str, from: u64) -> Result<Vec<Run>, WorkspaceError> {
         let path = self.runs_path();
         let read = || {
@@ -90,7 +90,7 @@ impl Workspace {
     /// Adds a line to the run log.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn log(&self, run: &Run) -> Result<(), WorkspaceError> {
         let path = self.runs_path();
         let append = || {
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(workspace.last_runs("monitor", 3).unwrap(), all[5997..]);
         assert_eq!(workspace.last_runs("monitor", 7000).unwrap(), all);
         assert_eq!(workspace.last_run("train").unwrap(), Some(run("train", 0)), "it stands before the end");
-        // Where the end begins does not matter: at a line's first byte, or inside of it.
+        // The position of the end does not matter: at a line's first byte, or inside of it.
         for len in [TAIL - 1, TAIL, TAIL + 1] {
             let cut = text.len() - len as usize;
             let start = text[..cut].rfind('\n').map_or(0, |at| at + 1);

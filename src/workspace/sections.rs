@@ -1,4 +1,4 @@
-//! What the sections of `mlloop.toml` say that are the loop's own.
+//! The sections of `mlloop.toml` for the loop itself.
 
 use super::Approval;
 use crate::pipeline::{Quality, SearchLimits};
@@ -18,7 +18,7 @@ pub struct TrainRules {
     pub search: SearchLimits,
 }
 
-/// `[train]` as it is written.
+/// `[train]` as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TrainKeys {
@@ -34,17 +34,17 @@ impl From<TrainKeys> for TrainRules {
     }
 }
 
-/// `[labels]`: how what people said becomes one label per row.
+/// `[labels]`: how answers and feedback become one label per row.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelRules {
     /// The policy for disagreement of annotators.
     #[serde(default)]
     pub policy: LabelPolicy,
-    /// How many rows `run` hands out by itself when labels are wanted and no batch is out; never when `None`.
+    /// How many rows `run` exports automatically if labels are needed and no batch is open; never if `None`.
     #[serde(default)]
     pub auto_export: Option<u32>,
-    /// The table of PostgreSQL that several machines write labels and feedback to; an empty text is none.
+    /// The PostgreSQL table to which several machines write labels and feedback; an empty text means none.
     #[serde(default)]
     pub store: Option<String>,
 }
@@ -120,7 +120,7 @@ impl TrainerSpec {
     }
 }
 
-/// `[retrain]`: what a challenger learns from, and how soon there may be another.
+/// `[retrain]`: the training data of a challenger, and the minimum time between two.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetrainRules {
@@ -130,11 +130,11 @@ pub struct RetrainRules {
     pub cooldown_hours: f64,
     /// Share of the reference's training rows that a challenger learns from again, above 0 and at most 1.
     pub replay: f64,
-    /// Whether rows of `[monitor] current` whose target is filled in are outcomes.
+    /// Whether rows of `[monitor] current` with a target are outcomes.
     pub outcomes: bool,
-    /// Whether the challenger is also stored as ONNX, where it can be.
+    /// Whether the challenger is also stored as ONNX, if possible.
     pub export: bool,
-    /// Whether `run` trains a challenger by itself, or asks a person first.
+    /// Whether `run` trains a challenger automatically, or requests approval first.
     pub approval: Approval,
 }
 
@@ -178,13 +178,13 @@ pub struct DataSpec {
     /// Texts that mean "missing".
     #[serde(default = "default_missing")]
     pub missing: Vec<String>,
-    /// Lines before the header that are no part of a table.
+    /// Lines before the header that are not part of a table.
     #[serde(default)]
     pub skip_lines: u64,
-    /// What lines begin with that are no part of a table.
+    /// The first character of lines that are not part of a table.
     #[serde(default)]
     pub comment: Option<char>,
-    /// The column that says how much each row counts.
+    /// The column with the weight of each row.
     #[serde(default)]
     pub weight: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Settings beside `mlloop.toml`: `--set KEY=VALUE` and `MLLOOP_SECTION_KEY`, for one command.
+//! Settings besides `mlloop.toml`: `--set KEY=VALUE` and `MLLOOP_SECTION_KEY`, for one command.
 
 use super::config::Config;
 use crate::drift::DriftSettings;
@@ -37,17 +37,17 @@ const RECIPE: [&str; 3] = ["model.", "features.", "decision."];
 pub struct Setting {
     /// The key with its sections: `monitor.triggers.psi`.
     pub key: String,
-    /// The value as it was given.
+    /// The value as given.
     pub value: String,
     /// Where from: `--set`, or the variable's name.
     pub from: String,
 }
 
 impl Setting {
-    /// Reads `KEY=VALUE`; a key without a section is one of `[model]`.
+    /// Parses `KEY=VALUE`; a key without a section is one of `[model]`.
     ///
     /// # Errors
-    /// A sentence, when it is not written so or there is no such section.
+    /// A sentence, if the syntax is wrong or there is no such section.
     pub fn parse(pair: &str) -> Result<Self, String> {
         let (key, value) = pair.split_once('=').ok_or_else(|| format!("--set {pair}: write KEY=VALUE"))?;
         let key = key.trim();
@@ -99,7 +99,7 @@ impl Setting {
         format!("{}={}", self.key, self.value)
     }
 
-    /// `KEY=VALUE`, when it is part of what decides what is learned.
+    /// `KEY=VALUE`, if it affects training.
     #[must_use]
     pub fn of_recipe(&self) -> Option<String> {
         RECIPE.iter().any(|section| self.key.starts_with(section)).then(|| self.pair())
@@ -116,22 +116,22 @@ pub(super) fn apply(text: &str, settings: &[Setting]) -> Result<Config, String> 
         set(&mut table, &setting.key, value_of(&setting.value)).map_err(|what| wrong(&what))?;
         let written = toml::to_string(&table).map_err(|err| wrong(&err.to_string()))?;
         config = Config::parse(&written).map_err(|what| {
-            // The line is one of a file that nobody sees.
+            // The line number is that of an internal file.
             let what =
                 what.split_once(": ").filter(|(place, _)| place.starts_with("line ")).map_or(&*what, |(_, what)| what);
             wrong(what)
         })?;
     }
-    // What is written anew has plain values before tables; columns keep the order of the file, which a table without a header
-    // is read by.
+    // The rewritten file has plain values before tables; columns keep the order of the original, which matters for a
+    // table without a header.
     config.columns = columns;
     Ok(config)
 }
 
-/// `[monitor]` where there is no `mlloop.toml`: what was set for this command alone.
+/// `[monitor]` without `mlloop.toml`: the settings of this command only.
 ///
 /// # Errors
-/// A key that there is not, a value that does not fit, or `--set` of another section.
+/// An unknown key, an invalid value, or `--set` of another section.
 pub fn monitor_alone(settings: &[Setting]) -> Result<DriftSettings, String> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -142,7 +142,7 @@ pub fn monitor_alone(settings: &[Setting]) -> Result<DriftSettings, String> {
     for setting in settings {
         let wrong = |what: &str| format!("{} {}={}: {what}", setting.from, setting.key, setting.shown());
         if !setting.key.starts_with("monitor.") {
-            // A variable may be meant for the loops of this machine.
+            // An environment variable may be meant for other loops of this machine.
             if setting.from == "--set" {
                 return Err(wrong("no loop here; only keys of [monitor] apply to a comparison of two tables"));
             }
@@ -171,7 +171,7 @@ fn set(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
     }
 }
 
-/// A value as `mlloop.toml` would write it; a word needs no quotation marks.
+/// A value as in `mlloop.toml`; a word needs no quotation marks.
 fn value_of(text: &str) -> Value {
     let parsed = toml::from_str::<Table>(&format!("value = {text}"));
     parsed.ok().and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(alone(&["monitor.drift_share=0.5"]).unwrap(), Some(0.5));
         let said = alone(&["split.gate=0.3"]).unwrap_err();
         assert!(said.starts_with("--set split.gate=0.3: no loop here; only keys of [monitor] apply"), "{said}");
-        // A variable may be meant for the loops of this machine.
+        // An environment variable may be meant for other loops of this machine.
         let variable = Setting::of_variable("MLLOOP_SPLIT_GATE", "0.3").unwrap();
         let share = Setting::of_variable("MLLOOP_MONITOR_DRIFT_SHARE", "0.4").unwrap();
         assert_eq!(monitor_alone(&[variable, share]).unwrap().drift_share, Some(0.4));

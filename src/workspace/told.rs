@@ -10,8 +10,8 @@ use super::event::{
 use serde_json::Value;
 
 impl Entry {
-    /// What the change was, in a sentence; its details where it is of no known kind, or cannot be understood. What people
-    /// wrote is in it as it is.
+    /// The change, as a sentence; its raw details if its kind is unknown, or they are invalid. Text by users
+    /// is not escaped.
     #[must_use]
     pub fn sentence(&self) -> String {
         let known = |found: Result<Option<String>, WorkspaceError>| found.ok().flatten();
@@ -21,7 +21,7 @@ impl Entry {
         })
     }
 
-    /// What became of versions.
+    /// Changes of versions.
     fn of_version(&self) -> Result<Option<String>, WorkspaceError> {
         let because = |reason: Option<String>| reason.map(|reason| format!(": {reason}")).unwrap_or_default();
         Ok(match self.event {
@@ -65,7 +65,7 @@ impl Entry {
         })
     }
 
-    /// What people said, what arrived, and experiments.
+    /// Labels, feedback, outcomes, and experiments.
     fn of_people(&self) -> Result<Option<String>, WorkspaceError> {
         Ok(match self.event {
             EventKind::LabelsExported => self.of::<LabelsExported>()?.and_then(|said| {
@@ -125,7 +125,7 @@ fn counted(n: u64, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A detail in a few words; lists, tables and digests stand in the JSON.
+/// A detail in a few words; lists, tables and digests are only in the JSON.
 fn told(name: &str, value: &Value) -> Option<String> {
     const LONGEST: usize = 60;
     let text = match value {
@@ -218,7 +218,7 @@ mod tests {
                 json!({ "n_rows": 3, "digest": "0".repeat(64), "long": "x".repeat(61), "all_of": "y".repeat(60), "list": [1] }),
                 &format!("n rows 3, all of {}", "y".repeat(60)),
             ),
-            // What cannot be understood is told by what stands there.
+            // Invalid details are shown raw.
             ("pruned", json!({ "versions": 3 }), "versions 3"),
         ] {
             assert_eq!(told(event, details), sentence);

@@ -1,4 +1,4 @@
-//! `[track]` of `mlloop.toml`: the MLflow server that changes of the loop are told to.
+//! `[track]` of `mlloop.toml`: the MLflow server that receives changes of the loop.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrackRules {
-    /// The server's address; `MLFLOW_TRACKING_URI` goes before it. No server when both are absent.
+    /// The server's address; `MLFLOW_TRACKING_URI` overrides it. No server if both are absent.
     pub uri: Option<String>,
     /// The experiment; the name of the loop's directory when absent.
     pub experiment: Option<String>,
@@ -27,7 +27,7 @@ impl TrackRules {
         if !(0.1..=300.0).contains(&self.timeout_seconds) {
             return Err(format!("[track] timeout_seconds = {} must be between 0.1 and 300", self.timeout_seconds));
         }
-        // What stands between the scheme and the host is a login; the value is not repeated.
+        // The part between the scheme and the host is a login; the value is not repeated.
         let authority =
             self.uri.as_deref().and_then(|uri| uri.split("://").nth(1)).and_then(|rest| rest.split('/').next());
         if authority.is_some_and(|authority| authority.contains('@')) {

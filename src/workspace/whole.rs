@@ -1,8 +1,8 @@
-//! What the audit chain says is there: the roles, the versions, the batches and what decisions were made from.
+//! Files required by the audit chain: the roles, the versions, the batches and the inputs of decisions.
 //!
-//! | file | there from | until |
+//! | file | exists from | until |
 //! |---|---|---|
-//! | `models/roles.json` | the first line | – ; any command but `doctor` and `audit` makes it anew from the chain |
+//! | `models/roles.json` | the first line | – ; any command but `doctor` and `audit` restores it from the chain |
 //! | a version's directory | the line that made it | the line `pruned` that names it |
 //! | `batch.json` of a batch | its line `labels-exported`, which has its SHA-256 | – |
 //! | `runs/kept/SHA-256.zst` | the line that names the digest | the version that was the oldest then is pruned |
@@ -21,10 +21,10 @@ use std::path::Path;
 pub const ROLES_FILE: &str = "models/roles.json";
 
 impl Workspace {
-    /// Whether `models/roles.json` is gone although `chain` has lines.
+    /// Whether `models/roles.json` is missing although `chain` has lines.
     ///
     /// # Errors
-    /// When that cannot be seen.
+    /// If that cannot be determined.
     pub fn roles_gone(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         let path = self.path(ROLES_FILE);
         let there = path.try_exists().at(&path)?;
@@ -33,8 +33,8 @@ impl Workspace {
             .then(|| Difference { file: ROLES_FILE.to_owned(), what: what.to_owned() }))
     }
 
-    /// Makes `models/roles.json` anew when it is gone although the chain has lines; whether it did. Any command may do so first:
-    /// without the roles nothing is in production.
+    /// Restores `models/roles.json` if it is missing although the chain has lines; returns whether it did. Any command
+    /// may call it first: without roles nothing is in production.
     ///
     /// # Errors
     /// As [`Workspace::lock`].
@@ -47,10 +47,10 @@ impl Workspace {
         Ok(path.exists())
     }
 
-    /// Versions that `chain` says were made, whose directories are gone, and that were not pruned.
+    /// Versions that `chain` created and did not prune, whose directories are missing.
     ///
     /// # Errors
-    /// A line that cannot be understood, and whatever the system says.
+    /// An invalid line, and any I/O error.
     pub fn versions_gone(&self, chain: &Chain) -> Result<Vec<Difference>, WorkspaceError> {
         let mut made: BTreeMap<Version, &Entry> = BTreeMap::new();
         for entry in &chain.entries {
@@ -73,15 +73,15 @@ impl Workspace {
         Ok(made.into_iter().map(gone).collect())
     }
 
-    /// Records of batches that are gone, or are not those that went out.
+    /// Records of batches that are missing, or differ from the exported ones.
     ///
     /// # Errors
-    /// When one cannot be read.
+    /// If one cannot be read.
     pub fn batches_differ(&self, chain: &Chain) -> Result<Vec<Difference>, WorkspaceError> {
         let mut found = Vec::new();
         for line in chain.all_of::<LabelsExported>() {
             let (entry, LabelsExported { batch, record, .. }) = line?;
-            // Lines from before it was recorded do not say.
+            // Older lines do not record it.
             let Some(record) = record else { continue };
             let places = ["batches", "imported"].map(|folder| format!("label_inbox/{folder}/{batch}/batch.json"));
             let mut digests = Vec::new();
@@ -104,11 +104,11 @@ impl Workspace {
         Ok(found)
     }
 
-    /// Files of `runs/kept/` that are gone although a line names them, and those that are not what their name says.
-    /// `mlloop audit replay` cannot make decisions again that need them.
+    /// Files of `runs/kept/` that are missing although a line names them, and those that do not match their digest.
+    /// `mlloop audit replay` cannot replay decisions that need them.
     ///
     /// # Errors
-    /// When the directory cannot be read, or a line not be understood.
+    /// If the directory cannot be read, or a line is invalid.
     pub fn kept_differ(&self, chain: &Chain) -> Result<Vec<Difference>, WorkspaceError> {
         let mut wanted: BTreeMap<String, &Entry> = BTreeMap::new();
         for entry in self.since_the_oldest_version(chain)? {
@@ -136,7 +136,7 @@ impl Workspace {
         Ok(found)
     }
 
-    /// The lines since the oldest version that is there was made: what earlier ones name may be forgotten.
+    /// The lines since the oldest existing version was created: files named by earlier ones may be removed.
     fn since_the_oldest_version<'a>(&self, chain: &'a Chain) -> Result<&'a [Entry], WorkspaceError> {
         let oldest = self.registry().versions()?.first().copied();
         let made = oldest.map(|version| chain.maker_of(version)).transpose()?.flatten();
@@ -144,7 +144,7 @@ impl Workspace {
         Ok(chain.entries.get(first..).unwrap_or_default())
     }
 
-    /// Whether a kept file is what its name says; `false` also for one that cannot be unpacked.
+    /// Whether a stored file matches its digest; `false` also if it cannot be decompressed.
     fn kept_is_whole(&self, sha256: &str) -> io::Result<bool> {
         let packed = atomic::open(self.path(kept_file(sha256)))?;
         let (_, now) = digest::of(zstd::Decoder::new(packed)?)?;
@@ -156,7 +156,7 @@ fn kept_file(sha256: &str) -> String {
     format!("{}/{sha256}{}", super::kept::DIR, super::kept::ENDING)
 }
 
-/// The digests of what was kept when a line was written.
+/// The digests of the files stored for a line.
 fn named(entry: &Entry) -> Result<Vec<String>, WorkspaceError> {
     let mut kept = vec![entry.config.clone()];
     kept.extend(entry.of::<GateVerdict>()?.and_then(|said| said.labels));

@@ -1,4 +1,4 @@
-//! A loop whose every file is held to its chain: each kind of file is left as it was, changed, taken away and accepted.
+//! A loop whose every file is checked against its chain: each kind of file unchanged, changed, removed and accepted.
 
 use crate::atomic::Lock;
 use crate::digest::sha256;
@@ -51,7 +51,7 @@ impl Loop {
         self.work.record(&self.lock(), event).unwrap()
     }
 
-    /// The files that `verify_files` finds to be different, and what became of them.
+    /// The files reported by `verify_files`, with their changes.
     fn different(&self) -> Vec<(String, String)> {
         let found = self.work.verify_files(&self.work.audit_chain().unwrap()).unwrap();
         found.different.into_iter().map(|found| (found.file, found.what)).collect()
@@ -92,7 +92,7 @@ fn labels_are_those_that_the_chain_or_a_writer_that_died_speaks_of() {
     assert!(l.work.hold_labels().is_ok() && l.work.labels_unrecorded().unwrap());
     l.write(LABELS_FILE, "c");
     assert!(l.work.hold_labels().is_err() && !l.work.labels_unrecorded().unwrap());
-    // What was announced is of the labels of then alone.
+    // The announcement applies only to the labels at that time.
     l.record(EventKind::Outcomes, json!({ "added": 1, "labels_sha256": sha256(b"c") }));
     assert!(l.work.hold_labels().is_ok());
     l.write(LABELS_FILE, "b");
@@ -125,7 +125,7 @@ fn feedback_may_grow_and_not_change() {
     l.write(FEEDBACK_FILE, "id\n3\n2\n");
     assert_eq!(l.different(), different(FEEDBACK_FILE, "was changed after line 1 (feedback)"));
     assert!(l.work.hold_feedback().is_err());
-    // What nobody recorded is accepted as well as what was changed.
+    // An unrecorded file is accepted, as is a changed one.
     for text in ["id\n1\n2\n", "id\n3\n2\n"] {
         l.write(FEEDBACK_FILE, text);
         assert_eq!((l.accept(FEEDBACK_FILE), l.accept(FEEDBACK_FILE)), (Ok(true), Ok(false)), "{text}");
@@ -154,7 +154,7 @@ fn the_reference_is_the_table_that_was_read_unless_rows_are_just_added_to_it() {
     assert_eq!(l.different(), different("data/r.csv", "was changed after line 1 (trained)"));
     let chain = l.work.audit_chain().unwrap();
     assert_eq!(recorded_data(&chain, "data/r.csv").unwrap(), [("data/r.csv".to_owned(), sha256(b"a"))]);
-    // The version in production brought rows, and nobody has said yet that the reference has them.
+    // The version in production brought rows, and it is not recorded yet that the reference has them.
     let roles = Roles { production: Some(Version(1)), ..Roles::default() };
     l.record_with(EventKind::Promoted, json!({ "version": "v0001", "from": null }), Some(roles));
     assert_eq!(l.different().len(), 1, "it brought none");
@@ -183,7 +183,7 @@ fn the_experiment_is_that_of_its_last_line_once_the_roles_are_at_it() {
     assert_eq!(l.different(), different("ab.json", "was changed after line 2 (ab-started)"));
     l.remove("ab.json");
     assert_eq!(l.different(), different("ab.json", "is missing; line 2 (ab-started) recorded it"));
-    // A process died between the line and the file: whoever takes the lock next writes it.
+    // A process died between the line and the file: the next holder of the lock writes it.
     l.write(ROLES_FILE, &before);
     assert_eq!(l.different(), []);
     drop(l.lock());
@@ -246,7 +246,7 @@ fn what_decisions_were_made_from_is_kept_as_long_as_a_version_may_need_it() {
         (Some(old.clone()), None)
     );
     drop(lock);
-    // Each kind of line that names what was kept.
+    // Each kind of line that names stored files.
     let hash = |n: u8| n.to_string().repeat(64);
     l.record(
         EventKind::GateVerdict,
@@ -268,7 +268,7 @@ fn what_decisions_were_made_from_is_kept_as_long_as_a_version_may_need_it() {
         missing(4, 4, "labels-imported"),
     ];
     assert_eq!(l.different(), expected);
-    // What is there is what its name says.
+    // The files match their digests.
     let config = file(&sha256(TOML.as_bytes()));
     let packed = fs::read(l.dir.path().join(&config)).unwrap();
     l.write(&config, "no zstd");
@@ -276,7 +276,7 @@ fn what_decisions_were_made_from_is_kept_as_long_as_a_version_may_need_it() {
     fs::copy(l.dir.path().join(file(&old)), l.dir.path().join(&config)).unwrap();
     assert_eq!((l.different().len(), l.work.kept(&sha256(TOML.as_bytes())).unwrap()), (5, None));
     fs::write(l.dir.path().join(&config), packed).unwrap();
-    // With the first version goes what only lines before the second one name, and what none names.
+    // With the first version, files named only before the second one, or not at all, are removed.
     l.write("mlloop.toml", &format!("{TOML}# other\n"));
     let second = l.store();
     let first = l.work.registry().versions().unwrap()[0];

@@ -9,7 +9,7 @@ use crate::stats::normal;
 use crate::stats::portable::Portable;
 use std::fmt::Write;
 
-/// Room for what stands left of a chart.
+/// Margin to the left of a chart.
 const LEFT: f64 = 76.0;
 const EFFECT_HEIGHT: f64 = 190.0;
 /// Room for the name of the axis above it.
@@ -17,7 +17,7 @@ const TOP: f64 = 20.0;
 const ROW: f64 = 34.0;
 /// Room for the numbers of an axis below it.
 const AXIS: f64 = 24.0;
-/// Room for its name below these.
+/// Height for its name below these.
 const NAME: f64 = 14.0;
 
 /// Pieces of SVG and how high they are.
@@ -26,7 +26,7 @@ pub(super) struct Piece {
     pub(super) height: f64,
 }
 
-/// The effect of one comparison as units came in: a line, its band, and 0 across. `None` when it was never known.
+/// The effect of one comparison over the units: a line, its band, and a line at 0. `None` without any value.
 pub(super) fn effect(outcome: &OutcomeReport, comparison: usize, width: f64) -> Option<Piece> {
     let points: Vec<(u64, Effect)> =
         outcome.looks.iter().filter_map(|look| Some((look.n, (*look.effects.get(comparison)?)?))).collect();
@@ -80,7 +80,7 @@ fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
     d
 }
 
-/// Where units and differences stand.
+/// Maps units and differences to positions.
 struct Scale {
     n: f64,
     low: f64,
@@ -89,7 +89,7 @@ struct Scale {
 }
 
 impl Scale {
-    /// The first looks have bands that would leave nothing to see: the height is that of the band from a sixth on.
+    /// The bands of the first looks would dominate the chart: the height is that of the band from a sixth on.
     fn new(points: &[(u64, Effect)], n: f64, width: f64) -> Self {
         let late = || points.iter().skip(points.len() / 6).map(|(_, effect)| effect);
         let low = late().map(|effect| effect.low).fold(0.0, f64::min);
@@ -112,7 +112,7 @@ impl Scale {
     }
 }
 
-/// Round values from `low` to `high`, about so many.
+/// Round values from `low` to `high`, about this many.
 fn ticks(low: f64, high: f64, about: f64) -> Vec<f64> {
     let step = round_up((high - low) / about);
     let (first, last) = ((low / step).ceil(), (high / step).floor());
@@ -127,7 +127,7 @@ fn round_up(x: f64) -> f64 {
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= x).unwrap_or(10.0 * power)
 }
 
-/// The 95 % interval of an arm; a share's stays within 0 and 1 and has a width also where nobody counts.
+/// The 95 % interval of an arm; that of a share stays within 0 and 1, and has a width even at 0.
 fn interval(outcome: &OutcomeReport, arm: &ArmOutcome) -> Option<(f64, f64)> {
     let half = normal::quantile(0.975) * arm.error;
     let ends = match outcome.kind {

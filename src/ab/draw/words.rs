@@ -1,4 +1,4 @@
-//! Findings in words, the same on the page, in the picture and in a terminal.
+//! Findings as text, the same on the page, in the picture and in a terminal.
 
 use crate::ab::report::{
     AbReport, Answer, Comparison, EpochFacts, FixedTest, ModelReport, OutcomeReport, PairedReport, RailReport,
@@ -69,7 +69,7 @@ pub(super) fn srm(report: &AbReport) -> String {
     }
 }
 
-/// A p-value with four decimals: the difference between .0744 and .0086 is what people look for.
+/// A p-value with four decimals, enough to tell .0744 from .0086.
 pub(super) fn p(p: f64) -> String {
     match p {
         p if p.is_nan() => NOTHING.to_owned(),
@@ -123,7 +123,7 @@ pub(super) fn lift(comparison: &Comparison) -> String {
     }
 }
 
-/// A fixed-horizon test: what it is, and its numbers.
+/// A fixed-horizon test: its name and its numbers.
 pub(super) fn fixed(test: &FixedTest) -> String {
     let name = match test.test.as_str() {
         "two_proportion_z" => "z of two proportions",
@@ -141,7 +141,7 @@ pub(super) fn fixed(test: &FixedTest) -> String {
     format!("{name} {statistic}{freedom}, p {}{holm}", p(single))
 }
 
-/// What was read, in one line.
+/// The data read, in one line.
 pub(super) fn source(report: &AbReport) -> String {
     let source = &report.source;
     let unit = source.unit.as_ref().map_or("one a row".to_owned(), |unit| format!("by {}", clean(unit)));
@@ -163,7 +163,7 @@ pub(super) fn rule(report: &AbReport) -> String {
     }
 }
 
-/// A guardrail in an arm: what it is, its gain, and what follows.
+/// A guardrail in an arm: its name, its gain, and the consequence.
 pub(super) fn rail(rail: &RailReport) -> [String; 3] {
     let state = match rail.state {
         RailState::Holds => "holds",

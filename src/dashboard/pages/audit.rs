@@ -25,7 +25,7 @@ struct Page {
     by: String,
     on: String,
     then: Vec<String>,
-    /// Lines whose clock was behind that of a line before.
+    /// Lines whose clock was behind that of an earlier line.
     clocks: Vec<String>,
     /// Lines after the break, which cannot be verified.
     unchecked: Vec<Told>,
@@ -74,14 +74,14 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
-/// What was in production during the day or at the instant `text`, change by change.
+/// The versions in production during the day or at the time `text`, change by change.
 fn in_production(asked: &Asked, chain: &Chain, text: &str) -> Result<Vec<String>, Oops> {
     let from = Window::parse_instant(text).map_err(Oops::Bad)?;
     let now = asked.dashboard.now();
     if from > now {
         return Ok(vec![format!("{text} is in the future: it is {} now.", when(now))]);
     }
-    // A day is asked for from its beginning to its end, which is midnight in UTC.
+    // A day ranges from midnight to midnight, UTC.
     let is_day = text.len() == 10;
     let until = if is_day { from.checked_add(jiff::SignedDuration::from_hours(24))? } else { from };
     let name = |roles: &Roles| roles.production.map_or_else(|| "nothing".to_owned(), |version| version.to_string());
@@ -116,7 +116,7 @@ fn clocks(chain: &Chain) -> Vec<String> {
     told.collect()
 }
 
-/// What stands from the break on, the newest first.
+/// The entries from the break on, newest first.
 fn unchecked(asked: &Asked, chain: &Chain) -> Result<Vec<Told>, Oops> {
     let Some(broken) = &chain.broken else { return Ok(Vec::new()) };
     let lines = asked.dashboard.workspace.audit_unchecked(broken.line, PER_PAGE)?;

@@ -79,7 +79,7 @@ pub(super) fn changes(asked: &Asked, old: Version, new: Version) -> Result<(Vec<
     Ok((all, format!("{same}.{more}")))
 }
 
-/// Two values as they are read: long decimals with as many digits as tell them apart.
+/// Two values for display: long decimals with as many digits as needed to distinguish them.
 fn told_apart(old: &str, new: &str) -> (String, String) {
     let short = |text: &str| match text.parse::<f64>() {
         Ok(value) if text.len() > 8 && text.contains('.') => number(value),
@@ -89,7 +89,7 @@ fn told_apart(old: &str, new: &str) -> (String, String) {
     if before == after { (old.to_owned(), new.to_owned()) } else { (before, after) }
 }
 
-/// What a version was fitted on: train and tune rows, as `train` says it.
+/// Number of rows a version was fitted on: train and tune rows, as `train` reports.
 fn learned(manifest: &Manifest) -> u64 {
     manifest.rows.train + manifest.rows.tune
 }
@@ -102,7 +102,7 @@ fn columns(manifest: &Manifest) -> Vec<String> {
     manifest.importance.iter().map(|row| row.column.clone()).collect()
 }
 
-/// The labels that the version learned from and its parent did not.
+/// Labels used to train the version but not its parent.
 fn labels(asked: &Asked, version: Version) -> Result<Vec<Change>, Oops> {
     let chain = asked.chain()?;
     let Some(made) = chain.maker_of(version)? else { return Ok(Vec::new()) };

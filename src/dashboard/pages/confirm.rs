@@ -21,16 +21,16 @@ struct Confirm {
     command: String,
     hidden: Vec<(&'static str, String)>,
     reason: bool,
-    /// The reason that was typed before the form came back.
+    /// The reason entered before the form came back.
     typed: String,
     /// Whether it is a line of the audit chain.
     audited: bool,
     person: String,
     back: String,
     request: Option<Request>,
-    /// What speaks for a retraining now.
+    /// The current reasons for a retraining.
     reasons: Vec<Bar>,
-    /// Why there is nothing to decide any more.
+    /// Why there is no decision left.
     over: String,
 }
 
@@ -84,7 +84,7 @@ fn consequence(action: &str) -> Option<(&'static str, bool)> {
     })
 }
 
-/// What is decided about `ticket`, in words.
+/// The decision about `ticket`, as text.
 fn of_request(action: &str, ticket: &Ticket) -> String {
     let (new, old) = (ticket.version, ticket.production);
     match (action, ticket.asks) {
@@ -153,7 +153,7 @@ fn of_rollback(asked: &Asked, fields: &Fields) -> Result<String, Oops> {
     ))
 }
 
-/// The page that asks once more.
+/// The confirmation page.
 pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let action = asked.fields.get("do");
     let (general, reason) =
@@ -179,7 +179,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         let found = reasons(asked, production, asked.drift()?.as_deref())?;
         speaks = found.bars.into_iter().filter(|bar| bar.fired).collect();
     }
-    // The reason is asked on this page, so it is not there yet, or comes back to be written anew.
+    // The reason is entered on this page, so it is missing, or comes back to be edited.
     let draft = asked.fields.but("reason", "…");
     let verb = actions::verb(asked.dashboard, session, action, &draft)?;
     let hidden = ["id", "version", "n", "of", "batch", "annotators", "overlap"]
@@ -194,7 +194,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         hidden: hidden.map(|name| (name, asked.fields.get(name).to_owned())).collect(),
         reason,
         typed: asked.fields.get("reason").to_owned(),
-        // A comparison, and a demo whose chain begins anew, leave no line with a name.
+        // A comparison, and a demo reset that restarts the chain, leave no line with a name.
         audited: !matches!(action, "monitor" | "ab-look" | "reset-demo"),
         person: session.name.clone(),
         back: verb.back,

@@ -24,7 +24,7 @@ struct Page {
     challenger: Option<String>,
     previous: Vec<String>,
     reasons: Reasons,
-    /// What is said beside the reasons that fired; empty when they say all.
+    /// A remark beside the reasons that fired; empty if none is needed.
     nothing: String,
     /// Why a retraining cannot be begun here now; empty when it can.
     first: String,
@@ -46,7 +46,7 @@ pub(super) struct Request {
     pub(super) due: Option<String>,
     pub(super) expired: bool,
     pub(super) is_promotion: bool,
-    /// Whether the viewer made the request; then somebody else must approve.
+    /// Whether the viewer made the request; then another person must approve.
     pub(super) own: bool,
     pub(super) digest: String,
     pub(super) sides: Vec<(String, Vec<Reading>, String)>,
@@ -84,7 +84,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
-/// The challenger, while the gate has not refused it and nobody was asked about it; one in an experiment is judged there.
+/// The challenger, if the gate has not refused it and no approval was requested; one in an experiment is judged there.
 pub(super) fn unjudged(asked: &Asked, roles: &Roles) -> Result<Option<Version>, Oops> {
     let Some(version) = roles.challenger.filter(|_| roles.production.is_some()) else { return Ok(None) };
     let workspace = &asked.dashboard.workspace;
@@ -98,7 +98,7 @@ pub(super) fn unjudged(asked: &Asked, roles: &Roles) -> Result<Option<Version>, 
     Ok(asked.chain()?.is_unjudged(version)?.then_some(version))
 }
 
-/// What is known beside what fired: that nothing did, or that nobody looked at what arrived.
+/// The remark beside the reasons: that none fired, or that the arrived rows were not checked.
 fn nothing(report: Option<&DriftReport>, production: Option<Version>, fired: bool) -> String {
     match (report, production) {
         (Some(report), Some(version)) if fired && report.version == Some(version.to_string()) => String::new(),
@@ -136,7 +136,7 @@ fn taken_back(asked: &Asked, roles: &Roles) -> Result<String, Oops> {
     Ok(format!("{from} was in production until {}, when it was rolled back{by}{why}", when(entry.at)))
 }
 
-/// What a person is asked, with everything that is approved.
+/// A request, with everything that it asks to approve.
 pub(super) fn request(asked: &Asked, ticket: &Ticket) -> Result<Request, Oops> {
     let is_promotion = ticket.asks == Asks::Promotion;
     let report = match is_promotion {

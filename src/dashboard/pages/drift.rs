@@ -54,7 +54,7 @@ struct Report {
     n_stable: u64,
     n_unknown: u64,
     n_all: u64,
-    /// The share that decides, and of what it is one.
+    /// The share that decides, and its denominator.
     ratio: String,
     threshold: String,
     dial: String,
@@ -79,7 +79,7 @@ pub(super) struct Row {
     pub(super) p: String,
     /// Whether that p is adjusted for all questions of all columns.
     pub(super) adjusted: bool,
-    /// What decided, in words.
+    /// The deciding value, as text.
     pub(super) decided: String,
     pub(super) psi: String,
     pub(super) importance: String,

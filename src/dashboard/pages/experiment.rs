@@ -43,14 +43,14 @@ struct Step {
     state: &'static str,
 }
 
-/// What the last `ab-report` said.
+/// The result of the last `ab-report`.
 struct Found {
     at: String,
     sentence: String,
     srm: String,
     arms: Vec<[String; 3]>,
     effects: Vec<[String; 4]>,
-    /// The measure, the arm, its gain with the ends of the sequence, what it may lose, what follows.
+    /// The measure, the arm, its gain with its confidence bounds, the permitted loss, the consequence.
     rails: Vec<[String; 5]>,
     chart: String,
     notes: Vec<String>,
@@ -158,7 +158,7 @@ fn rail(rail: &Value) -> [String; 5] {
     [text("measure"), text("arm"), gain, number("margin"), text("state")]
 }
 
-/// The effect and its confidence sequence as units came in: (units, lower end, effect, upper end).
+/// The effect and its confidence sequence over the units: (units, lower end, effect, upper end).
 fn band_chart(looks: &[(u64, f64, f64, f64)]) -> String {
     const WIDTH: f64 = 760.0;
     const HEIGHT: f64 = 190.0;
@@ -167,7 +167,7 @@ fn band_chart(looks: &[(u64, f64, f64, f64)]) -> String {
     if finite.len() < 2 {
         return String::new();
     }
-    // The first looks are so wide that they would flatten all others.
+    // The intervals of the first looks are so wide that they would flatten all others.
     let half = &finite[finite.len() / 4..];
     let low = half.iter().map(|look| look.1).fold(0.0, f64::min);
     let high = half.iter().map(|look| look.3).fold(0.0, f64::max);

@@ -15,7 +15,7 @@ pub(super) const FEW: usize = 4;
 
 /// Production, measured on what arrived.
 pub(super) struct Fares {
-    /// What the outcomes say, in a sentence.
+    /// The result on outcomes, as a sentence.
     pub(super) sentence: String,
     pub(super) at: String,
     pub(super) rows: Vec<Now>,
@@ -25,7 +25,7 @@ pub(super) struct Fares {
     pub(super) metric: String,
 }
 
-/// A metric now, at the gate, and estimated; what is not known is empty.
+/// A metric now, at the gate, and estimated; unknown values are empty.
 pub(super) struct Now {
     pub(super) name: String,
     pub(super) decides: bool,
@@ -37,7 +37,7 @@ pub(super) struct Now {
     pub(super) estimate_interval: String,
 }
 
-/// What the last comparison measured of `production`; none when it was of another version or measured nothing.
+/// The last comparison's measurements of `production`; `None` if it was of another version or measured nothing.
 pub(super) fn fares(
     asked: &Asked,
     production: Option<Version>,
@@ -92,7 +92,7 @@ fn now(name: &str, primary: &str, measured: &[MetricChange], promised: &[MetricC
     }
 }
 
-/// Where the interval lies beside the gate's value.
+/// The position of the interval relative to the gate's value.
 fn compared(metric: &MetricChange) -> &'static str {
     let direction = metric.name.parse::<Metric>().map(Metric::direction);
     match (metric.interval, metric.gate, direction) {

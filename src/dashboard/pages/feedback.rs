@@ -16,11 +16,11 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Rows of the log that are looked through.
+/// Rows of the log that are searched.
 pub(super) const LOOKED_AT: usize = 5000;
 /// Rows that are shown.
 const SHOWN: usize = 50;
-/// A score from this on is set apart where there is no threshold.
+/// Without a threshold, scores from this on are highlighted.
 const HIGH: f64 = 0.8;
 
 #[derive(Template)]
@@ -36,7 +36,7 @@ struct Page {
     here: String,
     newer: Option<String>,
     older: Option<String>,
-    /// What is called positive, where there is a threshold.
+    /// The name of the positive class, if there is a threshold.
     threshold: Option<String>,
     filter: Filter,
     versions: Vec<(String, bool)>,
@@ -45,9 +45,9 @@ struct Page {
     /// Accuracy week by week.
     course: String,
     unused: u64,
-    /// From how many rows with labels of people a retraining would learn anew, where that is another number.
+    /// The number of rows with human labels that triggers a retraining, if it differs.
     counts: Option<String>,
-    /// Rows on which people differ, in words.
+    /// Rows on which people disagree, as text.
     differ: String,
 }
 
@@ -103,13 +103,13 @@ impl Filter {
     }
 }
 
-/// A text as it stands in an address.
+/// A text, percent-encoded for a URL.
 pub(super) fn encoded(text: &str) -> String {
     // It cannot fail.
     urlencode_strict(text).map(|encoded| encoded.to_string()).unwrap_or_default()
 }
 
-/// Where one goes after feedback that was given on the list: to the same rows.
+/// The page shown after feedback given on the list: the same rows.
 pub(in crate::dashboard) fn back(address: &str) -> String {
     let query = address.strip_prefix("/ui/feedback").map(|rest| rest.trim_start_matches('?'));
     let fields = query.and_then(Fields::of).unwrap_or_default();
@@ -218,7 +218,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
-/// The rows with labels of people that a retraining would learn from anew, as the overview counts them.
+/// Rows with new human labels for a retraining, counted as on the overview.
 fn by_people(asked: &Asked, production: Option<Version>) -> Result<Option<u64>, Oops> {
     let standing = asked.standing(production)?;
     let trigger = standing.triggers.iter().find(|trigger| trigger.name == "unused_feedback");
@@ -240,7 +240,7 @@ fn counted(stats: &feedback::Stats) -> Vec<Counted> {
     std::iter::once(all).chain(groups.map(|group| Counted::of(&group.name, &group.count))).collect()
 }
 
-/// From which score on production says yes; none where it does not choose between two classes.
+/// Production's decision threshold; `None` without two classes.
 pub(super) fn threshold(asked: &Asked) -> Result<Option<f64>, Oops> {
     let registry = asked.dashboard.workspace.registry();
     let Some(production) = registry.roles()?.production else { return Ok(None) };
@@ -254,7 +254,7 @@ fn push_new(all: &mut Vec<String>, text: &str) {
     }
 }
 
-/// The beginning of a day, or so many hours later, since a day is meant to its end; an instant as it is.
+/// The beginning of a day plus `hours`, as a day includes its end; a time is kept as it is.
 fn day(text: &str, hours: i64) -> Result<Option<Timestamp>, Oops> {
     if text.is_empty() {
         return Ok(None);
@@ -274,26 +274,26 @@ fn bound(text: &str) -> Result<Option<f64>, Oops> {
     }
 }
 
-/// What people said of predictions. Counts are kept until somebody says more; what was said is taken in at each look.
+/// Feedback on predictions. Counts are cached until there is more; new feedback is read at each request.
 pub(in crate::dashboard) struct Judged {
     seen: Mutex<Seen>,
-    /// None before anybody said anything.
+    /// `None` without any feedback.
     stats: Option<feedback::Stats>,
 }
 
-/// What was read of the file.
+/// The content read from the file.
 pub(super) struct Seen {
     bytes: u64,
     pub(super) said: Said,
 }
 
 impl Judged {
-    /// What was said, also since counts were made; nobody else reads it meanwhile.
+    /// The feedback, including what is newer than the counts; under a lock.
     pub(super) fn seen(&self, workspace: &Workspace) -> Result<MutexGuard<'_, Seen>, Oops> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (entries, bytes) = match feedback::entries_from(workspace, seen.bytes) {
             Ok(found) => found,
-            // The file of an older version was written anew, with another header.
+            // The file of an older version was rewritten with another header.
             Err(_) => {
                 seen.said = Said::default();
                 feedback::entries_from(workspace, 0)?
@@ -323,14 +323,14 @@ impl Asked<'_> {
     }
 }
 
-/// The last word of each person on each row.
+/// The last verdict of each person on each row.
 #[derive(Default)]
 pub(super) struct Said {
-    /// The verdict, and the place of who gave it; of most rows one person said something.
+    /// The verdict, and the index of its author; most rows have one author.
     rows: HashMap<String, (Verdict, u32)>,
-    /// What others said before, oldest first.
+    /// The verdicts of others, oldest first.
     before: HashMap<String, Vec<(Verdict, u32)>>,
-    /// Places by name, and what is shown of each.
+    /// Indices by name, and the displayed form of each.
     places: HashMap<String, u32>,
     people: Vec<String>,
 }
@@ -358,7 +358,7 @@ impl Said {
         }
     }
 
-    /// "incorrect, ann; correct, bob", the last word first.
+    /// "incorrect, ann; correct, bob", the latest first.
     fn told(&self, id: &str) -> String {
         let Some(last) = self.rows.get(id) else { return String::new() };
         let others = self.before.get(id).into_iter().flatten().rev();
@@ -370,7 +370,7 @@ impl Said {
         all.join("; ") + if self.differ(id) { " (they differ)" } else { "" }
     }
 
-    /// Whether some say that the prediction of a row was right, and others that it was not.
+    /// Whether people disagree on whether the prediction of a row was right.
     fn differ(&self, id: &str) -> bool {
         let (last, others) = (self.rows.get(id), self.before.get(id));
         let mut said = last.into_iter().chain(others.into_iter().flatten()).map(|(verdict, _)| *verdict);
@@ -378,7 +378,7 @@ impl Said {
         said.any(|verdict| verdict != Verdict::Uncertain && Some(verdict) != first)
     }
 
-    /// How many rows people differ on, in words; empty where they agree.
+    /// The number of rows on which people disagree, as text; empty if none.
     fn differing(&self) -> String {
         let n = self.before.keys().filter(|id| self.differ(id)).count() as u64;
         if n == 0 {

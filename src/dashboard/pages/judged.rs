@@ -19,7 +19,7 @@ pub(super) struct Verdict {
     pub(super) guardrails: Vec<Rail>,
     /// The test that decided, with both bounds.
     pub(super) difference: String,
-    /// What was done about it since; empty while nothing was.
+    /// What happened with it since; empty if nothing did.
     pub(super) became: String,
 }
 
@@ -80,7 +80,7 @@ impl Verdict {
         }
     }
 
-    /// The same, with what became of the challenger.
+    /// The same, with what happened to the challenger.
     pub(super) fn with_outcome(report: &GateReport, chain: &Chain) -> Result<Self, Oops> {
         Ok(Self { became: became(report, chain)?, ..Self::of(report) })
     }
@@ -118,7 +118,7 @@ fn difference(report: &GateReport) -> String {
     )
 }
 
-/// What was done with the challenger after the verdict: promoted, rejected, taken back.
+/// What happened with the challenger after the verdict: promoted, rejected, rolled back.
 fn became(report: &GateReport, chain: &Chain) -> Result<String, Oops> {
     let mut told = Vec::new();
     // The order of the lines holds where clocks do not.

@@ -19,21 +19,21 @@ struct Page {
     classes: Vec<(String, String, bool)>,
     is_number: bool,
     batch: Option<Progress>,
-    /// Who is asked of the batch that is out.
+    /// The annotators of the open batch.
     people: Vec<Person>,
     name: String,
     at: usize,
     trail: Trail,
     line: Option<Line>,
-    /// What stands in the fields: what was typed before a form came back, else what is kept.
+    /// The content of the fields: as typed before the form came back, else as stored.
     typed: [String; 2],
-    /// The rows that are asked, and whether they are done.
+    /// The rows to label, and whether they are done.
     rows: Vec<(String, bool)>,
     /// Rows to settle.
     n_open: usize,
-    /// What was typed into the form that chooses rows: how many, for whom, the percentage for two.
+    /// The typed values of the form that selects rows: how many, for whom, the percentage for two.
     wanted: [String; 3],
-    /// What production says of the row, once it was asked for.
+    /// Production's prediction for the row, once requested.
     model_says: Option<String>,
 }
 
@@ -52,7 +52,7 @@ struct Person {
     is_viewer: bool,
 }
 
-/// The rows that were left last, the latest at the end: the way back.
+/// The rows visited before, the latest at the end, for going back.
 pub(in crate::dashboard) struct Trail(Vec<usize>);
 
 impl Trail {
@@ -79,19 +79,19 @@ impl Trail {
         self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(".")
     }
 
-    /// The address of the row that was left last.
+    /// The address of the row visited before.
     fn back(&self) -> Option<String> {
         let (last, before) = self.0.split_last()?;
         Some(Self(before.to_vec()).to(Some(*last)))
     }
 }
 
-/// The lines that `person` is asked of the oldest batch that is out and still has some; none when nothing is asked.
+/// The lines of `person` in the oldest open batch that still has some; `None` if there are none.
 pub(in crate::dashboard) fn sheet(dashboard: &Dashboard, person: &str) -> Result<Option<FillIn>, Oops> {
     first(dashboard, person, |sheet| !sheet.is_empty())
 }
 
-/// The lines of the oldest batch of which `person` gave answers that are not taken in.
+/// The lines of the oldest batch with answers by `person` that are not imported.
 pub(in crate::dashboard) fn answered(dashboard: &Dashboard, person: &str) -> Result<Option<FillIn>, Oops> {
     first(dashboard, person, |sheet| sheet.n_answered() > 0)
 }
@@ -164,8 +164,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
-/// The key that answers each class: a class that is a digit has that digit, the others have the first digits that are
-/// free, and none when there are no more.
+/// The key for each class: a class that is a digit has that digit, the others the first free digits, if any are
+/// left.
 fn keys(classes: &[String]) -> Vec<String> {
     let is_digit = |class: &String| class.len() == 1 && class.as_bytes()[0].is_ascii_digit();
     let mut free = ('1'..='9').map(String::from).filter(|digit| !classes.contains(digit));
@@ -184,7 +184,7 @@ fn people(asked: &Asked, batch: &Batch, viewer: &str) -> Result<Vec<Person>, Oop
     Ok(fill::sheets(&asked.dashboard.workspace, batch)?.iter().map(person).collect())
 }
 
-/// What the version that asked says of a row, with its scores.
+/// The prediction of the version that exported a row, with its scores.
 fn said(batches: &[Batch], id: &str) -> Option<String> {
     let (batch, row) = batches.iter().find_map(|batch| Some((batch, batch.rows.iter().find(|row| row.id == id)?)))?;
     let scores: Vec<String> = row.scores.iter().map(|score| number(*score)).collect();

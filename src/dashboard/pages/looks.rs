@@ -12,7 +12,7 @@ use crate::workspace::Run;
 /// A column over the last comparisons.
 #[derive(Default)]
 pub(super) struct History {
-    /// At which of them it had drifted, drawn and in words.
+    /// The comparisons in which it had drifted, drawn and as text.
     pub(super) runs: String,
     pub(super) said: String,
     /// The statistic, p and PSI as lines; empty with fewer than two comparisons.
@@ -43,7 +43,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// None where the run log does not say which columns drifted.
+    /// `None` if the run log does not list the drifted columns.
     fn of(run: &Run, name: &str) -> Option<Self> {
         let drifted = run.result["drifted"].as_array()?;
         let look = &run.result["columns"][name];
@@ -84,7 +84,7 @@ pub(super) fn history(asked: &Asked, column: &ColumnReport) -> Result<History, O
     })
 }
 
-/// The comparisons as bars, tall where the column had drifted.
+/// The comparisons as bars, tall for those with drift.
 fn squares(kept: &[Kept], said: &str) -> String {
     const SIDE: f64 = 12.0;
     let mut drawing = Drawing::default();
@@ -96,7 +96,7 @@ fn squares(kept: &[Kept], said: &str) -> String {
     drawing.image("runs", (LAST_RUNS as f64 * SIDE, SIDE + 4.0), said)
 }
 
-/// The lines. Statistics of different methods are no one line: those of the method of now are drawn.
+/// The lines. Statistics of different methods are not comparable: only those of the current method are drawn.
 fn courses(kept: &[Kept], method: &str) -> Vec<(&'static str, String)> {
     let same: Vec<&Kept> = kept.iter().filter(|kept| kept.method == method).collect();
     let points = |of: fn(&Kept) -> Option<f64>| -> Vec<(String, f64)> {
@@ -104,7 +104,7 @@ fn courses(kept: &[Kept], method: &str) -> Vec<(&'static str, String)> {
     };
     let p = points(|kept| kept.p);
     let threshold = same.last().and_then(|kept| kept.threshold);
-    // Either p is held to the threshold, or, where there is none, the statistic.
+    // The threshold applies to p or, without one, to the statistic.
     let level = |name: &'static str| threshold.map(|value| Level { value, name });
     let (of_p, of_statistic) =
         if p.is_empty() { (None, level("drift from here on")) } else { (level("significant from here down"), None) };

@@ -66,20 +66,20 @@ pub(super) fn count(dashboard: &Dashboard, viewer: &Viewer) -> Result<(), Oops> 
     versions::page(&asked).map(|_| ())
 }
 
-/// What a page is made from.
+/// The input of a page.
 struct Asked<'a> {
     dashboard: &'a Dashboard,
     viewer: &'a Viewer,
     fields: &'a Fields,
-    /// Whether nothing was asked yet.
+    /// Whether the page is read ahead, before any request.
     is_ahead: bool,
 }
 
-/// What is counted from more bytes is counted ahead: a page that is asked for meanwhile shows the last count.
+/// Counts over more bytes are made ahead: a request meanwhile shows the last count.
 const LONG: u64 = 4 << 20;
 
 impl Asked<'_> {
-    /// Who waits for what is counted from `files` of the loop.
+    /// Which requests wait for counts over `files` of the loop.
     fn waits(&self, files: &[&str]) -> Waits {
         let dir = self.dashboard.workspace.dir();
         let bytes = |file: &&str| std::fs::metadata(dir.join(file)).map_or(0, |found| found.len());
@@ -106,7 +106,7 @@ struct Problem {
     what: String,
 }
 
-/// The status, the title and the words of a page that cannot be made.
+/// The status, the title and the text of an error page.
 fn told(oops: &Oops) -> (StatusCode, &'static str, &str) {
     match oops {
         Oops::NotFound(what) => (StatusCode::NOT_FOUND, "Not found", what),
@@ -124,7 +124,7 @@ struct Trouble {
     what: String,
 }
 
-/// The page that says why there is none, with the way to the others.
+/// The error page, with links to the others.
 pub(super) fn trouble(dashboard: &Dashboard, viewer: &Viewer, oops: &Oops) -> Answer {
     let (status, title, what) = told(oops);
     let fields = Fields::default();
@@ -135,8 +135,8 @@ pub(super) fn trouble(dashboard: &Dashboard, viewer: &Viewer, oops: &Oops) -> An
     framed().map_or_else(|_| problem(oops), |page| Answer::Page(status, page))
 }
 
-/// The page of a form that was sent to `path` and comes back: it says why, and keeps what was typed. A form that is only
-/// a press comes back as the page that asks once more.
+/// Shows the page of a form sent to `path` again, with the error and the typed values. A form that is only
+/// a button comes back as the confirmation page.
 pub(super) fn again(dashboard: &Dashboard, viewer: &Viewer, status: StatusCode, path: &str, fields: &Fields) -> Answer {
     let action = path.strip_prefix("/ui/do/").unwrap_or_default();
     let home = actions::home(path, fields).unwrap_or("/ui/confirm");
@@ -147,7 +147,7 @@ pub(super) fn again(dashboard: &Dashboard, viewer: &Viewer, status: StatusCode, 
     }
 }
 
-/// The page that says why there is none, where nothing is known of who asks.
+/// The error page for an unknown viewer.
 pub(super) fn problem(oops: &Oops) -> Answer {
     let (status, title, what) = told(oops);
     let page = Problem { title, what: what.to_owned() };

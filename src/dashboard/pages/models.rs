@@ -58,7 +58,7 @@ struct Model {
 /// Another version beside this one.
 struct Beside {
     version: String,
-    /// Metrics of both, each on the gate rows of its own time.
+    /// Metrics of both, each on the gate rows at its time.
     rows: Vec<(Reading, Option<Reading>)>,
     /// Both on the same rows, where the gate's last verdict is of these two.
     judged: Option<Verdict>,
@@ -88,7 +88,7 @@ struct Input {
 struct Said {
     prediction: String,
     scores: Vec<[String; 2]>,
-    /// From which score on it is the positive class; empty where nothing is held to one.
+    /// The score from which on it is the positive class; empty without a threshold.
     threshold: String,
     chart: String,
 }
@@ -194,12 +194,12 @@ fn points(asked: &Asked, version: Version, manifest: &Manifest) -> Result<Vec<Cu
     Ok(read_curves(&bytes))
 }
 
-/// As an image; nothing where there is none.
+/// As an image; empty without a picture.
 fn picture(found: Option<Picture>) -> String {
     found.map_or_else(String::new, Picture::image)
 }
 
-/// From which score on the answer is the positive class; empty where nothing is held to one.
+/// The score from which on the prediction is the positive class; empty without a threshold.
 fn threshold(pipeline: &Pipeline) -> String {
     match (pipeline.threshold, pipeline.target.classes.as_slice()) {
         (Some(threshold), [_, positive]) => format!("{} from {} on", short(positive, 60), number(threshold)),
@@ -207,7 +207,7 @@ fn threshold(pipeline: &Pipeline) -> String {
     }
 }
 
-/// The form, filled with what was typed or with what is usual, and what the version says to it.
+/// The form, filled with typed or usual values, and the version's prediction.
 fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<Input>, Option<Said>), Oops> {
     let tried = asked.fields.has("try");
     let usual = asked.dashboard.workspace.registry().profile(version).ok();
@@ -222,7 +222,7 @@ fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<
         };
         let cell = if value.trim().is_empty() { Some(Cell::Missing) } else { reader.text(&value) };
         let problem = match cell {
-            // What is typed may be a number in form and none in size; no row of a table or a request may have it.
+            // A typed number may overflow; tables and requests cannot contain such a value.
             Some(Cell::Number(x)) if !x.is_finite() => "this is not a finite number".to_owned(),
             Some(cell) => match row.set(0, place, cell) {
                 Ok(_) => String::new(),
@@ -280,7 +280,7 @@ fn labelled(column: &str, words: &[TermShare]) -> String {
     if terms.is_empty() { column.to_owned() } else { format!("{}: {}", short(column, 12), terms.join(", ")) }
 }
 
-/// A number from the middle of what the version was trained on; other inputs are left to the person.
+/// A number from the middle of the training data; other inputs are left empty.
 fn usual_value(profile: &Profile, name: &str, kind: Kind) -> Option<String> {
     let column = profile.column(name).filter(|_| kind == Kind::Number)?;
     Some(column.quantile(0.5)?.to_string())

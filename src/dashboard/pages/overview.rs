@@ -28,7 +28,7 @@ struct Page {
     compared: Option<Compared>,
     waiting: Vec<Waiting>,
     standings: Vec<Standing>,
-    /// Production's metrics on the gate rows of its time.
+    /// Production's metrics on the gate rows at its time.
     readings: Vec<Reading>,
     /// Both versions on the same rows, once the gate has judged.
     judged: Option<Verdict>,
@@ -42,7 +42,7 @@ struct Page {
     damaged: Vec<String>,
 }
 
-/// What the last comparison said.
+/// The result of the last comparison.
 struct Compared {
     at: String,
     severity: &'static str,

@@ -44,14 +44,14 @@ impl Standing {
 }
 
 impl Asked<'_> {
-    /// The last comparison; none as well when its report is damaged, which [`Asked::damaged`] tells.
+    /// The last comparison; also `None` if its report is damaged, which [`Asked::damaged`] reports.
     pub(super) fn drift(&self) -> Result<Option<Arc<DriftReport>>, Oops> {
         Ok(self.kept_drift()?.as_ref().as_ref().map_or(None, Clone::clone))
     }
 
     fn kept_drift(&self) -> Result<Arc<LastDrift>, Oops> {
         let workspace = &self.dashboard.workspace;
-        // A missing report is kept as well.
+        // A missing report is cached as well.
         let read = || match workspace.report("drift_report.json") {
             Ok(report) => Ok(Ok(report.map(Arc::new))),
             Err(err) => Ok(Err(err.to_string())),
@@ -66,7 +66,7 @@ impl Asked<'_> {
         self.dashboard.kept.runs.get(&stamp_of(workspace.dir(), &["runs/runs.jsonl"]), Waits::Asker, read)
     }
 
-    /// Reports that cannot be understood, in words: the page goes on without them, and a person can have them written anew.
+    /// Unreadable reports, as text: the page omits them, and a user can regenerate them.
     pub(super) fn damaged(&self) -> Result<Vec<String>, Oops> {
         let drift = self.kept_drift()?;
         let gate = self.dashboard.workspace.report::<GateReport>("gate_report.json").err();
@@ -82,7 +82,7 @@ impl Asked<'_> {
         self.dashboard.kept.chain.get(&stamp, Waits::Asker, || Ok(workspace.audit_chain()?))
     }
 
-    /// How far the reasons to retrain are that are counted.
+    /// The progress of the retraining triggers that are counted.
     pub(super) fn standing(&self, production: Option<Version>) -> Result<Arc<Progress>, Oops> {
         let workspace = &self.dashboard.workspace;
         let count = || Ok(retrain::standing::progress(workspace, production, self.dashboard.now())?);
@@ -91,7 +91,7 @@ impl Asked<'_> {
         self.dashboard.kept.standing.get(&stamp_of(workspace.dir(), &files), self.waits(&files), count)
     }
 
-    /// The gate's last verdict; none as well when its report is damaged.
+    /// The gate's last verdict; also `None` if its report is damaged.
     pub(super) fn verdict(&self) -> Option<GateReport> {
         self.dashboard.workspace.report("gate_report.json").unwrap_or_default()
     }
@@ -169,7 +169,7 @@ pub(super) enum Over {
     Shares,
     /// Anything else: it runs from the lowest to the highest.
     Values,
-    /// Above 0 and over many sizes, such as p: a step of the axis is a factor. It ends at a millionth.
+    /// Positive, over several orders of magnitude, such as p: logarithmic, down to a millionth.
     Tens,
 }
 
@@ -200,7 +200,7 @@ pub(super) fn course_at(points: &[(String, f64)], over: Over, level: Option<Leve
     let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), y| (l.min(y), h.max(y)));
     let (low, high) = match over {
         Over::Shares => (0.0, 1.0),
-        // Nothing moved: the line lies in the middle.
+        // A constant: the line is in the middle.
         _ if high - low <= 1e-9 * high.abs() => (low - 0.1 * high.abs().max(1e-3), high + 0.1 * high.abs().max(1e-3)),
         _ => (low, high),
     };

@@ -9,19 +9,19 @@ use crate::registry::Version;
 use crate::report::number::{clean, number, percent, short, words};
 use crate::retrain::standing::Standing;
 
-/// Triggers that are counted when a page is made; all others are as `monitor` found them.
+/// Triggers counted for each page; all others are from the last `monitor`.
 const COUNTED: [&str; 3] = ["new_rows", "unused_feedback", "age"];
 
 /// A reason to retrain, and how near it is.
 pub(super) struct Bar {
     pub(super) name: String,
     pub(super) text: String,
-    /// What it has reached, and where it fires.
+    /// Its current value, and its threshold.
     pub(super) of: String,
     /// 0 to 100.
     pub(super) progress: u32,
     pub(super) fired: bool,
-    /// When it was measured; empty for what is counted now.
+    /// When it was measured; empty if it is counted now.
     pub(super) as_of: String,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Reasons {
     pub(super) idle: String,
     pub(super) sentence: String,
     pub(super) tone: &'static str,
-    /// When what the sentence rests on was looked at.
+    /// The time of the data behind the sentence.
     pub(super) as_of: String,
 }
 
@@ -104,7 +104,7 @@ fn headline(
     let target = report.target.as_ref().is_some_and(|target| target.verdict == ColumnVerdict::Drifted);
     let now = drift::verdict(&report.share, &report.columns, &live, target, (report.current.n_rows, 0));
     match now.retrain {
-        // Only the report knows why nothing can be told.
+        // Only the report knows the reason.
         Answer::CannotTell if report.verdict.retrain == Answer::CannotTell => {
             (clean(&report.verdict.sentence), "unknown")
         }
@@ -112,7 +112,7 @@ fn headline(
     }
 }
 
-/// A trigger as `monitor` would say it now.
+/// A trigger as `monitor` would report it now.
 fn live(standing: &Standing) -> Trigger {
     Trigger {
         name: standing.name.clone(),
@@ -123,7 +123,7 @@ fn live(standing: &Standing) -> Trigger {
     }
 }
 
-/// What was found, in words.
+/// The finding, as text.
 fn told(standing: &Standing) -> String {
     let n = standing.count.unwrap_or(0.0);
     match standing.name.as_str() {
@@ -139,7 +139,7 @@ fn bar(standing: &Standing) -> Option<Bar> {
     let set = |x: f64| match standing.name.as_str() {
         "drift_share" | "recent_accuracy" => percent(x),
         "new_rows" | "unused_feedback" | "schema" => format!("{x:.0}"),
-        // An e-value that counts the digits of a long table says no more than that it is large.
+        // For a huge e-value only the magnitude matters.
         "metric_drop" if x > 1e6 => "above 1 000 000".to_owned(),
         _ => number(x),
     };

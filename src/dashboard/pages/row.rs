@@ -1,4 +1,4 @@
-//! One prediction: what it was, why, and whether it was right.
+//! One prediction: its value, its reasons, and whether it was right.
 
 use super::feedback::{LOOKED_AT, Row, back, encoded, shown, threshold};
 use super::models::bar;
@@ -17,7 +17,7 @@ use askama::Template;
 use jiff::Timestamp;
 use std::collections::HashSet;
 
-/// Stands where a value is missing.
+/// Shown for a missing value.
 const MISSING: &str = "–";
 /// Contributions that are drawn.
 const DRAWN: usize = 40;
@@ -30,16 +30,16 @@ struct Why {
     classes: Vec<String>,
     is_number: bool,
     explained_by: String,
-    /// What contributions are measured in, and what is to the right.
+    /// The unit of contributions, and the meaning of the right side.
     unit: String,
     towards: String,
     /// Columns that are not drawn.
     n_left: usize,
     scores: String,
-    /// What was typed before the form came back.
+    /// The value typed before the form came back.
     actual: String,
     comment: String,
-    /// The list that one came from.
+    /// The list to return to.
     back: String,
     chart: String,
     values: Vec<(String, String)>,
@@ -94,7 +94,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
-/// Where the values of a row can be changed to see what would be said then; empty for rows that no address can hold.
+/// The page to try other values of a row; empty if the row does not fit into a URL.
 fn try_address(version: Version, values: &[(String, String)]) -> String {
     const LONGEST: usize = 6000;
     let mut address = format!("/ui/model?version={version}&try=1");
@@ -130,7 +130,7 @@ fn explain(pipeline: &Pipeline, table: &Table, values: &[(String, String)]) -> R
     })
 }
 
-/// The scores, each with the class that it is of where there are several.
+/// The scores, each with its class if there are several.
 fn scores(pipeline: &Pipeline, scores: &[f64]) -> String {
     let classes = &pipeline.target.classes;
     let named = |(n, score): (usize, &f64)| match classes.get(n).filter(|_| scores.len() > 1) {
@@ -140,7 +140,7 @@ fn scores(pipeline: &Pipeline, scores: &[f64]) -> String {
     scores.iter().enumerate().map(named).collect::<Vec<_>>().join(", ")
 }
 
-/// What contributions are measured in, and towards what they count.
+/// The unit of contributions, and the direction in which they count.
 fn measured(pipeline: &Pipeline, prediction: &str) -> (String, String) {
     let target = &pipeline.target;
     match (target.task, pipeline.model.n_margins()) {
@@ -158,7 +158,7 @@ fn last_of(logged: &Logged, id: &str) -> Option<Logged> {
     (0..logged.len()).rev().find(|&row| logged.id.get(row) == id).map(|row| logged.take(&[row as u32]))
 }
 
-/// The last row of `id` wherever it stands in the log, which is read from its end to there: somebody asked for this one.
+/// The last row of `id` anywhere in the log, which is searched backwards.
 fn logged_before(journal: &Journal, layout: &Layout, id: &str) -> Result<Option<Logged>, Oops> {
     let Some(latest) = journal.latest(&HashSet::from([id]))?.remove(id) else { return Ok(None) };
     let at = Window { since: Some(latest.at), until: latest.at.checked_add(jiff::SignedDuration::from_micros(1)).ok() };
@@ -170,7 +170,7 @@ fn logged_before(journal: &Journal, layout: &Layout, id: &str) -> Result<Option<
     Ok(found)
 }
 
-/// The version that predicted; production when its files are gone.
+/// The version that predicted; production if its files are gone.
 fn of_version(asked: &Asked, version: Version, production: (Version, Pipeline)) -> (Version, Pipeline) {
     if version == production.0 {
         return production;
@@ -182,7 +182,7 @@ fn of_version(asked: &Asked, version: Version, production: (Version, Pipeline)) 
 pub(super) fn cells(table: &Table) -> Vec<(String, String)> {
     let text = |values: &Values| match values {
         values if values.is_missing(0) => MISSING.to_owned(),
-        // As they are: somebody judges an amount by them.
+        // Unrounded: the user judges an amount by them.
         Values::Number(values) => values.first().map_or_else(String::new, ToString::to_string),
         Values::Category(categories) => short(categories.level(0).unwrap_or_default(), 2000),
         Values::Time(values) => {

@@ -24,7 +24,7 @@ struct Page {
 struct Row {
     open: Open,
     why: String,
-    /// Each class, whether it is the label of now, and whether it was chosen before the form came back.
+    /// Each class, whether it is the current label, and whether it was chosen before the form came back.
     classes: Vec<(String, bool, bool)>,
 }
 

@@ -34,7 +34,7 @@ struct Page {
 struct Listed {
     standing: Standing,
     parent: String,
-    /// When it went into production, was taken back or was rejected.
+    /// When it was promoted, rolled back or rejected.
     was: String,
 }
 
@@ -102,7 +102,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
-/// What the list says of a version. A version never changes, so this is read once.
+/// The listed facts of a version. A version never changes, so they are read once.
 pub(in crate::dashboard) struct Facts {
     standing: Standing,
     parent: String,

@@ -50,7 +50,7 @@ pub(super) fn waiting(asked: &Asked, reasons: &Reasons) -> Result<Vec<Waiting>, 
         let what = format!("{rows} of batch {} {} for labels.", batch.batch, if n == 1 { "waits" } else { "wait" });
         all.push(Waiting { what, to: "/ui/label", name: "Label" });
     }
-    // A reason without anything that waits is no news to act on: the next step is named.
+    // If nothing waits, the reason alone is not enough: name the next step.
     let is_open = tickets.iter().any(|ticket| now < ticket.expires_at) || unjudged.is_some();
     if let Some(first) = reasons.fired().next().filter(|_| !is_open && roles.production.is_some()) {
         let why = short(&first.text, 160);
@@ -107,15 +107,15 @@ fn experiment(asked: &Asked) -> Result<Option<Waiting>, Oops> {
     Ok(what.map(|what| Waiting { what, to: "/ui/experiment", name: "Experiment" }))
 }
 
-/// What the last look at an experiment found.
+/// The result of the last look at an experiment.
 pub(super) struct Looked {
     pub(super) sentence: String,
-    /// Whether something is shown: a winner, no difference, or units that are not divided as they should be.
+    /// Whether there is a result: a winner, no difference, or a sample ratio mismatch.
     is_told: bool,
 }
 
-/// The last look at `experiment`; none before anybody looked, and where the report is of another one or cannot be read,
-/// which the page of the experiment tells.
+/// The last look at `experiment`; `None` before any, and if the report is about another one or is unreadable,
+/// which the page of the experiment reports.
 pub(super) fn last_look(asked: &Asked, experiment: &Experiment) -> Option<Looked> {
     let report: Value = asked.dashboard.workspace.report("ab_report.json").ok().flatten()?;
     if report["source"]["name"].as_str() != Some(&experiment.name) {

@@ -1,4 +1,4 @@
-//! Columns while they are computed: one value for all rows, or one per row, borrowed where nothing has to be computed.
+//! Columns during computation: one value for all rows, or one per row, borrowed if nothing has to be computed.
 
 use crate::table::{Categories, MISSING_CODE, MISSING_TIME, Texts, Values};
 use std::borrow::Cow;
@@ -12,7 +12,7 @@ pub(super) enum Cells<'a, T: Copy> {
     Many(Cow<'a, [T]>),
 }
 
-/// What a part of an expression gives.
+/// The value of a part of an expression.
 #[derive(Debug, Clone)]
 pub(super) enum Vector<'a> {
     /// Numbers and truths; `NaN` is missing.
@@ -22,7 +22,7 @@ pub(super) enum Vector<'a> {
     Text(Strings<'a>),
 }
 
-/// Texts by dictionary; a level may stand twice, and one that is empty is missing.
+/// Texts by dictionary; levels may repeat, and an empty one is missing.
 #[derive(Debug, Clone)]
 pub(super) struct Strings<'a> {
     /// Index of the level, or [`MISSING_CODE`].
@@ -75,7 +75,7 @@ impl<T: Copy> Cells<'_, T> {
 }
 
 impl<'a> Cells<'a, f64> {
-    /// `f` of every pair of values, in place where one side is owned.
+    /// `f` of every pair of values, in place if one side is owned.
     pub(super) fn zip(self, other: Cells<'a, f64>, f: fn(f64, f64) -> f64) -> Self {
         match (self, other) {
             (Self::One(left), right) => right.map(|right| f(left, right)),
@@ -93,7 +93,7 @@ impl<'a> Cells<'a, f64> {
     }
 }
 
-/// What spaces are no part of a text, as in a file.
+/// Characters trimmed from a text, as when reading a file.
 const BLANK: [char; 3] = [' ', '\t', '\r'];
 
 impl Levels<'_> {
@@ -129,7 +129,7 @@ impl<'a> Strings<'a> {
         }
     }
 
-    /// `f` of every text, found once per level where there are fewer of them than rows.
+    /// `f` of every text, evaluated once per level if there are fewer levels than rows.
     pub(super) fn each<T: Copy>(&self, missing: T, f: impl Fn(&str) -> T) -> Cells<'static, T> {
         let of = |text: &str| if text.is_empty() { missing } else { f(text) };
         if let Cells::Many(codes) = &self.codes
@@ -171,7 +171,7 @@ impl<'a> Strings<'a> {
 }
 
 impl<'a> Vector<'a> {
-    /// The cells of a column as they are stored.
+    /// The cells of a column as stored.
     pub(super) fn of(values: &'a Values) -> Self {
         match values {
             Values::Number(values) => Self::Number(Cells::Many(Cow::Borrowed(values))),
@@ -209,7 +209,7 @@ impl<'a> Vector<'a> {
     pub(super) fn numbers(self) -> Cells<'a, f64> {
         match self {
             Self::Number(cells) => cells,
-            // A checked expression never asks this of others.
+            // A checked expression never requests a number of these.
             Self::Time(_) | Self::Text(_) => Cells::One(f64::NAN),
         }
     }

@@ -7,24 +7,24 @@ use super::node::{LetterCase, Node, OfText, Type, Window, Zone};
 use super::numbers::{Binary, OfTimes, Unary};
 use super::tree::{Expr, Op, Over, What};
 
-/// Where names are looked up.
+/// Resolves names.
 pub(super) trait Names {
     /// The column of that name with its type.
     ///
     /// # Errors
-    /// A sentence that says what there is instead.
+    /// A sentence that names the alternatives.
     fn find(&mut self, name: &str) -> Result<(Node, Type), String>;
 
-    /// The place of another statistic of groups.
+    /// The index for another statistic of groups.
     ///
     /// # Errors
-    /// A sentence, where there are none.
+    /// A sentence, if statistics are not allowed.
     fn slot(&mut self) -> Result<usize, String>;
 
     /// The only time column.
     ///
     /// # Errors
-    /// A sentence, where there are several or none.
+    /// A sentence, if there are several or none.
     fn clock(&mut self) -> Result<(Node, Type), String>;
 }
 
@@ -212,7 +212,7 @@ fn one_of(at: usize, value: &Expr, list: &[Expr], names: &mut dyn Names) -> Resu
     }
 }
 
-/// Where only constants may stand.
+/// Resolves no names: only constants are allowed.
 struct NoNames;
 
 impl Names for NoNames {
@@ -229,7 +229,7 @@ impl Names for NoNames {
     }
 }
 
-/// Values that can stand in one column, with what they are then.
+/// Values that can share one column, with their common type.
 fn alike(parts: Vec<(&Expr, Node, Type)>) -> Result<(Vec<Node>, Type), Problem> {
     let mut of = Type::Nothing;
     for (expr, _, found) in &parts {
@@ -262,7 +262,7 @@ fn choose(at: usize, arms: &[(Expr, Expr)], otherwise: Option<&Expr>, names: &mu
     Ok((Node::Choose(conditions.into_iter().zip(values).collect(), Box::new(last)), of))
 }
 
-/// Checks a definition that is a window: the statistic, its value, the keys, and how far it looks back.
+/// Checks a definition that is a window: the statistic, its value, the keys, and the length.
 pub(super) fn window(
     (statistic, of, by): (Statistic, Option<&Expr>, &[Expr]),
     over: &Over,

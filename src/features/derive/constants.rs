@@ -11,7 +11,7 @@ use regex::RegexBuilder;
 /// Bytes that a compiled `matches` may take.
 const MAX_REGEX: usize = 1 << 20;
 
-/// A text that stands in the expression.
+/// A constant text in the expression.
 pub(super) fn stated(expr: &Expr, of: &str) -> Result<String, Problem> {
     match &expr.what {
         What::Text(text) => Ok(text.clone()),
@@ -25,13 +25,13 @@ pub(super) fn stated(expr: &Expr, of: &str) -> Result<String, Problem> {
     }
 }
 
-/// A time that stands in the expression as a text.
+/// A constant time in the expression, written as a text.
 pub(super) fn instant(expr: &Expr, text: &str) -> Result<i64, Problem> {
     let iso = TimeFormat::Iso;
     iso.parse(text).ok_or_else(|| Problem::new(expr.at, format!("'{text}' is not {}", iso.expected())))
 }
 
-/// What is read off a time, by the function of that name.
+/// The part of a time returned by the function of that name.
 pub(super) fn moment(function: Function) -> Option<(Moment, Type)> {
     let part = |part| Some((Moment::Part(part), Type::Number));
     match function {

@@ -1,4 +1,4 @@
-//! Computes checked expressions, a column at a time. A single row is a column of one cell: there is no other path.
+//! Evaluates checked expressions, a column at a time. A single row is a column of one cell, evaluated by the same code.
 
 use super::cells::{Cells, Levels, Strings, Vector};
 use super::groups::Learned;
@@ -8,14 +8,14 @@ use crate::features::time::part;
 use crate::table::{Column, MISSING_CODE, MISSING_TIME, Values};
 use std::borrow::Cow;
 
-/// What expressions are computed of.
+/// The inputs of expressions.
 pub(super) struct Scope<'a> {
     pub(super) n_rows: usize,
     /// The raw columns that are read, by their places.
     pub(super) raw: &'a [&'a Values],
     /// The derived columns so far.
     pub(super) earlier: &'a [Column],
-    /// What was learned of groups, by slot.
+    /// The statistics of groups, by slot.
     pub(super) learned: &'a [Learned],
     /// The values of windows, by slot.
     pub(super) windows: &'a [&'a Values],
@@ -139,7 +139,7 @@ fn of_text(test: &OfText, strings: &Strings) -> Cells<'static, f64> {
     }
 }
 
-/// The number that a text is in a file; missing when it is none.
+/// The number that a text would be in a file; missing if it is none.
 fn number_of(text: &str) -> f64 {
     crate::table::number_in(text.as_bytes()).filter(|value| value.is_finite()).unwrap_or(f64::NAN)
 }

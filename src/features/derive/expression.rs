@@ -1,4 +1,4 @@
-//! One expression by itself, such as that of a target.
+//! A single expression, such as that of a target.
 
 use super::eval::Scope;
 use super::node::Type;
@@ -14,12 +14,12 @@ pub struct Expression {
 }
 
 impl Expression {
-    /// Checks an expression; `name` says what it is in messages, and `target` is the column that it must not read.
+    /// Checks an expression; `name` is its name in messages, and `target` is the column that it must not read.
     ///
     /// # Errors
-    /// A sentence with the character of what is wrong.
+    /// A sentence with the position of the error.
     pub fn new(name: &str, text: &str, columns: &[(&str, Kind)], target: &str) -> Result<Self, String> {
-        // No column has this name: a column's is never empty.
+        // No column can have this name: column names are never empty.
         let definition = Definition { name: "\u{0}".to_owned(), expression: text.to_owned() };
         let program = Program::new(&Definitions(vec![definition]), columns, target);
         let program = program.map_err(|(_, problem)| format!("{name}: {}", problem.told(text)))?;
@@ -34,7 +34,7 @@ impl Expression {
         self.program.compiled.first().map_or(Type::Nothing, |compiled| compiled.of)
     }
 
-    /// What it gives.
+    /// The kind of its result.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.of().kind()
@@ -46,7 +46,7 @@ impl Expression {
         self.of() == Type::Bool
     }
 
-    /// The raw columns that are read, and what they must hold.
+    /// The raw columns it reads, and their kinds.
     pub fn reads(&self) -> impl Iterator<Item = (&str, Kind)> {
         self.program.reads.iter().map(|(name, kind)| (name.as_str(), *kind))
     }

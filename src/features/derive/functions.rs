@@ -1,6 +1,6 @@
 //! The names that expressions can call, and how many values each takes.
 
-/// What is computed of the values of a row.
+/// Functions of the values of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
     Abs,
@@ -42,7 +42,7 @@ pub(super) enum Function {
 const ANY: usize = usize::MAX;
 
 impl Function {
-    /// Every function: its name, and how many values it takes at least and at most.
+    /// Every function: its name, and its minimum and maximum number of arguments.
     pub(super) const ALL: [(&'static str, Self, usize, usize); 33] = [
         ("abs", Self::Abs, 1, 1),
         ("ceil", Self::Ceil, 1, 1),
@@ -89,7 +89,7 @@ impl Function {
         Self::ALL.iter().find(|(_, known, ..)| *known == self).map_or("", |(name, ..)| name)
     }
 
-    /// Whether it takes so many values; else a sentence.
+    /// Checks the number of arguments; the error is a sentence.
     pub(super) fn check_count(self, n: usize) -> Result<(), String> {
         let Some((name, _, least, most)) = Self::ALL.iter().find(|(_, known, ..)| *known == self) else {
             return Ok(());
@@ -111,7 +111,7 @@ impl Function {
     }
 }
 
-/// What is computed of the training rows of a group.
+/// Statistics of the training rows of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Statistic {

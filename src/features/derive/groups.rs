@@ -1,7 +1,7 @@
 //! Statistics of groups of training rows: learned once, stored, then looked up.
 //!
 //! A group is all training rows with the same values of its keys. A row with a missing key has no group, and its
-//! statistic is missing. A row of a group that training did not have gets what holds for all training rows together; its
+//! statistic is missing. A row of a group unseen in training gets the statistic of all training rows; its
 //! count and its sum are 0.
 
 use super::cells::{Cells, Vector};
@@ -14,7 +14,7 @@ use std::collections::HashMap;
 /// More groups than this are not stored.
 pub(super) const MAX_GROUPS: usize = 500_000;
 
-/// What was learned of groups.
+/// The statistics of groups.
 #[derive(Debug, Clone)]
 pub(super) struct Learned {
     statistic: Statistic,
@@ -39,7 +39,7 @@ impl PartialEq for Learned {
     }
 }
 
-/// As it is stored; `null` is missing.
+/// The stored form; `null` is missing.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stored {
@@ -244,10 +244,10 @@ impl From<Learned> for Stored {
 }
 
 impl Stored {
-    /// As it was learned.
+    /// The stored statistics.
     ///
     /// # Errors
-    /// When the parts do not belong together.
+    /// If the parts are inconsistent.
     pub(super) fn read(self) -> Result<Learned, &'static str> {
         if self.keys.len() != self.values.len() {
             return Err("a statistic has not one value per group");

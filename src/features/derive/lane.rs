@@ -1,11 +1,11 @@
-//! The rows of one group, in the order of time, as the windows of a stream look back on them.
+//! The rows of one group, sorted by time, for the windows of a stream.
 
 use super::functions::Statistic;
 use super::node::Window;
 use super::window::{NOTHING, Seen, Sorted};
 use std::sync::Arc;
 
-/// Windows of so many rows are computed anew each time.
+/// Windows of up to this many rows are recomputed each time.
 const FEW: usize = 64;
 
 /// The rows of a group.
@@ -15,21 +15,21 @@ pub(super) struct Lane {
     pub(super) at: Vec<i64>,
     pub(super) values: Vec<f64>,
     pub(super) names: Vec<u64>,
-    /// Per window of the stream, what was computed last; empty until a window holds many rows.
+    /// Per window of the stream, the intermediate results; empty until a window holds many rows.
     caches: Vec<Cache>,
 }
 
-/// What is known of the rows that the last row saw, so that the next row need not look at all of them.
+/// Summaries of the rows in the last row's window, so that the next row need not read all of them.
 #[derive(Debug, Default)]
 struct Cache {
     length_us: i64,
-    /// The block of the row that looked, see [`Window::block`].
+    /// The block of the last row, see [`Window::block`].
     block: i64,
     /// The place of the first row of that block.
     start: usize,
-    /// What is known of each row of the block before, and those after it.
+    /// Summary of each row of the previous block and those after it.
     suffix: Vec<Seen>,
-    /// What is known of each row of that block, and those before it, as far as anyone looked.
+    /// Summary of each row of that block and those before it, as far as needed yet.
     prefix: Vec<Seen>,
     sorted: Sorted,
 }
@@ -39,7 +39,7 @@ impl Lane {
         Self { key, at: Vec::new(), values: Vec::new(), names: Vec::new(), caches: Vec::new() }
     }
 
-    /// The places of the rows from `begin` to before `end`.
+    /// The index range of the rows from `begin` to before `end`.
     pub(super) fn between(&self, begin: i64, end: i64) -> (usize, usize) {
         (self.at.partition_point(|&at| at < begin), self.at.partition_point(|&at| at < end))
     }
@@ -82,7 +82,7 @@ impl Lane {
         self.caches.clear();
     }
 
-    /// Takes the first rows away; what they were known by, and when they were.
+    /// Removes the first rows; returns their names and times.
     pub(super) fn take_first(&mut self, n: usize) -> Vec<(u64, i64)> {
         let taken = self.names.drain(..n).zip(self.at.drain(..n)).collect();
         self.values.drain(..n);
@@ -98,7 +98,7 @@ impl Lane {
         taken
     }
 
-    /// The value of the `nth` window of the stream in a row that looks back on this group alone.
+    /// The value of the `nth` window of the stream in a row that uses only this group.
     pub(super) fn look(&mut self, (nth, window): (usize, &Window), at: i64, own: f64) -> f64 {
         let (from, to) = self.between(at.saturating_sub(window.length_us), at);
         if window.statistic == Statistic::Count {
@@ -114,7 +114,7 @@ impl Lane {
         let cache = &mut self.caches[nth];
         cache.length_us = window.length_us;
         if window.statistic == Statistic::Median {
-            // A row that came late looks at less than the one before it.
+            // A late row's window ends before that of the previous row.
             let goes_on = from >= cache.sorted.from && to >= cache.sorted.to;
             return if goes_on { cache.sorted.median(&self.values, from, to) } else { directly(self) };
         }
@@ -126,7 +126,7 @@ impl Lane {
 }
 
 impl Cache {
-    /// What is known of the rows from `from` to before `to`; `None` for a row of an earlier block than the last one's.
+    /// Summary of the rows from `from` to before `to`; `None` for a row of an earlier block than the last one's.
     fn seen(
         &mut self,
         window: &Window,
@@ -166,7 +166,7 @@ impl Cache {
         Some(before.with(own))
     }
 
-    /// The first `n` rows left.
+    /// The first `n` rows were removed.
     fn forget(&mut self, n: usize) {
         let kept = self.start.saturating_sub(n);
         if n > self.start {

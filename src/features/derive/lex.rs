@@ -1,15 +1,15 @@
-//! The words and signs of an expression.
+//! The tokens of an expression.
 
 use super::Problem;
 use std::fmt;
 
-/// A word or sign.
+/// A token.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
     Number(f64),
     /// A length of time: `7d`.
     Length(String),
-    /// `'text'` or `"text"`; a doubled quotation mark stands for one.
+    /// `'text'` or `"text"`; a doubled quotation mark means one.
     Text(String),
     /// A column's name or a keyword.
     Word(String),
@@ -70,14 +70,14 @@ impl Tokens {
         &self.all[self.next].1
     }
 
-    /// The byte at which the next token begins.
+    /// The byte position of the next token.
     pub(super) fn at(&self) -> usize {
         self.all[self.next].0
     }
 
     pub(super) fn next(&mut self) -> (usize, Token) {
         let token = self.all[self.next].clone();
-        // The end stays the next for good.
+        // The end token repeats.
         self.next = (self.next + 1).min(self.all.len() - 1);
         token
     }
@@ -165,7 +165,7 @@ fn number(text: &str) -> Result<(Token, usize), String> {
         Ok(value) if !value.is_finite() => Err(format!("{} is beyond the largest number", short(&text[..end]))),
         _ => {
             let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).unwrap_or(text.len());
-            // Digits and a unit: the parser says whether it is too long, or stands where no length is needed.
+            // Digits and a unit: the parser checks the length, and whether one is allowed here.
             if text[..end]
                 .strip_suffix(['w', 'd', 'h', 'm', 's'])
                 .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))

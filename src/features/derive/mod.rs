@@ -1,4 +1,4 @@
-//! Derived features: columns that are computed from a row's other columns, by expressions in `mlloop.toml`.
+//! Derived features: columns computed from a row's other columns, by expressions in `mlloop.toml`.
 //!
 //! ```text
 //! "balance / mean(balance) by type"
@@ -6,9 +6,10 @@
 //!                                                    └─▶ Windows ─ a row's past ─▶ columns of the table ─▲
 //! ```
 //!
-//! They are learned and stored with the encoders that read them, so that training, batch scoring, serving and monitoring
-//! compute the same. An expression looks at its own row and at what training stored, and a window at earlier rows: it cannot loop, read a file or ask
-//! for the time, and its size is bounded. docs/features.md has the functions and the rules for missing values.
+//! They are learned and stored with the encoders that read them, so that training, batch scoring, serving and
+//! monitoring compute the same. An expression reads its own row and statistics from training, and a window earlier
+//! rows: it cannot loop, read a file or the clock, and its size is bounded. docs/features.md lists the functions and
+//! the rules for missing values.
 
 mod cells;
 mod check;
@@ -58,7 +59,7 @@ const MAX_NODES: usize = 2_000;
 const MAX_DEPTH: usize = 100;
 const MAX_DERIVED: usize = 1_000;
 
-/// What is wrong with an expression, and the byte at which it stands.
+/// An error in an expression, and its byte position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Problem {
     at: usize,
@@ -70,7 +71,7 @@ impl Problem {
         Self { at, what: what.into() }
     }
 
-    /// With the character's number and what stands there.
+    /// The message, with the character position and the text there.
     fn told(&self, expression: &str) -> String {
         const SHOWN: usize = 24;
         let before = expression.get(..self.at.min(expression.len())).unwrap_or_default();
@@ -82,7 +83,7 @@ impl Problem {
     }
 }
 
-/// Derived features with what was learned for them.
+/// Derived features with their statistics from training.
 #[derive(Debug, Clone, Default)]
 pub struct Derived {
     definitions: Definitions,
@@ -90,7 +91,7 @@ pub struct Derived {
     learned: Vec<Learned>,
     /// The levels of training of the categories that are read, so that other spellings of them are found.
     levels: Vec<(String, Vec<String>)>,
-    /// The columns that hold the values of windows.
+    /// The columns with the values of windows.
     window_columns: Vec<String>,
 }
 
@@ -121,7 +122,7 @@ fn wrong(definitions: &Definitions, (name, problem): (String, Problem)) -> Strin
 /// Checks definitions against the columns of a schema.
 ///
 /// # Errors
-/// A sentence with the definition and the character of what is wrong with it.
+/// A sentence with the definition and the position of the error.
 pub fn check(definitions: &Definitions, columns: &[(&str, Kind)], target: &str) -> Result<(), String> {
     Program::new(definitions, columns, target).map(|_| ()).map_err(|err| wrong(definitions, err))
 }
@@ -135,7 +136,7 @@ pub fn origins(definitions: &Definitions, columns: &[(&str, Kind)], target: &str
     names.zip(origins).collect()
 }
 
-/// The derived columns with what they are stored as; none where a definition is wrong.
+/// The derived columns with their storage kinds; empty if a definition is invalid.
 #[must_use]
 pub fn kinds(definitions: &Definitions, columns: &[(&str, Kind)], target: &str) -> Vec<(String, Kind)> {
     let Ok(program) = Program::new(definitions, columns, target) else { return Vec::new() };
@@ -143,8 +144,8 @@ pub fn kinds(definitions: &Definitions, columns: &[(&str, Kind)], target: &str) 
 }
 
 impl Derived {
-    /// Learns what `definitions` need to know of the training rows: those at `rows`, or all rows of `table`. The derived
-    /// columns of all its rows come back as well.
+    /// Computes the statistics that `definitions` need from the training rows: those at `rows`, or all rows of `table`.
+    /// Also returns the derived columns of all its rows.
     ///
     /// # Errors
     /// A definition that does not fit the table, or too many groups.
@@ -180,7 +181,7 @@ impl Derived {
         Ok((derived, computed))
     }
 
-    /// Learns statistics of groups in the order in which they are needed, and computes the columns on the way.
+    /// Computes statistics of groups in the order of their dependencies, and the columns at the same time.
     fn learn(&mut self, train: &Table) -> Result<Vec<Column>, FeatureError> {
         let windows = self.windows_of(train)?;
         let Self { program, learned, .. } = self;
@@ -234,20 +235,20 @@ impl Derived {
         reads.filter_map(of).collect()
     }
 
-    /// The columns of every row of `table`, in order. They depend on nothing but the row and what was learned.
+    /// The columns of every row of `table`, in order. They depend only on the row and on training.
     ///
     /// # Errors
-    /// When a column that is read is missing, or of another kind than in training.
+    /// If a column it reads is missing, or of another kind than in training.
     pub fn columns(&self, table: &Table) -> Result<Vec<Column>, FeatureError> {
         let windows = self.windows_of(table)?;
         Ok(self.compute(&raw_columns(&self.program, table)?, &windows, table.n_rows()))
     }
 
-    /// The same of the cells of [`Derived::reads`], in their order, and the values of windows; the cells must be of the
-    /// kinds that it says.
+    /// The same from the cells of [`Derived::reads`], in their order, and the values of windows; the cells must be of
+    /// the kinds listed there.
     ///
     /// # Errors
-    /// When the values of a window are missing: cells by themselves have no past.
+    /// If the values of a window are missing: cells alone have no past.
     pub fn of_cells(&self, cells: &[Values], windows: &[Column]) -> Result<Vec<Column>, FeatureError> {
         let n_rows = cells.first().map_or(0, Values::len);
         let find = |name: &String| {
@@ -277,19 +278,19 @@ impl Derived {
         computed
     }
 
-    /// The windows over a row's own past; `None` where there are none.
+    /// The windows over a row's own past; `None` without any.
     #[must_use]
     pub fn windows(&self) -> Option<Windows> {
         Windows::of(self.program.clone(), &self.definitions)
     }
 
-    /// The columns that hold the values of windows, see [`Windows::fill`].
+    /// The columns with the values of windows, see [`Windows::fill`].
     #[must_use]
     pub fn window_columns(&self) -> &[String] {
         &self.window_columns
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.program.compiled.is_empty()
@@ -307,7 +308,7 @@ impl Derived {
         self.definitions.get(name).map(|definition| definition.expression.as_str())
     }
 
-    /// The derived columns with what they are stored as.
+    /// The derived columns with their storage kinds.
     pub fn kinds(&self) -> impl Iterator<Item = (&str, Kind)> {
         self.program.compiled.iter().map(|compiled| (compiled.name.as_str(), compiled.of.kind()))
     }
@@ -323,23 +324,23 @@ impl Derived {
         (&compiled.name, compiled.of.kind(), &compiled.node)
     }
 
-    /// The raw column at a place of what is read.
+    /// The raw column at an index of the input.
     pub(crate) fn read(&self, place: usize) -> (&str, Kind) {
         let (name, kind) = &self.program.reads[place];
         (name, *kind)
     }
 
-    /// What was learned of groups: their keys, their values, and that of others.
+    /// The statistics of groups: their keys, their values, and that of unseen groups.
     pub(crate) fn groups(&self, slot: usize) -> groups::Parts<'_> {
         self.learned[slot].parts()
     }
 
-    /// The raw columns that are read, and what they must hold.
+    /// The raw columns they read, and their kinds.
     pub fn reads(&self) -> impl Iterator<Item = (&str, Kind)> {
         self.program.reads.iter().map(|(name, kind)| (name.as_str(), *kind))
     }
 
-    /// The categories that are read, with the levels that they had in training.
+    /// The categories they read, with their levels in training.
     pub fn levels(&self) -> impl Iterator<Item = (&str, &[String])> {
         self.levels.iter().map(|(name, levels)| (name.as_str(), levels.as_slice()))
     }
@@ -368,7 +369,7 @@ fn raw_values<'t>((name, kind): &(String, Kind), table: &'t Table) -> Result<&'t
 
 impl PartialEq for Derived {
     fn eq(&self, other: &Self) -> bool {
-        // The program follows from the definitions and from what is read.
+        // The program follows from the definitions and the input columns.
         (&self.definitions, &self.program.reads, &self.learned, &self.levels)
             == (&other.definitions, &other.program.reads, &other.learned, &other.levels)
     }

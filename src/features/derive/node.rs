@@ -6,20 +6,20 @@ use crate::features::TimePart;
 use crate::table::{Kind, MISSING_TIME, Values};
 use regex::Regex;
 
-/// What a part of an expression gives for a row.
+/// The type of a part of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Type {
     Number,
-    /// 1, 0 or missing; counts as a number where one is needed.
+    /// 1, 0 or missing; usable as a number.
     Bool,
     Text,
     Time,
-    /// `missing`: goes with every other.
+    /// `missing`: compatible with every other type.
     Nothing,
 }
 
 impl Type {
-    /// What a column of that kind holds; `None` for one that is not read.
+    /// The type of a column of that kind; `None` if such columns cannot be used.
     pub(super) fn of(kind: Kind) -> Option<Self> {
         match kind {
             Kind::Number => Some(Self::Number),
@@ -29,7 +29,7 @@ impl Type {
         }
     }
 
-    /// What stored cells are.
+    /// The type of stored cells.
     pub(super) fn of_values(values: &Values) -> Self {
         match values {
             Values::Number(_) => Self::Number,
@@ -66,7 +66,7 @@ impl Type {
         }
     }
 
-    /// What values of both are, where they can stand in one column.
+    /// The common type of both, if they can share one column.
     pub(super) fn with(self, other: Self) -> Option<Self> {
         match (self, other) {
             (a, b) if a == b => Some(a),
@@ -86,7 +86,7 @@ pub(crate) enum Node {
     Text(String),
     /// A time; [`MISSING_TIME`] is missing.
     Time(i64),
-    /// The raw column at this place of what is read.
+    /// The raw column at this index of the input.
     Raw(usize),
     /// The derived column at this place.
     Earlier(usize),
@@ -100,7 +100,7 @@ pub(crate) enum Node {
     Calendar(Moment, Zone, Box<Node>),
     /// A number of a text, found once per distinct text.
     OfText(OfText, Box<Node>),
-    /// A text of a text, likewise.
+    /// A text changed in case, likewise.
     Case(LetterCase, Box<Node>),
     /// Whether two texts are equal.
     SameText(Box<Node>, Box<Node>),
@@ -111,16 +111,16 @@ pub(crate) enum Node {
     IsMissing(Box<Node>),
     /// The first that is not missing.
     Coalesce(Vec<Node>),
-    /// The value of the first condition that holds, else the last.
+    /// The value of the first condition that is true, else the last.
     Choose(Vec<(Node, Node)>, Box<Node>),
-    /// What was learned of the row's group.
+    /// The statistic of the row's group.
     Group {
         slot: usize,
         statistic: Statistic,
         of: Option<Box<Node>>,
         by: Vec<Node>,
     },
-    /// Of the row's own past; it is the whole of its definition.
+    /// Over the row's own past; always a whole definition.
     Window(Box<Window>),
 }
 
@@ -137,7 +137,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// What windows have in common that see the same rows with the same values, whatever their statistics and lengths are.
+    /// A key shared by windows over the same rows and values, whatever their statistics and lengths.
     pub(super) fn stream(&self) -> String {
         format!("{:?} {:?} {:?}", self.of, self.by, self.time)
     }
@@ -148,7 +148,7 @@ impl Window {
     }
 }
 
-/// What is read off a time.
+/// A part of a time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Moment {
     Part(TimePart),
@@ -157,14 +157,14 @@ pub(crate) enum Moment {
     IsMonthStart,
 }
 
-/// Where the calendar is looked at.
+/// The time zone of calendar functions.
 #[derive(Debug, Clone)]
 pub(crate) enum Zone {
     Utc,
     Named(jiff::tz::TimeZone),
 }
 
-/// What is computed of a text.
+/// A function of a text.
 #[derive(Debug, Clone)]
 pub(crate) enum OfText {
     Length,
@@ -183,7 +183,7 @@ pub(crate) enum LetterCase {
 }
 
 impl Node {
-    /// The constant for nothing of a type.
+    /// The missing constant of a type.
     pub(super) fn nothing(of: Type) -> Self {
         match of {
             Type::Text => Self::Text(String::new()),
@@ -192,7 +192,7 @@ impl Node {
         }
     }
 
-    /// A part that computes `f` of a number; at once where it is stated.
+    /// A part that computes `f` of a number; a constant is evaluated at once.
     pub(super) fn map(f: Unary, of: Self) -> Self {
         match of {
             Self::Number(value) => Self::Number(f.function()(value)),
@@ -208,7 +208,7 @@ impl Node {
         }
     }
 
-    /// Calls `each` for every part, those within a part before it.
+    /// Calls `each` for every part, children first.
     pub(crate) fn visit<'n>(&'n self, each: &mut dyn FnMut(&'n Node)) {
         match self {
             Self::Number(_) | Self::Text(_) | Self::Time(_) | Self::Raw(_) | Self::Earlier(_) => {}

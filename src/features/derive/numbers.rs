@@ -1,9 +1,9 @@
-//! What is computed of one or two numbers. `NaN` is missing, and what is not finite is missing: there is nothing else that
-//! the logarithm of −1 or a division by 0 could be.
+//! Functions of one or two numbers. `NaN` is missing, and a result that is not finite is missing, such as
+//! the logarithm of −1 or a division by 0.
 
 use crate::stats::portable::Portable;
 
-/// What is computed of one number.
+/// Functions of one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unary {
     Abs,
@@ -17,7 +17,7 @@ pub(crate) enum Unary {
     Sqrt,
 }
 
-/// What is computed of two numbers.
+/// Functions of two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Binary {
     Add,
@@ -39,7 +39,7 @@ pub(crate) enum Binary {
     Subtract,
 }
 
-/// What is computed of two times.
+/// Functions of two times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OfTimes {
     Days,
@@ -97,7 +97,7 @@ impl OfTimes {
     }
 }
 
-/// A result, missing where it is not finite.
+/// A result, missing if not finite.
 fn finite(value: f64) -> f64 {
     if value.is_finite() { value } else { f64::NAN }
 }
@@ -131,7 +131,7 @@ fn divide(left: f64, right: f64) -> f64 {
     finite(left / right)
 }
 
-/// What is left of a division, with the sign of the divisor.
+/// The remainder of a division, with the sign of the divisor.
 fn remainder(left: f64, right: f64) -> f64 {
     let rest = left % right;
     let rest = if rest != 0.0 && (rest < 0.0) != (right < 0.0) { rest + right } else { rest };
@@ -175,12 +175,12 @@ fn max(left: f64, right: f64) -> f64 {
     if right.is_nan() || left >= right { left } else { right }
 }
 
-/// At least `low`, where that is known; missing stays missing.
+/// At least `low`, unless that is missing; missing stays missing.
 fn raise(value: f64, low: f64) -> f64 {
     if value < low { low } else { value }
 }
 
-/// At most `high`, where that is known; missing stays missing.
+/// At most `high`, unless that is missing; missing stays missing.
 fn lower(value: f64, high: f64) -> f64 {
     if value > high { high } else { value }
 }
@@ -201,7 +201,7 @@ fn sqrt(value: f64) -> f64 {
     finite(value.sqrt())
 }
 
-/// To so many digits behind the point; halves go to the even neighbour.
+/// Rounded to `digits` decimal places, half to even.
 fn round(value: f64, digits: f64) -> f64 {
     let scale = 10_f64.powi(digits.abs() as i32);
     match digits {

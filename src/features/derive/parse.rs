@@ -1,10 +1,10 @@
-//! From the text of an expression to its tree; every part knows the byte at which it begins.
+//! Parses the text of an expression to a tree; every part stores its byte position.
 //!
 //! ```text
 //! or ─▶ and ─▶ not ─▶ comparison, in ─▶ + − ─▶ * / % ─▶ unary − ─▶ number, text, column, call [by … [over …]], if, case, ( )
 //! ```
-//! An expression is at most [`MAX_BYTES`] long, has at most [`MAX_NODES`] parts and is at most [`MAX_DEPTH`] deep, so that
-//! neither reading nor computing it can exhaust the stack or the memory.
+//! An expression has at most [`MAX_BYTES`] bytes, [`MAX_NODES`] parts and a depth of [`MAX_DEPTH`], so that
+//! neither parsing nor evaluating it can exhaust the stack or the memory.
 
 use super::functions::{Function, Statistic};
 use super::lex::{Token, Tokens};
@@ -273,7 +273,7 @@ impl Parser {
         }
     }
 
-    /// What groups are made by: a column, or several in brackets.
+    /// The keys of groups: a column, or several in parentheses.
     fn keys(&mut self) -> Result<Vec<Expr>, Problem> {
         if self.tokens.is_sign("(") {
             let (keys, _) = self.list()?;
@@ -289,7 +289,7 @@ impl Parser {
         }
     }
 
-    /// `over 7d`, `over 7d of column`: how far back a window looks.
+    /// `over 7d`, `over 7d of column`: the length of a window.
     fn over(&mut self) -> Result<Option<Over>, Problem> {
         if !self.tokens.take_word("over") {
             return Ok(None);

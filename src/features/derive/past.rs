@@ -1,4 +1,4 @@
-//! The rows that windows look back on, and their values for the rows of a table.
+//! The past rows that windows need, and the windows' values for the rows of a table.
 
 use super::cells::Vector;
 use super::eval::Scope;
@@ -21,9 +21,9 @@ pub struct Windows {
     streams: Vec<Vec<usize>>,
 }
 
-/// What the windows of one stream see of the rows of a table.
+/// The input of one stream's windows, for the rows of a table.
 pub(super) struct Events {
-    /// Per row, its group; [`NONE`] for a row without a key or a time, which is in no window and has none.
+    /// Per row, its group; [`NONE`] for a row without a key or a time: it is in no window, and its own is missing.
     pub(super) groups: Vec<u32>,
     /// The keys of each group.
     pub(super) keys: Vec<Vec<String>>,
@@ -37,7 +37,7 @@ pub struct Past {
     /// The id column, by which a row is known; without one, rows are the same where all that windows read is.
     id: Option<String>,
     rows: Table,
-    /// Per time column, the latest training row: before it, only some training rows are among `rows`.
+    /// Per time column, the latest training row: of the training rows before it, only some are in `rows`.
     until: Vec<(String, i64)>,
 }
 
@@ -51,10 +51,10 @@ fn times<'t>(table: &'t Table, name: &str) -> impl Iterator<Item = i64> + 't {
 }
 
 impl Windows {
-    /// The windows among `definitions`; `None` where there is none.
+    /// The windows among `definitions`; `None` without any.
     ///
     /// # Errors
-    /// A sentence with the definition and the character of what is wrong with it.
+    /// A sentence with the definition and the position of the error.
     pub fn new(definitions: &Definitions, columns: &[(&str, Kind)], target: &str) -> Result<Option<Self>, String> {
         let program = Program::new(definitions, columns, target).map_err(|err| wrong(definitions, err))?;
         Ok(Self::of(program, definitions))
@@ -77,7 +77,7 @@ impl Windows {
         (!windows.names.is_empty()).then_some(windows)
     }
 
-    /// The columns that hold their values, in the order in which they are computed.
+    /// The columns with their values, in the order of computation.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
@@ -90,7 +90,7 @@ impl Windows {
         })
     }
 
-    /// Per raw column of the program, whether windows read it, themselves or through what they name.
+    /// Per raw column of the program, whether windows read it, directly or through other definitions.
     fn is_read(&self) -> Vec<bool> {
         let mut read = vec![false; self.program.reads.len()];
         let mut open: Vec<&Node> = self.windows().flat_map(Window::parts).collect();
@@ -104,7 +104,7 @@ impl Windows {
         read
     }
 
-    /// The time columns that they look back by.
+    /// The time columns of the windows.
     fn times(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for window in self.windows() {
@@ -140,10 +140,10 @@ impl Windows {
         table_of(id.cloned().into_iter().chain(columns).collect())
     }
 
-    /// The rows of a table that a later row's windows may still hold, where none is before the last of the table.
+    /// The rows of a table that windows of later rows may still need, if no later row precedes the last of the table.
     ///
     /// # Errors
-    /// When a column that they read is missing.
+    /// If a column they read is missing.
     pub fn last(&self, table: &Table, id: Option<&str>) -> Result<Table, FeatureError> {
         let part = self.part(table, id)?;
         let mut kept = vec![false; part.n_rows()];
@@ -169,17 +169,17 @@ impl Windows {
         self.streams.iter().map(stream).collect()
     }
 
-    /// The values of the windows of every row of `table`, looking back on its own rows and on those of `past` that it does
-    /// not hold itself. Of rows with one id, the last is what others look back on.
+    /// The values of the windows of every row of `table`, over its own rows and those of `past` that it does not
+    /// contain. Of rows with one id, only the last is in windows.
     ///
     /// # Errors
-    /// When a column that they read is missing, or of another kind.
+    /// If a column they read is missing, or of another kind.
     pub fn compute(&self, past: &Past, table: &Table) -> Result<Vec<Column>, FeatureError> {
         let id = past.id.as_deref();
         self.look(past, table, Own::of(table, id, names(self, id, table)?))
     }
 
-    /// The same where rows of the table that are the same were told twice, as those of a log.
+    /// The same for a table that may contain a row several times, as a log does.
     ///
     /// # Errors
     /// As [`Windows::compute`].
@@ -228,12 +228,12 @@ impl Windows {
         reads.map(|(read, is_read)| if is_read { raw_values(read, part) } else { Ok(empty) }).collect()
     }
 
-    /// What the windows of each stream see of rows.
+    /// The input of each stream's windows.
     pub(super) fn events(&self, raw: &[&Values], n_rows: usize) -> Vec<Events> {
         let is_read = self.is_read();
         let mut earlier: Vec<Column> = Vec::new();
         for compiled in &self.program.compiled {
-            // No window looks at what cannot be told of a row alone, nor at a column that none reads.
+            // Skip parts that depend on more than the row, and columns that no window reads.
             let values = match compiled.is_plain && self.can_read(&compiled.node, &is_read) {
                 true => {
                     let scope = Scope { n_rows, raw, earlier: &earlier, learned: &[], windows: &[] };
@@ -259,7 +259,7 @@ impl Windows {
         can
     }
 
-    /// The table with the columns of the windows that it does not have yet.
+    /// Adds the missing columns of windows to the table.
     ///
     /// # Errors
     /// As [`Windows::compute`].
@@ -305,13 +305,13 @@ impl Events {
 
 /// The rows of a table whose windows are computed.
 pub(super) struct Own {
-    /// What each is known by.
+    /// The name of each row.
     pub(super) names: Vec<u64>,
-    /// Whether others look back on it: of rows that are the same, on the last alone.
+    /// Whether it is in windows of others: of equal rows, only the last is.
     pub(super) counts: Vec<bool>,
 }
 
-/// Whether each row is the last of its name, or none of those that `may` be the same.
+/// Whether each row is the last with its name, or not among those that `may` repeat.
 fn last_of_each(names: &[u64], may: impl Fn(usize) -> bool) -> Vec<bool> {
     let mut seen = HashSet::new();
     let mut counts: Vec<bool> =
@@ -327,7 +327,7 @@ impl Own {
         Self { counts: last_of_each(&names, |row| ids.is_some_and(|ids| !ids.is_missing(row))), names }
     }
 
-    /// Computes the windows of a stream in the rows from `first` on, which are these; those before are only looked back on.
+    /// Computes the windows of a stream for the rows from `first` on; earlier rows are only their past.
     fn look(&self, windows: &[(usize, &Window)], events: &Events, first: usize, found: &mut [Vec<f64>]) {
         let own = |row: u32| (row as usize).checked_sub(first);
         let rows = events.order();
@@ -373,11 +373,11 @@ fn table_of(columns: Vec<Column>) -> Result<Table, FeatureError> {
 }
 
 impl Past {
-    /// The rows of `parts`, of which each has the columns of [`Windows::part`]; of a row that several hold, that of the
+    /// The rows of `parts`, each of which has the columns of [`Windows::part`]; of a row in several, that of the
     /// last.
     ///
     /// # Errors
-    /// When a column is missing, or of several kinds.
+    /// If a column is missing, or differs in kind.
     pub fn of(windows: &Windows, id: Option<&str>, parts: &[Table]) -> Result<Self, FeatureError> {
         let id = id.map(str::to_owned);
         let mut seen = HashSet::new();
@@ -393,7 +393,7 @@ impl Past {
         Ok(Self { id, rows: stacked(&kept)?, until: Vec::new() })
     }
 
-    /// The same, of which `last` are the last rows of a longer table, as [`Windows::last`] gives them.
+    /// The same, if `last` are the last rows of a longer table, from [`Windows::last`].
     #[must_use]
     pub fn after(mut self, windows: &Windows, last: &Table) -> Self {
         let latest = |name: &str| (name.to_owned(), times(last, name).max().unwrap_or(i64::MIN));
@@ -410,8 +410,8 @@ impl Past {
         Self::of(windows, self.id.as_deref(), &parts)
     }
 
-    /// Whether a row of the table may look back on rows that are not here: it lies before the latest of those rows, of which
-    /// only the last are.
+    /// Whether a window of the table may need missing rows: a row precedes the latest of the past rows, of which only
+    /// the last are stored.
     #[must_use]
     pub fn lacks_rows_of(&self, table: &Table) -> bool {
         self.until.iter().any(|(name, until)| times(table, name).any(|time| time < *until))
@@ -423,7 +423,7 @@ impl Past {
         self.rows.n_rows()
     }
 
-    /// The rows that `table`, whose rows are known by `held`, does not hold.
+    /// The rows that `table`, with the names `held`, does not contain.
     fn without(&self, windows: &Windows, table: &Table, held: &[u64]) -> Result<Table, FeatureError> {
         if self.rows.n_rows() == 0 {
             return Ok(Table::default());
@@ -436,7 +436,7 @@ impl Past {
     }
 }
 
-/// What each row is known by: its id, or where it has none all that windows read of it.
+/// The name of each row: its id, or a digest of all that windows read of it.
 pub(super) fn names(windows: &Windows, id: Option<&str>, table: &Table) -> Result<Vec<u64>, FeatureError> {
     let of_cells = || row_digest(table, &windows.reads().iter().map(|(name, _)| *name).collect::<Vec<_>>());
     let Some(ids) = id.and_then(|id| table.column(id)) else { return of_cells() };

@@ -14,7 +14,7 @@ pub(super) struct Compiled {
     pub(super) name: String,
     pub(super) of: Type,
     pub(super) node: Node,
-    /// Whether it is computed of its row alone: of no window, and of nothing that is learned.
+    /// Whether it depends on its row alone: on no window and no training statistic.
     pub(super) is_plain: bool,
 }
 
@@ -30,16 +30,16 @@ pub(super) struct Program {
     pub(super) n_windows: usize,
 }
 
-/// The name of the column that holds the values of a window. No table of a person has it.
+/// The name of the column with the values of a window. No user's table has it.
 fn column_of(name: &str, expression: &str) -> String {
     format!("{name} = {}", expression.trim())
 }
 
-/// What names mean while a definition is checked.
+/// The meaning of names while a definition is checked.
 struct Known<'a> {
     program: &'a mut Program,
     columns: &'a [(&'a str, Kind)],
-    /// The target, which nothing may read.
+    /// The target, which no expression may read.
     target: &'a str,
     /// All definitions with their trees, and the place of this one.
     trees: &'a [(&'a str, Expr)],
@@ -107,7 +107,7 @@ impl Known<'_> {
     }
 }
 
-/// The way on which a definition depends on itself through another one: `a → b → a`.
+/// The path on which a definition depends on itself through another one: `a → b → a`.
 fn cycle(trees: &[(&str, Expr)], from: usize, through: usize) -> Option<String> {
     // Which definition each was reached from.
     let mut before = vec![None; trees.len()];
@@ -141,7 +141,7 @@ impl Program {
     /// Checks `definitions` against the `columns` of a table.
     ///
     /// # Errors
-    /// The name of the definition, and what is wrong with it.
+    /// The name of the definition, and the error.
     pub(super) fn new(
         definitions: &Definitions,
         columns: &[(&str, Kind)],
@@ -178,7 +178,7 @@ impl Program {
         Ok(program)
     }
 
-    /// Whether a part is computed of its row alone.
+    /// Whether a part depends on its row alone.
     fn is_plain(&self, node: &Node) -> bool {
         let mut plain = true;
         node.visit(&mut |part| match part {
@@ -189,7 +189,7 @@ impl Program {
         plain
     }
 
-    /// The columns that hold the values of windows, by slot.
+    /// The columns with the values of windows, by slot.
     pub(super) fn window_columns(&self, definitions: &Definitions) -> Vec<String> {
         let windows = self.compiled.iter().filter(|compiled| matches!(compiled.node, Node::Window(_)));
         let column = |compiled: &Compiled| {

@@ -1,9 +1,9 @@
 //! Past rows, stored so that the windows of the next row are computed quickly.
 //!
 //! ```text
-//! row ─▶ per stream (value, key, time): the lane of its group ─▶ each window's value, to the bit that of a table
-//!  └─ once logged ─▶ its place in each lane; told again, it takes the place of itself
-//! lanes ─▶ what no window reaches any more leaves, and the oldest rows where there are too many
+//! row ─▶ per stream (value, key, time): the lane of its group ─▶ each window's value, bit-identical to that of a table
+//!  └─ once logged ─▶ inserted into each lane; sent again, it replaces itself
+//! lanes ─▶ rows beyond all windows are removed, and the oldest rows if there are too many
 //! ```
 
 use super::groups::NONE;
@@ -17,15 +17,15 @@ use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How late a row may come and still see all that its windows hold: a day.
+/// How late a row may arrive and still find all rows of its windows: a day.
 const LATE_US: i64 = 86_400_000_000;
 /// Rows that are added before others have their turn.
 const PIECE: usize = 256;
-/// Lanes of a stream that are looked through for rows that leave, for each row that comes; and while there are too many.
+/// Lanes of a stream that are swept for old rows, for each new row; and the number while there are too many.
 const SWEEP: usize = 2;
 const SWEEP_FAST: usize = 64;
 
-/// The rows that windows look back on, as they come.
+/// The rows that windows need, updated row by row.
 #[derive(Debug)]
 pub struct Recent {
     windows: Windows,
@@ -34,14 +34,14 @@ pub struct Recent {
     kept: Mutex<Kept>,
 }
 
-/// What is kept, and what is not.
+/// Numbers of stored and removed rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Held {
     /// Rows.
     pub n_rows: u64,
-    /// Rows that a window could have reached and that left, because there were too many.
+    /// Rows removed because there were too many, although a window may need them.
     pub n_left: u64,
-    /// Rows that came so late that their windows may lack rows which had left.
+    /// Rows so late that their windows may lack removed rows.
     pub n_late: u64,
 }
 
@@ -53,7 +53,7 @@ struct Kept {
     n_late: u64,
 }
 
-/// A row, and where it is.
+/// A row, and its positions.
 #[derive(Debug)]
 struct Row {
     logged_us: i64,
@@ -63,7 +63,7 @@ struct Row {
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// [`NONE`] where no window of the stream sees the row.
+    /// [`NONE`] if the row is in no window of the stream.
     lane: u32,
     at: i64,
 }
@@ -78,23 +78,23 @@ struct Stream {
     /// How long a row is kept.
     keep_us: i64,
     newest: i64,
-    /// Rows before it left because no window reached them when they did.
+    /// Rows before it were removed because no window reached them.
     reached: i64,
-    /// Rows before it left because there were too many.
+    /// Rows before it were removed because there were too many.
     floor: i64,
-    /// The lane that is looked through next, and how many are to be looked through fast.
+    /// The next lane to sweep, and how many to sweep fast.
     next: usize,
     in_a_hurry: usize,
 }
 
 impl Stream {
-    /// Before this, no window reaches. A time that is yet to come makes no row old.
+    /// No window reaches back before this time. A future time does not age rows.
     fn reach(&mut self, now_us: i64) -> i64 {
         self.reached = self.reached.max(self.newest.min(now_us).saturating_sub(self.keep_us));
         self.reached
     }
 
-    /// Before this, rows may have left.
+    /// Rows before this time may have been removed.
     fn forgotten(&self) -> i64 {
         self.floor.max(self.reached)
     }
@@ -117,7 +117,7 @@ impl Stream {
         lane
     }
 
-    /// Gives up a lane that nobody is in.
+    /// Frees an empty lane.
     fn close(&mut self, lane: u32) {
         let empty = &mut self.lanes[lane as usize];
         if empty.at.is_empty() && self.by_key.get(&empty.key) == Some(&lane) {
@@ -136,7 +136,7 @@ fn key_of(keys: &[String]) -> Arc<str> {
 }
 
 impl Recent {
-    /// Nothing yet of what `windows` look back on: at most about `max_rows` rows, known by the column `id`.
+    /// An empty store for `windows`: at most about `max_rows` rows, named by the column `id`.
     #[must_use]
     pub fn new(windows: Windows, id: Option<&str>, max_rows: usize) -> Self {
         let stream = |windows: &Vec<(usize, &Window)>| Stream {
@@ -161,7 +161,7 @@ impl Recent {
         &self.windows
     }
 
-    /// How much is kept.
+    /// The numbers of stored and removed rows.
     #[must_use]
     pub fn held(&self) -> Held {
         let kept = self.kept();
@@ -178,11 +178,11 @@ impl Recent {
         Ok((events, names(&self.windows, self.id.as_deref(), part)?))
     }
 
-    /// The values of the windows in rows that happen now together: what [`Windows::compute`] gives to a table of them.
+    /// The values of the windows in rows of one request: the result of [`Windows::compute`] for a table of them.
     /// `part` has the columns of [`Windows::part`].
     ///
     /// # Errors
-    /// When a column that they read is missing, or of another kind.
+    /// If a column they read is missing, or of another kind.
     pub fn values(&self, part: &Table) -> Result<Vec<Column>, FeatureError> {
         let (events, names) = self.events(part)?;
         let own = Own::of(part, self.id.as_deref(), names);
@@ -203,7 +203,7 @@ impl Recent {
         Ok(self.windows.columns(found))
     }
 
-    /// The values of a row that looks back on what is kept and on nothing else.
+    /// The values of a row that depends only on stored rows.
     fn look_alone(
         &self,
         place: usize,
@@ -227,7 +227,7 @@ impl Recent {
         }
     }
 
-    /// The values of rows of a group that also look at each other, or of which some are known already.
+    /// The values of rows of a group that are also in each other's windows, or partly stored already.
     fn look_together(
         &self,
         (place, windows, events): (usize, &[(usize, &Window)], &Events),
@@ -299,7 +299,7 @@ fn longest(windows: &[(usize, &Window)]) -> i64 {
     windows.iter().map(|(_, window)| window.length_us).max().unwrap_or(0)
 }
 
-/// What a stream sees of a row: its group, its time and its value.
+/// A row as input of a stream: its group, its time and its value.
 type Sees = Option<(Arc<str>, i64, f64)>;
 
 impl Kept {
@@ -350,7 +350,7 @@ impl Kept {
         }
     }
 
-    /// Looks through a few lanes for rows that leave.
+    /// Sweeps a few lanes for old rows.
     fn sweep(&mut self, now_us: i64, max_rows: usize) {
         if self.rows.len() > max_rows && self.streams.iter().all(|stream| stream.in_a_hurry == 0) {
             self.raise(max_rows);
@@ -388,7 +388,7 @@ impl Kept {
         stream.close(stream.next as u32);
     }
 
-    /// There are too many rows: the oldest tenth, by a sample of them, is to leave.
+    /// Too many rows: mark the oldest tenth, estimated from a sample, for removal.
     fn raise(&mut self, max_rows: usize) {
         const SAMPLE: usize = 2_000;
         let goes = 1.0 - 0.9 * max_rows as f64 / self.rows.len() as f64;
@@ -397,7 +397,7 @@ impl Kept {
             let mut times: Vec<i64> = seen.map(|place| place.at).take(SAMPLE).collect();
             times.sort_unstable();
             let Some(&floor) = times.get((times.len() as f64 * goes) as usize) else { continue };
-            // Rows of one instant leave together, if need be.
+            // Rows with equal times are removed together, if necessary.
             stream.floor = if floor > stream.floor { floor } else { stream.floor.saturating_add(1) };
             stream.in_a_hurry = stream.lanes.len();
         }

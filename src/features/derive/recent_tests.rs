@@ -1,4 +1,4 @@
-//! What is kept row by row gives, to the bit, what a table of all rows gives.
+//! Rows stored one by one give bit-identical values to a table of all rows.
 
 use super::tests::definitions;
 use super::{Held, Past, Recent, Windows};
@@ -65,13 +65,13 @@ const ALL: [&str; 12] = [
     "mean(ln(amount)) by (card, amount > 30) over 30m",
 ];
 
-/// A stream in which most rows are of one card; some come late, at one instant, twice, changed, or with cells missing.
+/// A stream with most rows of one card; some late, simultaneous, repeated, changed, or with missing cells.
 fn stream(n: usize, dice: &mut Dice) -> Vec<Pay> {
     let mut rows: Vec<Pay> = Vec::new();
     let mut now = 0;
     for nth in 0..n {
         if dice.one_in(15) && !rows.is_empty() {
-            // Nothing comes later than a day.
+            // No row is later than a day.
             let again = rows[rows.len() - 1 - dice.below(rows.len().min(100) as u64) as usize].clone();
             let changed = (again.0.clone(), "b", dice.below(90) as f64, now - dice.below(1000) as i64 * MINUTE);
             rows.push(if dice.one_in(3) { changed } else { again });
@@ -100,7 +100,7 @@ fn each_row_has_the_value_that_a_table_of_all_rows_gives() {
     for (id, seed) in [(Some("id"), 1), (None, 2)] {
         let mut dice = Dice(seed);
         let mut rows = stream(1_500, &mut dice);
-        // What is known beforehand, as the last rows of training are; some of it comes again.
+        // Stored beforehand, like the last training rows; some of it arrives again.
         let stored = table(&rows[..300]);
         let recent = Recent::new(of.clone(), id, 1_000_000);
         recent.push(&stored, &vec![i64::MIN; 300], NOW).unwrap();
@@ -114,12 +114,12 @@ fn each_row_has_the_value_that_a_table_of_all_rows_gives() {
             let expected = bits(&of.compute(&past, &request).unwrap());
             assert_eq!(bits(&recent.values(&request).unwrap()), expected, "{} rows are left", left.len());
             n_cached += expected[1].iter().flatten().filter(|count| f64::from_bits(**count) > 64.0).count();
-            // One that is not logged leaves nothing.
+            // A row that is not logged leaves no trace.
             if dice.one_in(10) {
                 continue;
             }
             recent.push(&request, &vec![parts.len() as i64; n], NOW).unwrap();
-            // A second telling of the same log changes nothing.
+            // Reading the same log again changes nothing.
             if dice.one_in(4) {
                 recent.push(&request, &vec![parts.len() as i64; n], NOW).unwrap();
             }
@@ -157,7 +157,7 @@ fn rows_that_no_window_reaches_leave() {
         for day in 0..20 {
             let rows = steady(day * 1440..(day + 1) * 1440, cards);
             recent.push(&rows, &vec![day; 1440], NOW).unwrap();
-            // A day, two hours, and what has not been looked through yet.
+            // A day, two hours, and rows not swept yet.
             let held = recent.held();
             assert!(held.n_rows <= 2 * 1_560 + 1 && held.n_left == 0, "day {day}: {held:?}");
         }
@@ -167,7 +167,7 @@ fn rows_that_no_window_reaches_leave() {
             assert_eq!((told(&recent, DAY), recent.held().n_late), (0.0, 1), "it is told that rows had left");
         }
     }
-    // A time that is yet to come is not the time by which rows are old.
+    // A future time does not age rows.
     let recent = Recent::new(windows(&["count() by card over 2h"]), Some("id"), 1_000_000);
     recent.push(&steady(0..600, false), &[0; 600], 600 * MINUTE).unwrap();
     recent.push(&table(&[("x".to_owned(), "a", 1.0, 99_999 * DAY)]), &[1], 600 * MINUTE).unwrap();
@@ -188,7 +188,7 @@ fn the_oldest_rows_leave_where_there_are_too_many() {
         let Held { n_rows, n_left, .. } = recent.held();
         assert!(n_rows >= 850 && n_left == 10_000 - n_rows, "{n_rows} rows, {n_left} left");
         if !cards {
-            // The youngest are there, in all windows.
+            // The newest rows are present in all windows.
             assert_eq!(told(&recent, 10_000 * MINUTE), n_rows as f64);
             assert!(recent.held().n_late > 0);
         }
@@ -199,7 +199,7 @@ fn the_oldest_rows_leave_where_there_are_too_many() {
     assert!(recent.held().n_rows <= 200, "rows of one instant: {:?}", recent.held());
 }
 
-/// Memory of this process in MB, where the system says it.
+/// Memory of this process in MB, if the system reports it.
 fn memory_mb() -> f64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     pages.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or(f64::NAN) * 4096.0 / 1e6

@@ -1,4 +1,4 @@
-//! `[features.derived]`: names and expressions, in the order in which they stand.
+//! `[features.derived]`: names and expressions, in file order.
 
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Definition {
     /// The name of the column.
     pub name: String,
-    /// What it is computed by.
+    /// Its formula.
     pub expression: String,
 }
 
@@ -26,7 +26,7 @@ pub struct Definition {
 pub struct Definitions(pub Vec<Definition>);
 
 impl Definitions {
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,4 +1,4 @@
-//! What expressions give, cell by cell, and what is said of wrong ones.
+//! The values of expressions, cell by cell, and the messages for invalid ones.
 
 use super::{Definition, Definitions, Derived, check};
 use crate::table::time::TimeFormat;
@@ -221,7 +221,7 @@ fn one_row_is_computed_to_the_bit_as_in_a_table_and_so_is_what_was_stored() {
     }
 }
 
-/// What is said of the last of some definitions.
+/// The message for the last of some definitions.
 fn refused(pairs: &[(&str, &str)]) -> String {
     let columns = [
         ("a", Kind::Number),
@@ -314,7 +314,7 @@ fn hostile_expressions_end_in_an_error_and_not_in_memory() {
     assert!(check(&definitions(&[("x", &ninety)]), &[("a", Kind::Number)], "y").is_ok());
 }
 
-/// A table of missing cells, extremes and several time zones, and what pandas gives for expressions on it
+/// A table with missing cells, extremes and several time zones, and pandas' results for expressions on it
 /// (scripts/reference_features.py).
 pub(crate) fn reference_cases() -> (Table, Vec<(String, Vec<serde_json::Value>)>) {
     let stored: serde_json::Value =

@@ -6,14 +6,14 @@ use crate::period::Period;
 /// A part of an expression.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Expr {
-    /// The byte of the text at which it begins.
+    /// Its byte position in the text.
     pub(super) at: usize,
     pub(super) what: What,
     /// Levels of parts within it.
     pub(super) depth: usize,
 }
 
-/// What a part says.
+/// The kind of a part.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum What {
     Number(f64),
@@ -30,7 +30,7 @@ pub(super) enum What {
         negated: bool,
     },
     Call(Function, Vec<Expr>),
-    /// Conditions with their values, and the value where none holds.
+    /// Conditions with their values, and the value otherwise.
     Case(Vec<(Expr, Expr)>, Option<Box<Expr>>),
     Group {
         statistic: Statistic,
@@ -40,7 +40,7 @@ pub(super) enum What {
     },
 }
 
-/// How far a window looks back, and by which column where that is said.
+/// The length of a window, and its time column if given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Over {
     pub(super) at: usize,
@@ -67,7 +67,7 @@ pub(super) enum Op {
 }
 
 impl Expr {
-    /// Calls `each` with the name of every column in it, and where it stands.
+    /// Calls `each` with the name and position of every column in it.
     pub(super) fn columns<'e>(&'e self, each: &mut dyn FnMut(&'e str, usize)) {
         match &self.what {
             What::Column(name) => each(name, self.at),

@@ -1,11 +1,11 @@
-//! Windows over a row's own past: statistics of the rows of its group in a length of time before it.
+//! Windows over a row's own past: statistics of the rows of its group within a time span before it.
 //!
 //! ```text
 //! time of the group's rows   ──a──b────c─c──────d───▶      a row at d with a window that begins between a and b
 //!                                 [ window      )          sees b and both c: at least d − length, and before d
 //! ```
-//! Rows of the same instant do not see each other. A row without a time or a key is in no window and has none. An empty
-//! window has the count and the sum 0; all else of it is missing.
+//! Rows with equal times are not in each other's windows. For a row without a time or a key every statistic is missing.
+//! An empty window has the count and the sum 0; its other statistics are missing.
 
 use super::functions::Statistic;
 use super::node::Window;
@@ -17,14 +17,14 @@ use super::numbers::middle;
 pub(super) struct Line<'a> {
     pub(super) at: &'a [i64],
     pub(super) values: &'a [f64],
-    /// What the rows are known by; may be empty where no row that looks back stands here a second time.
+    /// The names of the rows; may be empty if no row occurs twice.
     pub(super) names: &'a [u64],
 }
 
-/// A row that looks back.
+/// A row whose window is computed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Looking {
-    /// Where its value goes.
+    /// The index of its value.
     pub(super) row: usize,
     pub(super) at: i64,
     /// Its own value, for a score.
@@ -34,7 +34,7 @@ pub(super) struct Looking {
 }
 
 impl Window {
-    /// Its value in rows that come in the order of time.
+    /// Its values in rows sorted by time.
     pub(super) fn look(&self, line: Line, looking: &[Looking], found: &mut [f64]) {
         let Line { at, values, names } = line;
         let seen = match self.statistic {
@@ -65,7 +65,7 @@ impl Window {
         }
     }
 
-    /// Its value in a row at `time`, of exactly the rows that it holds.
+    /// Its value in a row at `time`, computed directly from its rows.
     pub(super) fn of(&self, at: &[i64], values: &[f64], time: i64, own: f64) -> f64 {
         match self.statistic {
             Statistic::Count => at.len() as f64,
@@ -95,7 +95,7 @@ pub(super) fn known(values: &[f64]) -> Vec<f64> {
     values.iter().copied().filter(|value| !value.is_nan()).collect()
 }
 
-/// What is known of some values together.
+/// A summary of several values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     n: f64,
@@ -116,7 +116,7 @@ impl Seen {
         }
     }
 
-    /// What is known of both together. Nothing is ever subtracted from a sum (Chan, Golub and LeVeque, 1983).
+    /// The summary of both together. Nothing is ever subtracted from a sum (Chan, Golub and LeVeque, 1983).
     pub(super) fn with(self, other: Self) -> Self {
         if self.n == 0.0 || other.n == 0.0 {
             return if self.n == 0.0 { other } else { self };
@@ -136,7 +136,7 @@ impl Seen {
         if self.n < 2.0 { f64::NAN } else { (self.squares / (self.n - 1.0)).sqrt() }
     }
 
-    /// A statistic; for a score, of a row whose value is `own`.
+    /// A statistic; for a score, of a row with the value `own`.
     pub(super) fn statistic(self, statistic: Statistic, own: f64) -> f64 {
         let mean = self.sum / self.n;
         let value = match statistic {
@@ -147,29 +147,29 @@ impl Seen {
             Statistic::Zscore => (own - mean) / self.deviation(),
             Statistic::Min => self.min,
             Statistic::Max => self.max,
-            // It is not told by sums.
+            // Not computable from sums.
             Statistic::Median => f64::NAN,
         };
         if value.is_finite() { value } else { f64::NAN }
     }
 }
 
-/// The values of a group in blocks of time that are as long as the window, so that each window reaches over one boundary:
+/// The values of a group in time blocks as long as the window, so that each window spans one boundary:
 ///
 /// ```text
-/// blocks   │ · · ·  · ·│· ·   ·  ·   │            a window is the end of one block and the beginning of the next
+/// blocks   │ · · ·  · ·│· ·   ·  ·   │            a window is the end of one block and the start of the next
 ///               [ ─────┴──── )
 ///                suffix  prefix
 /// ```
-/// Nothing is subtracted, so that a large value that leaves a window leaves no error behind; and a window's sums depend on
-/// its own rows alone, to the last bit, whatever rows were before it.
+/// Nothing is subtracted, so a large value leaves no rounding error after it has left a window; and a window's sums
+/// depend on its own rows alone, to the last bit.
 #[derive(Default)]
 struct Blocks {
     /// Per value, its block.
     block: Vec<i64>,
-    /// Per value, what is known of it and those before it in its block.
+    /// Per value, the summary of it and those before it in its block.
     prefix: Vec<Seen>,
-    /// Per value, what is known of it and those after it in its block.
+    /// Per value, the summary of it and those after it in its block.
     suffix: Vec<Seen>,
 }
 
@@ -191,7 +191,7 @@ impl Blocks {
         Self { block, prefix, suffix }
     }
 
-    /// What is known of the values from `from` to before `to`, by a row of the block `own`.
+    /// The summary of the values from `from` to before `to`, for a row of the block `own`.
     fn of(&self, from: usize, to: usize, own: i64) -> Seen {
         if from >= to {
             return NOTHING;
@@ -214,7 +214,7 @@ pub(super) struct Sorted {
 }
 
 impl Sorted {
-    /// The median of the values from `from` to before `to`; neither end moves back.
+    /// The median of the values from `from` to before `to`; both ends only increase.
     pub(super) fn median(&mut self, values: &[f64], from: usize, to: usize) -> f64 {
         if from >= self.to {
             self.values = known(&values[from..to]);
@@ -238,8 +238,8 @@ impl Sorted {
 mod tests {
     use super::*;
 
-    /// Windows of several lengths give what their values give one by one, also behind a value that would swallow the
-    /// others; and the same to the last bit when nothing is known of what was before them.
+    /// Windows of several lengths equal the directly computed values, also after a value that would absorb the
+    /// others; and are bit-identical without the earlier rows.
     #[test]
     fn values_that_leave_a_window_leave_nothing_behind() {
         let huge = |at: usize| if at.is_multiple_of(37) { 1e17 } else { 0.0 };

@@ -1,4 +1,4 @@
-//! Windows over a row's own past: their values, what they look back on, and what is said of wrong ones.
+//! Windows over a row's own past: their values, their rows, and the messages for invalid ones.
 
 use super::tests::{definitions, time};
 use super::{Derived, Past, Windows, check};
@@ -71,7 +71,7 @@ fn a_window_holds_the_rows_before_and_not_those_of_the_same_instant() {
         let table = rows(&STREAM);
         let of = windows(&[("x", expression)]);
         assert_eq!(told(&of.compute(&Past::default(), &table).unwrap()), expected, "{expression}");
-        // The order of the rows says nothing.
+        // The order of the rows does not matter.
         let backwards: Vec<u32> = (0..table.n_rows() as u32).rev().collect();
         let turned = of.compute(&Past::default(), &table.take(&backwards)).unwrap();
         let again = [turned[0].take(&backwards)];
@@ -79,7 +79,7 @@ fn a_window_holds_the_rows_before_and_not_those_of_the_same_instant() {
     }
 }
 
-/// However the rows of a table are cut into earlier ones and later ones, a row that stands on both sides counts once.
+/// However a table is cut into earlier and later rows, a row on both sides counts once.
 #[test]
 fn rows_of_the_past_count_once_and_as_rows_of_the_table_do() {
     let all = rows(&STREAM);
@@ -111,7 +111,7 @@ fn rows_of_the_past_count_once_and_as_rows_of_the_table_do() {
             assert_eq!(told(&found), told(&[whole[0].take(&places)]), "{expression} from row {cut} on, without ids");
         }
     }
-    // What a later table may look back on: seven days before the last row.
+    // The rows that a later table may need: seven days before the last row.
     let of = windows(&[("x", "count() by card over 7d"), ("y2", "count() by card over 1h")]);
     let last = of.last(&all, Some("id")).unwrap();
     let Values::Text(ids) = &last.column("id").unwrap().values else { panic!() };
@@ -128,7 +128,7 @@ fn features_read_windows_by_name_and_nothing_is_guessed_without_the_past() {
     assert_eq!(of.names(), ["n = count() by card over 7d"]);
     let (derived, computed) = Derived::fit(&defined, &filled, Some(&[0, 1, 3]), "y").unwrap();
     assert_eq!(told(&computed), "0 1 0 1 3 - - 4 4");
-    // Of the rows 0, 1 and 3 the mean of card a is 2/3; b is none of them, and gets the mean of all.
+    // In the rows 0, 1 and 3 the mean of card a is 2/3; b is not among them, and gets the overall mean.
     assert_eq!(told(&computed[1..]).split(' ').nth(4), Some((3.0_f64 - 2.0 / 3.0).to_string().as_str()));
     assert_eq!(told(&computed[2..]), "0 0 0 0 1 - - 1 1");
     let stored: Derived = serde_json::from_str(&serde_json::to_string(&derived).unwrap()).unwrap();
@@ -206,7 +206,7 @@ fn a_wrong_window_is_one_line_with_its_character() {
     assert!(check(&definitions(&[("x", "over + of")]), &[("over", Kind::Number), ("of", Kind::Number)], "y").is_ok());
 }
 
-/// What pandas gives, by its `rolling` and straight from the definition (scripts/reference_features.py).
+/// Equal to pandas, both its `rolling` and the plain definition (scripts/reference_features.py).
 #[test]
 fn windows_give_what_pandas_gives() {
     let stored: serde_json::Value =

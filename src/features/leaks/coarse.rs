@@ -4,17 +4,17 @@ use super::{ENOUGH_CLASS_ROWS, How, MIN_AUC, MIN_CLASS_ROWS, PERFECT_AUC, Sample
 use crate::features::target::Task;
 use crate::stats::ranks;
 
-/// Share of the rows that may stand with another group of classes than the rest of their class.
+/// Share of the rows that may be in another group of classes than the rest of their class.
 const MAX_MIXED: f64 = 0.005;
-/// Values of a column up to which it may sort a number into ranges, the rows that a value needs to be looked at, and the
-/// share of rows that must have such a value.
+/// Maximum number of values of a column that divides a number into ranges, minimum number of rows per value, and
+/// minimum share of rows with such a value.
 const MAX_RANGES: usize = 64;
 const MIN_RANGE_ROWS: u32 = 5;
 const MIN_RANGED: f64 = 0.9;
 
 impl Sample<'_> {
-    /// The share of pairs of rows of different bins in which the bins stand as the target does, where that is nearly every
-    /// pair (Harrell's C without tied targets). Bins of few rows are left out.
+    /// The share of pairs of rows of different bins that the bins order as the target does, if that is nearly every
+    /// pair (Harrell's C without tied targets). Bins of few rows are skipped.
     pub(super) fn sorted(&self, bins: &[u32]) -> Option<f64> {
         let n_bins = bins.iter().max().map_or(0, |&b| b as usize + 1);
         let mut sums = vec![(0_u32, 0.0_f64); n_bins];
@@ -44,7 +44,7 @@ impl Sample<'_> {
         (share >= least).then_some(share)
     }
 
-    /// Classes that the bins keep apart from the others, where each class stands in one bin.
+    /// Classes that the bins separate from the others, if each class is in one bin.
     pub(super) fn grouped(&self, bins: &[u32]) -> Option<How> {
         let mut known: Vec<u32> = bins.to_vec();
         known.sort_unstable();
@@ -70,7 +70,7 @@ impl Sample<'_> {
     }
 }
 
-/// The share of pairs of rows of different ranges in which the ranges stand as the rows' values do; `rows` are ascending.
+/// The share of pairs of rows of different ranges that the ranges order as the values do; `rows` are ascending.
 fn in_order(rows: &[(f64, usize)], n_ranges: usize) -> f64 {
     let (mut below, mut in_order, mut pairs) = (vec![0_u64; n_ranges], 0_u64, 0_u64);
     for tied in rows.chunk_by(|a, b| a.0 == b.0) {

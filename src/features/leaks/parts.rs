@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-/// What can be read off every text of a column.
+/// A property of every text of a column.
 pub(super) enum Part {
     /// A level for each row.
     Levels(Vec<u32>),
-    /// A number for each row; `NaN` where there is none.
+    /// A number for each row; `NaN` without one.
     Numbers(Vec<f64>),
 }
 
-/// The parts that are looked at: the text without its digits, its first and its last run of letters and digits, its first
-/// and its last character, and the first and the last number in it. Parts that hardly any two texts share are left out.
+/// The parts checked: the text without its digits, its first and its last run of letters and digits, its first
+/// and its last character, and the first and the last number in it. Parts shared by hardly any two texts are skipped.
 pub(super) fn parts(texts: &[&str]) -> Vec<Part> {
     type Cut = for<'t> fn(&'t str) -> &'t str;
     let cuts: [Cut; 4] = [first_run, last_run, first_char, last_char];

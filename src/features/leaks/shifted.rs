@@ -1,17 +1,17 @@
 //! Columns that contain the target of a neighbouring row.
 //!
-//! The value of the row before is known when a prediction is wanted; that of the row after is not. Which row is the earlier
-//! one is known where a column of times runs through the table; otherwise rows are taken to stand in the order of time.
+//! At prediction time the value of the previous row is known, that of the next row is not. A sorted time column shows
+//! which row is earlier; without one, rows are assumed to be in time order.
 
 use super::same;
 use crate::features::target::{Target, Task};
 use crate::table::{Column, Table, Values};
 
-/// Rows whose neighbour has another target, from which agreement means something, and the share that must agree.
+/// Minimum number of rows whose neighbour has another target, and minimum share that must agree.
 const MIN_CHANGES: usize = 30;
 const MIN_AGREEMENT: f64 = 0.99;
 
-/// Whether `column` holds the target of the row that comes later in time.
+/// Whether `column` contains the target of the next row in time.
 pub(super) fn is_of_the_next_row(column: &Column, table: &Table, target: &Target, y: &[f64]) -> bool {
     let Some(values) = as_outcomes(column, target) else { return false };
     let n = y.len().min(values.len());
@@ -61,7 +61,7 @@ fn as_outcomes(column: &Column, target: &Target) -> Option<Vec<f64>> {
     }
 }
 
-/// Whether some column of times shows that later rows stand first.
+/// Whether a time column shows that later rows come first.
 fn runs_backwards(table: &Table) -> bool {
     table.columns().iter().any(|column| {
         let Values::Time(times) = &column.values else { return false };

@@ -7,7 +7,7 @@ fn number(name: &str, value: impl Fn(usize) -> f64) -> Column {
     Column::new(name, Values::Number((0..N).map(value).collect()))
 }
 
-/// Something that looks like noise.
+/// Pseudo-random noise.
 fn noise(row: usize, salt: u64) -> f64 {
     crate::stats::random::unit_hash(&(row as u64).to_le_bytes(), salt)
 }
@@ -195,7 +195,7 @@ fn a_column_that_gives_away_one_class_of_several_is_named_with_it() {
 
 #[test]
 fn a_column_that_is_there_for_one_class_only_is_named() {
-    // Every second of class b has a reason; every class has a remark as often.
+    // Every second row of class b has a reason; every class has a remark as often.
     let y: Vec<f64> = (0..N).map(|r| (r % 3) as f64).collect();
     let given = |r: usize| r % 3 == 1 && r.is_multiple_of(2);
     let table = Table::new(vec![
@@ -207,7 +207,7 @@ fn a_column_that_is_there_for_one_class_only_is_named() {
     let leaks = find_leaks(&table, &classes(&["a", "b", "c"]), &y, &[], 0);
     let how: Vec<How> = leaks.into_iter().map(|leak| leak.how).collect();
     assert_eq!(how, [How::FilledFor("b".into(), 100), How::EmptyFor("c".into(), 160)]);
-    // Two classes: the reason is there for one of them.
+    // Two classes: only one of them has the reason.
     let y: Vec<f64> = (0..N).map(|r| f64::from(u8::from(r % 3 == 1))).collect();
     let leaks = find_leaks(&table, &classes(&["stayed", "left"]), &y, &[], 0);
     assert_eq!(leaks[0].how, How::FilledFor("left".into(), 100));

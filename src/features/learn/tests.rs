@@ -122,7 +122,7 @@ fn a_target_statistic_is_smoothed_and_leaves_its_own_fold_out() {
 #[test]
 fn the_overall_mean_weighs_little_only_where_levels_differ_far_beyond_chance() {
     let names: Vec<String> = (0..100).map(|level| format!("z{level}")).collect();
-    // Twenty rows a level; `of` gives a row's value from its level and a noise in [0, 1).
+    // Twenty rows a level; `of` computes a row's value from its level and a noise in [0, 1).
     let weight = |of: &dyn Fn(usize, f64) -> f64, task: Task| {
         let noise = |row: usize| unit_hash(&(row as u64).to_le_bytes(), 7);
         let y: Vec<f32> = (0..2000).map(|row| of(row % 100, noise(row)) as f32).collect();
@@ -132,7 +132,7 @@ fn the_overall_mean_weighs_little_only_where_levels_differ_far_beyond_chance() {
         let slots: Vec<u32> = (0..2000).map(|row| row % 100).collect();
         let found = target_statistic(names.clone(), slots, &outcome, None);
         let Encoder::TargetStatistic(e) = found.encoder else { panic!("no target statistic") };
-        // What the first level's statistic tells of the weight: (sum + a·mean)/(20 + a).
+        // The weight follows from the first level's statistic: (sum + a·mean)/(20 + a).
         let rows = || (0..2000).step_by(100);
         let sum: f64 = rows().map(|row| f64::from(y[row])).sum();
         let mean = y.iter().map(|y| f64::from(*y)).sum::<f64>() / 2000.0;
@@ -147,7 +147,7 @@ fn the_overall_mean_weighs_little_only_where_levels_differ_far_beyond_chance() {
     assert!((20.0..80.0).contains(&weak), "{weak}");
     let chance = weight(&|_, noise| noise, Task::Regression);
     assert!(chance > 100.0, "{chance}");
-    // One row in a hundred, by chance: a level with three of them is no strong one.
+    // One row in a hundred, by chance: a level with three of them is not significant.
     let rare = weight(&|_, noise| f64::from(u8::from(noise < 0.01)), Task::Binary);
     assert!(rare >= 9.9, "{rare}");
     let sure = weight(&|level, _| f64::from(u8::from(level % 2 == 0)), Task::Binary);
@@ -177,7 +177,7 @@ fn statistics_of(share: impl Fn(usize) -> f64) -> (Vec<f32>, f64) {
 fn levels_that_do_not_differ_have_no_statistics_of_their_own() {
     let spread =
         |values: &[f32], mean: f64| (values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / 200.0).sqrt();
-    // One row in fifty is positive, whatever the level: with a weight of 10 rows levels would spread by .02.
+    // One row in fifty is positive in every level: with a weight of 10 rows levels would spread by .02.
     let (values, mean) = statistics_of(|_| 0.02);
     assert!(spread(&values, mean) < 0.004, "{}", spread(&values, mean));
     // A tenth of the levels is different.
@@ -210,7 +210,7 @@ fn numbers_far_from_0_have_a_scale_that_tells_them_apart() {
     };
     assert!(told_apart(1.7e12, 1000.0) && told_apart(-1e9, 1.0) && told_apart(1.0, 1e-9) && told_apart(1e-46, 1e-46));
     assert!(!told_apart(0.0, 1.0) && !told_apart(1e6, 1e4) && !told_apart(1e-30, 1e-31));
-    // One that is very large leaves the others as they are.
+    // A very large one does not change the others.
     assert_eq!(
         encoder(&[0.5, 1.5, f64::NAN, f64::INFINITY, 1e30], &FeatureOptions::default()),
         NumberEncoder::default()

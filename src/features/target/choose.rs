@@ -12,10 +12,10 @@ use crate::wording::instead;
 const MAX_INTEGER_CLASSES: usize = 10;
 /// More classes than this need a model each and are more likely an id.
 const MAX_CLASSES: usize = 1000;
-/// Distinct numbers are counted up to here; beyond it a column is a quantity whatever follows.
+/// Distinct numbers are counted up to this limit; beyond it a column is a quantity.
 const MAX_COUNTED: usize = MAX_CLASSES + 1;
 
-/// Words of positive classes beside those that say yes.
+/// Names of positive classes besides words for yes.
 const POSITIVE: [&str; 24] = [
     "fraud",
     "fraudulent",
@@ -42,7 +42,7 @@ const POSITIVE: [&str; 24] = [
     "exited",
     "left",
 ];
-/// Words of negative classes beside those that say no.
+/// Names of negative classes besides words for no.
 const NEGATIVE: [&str; 20] = [
     "genuine",
     "legit",
@@ -66,7 +66,7 @@ const NEGATIVE: [&str; 20] = [
     "active",
 ];
 
-/// Distinct labels with how often each occurs, in class order.
+/// Distinct labels with their frequencies, in class order.
 struct Seen {
     labels: Vec<(String, u64)>,
     numeric: bool,
@@ -252,7 +252,7 @@ fn guess(labels: &[(String, u64)]) -> (usize, String) {
         (None, Some(false)) => return (0, format!("{:?} says no", labels[1].0)),
         _ => {}
     }
-    // 0/1 and -1/1, whatever they are written like.
+    // 0/1 and -1/1, however written.
     if let (Some(low), Some(high)) = (parse(&labels[0].0), parse(&labels[1].0))
         && low <= 0.0
         && high > 0.0
@@ -269,7 +269,7 @@ fn guess(labels: &[(String, u64)]) -> (usize, String) {
 /// Whether a label names the positive (`true`) or the negative class.
 fn word(label: &str) -> Option<bool> {
     let text = fold(label);
-    // 1 is "yes" beside 0, but not beside 2; numbers are compared, not read.
+    // 1 means "yes" beside 0, but not beside 2; numbers are compared as numbers.
     if parse(&text).is_some() {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Learns how the words of a training column relate to the target.
+//! Learns how the words of a text column relate to the target.
 
 use super::linear::{Linear, Loss, Sparse};
 use super::{N_COUNTS, Reader, Stored, TextEncoder, counted, vocabulary};
@@ -10,20 +10,20 @@ use crate::table::Texts;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-/// Texts of fewer words on average are names or codes.
+/// Texts with fewer words on average are names or codes.
 const MIN_MEAN_WORDS: f64 = 3.0;
-/// Fewer texts say nothing.
+/// With fewer texts the column is not used.
 const MIN_TEXTS: usize = 50;
-/// So many rows, with so many bytes of text together, teach the weights; of longer tables, rows drawn by hash.
+/// Maximum rows, and maximum bytes of text, for fitting the weights; of longer tables, rows are sampled by hash.
 const MAX_ROWS: usize = 100_000;
 const MAX_BYTES: usize = 32 << 20;
-/// How much the rows weigh against the regularisation (C): the one whose scores go best with the target out of fold.
+/// Weight of the rows against the regularisation (C): the best by out-of-fold scores is used.
 const STRENGTHS: [f64; 4] = [0.3, 1.0, 3.0, 10.0];
 /// Standard errors that the correlation of a score with the target must be above 0.
 const MIN_STRENGTH: f64 = 3.0;
 
-/// The encoder of a column of texts and what the training rows see of it, row-major; `None` where the cells are too few or
-/// not texts of several words.
+/// The encoder of a text column and its values for the training rows, row-major; `None` if there are too few cells or
+/// they are not texts of several words.
 pub(in crate::features) fn learn(texts: &Texts, outcome: &Outcome<'_>, seed: u64) -> Option<(TextEncoder, Vec<f32>)> {
     let taught = rows_that_teach(texts, outcome, seed);
     if !are_prose(texts, &taught) {
@@ -32,7 +32,7 @@ pub(in crate::features) fn learn(texts: &Texts, outcome: &Outcome<'_>, seed: u64
     let of_taught: Vec<&str> = taught.iter().map(|&row| texts.get(row as usize)).collect();
     let (terms, n_rows): (Vec<String>, Vec<u32>) = vocabulary::learn(&of_taught).into_iter().unzip();
     let n = taught.len() as f64;
-    // Three digits behind the point are more than such weights are known to.
+    // Three decimal places exceed the precision of such weights.
     let idf = n_rows.iter().map(|&own| rounded(((1.0 + n) / (1.0 + f64::from(own))).ln_portable() + 1.0)).collect();
     let without = Stored { outputs: Vec::new(), centres: Vec::new(), terms, idf, weights: Vec::new() };
     let counter = TextEncoder::try_from(without).ok()?;
@@ -65,7 +65,7 @@ fn rows_that_teach(texts: &Texts, outcome: &Outcome<'_>, seed: u64) -> Vec<u32> 
     rows
 }
 
-/// Whether the texts of `rows` are of several words, and enough.
+/// Whether the texts of `rows` have several words, and there are enough.
 pub(super) fn are_prose(texts: &Texts, rows: &[u32]) -> bool {
     rows.len() >= MIN_TEXTS && mean_words(texts, rows) >= MIN_MEAN_WORDS
 }
@@ -82,7 +82,7 @@ fn mean_words(texts: &Texts, rows: &[u32]) -> f64 {
     sum as f64 / f64::from(n.max(1))
 }
 
-/// The terms of each text, and its characters and words.
+/// The terms of each text, and its numbers of characters and words.
 fn read(counter: &TextEncoder, texts: &[&str]) -> (Sparse, Vec<[f32; N_COUNTS]>) {
     let known = &counter.0;
     let of_text = |reader: &mut Reader, text: &&str| {
@@ -99,7 +99,7 @@ fn read(counter: &TextEncoder, texts: &[&str]) -> (Sparse, Vec<[f32; N_COUNTS]>)
     (x, counts)
 }
 
-/// One score: its weights, and what each row that teaches sees of it.
+/// One score: its weights, and its value for each row used for fitting.
 struct Score {
     name: String,
     weights: Vec<f64>,
@@ -108,7 +108,7 @@ struct Score {
 }
 
 impl Score {
-    /// `None` where what the words say out of fold goes with the target no more than chance allows: noise is no feature.
+    /// `None` if the out-of-fold scores are related to the target no more than by chance: noise is not a feature.
     fn learn(
         x: &Sparse,
         (taught, folds): (&[u32], &[u8]),
@@ -150,10 +150,10 @@ impl Score {
     }
 }
 
-/// What models of the rows outside of a fold say of its rows, for each of [`STRENGTHS`].
+/// The scores of a fold's rows by models of the other folds, for each of [`STRENGTHS`].
 ///
-/// Without the bias: those of the folds differ by the shares of the classes in them, which would tell a row's own class. The
-/// words' part is centred on the rows that it was learned from instead.
+/// Without the bias: it depends on the class shares in the other folds, which would reveal a row's own class. The
+/// words' part is centred on the rows of its model instead.
 fn path(x: &Sparse, folds: &[u8], fold: u8, y: &[f64], n_terms: usize, loss: Loss) -> Vec<Vec<f32>> {
     let (own, others): (Vec<u32>, Vec<u32>) = (0..folds.len() as u32).partition(|&at| folds[at as usize] == fold);
     let mut found = Linear::zero(n_terms);
@@ -167,7 +167,7 @@ fn path(x: &Sparse, folds: &[u8], fold: u8, y: &[f64], n_terms: usize, loss: Los
     all
 }
 
-/// Pearson's correlation; `NaN` where one side does not vary.
+/// Pearson's correlation; `NaN` if one side is constant.
 fn correlation(a: &[f32], b: &[f64]) -> f64 {
     let (mean_a, mean_b) = (mean(a.iter().map(|&a| f64::from(a))), mean(b.iter().copied()));
     let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
@@ -190,12 +190,12 @@ fn standardise(y: &mut [f64]) {
     y.iter_mut().for_each(|y| *y = (*y - centre) / unit);
 }
 
-/// Four digits: short in a file, and more than such weights are known to.
+/// Four digits: short in a file, and more than the precision of such weights.
 fn rounded(value: f64) -> f32 {
     format!("{value:.3e}").parse().unwrap_or(value as f32)
 }
 
-/// The encoder with the weights of its scores; without terms where there is no score.
+/// The encoder with the weights of its scores; without terms if there is no score.
 fn joined(counter: &TextEncoder, known: &[Score]) -> Option<TextEncoder> {
     let mut stored = counter.0.stored.clone();
     stored.outputs = known.iter().map(|score| score.name.clone()).collect();
@@ -206,7 +206,8 @@ fn joined(counter: &TextEncoder, known: &[Score]) -> Option<TextEncoder> {
     TextEncoder::try_from(stored).ok()
 }
 
-/// The rows that did not teach: made-up ones see what the row sees whose text they have, others what new rows see.
+/// Fills rows not used for fitting: synthetic ones get the values of the row with the same text, others those of new
+/// rows.
 fn fill_others(encoder: &TextEncoder, texts: &Texts, outcome: &Outcome<'_>, taught: &[u32], values: &mut [f32]) {
     let width = encoder.n_features();
     let mut is_taught = vec![false; texts.len()];

@@ -1,4 +1,4 @@
-//! A regularised linear model of few numbers per row and many columns.
+//! A regularised linear model for sparse rows with many columns.
 //!
 //! min over w, b of ½‖w‖² + C Σ ℓ(w·xᵢ + b, yᵢ), by Newton steps whose direction conjugate gradients find (C.-J. Lin,
 //! R. C. Weng, S. S. Keerthi, "Trust Region Newton Method for Large-Scale Logistic Regression", 2008, with a line search
@@ -18,7 +18,7 @@ pub(super) struct Sparse {
     pub(super) values: Vec<f32>,
 }
 
-/// What is learned.
+/// The loss function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Loss {
     /// An outcome that is 0 or 1.
@@ -27,7 +27,7 @@ pub(super) enum Loss {
     Squared,
 }
 
-/// A weight per term, and what is added.
+/// A weight per term, and a bias.
 #[derive(Debug, Clone)]
 pub(super) struct Linear {
     pub(super) weights: Vec<f64>,
@@ -37,7 +37,7 @@ pub(super) struct Linear {
 /// Newton steps, and steps of conjugate gradients in each.
 const MAX_STEPS: usize = 20;
 const MAX_INNER: usize = 40;
-/// The gradient's length has fallen to this share of what it was without weights.
+/// The gradient's norm must fall to this share of its value at zero weights.
 const TOLERANCE: f64 = 1e-3;
 
 impl Sparse {
@@ -62,17 +62,17 @@ impl Loss {
 }
 
 impl Linear {
-    /// Nothing learned yet.
+    /// All weights zero.
     pub(super) fn zero(n_terms: usize) -> Self {
         Self { weights: vec![0.0; n_terms], bias: 0.0 }
     }
 
-    /// Learns from `rows` of `x`, whose outcomes are `y`, one per row of `x`; the steps begin at these weights.
+    /// Fits to `rows` of `x` with the outcomes `y`, one per row of `x`; starts from these weights.
     pub(super) fn fit(self, x: &Sparse, rows: &[u32], y: &[f64], loss: Loss, c: f64) -> Self {
         let n_terms = self.weights.len();
         let enough = TOLERANCE * c * slope_at_zero(x, rows, y, n_terms, loss);
         let mut margins: Vec<f64> = rows.iter().map(|&row| self.margin(x, row as usize)).collect();
-        // The last place is the bias, which is not regularised.
+        // The last element is the bias, which is not regularised.
         let mut w = self.weights;
         w.push(self.bias);
         for _ in 0..MAX_STEPS {
@@ -106,7 +106,7 @@ impl Linear {
         Self { weights: w, bias }
     }
 
-    /// What it says of a row.
+    /// The linear score of a row.
     pub(super) fn margin(&self, x: &Sparse, row: usize) -> f64 {
         self.bias + x.row(row).map(|(term, value)| self.weights[term] * value).sum::<f64>()
     }
@@ -120,7 +120,7 @@ fn slope_at_zero(x: &Sparse, rows: &[u32], y: &[f64], n_terms: usize, loss: Loss
     dot(&gradient, &gradient).sqrt()
 }
 
-/// The step along a direction that makes the objective smaller enough (Armijo); `None` when none does.
+/// The step along a direction that decreases the objective sufficiently (Armijo); `None` if there is none.
 fn search(
     w: &[f64],
     direction: &[f64],
@@ -152,7 +152,7 @@ fn direction(x: &Sparse, rows: &[u32], curvatures: &[f64], gradient: &[f64]) -> 
     let enough = 0.1 * size.sqrt();
     for _ in 0..MAX_INNER {
         let mut curved = way.clone();
-        // A trace of regularisation keeps the bias determined.
+        // A tiny regularisation keeps the bias determined.
         curved[last] *= 1e-6;
         let mut ahead = ahead(x, rows, &way);
         ahead.iter_mut().zip(curvatures).for_each(|(a, c)| *a *= c);

@@ -1,12 +1,12 @@
-//! A column of free text as a few numbers: what its words say of the target, how long it is, and how many words it has.
+//! A column of free text as a few numbers: scores of its words for the target, its length, and its number of words.
 //!
 //! ```text
 //! "Late again, lost bags" ─Words─▶ late · again · lost · bags
 //!      ─vocabulary─▶ late  lost  bags  "lost bags"       terms that training rows shared, TF-IDF, length 1
 //!      ─weights────▶ Σ weight × value − centre           one score per class (or one)
 //! ```
-//! The weights are those of a regularised linear model. Training rows see the scores of models that did not learn from
-//! them, as they do with target statistics.
+//! The weights are those of a regularised linear model. Training rows get out-of-fold scores, as with target
+//! statistics.
 
 mod learn;
 mod linear;
@@ -23,23 +23,23 @@ use std::sync::Arc;
 use vocabulary::{ByHash, MAX_TERMS, pair_hash, term_hash, word_hash};
 use words::Words;
 
-/// Features beside the scores: characters, words.
+/// Features besides the scores: characters, words.
 const N_COUNTS: usize = 2;
 
-/// What a text becomes: scores of its words, its length, its number of words; all missing where it is missing.
+/// The features of a text: scores of its words, its length, its number of words; all missing if the text is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct TextEncoder(Arc<Known>);
 
-/// What was learned, and where each term is found.
+/// The learned parameters, and the index of each term.
 #[derive(Debug)]
 struct Known {
     stored: Stored,
-    /// Where a term stands, by its hash.
+    /// The index of a term, by its hash.
     places: ByHash<u32>,
 }
 
-/// What is written into a version.
+/// The form stored in a version.
 ///
 /// ```text
 /// terms    "bags"  "late"  "lost bags"   sorted: a word, or two with a space between
@@ -49,9 +49,9 @@ struct Known {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
-    /// What each score is, as in the feature's name: `score of Yes`.
+    /// The meaning of each score, as in the feature's name: `score of Yes`.
     outputs: Vec<String>,
-    /// Per output, the mean of what the words say over the training rows.
+    /// Per output, the mean of the words' part over the training rows.
     centres: Vec<f32>,
     terms: Vec<String>,
     idf: Vec<f32>,
@@ -137,14 +137,14 @@ impl Reader {
 }
 
 impl TextEncoder {
-    /// Whether texts are of several words, and enough of them.
+    /// Whether texts have several words, and there are enough of them.
     #[must_use]
     pub fn suits(texts: &Texts) -> bool {
         let present: Vec<u32> = (0..texts.len() as u32).filter(|&row| !texts.get(row as usize).is_empty()).collect();
         learn::are_prose(texts, &present)
     }
 
-    /// How many features come out.
+    /// The number of features.
     #[must_use]
     pub fn n_features(&self) -> usize {
         self.0.stored.outputs.len() + N_COUNTS
@@ -157,7 +157,7 @@ impl TextEncoder {
         outputs.chain(["characters", "words"]).map(|what| format!("{column} ({what})")).collect()
     }
 
-    /// What each score is.
+    /// The meaning of each score.
     #[must_use]
     pub fn outputs(&self) -> &[String] {
         &self.0.stored.outputs
@@ -169,8 +169,8 @@ impl TextEncoder {
         self.outputs().iter().position(|output| output.strip_prefix("score of ") == Some(class))
     }
 
-    /// The first `n_scores` scores of each text, and last the share of its words that are not known; missing where there is no
-    /// text, or no word.
+    /// The first `n_scores` scores of each text, and last the share of its unknown words; missing without text or
+    /// words.
     #[must_use]
     pub fn watched(&self, texts: &Texts, n_scores: usize) -> Vec<Vec<f64>> {
         let n_scores = n_scores.min(self.outputs().len());
@@ -188,7 +188,7 @@ impl TextEncoder {
         (0..=n_scores).map(|at| rows.iter().map(|row| row[at]).collect()).collect()
     }
 
-    /// Gives each word of a text that is not known.
+    /// Calls `each` for every unknown word of a text.
     pub fn each_unseen(&self, text: &str, mut each: impl FnMut(&str)) {
         let mut words = Words::default();
         words.read(text);
@@ -219,7 +219,7 @@ impl TextEncoder {
         counts.copy_from_slice(&counted(reader, text));
     }
 
-    /// The `n` terms of a text that say most about an output, the strongest first.
+    /// The `n` terms of a text with the strongest effect on an output, strongest first.
     #[must_use]
     pub fn strongest_in(&self, text: &str, output: usize, n: usize) -> Vec<TermShare> {
         let Stored { outputs, idf, weights, .. } = &self.0.stored;
@@ -234,7 +234,7 @@ impl TextEncoder {
         self.strongest(reader.terms.iter().map(share).collect(), n)
     }
 
-    /// The `n` terms that say most about an output wherever they stand, the strongest first: each as if it stood alone.
+    /// The `n` terms with the strongest effect on an output in any text, strongest first: each as if alone.
     #[must_use]
     pub fn strongest_of(&self, output: usize, n: usize) -> Vec<TermShare> {
         let Stored { outputs, weights, .. } = &self.0.stored;
@@ -254,7 +254,7 @@ impl TextEncoder {
     }
 }
 
-/// Characters and words of the text that was read last.
+/// Characters and words of the text read last.
 fn counted(reader: &Reader, text: &str) -> [f32; N_COUNTS] {
     [text.chars().count() as f32, reader.words.n_words() as f32]
 }

@@ -7,12 +7,12 @@ fn binary() -> Target {
     Target { name: "y".into(), task: Task::Binary, classes: vec!["no".into(), "yes".into()] }
 }
 
-/// A number below `n` that follows from a row and what it is for.
+/// A pseudo-random number below `n`, determined by row and purpose.
 fn drawn(row: usize, what: u64, n: u64) -> u64 {
     hash64(&(row as u64).to_le_bytes(), what) % n
 }
 
-/// Reviews of eight words; "terrible" and the pair "not good" stand in bad ones three times in four.
+/// Reviews of eight words; "terrible" and the pair "not good" are in three of four bad ones.
 fn reviews(n: usize, label: impl Fn(usize) -> bool) -> (Vec<String>, Vec<f32>) {
     const PLAIN: [&str; 12] =
         ["seat", "flight", "crew", "bags", "meal", "gate", "good", "not", "time", "plane", "hour", "line"];
@@ -61,10 +61,10 @@ fn words_and_pairs_become_one_score_and_counts() {
     let words = texts[0].split(' ').count() as f32;
     assert_eq!(matrix.row(0)[1..], [texts[0].len() as f32, words]);
     let found = features.transform(&test).unwrap();
-    // Three rows in four say it: an area of .75 for who knows which words do.
+    // Three rows in four have such a word: the ideal area is .75.
     let of_test = auc((0..400).map(|row| found.row(row)[0]), &y[800..]);
     assert!((0.70..0.80).contains(&of_test), "{of_test}");
-    // What the training rows see is as good as what others see, not better.
+    // Values for training rows are as good as for others, not better.
     let of_train = auc((0..800).map(|row| matrix.row(row)[0]), &y[..800]);
     assert!((of_train - of_test).abs() < 0.05, "{of_train} {of_test}");
     let strongest = encoder(&features).strongest_of(0, 3);
@@ -193,7 +193,7 @@ fn damaged_files_are_refused() {
 
 #[test]
 fn rows_about_one_thing_are_in_one_fold() {
-    // Each of 60 shops has a word and an outcome of its own, so that a shop's other rows tell a row's outcome.
+    // Each of 60 shops has its own word and outcome, so that a shop's other rows reveal a row's outcome.
     let shop = |row: usize| row / 10;
     let texts: Vec<String> = (0..600).map(|row| format!("word{} of day {}", shop(row), drawn(row, 1, 7))).collect();
     let y: Vec<f32> = (0..600).map(|row| drawn(shop(row), 5, 2) as f32).collect();

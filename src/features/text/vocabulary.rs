@@ -1,4 +1,4 @@
-//! The words and pairs of words that training rows share.
+//! The words and word pairs shared by training rows.
 
 pub(super) use super::words::MAX_BYTES as MAX_READ;
 use super::words::Words;
@@ -7,15 +7,15 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// So many terms are kept: those that most rows have.
+/// Maximum number of terms: the most frequent are kept.
 pub const MAX_TERMS: usize = 20_000;
-/// What fewer rows have says nothing about other rows.
+/// A term in fewer rows does not generalise.
 const MIN_ROWS: u32 = 2;
 
 /// Terms by their hash.
 pub(super) type ByHash<T> = HashMap<u64, T, BuildHasherDefault<AsItIs>>;
 
-/// Keys are hashes already.
+/// A hasher for keys that are already hashes.
 #[derive(Default)]
 pub(super) struct AsItIs(u64);
 
@@ -33,12 +33,12 @@ impl Hasher for AsItIs {
     }
 }
 
-/// What a word is found by.
+/// The hash of a word.
 pub(super) fn word_hash(word: &str) -> u64 {
     hash64(word.as_bytes(), 0)
 }
 
-/// What a pair of words is found by.
+/// The hash of a pair of words.
 pub(super) fn pair_hash(first: u64, second: u64) -> u64 {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&first.to_le_bytes());
@@ -46,7 +46,7 @@ pub(super) fn pair_hash(first: u64, second: u64) -> u64 {
     hash64(&bytes, 1)
 }
 
-/// What a term, a word or two with a space between, is found by.
+/// The hash of a term: a word, or two with a space between.
 pub(super) fn term_hash(term: &str) -> u64 {
     match term.split_once(' ') {
         Some((first, second)) => pair_hash(word_hash(first), word_hash(second)),
@@ -54,10 +54,10 @@ pub(super) fn term_hash(term: &str) -> u64 {
     }
 }
 
-/// The terms that at least two of some texts have, and how many texts have each; sorted by term, at most [`MAX_TERMS`].
+/// The terms in at least two of the texts, and how many texts have each; sorted by term, at most [`MAX_TERMS`].
 ///
 /// A pair is counted only where both of its words are kept (R. Agrawal, R. Srikant, "Fast Algorithms for Mining
-/// Association Rules", 1994): what is held is the words' hashes and the pairs of frequent words.
+/// Association Rules", 1994): memory holds the words' hashes and the pairs of frequent words.
 pub(super) fn learn(texts: &[&str]) -> Vec<(String, u32)> {
     let rows: Vec<Vec<u64>> = texts
         .par_iter()
@@ -121,7 +121,7 @@ fn frequent<'a>(rows: impl Iterator<Item = &'a [u64]>) -> Vec<Found> {
     found
 }
 
-/// The terms as they are written, from the first row that has each.
+/// The terms as written, from the first row that has each.
 fn named(texts: &[&str], found: Vec<Found>) -> Vec<(String, u32)> {
     let mut by_row: Vec<(u32, u64, u32)> = found.into_iter().map(|f| (f.first, f.hash, f.n_rows)).collect();
     by_row.sort_unstable();

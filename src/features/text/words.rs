@@ -3,19 +3,19 @@
 //! ```text
 //! "Don't wait 2h… 価格 👍"  ─▶  don't · wait · 2h · 価 · 格 · 👍
 //! ```
-//! Words are runs of letters and digits in lower case, after NFKC. Where a script writes no spaces between words, and for
-//! pictures, each character is a word: pairs of words are then pairs of characters.
+//! Words are runs of letters and digits in lower case, after NFKC. In scripts without spaces between words, and for
+//! pictograms, each character is a word: pairs of words are then pairs of characters.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use std::borrow::Cow;
 
-/// So many bytes of a text are read, and so many words: the cost of a row is bounded.
+/// Maximum bytes and words read of a text: the cost of a row is bounded.
 pub(super) const MAX_BYTES: usize = 64 << 10;
 const MAX_WORDS: usize = 2_000;
-/// What is longer is cut: a word of a language is not, an address or a file in letters is.
+/// Longer words are cut: natural words are shorter, a URL or an encoded file may not be.
 const MAX_WORD_BYTES: usize = 64;
 
-/// The words of one text after another, in memory that is used again.
+/// The words of one text after another, in a reused buffer.
 #[derive(Debug, Default)]
 pub struct Words {
     text: String,
@@ -46,7 +46,7 @@ impl Words {
                 }
                 continue;
             } else if open && !joint && (c == '\'' || c == '\u{2019}') {
-                // Within a word, not behind it: the next letter decides.
+                // Within a word or after it: the next letter decides.
                 joint = true;
                 continue;
             } else {
@@ -70,7 +70,7 @@ impl Words {
         self.ends.len()
     }
 
-    /// The words in their order.
+    /// The words in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.text[start..end])
@@ -93,7 +93,7 @@ impl Words {
     }
 }
 
-/// Letters of scripts without spaces between words (Thai, Lao, Myanmar, Khmer, kana, Han), and pictures.
+/// Letters of scripts without spaces between words (Thai, Lao, Myanmar, Khmer, kana, Han), and pictograms.
 fn stands_alone(c: char) -> bool {
     matches!(c,
         '\u{e01}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{2600}'..='\u{27bf}'
@@ -101,7 +101,7 @@ fn stands_alone(c: char) -> bool {
         | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{1f000}'..='\u{1faff}' | '\u{20000}'..='\u{3ffff}')
 }
 
-/// What belongs to the letter before it without being one: accents, points, signs that join letters.
+/// Marks that extend the preceding letter: accents, points, joiners.
 fn is_mark(c: char) -> bool {
     matches!(c,
         '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{64b}'..='\u{65f}' | '\u{93c}' | '\u{94d}' | '\u{9bc}'

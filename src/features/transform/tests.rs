@@ -86,7 +86,7 @@ fn order_and_other_columns_and_dictionaries_do_not_matter() {
     columns.push(number("extra", &[1.0; 4]));
     let again = features.transform(&table(columns)).unwrap();
     assert_eq!(format!("{again:?}"), format!("{matrix:?}"));
-    // One row, whose dictionary holds one level only.
+    // One row, whose dictionary has one level only.
     let mut columns = customers().take(&[2]).into_columns();
     columns[2] = category("contract", &["two"]);
     let row = features.transform(&table(columns)).unwrap();
@@ -157,7 +157,7 @@ fn training_rows_do_not_see_their_own_answer() {
     let differing = (0..6000).filter(|&r| train.row(r)[0] != scored.row(r)[0]).count();
     assert!(differing > 5500, "{differing}");
     assert!((0..6000).all(|r| (train.row(r)[0] - scored.row(r)[0]).abs() < 0.1 && train.row(r)[1] == scored.row(r)[1]));
-    // A level per row: the statistic must not tell the answer.
+    // A level per row: the statistic must not reveal the target.
     let names: Vec<String> = (0..300).map(|i| format!("{i:03}")).collect();
     let ids = table(vec![category("c", &names.iter().map(String::as_str).collect::<Vec<_>>()), number("x", &t_x(300))]);
     let (_, train) = Features::fit(&ids, &binary(), &y[..300], &FeatureOptions::default(), 3).unwrap();

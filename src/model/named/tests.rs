@@ -76,7 +76,7 @@ fn names_become_places_of_features() {
     let of = limits(r#"{"monotone": {"b": "decreasing"}}"#);
     assert_eq!(of.directions.iter().position(Option::is_some), Some(b as usize));
     assert_eq!((of.directions.len(), of.groups.len()), (features.names().len(), 0));
-    // A category is in a group with all of its levels; what no group names makes up one more.
+    // A category is in a group with all of its levels; features in no group form another one.
     assert_eq!(limits(r#"{"interactions": [["plan", "b"]]}"#).groups, [[&plan[..], &[b]].concat(), vec![0, c]]);
     assert_eq!(limits(r#"{"interactions": [["a", "plan"], ["b", "c", "gone"]]}"#).groups.len(), 2);
     assert_eq!(limits(r#"{"interactions": "none"}"#).groups, [vec![0], plan, vec![b], vec![c]]);
@@ -85,7 +85,7 @@ fn names_become_places_of_features() {
     assert!(params.limits(&features).is_err());
 }
 
-/// By how much predictions go down along feature `of` at most, over a grid, for rows as they are otherwise.
+/// The largest decrease of predictions along feature `of`, over a grid, with the other features fixed.
 fn falls(model: &Model, of: usize) -> f32 {
     let rows = table(60, 9);
     let grid = 31;
@@ -105,7 +105,7 @@ fn falls(model: &Model, of: usize) -> f32 {
 
 #[test]
 fn predictions_keep_to_their_direction() {
-    // The target rises with a, and goes up and down with b: rising with b is against the data.
+    // The target rises with a, and goes up and down with b: rising with b contradicts the data.
     let limits = |directions: [Option<Direction>; 4]| Limits { directions: directions.to_vec(), groups: Vec::new() };
     let up = Some(Direction::Increasing);
     let growths = [None, Some(GrowPolicy::Symmetric), Some(GrowPolicy::Lossguide), Some(GrowPolicy::Depthwise)];

@@ -1,9 +1,9 @@
 //! Tree ensemble operators of `ai.onnx.ml`: TreeEnsembleClassifier, TreeEnsembleRegressor and TreeEnsemble.
 //!
 //! The older two list nodes as parallel arrays with a tree id and a node id each, in any order, and leaf weights
-//! beside them; TreeEnsemble (version 5) lists branches and leaves apart, with indices instead of ids. Both become
-//! [`RawTree`]s. Reference: ONNX Operators, domain `ai.onnx.ml` (onnx.ai/onnx/operators), and where that is silent
-//! (one weight per leaf for two classes) the behaviour of onnxruntime.
+//! in other arrays; TreeEnsemble (version 5) lists branches and leaves separately, with indices instead of ids. Both
+//! become [`RawTree`]s. Reference: ONNX Operators, domain `ai.onnx.ml` (onnx.ai/onnx/operators), and what it leaves
+//! undefined (one weight per leaf for two classes) as in onnxruntime.
 
 use crate::model::assemble::RawTree;
 use crate::model::foreign::ForeignError;
@@ -13,7 +13,7 @@ use crate::model::onnx::proto::NodeProto;
 use crate::model::onnx::scores::{ClassSums, MAX_TARGETS, Scores, classes_to_scores, count, scale};
 use std::collections::HashMap;
 
-/// Reads a tree ensemble, or `None` when `node` is something else.
+/// Reads a tree ensemble, or `None` if `node` is something else.
 pub(super) fn read(node: &NodeProto) -> Option<Result<Scores, ForeignError>> {
     match node.op_type.as_str() {
         "TreeEnsembleClassifier" => Some(classifier(node)),
@@ -145,7 +145,7 @@ impl Table<'_> {
         Ok(self)
     }
 
-    /// Follows every tree from its root: the one node that is no other node's child.
+    /// Builds every tree from its root: the one node that is not a child of another.
     fn grow(&self, at: &Attributes<'_>, tree_ids: &[i64]) -> Result<Trees, ForeignError> {
         let mut is_child = vec![false; tree_ids.len()];
         for (place, &tree) in tree_ids.iter().enumerate().filter(|&(place, _)| self.modes[place] != "LEAF") {
@@ -164,7 +164,7 @@ impl Table<'_> {
             reached += tree.nodes.len();
             grown.trees.push(tree);
         }
-        // Nodes without a way from a root go round in circles.
+        // Nodes that no root reaches form a cycle.
         at.expect_len("the trees", reached, tree_ids.len())?;
         let mut roots: Vec<i64> = (0..tree_ids.len()).filter(|&p| !is_child[p]).map(|p| tree_ids[p]).collect();
         roots.sort_unstable();

@@ -11,7 +11,7 @@ const MODES: [&str; 7] =
     ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_MEMBER"];
 const POST_TRANSFORMS: [&str; 5] = ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"];
 
-/// Branches and leaves apart.
+/// Branches and leaves, in separate arrays.
 struct Tables<'a> {
     roots: &'a [i64],
     features: &'a [i64],
@@ -79,7 +79,7 @@ impl<'a> Tables<'a> {
         Ok(tables)
     }
 
-    /// A child's place: leaves stand after the branches.
+    /// A child's index: leaves follow the branches.
     fn child(&self, at: &Attributes<'_>, (ids, leaf): (&[i64], &[i64]), place: usize) -> Result<usize, ForeignError> {
         let n = self.features.len();
         let (first, len) = if leaf[place] == 0 { (0, n) } else { (n, self.leaf_weights.len()) };

@@ -1,12 +1,12 @@
-//! Following a graph from its inputs through the trees to its scores.
+//! Follows a graph from its inputs through the trees to its scores.
 //!
 //! ```text
 //! X ──▶ [Cast, Identity, Concat of columns] ──▶ TreeEnsemble… ──▶ [Cast, Identity, Reshape, Mul, Add, ZipMap …] ──▶ scores
 //!                                                    └──▶ label ──▶ anything ──▶ label (not read: scores are enough)
 //! ```
 //!
-//! Every value of the graph is one of [`Value`]. An operator that is not understood is no error by itself, only
-//! when the scores depend on it; then it is named.
+//! Every value of the graph is a [`Value`]. An unsupported operator is an error only if the scores depend on it; then
+//! it is named.
 
 use crate::model::Link;
 use crate::model::foreign::ForeignError;
@@ -18,7 +18,7 @@ use crate::model::onnx::scores::{Kind, Part, Scores, count};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// What is known of a value of the graph.
+/// A value of the graph, as far as it is understood.
 #[derive(Clone)]
 enum Value {
     /// Columns of the inputs, in the order in which trees count them.
@@ -26,17 +26,17 @@ enum Value {
     Scores(Rc<Scores>),
     /// The scores of several ensembles, one behind the other.
     Stack(Rc<[Rc<Scores>]>),
-    /// A class, or something computed from classes only.
+    /// A class, or a value computed from classes only.
     Label,
     Constant(Rc<[f64]>),
-    /// What an operator made that scores must not depend on.
+    /// The output of an unsupported operator, on which scores must not depend.
     Unknown(Rc<str>),
 }
 
-/// The columns of one input: its place among the inputs, and how many it has, when it says so.
+/// The columns of one input: its index, and its number of columns if declared.
 type Columns = (usize, Option<usize>);
 
-/// What a graph computes.
+/// The graph being evaluated.
 pub(super) struct Graph {
     pub scores: Scores,
     pub n_features: usize,
@@ -59,15 +59,15 @@ struct Reader<'a> {
     values: HashMap<&'a str, Value>,
     /// The columns that the trees read.
     columns: Option<Rc<[Columns]>>,
-    /// What all values so far hold, in elements.
+    /// The total size of all values so far, in elements.
     held: usize,
 }
 
-/// Values may hold this many elements in all: a small file must not fill the memory by copying.
+/// Maximum total size of values, in elements: a small file must not fill the memory by copying.
 const MAX_HELD: usize = 1 << 22;
 
 impl Value {
-    /// Elements that a copy of this value holds.
+    /// Size of a copy of this value, in elements.
     fn size(&self) -> usize {
         match self {
             Value::Columns(columns) => columns.len(),
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
         }
-        // Raw sums beside probabilities say the same twice.
+        // Raw sums and probabilities are the same information.
         if found.len() > 1 {
             found.retain(|scores| scores.kind == Kind::Probabilities);
         }
@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The declared number of columns, or the number that the trees need when none is declared.
+/// The declared number of columns, or else the number that the trees need.
 fn n_features(columns: &[Columns], needed: usize) -> Result<usize, ForeignError> {
     let declared = columns.iter().map(|c| c.1).try_fold(0_usize, |sum, width| sum.checked_add(width?));
     match declared {
@@ -260,12 +260,12 @@ fn apply(node: &NodeProto, inputs: &[Value]) -> Result<Value, ForeignError> {
     Ok(value.unwrap_or_else(unknown))
 }
 
-/// Whether every row's scores are shares of one already.
+/// Whether every row's scores already sum to one.
 fn sums_to_one(scores: &Scores) -> bool {
     scores.kind == Kind::Probabilities && (scores.base.len() == 1 || scores.link != Link::Logistic)
 }
 
-/// Whether a reshape leaves each row's scores together: one axis for the rows, the others hold one row's scores.
+/// Whether a reshape keeps each row's scores together: one axis for the rows, the others for one row's scores.
 fn keeps_rows(scores: &Scores, shape: &[f64]) -> bool {
     // A binary classifier has two columns in the file and one here.
     let per_row = if scores.kind == Kind::Values { scores.base.len() } else { scores.base.len().max(2) };
@@ -291,7 +291,7 @@ fn axis(at: &Attributes<'_>, inputs: &[Value]) -> Option<i64> {
     }
 }
 
-/// Columns beside each other, or scores behind each other.
+/// Joins columns side by side, or scores one after another.
 fn concat(at: &Attributes<'_>, inputs: &[Value]) -> Result<Option<Value>, ForeignError> {
     let axis = at.int("axis").unwrap_or(1);
     let mut columns = Vec::new();
@@ -311,7 +311,7 @@ fn concat(at: &Attributes<'_>, inputs: &[Value]) -> Result<Option<Value>, Foreig
     Ok((axis == 0 && !stack.is_empty() && stack.len() == inputs.len()).then(|| Value::Stack(Rc::from(stack))))
 }
 
-/// The sum or mean of several ensembles as one ensemble; `None` when a link stands between them.
+/// The sum or mean of several ensembles as one ensemble; `None` if a link is in between.
 fn merged(stack: &[Rc<Scores>], mean: bool) -> Result<Option<Value>, ForeignError> {
     let Some(first) = stack.first() else { return Ok(None) };
     let alike =

@@ -25,8 +25,8 @@ use scores::{Kind, Scores};
 ///
 /// # Errors
 ///
-/// When the bytes are no ONNX model, its trees are damaged, or its scores depend on an operator other than those
-/// named in [`graph`]; the operator is named.
+/// If the bytes are not an ONNX model, its trees are damaged, or its scores depend on an operator other than those
+/// named in [`graph`]; the error names it.
 pub(super) fn read(bytes: &[u8]) -> Result<ForeignTrees, ForeignError> {
     let damaged = |reason: String| ForeignError::Damaged { format: "ONNX", reason };
     let model = ModelProto::decode(bytes).map_err(|e| damaged(e.to_string()))?;
@@ -44,7 +44,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<ForeignTrees, ForeignError> {
     })
 }
 
-/// What the scores are.
+/// The meaning of the scores.
 fn head(scores: &Scores) -> Result<Head, ForeignError> {
     let n_outputs = scores.base.len();
     match (scores.kind, n_outputs) {
@@ -60,7 +60,7 @@ fn head(scores: &Scores) -> Result<Head, ForeignError> {
     }
 }
 
-/// The trees of all parts, each with its factor in its leaves.
+/// The trees of all parts, with leaves multiplied by the part's factor.
 fn joined(scores: Scores) -> Vec<RawTree> {
     let mut trees = Vec::new();
     for part in scores.parts {

@@ -1,7 +1,7 @@
-//! The part of `onnx.proto` that tree models need, written by hand so that no `protoc` is wanted to build.
+//! The part of `onnx.proto` that tree models need, written by hand so that the build needs no `protoc`.
 //!
 //! Field numbers are those of ONNX IR version 3 and later; unknown fields are skipped on reading. Scalars that
-//! `onnx.proto` marks `optional` are `Option`s here, so that a zero is written and not left out.
+//! `onnx.proto` marks `optional` are `Option`s here, so that a zero is written and not omitted.
 
 use prost::Message;
 
@@ -168,7 +168,7 @@ impl TensorProto {
     }
 }
 
-/// The little-endian elements of `raw`, or `None` when its length is no multiple of an element's.
+/// The little-endian elements of `raw`, or `None` if its length is not a multiple of the element size.
 fn chunks<const N: usize>(raw: &[u8], element: impl Fn([u8; N]) -> f64) -> Option<Vec<f64>> {
     let (whole, rest) = raw.as_chunks::<N>();
     rest.is_empty().then(|| whole.iter().map(|&bytes| element(bytes)).collect())

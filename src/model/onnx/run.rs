@@ -1,7 +1,7 @@
-//! Running a graph that [`super::write`] made, to see that it says what the model says.
+//! Runs a graph made by [`super::write`], to check that it gives the model's scores.
 //!
-//! Each operator does what its ONNX page says (operator set 17, `ai.onnx.ml` 3), for the element types that we write, and
-//! knows nothing of pipelines. It is for a hundred rows, not for speed; any other operator or type is an error.
+//! Each operator is implemented by its ONNX page (operator set 17, `ai.onnx.ml` 3), for the element types we write,
+//! independently of pipelines. It is for a hundred rows, not for speed; any other operator or type is an error.
 
 use super::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, data_type};
 use super::tensor::{Elements, Tensor, common};
@@ -9,10 +9,10 @@ use crate::stats::portable::Portable;
 use prost::Message;
 use std::collections::HashMap;
 
-/// Runs the graph of `model` on `inputs`, by name, and gives its outputs by name.
+/// Runs the graph of `model` on `inputs`, by name, and returns its outputs by name.
 ///
 /// # Errors
-/// The operator that cannot be run, and why.
+/// The operator that cannot be run, and the reason.
 pub fn run(model: &[u8], inputs: HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>, String> {
     let model = ModelProto::decode(model).map_err(|err| format!("is not an ONNX model: {err}"))?;
     let graph = model.graph.ok_or("has no graph")?;
@@ -132,7 +132,7 @@ fn cast(call: &Call) -> Result<Tensor, String> {
     Ok(Tensor { dims: from.dims.clone(), elements })
 }
 
-/// Columns beside each other.
+/// Joins columns.
 fn concat(call: &Call) -> Result<Tensor, String> {
     call.expect_axis(1)?;
     let first = call.input(0)?;
@@ -388,7 +388,7 @@ fn real(op: &str, a: f64, b: f64) -> Result<f64, String> {
         "Sub" => a - b,
         "Mul" => a * b,
         "Div" => a / b,
-        // With the dividend's sign, as `fmod = 1` says; the only one for such elements.
+        // With the dividend's sign, as for `fmod = 1`; the only one for such elements.
         "Mod" => a % b,
         "Max" | "Min" if is_nan => f64::NAN,
         "Max" => a.max(b),
@@ -398,7 +398,7 @@ fn real(op: &str, a: f64, b: f64) -> Result<f64, String> {
 }
 
 fn whole(op: &str, a: i64, b: i64) -> Result<i64, String> {
-    // What leaves the whole numbers wraps, as in runtimes: a missing time is the least of them, and its parts are not used.
+    // Overflow wraps, as in runtimes: a missing time is the smallest integer, and its parts are not used.
     let found = match op {
         "Add" => Some(a.wrapping_add(b)),
         "Sub" => Some(a.wrapping_sub(b)),

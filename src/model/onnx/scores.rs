@@ -1,4 +1,4 @@
-//! What the tree operators of a file put out, whichever way it lists them.
+//! The outputs of a file's tree operators, in either representation.
 
 use crate::model::Link;
 use crate::model::assemble::RawTree;
@@ -6,10 +6,10 @@ use crate::model::foreign::ForeignError;
 use crate::model::onnx::attributes::{Attributes, unsupported};
 use std::rc::Rc;
 
-/// What trees put out before the nodes that follow them.
+/// The outputs of trees before the following nodes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Scores {
-    /// Trees of the operators that were added, each with what multiplies its leaves.
+    /// Trees of the summed operators, each with the factor of its leaves.
     pub parts: Vec<Part>,
     /// One intercept per output; a binary classifier has one output, the positive class.
     pub base: Vec<f64>,
@@ -42,14 +42,14 @@ impl Part {
     }
 }
 
-/// What the scores of [`Scores`] are.
+/// The meaning of the scores of [`Scores`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Values of a regression, or raw sums.
     Values,
     /// Probabilities of classes.
     Probabilities,
-    /// A classifier's sums that nothing has yet turned into probabilities.
+    /// A classifier's sums, not yet probabilities.
     Margins,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct ClassSums {
     pub base: Vec<f64>,
     pub n_features: usize,
     pub classes: Vec<String>,
-    /// Number of classes when `classes` names none.
+    /// Number of classes if `classes` is empty.
     pub n_classes: usize,
 }
 
@@ -85,9 +85,9 @@ pub(super) fn classes_to_scores(at: &Attributes<'_>, post: &str, sums: ClassSums
     Ok(Scores { parts: Part::whole(trees), base, link, kind, classes: Rc::from(classes), n_features })
 }
 
-/// Two classes: one output, the positive class, whichever way the file spells it.
+/// Two classes: one output, the positive class, in any representation.
 ///
-/// Weights for one class only are the positive class's; weights for both are kept for the positive class, or
+/// Weights for one class only are the positive class's; weights for both are reduced to the positive class, or
 /// subtracted for a softmax of two, which is the logistic function of their difference.
 fn two_classes(at: &Attributes<'_>, post: &str, sums: ClassSums) -> Result<Scores, ForeignError> {
     let ClassSums { mut trees, base, n_features, classes, .. } = sums;
@@ -111,7 +111,7 @@ fn two_classes(at: &Attributes<'_>, post: &str, sums: ClassSums) -> Result<Score
     if both {
         for tree in &mut trees {
             for (output, weight) in &mut tree.weights {
-                // A weight of nothing keeps the leaf's range as it is.
+                // A factor of 1 leaves the range of the leaves unchanged.
                 *weight *= if *output == 1 { 1.0 } else { f64::from(-i8::from(subtract)) };
             }
         }
@@ -123,7 +123,7 @@ fn two_classes(at: &Attributes<'_>, post: &str, sums: ClassSums) -> Result<Score
     Ok(Scores { parts, base: vec![base], link, kind, classes: Rc::from(classes), n_features })
 }
 
-/// Leaves that hold shares sum to probabilities; a negative weight tells raw sums.
+/// Leaves with shares sum to probabilities; a negative weight means raw sums.
 fn kind_of_sums(trees: &[RawTree]) -> Kind {
     let negative = trees.iter().any(|t| t.weights.iter().any(|w| w.1 < 0.0));
     if negative { Kind::Margins } else { Kind::Probabilities }
@@ -136,7 +136,7 @@ pub(super) fn count(n: usize) -> f64 {
     n.max(1) as f64
 }
 
-/// Multiplies what every leaf adds.
+/// Multiplies the values of all leaves.
 pub(super) fn scale(trees: &mut [RawTree], factor: f64) {
     for tree in trees {
         tree.weights.iter_mut().for_each(|w| w.1 *= factor);

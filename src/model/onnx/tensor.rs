@@ -1,4 +1,4 @@
-//! Arrays with a shape, as the operators of a graph take and give them.
+//! Arrays with a shape, the inputs and outputs of operators.
 
 /// The elements of a tensor in row-major order.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,4 +1,4 @@
-//! Graphs made by hand: what each mode, operator and damage means.
+//! Hand-made graphs: the meaning of each mode, operator and kind of damage.
 
 use super::proto::{
     AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto,
@@ -148,7 +148,7 @@ fn damaged_trees_are_errors() {
         let name = attribute.name.clone();
         assert!(changed(attribute).is_err(), "{name}");
     }
-    // Two nodes that lead to each other, beside a whole tree.
+    // Two nodes that point to each other, besides a valid tree.
     let mut attributes = stump("BRANCH_LEQ", 0);
     for a in &mut attributes {
         match a.name.as_str() {
@@ -245,7 +245,7 @@ fn two_classes_are_read_however_they_are_spelled() {
     is(softmax, [logistic(-2.0), logistic(4.0)]);
     let with_base = [post("LOGISTIC"), vec![floats("base_values", &[1.0])]].concat();
     is(classifier(&[0, 0], &[-1.0, 2.0], with_base), [logistic(0.0), logistic(3.0)]);
-    // Raw sums are no probabilities.
+    // Raw sums are not probabilities.
     assert!(classifier(&[0, 0], &[-1.0, 2.0], vec![]).is_err());
     assert!(classifier(&[0, 0], &[-1.0, 2.0], post("PROBIT")).is_err());
 }

@@ -18,7 +18,7 @@ const ML: &str = "ai.onnx.ml";
 /// The name of a value of the graph.
 pub(crate) type Name = String;
 
-/// What one element of a tensor is.
+/// The element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Element {
     Float,
@@ -57,7 +57,7 @@ pub(crate) struct Writer {
 impl Writer {
     fn fresh(&mut self) -> Name {
         self.named += 1;
-        // Columns are read as text, which holds no control characters.
+        // Columns are read as text, which contains no control characters.
         format!("\u{1}{}", self.named)
     }
 
@@ -229,7 +229,7 @@ struct NodeTable {
 }
 
 impl NodeTable {
-    /// Adds a tree; `base` is what its leaves add besides, per margin of the tree.
+    /// Adds a tree; `base` is added to its leaves, per margin of the tree.
     fn push(&mut self, tree: &Tree, base: &[f32]) -> Result<(), ModelError> {
         let id = self.tree_ids.last().map_or(0, |last| last + 1);
         for (at, node) in (0..).zip(&tree.nodes) {
@@ -271,8 +271,8 @@ impl NodeTable {
 impl Model {
     /// Adds the trees to a graph: from features (32-bit, one column each) to margins (32-bit).
     ///
-    /// The intercepts stand in the leaves of the first trees: a runtime then adds the same numbers in the same order
-    /// as [`Model::margins`] does.
+    /// The intercepts are added to the leaves of the first trees: a runtime then adds the same numbers in the same
+    /// order as [`Model::margins`] does.
     fn write_margins(&self, writer: &mut Writer, features: &str) -> Result<Name, ModelError> {
         let mut table = NodeTable::default();
         let mut base = self.base_scores().to_vec();
@@ -312,7 +312,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// When a tree branches on codes of categories or has linear leaves.
+    /// If a tree splits on codes of categories or has linear leaves.
     pub(crate) fn write_onnx(&self, writer: &mut Writer, features: &str) -> Result<Name, ModelError> {
         let margins = self.write_margins(writer, features)?;
         let scores = match self.link() {
@@ -321,7 +321,7 @@ impl Model {
                 let (none, all) = (writer.floats(vec![0.0], &[]), writer.floats(vec![1.0], &[]));
                 writer.node("Clip", &[&margins, &none, &all], &[])
             }
-            // Exponentials are taken in 64 bits, here as there.
+            // Exponentials are computed in 64 bits, as in the model.
             Link::Exp => {
                 let margins = writer.cast(&margins, Element::Double);
                 let scores = writer.node("Exp", &[&margins], &[]);
@@ -347,7 +347,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// When a tree branches on codes of categories or has linear leaves.
+    /// If a tree splits on codes of categories or has linear leaves.
     pub fn to_onnx(&self) -> Result<Vec<u8>, ModelError> {
         let mut writer = Writer::default();
         let features = writer.input("features", Element::Float, self.n_features(), "NaN is missing");

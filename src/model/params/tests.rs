@@ -70,7 +70,7 @@ fn a_name_that_does_not_apply_is_an_error() {
 #[test]
 fn a_share_of_features_keeps_its_count() {
     for n in 1..300_usize {
-        // What the engine does with a share.
+        // The engine's handling of a share.
         let kept = |share: f64| ((share as f32 * n as f32) as usize).max(1);
         for count in 1..=n as u32 {
             assert_eq!(kept(MaxFeatures::Count(count).share(n)), count as usize, "{count} of {n}");

@@ -14,10 +14,10 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// What a server was told, one entry per message.
+/// The messages received by a server.
 pub(super) type Heard = Arc<Mutex<Vec<String>>>;
 
-/// Answers each connection by `serve` on a thread of its own; gives the port.
+/// Answers each connection by `serve` on its own thread; returns the port.
 fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -31,7 +31,7 @@ fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     port
 }
 
-/// Takes the connection and says nothing.
+/// Accepts the connection and never answers.
 pub(super) fn hanging() -> u16 {
     listen(|stream| {
         thread::sleep(Duration::from_secs(30));
@@ -39,10 +39,11 @@ pub(super) fn hanging() -> u16 {
     })
 }
 
-/// A port that nobody listens on: one that the system gives to no listener of ours.
+/// A port without a listener: one that the system gives to no listener of ours.
 pub(super) const REFUSING: u16 = 1;
 
-/// An HTTP server that remembers requests, head and body: it gives the first one no answer, and all others half of one.
+/// An HTTP server that stores requests, head and body: it sends no response to the first, and half a response to
+/// others.
 pub(super) fn forgetful() -> (u16, Heard) {
     let heard = Heard::default();
     let asked = Arc::clone(&heard);
@@ -95,16 +96,16 @@ pub(super) fn http(status: u16) -> (u16, Heard) {
 /// How the SMTP server behaves.
 #[derive(Clone, Default)]
 pub(super) struct Smtp {
-    /// Certificate and key; none without TLS.
+    /// Certificate and key; `None` without TLS.
     pub tls: Option<Arc<ServerConfig>>,
     /// TLS from the first byte.
     pub at_once: bool,
-    /// Only those who log in with this user and password may send.
+    /// Only this user with this password may send.
     pub login: Option<(String, String)>,
 }
 
 impl Smtp {
-    /// Starts it; the mails as they came stand in what is given back.
+    /// Starts it; the result has the received mails.
     pub(super) fn start(self) -> (u16, Heard) {
         let heard = Heard::default();
         let mails = Arc::clone(&heard);
@@ -146,7 +147,7 @@ struct Session<'a> {
 impl Session<'_> {
     fn talk(&self, stream: impl Read + Write) -> End {
         let mut stream = BufReader::new(stream);
-        // After STARTTLS the client speaks first.
+        // After STARTTLS the client sends first.
         if !self.secured || self.server.at_once {
             say(&mut stream, "220 test");
         }
@@ -164,7 +165,7 @@ impl Session<'_> {
                     let plain = STANDARD.decode(line.rsplit(' ').next().unwrap()).unwrap();
                     let wanted = self.server.login.as_ref().map(|(user, word)| format!("\0{user}\0{word}"));
                     known = wanted.is_some_and(|wanted| wanted.as_bytes() == plain);
-                    // A server that talks too much: what it quotes must not be told on.
+                    // The server's reply quotes the password: it must not appear in the error.
                     let quoted = String::from_utf8_lossy(&plain).replace('\0', " ");
                     say(&mut stream, &if known { "235 ok".to_owned() } else { format!("535 not you:{quoted}") });
                 }
@@ -213,7 +214,7 @@ fn hear(stream: &mut BufReader<impl Read + Write>) -> Option<String> {
     }
 }
 
-/// A certificate for 127.0.0.1 under an authority `ca.pem`, both made in `dir`; `None`, said, without openssl.
+/// A certificate for 127.0.0.1 under an authority `ca.pem`, both made in `dir`; `None`, with a note, without openssl.
 pub(super) fn certified(dir: &Path) -> Option<Arc<ServerConfig>> {
     let openssl = |line: &str| {
         let done = Command::new("openssl").args(line.split(' ')).current_dir(dir).output();

@@ -3,7 +3,7 @@
 use crate::model::{Element, GraphValue, GraphWriter};
 use crate::score::Calibration;
 
-/// Scores (32-bit) as probabilities (64-bit), as [`Calibration::apply_row`] gives them.
+/// Scores (32-bit) to probabilities (64-bit), as [`Calibration::apply_row`] does.
 pub(super) fn calibrated(graph: &mut GraphWriter, scores: &str, calibration: &Calibration, width: usize) -> String {
     let scores = graph.cast(scores, Element::Double);
     let Calibration::PerClass { classes } = calibration else {
@@ -33,7 +33,7 @@ fn one_calibrated(graph: &mut GraphWriter, scores: &str, calibration: &Calibrati
     }
 }
 
-/// 1 / (1 + exp(a · log-odds + b)), log-odds of scores kept 1e-15 from 0 and 1.
+/// 1 / (1 + exp(a · log-odds + b)), with scores limited to 1e-15 from 0 and 1.
 fn platt(graph: &mut GraphWriter, scores: &str, a: f64, b: f64) -> String {
     const EDGE: f64 = 1e-15;
     let (low, high) = (graph.double(EDGE), graph.double(1.0 - EDGE));

@@ -1,8 +1,8 @@
 //! Derived features in a graph, 64-bit, as [`crate::features::derive`] computes them.
 //!
-//! What operators of ONNX cannot say is an input of the graph under the feature's name, and [`cannot`] says why: what
-//! looks into texts (`length`, `contains`, `lower`, …), compares two columns of texts, needs the rules of a time zone, looks
-//! up a group by several keys or by a number, or looks back on earlier rows.
+//! A feature that ONNX operators cannot compute is an input of the graph, and [`cannot`] states why: it
+//! reads parts of texts (`length`, `contains`, `lower`, …), compares two text columns, needs the rules of a time zone,
+//! looks up a group by several keys or by a number, or depends on earlier rows.
 
 use super::operators::{
     Value, any, binary, calendar, choice, finite, known, looked_up, missing, of_times, or_missing, rounded, unary,
@@ -38,7 +38,7 @@ pub(super) fn cannot(node: &Node) -> Option<String> {
     found
 }
 
-/// Whether a key is surely a text: a constant group of `case` may be one, a column is looked at where it is read.
+/// Whether a key is certainly a text: a constant group of `case` may be one, a column is checked where it is read.
 fn is_text(key: &Node) -> bool {
     match key {
         Node::Text(_) => true,
@@ -112,13 +112,13 @@ impl<'a> Exporter<'a> {
                 Value::Number(calendar(graph, *moment, zone, of.name()))
             }
             Node::OfText(test, of) => Value::Number(self.one_of_texts(graph, test, of)),
-            // What cannot be said is never asked for: see `cannot`.
+            // Unsupported parts never get here: see `cannot`.
             Node::Case(_, of) => self.value(graph, of),
             node => self.chosen(graph, node),
         }
     }
 
-    /// The value of a part that is looked up or chosen.
+    /// The value of a lookup or a choice.
     fn chosen(&mut self, graph: &mut GraphWriter, node: &Node) -> Value {
         match node {
             Node::OneOf(values, of) => {
@@ -181,7 +181,7 @@ impl<'a> Exporter<'a> {
         self.value(graph, node).name().to_owned()
     }
 
-    /// How the levels of a raw column are written besides.
+    /// Other spellings of the levels of a raw column.
     fn finder(&self, node: &Node) -> Option<&'a LevelFinder> {
         let Node::Raw(place) = node else { return None };
         let (name, _) = self.derived.read(*place);

@@ -1,4 +1,4 @@
-//! What derived features are made of, in operators of ONNX: each with the rules for missing values of
+//! The operations of derived features as ONNX operators, with the rules for missing values of
 //! [`crate::features::derive`].
 
 use super::calendar::Calendar;
@@ -28,7 +28,7 @@ impl Value {
     }
 }
 
-/// `values` by the place of a text: 0 for one that has none, `missing` for the empty one.
+/// `values` by the index of a text: 0 for an unknown one, `missing` for the empty one.
 pub(super) fn looked_up(
     graph: &mut GraphWriter,
     (text, finder): (&str, Option<&LevelFinder>),
@@ -55,7 +55,7 @@ pub(super) fn looked_up(
     graph.node("Gather", &[&values, &place], &[("axis", GraphValue::Int(0))])
 }
 
-/// Whether one of several tests holds.
+/// Whether one of several tests is true.
 pub(super) fn any<T: Copy>(
     graph: &mut GraphWriter,
     values: &[T],
@@ -88,19 +88,19 @@ pub(super) fn missing(graph: &mut GraphWriter, value: &Value) -> String {
     }
 }
 
-/// `value`, missing where `missing` holds.
+/// `value`, missing if `missing` is true.
 pub(super) fn or_missing(graph: &mut GraphWriter, missing: &str, value: &str) -> String {
     let nothing = graph.double(f64::NAN);
     graph.node("Where", &[missing, &nothing, value], &[])
 }
 
-/// What is not finite is missing.
+/// Values that are not finite become missing.
 pub(super) fn finite(graph: &mut GraphWriter, value: &str) -> String {
     let infinite = graph.node("IsInf", &[value], &[]);
     or_missing(graph, &infinite, value)
 }
 
-/// A condition as 1 and 0, missing where one of the numbers is.
+/// A condition as 1 and 0, missing if one of the numbers is.
 pub(super) fn known(graph: &mut GraphWriter, of: &[&str], holds: &str) -> String {
     let holds = graph.cast(holds, Element::Double);
     of.iter().fold(holds, |holds, number| {
@@ -129,7 +129,7 @@ pub(super) fn unary(graph: &mut GraphWriter, op: Unary, of: &str) -> String {
             finite(graph, &value)
         }
         Unary::Log1p => {
-            // ln(u)·x/(u − 1) with u = 1 + x: what is lost in u is lost on both sides.
+            // ln(u)·x/(u − 1) with u = 1 + x: rounding errors of u cancel.
             let one = graph.double(1.0);
             let sum = graph.node("Add", &[of, &one], &[]);
             let rest = graph.node("Sub", &[&sum, &one], &[]);

@@ -9,7 +9,7 @@ use crate::pipeline::agrees::input;
 use crate::table::Schema;
 use std::collections::HashMap;
 
-/// What a graph gives for an expression that it can say, and pandas' values.
+/// Compares a graph for a supported expression with pandas' values.
 fn agrees(derived: &Derived, table: &crate::table::Table, expression: &str, expected: &[serde_json::Value]) {
     let mut graph = GraphWriter::default();
     let schema = Schema::default();

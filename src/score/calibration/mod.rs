@@ -1,8 +1,8 @@
-//! Scores to probabilities: learned on the tune part, kept only when held-out rows say that it helps.
+//! Scores to probabilities: fitted on the tune part, used only if it helps on held-out rows.
 //!
 //! ```text
-//!  p'│              ╭──•─────   isotonic: straight lines between the centres of the blocks, ends drawn out to 0 and 1,
-//!    │          ╭───╯            so two different scores never become equal and the ROC area stays
+//!  p'│              ╭──•─────   isotonic: straight lines between the centres of the blocks, extended to 0 and 1,
+//!    │          ╭───╯            so two different scores never become equal and the ROC area is unchanged
 //!    │   ╭──•───╯               Platt: 1 / (1 + exp(a · log-odds(p) + b)); a = −1, b = 0 changes nothing
 //!    └──────────────────── p
 //! ```
@@ -27,7 +27,7 @@ pub use reliability::{Reliability, ReliabilityBin, reliability};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "kebab-case")]
 pub enum Calibration {
-    /// Scores stay as they are.
+    /// Scores are unchanged.
     #[default]
     None,
     /// 1 ∕ (1 + exp(a · ln(p ∕ (1 − p)) + b)), with a < 0.
@@ -74,7 +74,7 @@ pub struct Fitted {
     pub calibration: Calibration,
     /// In a sentence for people, why this one.
     pub reason: String,
-    /// Cross-validated log loss of the scores as they are, absent when nothing was compared.
+    /// Cross-validated log loss of the unchanged scores, absent without a comparison.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_loss_before: Option<f64>,
     /// Cross-validated log loss of the chosen map.
@@ -121,15 +121,16 @@ const N_FOLDS: usize = 5;
 const MOST_COMPARED: usize = 100_000;
 
 impl Calibration {
-    /// Learns a map from rows that the model was not fitted on.
+    /// Fits a map to rows that the model was not fitted on.
     ///
     /// `y` holds class indices and `scores` one probability per row (binary) or one per class and row. Under
     /// `Auto`, 5-fold cross-validation compares the log loss of none, Platt and isotonic, in that order, and moves on
-    /// to the next only when it gains more than one standard error; small tables are not offered what they cannot
-    /// carry. Named methods are fitted whenever both classes occur. Same rows and `seed`, same map.
+    /// to the next only if it gains more than one standard error; small tables are restricted to simple
+    /// methods. Named methods are fitted whenever both classes occur. Same rows and `seed`, same map.
     ///
     /// # Errors
-    /// No rows, columns of different lengths, a truth that is no class, a score that is no probability, bad weights.
+    /// No rows, columns of different lengths, a truth that is not a class, a score that is not a probability, bad
+    /// weights.
     pub fn fit(
         rule: CalibrationRule,
         n_classes: usize,
@@ -223,7 +224,7 @@ impl Tune<'_> {
         self.weights.map_or(1.0, |w| w[row])
     }
 
-    /// Fits on `rows`; none when a map cannot be told (one class, or scores that fall with the truth).
+    /// Fits on `rows`; `None` if no map can be fitted (one class, or scores that fall with the truth).
     fn fit(&self, kind: Kind, rows: &[u32]) -> Option<Calibration> {
         if self.n_scores == 1 {
             return self.fit_one(kind, rows, 0, 1);
@@ -294,7 +295,7 @@ impl Tune<'_> {
         (best, self.mean(&before), self.mean(&losses))
     }
 
-    /// The same on some of the rows, in their order, where all would cost seconds and say no more.
+    /// The same on a sample of the rows, in order, if all would cost seconds without a better result.
     fn compare_sample(&self, kinds: &[Kind], seed: u64) -> (Option<Kind>, f64, f64) {
         let mut rows = self.all();
         rows.shuffle(&mut random::rng(seed, "calibration rows"));
@@ -322,7 +323,7 @@ impl Tune<'_> {
         folds
     }
 
-    /// The log loss of each row under the map that the other folds give.
+    /// The log loss of each row under the map fitted to the other folds.
     fn losses(&self, kind: Option<Kind>, folds: &[u8]) -> Vec<f64> {
         let mut scores = self.scores.to_vec();
         if let Some(kind) = kind {
@@ -344,7 +345,7 @@ impl Tune<'_> {
         crate::stats::moments::weighted_mean(losses.len(), self.weights, &|i| losses[i])
     }
 
-    /// The mean by which losses fall, and its standard error.
+    /// The mean decrease of the losses, and its standard error.
     fn gain(&self, before: &[f64], after: &[f64]) -> (f64, f64) {
         let falls: Vec<f64> = before.iter().zip(after).map(|(b, a)| b - a).collect();
         let mean = self.mean(&falls);

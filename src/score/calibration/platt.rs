@@ -3,7 +3,7 @@
 use super::Calibration;
 use crate::stats::portable::Portable;
 
-/// Scores are kept this far from 0 and 1, so that their log-odds are finite: ±34.5.
+/// Scores are limited to this distance from 0 and 1, so that their log-odds are finite: ±34.5.
 const EDGE: f64 = 1e-15;
 
 fn log_odds(p: f64) -> f64 {
@@ -25,7 +25,7 @@ pub(super) fn apply(a: f64, b: f64, score: f64) -> f64 {
     falling(a * log_odds(score) + b)
 }
 
-/// Fits the sigmoid to (score, positive, weight); none with one class, or when the scores fall with the truth.
+/// Fits the sigmoid to (score, positive, weight); `None` with one class, or if the scores fall with the truth.
 pub(super) fn fit(points: &[(f64, bool, f64)]) -> Option<Calibration> {
     let values: Vec<(f64, bool, f64)> = points.iter().map(|(p, y, w)| (log_odds(*p), *y, *w)).collect();
     let (a, b) = sigmoid(&values)?;
@@ -81,9 +81,9 @@ pub fn sigmoid(values: &[(f64, bool, f64)]) -> Option<(f64, f64)> {
     Some((a, b))
 }
 
-/// −H⁻¹g of the loss; none when it is not a number.
+/// −H⁻¹g of the loss; `None` if it is not finite.
 fn newton_step(values: &[(f64, bool, f64)], target: &impl Fn(bool) -> f64, a: f64, b: f64) -> Option<(f64, f64)> {
-    // A crumb on the diagonal keeps H invertible when all scores are equal.
+    // A tiny value on the diagonal keeps H invertible if all scores are equal.
     let (mut haa, mut hab, mut hbb, mut ga, mut gb) = (1e-12, 0.0, 1e-12, 0.0, 0.0);
     for &(f, y, w) in values {
         let p = falling(a * f + b);

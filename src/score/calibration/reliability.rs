@@ -1,4 +1,4 @@
-//! How far predicted probabilities stand from observed shares.
+//! The distance of predicted probabilities from observed shares.
 
 use serde::{Deserialize, Serialize};
 

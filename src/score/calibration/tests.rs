@@ -137,7 +137,7 @@ fn classes_are_calibrated_one_against_the_rest() {
             let e = logits.map(|z| (sharp * z).exp());
             e.map(|v| v / e.iter().sum::<f64>())
         };
-        // The truth is much less certain than the scores say.
+        // The truth is much less certain than the scores.
         let (p, draw) = (share(0.5), rng.r#gen::<f64>());
         y.push(if draw < p[0] {
             0.0

@@ -8,7 +8,7 @@ fn chosen(rule: ThresholdRule) -> Operating {
     choose(rule, &Y, &SCORES, None).unwrap()
 }
 
-/// Every distinct way to cut the rows, counted one by one.
+/// Every distinct cut of the rows, counted naively.
 fn by_hand(worth: impl Fn(&Confusion) -> f64) -> f64 {
     let worths = [0.0, 0.07, 0.15, 0.25, 0.4, 0.6, 0.92, 2.0].map(|t| {
         let truth = Y.map(|y| y as u32);

@@ -1,11 +1,11 @@
-//! Label Studio's protocol of ML backends: it asks what the model says of tasks, and shows it to the people who label.
+//! Label Studio's ML backend protocol: it requests predictions for tasks, and shows them to annotators.
 //!
 //! ```text
 //! health ─▶ UP      setup {schema} ─▶ model_version      predict {tasks, label_config} ─▶ results
-//! task: data.row (as `label-export` sends it), or the columns in data ─▶ row ─▶ one path ─▶ choices, or a number
+//! task: data.row (as `label-export` sends it), or the columns in data ─▶ row ─▶ common path ─▶ choices, or a number
 //! ```
-//! Nothing of it is logged: that a person looks at a task is no traffic.
-//! Source: label_studio_ml/api.py (HumanSignal/label-studio-ml-backend) and ml/api_connector.py of Label Studio 1.23.
+//! These requests are not logged: an annotator's view of a task is not traffic. Source: label_studio_ml/api.py
+//! (HumanSignal/label-studio-ml-backend) and ml/api_connector.py of Label Studio 1.23.
 
 use super::super::endpoint::Endpoint;
 use super::super::predict::{self, INLINE_BYTES};
@@ -23,7 +23,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// What is asked; of tasks, only their data are looked at.
+/// The request; of tasks, only the data are used.
 #[derive(Deserialize)]
 struct Request {
     #[serde(default)]
@@ -42,10 +42,10 @@ struct Task {
     data: Map<String, Value>,
 }
 
-/// Answers what Label Studio asks.
+/// Answers a request of Label Studio.
 ///
 /// # Errors
-/// Without `--label-studio`, without a version in production, and for a labelling interface or tasks that do not fit.
+/// Without `--label-studio`, without a version in production, and for an unsuitable labelling interface or tasks.
 pub(super) async fn answer(
     app: &Arc<App>,
     endpoint: Endpoint,
@@ -75,10 +75,10 @@ pub(super) async fn answer(
     Ok(problem::json(StatusCode::OK, &json!({ "results": results, "model_version": version })))
 }
 
-/// Larger interfaces are none that a person sees.
+/// Larger labelling interfaces are implausible.
 const LARGEST_INTERFACE: usize = 100_000;
 
-/// What a request comes to.
+/// A parsed request.
 struct Understood {
     control: Control,
     version: String,
@@ -87,7 +87,7 @@ struct Understood {
 
 fn understand(snapshot: &Snapshot, body: &[u8]) -> Result<Understood, Refusal> {
     let wrong = |err| Refusal::Malformed(format!("the body is not a request of Label Studio: {err}"));
-    // An object, and no list of its values.
+    // An object, and not an array of its values.
     let object: Map<String, Value> = serde_json::from_slice(body).map_err(wrong)?;
     let asked: Request = serde_json::from_value(Value::Object(object)).map_err(wrong)?;
     let none = || Refusal::Unavailable("no version is in production yet; train one with `mlloop train`".to_owned());
@@ -101,7 +101,7 @@ fn understand(snapshot: &Snapshot, body: &[u8]) -> Result<Understood, Refusal> {
     Ok(Understood { control, version: live.model.name.clone(), rows })
 }
 
-/// Whether the server speaks to Label Studio.
+/// Checks that the server accepts Label Studio's requests.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
@@ -125,10 +125,10 @@ fn row(snapshot: &Snapshot, live: &Live, task: &Task) -> Value {
     Value::Object(row)
 }
 
-/// What production says of rows: of all together or, where some do not fit, of each by itself.
+/// Production's predictions for rows: for all together or, if some are invalid, for each separately.
 ///
 /// # Errors
-/// When none fits, what is wrong with the first; and whatever keeps production from answering.
+/// If none is valid, the error of the first; and any error of production.
 async fn score(app: &Arc<App>, parts: &Parts, rows: Vec<Value>, request_id: &str) -> Result<Vec<Option<One>>, Refusal> {
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -167,16 +167,16 @@ async fn score(app: &Arc<App>, parts: &Parts, rows: Vec<Value>, request_id: &str
 struct Control {
     name: String,
     object: String,
-    /// What each class is called there.
+    /// The name of each class there.
     classes: Vec<(String, String)>,
     is_number: bool,
 }
 
 impl Control {
-    /// That of an interface; of the one that `label-export` makes, when there is none.
+    /// The control of an interface; without one, that of `label-export`.
     ///
     /// # Errors
-    /// [`Refusal::Conflict`] when there is none that could hold what the model says.
+    /// [`Refusal::Conflict`] if no control can hold the model's prediction.
     fn of(interface: Option<&str>, live: &Live) -> Result<Self, Refusal> {
         let target = &live.model.pipeline.target;
         let is_number = target.task == Kind::Regression;
@@ -215,8 +215,8 @@ impl Control {
         })
     }
 
-    /// A prediction as Label Studio keeps it; its score is that of what is said, so that what is least sure comes first
-    /// where tasks are ordered by it.
+    /// A prediction in Label Studio's format; its score is that of the prediction, so that ordering tasks by it
+    /// puts the least certain ones first.
     fn says(&self, one: &One) -> Value {
         let said = one.prediction.as_str().unwrap_or_default();
         let (kind, value) = match self.is_number {
@@ -249,7 +249,7 @@ fn alike(choice: &str, class: &str) -> bool {
 /// A tag of a labelling interface.
 #[derive(Debug, PartialEq)]
 struct Tag {
-    /// Its name; that of an end begins with `/`.
+    /// Its name; that of an end tag begins with `/`.
     name: String,
     attributes: Vec<(String, String)>,
 }
@@ -260,7 +260,7 @@ impl Tag {
     }
 }
 
-/// The tags of an interface in their order; what is no tag is passed over.
+/// The tags of an interface in order; other text is skipped.
 fn tags(interface: &str) -> Vec<Tag> {
     let (mut tags, mut rest) = (Vec::new(), interface);
     while let Some((_, inside)) = rest.split_once('<') {

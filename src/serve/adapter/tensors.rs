@@ -29,7 +29,7 @@ struct Tensor {
     data: Option<Value>,
 }
 
-/// A matrix larger than this says a wrong shape.
+/// A larger matrix means a wrong shape.
 const MOST: usize = 1 << 24;
 
 /// Rows from tensors: one tensor a column, each with a value a row; or a single one of several columns.
@@ -101,7 +101,7 @@ fn flatten(data: &Value, values: &mut Vec<Value>, depth: usize) -> Result<(), St
     }
 }
 
-/// Little-endian values of a type; a number that is not finite is missing, as JSON has no way to write it.
+/// Little-endian values of a type; a number that is not finite is missing, as JSON cannot represent it.
 fn decode(datatype: &str, bytes: &[u8]) -> Option<Vec<Value>> {
     fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> Value) -> Option<Vec<Value>> {
         let (whole, rest) = bytes.as_chunks::<N>();
@@ -161,7 +161,7 @@ pub(super) fn write(predictions: &[One], model: &str, id: Option<&str>) -> Value
     told
 }
 
-/// What the model takes and gives.
+/// The inputs and outputs of the model.
 pub(super) fn describe(snapshot: &Snapshot, name: &str) -> Value {
     let Some(live) = &snapshot.production else {
         return json!({ "name": name, "versions": [], "platform": "mlloop", "inputs": [], "outputs": [] });

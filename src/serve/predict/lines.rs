@@ -1,4 +1,4 @@
-//! The lines that a request leaves in the log.
+//! The log lines of a request.
 
 use super::{Asked, Job, run};
 use crate::journal::Row;
@@ -13,8 +13,8 @@ use std::sync::Arc;
 /// Bytes of a large request that are written at a time: others wait for one sync, and a sync of megabytes takes long.
 const PIECE_BYTES: usize = 128 << 10;
 
-/// Logs the lines before anything leaves; those of a large request piece by piece, so that others get in between. A
-/// request that is refused half way has left whole lines of its first rows.
+/// Logs the lines before the response is sent; those of a large request in pieces, so that others get in between. A
+/// request refused half way has left complete lines of its first rows.
 pub(super) async fn log(job: &Job, ticket: &mut Ticket, n: usize, lines: Vec<Lines>) -> Result<(), Refusal> {
     let Some(log) = job.log() else { return ticket.charge(n) };
     let n_bytes: usize = lines.iter().map(|lines| lines.bytes.len()).sum();
@@ -32,7 +32,7 @@ pub(super) async fn log(job: &Job, ticket: &mut Ticket, n: usize, lines: Vec<Lin
     Ok(())
 }
 
-/// Lines of the log as they come together, by their layout and in pieces.
+/// Lines of the log, grouped by layout and in pieces.
 #[derive(Default)]
 pub(super) struct Lined {
     pub(super) lines: Vec<Lines>,
@@ -85,7 +85,7 @@ impl Lined {
     }
 }
 
-/// The lines of an arm that scores without answering; none, and a count, when it cannot.
+/// The lines of a shadow arm; none, and a count, if it fails.
 pub(super) async fn shadow(
     is_large: bool,
     job: &Arc<Job>,

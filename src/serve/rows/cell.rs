@@ -4,7 +4,7 @@ use super::{Raw, Rows};
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// Reads one cell; a text goes to the texts of `rows`.
+/// Reads one cell; a text is appended to the texts of `rows`.
 pub(super) struct CellSeed<'a> {
     pub(super) rows: &'a mut Rows,
 }

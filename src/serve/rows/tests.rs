@@ -1,4 +1,4 @@
-//! What bodies become, and what is said of those that become nothing.
+//! The rows of bodies, and the messages for invalid ones.
 
 use super::*;
 

@@ -17,18 +17,18 @@ use crate::serve::problem::Problem;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// What a key of a wrapper holds.
+/// The meaning of a wrapper's key.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Part {
     /// Rows that name their columns.
     Named,
-    /// Rows that name their columns, or give values in the order of the features.
+    /// Rows with column names, or with values in the order of the features.
     Ordered,
     /// The columns, and rows in their order.
     Split,
     /// Outcomes.
     Labels,
-    /// What other servers take beside rows, and what changes nothing here.
+    /// Other servers' options that have no effect here.
     Beside,
 }
 
@@ -77,7 +77,7 @@ pub(super) fn read<'de, A: MapAccess<'de>>(reader: &mut Reader, part: Part, mut 
     }
 }
 
-/// Puts outcomes that came in a list where a row would have them.
+/// Moves outcomes from a list into their rows.
 pub(super) fn finish(reader: &mut Reader) {
     let rows = &mut *reader.rows;
     let Some(labels) = rows.labels.take() else { return };
@@ -251,7 +251,7 @@ impl<'de> Visitor<'de> for Split<'_, '_> {
     }
 }
 
-/// Where the columns of a split table stand.
+/// The indices of the columns of a split table.
 fn places(form: &Form, rows: &mut Rows, names: &[String]) -> Vec<Option<usize>> {
     let mut order = Vec::with_capacity(names.len());
     for (n, name) in names.iter().enumerate() {

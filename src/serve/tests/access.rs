@@ -35,7 +35,7 @@ fn predictions_and_what_is_said_of_the_model_can_ask_for_a_token() {
             ("bearer m4ster", true),
             ("Bearer s3cre", false),
             ("Basic s3cret", false),
-            // As `user:s3cret`, which is all that some programs can send.
+            // As `user:s3cret`, the only form some programs can send.
             ("Basic dXNlcjpzM2NyZXQ=", true),
             ("Basic dXNlcjpzM2NyZQ==", false),
             ("Bearer ", false),

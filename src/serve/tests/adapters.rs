@@ -13,7 +13,7 @@ fn with(mut asked: Request<Body>, header: &'static str, value: &str) -> Request<
     asked
 }
 
-/// The first rows of the table without id and outcome, and what `/predict` says of them.
+/// The first rows of the table without id and outcome, and their `/predict` response.
 fn rows(served: &Served) -> (Vec<Value>, Value) {
     let only = |row: Value| COLUMNS.iter().map(|name| ((*name).to_owned(), row[*name].clone())).collect();
     let rows: Vec<Value> = (0..3).map(|n| Value::Object(only(record(n, true)))).collect();
@@ -47,7 +47,7 @@ fn mlflow_and_kserve_v1_bodies_give_the_same_predictions() {
         }
         assert_eq!(answer["version"], "v0001");
     }
-    // Vertex AI sends instances to whatever path it was told.
+    // Vertex AI sends instances to the configured path.
     let answer = ask(&state, request("/predict", json!({ "instances": rows }).to_string())).1;
     assert_eq!(answer["predictions"][1]["score"], told["predictions"][1]["score"]);
     assert_eq!(ask(&state, get("/v1/models/mlloop")).1, json!({ "name": "mlloop", "ready": true }));

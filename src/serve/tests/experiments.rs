@@ -21,7 +21,7 @@ fn arms_are_those_of_the_hash() {
         seen[arm] += 1;
         assert_eq!(prediction["arm"], ["a", "b"][arm]);
         assert_eq!(prediction["version"], ["v0001", "v0002"][arm]);
-        // A batch of both arms scores as each by itself.
+        // A batch with both arms gives the same scores as each alone.
         let alone = ask(&state, request(["/predict_a", "/predict_b"][arm], row.to_string())).1;
         assert_eq!((&alone["score"], &alone["arm"]), (&prediction["score"], &prediction["arm"]));
     }
@@ -72,7 +72,7 @@ fn a_shadow_that_is_late_or_needs_more_harms_nobody() {
     let limits = Limits { shadow_patience: std::time::Duration::ZERO, ..Limits::default() };
     let state = App::open(served.workspace.clone(), &ServeSettings { limits, ..settings() }).unwrap();
     let rows: Vec<Value> = (0..200).map(|row| record(row, true)).collect();
-    // On a busy machine the shadow can be done before anybody has looked at the time.
+    // On a busy machine the shadow may be done before the time is read.
     let mut n_asked = 0;
     let is_late = (0..50).any(|_| {
         n_asked += 200;

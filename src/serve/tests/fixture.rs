@@ -1,4 +1,4 @@
-//! A loop that is served, and how it is asked.
+//! A served loop, and helpers for requests.
 
 use crate::init::{self, InitRequest};
 use crate::journal::{Durability, Journal, JournalError, Layout, Logged, Window};
@@ -112,7 +112,7 @@ impl Served {
         self.workspace.record(&lock, event).unwrap();
     }
 
-    /// Begins an experiment between versions 1 and 2.
+    /// Starts an experiment between versions 1 and 2.
     pub(super) fn experiment(&self, weights: [f64; 2], shadow: bool) {
         self.experiment_by("customer", weights, shadow);
     }

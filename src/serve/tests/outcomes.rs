@@ -1,4 +1,4 @@
-//! What became of rows, said with the rows.
+//! Outcomes sent with the rows.
 
 use super::fixture::{ROW, Served, ask, get, request, settings};
 use crate::labels::{Labels, Source};
@@ -88,7 +88,7 @@ fn who_may_not_change_the_loop_leaves_no_outcome() {
     let mut asked = request("/predict", json!({ "rows": rows(&["a"]), "labels": ["yes"] }).to_string());
     asked.headers_mut().insert("authorization", "Bearer m4ster".parse().unwrap());
     assert_eq!(ask(&state, asked).1["n_outcomes"], 1);
-    // Without a log there is no prediction that it could belong to.
+    // Without a log there is no prediction for it.
     let state = App::open(served.workspace.clone(), &ServeSettings { log: None, ..settings() }).unwrap();
     let body = json!({ "rows": rows(&["z"]), "labels": ["yes"] }).to_string();
     assert_eq!(ask(&state, request("/predict", body)).0, 409);

@@ -13,7 +13,7 @@ fn open(served: &Served) -> Arc<App> {
     App::open(served.workspace.clone(), &ServeSettings { label_studio: true, ..settings() }).unwrap()
 }
 
-/// A task with more around its data, as it comes.
+/// A task with extra fields around its data, as Label Studio sends it.
 fn task(n: u32, data: Value) -> Value {
     json!({ "id": n, "data": data, "meta": {}, "created_at": "2026-11-20T08:00:00Z", "is_labeled": false, "overlap": 1,
         "project": 3, "annotations": [], "predictions": [], "file_upload": null, "storage_filename": null })
@@ -37,7 +37,7 @@ fn tasks_get_predictions_and_nothing_is_logged() {
         (200, json!({ "model_version": "v0001" }))
     );
     let rows: Vec<Value> = (0..30).map(|n| record(n, n % 2 == 0)).collect();
-    // Rows nested as `label-export` sends them, and rows whose columns are the task's data; the outcome is not looked at.
+    // Rows nested as `label-export` sends them, and rows whose columns are the task's data; the outcome is ignored.
     let mut tasks: Vec<Value> = Vec::new();
     for (n, row) in (0..).zip(&rows) {
         let bare = row.as_object().unwrap().iter().filter(|(name, _)| *name != "churn" && *name != "customer");

@@ -1,4 +1,4 @@
-//! Windows over earlier rows: served to the bit as `predict` gives them at that moment.
+//! Windows over earlier rows: served values are bit-identical to those of `predict` at the same time.
 
 use super::fixture::{Served, ask, get, request, send, settings};
 use crate::journal::{Journal, JournalError, Layout, Logged, Window};
@@ -52,7 +52,7 @@ impl Pay {
     }
 }
 
-/// Payments one after another; with `trouble` some come late, twice, changed, at one instant or with cells missing.
+/// Successive payments; with `trouble` some are late, repeated, changed, simultaneous or with missing cells.
 fn payments(rows: std::ops::Range<u32>, trouble: bool) -> Vec<Pay> {
     let mut all: Vec<Pay> = Vec::new();
     for row in rows {
@@ -80,7 +80,7 @@ fn table(rows: &[Pay]) -> String {
     HEADER.replace(",fraud", "") + &rows.iter().map(|row| row.line() + "\n").collect::<String>()
 }
 
-/// A loop whose first version learned from `n` payments with windows.
+/// A loop whose first version was trained on `n` payments with windows.
 fn loop_of(n: u32) -> Served {
     let fraud = |row: &Pay| if row.0[4].parse::<f64>().unwrap() > 900.0 { "yes" } else { "no" };
     let rows = payments(0..n, false);
@@ -100,7 +100,7 @@ fn config(windows: &str) -> String {
     )
 }
 
-/// What one row got: its windows and its score, as bits; a missing value is none.
+/// The result of one row: its windows and its score, as bits; `None` is missing.
 type Got = (String, Vec<Option<u64>>, u64);
 
 fn bits(value: f64) -> Option<u64> {
@@ -114,7 +114,7 @@ fn values(column: &Column) -> &[f64] {
     }
 }
 
-/// What `predict` gives now.
+/// The current result of `predict`.
 fn predicted(served: &Served, version: u32, rows: &[Pay]) -> Vec<Got> {
     let pipeline = served.workspace.registry().pipeline(Version(version)).unwrap();
     let text = table(rows);
@@ -132,7 +132,7 @@ fn predicted(served: &Served, version: u32, rows: &[Pay]) -> Vec<Got> {
     rows.iter().enumerate().map(got).collect()
 }
 
-/// What stands in the log of a version.
+/// The log rows of a version.
 fn logged(served: &Served, version: u32) -> Vec<Got> {
     let pipeline = served.workspace.registry().pipeline(Version(version)).unwrap();
     let layout = Layout::of(&pipeline);
@@ -206,7 +206,7 @@ fn a_stream_is_served_to_the_bit_as_it_is_predicted() {
     }
 }
 
-/// Every arm sees its own windows of all rows, whichever arm answered them; what is only looked at leaves nothing.
+/// Every arm has its own windows over all rows, whichever arm answered them; unlogged requests leave nothing.
 #[test]
 fn arms_and_shadows_look_back_on_all_rows() {
     let served = loop_of(300);
@@ -247,7 +247,7 @@ fn metric(state: &Arc<App>, name: &str) -> f64 {
     line.unwrap_or_else(|| panic!("{name}: {text}")).rsplit_once(' ').unwrap().1.parse().unwrap()
 }
 
-/// The windows of a row that is asked for and not logged.
+/// The windows of a row that is requested without being logged.
 fn looked_at(served: &Served, state: &Arc<App>, row: &Pay) -> Vec<Option<u64>> {
     assert_eq!(post(state, "/predict", std::slice::from_ref(row)).0, 200);
     logged(served, 1).pop().unwrap().1
@@ -267,7 +267,7 @@ fn only_rows_in_the_log_are_looked_back_on() {
     assert_eq!(post(&state, "/predict", &rows).0, 503);
     std::fs::remove_file(served.workspace.path("predictions")).unwrap();
     assert_eq!(metric(&state, "mlloop_past_rows"), before);
-    // A row that does not fit refuses its request, and none of it is remembered.
+    // An invalid row refuses its request, and none of it is stored.
     let mut wrong = rows.clone();
     wrong[3].0[4] = "dear".to_owned();
     assert_eq!(post(&state, "/predict", &wrong).0, 422);
@@ -304,7 +304,7 @@ fn what_the_version_stored_is_held_to_its_digest() {
     assert!(err.to_string().contains("past.csv"), "{err}");
 }
 
-/// A flag may be said as JSON says it; other numbers may not.
+/// A flag may be a JSON boolean; other numbers may not.
 #[test]
 fn truths_are_numbers_in_a_column_of_flags() {
     let served = loop_of(300);

@@ -1,11 +1,11 @@
-//! Typed columns while a table is read: how cells are stored, parts of a column, and what puts parts together.
+//! Typed columns during reading: storage of cells, parts of a column, and how parts are joined.
 //!
 //! ```text
-//! schema + names of the file ─Plan─▶ Wanted columns, each with its Storage
+//! schema + column names of the file ─Plan─▶ Wanted columns, each with its Storage
 //! cells of a piece ─▶ Part ─┐
-//! cells of a piece ─▶ Part ─┴─Builder, in the order of the file─▶ column
+//! cells of a piece ─▶ Part ─┴─Builder, in file order─▶ column
 //! ```
-//! CSV and Parquet both fill parts; neither knows of the other.
+//! CSV and Parquet both fill parts; neither depends on the other.
 
 pub(crate) mod plan;
 
@@ -28,12 +28,12 @@ use crate::table::{
 #[derive(Debug, Clone)]
 pub(crate) enum Storage {
     Number,
-    /// Numbers that are 0 or 1, which words may say.
+    /// Numbers that are 0 or 1, which may be written as words.
     Flag,
     /// Numbers that are not plain.
     Written(NumberFormat),
     Time(TimeFormat),
-    /// With what finds levels by their spellings, where levels are known.
+    /// With the finder of levels by their spellings, if levels are known.
     Category(Option<Arc<LevelFinder>>),
     Text,
     /// Ids that are whole numbers, as their digits.
@@ -54,7 +54,7 @@ impl Storage {
         }
     }
 
-    /// The number in a trimmed text of a column of plain numbers: `NaN` when missing, `None` when it is neither.
+    /// The number in a trimmed text of a plain number column: `NaN` if missing, `None` if it is neither.
     #[inline]
     pub(crate) fn plain_number(&self, text: &[u8], markers: &Markers) -> Option<f64> {
         let written = || std::str::from_utf8(text).ok();
@@ -64,7 +64,7 @@ impl Storage {
         })
     }
 
-    /// What a cell should have been, for an error.
+    /// The expected content of a cell, for an error.
     pub(crate) fn expected(&self) -> String {
         match self {
             Self::Number | Self::Flag => "a number".to_owned(),
@@ -85,12 +85,12 @@ pub(crate) enum Part {
     Text(Texts),
 }
 
-/// Codes into the piece's own dictionary, in which missing markers are still levels.
+/// Codes for the piece's own dictionary, where missing markers are still levels.
 #[derive(Debug, Default)]
 pub(crate) struct CategoryPart {
     codes: Vec<u32>,
     dictionary: Dictionary,
-    /// Whether a level is a missing marker: looked up once per level, not once per cell.
+    /// Whether a level is a missing marker: looked up once per level, not per cell.
     missing: Vec<bool>,
 }
 
@@ -208,7 +208,7 @@ impl Builder {
             (Self::Time(all), Part::Time(part)) => extend(all, part.iter().copied()),
             (Self::Category { codes, dictionary, finder }, Part::Category(part)) => {
                 let name = |level| finder.as_ref().map_or(level, |finder| finder.name(level));
-                // A text that is declared to be a level is one, although it means "missing" elsewhere.
+                // A declared level is valid even if its text is a missing marker.
                 let declared = |level| finder.as_ref().is_some_and(|finder| finder.has_name(level));
                 let map: Vec<u32> = part
                     .dictionary

@@ -11,15 +11,15 @@ use crate::wording::nearest;
 
 /// The columns to take, in the schema's order.
 pub(crate) struct Plan {
-    /// The names of the file's fields, as many as every record has.
+    /// The names of the file's fields, one per field of a record.
     pub(crate) names: Vec<String>,
     pub(crate) columns: Vec<Wanted>,
-    /// Fields of which evidence is gathered besides.
+    /// Fields for which evidence is also gathered.
     pub(crate) watched: Vec<usize>,
     pub(crate) markers: Markers,
-    /// What was left out and why.
+    /// Columns that are ignored, and why.
     pub(crate) notes: Vec<String>,
-    /// What a record with another number of fields is compared with in errors.
+    /// The reference for a record with another number of fields, in errors.
     pub(crate) yardstick: &'static str,
 }
 
@@ -131,7 +131,7 @@ fn asked<'a>(schema: &'a Schema, options: &ReadOptions) -> Result<Vec<&'a Column
     Ok(schema.columns.iter().filter(|c| wanted.contains(&c.name)).collect())
 }
 
-/// The character that comments begin with, as a byte.
+/// The first character of comments, as a byte.
 pub(crate) fn check_comment(file: &str, mark: char) -> Result<u8, TableError> {
     let byte =
         u8::try_from(mark).ok().filter(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'"' | b'-' | b'.'));
@@ -141,7 +141,7 @@ pub(crate) fn check_comment(file: &str, mark: char) -> Result<u8, TableError> {
     })
 }
 
-/// The names, if none stands twice.
+/// The names, if there is no duplicate.
 pub(crate) fn unique(names: Vec<String>) -> Result<Vec<String>, TableError> {
     let mut seen = HashSet::new();
     match names.iter().find(|n| !seen.insert(n.as_str())) {
@@ -177,7 +177,7 @@ fn extra_note(extra: &[&str]) -> String {
     format!("ignored {} {what} not in the schema: {}{more}", extra.len(), shown.join(", "))
 }
 
-/// What the number of fields of a record is compared with.
+/// The reference for the number of fields of a record.
 pub(crate) fn yardstick(header: bool) -> &'static str {
     if header { "the header has" } else { "the first record has" }
 }

@@ -1,18 +1,18 @@
-//! What stands before the table and between its rows and is no row: titles, `sep=;`, comments.
+//! Lines before the table and between its rows that are not rows: titles, `sep=;`, comments.
 
 use crate::table::TableError;
 use crate::table::record::{count_lines, field_end, fields_of, first_records};
 use serde::de::IgnoredAny;
 use std::io::{self, BufRead, BufReader, Read};
 
-/// Records that are looked at.
+/// Number of records checked.
 const N_RECORDS: usize = 100;
 /// Lines that a title has at most.
 const MAX_TITLE: usize = 30;
 /// Delimiters after which a quote opens a field, as long as the real one is not known.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// The delimiter that a first line such as `sep=;` names, as spreadsheets write it, and the length of that line.
+/// The delimiter in a first line such as `sep=;`, as spreadsheets write it, and the length of that line.
 pub(super) fn separator(text: &[u8]) -> Option<(u8, usize)> {
     let end = memchr::memchr(b'\n', &text[..text.len().min(16)])?;
     let line = &text[..end];
@@ -35,7 +35,7 @@ pub(super) struct Uncommented {
     mark: u8,
     line: Vec<u8>,
     at: usize,
-    /// Whether a quoted field goes on over the end of the last line.
+    /// Whether a quoted field continues after the last line.
     is_open: bool,
 }
 
@@ -92,7 +92,7 @@ fn goes_on(line: &[u8], was_open: bool) -> bool {
     open
 }
 
-/// Whether the lines end with CR alone: line feeds stand inside of quotes only.
+/// Whether the lines end with CR alone: line feeds are inside quotes only.
 pub(super) fn ends_with_cr(head: &[u8]) -> bool {
     let (mut at, mut returns) = (0, 0_usize);
     while at < head.len() {
@@ -112,7 +112,7 @@ pub(super) fn ends_with_cr(head: &[u8]) -> bool {
     returns > 1
 }
 
-/// The first records of a file and the line on which each begins.
+/// The first records of a file and the line of each.
 pub(super) struct Head<'a> {
     records: Vec<(&'a [u8], u64)>,
     widths: Vec<usize>,
@@ -143,8 +143,8 @@ impl<'a> Head<'a> {
         (count(best) * 2 > self.widths.len().min(6)).then_some(best)
     }
 
-    /// What is wrong with the lines before the table, when some are none of it. With `padded`, a line of which at most half
-    /// is filled may be a title too: spreadsheets give each line as many delimiters as the table has.
+    /// The error, if lines before the table are not part of it. With `padded`, a line that is at most half
+    /// filled may be a title too: spreadsheets pad each line with delimiters to the table's width.
     pub(super) fn title(&self, file: &str, delimiter: u8, padded: bool) -> Option<TableError> {
         if self.is_json() {
             let what = "has a JSON array on each line, but objects are needed: add names with jq -c '{id: .[0], x: \
@@ -167,7 +167,7 @@ impl<'a> Head<'a> {
         if n_before == 0 || n_before > MAX_TITLE || !narrow || !even || rest.len() < 2 {
             return None;
         }
-        // Columns without a name are no title unless names stand below.
+        // Columns without a name are not a title unless names follow.
         let is_wide = self.widths[..n_before].contains(&usual);
         if is_wide && !names_columns(self.records[n_before].0, delimiter) {
             return None;
@@ -195,7 +195,7 @@ impl<'a> Head<'a> {
         Some(TableError::File { file: file.to_owned(), what })
     }
 
-    /// What is wrong with a header that has one name less than every row has fields.
+    /// The error of a header with one name less than every row has fields.
     fn short_header(&self, usual: usize, delimiter: u8) -> Option<String> {
         let (first, rest) = self.widths.split_first()?;
         let (record, line) = self.records.first()?;
@@ -235,12 +235,12 @@ impl<'a> Head<'a> {
         !self.records.is_empty() && self.records.iter().take(n).all(is_array)
     }
 
-    /// What is wrong when comments stand before the header that have as many fields as it.
+    /// The error, if comments before the header have as many fields as it.
     fn comments(&self, delimiter: u8) -> Option<String> {
         let is_comment = |(record, _): &&(&[u8], u64)| record.trim_ascii_start().starts_with(b"#");
         let n = self.records.iter().take_while(is_comment).count();
         let names = |at: usize| self.records.get(at).is_some_and(|(record, _)| names_columns(record, delimiter));
-        // One alone may be the header, unless names stand below it and no names below those.
+        // A single one may be the header, unless names follow and no more names below.
         let alone = n == 1 && (!names(1) || names(2));
         if n == 0 || self.records.len() < n + 2 || alone {
             return None;
@@ -267,7 +267,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Whether every field is a text, as in a header; the last may be empty, as below columns that somebody emptied.
+/// Whether every field is a text, as in a header; the last may be empty, as in an emptied column.
 fn names_columns(record: &[u8], delimiter: u8) -> bool {
     let fields = fields_of(record, delimiter);
     let n_filled = fields.iter().rposition(|field| !field.trim().is_empty()).map_or(0, |last| last + 1);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file   ───────────────────────────────────────────▶
-//! block  [ piece │ piece │ piece │ carry )            carry: a record that is not complete yet
+//! block  [ piece │ piece │ piece │ carry )            carry: an incomplete record
 //!                                [ carry │ piece …    goes in front of the next block
 //! ```
 
@@ -34,7 +34,7 @@ impl Default for Sizes {
 /// Whole records, cut into pieces.
 pub(crate) struct Block {
     pub(crate) bytes: Vec<u8>,
-    /// Where each piece ends, and the line on which it begins.
+    /// The end of each piece, and its first line.
     pub(crate) pieces: Vec<PieceBounds>,
     /// Whether the file ends here.
     pub(crate) last: bool,
@@ -57,9 +57,9 @@ pub(crate) struct Blocks {
     consumed: Arc<AtomicU64>,
     pub(crate) delimiter: u8,
     sizes: Sizes,
-    /// How the file begins and its records end.
+    /// The byte order mark and line ends of the file.
     pub(crate) ends: Ends,
-    /// What the first line says of the delimiter.
+    /// The delimiter in the first line.
     pub(crate) separator: Option<u8>,
     carry: Vec<u8>,
     spare: Vec<u8>,
@@ -71,8 +71,8 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// Reads the first block's worth of bytes and drops a byte order mark. Lines that begin with `comment` are left out,
-    /// and so is a line `sep=;`, which says what the delimiter is.
+    /// Reads the first block of bytes and drops a byte order mark. Lines that begin with `comment` are skipped,
+    /// and so is a line `sep=;`, which names the delimiter.
     pub(crate) fn open(
         name: String,
         text: Text,
@@ -120,7 +120,7 @@ impl Blocks {
         Ok(blocks)
     }
 
-    /// Leaves out what stands before line `n + 1`.
+    /// Skips the lines before line `n + 1`.
     pub(crate) fn skip_lines(&mut self, n: u64) -> Result<(), TableError> {
         while n > 0 && self.line <= n {
             let Some(feed) = memchr::memchr(b'\n', &self.carry) else {
@@ -142,18 +142,18 @@ impl Blocks {
         &self.name
     }
 
-    /// Lines without any cell that stand below the last row, as where a spreadsheet emptied rows, and the line of the first;
-    /// known after the last block.
+    /// The number of lines without any cell after the last row, as where a spreadsheet emptied rows, and the line of
+    /// the first; known after the last block.
     pub(crate) fn emptied(&self) -> Option<(u64, u64)> {
         self.emptied
     }
 
-    /// Bytes taken from the file so far.
+    /// Bytes read from the file so far.
     pub(crate) fn consumed(&self) -> u64 {
         self.consumed.load(Ordering::Relaxed)
     }
 
-    /// The bytes at hand that no block has been made of.
+    /// The bytes read that are not in a block yet.
     pub(crate) fn ahead(&self) -> &[u8] {
         &self.carry
     }
@@ -168,14 +168,14 @@ impl Blocks {
         Ok(Some((record, line)))
     }
 
-    /// The number of fields of the first record that is not blank, which stays where it is.
+    /// The number of fields of the first record that is not blank; the record is not consumed.
     pub(crate) fn first_width(&mut self) -> Result<Option<usize>, TableError> {
         let Some((start, end)) = self.first_record()? else { return Ok(None) };
         let record = without_line_end(&self.carry[start..end]);
         Ok(Some(fields_of(record, self.delimiter).len()))
     }
 
-    /// Where the first record that is not blank lies in `carry`.
+    /// The position in `carry` of the first record that is not blank.
     fn first_record(&mut self) -> Result<Option<(usize, usize)>, TableError> {
         let mut start = 0;
         loop {
@@ -209,7 +209,7 @@ impl Blocks {
         if bytes.len() < filled {
             std::mem::swap(&mut bytes, &mut self.carry);
         } else {
-            // What stands beyond is written over by what is read: it need not be made zero first.
+            // The rest is overwritten by reading: it need not be zeroed first.
             bytes[..filled].copy_from_slice(&self.carry);
         }
         self.carry.clear();
@@ -218,7 +218,7 @@ impl Blocks {
             self.fill(&mut bytes, filled, target)?;
             filled = bytes.len();
             let mut ends = cut(&bytes, self.delimiter, self.sizes.piece, self.eof);
-            // Whether lines without a cell are rows is known once something follows them, or never, where there are too many.
+            // Lines without a cell are rows if a row follows; if there are too many, this stays unknown.
             let rows = filled_part(&bytes[..ends.last().copied().unwrap_or(0)], self.delimiter);
             if self.eof || bytes.len() < MAX_RECORD_BYTES {
                 ends.retain(|&end| end < rows);
@@ -244,7 +244,7 @@ impl Blocks {
         Ok(Some(Block { bytes, pieces, last: self.done }))
     }
 
-    /// Gives a block's memory back for the next one.
+    /// Reuses a block's memory for the next one.
     pub(crate) fn recycle(&mut self, block: Block) {
         self.spare = block.bytes;
     }
@@ -261,13 +261,13 @@ impl Blocks {
             .collect()
     }
 
-    /// Reads on from `filled` until `bytes` is `target` long or the file ends; knows the end of the file at once. What
-    /// stands in `bytes` beyond `filled` is of no meaning.
+    /// Reads on from `filled` until `bytes` has length `target` or the file ends; detects the end of the file at once.
+    /// Bytes beyond `filled` are undefined.
     fn fill(&mut self, bytes: &mut Vec<u8>, filled: usize, target: usize) -> Result<(), TableError> {
-        /// Memory is touched in such steps, so that a small file takes little of it.
+        /// Memory is used in such steps, so that a small file needs little of it.
         const STEP: usize = 256 << 10;
         let mut filled = filled;
-        // One byte beyond the target tells a full block from the end of the file.
+        // One byte beyond the target distinguishes a full block from the end of the file.
         let wanted = target + 1;
         while !self.eof && filled < wanted {
             if bytes.len() == filled {
@@ -299,7 +299,7 @@ impl Blocks {
     }
 }
 
-/// The length of the text up to the end of its last record that has a cell.
+/// The length of the text up to the end of its last record with a cell.
 fn filled_part(bytes: &[u8], delimiter: u8) -> usize {
     let is_cell = |&byte: &u8| byte != delimiter && !matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
     let Some(last) = bytes.iter().rposition(is_cell) else { return 0 };
@@ -315,8 +315,8 @@ fn emptied(bytes: &[u8], at: usize, line: u64, delimiter: u8) -> Option<(u64, u6
     Some((n, line + count_lines(&bytes[..at]) + first as u64))
 }
 
-/// Ends of pieces of at least `piece` bytes, each just after a line feed that ends a record
-/// (or at the end of the file). What follows the last end is incomplete.
+/// Ends of pieces of at least `piece` bytes, each just after a line feed that ends a record (or at the end of the
+/// file). The rest after the last end is incomplete.
 fn cut(bytes: &[u8], delimiter: u8, piece: usize, eof: bool) -> Vec<usize> {
     let mut cutter = Cutter { bytes, piece: piece.max(1), ends: Vec::new(), last_end: 0 };
     let mut at = 0;
@@ -342,7 +342,7 @@ fn cut(bytes: &[u8], delimiter: u8, piece: usize, eof: bool) -> Vec<usize> {
     cutter.finish(eof)
 }
 
-/// Collects piece ends while the text outside quotes goes by.
+/// Collects piece ends while scanning text outside quotes.
 struct Cutter<'a> {
     bytes: &'a [u8],
     piece: usize,
@@ -352,7 +352,7 @@ struct Cutter<'a> {
 }
 
 impl Cutter<'_> {
-    /// Takes note of `from..to`, which lies outside quotes.
+    /// Scans `from..to`, which is outside quotes.
     fn outside(&mut self, from: usize, to: usize) {
         let mut from = from;
         loop {
@@ -403,10 +403,10 @@ mod tests {
         assert_eq!(ends("5\" pipe,1\nx\n", 1, true), [10, 12]);
         // A quote after spaces opens a field.
         assert_eq!(ends("1, \"a\nb\"\nx\n", 1, true), [9, 11]);
-        // Unfinished quote: nothing is complete, unless the file ends.
+        // Unfinished quote: no record is complete, unless the file ends.
         assert_eq!(ends("a\n\"b\nc\n", 1, false), [2]);
         assert_eq!(ends("a\n\"b\nc\n", 1, true), [2, 7]);
-        // The quote that ends the block may be half of a doubled one.
+        // The quote that ends the block may be the first of a doubled one.
         assert_eq!(ends("a\n\"b\n\"", 1, false), [2]);
     }
 

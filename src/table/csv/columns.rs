@@ -10,7 +10,7 @@ use crate::table::dictionary::Recent;
 #[derive(Debug)]
 pub(crate) struct Parsed {
     pub(crate) part: Part,
-    /// Rows whose cell does not fit.
+    /// Rows with an invalid cell.
     pub(crate) bad: Vec<usize>,
     /// Whether a number is written with a leading zero, like a code.
     pub(crate) leading_zero: bool,
@@ -57,7 +57,7 @@ fn parse_numbers(
     let bytes = index.text.as_bytes();
     let (mut values, mut bad, mut leading_zero) = (Vec::with_capacity(limit), Vec::new(), false);
     let mut scratch = String::new();
-    // A marker that is a number has to be looked for before numbers are.
+    // Numeric markers must be checked before numbers are parsed.
     let plain = !markers.any_numeric();
     for (row, edges) in index.edges.chunks_exact(index.stride()).take(limit).enumerate() {
         let (start, next) = (edges[field], edges[field + 1]);
@@ -89,7 +89,7 @@ fn parse_numbers(
     Parsed { part: Part::Number(values), bad, leading_zero }
 }
 
-/// Takes in a field of the rows before `limit`; recently seen levels are recognised by their bytes.
+/// Parses a field of the rows before `limit`; recently seen levels are recognised by their bytes.
 fn parse_levels(part: &mut CategoryPart, index: &Index<'_>, field: usize, limit: usize, markers: &Markers) {
     let bytes = index.text.as_bytes();
     let mut recent = Recent::default();

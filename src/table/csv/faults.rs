@@ -1,4 +1,4 @@
-//! What is said of records, cells and headers that are not as they should be.
+//! Messages for invalid records, cells and headers.
 
 use super::index::{BadRecord, Index, Why};
 use super::printed;
@@ -27,7 +27,7 @@ pub(super) fn repeated_note((n, first): (u64, u64)) -> String {
     }
 }
 
-/// What is said of lines without any cell below the table.
+/// The note on lines without any cell below the table.
 pub(super) fn emptied_note((n, first): (u64, u64)) -> String {
     match n {
         1 => format!("line {first}, the last one, has no cells; left out"),
@@ -35,12 +35,12 @@ pub(super) fn emptied_note((n, first): (u64, u64)) -> String {
     }
 }
 
-/// How comments are left out, where `mlloop.toml` says how the table is written, and where nothing does.
+/// How to skip comments, if `mlloop.toml` describes the table, and if nothing does.
 pub(super) const COMMENT_KEY: &str = "comment = \"#\" under [data] in mlloop.toml";
 
 pub(super) const COMMENT_OPTION: &str = "--comment '#'";
 
-/// What is wrong with a line that printing left among the rows.
+/// The error of a printed page's line among the rows.
 const PAGE: &str = "is a line of a printed page, not a row";
 
 const RULE: &str = "is a ruled line, as around tables that are drawn with characters, not a row";
@@ -78,10 +78,10 @@ pub(super) fn cell_fault(index: &Index<'_>, row: usize, wanted: &Wanted) -> Faul
     Fault { line: index.line_at(index.span(row).0), what }
 }
 
-/// What is wrong with a header in which a name stands again, as where a program writes a list as one field for each entry.
+/// The error of a header with repeated names, as where a program writes a list as one field for each entry.
 pub(super) fn doubled(names: &[String]) -> Option<String> {
     let is_again = |name: &&String| !name.is_empty() && names.iter().filter(|other| other == name).count() > 1;
-    // Names are compared pairwise only where one stands again.
+    // Names are compared pairwise only if one repeats.
     let mut sorted: Vec<&String> = names.iter().filter(|name| !name.is_empty()).collect();
     sorted.sort_unstable();
     if sorted.windows(2).all(|pair| pair[0] != pair[1]) {

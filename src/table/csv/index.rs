@@ -15,18 +15,18 @@ use crate::table::record::{count_lines, field_end, is_blank};
 /// edges   0   2   4    6                 row 0: start, then the position after each field's delimiter
 ///                      6   8  10   12    row 1
 /// ```
-/// Field `f` of a row lies in `edges[f] .. edges[f+1]-1`. Rows need not adjoin: blank lines and bad records are left out.
+/// Field `f` of a row is `edges[f] .. edges[f+1]-1`. Rows need not adjoin: blank lines and bad records are skipped.
 pub(crate) struct Index<'a> {
     pub(crate) text: Cow<'a, str>,
     pub(crate) edges: Vec<u32>,
     pub(crate) n_fields: usize,
     /// Line on which the piece begins.
     line: u64,
-    /// Records that cannot be taken in, by position.
+    /// Invalid records, by position.
     pub(crate) bad: Vec<BadRecord>,
 }
 
-/// A record that cannot be taken in.
+/// An invalid record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadRecord {
     pub(crate) at: usize,
@@ -44,9 +44,9 @@ pub(crate) enum Why {
     NotUtf8(u8),
     /// The names of the header in another order.
     OtherOrder,
-    /// The number of a page or when it was printed, and nothing else.
+    /// Only a page number or a print time.
     Page,
-    /// Dashes and the like alone.
+    /// Only dashes and the like.
     Rule,
 }
 
@@ -73,8 +73,8 @@ impl<'a> Index<'a> {
         index
     }
 
-    /// Indexes a piece of a table with these columns and takes out what is no row: headers that stand again, where the file
-    /// has one, of which it tells how many there are and the line of the first, and lines of printed pages.
+    /// Indexes a piece of a table with these columns and removes lines that are not rows: repeated headers, if the file
+    /// has a header, returning their number and the line of the first, and lines of printed pages.
     pub(crate) fn of_rows(
         bytes: &'a [u8],
         line: u64,
@@ -125,7 +125,7 @@ impl<'a> Index<'a> {
         self.edges.len() / self.stride()
     }
 
-    /// Where a row lies in the text, its line ending left out.
+    /// The position of a row in the text, without its line ending.
     pub(crate) fn span(&self, row: usize) -> (usize, usize) {
         let edges = &self.edges[row * self.stride()..(row + 1) * self.stride()];
         let (start, end) = (edges[0] as usize, edges[self.n_fields] as usize - 1);
@@ -144,15 +144,15 @@ impl<'a> Index<'a> {
         cell_at(&self.text, self.edges[at], self.edges[at + 1], scratch)
     }
 
-    /// Whether nothing but spaces stands in a field, or nothing within quotes.
+    /// Whether a field has only spaces, or nothing within quotes.
     pub(crate) fn is_blank_field(&self, row: usize, field: usize) -> bool {
         let at = row * self.stride() + field;
         let raw = &self.text.as_bytes()[self.edges[at] as usize..self.edges[at + 1] as usize - 1];
         matches!(cell::trim(raw), b"" | b"\"\"")
     }
 
-    /// Takes out the rows that say again what the header says, in any case of letters, as where files with headers were put
-    /// together; tells how many there are, and the line of the first.
+    /// Removes rows that repeat the header, in any case, as in concatenated files; returns their number, and the line
+    /// of the first.
     pub(crate) fn remove_headers(&mut self, names: &[String]) -> Option<(u64, u64)> {
         let begins = names.first()?.bytes().next()?;
         let bytes = self.text.as_bytes();
@@ -177,7 +177,7 @@ impl<'a> Index<'a> {
         found
     }
 
-    /// Takes out what holds the names in another order, as where files were put together whose columns differ in order.
+    /// Rejects headers with the names in another order, as in concatenated files with different column orders.
     fn reject_other_orders(&mut self, names: &[String]) {
         let mut begins = [false; 256];
         names.iter().filter_map(|name| name.bytes().next()).for_each(|byte| begins[usize::from(byte)] = true);
@@ -233,7 +233,7 @@ impl<'a> Index<'a> {
         let mut rows: Vec<usize> = Vec::new();
         for &(at, byte) in invalid {
             let row = self.n_rows_before(at + 1);
-            // A position in no row is in a record that is bad already.
+            // A position in no row is in a record already rejected.
             if row == 0 || self.span(row - 1).1 <= at || rows.last() == Some(&(row - 1)) {
                 continue;
             }
@@ -302,7 +302,7 @@ impl Fields<'_> {
         let mut words = bytes.chunks_exact(8);
         let mut base = 0;
         for word in words.by_ref() {
-            // The chunk is eight bytes long by construction; the default is never taken.
+            // The chunk has eight bytes by construction; the default is never used.
             let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
             let mut hits = zero_bytes(word ^ delimiters) | zero_bytes(word ^ feeds);
             while hits != 0 {
@@ -360,8 +360,8 @@ impl Fields<'_> {
         self.edges.push(feed as u32 + 1);
     }
 
-    /// A blank line, or a record of another number of fields. One of the right number that has no cell (`,,,`) is a row: all
-    /// of it is missing. Those below the last row never come here, see [`super::block`].
+    /// A blank line, or a record with another number of fields. One with the right number but no cell (`,,,`) is a row
+    /// with all values missing. Those below the last row never get here, see [`super::block`].
     fn odd_record(&mut self, n: usize, cut: bool) {
         let start = self.edges[self.row] as usize;
         let line = || &self.bytes[start..self.edges[self.row + 1] as usize - 1];
@@ -373,7 +373,7 @@ impl Fields<'_> {
         }
     }
 
-    /// Ends a record that has no line feed, and drops the start of the one that never came.
+    /// Ends a record without a line feed, and drops the start of the record that does not follow.
     fn end_text(&mut self) {
         let len = self.bytes.len();
         if (self.edges[self.row] as usize) < len {

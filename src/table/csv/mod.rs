@@ -5,7 +5,7 @@
 //!                  ├▶ piece ─▶ Index ─▶ …                     ├▶ Builder per column, in file order ─▶ Table
 //!                  └▶ …       (pieces in parallel)            ┘
 //! ```
-//! While one block is parsed the next is read. Nothing that is reported or stored depends on where the cuts fall.
+//! While one block is parsed the next is read. Results and errors do not depend on the block boundaries.
 
 mod before;
 pub(crate) mod block;
@@ -49,11 +49,11 @@ pub(crate) struct Reader<'a> {
     watch: TailWatch,
     rejects: Rejects,
     misfits: Misfits,
-    /// What the columns show whose kind is open.
+    /// The evidence on columns of undecided kind.
     watched: Watched,
     /// Headers among the rows: how many, and the line of the first.
     repeated: Option<(u64, u64)>,
-    /// The header record as it stands in the file; empty without a header.
+    /// The header record as in the file; empty without a header.
     header: Vec<u8>,
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct Parsed {
     tail: Tail,
     /// Headers among its rows.
     repeated: Option<(u64, u64)>,
-    /// Where each row lies in its block, when the caller wants to see the bytes again.
+    /// The position of each row in its block, if the caller needs the bytes.
     spans: Vec<(usize, usize)>,
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn read(
     Ok(ReadResult { table: Table::new(columns)?, rejects, notes: plan.notes })
 }
 
-/// A header without the schema's delimiter is written with another: the same columns came out of another program.
+/// A header without the schema's delimiter has another one: the columns come from another program.
 fn own_delimiter(blocks: &mut Blocks, schema: &Schema) -> u8 {
     let head = blocks.ahead();
     let first_line = head.split(|&byte| byte == b'\n').next().unwrap_or(&[]);
@@ -115,7 +115,7 @@ fn own_delimiter(blocks: &mut Blocks, schema: &Schema) -> u8 {
     blocks.delimiter
 }
 
-/// Leaves out the lines that the schema says stand before the table, unless the header stands where the file begins.
+/// Skips the lines before the table as given in the schema, unless the file begins with the header.
 fn skip_lines(blocks: &mut Blocks, name: &str, schema: &Schema) -> Result<(), TableError> {
     let n = schema.dialect.skip_lines;
     if !schema.dialect.header {
@@ -127,7 +127,7 @@ fn skip_lines(blocks: &mut Blocks, name: &str, schema: &Schema) -> Result<(), Ta
         Head::new(head, blocks.delimiter, blocks.line()).header(&names, blocks.delimiter)
     };
     match found(blocks) {
-        // The first line is the header, or none is.
+        // The first line is the header, or there is none.
         None if n == 0 => Ok(()),
         None => Ok(()),
         Some(line) if n > 0 && line > n => {
@@ -138,7 +138,7 @@ fn skip_lines(blocks: &mut Blocks, name: &str, schema: &Schema) -> Result<(), Ta
     }
 }
 
-/// Adds how many headers stand among the rows of a piece, and where the first does.
+/// Adds the number of headers among the rows of a piece, and the position of the first.
 fn add_repeated(all: &mut Option<(u64, u64)>, next: Option<(u64, u64)>) {
     *all = match (*all, next) {
         (Some((n, first)), Some((more, _))) => Some((n + more, first)),
@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Parses a block while the next one is read. With `spans`, keeps where each row lies.
+    /// Parses a block while the next one is read. With `spans`, keeps the position of each row.
     pub(crate) fn parse_and_read_on(
         &mut self,
         block: &Block,
@@ -233,12 +233,12 @@ impl<'a> Reader<'a> {
         Ok((parsed, next?))
     }
 
-    /// What stands among the rows and below them and is none.
+    /// The lines among and below the rows that are not rows.
     pub(crate) fn left_out(&self) -> Vec<String> {
         self.repeated.map(repeated_note).into_iter().chain(self.blocks.emptied().map(emptied_note)).collect()
     }
 
-    /// Totals, remarks, and a last record whose trailing columns are blank as nowhere else are no rows.
+    /// Totals, remarks, and a last record whose trailing columns are unusually blank are not rows.
     fn check_ends(&self, block: &Block, is_new: bool, parsed: &mut [Parsed]) {
         let last = block.last.then_some((&self.watch, self.plan.names.as_slice()));
         for (at, endings) in endings(parsed.iter().map(|piece| &piece.tail), is_new, last) {
@@ -280,8 +280,8 @@ impl<'a> Reader<'a> {
 }
 
 /// Parses the wanted columns of one piece. Without `skip` the first fault in file order comes first in `faults`
-/// and the parts may end there; with it the rejected rows leave no trace in the parts. Cells may also be left blank
-/// where they do not fit.
+/// and the parts may end there; with it rejected rows are not in the parts. Invalid cells may also be set
+/// to missing.
 fn parse_piece(plan: &Plan, mut index: Index<'_>, options: &ReadOptions, spans_from: Option<usize>) -> Parsed {
     let ReadOptions { skip_invalid: skip, blank_misfits: blank, .. } = *options;
     let tail = Tail::of(&index);
@@ -341,7 +341,7 @@ fn parse_piece(plan: &Plan, mut index: Index<'_>, options: &ReadOptions, spans_f
     }
 }
 
-/// What the watched fields of a piece show.
+/// The evidence from the watched fields of a piece.
 fn watched(index: &Index<'_>, plan: &Plan, leading_zero: bool) -> Watched {
     let mut scratch = String::new();
     let seen = plan.watched.iter().map(|&field| scan::field_evidence(index, field, &plan.markers, &mut scratch));

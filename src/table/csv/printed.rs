@@ -1,4 +1,4 @@
-//! Lines that printing leaves among the rows: of a page, and drawn ones.
+//! Lines among the rows that come from printing: page numbers and drawn lines.
 
 /// Words before the number of a page.
 const PAGES: [&str; 17] = [
@@ -20,9 +20,9 @@ const PAGES: [&str; 17] = [
     "feuille",
     "folio",
 ];
-/// What stands between the number of a page and how many there are.
+/// Words between the number of a page and the number of pages.
 const OF: [&str; 10] = ["of", "von", "de", "di", "van", "/", "из", "sur", "z", "av"];
-/// How a line begins that says when a table was printed.
+/// The beginnings of a line with the print time.
 const PRINTED: [&str; 18] = [
     "printed on",
     "printed at",
@@ -44,7 +44,7 @@ const PRINTED: [&str; 18] = [
     "exportiert am",
 ];
 
-/// What a row of `n_fields` says of the page that it was printed on, where it says nothing else.
+/// The page information in a row of `n_fields`, if it contains nothing else.
 pub(super) fn page_line(
     n_fields: usize,
     is_blank: impl Fn(usize) -> bool,
@@ -91,7 +91,7 @@ pub(super) fn is_ruled(line: &str) -> bool {
     line.bytes().all(fits) && line.bytes().filter(|&byte| is_drawn(byte)).count() >= FEWEST && !is_sparse(line)
 }
 
-/// A row may hold a dash in each cell, where nothing is known.
+/// A row may have a dash in each cell, if all values are missing.
 fn is_sparse(line: &str) -> bool {
     let drawn = |c: char| matches!(c, '-' | '=' | '_');
     line.split(['|', '\t', ' ', '+']).all(|cell| cell.chars().filter(|c| drawn(*c)).count() <= 1)

@@ -1,4 +1,4 @@
-//! All fields of a CSV file of which nothing is known yet, piece by piece on all cores.
+//! All fields of a CSV file without a schema, piece by piece on all cores.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -23,21 +23,21 @@ use crate::table::{ColumnSpec, DEFAULT_MISSING, Dialect, InferOptions, Progress,
 /// The fields of one piece.
 pub(crate) type Piece<'a> = Index<'a>;
 
-/// A CSV file whose delimiter and names have been found out.
+/// A CSV file with its delimiter and names detected.
 pub(crate) struct Scan {
     blocks: Blocks,
     pub(crate) delimiter: u8,
     pub(crate) header: bool,
     pub(crate) names: Vec<String>,
     pub(crate) notes: Vec<String>,
-    /// Columns whose cells have to fit, and what is missing in them.
+    /// Columns whose cells must be valid, and their missing markers.
     fitting: Vec<Wanted>,
     markers: Markers,
-    /// The line of a second header, which is left out.
+    /// The line of a second header, which is skipped.
     second: Option<u64>,
 }
 
-/// What one piece gave, and what is wrong in it.
+/// The results and errors of one piece.
 struct Scanned<R> {
     result: R,
     faults: Vec<Fault>,
@@ -46,7 +46,7 @@ struct Scanned<R> {
 }
 
 impl Scan {
-    /// Guesses what is not given.
+    /// Detects what is not given.
     pub(crate) fn open(name: &str, text: Text, options: &InferOptions, sizes: Sizes) -> Result<Self, TableError> {
         let InferOptions { delimiter, header, skip_lines, comment, .. } = *options;
         let comment = comment.map(|mark| plan::check_comment(name, mark)).transpose()?;
@@ -93,8 +93,8 @@ impl Scan {
         &self.names
     }
 
-    /// Gives every piece to `look`, in parallel, and the results of a block to `take`, in file order, until it has
-    /// seen enough. Whether the file was seen to its end is the second answer.
+    /// Passes every piece to `look`, in parallel, and the results of a block to `take`, in file order, until it has
+    /// enough. The second result tells whether the file was read to its end.
     pub(crate) fn run<R: Send>(
         &mut self,
         skip: bool,
@@ -154,8 +154,8 @@ impl Scan {
         )
     }
 
-    /// Reports totals, remarks and a last record that looks truncated, and with `skip` looks at their pieces again without
-    /// them.
+    /// Reports totals, remarks and a last record that looks truncated, and with `skip` processes their pieces again
+    /// without them.
     fn check_ends<R: Send>(
         &self,
         block: &Block,
@@ -181,14 +181,14 @@ impl Scan {
         }
     }
 
-    /// What tells rows from other records.
+    /// Distinguishes rows from other records.
     fn rows(&self) -> Rows<'_> {
         let Self { names, delimiter, header, fitting, markers, second, .. } = self;
         Rows { names, delimiter: *delimiter, header: *header, fitting, markers, second: *second }
     }
 }
 
-/// What tells rows from other records.
+/// Distinguishes rows from other records.
 struct Rows<'a> {
     names: &'a [String],
     delimiter: u8,
@@ -199,7 +199,7 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// The rows of a piece, the headers among them, and what is wrong with records that are none of both.
+    /// The rows of a piece, the headers among them, and the faults of other records.
     fn of_piece<'b>(&self, bytes: &'b [u8], line: u64) -> (Index<'b>, Option<(u64, u64)>, Vec<Fault>) {
         let (mut index, repeated) = Index::of_rows(bytes, line, self.delimiter, self.names, self.header);
         let yardstick = plan::yardstick(self.header);
@@ -214,7 +214,7 @@ impl Rows<'_> {
         (index, repeated, faults)
     }
 
-    /// Rows that are a second header, or in which a cell does not fit, and what is wrong with each.
+    /// Rows that are a second header, or have an invalid cell, with the error of each.
     fn unfit(&self, index: &Index<'_>) -> BTreeMap<usize, Fault> {
         let mut unfit = BTreeMap::new();
         // It is the first row, so that lines are counted once.
@@ -232,8 +232,8 @@ impl Rows<'_> {
     }
 }
 
-/// Names lines before the rows that are neither header nor row. A second header is left out with other rows that do not fit:
-/// its line is the answer.
+/// Reports lines before the rows that are neither header nor row. A second header is skipped together with other
+/// invalid rows: returns its line.
 fn other_lines(
     name: &str,
     head: &[u8],
@@ -241,7 +241,7 @@ fn other_lines(
     line: u64,
     options: &InferOptions,
 ) -> Result<Option<u64>, TableError> {
-    // Whoever says how many lines to skip, or that there is no header, has looked.
+    // Given options for skipped lines or the header were checked by the user.
     let padded = options.skip_lines.is_none() && options.header != Some(false);
     if let Some(fault) = Head::new(head, delimiter, line).title(name, delimiter, padded) {
         return Err(fault);

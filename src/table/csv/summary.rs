@@ -1,9 +1,9 @@
-//! Rows that sum up the others, as spreadsheets put them above and below a table.
+//! Summary rows, as spreadsheets have them above and below a table.
 
 use super::index::Index;
 use crate::table::cell::number;
 
-/// Words with which a row begins that sums up the others.
+/// First words of a summary row.
 const TOTALS: [&str; 65] = [
     "total",
     "totals",
@@ -71,7 +71,7 @@ const TOTALS: [&str; 65] = [
     "50 %",
     "75 %",
 ];
-/// Those of them that are also the name of somebody or something.
+/// Those that are also names of people or things.
 const NAMES: [&str; 6] = ["max", "media", "min", "sum", "count", "variation"];
 /// The rows at one end of a piece that sum up the others: how many rows there are up to the last of them, seen from that end,
 /// with remarks and empty rows among them.
@@ -81,14 +81,14 @@ pub(super) enum Side {
     Below,
 }
 
-/// How a row sums up others: by its first cell, or by another, which may also be the name of somebody called Max.
+/// Which cell marks a row as a summary: the first, or another, which may also be a person called Max.
 #[derive(PartialEq)]
 enum Says {
     First,
     Other,
 }
 
-/// How many rows from one end on are no rows, since they sum up the others; 0 where there are none.
+/// The number of summary rows at one end; 0 without any.
 pub(super) fn run(index: &Index<'_>, side: Side) -> usize {
     let n_rows = index.n_rows();
     if index.n_fields < 3 || n_rows < 2 {
@@ -107,7 +107,7 @@ pub(super) fn run(index: &Index<'_>, side: Side) -> usize {
     let Some(end) = found.last().map(|(n, ..)| n + 1) else { return 0 };
     let others = || (end..n_rows).map(row_at);
     let mut scratch = String::new();
-    // A word that stands in other rows too is a level.
+    // A word that other rows contain too is a level.
     let is_level = found.iter().any(|(_, field, word, _)| {
         others().any(|row| index.cell(row, *field, &mut scratch).trim().to_lowercase() == *word)
     });
@@ -117,7 +117,7 @@ pub(super) fn run(index: &Index<'_>, side: Side) -> usize {
     if is_level || !sure { 0 } else { end }
 }
 
-/// The words of the rows that sum up others.
+/// The words that mark the summary rows.
 pub(super) fn words(index: &Index<'_>, rows: &[usize]) -> Vec<String> {
     let mut scratch = String::new();
     let word =
@@ -129,8 +129,7 @@ fn n_filled(index: &Index<'_>, row: usize) -> usize {
     (0..index.n_fields).filter(|&field| !index.is_blank_field(row, field)).count()
 }
 
-/// The field and the word with which a row says that it sums up others, and leaves other fields blank or fills them with
-/// numbers alone.
+/// The field and the word that mark a row as a summary, if its other fields are blank or numbers.
 fn word_of(index: &Index<'_>, row: usize) -> Option<(usize, String, Says)> {
     let mut scratch = String::new();
     let n_blank = index.n_fields - n_filled(index, row);
@@ -155,7 +154,7 @@ fn word_of(index: &Index<'_>, row: usize) -> Option<(usize, String, Says)> {
     (numbers && n_blank > 0).then_some((field, other, Says::Other))
 }
 
-/// Whether a cell is such a word, or begins with one where more fields are blank (`TOTAL GÉNÉRAL`).
+/// Whether a cell is such a word, or begins with one if more fields are blank (`TOTAL GÉNÉRAL`).
 fn says_total(cell: &str, n_blank: usize) -> bool {
     let begins = |word: &&str| cell.strip_prefix(*word).is_some_and(|rest| rest.starts_with(' '));
     TOTALS.contains(&cell) || (n_blank > 1 && TOTALS.iter().any(begins))

@@ -1,4 +1,4 @@
-//! Notices a file whose last record is none: cut off and then filled up with empty fields, a total, a remark.
+//! Detects a last record that is not a row: truncated and then padded with empty fields, a total, a remark.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::wording::list;
 
 /// Blank fields at the end of a record that make it suspicious, at least.
 const MIN_RUN: usize = 3;
-/// Records from which "hardly any other" means something: a single such record among 200 is the last one by chance once
-/// in 200 files.
+/// Minimum number of records for "hardly any other": a single such record among 200 is the last one by chance in one
+/// of 200 files.
 const MIN_ROWS: u64 = 200;
 
-/// What one piece shows about blank fields at record ends.
+/// The blank fields at record ends in one piece.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tail {
     /// Rows with the right number of fields, before any is rejected.
@@ -22,15 +22,15 @@ pub(crate) struct Tail {
     n_blank: u64,
     /// Blank fields at the end of the last row.
     last_run: usize,
-    /// Rows with which the piece ends and begins that sum up others, see [`summary::run`].
+    /// Summary rows at the end and at the beginning of the piece, see [`summary::run`].
     n_below: usize,
     n_above: usize,
-    /// Rows of which only the first field is filled, those of them that nothing but such rows and empty ones follows, and how
+    /// Rows with only the first field filled, those of them that only such or empty rows follow, and how
     /// many rows these end with.
     n_alone: u64,
     n_last_alone: u64,
     alone_run: u64,
-    /// Whether the piece holds any record.
+    /// Whether the piece has any record.
     any: bool,
 }
 
@@ -47,14 +47,14 @@ pub(crate) struct TailWatch {
     alone_run: u64,
 }
 
-/// What is wrong with the last records, or with the first.
+/// The error of the last records, or of the first.
 #[derive(Debug)]
 pub(crate) enum Ending {
     /// They sum up the others.
     Totals(Side, usize),
-    /// They are something else.
+    /// The last records are not rows.
     Last {
-        /// What is wrong.
+        /// The error.
         what: String,
         /// How many there are.
         n: usize,
@@ -62,7 +62,7 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    /// The rows of the last piece that it is about, or of the first, and the faults that they are.
+    /// The affected rows of the last or first piece, and their faults.
     pub(crate) fn of(&self, index: &Index<'_>) -> (Vec<usize>, Vec<Fault>) {
         let n_rows = index.n_rows();
         let rows: Vec<usize> = match self {
@@ -103,7 +103,7 @@ impl Tail {
         };
         let is_empty = |row: usize| (0..n_fields).all(|field| index.is_blank_field(row, field));
         let n_alone = (0..n_rows).filter(|&row| is_alone(row)).count() as u64;
-        // A bad record after the last row is the file's end, and is an error of its own.
+        // A bad record after the last row is the file's end, and a separate error.
         let whole = n_rows > 0 && index.bad.last().is_none_or(|b| b.at < index.span(n_rows - 1).0);
         let run = || (0..n_rows).rev().take_while(|&row| whole && (is_alone(row) || is_empty(row)));
         let (alone_run, n_last_alone) = (run().count() as u64, run().filter(|&row| is_alone(row)).count() as u64);
@@ -125,11 +125,11 @@ impl Tail {
     }
 }
 
-/// Fields from which a row that has only the first is a remark below the table, and rows from which none else is one.
+/// Minimum number of fields for a row with only the first to be a remark, and minimum number of other rows.
 const MIN_FIELDS: usize = 3;
 const MIN_OTHERS: u64 = 20;
-/// What is wrong at the ends of a table, by the piece that it is in: of `tails`, the pieces of a block which is the `first` with
-/// rows, or the last, whose end `watch` tells.
+/// The errors at the ends of a table, by piece: of `tails`, the pieces of a block, which is the `first` with
+/// rows, or the last, whose end `watch` describes.
 pub(crate) fn endings<'t>(
     tails: impl Iterator<Item = &'t Tail> + Clone,
     first: bool,
@@ -152,7 +152,7 @@ impl TailWatch {
         Self { n_fields, n_rows: 0, n_blank: 0, last_run: 0, n_below: 0, n_alone: 0, n_last_alone: 0, alone_run: 0 }
     }
 
-    /// Whether no row has been seen yet.
+    /// Whether there was no row yet.
     pub(crate) fn is_new(&self) -> bool {
         self.n_rows == 0
     }
@@ -164,16 +164,16 @@ impl TailWatch {
         self.n_alone += tail.n_alone;
         if tail.any {
             (self.last_run, self.n_below) = (tail.last_run, tail.n_below);
-            // A piece of nothing else goes on with the run before it.
+            // A piece of only such rows continues the previous run.
             let before = if tail.alone_run == tail.n_rows { (self.n_last_alone, self.alone_run) } else { (0, 0) };
             (self.n_last_alone, self.alone_run) = (before.0 + tail.n_last_alone, before.1 + tail.alone_run);
         }
     }
 
-    /// After the last piece: what is wrong with the last record, if it is a total or looks cut off.
+    /// After the last piece: the error, if the last record is a total or looks truncated.
     ///
-    /// It looks cut off when at least three fields and a third of the record are blank up to its end, some field is not,
-    /// and at most one record in a thousand ends like that elsewhere.
+    /// It looks truncated if at least three fields and a third of the record are blank up to its end, some field is
+    /// not, and at most one record in a thousand ends like that elsewhere.
     pub(crate) fn truncated(&self, names: &[String]) -> Option<Ending> {
         if self.n_below > 0 {
             return Some(Ending::Totals(Side::Below, self.n_below));

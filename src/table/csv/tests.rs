@@ -109,7 +109,7 @@ fn optional_and_chosen_columns() {
     let table = read_text("a,b\n1,2\n", &all, &optional).unwrap().table;
     assert_eq!(table.columns().len(), 2);
     let only = ReadOptions { columns: Some(vec!["b".to_owned()]), ..ReadOptions::default() };
-    // What nobody asked for is not parsed.
+    // Columns not requested are not parsed.
     let table = read_text("a,b\nx,2\n", &all, &only).unwrap().table;
     assert_eq!(table.columns().len(), 1);
     let unknown = ReadOptions { columns: Some(vec!["z".to_owned()]), ..ReadOptions::default() };
@@ -150,7 +150,7 @@ fn a_last_record_filled_up_with_blanks_is_truncated() {
     // A short file may well end like that.
     let short = text.replace("199,1,2,3,4,5\n", "").replace("198,1,2,3,4,5\n", "");
     assert_eq!(read_text(&short, &schema(&columns), &ReadOptions::default()).unwrap().table.n_rows(), 199);
-    // Where such rows are usual, they are missing values.
+    // If such rows are common, they are missing values.
     let usual = text.replace(",1,2,3,4,5\n", ",1,2,,,\n");
     assert_eq!(read_text(&usual, &schema(&columns), &ReadOptions::default()).unwrap().table.n_rows(), 201);
 }
@@ -266,7 +266,7 @@ proptest! {
     }
 }
 
-/// Fields as they may stand in a file: bare ones with stray quotes, quoted ones with text after the closing quote.
+/// Fields as found in files: unquoted ones with stray quotes, quoted ones with text after the closing quote.
 fn raw() -> impl Strategy<Value = String> {
     "[ab][ab\"]{0,4}|\"([ab,\n]|\"\"){0,5}\"[ab]{0,2}|"
 }
@@ -279,7 +279,7 @@ fn what_is_no_row_is_left_out_or_named() {
         let Values::Number(a) = &result.table.columns()[0].values else { panic!() };
         (a.clone(), result.notes)
     };
-    // Files with headers, put together; the second begins with a byte order mark, or quotes its names.
+    // Concatenated files with headers; the second begins with a byte order mark, or quotes its names.
     let again = "a,b,c\n1,x,p\n\u{feff}a,b,c\n2,y,p\n\"a\", \"b\",c\n3,z,p\nA,B,C\n4,x,p\n";
     let (found, notes) = numbers(again, &ab);
     assert_eq!(found, [1.0, 2.0, 3.0, 4.0]);
@@ -290,7 +290,7 @@ fn what_is_no_row_is_left_out_or_named() {
     for text in ["Title\n\na,b,c\n1,x,p\n# b\n2,y,p\n", "a,b,c\n1,x,p\n2,y,p\n"] {
         assert_eq!(numbers(text, &titled).0, [1.0, 2.0], "{text}");
     }
-    // Both in one file: each is taken out, and no row beside them.
+    // Both in one file: each is removed, and no row besides.
     let mixed = "a,b,c\n1,x,p\nb,a,c\n2,y,p\na,b,c\n3,z,p\n";
     let options = ReadOptions { skip_invalid: true, ..ReadOptions::default() };
     let kept = read_text(mixed, &ab, &options).unwrap();

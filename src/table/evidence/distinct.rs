@@ -13,18 +13,18 @@ const MAX_DISTINCT: usize = 1 << 14;
 /// Source: Flajolet, "On adaptive sampling" (1990); relative error about 1.2/√(sample), 1 % here.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Distinct {
-    /// Hashes are kept whose lowest `depth` bits are zero.
+    /// Only hashes whose lowest `depth` bits are zero are stored.
     depth: u32,
     counts: HashMap<u64, u32, BuildHasherDefault<AsIs>>,
 }
 
-/// The key is a hash already.
+/// A hasher for keys that are already hashes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AsIs(u64);
 
 impl Hasher for AsIs {
     fn finish(&self) -> u64 {
-        // The table looks at the upper bits and at the lowest; the lowest are zero in a deep sample.
+        // The table uses the upper and the lowest bits; the lowest are zero in a deep sample.
         self.0.rotate_right(20)
     }
     fn write(&mut self, bytes: &[u8]) {

@@ -1,9 +1,9 @@
 //! The numbers at both ends of a column.
 
-/// Distinct numbers that are kept at each end.
+/// Distinct numbers stored at each end.
 const KEPT: usize = 3;
 
-/// The numbers at an end, from there on, each with its count; 0 where there are fewer.
+/// The numbers at an end, inwards, each with its count; 0 if there are fewer.
 pub(crate) type End = [(f64, u64); KEPT];
 
 /// The three smallest and the three largest distinct numbers, each with its count.

@@ -1,8 +1,8 @@
-//! In which way the numbers of a column are written.
+//! The notation of the numbers of a column.
 //!
-//! Every cell says which of eight ways it fits; the ways that fit all cells are left. Where two of them give different
-//! numbers (`1,234`), the other columns of the file decide, or a person. What is always the same before or after the digits
-//! is a unit, whatever it is.
+//! For every cell the matching notations, of eight, are noted; those that match all cells remain. If two of them give
+//! different numbers (`1,234`), the other columns of the file decide, or the user. A text that is the same before or
+//! after all digits is a unit.
 
 use super::times::{Place, place};
 use crate::table::NumberFormat;
@@ -11,19 +11,19 @@ use crate::table::number::{WAYS, bare, is_part, is_zero, no_cents, with_latin_di
 const ALL: u8 = 0xff;
 const POINT: u8 = 0x0f;
 const COMMA: u8 = 0xf0;
-/// `1.234`, which is one and a bit or a thousand and more.
+/// `1.234`, which is either a decimal or a thousand.
 const GROUPED: u8 = POINT | 1 << 5;
-/// Cells that are kept for a message.
+/// Cells stored for a message.
 const SHOWN: usize = 3;
-/// Sets of ways and units that are told apart.
+/// Maximum number of different sets of notations and units.
 const MAX_GROUPS: usize = 24;
-/// Numbers such as `1.234`, from which they are hardly decimals with all zeros kept: among whole ones below 1000, and where
-/// these are more.
+/// From this many numbers such as `1.234` on, they are probably not decimals with trailing zeros: among whole ones
+/// below 1000, and if these are more.
 const MANY: u64 = 50;
 const SOME: u64 = 5;
 /// Characters of a unit that is not known, at most.
 const MAX_UNIT: usize = 12;
-/// Different texts that are no numbers, up to which they are likely to mean that there is none.
+/// Up to this many different non-numeric texts, they probably mean "missing".
 const FEW_TEXTS: usize = 2;
 /// The same where numbers are most cells.
 const SOME_TEXTS: usize = 8;
@@ -34,20 +34,20 @@ const UNITS: [&str; 41] = [
     "kr.", "kr", "zł", "Kč",
 ];
 
-/// What the cells of a column show.
+/// The evidence from the cells of a column.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Marks {
     /// Cells by the ways that they fit and their unit.
     groups: Vec<Group>,
     /// Whole numbers of more than three digits without marks.
     long: bool,
-    /// The first different texts that are no number in any way, and how many cells are none.
+    /// The first different non-numeric texts, and the number of such cells.
     texts: Vec<String>,
     n_texts: u64,
     sole: Sole,
 }
 
-/// What all cells have before or after their digits, where it is one text that is none of [`UNITS`].
+/// The text that all cells have before or after their digits, if it is one and not in [`UNITS`].
 #[derive(Debug, Clone, Default)]
 enum Sole {
     #[default]
@@ -70,10 +70,10 @@ struct Group {
     first: Vec<Place>,
 }
 
-/// What a cell is with a decimal point and with a decimal comma.
+/// The values of a cell with a decimal point and with a decimal comma.
 pub(crate) type Readings = [Option<f64>; 2];
 
-/// A text that is a number in some way.
+/// A text that is a number in some notation.
 #[derive(Debug, Clone, Copy)]
 struct Read<'t> {
     ways: u8,
@@ -84,18 +84,18 @@ struct Read<'t> {
 /// How a column's numbers are written, or why that is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// All of them plainly, or they are no numbers.
+    /// All of them plainly, or they are not numbers.
     Plain,
-    /// All of them like this.
+    /// All of them in this notation.
     Like(NumberFormat),
     /// A cell that two ways read as different numbers.
     Ambiguous(Place),
-    /// Most of them like this (`None`: plainly), but not these cells.
+    /// Most of them in this notation (`None`: plainly), but not these cells.
     Mostly { format: Option<NumberFormat>, others: Vec<Place>, n_others: u64 },
 }
 
 impl Marks {
-    /// Takes in a plain number; what it is with a decimal point and with a decimal comma.
+    /// Adds a plain number; returns its values with a decimal point and with a decimal comma.
     #[inline]
     pub(crate) fn push_plain(&mut self, value: f64, text: &str, line: &impl Fn() -> u64) -> Readings {
         let bytes = match text.as_bytes() {
@@ -124,7 +124,7 @@ impl Marks {
         [Some(value), comma]
     }
 
-    /// Takes in a text that is no plain number; what it is with a decimal point and with a decimal comma.
+    /// Adds a text that is not a plain number; returns its values with a decimal point and with a decimal comma.
     pub(crate) fn push_other(&mut self, text: &str, line: &impl Fn() -> u64) -> Readings {
         let latin = with_latin_digits(text);
         let known = ways_of(&latin);
@@ -139,14 +139,14 @@ impl Marks {
         readings
     }
 
-    /// Keeps a text that is no number; one more than [`SOME_TEXTS`] are many.
+    /// Stores a non-numeric text; one more than [`SOME_TEXTS`] means many.
     fn note_text(&mut self, text: &str) {
         if self.texts.len() <= SOME_TEXTS && !self.texts.iter().any(|known| known == text) {
             self.texts.push(text.to_owned());
         }
     }
 
-    /// Holds the text to what the others have before or after their digits.
+    /// Compares the text before or after the digits with that of the other cells.
     fn push_sole(&mut self, text: &str, is_known: bool, line: &impl Fn() -> u64) -> Readings {
         if matches!(self.sole, Sole::None) {
             return Readings::default();
@@ -221,19 +221,19 @@ impl Marks {
         self.n(|g| g.ways >> way & 1 == 1)
     }
 
-    /// What stands before the decimals for certain, where any cell shows it.
+    /// The decimal mark, if a cell determines it.
     pub(crate) fn decimal(&self) -> Option<char> {
         let ways = self.groups.iter().fold(ALL, |ways, g| ways & g.ways);
         match (ways & POINT, ways & COMMA) {
             (0, 0) | (1.., 1..) => None,
-            // A space or an apostrophe between groups decides nothing, but then both kinds of ways are left.
+            // A space or an apostrophe between groups decides nothing, but then both families remain.
             (1.., 0) => Some('.'),
             (0, 1..) => Some(','),
         }
     }
 
-    /// How all of `present` cells are written, where `decimal` is what stands before decimals in other columns; a file
-    /// that is cut at semicolons is likely to use the decimal comma.
+    /// The notation of all `present` cells, where `decimal` is the decimal mark of other columns; a file
+    /// with semicolons as delimiters probably uses the decimal comma.
     pub(crate) fn written(&self, present: u64, decimal: Option<char>, semicolons: bool) -> Written {
         if self.n(|g| g.ways != 0) == 0 {
             return Written::Plain;
@@ -250,7 +250,7 @@ impl Marks {
                 None => COMMA,
             },
         };
-        // Of the ways that are left the one with the fewest marks; a point between groups needs groups.
+        // Of the remaining notations the one with the fewest marks; a point between groups needs groups.
         let way = (left & family).trailing_zeros() as usize;
         let (mark, thousands) = WAYS[way];
         let grouped = self.n(|g| g.ways == GROUPED && g.plain) > 0;
@@ -273,8 +273,8 @@ impl Marks {
         Written::Mostly { format, others, n_others: present - n_fitting }
     }
 
-    /// How all cells are written, where they have a unit that is not known, as in [`Marks::written`]. Whole numbers with a
-    /// text before them are as likely names (`Room 12`), and so are those that are `unique` (`1001A`).
+    /// The notation of all cells, if they have an unknown unit, as in [`Marks::written`]. Whole numbers with a
+    /// text before them may as well be names (`Room 12`), and so may those that are `unique` (`1001A`).
     pub(crate) fn written_with_unit(&self, unique: bool, decimal: Option<char>, semicolons: bool) -> Written {
         let Sole::Unit { stands_first, marks, .. } = &self.sole else { return Written::Plain };
         let present = marks.n(|_| true);
@@ -284,18 +284,18 @@ impl Marks {
         marks.written(present, decimal, semicolons)
     }
 
-    /// Different texts that are no numbers, where all cells that are not of the numbers' way are such, and they are few.
+    /// The number of different non-numeric texts, if all cells outside the notation are such, and they are few.
     pub(crate) fn few_texts(&self, n_others: u64) -> Option<usize> {
         let few = if 2 * n_others < self.n(|_| true) { SOME_TEXTS } else { FEW_TEXTS };
         (self.n_texts == n_others && (1..=few).contains(&self.texts.len())).then_some(self.texts.len())
     }
 
-    /// Whether every cell is a number in one way or another.
+    /// Whether every cell is a number in some notation.
     pub(crate) fn all_numbers(&self) -> bool {
         self.groups.iter().all(|g| g.ways != 0)
     }
 
-    /// A cell that is one number with a decimal point and another with a decimal comma, when nothing says which.
+    /// A cell that differs between decimal point and decimal comma, if nothing decides which.
     fn undecided(&self, left: u8, marked: u64, semicolons: bool) -> Option<Place> {
         if left & POINT == 0 || left & COMMA == 0 {
             return None;
@@ -306,16 +306,16 @@ impl Marks {
         if marked > 0 {
             return group.first.first().cloned();
         }
-        // Plain numbers are plain, unless whole ones below 1000 stand beside many that have just three decimals, or all
-        // have three decimals where commas do not cut fields.
+        // Plain numbers are plain, unless there are whole ones below 1000 and many with exactly three decimals, or all
+        // have three decimals and commas are not delimiters.
         let n_whole = self.n(|g| g.ways == ALL);
         let thousands = if n_whole > 0 { !self.long } else { semicolons };
         let many = if n_whole > group.n { SOME } else { MANY };
         (group.n >= many && thousands).then(|| group.first.first().cloned()).flatten()
     }
 
-    /// A plain number such as `8.293`, where each mark has just three digits behind it, and no number without one is above 999: it
-    /// may stand between thousands, whatever other columns do.
+    /// A plain number such as `8.293`, if three digits follow each mark and no number without one is above 999: the
+    /// mark may separate thousands, whatever other columns use.
     pub(crate) fn may_be_thousands(&self) -> Option<Place> {
         let grouped = |g: &Group| g.plain && (g.ways == ALL || g.ways == GROUPED);
         self.groups.iter().all(grouped).then(|| self.undecided(ALL, 0, false)).flatten()
@@ -352,9 +352,9 @@ impl Sole {
     }
 }
 
-/// The ways that a text fits, and its unit; `None` when it is no number in any.
+/// The notations that match a text, and its unit; `None` if it is not a number in any.
 fn ways_of(text: &str) -> Option<Read<'_>> {
-    // A number begins soon, whatever stands before it.
+    // A number begins soon, even after a prefix.
     if !text.bytes().take(12).any(|b| b.is_ascii_digit()) {
         let unit = UNITS.iter().find(|unit| is_zero(text, unit))?;
         return Some(Read { ways: ALL, unit: Some(*unit), readings: [Some(0.0); 2] });
@@ -364,7 +364,7 @@ fn ways_of(text: &str) -> Option<Read<'_>> {
     ways(text, begins, ends)
 }
 
-/// As [`ways_of`], with whatever stands before or after the digits for the unit, and whether it stands first.
+/// As [`ways_of`], taking any text before or after the digits as the unit, and whether it comes first.
 fn with_unit(text: &str) -> Option<(Read<'_>, bool)> {
     let is_unit = |unit: &str| {
         let fits = |c: char| {
@@ -387,7 +387,7 @@ fn with_unit(text: &str) -> Option<(Read<'_>, bool)> {
     Some((found?, last.is_empty()))
 }
 
-/// What stands before the digits, without a sign on either side; one behind a letter is none (`INV-100`).
+/// The text before the digits, without signs; a sign after a letter is none (`INV-100`).
 fn without_sign(text: &str) -> &str {
     const SIGNS: [char; 3] = ['-', '+', '\u{2212}'];
     let text = text.strip_prefix(SIGNS).unwrap_or(text).trim_start();
@@ -395,7 +395,7 @@ fn without_sign(text: &str) -> &str {
     before.unwrap_or(text).trim_end()
 }
 
-/// The ways that a text fits without a unit that is found by `begins` or `ends`.
+/// The notations that match a text without a unit found by `begins` or `ends`.
 fn ways(text: &str, begins: impl Fn(&str) -> Option<usize>, ends: impl Fn(&str) -> Option<usize>) -> Option<Read<'_>> {
     let bare = bare(text, begins, ends)?;
     let digits = bare.digits.as_bytes();

@@ -1,4 +1,4 @@
-//! What the cells of one column show: counts that merge, so that the file can be read in pieces on all cores.
+//! Evidence on the type of one column: counts that merge, so that the file can be read in pieces on all cores.
 
 mod distinct;
 mod ends;
@@ -21,14 +21,14 @@ use crate::table::NumberFormat;
 use crate::table::cell::{self, Markers};
 use crate::table::dictionary::Dictionary;
 
-/// Texts and cells of a kind that are kept for a message.
+/// Texts and cells of a kind stored for a message.
 const SHOWN: usize = 3;
-/// Levels that are kept by name.
+/// Levels stored by name.
 pub(crate) const MAX_LEVELS: usize = 64;
-/// Multiplier of the polynomial that tells equal columns apart from others.
+/// Multiplier of the polynomial fingerprint for finding equal columns.
 const FINGERPRINT: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// What has been seen of a column.
+/// The evidence on a column.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Evidence {
     pub(crate) n: u64,
@@ -56,9 +56,9 @@ pub(crate) struct Evidence {
     /// The text with the most line breaks, how many it has, and how many texts have any.
     pub(crate) longest: Option<(usize, Place)>,
     pub(crate) n_broken: u64,
-    /// The first whole number that no `f64` holds exactly: it names something.
+    /// The first whole number that no `f64` represents exactly: it is an identifier.
     pub(crate) long: Option<Place>,
-    /// In which way numbers are written.
+    /// The notation of numbers.
     pub(crate) marks: Marks,
     pub(crate) times: Times,
     pub(crate) text_bytes: u64,
@@ -70,7 +70,7 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// Takes in a trimmed text.
+    /// Adds a trimmed text.
     pub(crate) fn push(&mut self, text: &str, markers: &Markers, line: &impl Fn() -> u64) {
         self.n += 1;
         let hash = xxh3_64(text.as_bytes());
@@ -107,7 +107,7 @@ impl Evidence {
         }
     }
 
-    /// A number that begins with a zero, as codes do: zeros alone are none where other numbers have a fraction.
+    /// A number that begins with a zero, as codes do: only zeros are not enough if other numbers have a fraction.
     pub(crate) fn leading_zero(&self) -> Option<&Place> {
         let codes = self.plain.integers == self.plain.n;
         self.leading_zero.as_ref().or(self.zeros.as_ref().filter(|_| codes))
@@ -128,7 +128,7 @@ impl Evidence {
     }
 
     fn push_number(&mut self, value: f64, text: &str, line: &impl Fn() -> u64) {
-        // Decimals that are filled up with zeros (`007.50`) are no codes.
+        // Decimals padded with zeros (`007.50`) are not codes.
         if matches!(text.as_bytes(), [b'0', b'0'..=b'9', ..]) && !text.contains('.') {
             let first = if text.bytes().all(|b| b == b'0') { &mut self.zeros } else { &mut self.leading_zero };
             first.get_or_insert_with(|| place(text, line));
@@ -159,8 +159,8 @@ impl Evidence {
         self.plain.interrupt();
     }
 
-    /// Takes in what a cell is with a decimal point and with a decimal comma. As long as all numbers are plain, they are
-    /// the same in both readings.
+    /// Adds the values of a cell with a decimal point and with a decimal comma. While all numbers are plain, both
+    /// are the same.
     fn push_readings(&mut self, readings: Readings, is_written: bool) {
         if is_written && self.written.is_none() {
             self.written = Some(Box::new([self.plain; 2]));
@@ -174,7 +174,7 @@ impl Evidence {
         }
     }
 
-    /// The numbers as they are when written like this, or plainly.
+    /// The numbers, if written like this, or plainly.
     pub(crate) fn values(&self, format: Option<&NumberFormat>) -> &Numbers {
         match (format, &self.written) {
             (Some(format), Some(written)) => &written[usize::from(format.decimal == ',')],
@@ -182,7 +182,7 @@ impl Evidence {
         }
     }
 
-    /// Whether the number of the last row, or of the first one, is what all others add up to, and larger than each.
+    /// Whether the number of the last row, or of the first one, is the sum of all others, and larger than each.
     pub(crate) fn has_total(&self, end: Total) -> bool {
         let written = self.written.iter().flat_map(|both| both.iter());
         let all = |numbers: &&Numbers| numbers.n == self.present();
@@ -241,13 +241,13 @@ impl Evidence {
         self.n - self.missing
     }
 
-    /// Whether no two cells are alike, and none is missing.
+    /// Whether all cells are different and none is missing.
     pub(crate) fn is_unique(&self) -> bool {
         self.missing == 0 && self.distinct.all_once()
     }
 }
 
-/// Whether a number keeps the digits of its text: whole ones beyond 2^53 do not, and two of them may become one.
+/// Whether a number keeps the digits of its text: whole ones beyond 2^53 do not, and two may become equal.
 #[inline]
 fn is_exact(value: f64, text: &str) -> bool {
     const EXACT: f64 = (1_u64 << 53) as f64;

@@ -2,7 +2,7 @@
 
 use super::ends::Ends;
 
-/// What the numbers of a column are, whatever they look like.
+/// Statistics of the numbers of a column, independent of the notation.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Numbers {
     pub(crate) n: u64,
@@ -29,13 +29,13 @@ impl Numbers {
         self.sum.push(value);
     }
 
-    /// Takes in a cell that is no number.
+    /// Adds a cell that is not a number.
     pub(crate) fn interrupt(&mut self) {
         self.run.broken = true;
         self.sum.interrupt();
     }
 
-    /// Takes in what the next piece of the file shows.
+    /// Merges the evidence from the next piece of the file.
     pub(crate) fn merge(&mut self, next: Self) {
         if next.n > 0 {
             let empty = self.n == 0;
@@ -84,7 +84,7 @@ pub(crate) enum Total {
     Last,
 }
 
-/// What the numbers of a column add up to, and the first and the last one.
+/// The sum of the numbers of a column, and the first and the last one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Sum {
     total: f64,
@@ -99,7 +99,7 @@ struct Sum {
 }
 
 impl Sum {
-    /// Numbers from which their sum is no chance.
+    /// Minimum count for which the sum is not a coincidence.
     const MIN: u64 = 10;
 
     fn push(&mut self, value: f64) {
@@ -128,7 +128,7 @@ impl Sum {
         self.begun |= next.begun;
     }
 
-    /// Whether a number is what all others add up to, and larger than each.
+    /// Whether a number is the sum of all others, and larger than each.
     fn is_of_others(&self, number: Option<f64>) -> bool {
         let Some(number) = number.filter(|_| self.n > Self::MIN) else { return false };
         let [most, second] = self.largest;

@@ -6,7 +6,7 @@ use super::ends::Ends;
 use crate::table::cell::shorten;
 use crate::table::time::{TimeFormat, is_no_time};
 
-/// The ways to write a time that are tried; of two that fit, the earlier wins unless the values say otherwise.
+/// The time formats tried; of two that match, the earlier wins unless the values decide otherwise.
 pub(crate) static FORMATS: LazyLock<Vec<TimeFormat>> = LazyLock::new(|| {
     let mut names = vec!["iso".to_owned()];
     for date in DATES {
@@ -19,7 +19,7 @@ pub(crate) static FORMATS: LazyLock<Vec<TimeFormat>> = LazyLock::new(|| {
     names.iter().filter_map(|n| TimeFormat::new(n).ok()).collect()
 });
 
-/// Dates apart from ISO. Day before month comes before month before day.
+/// Dates other than ISO. Day before month precedes month before day.
 const DATES: [&str; 14] = [
     "%d/%m/%Y",
     "%m/%d/%Y",
@@ -37,7 +37,7 @@ const DATES: [&str; 14] = [
     "%b %d, %Y",
 ];
 
-/// What is written in no other way: by programs, by browsers, in mails, and times of day.
+/// Unambiguous formats: of programs, browsers, mails, and times of day.
 const OTHERS: [&str; 34] = [
     "%Y%m%dT%H%M%S",
     "%Y%m%dT%H%M%SZ",
@@ -87,20 +87,20 @@ pub(crate) fn place(text: &str, line: &impl Fn() -> u64) -> Place {
     Place { line: line(), value: shorten(text) }
 }
 
-/// Other texts, beside a tenth of all, from which a column of many of them is none of times.
+/// Up to this many other texts, plus a tenth of all, a column may still be one of times.
 const SPARE: u32 = 20;
-/// Different texts that are no times, up to which they are likely to mean that there is none.
+/// Up to this many different non-time texts, they probably mean "missing".
 const FEW_TEXTS: usize = 2;
-/// Cells of a kind that are kept for a message.
+/// Cells of a kind stored for a message.
 const SHOWN: usize = 3;
-/// Kinds of cells that are told apart.
+/// Maximum number of kinds of cells.
 const MAX_KINDS: usize = 64;
 /// Room for all of [`FORMATS`].
 const MAX_FORMATS: usize = 120;
 /// Days as spreadsheets count them from 1899-12-30 on: 1927 to 2119.
 const SERIALS: std::ops::Range<f64> = 10_000.0..80_000.0;
 
-/// The formats by what their texts have in common, so that a text is held to few of them.
+/// The formats by features of their texts, so that a text is compared with few of them.
 static SHAPES: LazyLock<Vec<(Shape, u128)>> = LazyLock::new(|| {
     /// 2024-11-18 20:05:07, of which every part has two digits.
     const SAMPLE: i64 = 1_731_960_307_000_000;
@@ -121,7 +121,7 @@ static SHAPES: LazyLock<Vec<(Shape, u128)>> = LazyLock::new(|| {
     shapes
 });
 
-/// What stands behind the first digits, where they are first, and how many colons there are.
+/// The character after the first digits, whether they come first, and the number of colons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Shape {
     mark: u8,
@@ -156,7 +156,7 @@ fn formats_of(text: &str) -> u128 {
     fitting
 }
 
-/// Which of [`FORMATS`] the cells so far are written in, and where they were not.
+/// The [`FORMATS`] that match the cells so far, and the cells that do not match.
 #[derive(Debug, Clone)]
 pub(crate) struct Times {
     n: u32,
@@ -171,10 +171,10 @@ pub(crate) struct Times {
     serials: u32,
     /// The first different other texts.
     texts: Vec<String>,
-    /// Texts that say that there is no time ([`is_no_time`]): how many, and the first.
+    /// Texts that mean "no time" ([`is_no_time`]): how many, and the first.
     none: u64,
     nones: Vec<String>,
-    /// Whether too many texts are none for another look.
+    /// Whether too many texts are not times to continue.
     is_over: bool,
     /// Cells by the formats that they fit, with the first of each kind.
     kinds: Vec<(u128, Vec<Place>)>,
@@ -214,14 +214,14 @@ pub(crate) struct Nearly {
     pub(crate) n_others: u64,
     /// The first of the others.
     pub(crate) others: Vec<Place>,
-    /// Different other texts, where no other cell is a time or a number and they are few.
+    /// The number of different other texts, if no other cell is a time or a number and they are few.
     pub(crate) few_texts: Option<usize>,
-    /// Whether nearly all others are times too, written otherwise or as spreadsheets count days.
+    /// Whether nearly all others are times too, in another format or as spreadsheet day numbers.
     pub(crate) mixed: bool,
 }
 
 impl Times {
-    /// Takes in a plain number.
+    /// Adds a plain number.
     #[inline]
     pub(crate) fn push_number(&mut self, value: f64, text: &str, line: &impl Fn() -> u64) {
         self.n += 1;
@@ -233,7 +233,7 @@ impl Times {
         self.alive = 0;
     }
 
-    /// Takes in a text that is none.
+    /// Adds a text that is not a time.
     pub(crate) fn push(&mut self, text: &str, line: &impl Fn() -> u64) {
         if is_no_time(text) {
             self.none += 1;
@@ -326,7 +326,7 @@ impl Times {
         FORMATS.iter().enumerate().filter(|(bit, _)| alive >> bit & 1 == 1).map(|(_, f)| f).collect()
     }
 
-    /// Cells that say that there is no time, and how they are written.
+    /// Cells that mean "no time", and their spellings.
     pub(crate) fn none(&self) -> (u64, &[String]) {
         (self.none, &self.nones)
     }
@@ -336,7 +336,7 @@ impl Times {
         &self.ends
     }
 
-    /// How times are written that are not all written alike, or stand among other texts, in `present` cells.
+    /// The format of times that are not all written alike, or are mixed with other texts, in `present` cells.
     pub(crate) fn nearly(&self, present: u64) -> Option<Nearly> {
         /// Share of the cells that must be times, in percent, and of times and days of a spreadsheet together.
         const ENOUGH: (u64, u64) = (30, 90);
@@ -370,7 +370,7 @@ impl Times {
         self.failing(bit).min_by_key(|place| place.line)
     }
 
-    /// The only first and the only second number of dates such as `1/2/2025`, where they are always the same.
+    /// The first and the second number of dates such as `1/2/2025`, if they are always the same.
     pub(crate) fn fixed(&self) -> (Option<u32>, Option<u32>) {
         let only = |bits: u64| (bits.count_ones() == 1).then(|| bits.trailing_zeros());
         (only(self.firsts), only(self.seconds))

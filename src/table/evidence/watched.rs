@@ -1,8 +1,8 @@
-//! Evidence that is gathered while a table is read whose kinds are not settled yet.
+//! Evidence gathered while reading a table whose kinds are not decided yet.
 
 use super::Evidence;
 
-/// What the columns of a stream that are watched have shown.
+/// The evidence on the watched columns of a stream.
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
     seen: Vec<Evidence>,
@@ -10,12 +10,12 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// What one piece shows: the watched columns, and whether a number of any column has a leading zero.
+    /// The evidence from one piece: the watched columns, and whether a number of any column has a leading zero.
     pub(crate) fn new(seen: Vec<Evidence>, leading_zero: bool) -> Self {
         Self { seen, leading_zero }
     }
 
-    /// Of so many columns, before any piece.
+    /// For this many columns, before any piece.
     pub(crate) fn empty(n_columns: usize) -> Self {
         Self::new(vec![Evidence::default(); n_columns], false)
     }
@@ -30,7 +30,7 @@ impl Watched {
         self.leading_zero
     }
 
-    /// Adds what the next piece shows.
+    /// Merges the evidence from the next piece.
     pub(crate) fn merge(&mut self, next: Self) {
         self.leading_zero |= next.leading_zero;
         self.seen.iter_mut().zip(next.seen).for_each(|(all, next)| all.merge(next));

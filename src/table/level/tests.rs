@@ -37,7 +37,7 @@ fn spellings_may_be_listed_or_kept_apart() {
     let finder = LevelFinder::new(&levels, &listed);
     assert_eq!((finder.name("ja"), finder.name("JA"), finder.name("jein")), ("Yes", "Yes", "jein"));
     assert_eq!((finder.name("nein"), finder.name("WAHR"), finder.name(".FALSE.")), ("No", "Yes", "No"));
-    // Spaces of any kind, what has no width, and accents however they are stored.
+    // Any spaces, zero-width characters, and accents in any form.
     let cities = LevelFinder::new(&["M\u{fc}nchen Ost".to_owned(), "Bonn".to_owned()], &Same::default());
     for text in ["Mu\u{308}nchen Ost", "m\u{fc}nchen\u{a0} ost", "\u{feff}M\u{fc}nchen Ost\u{200b}"] {
         assert_eq!(cities.name(text), "M\u{fc}nchen Ost", "{text:?}");
@@ -87,7 +87,7 @@ fn usual_spellings_mean_what_the_finder_says() {
     assert_eq!(of(&many, &["1.25e3", "1.25E+03", "1250.0", "1250e0"]), 0);
     assert_eq!(of(&texts(&["-0.5", "X"], "-0.5"), &["-5e-1", "-5E-01", "-0.50"]), 0);
     assert_eq!(of(&texts(&["K\u{f6}ln", "Bonn"], "K\u{f6}ln"), &["Ko\u{308}ln", "K\u{d6}LN", "K\u{f6}ln "]), 0);
-    // Codes with leading zeros are only what they are, and what could be two levels is neither.
+    // Codes with leading zeros match only themselves, and an ambiguous text matches neither level.
     assert!(texts(&["01", "02"], "01").iter().all(|text| text.trim_matches([' ', '.', '\u{a0}']) == "01"));
     assert!(texts(&["Ab", "AB"], "AB").iter().all(|text| text.trim_matches([' ', '.', '\u{a0}']) == "AB"));
     assert!(!finder(&["A", "a"]).spellings().iter().any(|(text, _)| text == "a" || text == "A"));

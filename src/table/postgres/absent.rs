@@ -1,4 +1,4 @@
-//! What reads and writes where PostgreSQL was left out: nothing.
+//! Replaces reading and writing in a build without PostgreSQL.
 
 use super::address::{Address, Relation};
 use super::{NumberedLine, Refused, Written};
@@ -38,7 +38,7 @@ impl RowWriter {
     }
 }
 
-/// A table of lines, which nobody can ask here.
+/// A table of lines, not available in this build.
 #[derive(Debug, Clone)]
 pub struct Lines(Address);
 
@@ -46,7 +46,7 @@ impl Lines {
     /// The table at an address.
     ///
     /// # Errors
-    /// What is wrong with the address.
+    /// Errors in the address.
     pub fn at(path: &Path) -> Result<Self, String> {
         let address = Address::of_database(path)?;
         match address.relation {
@@ -55,7 +55,7 @@ impl Lines {
         }
     }
 
-    /// Its address, as it may be printed and kept.
+    /// Its address, without secrets.
     #[must_use]
     pub fn name(&self) -> String {
         self.0.shown()

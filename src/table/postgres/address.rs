@@ -1,4 +1,4 @@
-//! The addresses of tables in PostgreSQL, and who reads them.
+//! The addresses of tables in PostgreSQL, and the user reading them.
 //!
 //! ```text
 //! postgres://USER@HOST:PORT/DATABASE/SCHEMA.TABLE?sslmode=verify-full
@@ -14,21 +14,21 @@ const FORM: &str = "write postgres://USER@HOST/DATABASE/TABLE or \"postgres://US
 const NO_PASSWORD: &str = "contains a password, which would be stored in shell history, logs and files: put it into PGPASSWORD or \
      ~/.pgpass instead";
 
-/// What is read or written.
+/// The table or query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Relation {
     /// A table or a view.
     Table {
-        /// Its schema; the search path of the user decides when there is none.
+        /// Its schema; without one, the user's search path decides.
         schema: Option<String>,
-        /// Its name, as it is written.
+        /// Its name, as written.
         name: String,
     },
-    /// What a query gives.
+    /// The result of a query.
     Query(String),
 }
 
-/// Whether, and how, the connection is encrypted: the words and meanings of libpq.
+/// Whether, and how, the connection is encrypted: the values of libpq.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum SslMode {
     /// Never.
@@ -36,7 +36,7 @@ pub(crate) enum SslMode {
     /// When the server can.
     #[default]
     Prefer,
-    /// Always; whose certificate it is does not matter.
+    /// Always; the certificate is not checked.
     Require,
     /// And an authority that we trust vouches for it.
     VerifyCa,
@@ -70,7 +70,7 @@ pub(crate) struct Address {
     pub(super) sslmode: Option<SslMode>,
     pub(super) sslrootcert: Option<PathBuf>,
     pub(super) connect_timeout: Option<Duration>,
-    /// How long the server may say nothing, where that is said.
+    /// How long to wait for the server, if given.
     pub(super) timeout: Option<Duration>,
 }
 
@@ -84,10 +84,10 @@ pub fn is_address(path: &Path) -> bool {
 }
 
 impl Address {
-    /// Takes an address apart.
+    /// Parses an address.
     ///
     /// # Errors
-    /// What is wrong with it, in words that hold nothing of it that may be a secret.
+    /// The error, in a message without any part that may be secret.
     pub(crate) fn parse(path: &Path) -> Result<Self, String> {
         let fail = |what: &str| format!("the address of the database {what}");
         let text = path.to_str().ok_or_else(|| fail("is not UTF-8"))?;
@@ -138,7 +138,7 @@ impl Address {
     /// The address of a database, and of nothing else.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse), and when it is a file or something on another server.
+    /// As [`parse`](Self::parse), and if it is a file or something on another server.
     pub(super) fn of_database(path: &Path) -> Result<Self, String> {
         match is_address(path) {
             true => Self::parse(path),
@@ -146,11 +146,11 @@ impl Address {
         }
     }
 
-    /// Reads what stands behind the question mark; gives the query.
+    /// Reads the parameters after the question mark; returns the query.
     fn take_parameters(&mut self, text: &str) -> Result<Option<String>, String> {
         let mut rest = text;
         while !rest.is_empty() {
-            // A query that somebody typed has spaces and goes to the end; one that a program wrote is encoded.
+            // A typed query has spaces and extends to the end; a generated one is encoded.
             if let Some(query) = rest.strip_prefix("query=").filter(|query| query.contains(char::is_whitespace)) {
                 return one_query(query).map(Some);
             }
@@ -180,7 +180,7 @@ impl Address {
         Ok(None)
     }
 
-    /// The address as it may be printed and kept; of a query, which may hold secrets, only its SHA-256.
+    /// The address without secrets; of a query, which may contain some, only its SHA-256.
     #[must_use]
     pub(crate) fn shown(&self) -> String {
         let encoded = |text: &str| encode(text, b".");
@@ -191,7 +191,7 @@ impl Address {
         let what = match &self.relation {
             Relation::Query(query) => format!("?query=sha256:{}", &digest::sha256(query.as_bytes())[..16]),
             Relation::Table { schema, name } => {
-                // A dot stands between the two, so none inside of them is bare.
+                // A dot separates the two, so dots inside of them are encoded.
                 let schema = schema.as_deref().map(|schema| encode(schema, b"") + ".").unwrap_or_default();
                 format!("/{schema}{}", encode(name, b""))
             }
@@ -199,7 +199,7 @@ impl Address {
         format!("postgres://{user}{}{port}/{}{what}", host.unwrap_or_default(), encoded(&self.database))
     }
 
-    /// What a file of the rows is called.
+    /// The name for a file with the rows.
     #[must_use]
     pub(crate) fn file_name(&self) -> String {
         let name = match &self.relation {
@@ -211,7 +211,7 @@ impl Address {
         format!("{name}.csv")
     }
 
-    /// Who reads, and where: what the address says, and what the environment says beside it.
+    /// The host, from the address or else from the environment.
     pub(super) fn host<'a>(&'a self, login: &'a Login) -> &'a str {
         self.host.as_deref().or(login.host.as_deref()).unwrap_or("localhost")
     }

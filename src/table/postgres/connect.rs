@@ -1,4 +1,4 @@
-//! One connection to PostgreSQL, and what its errors are in words.
+//! One connection to PostgreSQL, and its error messages.
 
 use super::address::{Address, SslMode};
 use super::login::Login;
@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio_postgres::config::SslMode as Wanted;
 use tokio_postgres::{Client, Config, Error};
 
-/// How long a connection may take to come about.
+/// Time limit for connecting.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long the server may say nothing, unless the address says so.
+/// How long to wait for the server, unless the address gives a limit.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// A connection and what its messages need.
+/// A connection with the data for its messages.
 pub(super) struct Session {
     pub(super) client: Client,
     pub(super) timeout: Duration,
@@ -27,7 +27,7 @@ impl Session {
     /// Connects, and drives the connection on this runtime.
     ///
     /// # Errors
-    /// One line that says what to do.
+    /// One line with a remedy.
     pub(super) async fn connect(address: &Address, login: &Login) -> Result<Self, String> {
         let mode = match (address.sslmode, &login.sslmode) {
             (Some(mode), _) => mode,
@@ -58,12 +58,12 @@ impl Session {
         let connected = tokio::time::timeout(limit, config.connect(tls.clone())).await.map_err(|_| silent())?;
         let (client, connection) =
             connected.map_err(|err| unreachable(&err, (host, port, user), password.as_deref()))?;
-        // It ends with the client; what went wrong with it is told to whoever waits for an answer.
+        // It ends with the client; its errors are returned to the pending request.
         tokio::spawn(async move { drop(connection.await) });
         Ok(Self { client, timeout: address.timeout.unwrap_or(TIMEOUT), tls, password })
     }
 
-    /// Waits for an answer, but not forever; a server that is still at work is asked to stop.
+    /// Waits for an answer up to the limit; a server that is still busy is asked to cancel.
     pub(super) async fn within<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, String> {
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(answer) => answer.map_err(|err| self.told(&err)),
@@ -79,13 +79,13 @@ impl Session {
         }
     }
 
-    /// What the server said, in one line.
+    /// The server's message, in one line.
     pub(super) fn told(&self, err: &Error) -> String {
         told(err, self.password.as_deref())
     }
 }
 
-/// Why no connection came about.
+/// The reason for a failed connection.
 fn unreachable(err: &Error, (host, port, user): (&str, u16, &str), password: Option<&str>) -> String {
     let said = told(err, password);
     match err.code().map(tokio_postgres::error::SqlState::code) {
@@ -112,7 +112,7 @@ fn told(err: &Error, password: Option<&str>) -> String {
             let mut said = err.to_string();
             let mut cause = err.source();
             while let Some(inner) = cause {
-                // The system's word says it all.
+                // The system's message is enough.
                 said = inner.to_string();
                 cause = inner.source();
             }
@@ -126,7 +126,7 @@ fn told(err: &Error, password: Option<&str>) -> String {
     said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect()
 }
 
-/// A name as SQL takes it, whatever is in it.
+/// A name quoted for SQL.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

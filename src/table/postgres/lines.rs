@@ -1,10 +1,10 @@
-//! A table of lines that only grows: several machines write to it, and each reads what is new.
+//! An append-only table of lines: several machines write to it, and each reads new lines.
 //!
 //! ```text
 //! lines ─▶ BEGIN ─▶ one writer at a time ─▶ INSERT … ON CONFLICT (sha256) DO NOTHING ─▶ COMMIT
 //! ```
-//! Writers take turns, so lines become visible in the order of their numbers: who has read up to a number has missed none
-//! before it.
+//! Writers take turns, so lines become visible in the order of their numbers: a reader that has read up to a number has
+//! missed none before it.
 
 use super::address::{Address, Relation};
 use super::connect::Session;
@@ -15,11 +15,11 @@ use crate::digest::sha256;
 use std::path::Path;
 use std::time::Duration;
 
-/// Lines that are sent or asked for together.
+/// Lines sent or requested at a time.
 const PIECE: usize = 2000;
-/// How long the server may say nothing, unless the address says otherwise: somebody waits for the answer.
+/// How long to wait for the server, unless the address gives a limit: short, as a user waits.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The name of the lock that writers take, beside the table.
+/// The id of the advisory lock for writers, used together with the table's.
 const TURN: i64 = 0x6D6C_6C6F;
 
 /// A table of lines.
@@ -31,10 +31,10 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// The table at an address. Nobody is asked yet.
+    /// The table at an address. Does not connect yet.
     ///
     /// # Errors
-    /// What is wrong with the address.
+    /// Errors in the address.
     pub fn at(path: &Path) -> Result<Self, String> {
         let mut address = Address::of_database(path)?;
         let Relation::Table { schema, name } = &address.relation else {
@@ -45,16 +45,16 @@ impl Lines {
         Ok(Self { address, table })
     }
 
-    /// Its address, as it may be printed and kept.
+    /// Its address, without secrets.
     #[must_use]
     pub fn name(&self) -> String {
         self.address.shown()
     }
 
-    /// Adds lines: all of them or none. Those that are there already are passed over; a table that is not there is made.
+    /// Adds lines: all of them or none. Existing ones are skipped; a missing table is created.
     ///
     /// # Errors
-    /// What the server says, and whether the lines may be there all the same.
+    /// The server's message, and whether the lines may have been stored despite it.
     pub fn add(&self, lines: &[String]) -> Result<(), Refused> {
         let digests: Vec<String> = lines.iter().map(|line| sha256(line.as_bytes())).collect();
         let mut is_asked = false;
@@ -75,7 +75,7 @@ impl Lines {
         added.map_err(|what| Refused { what, may_be_there: is_asked })
     }
 
-    /// Begins a transaction in which this session alone writes.
+    /// Begins a transaction in which only this session writes.
     async fn begin(&self, session: &Session) -> Result<(), String> {
         let limit = format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout TO {}", TIMEOUT.as_millis());
         session.within(session.client.batch_execute(&limit)).await?;
@@ -98,11 +98,11 @@ impl Lines {
         session.within(session.client.query_one(IS_THERE, &[&self.table])).await.map(|row| row.get(0))
     }
 
-    /// Gives the lines behind `last`, in order; all of them when the table has no such line. A table that is not there has
+    /// Returns the lines after `last`, in order; all of them if the table has no such line. A missing table has
     /// none, unless something was read from it before.
     ///
     /// # Errors
-    /// What the server says, and a line that was changed.
+    /// The server's message, or a modified line.
     pub fn after(
         &self,
         last: Option<(i64, &str)>,
@@ -156,7 +156,7 @@ impl Lines {
     }
 }
 
-/// Waits for work with a server on a thread of its own: whoever calls may be at work for a runtime already.
+/// Runs work with a server on its own thread: the caller may be inside a runtime already.
 fn on_own_thread<T: Send>(work: impl AsyncFnOnce() -> Result<T, String> + Send) -> Result<T, String> {
     let run = || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(work()),

@@ -1,4 +1,4 @@
-//! Who reads a database: what the environment of libpq and `~/.pgpass` say.
+//! The database login: from the environment variables of libpq and `~/.pgpass`.
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// What stands beside an address. The binary reads it from the environment and hands it over once.
+/// Settings besides the address. The binary reads them from the environment and passes them once.
 #[derive(Clone, Default)]
 pub struct Login {
-    /// `PGUSER`, else who runs this.
+    /// `PGUSER`, else the current user.
     pub user: Option<String>,
     /// `PGPASSWORD`.
     pub password: Option<String>,
-    /// `PGHOST`, where the address names none.
+    /// `PGHOST`, if the address has no host.
     pub host: Option<String>,
-    /// `PGPORT`, where the address names none.
+    /// `PGPORT`, if the address has no port.
     pub port: Option<u16>,
     /// `PGSSLMODE`.
     pub sslmode: Option<String>,
@@ -36,7 +36,7 @@ impl fmt::Debug for Login {
 
 static LOGIN: OnceLock<Login> = OnceLock::new();
 
-/// Says who reads databases, once for the process: tables are opened in many places, and none of them may ask the
+/// Sets the login, once for the process: tables are opened in many places, and none of them may read the
 /// environment.
 pub fn log_in_as(login: Login) {
     // Whoever was first stays.
@@ -84,7 +84,7 @@ impl Login {
     }
 }
 
-/// The five fields of a line, each with whether it was written with a backslash; none of a comment.
+/// The five fields of a line, each with whether it was written with a backslash; empty for a comment.
 fn fields(line: &str) -> Vec<(String, bool)> {
     if line.starts_with('#') {
         return Vec::new();

@@ -1,10 +1,10 @@
 //! Tables of PostgreSQL, by their address: `postgres://USER@HOST/DATABASE/TABLE`.
 //!
 //! ```text
-//! COPY (SELECT …) TO STDOUT ─▶ CSV ─▶ the reader of every table: types and errors are the same as of a file
+//! COPY (SELECT …) TO STDOUT ─▶ CSV ─▶ the reader of every table: types and errors are the same as for a file
 //! scored rows ─▶ COPY into a temporary table ─▶ INSERT … ON CONFLICT (id) DO UPDATE ─▶ COMMIT
 //! ```
-//! An address holds no password, so it may stand in `mlloop.toml`, in reports and in the log.
+//! An address contains no password, so it may be in `mlloop.toml`, in reports and in the log.
 
 #[cfg(not(feature = "postgres"))]
 mod absent;
@@ -42,9 +42,9 @@ const ABSENT: &str = "this mlloop was built without PostgreSQL: build it with --
 /// The result of writing rows to a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Written {
-    /// Rows that came.
+    /// Rows received.
     pub n_rows: u64,
-    /// Rows of the table that are new or written anew; fewer when an id came more than once.
+    /// Rows of the table that are new or replaced; fewer if an id was received more than once.
     pub n_ids: u64,
     /// Whether the table was made for them.
     pub made: bool,
@@ -57,31 +57,31 @@ pub struct NumberedLine {
     pub number: i64,
     /// SHA-256 of its text.
     pub sha256: String,
-    /// What it says.
+    /// The text.
     pub text: String,
 }
 
 /// Why lines were not added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// What the server said.
+    /// The server's message.
     pub what: String,
     /// Whether they may be there all the same: the connection was cut while they were made to stay.
     pub may_be_there: bool,
 }
 
-/// The name of an address as it may be printed and kept; that of a file as it is.
+/// An address in a form without secrets; a file name unchanged.
 #[must_use]
 pub fn shown(path: &Path) -> String {
     match (is_address(path), Address::parse(path)) {
         (false, _) => path.display().to_string(),
         (true, Ok(address)) => address.shown(),
-        // What cannot be understood may hold a password anywhere.
+        // An invalid address may contain a password anywhere.
         (true, Err(_)) => "postgres://…".to_owned(),
     }
 }
 
-/// What a file of the rows is called.
+/// The name for a file with the rows.
 #[must_use]
 pub fn file_name(path: &Path) -> Option<String> {
     Address::parse(path).ok().map(|address| address.file_name())
@@ -90,7 +90,7 @@ pub fn file_name(path: &Path) -> Option<String> {
 /// Opens the table at an address.
 ///
 /// # Errors
-/// What is wrong with the address, or what the server says.
+/// Errors in the address, or of the server.
 pub(crate) fn open(path: &Path) -> Result<Input, TableError> {
     let address = Address::parse(path).map_err(|what| TableError::File { file: shown(path), what })?;
     let name = address.shown();

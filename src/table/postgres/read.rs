@@ -14,12 +14,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 const PIECE: usize = 64 << 10;
 /// Pieces that wait for the reader.
 const AHEAD: usize = 8;
-/// Values look the same whoever asks, and a table begins at its beginning.
+/// Values look the same for every user, and a table starts at its beginning.
 const SETTINGS: &str = "BEGIN READ ONLY; SET LOCAL datestyle TO 'ISO, YMD'; SET LOCAL timezone TO 'UTC'; \
                         SET LOCAL intervalstyle TO 'iso_8601'; SET LOCAL extra_float_digits TO 1; \
                         SET LOCAL bytea_output TO 'hex'; SET LOCAL synchronize_seqscans TO off";
 
-/// Rows as they arrive: a thread of its own asks for them, and is a few pieces ahead.
+/// Rows as they arrive: a separate thread requests them, and is a few pieces ahead.
 pub(crate) struct Rows {
     pieces: Receiver<io::Result<Vec<u8>>>,
     piece: Vec<u8>,
@@ -28,10 +28,10 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Connects and asks; the first rows may still be to come.
+    /// Connects and sends the query; the first rows may not have arrived.
     ///
     /// # Errors
-    /// Why they cannot be had, in one line.
+    /// The reason why there are none, in one line.
     pub(crate) fn open(address: Address) -> Result<Self, String> {
         let (begun, begins) = sync_channel(1);
         let (out, pieces) = sync_channel(AHEAD);
@@ -49,7 +49,7 @@ impl Read for Rows {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         while self.at == self.piece.len() && !self.done {
             self.at = 0;
-            // The end is an empty piece: a thread that is gone without it has not sent everything.
+            // The end is an empty piece: a thread that ended without it has not sent everything.
             self.piece = self.pieces.recv().map_err(|_| io::Error::other("the connection ended"))??;
             self.done = self.piece.is_empty();
         }
@@ -76,7 +76,7 @@ async fn send_rows(address: &Address, begun: &SyncSender<Result<(), String>>, ou
     let _ = begun.send(Ok(()));
     let mut rows = pin!(rows);
     let mut piece = Vec::with_capacity(PIECE);
-    // Whoever reads may have seen enough: then nobody takes what is sent, and the connection ends.
+    // The reader may stop early: then no piece is received, and the connection ends.
     loop {
         let next = poll_fn(|cx| rows.as_mut().poll_next(cx).map(Option::transpose));
         match session.within(next).await {
@@ -94,7 +94,7 @@ async fn send_rows(address: &Address, begun: &SyncSender<Result<(), String>>, ou
     let _ = out.send(Ok(Vec::new()));
 }
 
-/// What is asked: a table's rows in the order of its primary key, so that the same rows are the same bytes.
+/// The query: a table's rows in the order of its primary key, so that the same rows are the same bytes.
 async fn query(session: &Session, address: &Address) -> Result<String, String> {
     const KEY: &str = "SELECT a.attname::text FROM pg_index i \
                        CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(attnum, n) \
@@ -102,7 +102,7 @@ async fn query(session: &Session, address: &Address) -> Result<String, String> {
                        WHERE i.indrelid = $1::text::regclass AND i.indisprimary ORDER BY k.n";
     match &address.relation {
         Relation::Query(query) => {
-            // By itself it has to be one whole statement that gives rows, or it could end the COPY around it.
+            // It must be one complete statement that returns rows, or it could end the enclosing COPY.
             let asked = session.within(session.client.prepare(query)).await?;
             match asked.columns().is_empty() {
                 true => Err("the query returns no columns: use a SELECT".to_owned()),
@@ -127,7 +127,7 @@ pub(super) fn table_name(schema: Option<&str>, name: &str) -> String {
     schema.map(|schema| quoted(schema) + ".").unwrap_or_default() + &quoted(name)
 }
 
-/// The nearest name among the tables that can be read; asked anew, for the transaction has failed.
+/// The most similar name among the readable tables; a new query, because the transaction has failed.
 async fn others(address: &Address, name: &str) -> String {
     const NAMES: &str = "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN '' ELSE n.nspname || '.' END || c.relname \
                          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \

@@ -31,9 +31,9 @@ impl Tls {
     /// For a mode and the authorities in a file; without a file, the public ones.
     ///
     /// # Errors
-    /// When the file holds no certificates.
+    /// If the file contains no certificates.
     pub(super) fn new(mode: SslMode, authorities: Option<&Path>) -> Result<Self, String> {
-        // As libpq does: who names an authority wants it to be asked.
+        // As libpq does: a given authority is checked.
         let mode = if mode == SslMode::Require && authorities.is_some() { SslMode::VerifyCa } else { mode };
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -71,7 +71,7 @@ fn roots(authorities: Option<&Path>) -> Result<(RootCertStore, Vec<CertificateDe
     if store.is_empty() { Err(wrong("it holds none".to_owned())) } else { Ok((store, pinned)) }
 }
 
-/// Takes what `sslmode` says: any certificate, one that an authority vouches for, or that and the host's name in it.
+/// Checks what `sslmode` requires: any certificate, a certificate of an authority, or also the host's name in it.
 #[derive(Debug)]
 struct AsSaid {
     /// `None` takes any.
@@ -96,7 +96,7 @@ impl ServerCertVerifier for AsSaid {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.verifies_host => Ok(ServerCertVerified::assertion()),
-            // It says of itself that it is an authority, which none is asked to be for a server.
+            // It claims to be an authority, which is not required of a server.
             Err(Error::InvalidCertificate(CertificateError::Other(_)))
                 if self.pinned.iter().any(|own| own == certificate) =>
             {
@@ -141,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for T
         let name = ServerName::try_from(host.to_owned());
         let name = match name {
             Err(err) if self.verifies_host => return Err(io::Error::new(io::ErrorKind::InvalidInput, err)),
-            // A name that no certificate can bear, such as db_1, is not looked at.
+            // A name that no certificate can contain, such as db_1, is not checked.
             Err(_) => ServerName::try_from("postgres.invalid").map_err(io::Error::other)?,
             Ok(name) => name,
         };

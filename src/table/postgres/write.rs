@@ -1,4 +1,4 @@
-//! Rows that are written to a table: all of them or none, and the same again when they come again.
+//! Writes rows to a table: all of them or none, and idempotently.
 //!
 //! ```text
 //! BEGIN ─▶ COPY into a temporary table ─▶ INSERT … ON CONFLICT (id) DO UPDATE ─▶ COMMIT
@@ -20,14 +20,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Pieces that wait for the server.
 const AHEAD: usize = 8;
-/// Where rows are until all are there; it is gone with the transaction.
+/// The table that collects rows until all have arrived; it ends with the transaction.
 const INCOMING: &str = "pg_temp.mlloop_incoming";
 
 /// A column that is written.
 #[derive(Debug, Clone)]
 struct Wanted {
     name: String,
-    /// What a table that is made here calls it.
+    /// The SQL type in a table created here.
     kind: &'static str,
 }
 
@@ -37,7 +37,7 @@ enum Order {
     Finish,
 }
 
-/// Writes rows to a table of a database, in one transaction. What is not [finished](Self::finish) was never there.
+/// Writes rows to a table of a database, in one transaction. Without [`finish`](Self::finish) nothing is written.
 pub struct RowWriter {
     name: String,
     orders: SyncSender<Order>,
@@ -46,10 +46,10 @@ pub struct RowWriter {
 }
 
 impl RowWriter {
-    /// Connects to the database of an address, whose rows are told apart by the column `id`.
+    /// Connects to the database of an address; rows are identified by the column `id`.
     ///
     /// # Errors
-    /// What is wrong with the address, or what the server says.
+    /// Errors in the address, or of the server.
     pub fn open(path: &Path, id: &str) -> Result<Self, TableError> {
         let address = Address::parse(path).map_err(|what| TableError::File { file: super::shown(path), what })?;
         let name = address.shown();
@@ -65,7 +65,7 @@ impl RowWriter {
                 Ok(runtime) => runtime.block_on(write(&address, &id, &taken, &answer)),
                 Err(err) => Err(err.to_string()),
             };
-            // Nobody listens any more to a writer that was dropped.
+            // A dropped writer has no receiver.
             let _ = answer.send(done);
         };
         let spawned = std::thread::Builder::new().name("postgres".to_owned()).spawn(work);
@@ -78,7 +78,7 @@ impl RowWriter {
     /// Adds rows. All tables have the columns of the first.
     ///
     /// # Errors
-    /// What the server says.
+    /// The server's message.
     pub fn push(&mut self, table: &Table) -> Result<(), TableError> {
         if !self.begun {
             let kind = |values: &Values| match values {
@@ -96,10 +96,10 @@ impl RowWriter {
         self.order(Order::Rows(lines))
     }
 
-    /// Makes the rows part of the table.
+    /// Commits the rows to the table.
     ///
     /// # Errors
-    /// What the server says; then none is.
+    /// The server's message; then none is written.
     pub fn finish(self) -> Result<Written, TableError> {
         self.order(Order::Finish)?;
         self.answer()
@@ -108,7 +108,7 @@ impl RowWriter {
     fn order(&self, order: Order) -> Result<(), TableError> {
         match self.orders.send(order) {
             Ok(()) => Ok(()),
-            // Whoever takes orders has gone, and has said why.
+            // The worker has ended, and returned the reason.
             Err(_) => self.answer().map(drop),
         }
     }
@@ -136,7 +136,7 @@ fn push_rows(lines: &mut Vec<u8>, table: &Table) {
                     let mut text = String::new();
                     write_iso(values[row], &mut text);
                     lines.extend_from_slice(text.as_bytes());
-                    // Times are UTC here, whatever the time zone of the session is.
+                    // Times are UTC here, whatever the session's time zone.
                     lines.extend_from_slice(if text.ends_with('Z') { b"" } else { b"Z" });
                 }
                 Values::Category(levels) => push_text(lines, levels.level(row).unwrap_or_default()),
@@ -149,7 +149,7 @@ fn push_rows(lines: &mut Vec<u8>, table: &Table) {
 
 fn push_text(lines: &mut Vec<u8>, text: &str) {
     match text {
-        // By itself on a line it would end the rows.
+        // Alone on a line it would end the rows.
         "\\." => lines.extend_from_slice(b"\"\\.\""),
         text => push_field(lines, text, b','),
     }
@@ -173,7 +173,7 @@ async fn write(
     }
     let _ = ready.send(Ok(Written::default()));
     let Ok(Order::Begin(columns)) = orders.recv() else {
-        // Nothing came.
+        // No rows.
         session.within(session.client.batch_execute("ROLLBACK")).await?;
         return Ok(Written::default());
     };
@@ -203,7 +203,7 @@ async fn exists(session: &Session, target: &str) -> Result<bool, String> {
     session.within(session.client.query_one(EXISTS, &[&target])).await.map(|row| row.get(0))
 }
 
-/// Whether the table itself keeps an id from standing twice.
+/// Whether the table itself prevents duplicate ids.
 async fn unique(session: &Session, target: &str, id: &str) -> Result<(), String> {
     const UNIQUE: &str = "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid \
                           WHERE i.indrelid = $1::text::regclass AND i.indisunique AND i.indnkeyatts = 1 \
@@ -247,7 +247,7 @@ async fn make(session: &Session, target: &str, columns: &[Wanted], id: &str) -> 
     session.within(session.client.batch_execute(&make)).await
 }
 
-/// Takes rows until the order comes to finish; an end without it is no end of the rows.
+/// Receives rows until the order to finish; a channel closed without it is not the end of the rows.
 async fn copy(session: &Session, names: &str, orders: &Receiver<Order>) -> Result<u64, String> {
     let copy = format!("COPY {INCOMING} ({names}) FROM STDIN (FORMAT csv)");
     let rows = session.within(session.client.copy_in::<_, Bytes>(&copy)).await?;
@@ -267,7 +267,7 @@ async fn feed<S: Sink<Bytes> + Unpin>(rows: &mut S, lines: Vec<u8>) -> Result<()
     rows.send(Bytes::from(lines)).await
 }
 
-/// Rows of the same id replace those that are there; of several that came, the last one counts.
+/// Rows replace those with the same id; of several with one id, the last one counts.
 async fn merge(session: &Session, target: &str, columns: &[Wanted], id: &str) -> Result<u64, String> {
     let key = quoted(id);
     let nameless = format!("SELECT count(*) FROM {INCOMING} WHERE {key} IS NULL");

@@ -1,5 +1,5 @@
-//! The names of months as people write them: English, German, French, Spanish, Portuguese, Italian, Dutch and the languages of
-//! Scandinavia, which agree wherever one name stands in several of them.
+//! The names of months in English, German, French, Spanish, Portuguese, Italian, Dutch and the languages of
+//! Scandinavia; a name in several of them is the same month.
 
 /// By month, in lower case.
 const NAMES: [&[&str]; 12] = [
@@ -46,7 +46,7 @@ const NAMES: [&[&str]; 12] = [
     ],
 ];
 
-/// Reads the name of a month from the beginning of a text: 1 to 12, and what follows it.
+/// Parses the name of a month at the beginning of a text: 1 to 12, and the rest.
 pub(super) fn month(text: &[u8]) -> Option<(i64, &[u8])> {
     let n_ascii = text.iter().take_while(|b| b.is_ascii_alphabetic() || **b >= 0x80).count();
     let (name, rest) = text.split_at(n_ascii);

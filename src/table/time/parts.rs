@@ -51,7 +51,7 @@ impl Parts {
         afternoon: None,
     };
 
-    /// Reads one part; gives what follows it.
+    /// Parses one part; returns the rest.
     pub(super) fn take<'t>(&mut self, item: Item, text: &'t [u8]) -> Option<&'t [u8]> {
         let set = |to: &mut i64, found: Option<(i64, &'t [u8])>| {
             let (value, rest) = found?;
@@ -95,7 +95,7 @@ impl Parts {
                 self.afternoon = Some(half);
                 Some(rest)
             }
-            // The date says it already.
+            // The date determines it.
             Item::Weekday => Some(named(&WEEKDAYS, text)?.1),
         }
     }
@@ -206,7 +206,7 @@ fn half(text: &[u8]) -> Option<(bool, &[u8])> {
     None
 }
 
-/// The place from 1 of an English name, or of its first three letters, among `names`.
+/// The index from 1 of an English name, or of its first three letters, among `names`.
 fn named<'t>(names: &[&str], text: &'t [u8]) -> Option<(i64, &'t [u8])> {
     let n = text.iter().take_while(|b| b.is_ascii_alphabetic()).count();
     let (name, rest) = text.split_at(n);

@@ -1,4 +1,4 @@
-//! What the chain says of requests for approval.
+//! Audit events of requests for approval.
 
 use super::{Details, EventKind};
 use crate::registry::Version;
@@ -18,7 +18,7 @@ pub enum Asks {
 }
 
 impl Asks {
-    /// As the lines of a request have it: those that ask for a promotion do not say so.
+    /// As written in the lines of a request: omitted for a promotion.
     #[must_use]
     pub fn told(self) -> Option<Self> {
         (self != Self::Promotion).then_some(self)

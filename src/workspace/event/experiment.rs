@@ -1,4 +1,4 @@
-//! What the chain says of experiments.
+//! Audit events of experiments.
 
 use super::{Details, EventKind, Kept};
 use serde::{Deserialize, Serialize};

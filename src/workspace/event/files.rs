@@ -1,4 +1,4 @@
-//! What the chain says of files: fetched, and taken as they are.
+//! Audit events of files: downloaded, and accepted as they are.
 
 use super::labels::Seal;
 use super::{Details, EventKind, Kept};

@@ -1,4 +1,4 @@
-//! What the chain says of labels and feedback: asked for, taken in, held back.
+//! Audit events of labels and feedback: exported, imported, quarantined.
 
 use super::{Details, EventKind, Kept};
 use crate::registry::Version;

@@ -1,4 +1,4 @@
-//! Every kind of change that the audit chain records, and what its line says: one type for each.
+//! Every kind of change in the audit chain, and the details of its line: one type for each.
 //!
 //! | kind | details |
 //! |---|---|
@@ -11,9 +11,9 @@
 //! | `feedback`, `accepted`, `downloaded` | [`Feedback`], [`Accepted`], [`Downloaded`] |
 //! | `ab-started`, `ab-stepped`, `ab-stopped` | [`ExperimentChanged`] |
 //!
-//! A verb that writes a line makes the type; whoever decides something by a line asks
-//! [`Entry::of`](super::audit::Entry::of) for it. The line itself keeps its details as they stand on disk: they are what the
-//! hash covers, and a later mlloop may have written more of them.
+//! The verb that writes a line constructs the type; code that decides by a line reads it with
+//! [`Entry::of`](super::audit::Entry::of). The line itself keeps its details as on disk: the hash covers them, and a
+//! later mlloop may have written more of them.
 
 mod approval;
 mod experiment;
@@ -36,7 +36,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::fmt;
 
-/// What lines of some kinds say beside the kind.
+/// The details of lines of some kinds.
 pub trait Details: Serialize + DeserializeOwned {
     /// The kinds.
     const KINDS: &'static [EventKind];
@@ -47,10 +47,10 @@ pub trait Details: Serialize + DeserializeOwned {
     }
 }
 
-/// SHA-256 of a file at that time: no value in a line that does not say, `Some(None)` where there was no such file.
+/// SHA-256 of a file at that time: `None` if the line does not state it, `Some(None)` if there was no file.
 pub type Kept = Option<Option<String>>;
 
-/// A field that is there, whether or not it is `null`.
+/// A field that is present, whether or not it is `null`.
 fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

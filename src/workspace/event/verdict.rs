@@ -1,4 +1,4 @@
-//! What the chain says of the gate: whom it compared, on which rows, and what followed.
+//! Audit events of the gate: the versions compared, the rows, and the consequence.
 
 use super::{Details, EventKind, Kept};
 use crate::registry::Version;

@@ -1,4 +1,4 @@
-//! What the chain says of versions: made, put into production, taken back, removed.
+//! Audit events of versions: created, promoted, rolled back, removed.
 
 use super::verdict::Verdict;
 use super::{Details, EventKind};
