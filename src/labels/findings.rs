@@ -207,9 +207,11 @@ impl Report<'_> {
     /// Writes `rejected.csv` and `suspects.csv`.
     pub(super) fn write(&self) -> Result<(), LabelError> {
         self.write_rejected()?;
+        let notation = self.inbox.notation()?;
         let doubt = |doubt: &Doubt| {
             let Label { id, batch, label, annotator, .. } = doubt.label;
-            [id, batch, label, annotator, doubt.likely, &format!("{:.3}", doubt.margin)].map(str::to_owned).to_vec()
+            let margin = format!("{:.3}", doubt.margin);
+            [id, batch, label, annotator, doubt.likely, &*notation.respelled(&margin)].map(str::to_owned).to_vec()
         };
         // What an earlier import doubts stays in question until somebody answers it.
         let answered: HashSet<&str> = self.incoming.iter().map(|label| label.id.as_str()).collect();
