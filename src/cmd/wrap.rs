@@ -81,8 +81,8 @@ fn hanging(line: &str, width: usize) -> usize {
     let own = indent(line);
     let body = &line[own..];
     let begins = body.char_indices().filter(|&(at, letter)| letter != ' ' && body[..at].ends_with("  "));
-    let columns = begins.map(|(at, _)| own + visible(&body[..at]));
-    columns.filter(|column| *column <= width * 6 / 10).last().unwrap_or(own + 2)
+    let mut columns = begins.map(|(at, _)| own + visible(&body[..at]));
+    columns.rfind(|column| *column <= width * 6 / 10).unwrap_or(own + 2)
 }
 
 #[cfg(test)]
