@@ -4,7 +4,7 @@ mod cmd;
 
 use clap_complete::CompleteEnv;
 use mlloop::printable;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -42,9 +42,11 @@ fn ends_with() -> u8 {
         Ok(outcome) => outcome.exit_code(exit_zero),
         Err(err) if is_broken_pipe(&err) => 0,
         Err(err) => {
-            let _ = writeln!(std::io::stderr(), "mlloop: {}", printable::message(&one_line(&err)));
+            let width = cmd::wrap::width(std::io::stderr().is_terminal());
+            let say = |text: String| drop(writeln!(std::io::stderr(), "{}", cmd::wrap::message(&text, width)));
+            say(format!("mlloop: {}", printable::message(&one_line(&err))));
             if let Some(hint) = cmd::hint::of(&err) {
-                let _ = writeln!(std::io::stderr(), "  hint: {}", printable::message(hint));
+                say(format!("  hint: {}", printable::message(hint)));
             }
             cmd::Outcome::Error.exit_code(false)
         }

@@ -184,10 +184,7 @@ fn score(
         format => Some(Typed::new(format, &layout, &rows, pipeline)?),
     };
     let text = Text::of(&rows, options);
-    let mut header = Vec::new();
-    if let Some(record) = rows.header().filter(|_| typed.is_none()) {
-        layout.header(record, &mut header);
-    }
+    let header = rows.header().filter(|_| typed.is_none()).map_or_else(Vec::new, |record| layout.header(record));
     let mut begin = [text.ends.begin(), &text.records(header)].concat();
     let mut log = log.map(|log| Logger::new(&rows, pipeline, log)).transpose()?;
     let mut n_rows = 0;
@@ -378,8 +375,10 @@ impl Layout {
         Ok(Self { delimiter: rows.delimiter(), answers, fields, notation })
     }
 
-    fn header(&self, raw: &[u8], line: &mut Vec<u8>) {
-        self.record(raw, line, |k, line| push_field(line, &self.answers[k], self.delimiter));
+    fn header(&self, raw: &[u8]) -> Vec<u8> {
+        let mut line = Vec::new();
+        self.record(raw, &mut line, |k, line| push_field(line, &self.answers[k], self.delimiter));
+        line
     }
 
     /// The lines of a batch, in pieces.

@@ -24,6 +24,27 @@ impl fmt::Display for Plain {
     }
 }
 
+/// Digits with a space between thousands, from 10 000 on.
+///
+/// ```
+/// use mlloop::wording::in_thousands;
+/// assert_eq!(["9999", "10000", "1234567"].map(in_thousands).join(" "), "9999 10\u{a0}000 1\u{a0}234\u{a0}567");
+/// ```
+#[must_use]
+pub fn in_thousands(digits: &str) -> String {
+    if digits.len() < 5 {
+        return digits.to_owned();
+    }
+    let mut text = String::with_capacity(digits.len() + digits.len() / 2);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push('\u{a0}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Refuses a file of a format that this mlloop does not know.
 ///
 /// # Errors

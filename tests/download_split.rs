@@ -91,7 +91,7 @@ fn what_cannot_be_split_is_told() {
     }
     assert_eq!(work.files(), before);
     let said =
-        work.run("download gaps.csv --split time --skip-invalid").answers(YES).says("1 rows of gaps.csv were left out");
+        work.run("download gaps.csv --split time --skip-invalid").answers(YES).says("1 row of gaps.csv was left out");
     assert_eq!(said.value()["split"]["left_out"], 1);
 }
 

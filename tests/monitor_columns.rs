@@ -233,7 +233,7 @@ fn a_table_saved_with_other_marks_is_told_apart_from_drift() {
         assert!(shown.stdout.starts_with("The table is written in another way\n"), "{}", shown.stdout);
         assert!(!shown.stdout.contains("Retrain"), "{}", shown.stdout);
         // One cell that fits neither way is what it was: cells of another type.
-        work.write("month.csv", month.replacen(&month.lines().nth(1).unwrap().split(';').nth(2).unwrap(), "n.k.", 1));
+        work.write("month.csv", month.replacen(month.lines().nth(1).unwrap().split(';').nth(2).unwrap(), "n.k.", 1));
         let mixed = work.run(monitor).answers(YES).value();
         assert_eq!(mixed["verdict"]["table_first"], false);
         assert!(of(&mixed, "findings", "kind", "data_type")["text"].as_str().unwrap().starts_with("240 of 240 cells"));

@@ -56,7 +56,7 @@ fn values_of_json_lines_stay_such() {
         format!(
             "{{\"id\":{},\"b\":{},\"code\":\"{:03}\",\"mixed\":{note},\"x\":{}.5,\"y\":\"{}\"}}\n",
             1000 + i,
-            i % 3 == 0,
+            i.is_multiple_of(3),
             i % 20,
             i * 7 % 40,
             if i * 7 % 40 > 20 { "yes" } else { "no" }

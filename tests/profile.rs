@@ -214,3 +214,25 @@ fn sketches_are_exchanged_with_datasketches() {
         assert!((below as f64 - n as f64 / 2.0).abs() <= 2.0 * sketch.rank_error() * n as f64 + 1.0, "{k} {n}");
     }
 }
+
+#[test]
+fn a_profile_in_a_loop_counts_the_levels_that_the_model_has() {
+    let row = |i: u32| {
+        let (kind, flag) = (["Neu", "neu", "alt"][i as usize % 3], ["WAHR", "TRUE", "FALSE"][i as usize % 3]);
+        format!("k{i},{kind},{flag},{},{}\n", i * 7 % 41, ["yes", "no"][i as usize % 2])
+    };
+    let work = Loop::new().table("t.csv", "id,kind,flag,x,y\n".to_owned() + &(0..240).map(row).collect::<String>());
+    let levels = |said: Said| {
+        let profile = said.answers(YES).value();
+        let columns = profile["columns"].as_array().unwrap().clone();
+        let of = |name: &str| {
+            let column = columns.iter().find(|column| column["name"] == name).unwrap();
+            column["shape"]["levels"]["counts"].as_object().unwrap().len()
+        };
+        ["kind", "flag"].map(of)
+    };
+    let alone = levels(work.run("profile t.csv"));
+    work.run("init t.csv --target y").answers(YES);
+    assert_eq!(levels(work.run("profile t.csv")), alone);
+    assert_eq!(alone[0], 2);
+}

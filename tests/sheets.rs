@@ -130,3 +130,63 @@ fn the_reference_and_the_inbox_stay_a_spreadsheets() {
     work.run("audit verify --deep").answers(YES);
     work.run("train --algorithm decision-tree").answers(YES);
 }
+
+#[test]
+fn a_month_below_more_title_lines_is_scored_and_learned_from() {
+    let work = trained();
+    let titled = |price| shop(400..480, price).replacen('\u{feff}', "\u{feff}Umsatz im Mai;;;;\r\n;;;;\r\n", 1);
+    work.write("month.csv", titled(false));
+    work.run("predict month.csv").answers(ERROR).says("the header is on line 3: give --skip-lines 2");
+    for verb in ["predict", "features"] {
+        let plain = work.run(&format!("{verb} new.csv")).answers(YES).stdout;
+        assert_eq!(work.run(&format!("{verb} month.csv --skip-lines 2")).answers(YES).stdout, plain);
+    }
+    work.write("known.csv", titled(true));
+    let report = work.run("monitor known.csv --skip-lines 2").value();
+    let triggers = report["triggers"].as_array().unwrap();
+    let new_rows = triggers.iter().find(|trigger| trigger["name"] == "new_rows").unwrap();
+    assert_eq!(new_rows["value"].as_f64(), Some(80.0));
+    work.run("retrain known.csv --force").answers(ERROR).says("the header is on line 3");
+    let made = work.run("retrain known.csv --force --skip-lines 2").answers(YES).value();
+    assert_eq!(made["plan"]["n_added"], 80, "{made}");
+}
+
+#[test]
+fn the_parts_of_a_sheet_are_sheets() {
+    let work = Loop::new().table("all.csv", shop(0..400, true).replacen('\u{feff}', "\u{feff}Umsatz;;;;\r\n", 1));
+    work.run("split all.csv --how hash --by id --reference 0.5 --skip-lines 1").answers(YES);
+    let parts = ["data/reference.csv", "data/current.csv"].map(|name| records(&work.read(name), ';'));
+    assert_eq!(parts[0][0], parts[1][0]);
+    assert_eq!(parts[0].len() + parts[1].len(), 402);
+    assert!(parts.iter().all(|part| part.len() > 100), "both have rows");
+}
+
+#[test]
+fn suspect_labels_have_the_decimal_mark_of_the_table() {
+    let table = |rows: std::ops::Range<u32>, known: bool| {
+        let row = |i: u32| {
+            let amount = f64::from(i * 7919 % 1009) / 4.0;
+            let paid = if amount > 120.0 { "ja" } else { "nein" };
+            format!("k{i};{};{};{}\r\n", german(amount), i * 31 % 17, if known { paid } else { "" })
+        };
+        "\u{feff}id;amount;days;paid\r\n".to_owned() + &rows.map(row).collect::<String>()
+    };
+    let work = Loop::new().table("ref.csv", table(0..600, true)).table("new.csv", table(600..900, false));
+    work.run("init ref.csv --target paid").answers(YES);
+    work.run("train").answers(YES);
+    work.run("label-export -n 200 --strategy random --table new.csv --show-score").answers(YES);
+    let mut sheet = records(&work.read("label_inbox/to_label.csv"), ';');
+    let place = |name: &str| sheet[0].iter().position(|column| column == name).unwrap();
+    let (predicted, target) = (place("prediction"), place("paid"));
+    for (n, row) in sheet.iter_mut().enumerate().skip(1) {
+        let other = if row[predicted] == "ja" { "nein" } else { "ja" };
+        row[target] = if n <= 6 { other.to_owned() } else { row[predicted].clone() };
+    }
+    let answers: String = sheet.iter().map(|row| row.join(";") + "\r\n").collect();
+    let said = work.pipe("label-import - --accept-batch", format!("\u{feff}{answers}")).answers(YES).value();
+    let listed = records(&work.read("label_inbox/suspects.csv"), ';');
+    assert_eq!(said["n_suspects"], listed.len() - 1);
+    let margin = listed[0].iter().position(|column| column == "margin").unwrap();
+    let is_german = |row: &Vec<String>| row[margin].starts_with("0,") || row[margin].starts_with("1,");
+    assert!(listed.len() > 1 && listed[1..].iter().all(is_german), "{listed:?}");
+}

@@ -137,15 +137,17 @@ impl Loop {
     }
 
     /// Runs `line` on a fresh copy of the loop for each of its write points (see [`points`]), where it dies, and has each
-    /// copy checked. The answer is the number of the last point at most.
+    /// copy checked. The answer is the last point at which it died.
     pub fn dies_everywhere(&self, line: &str, stdin: &str, check: impl Fn(&Self)) -> usize {
+        let mut last = 0;
         for n in points() {
             let copy = self.copy();
             let said = copy.pipe_with(line, stdin, &format!("die:{n}"));
             if said.status != -1 {
                 assert_eq!(said.status, YES, "mlloop {line}\n{}", said.stderr);
-                return n - 1;
+                return last;
             }
+            last = n;
             copy.run("audit verify").answers(YES);
             copy.run("status").answers(YES);
             check(&copy);

@@ -114,7 +114,9 @@ fn show(args: &Show, ctx: &Context, out: &mut Output) -> Result<Outcome> {
         ctx.progress.note(format_args!("note: audit.jsonl: line {}: {}", broken.line, broken.what));
     }
     let entries = &chain.entries[chain.entries.len().saturating_sub(args.last)..];
-    out.answer(&entries, |style| entries.iter().map(|entry| entry_text(entry, style)).collect())?;
+    let who = |entry: &Entry| format!("{}{}", entry.event, by(entry.by.as_deref().unwrap_or_default()));
+    let width = entries.iter().map(|entry| who(entry).chars().count()).max().unwrap_or(0);
+    out.answer(&entries, |style| entries.iter().map(|entry| entry_text(entry, width, style)).collect())?;
     Ok(if entries.is_empty() { Outcome::No } else { Outcome::Yes })
 }
 
@@ -260,13 +262,16 @@ fn roles_text(roles: &Roles, style: Style) -> String {
     format!("{} was in production{challenger}", style.bold(&production))
 }
 
-fn entry_text(entry: &Entry, style: Style) -> String {
+/// An entry in a line; what was done, and by whom, takes `width`, so that the sentences stand below each other.
+fn entry_text(entry: &Entry, width: usize, style: Style) -> String {
     let when = entry.at.strftime("%Y-%m-%d %H:%M");
-    let by = by(entry.by.as_deref().unwrap_or_default());
+    let (event, by) = (entry.event.to_string(), by(entry.by.as_deref().unwrap_or_default()));
+    let left = width.saturating_sub(event.chars().count() + by.chars().count());
     format!(
-        "{:>4}  {when}  {}{by}  {}\n",
+        "{:>4}  {when}  {}{by}{:left$}  {}\n",
         entry.seq,
-        style.bold(&entry.event.to_string()),
+        style.bold(&event),
+        "",
         style.dim(&name(&entry.sentence()))
     )
 }

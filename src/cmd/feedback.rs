@@ -4,7 +4,6 @@ use super::{Context, Outcome, Output};
 use anyhow::{Result, anyhow, bail, ensure};
 use mlloop::feedback::{self, Correction, Count, Fields, Filter, Given, Period, Stats, Told, Verdict, parse};
 use mlloop::train;
-use mlloop::wording::instead;
 use std::fmt::Write as _;
 use std::io;
 
@@ -117,15 +116,10 @@ impl Args {
     fn asked(&self) -> Result<Asked<'_>> {
         let Some(id) = &self.id else { return Ok(Asked::Stats) };
         let verdict = match self.verdict.as_deref() {
-            Some("correct") => Verdict::Correct,
-            Some("incorrect") => Verdict::Incorrect,
-            Some("uncertain") => Verdict::Uncertain,
             _ if id == "list" => return Ok(Asked::List(self.verdict.as_ref())),
             None if id == "-" => return Ok(Asked::Give(parse::corrections("stdin", io::stdin(), &self.by)?)),
             None => bail!("{id}: give a verdict: correct, incorrect or uncertain"),
-            Some(other) => {
-                bail!("{id}: {other:?} is not a verdict{}", instead(other, ["correct", "incorrect", "uncertain"]))
-            }
+            Some(word) => word.parse::<Verdict>().map_err(|what| anyhow!("{id}: {what}"))?,
         };
         Ok(Asked::Give(vec![Correction {
             place: id.clone(),

@@ -52,6 +52,7 @@ mod studio;
 mod track;
 mod train;
 pub(crate) mod usage;
+pub(crate) mod wrap;
 
 use anyhow::{Result, bail};
 use clap::{FromArgMatches, Parser, Subcommand};

@@ -3,9 +3,10 @@
 use super::Global;
 use super::args::Color;
 use super::ending;
+use super::wrap::{self, wrapped};
 use anyhow::{Result, bail};
 use mlloop::atomic;
-use mlloop::printable::{Screen, printable, printable_json, printable_styled, style_code};
+use mlloop::printable::{Screen, printable, printable_json, printable_styled};
 use mlloop::s3::{self, Condition, Object};
 use mlloop::table::postgres::is_address;
 use serde::Serialize;
@@ -59,7 +60,7 @@ impl Output {
             terminal,
             json: global.json,
             readable: global.text || (terminal && !global.json),
-            width: width(terminal),
+            width: wrap::width(terminal),
             color: match global.color {
                 Color::Auto => terminal && !no_color,
                 Color::Always => true,
@@ -74,6 +75,8 @@ impl Output {
             true => {
                 let text = text(Style { color: self.color, width: self.width });
                 let text = if self.color { printable_styled(&text, &MARK) } else { printable(&text) };
+                // Pages have the sign of typography, a terminal the one that people type.
+                let text = text.replace('−', "-");
                 self.width.map_or_else(|| text.clone(), |width| wrapped(&text, width))
             }
             false => return self.json(value),
@@ -139,75 +142,6 @@ impl Output {
     }
 }
 
-/// The columns to fit: those of COLUMNS, else those of the terminal; `None` where output is no terminal.
-fn width(terminal: bool) -> Option<usize> {
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks for COLUMNS")]
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let asked = || terminal_size::terminal_size().filter(|_| terminal).map(|(width, _)| usize::from(width.0));
-    columns.or_else(asked).filter(|width| *width >= 40)
-}
-
-/// Lines that are longer than `width` broken between words; what follows stands below the last column of the line, or a
-/// little to the right of its beginning.
-fn wrapped(text: &str, width: usize) -> String {
-    let mut out = String::with_capacity(text.len());
-    for line in text.lines() {
-        if visible(line) <= width {
-            out.push_str(line);
-        } else {
-            wrap_line(line, width, &mut out);
-        }
-        out.push('\n');
-    }
-    out
-}
-
-/// Characters without colour codes.
-fn visible(text: &str) -> usize {
-    let mut n = 0;
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let code = if c == '\x1b' { style_code(rest) } else { None };
-        n += usize::from(code.is_none());
-        rest = &rest[code.unwrap_or(c.len_utf8())..];
-    }
-    n
-}
-
-fn wrap_line(line: &str, width: usize, out: &mut String) {
-    // A number and its unit are one word.
-    let line = &*line.replace(" %", "\u{a0}%");
-    let indent = hanging(line, width);
-    let mut column = 0;
-    let mut gap = 0;
-    for word in line.split(' ') {
-        if word.is_empty() {
-            gap += 1;
-            continue;
-        }
-        let n = visible(word);
-        if column > indent && column + gap + n > width {
-            out.push('\n');
-            out.push_str(&" ".repeat(indent));
-            column = indent;
-        } else {
-            out.push_str(&" ".repeat(gap));
-            column += gap;
-        }
-        out.push_str(&word.replace("\u{a0}%", " %"));
-        column += n;
-        gap = 1;
-    }
-}
-
-/// Where the last column of a line begins, when that leaves room for words; else two more than its own indentation.
-fn hanging(line: &str, width: usize) -> usize {
-    let own = line.len() - line.trim_start().len();
-    let body = &line[own..];
-    let last = body.rfind("  ").map(|at| own + visible(&body[..at]) + 2);
-    last.filter(|column| *column <= width * 6 / 10).unwrap_or(own + 2)
-}
-
 /// Marks our own colour codes until the text is written: names in a text come from others, who cannot know the mark.
 static MARK: LazyLock<String> = LazyLock::new(|| format!("\x1b{:016x};", RandomState::new().build_hasher().finish()));
 
@@ -253,7 +187,7 @@ impl Style {
 
 #[cfg(test)]
 mod tests {
-    use super::{MARK, Style, printable_styled, wrapped};
+    use super::{MARK, Style, printable_styled};
 
     #[test]
     fn verdicts_are_red_green_or_amber_and_plain_without_colour() {
@@ -263,17 +197,5 @@ mod tests {
             assert_eq!(said, format!("\x1b[{code}msaid\x1b[0m"));
             assert_eq!(style(false).verdict(tone, "said"), "said");
         }
-    }
-
-    #[test]
-    fn long_lines_are_broken_between_words_below_their_column() {
-        let line = "  income  number    whole numbers, 0 to 100, 97 distinct";
-        let broken =
-            "  income  number    whole numbers, 0\n                    to 100, 97\n                    distinct\n";
-        assert_eq!(wrapped(line, 36), broken);
-        assert_eq!(wrapped("a b\n", 40), "a b\n");
-        assert_eq!(wrapped("a share of rows of 18 % of all\n", 21), "a share of rows of\n  18 % of all\n");
-        let colored = format!("\x1b[1m{}\x1b[0m", "x".repeat(40));
-        assert_eq!(wrapped(&colored, 40), colored + "\n");
     }
 }

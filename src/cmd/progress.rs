@@ -1,5 +1,6 @@
 //! Bars and messages on stderr; bars only on a terminal.
 
+use super::wrap;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mlloop::printable;
 use mlloop::table::Rejects;
@@ -21,7 +22,8 @@ impl Progress {
     pub(crate) fn note(&self, message: impl std::fmt::Display) {
         if !self.quiet {
             // A closed stderr must not fail the command.
-            let _ = writeln!(std::io::stderr(), "{}", printable::message(&message.to_string()));
+            let told = printable::message(&message.to_string());
+            let _ = writeln!(std::io::stderr(), "{}", wrap::message(&told, wrap::width(self.terminal)));
         }
     }
 

@@ -128,6 +128,9 @@ fn waiting(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     text
 }
 
+/// Columns of the table of versions before the metric.
+const BEFORE_METRIC: usize = 48;
+
 fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     // Writing to a String cannot fail.
     let mut text = format!("target {}, reference {}\n", style.bold(&name(&status.target)), name(&status.reference));
@@ -136,14 +139,15 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
         return text;
     }
     // Where the table is wider than the terminal, it does without times.
-    let with_times = style.width().is_none_or(|width| width >= 78);
+    let metrics: Vec<String> = status.versions.iter().map(|listed| listed.manifest.headline(status.decides)).collect();
+    let longest = metrics.iter().map(|metric| metric.chars().count()).max().unwrap_or(0);
+    let with_times = style.width().is_none_or(|width| width >= BEFORE_METRIC + longest);
     let trained = if with_times { format!("{:<18}", "trained (UTC)") } else { String::new() };
     let _ = writeln!(text, "{}", style.dim(&format!("version  role        {trained}   rows  metric")));
-    for Listed { version, role, manifest } in &status.versions {
+    for (Listed { version, role, manifest }, metric) in status.versions.iter().zip(metrics) {
         let role = role.map_or_else(|| "-".to_owned(), |role| role.to_string());
         let at = manifest.trained_at.strftime("%Y-%m-%d %H:%M  ").to_string();
         let at = if with_times { at } else { String::new() };
-        let metric = manifest.headline(status.decides);
         let _ = writeln!(text, "{version}    {role:<10}  {at}{:>7}  {metric}", grouped(manifest.rows.total()));
     }
     let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
@@ -158,7 +162,8 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
         let other =
             other.map_or_else(String::new, |now| format!("; {now} is now in production and was not monitored yet"));
         let (n_drifted, at) = (found.n_drifted.unwrap_or(0), day(found.at));
-        let _ = writeln!(text, "\nlast monitor: {of}: {answer}, {n_drifted} columns drifted, {at}{other}");
+        let columns = if n_drifted == 1 { "column" } else { "columns" };
+        let _ = writeln!(text, "\nlast monitor: {of}: {answer}, {n_drifted} {columns} drifted, {at}{other}");
     }
     if let Some(gate) = &status.gate {
         let since = status.since.as_ref().map(|since| {

@@ -5,6 +5,7 @@ use super::report::{Finding, FindingKind};
 use crate::profile::calendar::DAY_MICROS;
 use crate::stats::exact::fisher;
 use crate::stats::sample::Sample;
+use crate::wording::{Plain, in_thousands};
 
 /// Chance of a finding about missing cells when nothing changed.
 const ALPHA: f64 = 0.001;
@@ -83,11 +84,21 @@ fn range(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Option<Find
         return None;
     }
     let (lowest, highest) = (current.values().first()?, current.values().last()?);
+    let [low, high, lowest, highest] = [low, high, *lowest, *highest].map(spaced);
     let text = format!(
-        "{n_outside} values ({:.1} %) outside {low} to {high}; the current table has {lowest} to {highest}",
+        "{} values ({:.1} %) outside {low} to {high}; the current table has {lowest} to {highest}",
+        in_thousands(&n_outside.to_string()),
         share * 100.0
     );
     Some(finding(FindingKind::Range, &pair.name, text))
+}
+
+/// A number in its shortest digits, with a space between thousands.
+fn spaced(x: f64) -> String {
+    let text = Plain(x).to_string();
+    let (sign, digits) = text.strip_prefix('-').map_or(("", &*text), |digits| ("-", digits));
+    let (whole, rest) = digits.split_at(digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
+    format!("{sign}{}{rest}", in_thousands(whole))
 }
 
 /// Instants that have not happened yet, or that all lie before the middle of the reference.
@@ -174,4 +185,15 @@ fn instant(micros: f64) -> String {
 
 fn finding(kind: FindingKind, column: &str, text: String) -> Finding {
     Finding { kind, column: Some(column.to_owned()), text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spaced;
+
+    #[test]
+    fn numbers_have_a_space_between_thousands() {
+        let told = [1_645_653.0, -12_345.5, 9999.0, 0.25, -1e-7].map(spaced);
+        assert_eq!(told, ["1\u{a0}645\u{a0}653", "-12\u{a0}345.5", "9999", "0.25", "-1e-7"]);
+    }
 }

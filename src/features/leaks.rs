@@ -91,9 +91,9 @@ impl fmt::Display for Leak {
         match &self.how {
             How::Equal => write!(f, "column {names} equals the target"),
             How::Formula(formula) => write!(f, "the target is computed from the columns {names}: it equals {formula}"),
-            How::Separates(auc) => write!(f, "column {names} alone separates the target (ROC-AUC {auc:.3})"),
+            How::Separates(auc) => write!(f, "column {names} alone separates the target (roc_auc {auc:.3})"),
             How::SeparatesClass(class, auc) => {
-                write!(f, "column {names} alone separates the class {class:?} from the others (ROC-AUC {auc:.3})")
+                write!(f, "column {names} alone separates the class {class:?} from the others (roc_auc {auc:.3})")
             }
             How::SeparatesClasses(classes) => {
                 let named: Vec<String> = classes.iter().map(|class| format!("{class:?}")).collect();

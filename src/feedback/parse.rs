@@ -5,13 +5,15 @@ use crate::labels::DELIMITERS;
 use crate::report::number::counted;
 use crate::table::record::{Record, Records, cells_of};
 use crate::wording::nearest;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use std::io::{BufRead, BufReader, Read};
 
 /// What a line may say.
 #[derive(Debug, Deserialize)]
 struct Line<T> {
     id: T,
+    #[serde(deserialize_with = "verdict")]
     verdict: Verdict,
     #[serde(default = "nothing")]
     actual: Option<T>,
@@ -57,6 +59,11 @@ pub fn field(fields: &mut Fields, name: &str, value: &str) -> Result<(), String>
 
 fn nothing<T>() -> Option<T> {
     None
+}
+
+/// A verdict as a person may write it; in JSON it may also be a truth value.
+fn verdict<'de, D: Deserializer<'de>>(from: D) -> Result<Verdict, D::Error> {
+    String::from(Value::deserialize(from)?).parse().map_err(D::Error::custom)
 }
 
 /// A text; JSON may also give a number or a truth value.

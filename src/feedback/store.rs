@@ -4,7 +4,9 @@ use super::FeedbackError;
 use crate::atomic::{self, Appender, At};
 use crate::digest::sha256;
 use crate::registry::Version;
+use crate::table::level::truth;
 use crate::table::{from_one_line, one_line, push_record};
+use crate::wording::instead;
 use crate::workspace::Workspace;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read, Seek as _};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// Whether a prediction was right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -33,6 +36,22 @@ impl fmt::Display for Verdict {
             Self::Incorrect => "incorrect",
             Self::Uncertain => "uncertain",
         })
+    }
+}
+
+impl FromStr for Verdict {
+    type Err = String;
+
+    /// A verdict by its name, or by a word that says yes or no, as labels may be written: `true`, `WAHR`, `falsch`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        const NAMES: [(&str, Verdict); 3] =
+            [("correct", Verdict::Correct), ("incorrect", Verdict::Incorrect), ("uncertain", Verdict::Uncertain)];
+        let word = text.trim().to_lowercase();
+        let named = NAMES.into_iter().find(|(name, _)| *name == word).map(|(_, verdict)| verdict);
+        let said = || truth(&word).map(|yes| if yes { Self::Correct } else { Self::Incorrect });
+        named
+            .or_else(said)
+            .ok_or_else(|| format!("{text:?} is not a verdict{}", instead(text, NAMES.map(|(name, _)| name))))
     }
 }
 

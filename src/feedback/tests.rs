@@ -342,3 +342,27 @@ fn what_was_said_since_is_read_alone() {
         ((Vec::new(), whole), 0)
     );
 }
+
+#[test]
+fn verdicts_are_taken_in_the_words_of_labels() {
+    for (word, verdict) in [
+        ("correct", Verdict::Correct),
+        ("Incorrect ", Verdict::Incorrect),
+        ("falsch", Verdict::Incorrect),
+        ("WAHR", Verdict::Correct),
+        ("vrai", Verdict::Correct),
+        ("false", Verdict::Incorrect),
+    ] {
+        assert_eq!(word.parse(), Ok(verdict), "{word}");
+    }
+    assert_eq!(
+        "incorect".parse::<Verdict>().unwrap_err(),
+        "\"incorect\" is not a verdict: did you mean \"incorrect\"? Choose from correct, incorrect, uncertain"
+    );
+    let text = "id;verdict;actual\na;falsch;no\nb;wahr;\n";
+    let read = super::parse::corrections("stdin", text.as_bytes(), "").unwrap();
+    assert_eq!(read.iter().map(|line| line.verdict).collect::<Vec<_>>(), [Verdict::Incorrect, Verdict::Correct]);
+    let json =
+        super::parse::corrections("stdin", &b"{\"id\": 1, \"verdict\": false, \"actual\": \"no\"}\n"[..], "").unwrap();
+    assert_eq!(json[0].verdict, Verdict::Incorrect);
+}

@@ -14,6 +14,7 @@ use crate::atomic::{self, At, Lock};
 use crate::digest::sha256;
 use crate::features::{Target, Task};
 use crate::registry::{Learned, Version};
+use crate::table::NumberFormat;
 use crate::wording::{known_format, person_key};
 use crate::workspace::Workspace;
 use crate::workspace::audit::{Chain, Entry};
@@ -135,6 +136,11 @@ impl<'a> Inbox<'a> {
     /// How its tables are written.
     pub(super) fn form(&self) -> Result<Form, LabelError> {
         Form::of(self.workspace)
+    }
+
+    /// How numbers stand beside those of the loop's table.
+    pub(super) fn notation(&self) -> Result<NumberFormat, LabelError> {
+        Ok(self.workspace.config()?.schema().notation())
     }
 
     /// The training labels of a version, if known.

@@ -207,9 +207,11 @@ impl Report<'_> {
     /// Writes `rejected.csv` and `suspects.csv`.
     pub(super) fn write(&self) -> Result<(), LabelError> {
         self.write_rejected()?;
+        let notation = self.inbox.notation()?;
         let doubt = |doubt: &Doubt| {
             let Label { id, batch, label, annotator, .. } = doubt.label;
-            [id, batch, label, annotator, doubt.likely, &format!("{:.3}", doubt.margin)].map(str::to_owned).to_vec()
+            let margin = format!("{:.3}", doubt.margin);
+            [id, batch, label, annotator, doubt.likely, &*notation.respelled(&margin)].map(str::to_owned).to_vec()
         };
         // A doubt from an earlier import stays open until the row is answered again.
         let answered: HashSet<&str> = self.incoming.iter().map(|label| label.id.as_str()).collect();

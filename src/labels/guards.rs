@@ -142,12 +142,13 @@ fn rate_guard(incoming: &[Label], taken: &[&Batch], earlier: &[Batch], labels: &
         name: "label-rate",
         fired: p < P / asked.len() as f64,
         text: format!(
-            "{:.1} % of {} control rows are {class:?}; in batch {} it was {:.1} % of {} (p = {p:.2e})",
+            "{:.1} % of {} control rows are {class:?}; in batch {} it was {:.1} % of {} ({})",
             share(&now),
             total(&now),
             batch.batch,
             share(&before),
             total(&before),
+            if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") },
         ),
     })
 }

@@ -75,12 +75,7 @@ fn drain(
 /// Any error of the table.
 pub fn profile_unknown(table: &Spool, options: &InferOptions, exact: bool) -> Result<(Schema, Profiled), ProfileError> {
     let (mut schema, mut found) = typed(table, options, exact)?;
-    for spec in schema.columns.iter_mut().filter(|spec| spec.kind == Kind::Category) {
-        let column = found.profile.columns.iter_mut().find(|column| column.name == spec.name);
-        if let Some(Shape::Levels(levels)) = column.map(|column| &mut column.shape) {
-            levels.unify(&mut spec.spelling);
-        }
-    }
+    unify(&mut schema, &mut found);
     schema.flag(|name| {
         match found.profile.columns.iter().find(|column| column.name == name).map(|column| &column.shape) {
             Some(Shape::Numbers(numbers)) => {
@@ -91,6 +86,16 @@ pub fn profile_unknown(table: &Spool, options: &InferOptions, exact: bool) -> Re
         }
     });
     Ok((schema, found))
+}
+
+/// Counts the spellings of a level as one, as a model does.
+fn unify(schema: &mut Schema, found: &mut Profiled) {
+    for spec in schema.columns.iter_mut().filter(|spec| spec.kind == Kind::Category) {
+        let column = found.profile.columns.iter_mut().find(|column| column.name == spec.name);
+        if let Some(Shape::Levels(levels)) = column.map(|column| &mut column.shape) {
+            levels.unify(&mut spec.spelling);
+        }
+    }
 }
 
 fn typed(table: &Spool, options: &InferOptions, exact: bool) -> Result<(Schema, Profiled), ProfileError> {
@@ -159,7 +164,8 @@ pub fn profile_tables(
                     optional: optional.iter().map(|&name| name.to_owned()).collect(),
                     ..ReadOptions::default()
                 };
-                let found = profile_input(Input::open(path)?, &known, options, exact, None)?;
+                let mut found = profile_input(Input::open(path)?, &known, options, exact, None)?;
+                unify(&mut known, &mut found);
                 (known, found)
             }
             None => {

@@ -134,7 +134,7 @@ impl Manifest {
         let name = chosen.or(self.gate["primary"].as_str()).unwrap_or("-");
         let metric = &self.gate["metrics"][name];
         match (metric["value"].as_f64(), metric["low"].as_f64(), metric["high"].as_f64()) {
-            (Some(value), Some(low), Some(high)) => format!("{name} {value:.4} ({low:.4}–{high:.4})"),
+            (Some(value), Some(low), Some(high)) => format!("{name} {value:.4} ({low:.4} to {high:.4})"),
             (Some(value), _, _) => format!("{name} {value:.4}"),
             _ => "not measured".to_owned(),
         }
@@ -216,9 +216,9 @@ mod tests {
     fn the_headline_is_the_metric_that_decides() {
         let metrics = json!({ "roc_auc": { "value": 0.8, "low": 0.75, "high": 0.85 }, "f1": { "value": 0.5 } });
         let judged = manifest(json!({ "primary": "roc_auc", "metrics": metrics }));
-        assert_eq!(judged.headline(None), "roc_auc 0.8000 (0.7500–0.8500)");
+        assert_eq!(judged.headline(None), "roc_auc 0.8000 (0.7500 to 0.8500)");
         assert_eq!(judged.headline(Some(Metric::F1)), "f1 0.5000");
-        assert_eq!(judged.headline(Some(Metric::PrAuc)), "roc_auc 0.8000 (0.7500–0.8500)");
+        assert_eq!(judged.headline(Some(Metric::PrAuc)), "roc_auc 0.8000 (0.7500 to 0.8500)");
         assert_eq!(manifest(Value::Null).headline(None), "not measured");
     }
 }

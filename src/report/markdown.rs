@@ -1,6 +1,6 @@
 //! The report as Markdown, for a job summary or a comment on a pull request.
 
-use super::number::{clean, number, number_or, p_value, percent, short};
+use super::number::{clean, fixed_or, p_value, percent, short};
 use super::words;
 use crate::drift::report::{ColumnReport, DriftReport};
 use std::fmt::Write;
@@ -25,10 +25,7 @@ pub(super) fn draw(report: &DriftReport) -> String {
         text.push_str("\n### Reasons to retrain\n\n");
     }
     for trigger in fired {
-        let limit = match (trigger.value, trigger.threshold) {
-            (Some(value), Some(threshold)) => format!(" {} (threshold {})", number(value), number(threshold)),
-            _ => String::new(),
-        };
+        let limit = words::held(trigger);
         let _ = writeln!(text, "- {}{limit}: {}", code(&trigger.name), escaped(&trigger.text));
     }
     if !report.findings.is_empty() {
@@ -40,7 +37,7 @@ pub(super) fn draw(report: &DriftReport) -> String {
     if report.findings.len() > MAX_FINDINGS {
         let _ = writeln!(text, "- and {} more", report.findings.len() - MAX_FINDINGS);
     }
-    text.replace('\u{a0}', " ")
+    text.replace('\u{a0}', " ").replace('−', "-")
 }
 
 fn columns(report: &DriftReport, text: &mut String) {
@@ -64,9 +61,9 @@ fn row(column: &ColumnReport, text: &mut String) {
         "| {} | {verdict} | {} | {} | {} | {} |",
         code(&column.name),
         escaped(&column.method),
-        number_or(column.statistic),
+        fixed_or(column.statistic),
         escaped(&p_value(column.p_adjusted.or(column.p))),
-        number_or(column.psi),
+        fixed_or(column.psi),
     );
 }
 

@@ -2,6 +2,7 @@
 
 use crate::printable;
 use crate::stats::portable::Portable;
+use crate::wording::in_thousands;
 
 /// The text for a missing number.
 pub(crate) const NOTHING: &str = "–";
@@ -90,18 +91,7 @@ pub fn percent(share: f64) -> String {
 
 /// A count: from 10 000 on with a space between thousands.
 pub(crate) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    if n < 10_000 {
-        return digits;
-    }
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push('\u{a0}');
-        }
-        text.push(digit);
-    }
-    text
+    in_thousands(&n.to_string())
 }
 
 /// An internal name, such as a trigger's, as words.

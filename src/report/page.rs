@@ -287,7 +287,7 @@ fn together(report: &DriftReport) -> Option<Together> {
         false => "A classifier cannot distinguish current rows from reference rows",
     };
     let sentence = format!(
-        "{can}: ROC-AUC {} (95 % interval {} to {}; drifted when the lower bound is above {}), on {} and {}.",
+        "{can}: roc_auc {} (95 % interval {} to {}; drifted when the lower bound is above {}), on {} and {}.",
         number(seen.roc_auc),
         number(seen.lower),
         number(seen.upper),
@@ -325,7 +325,7 @@ fn metrics(report: &DriftReport) -> Vec<MetricTable> {
 fn metric(change: &MetricChange) -> [String; 4] {
     let interval =
         change.interval.map_or(NOTHING.to_owned(), |(low, high)| format!("{} to {}", fixed(low), fixed(high)));
-    let name = words(&change.name);
+    let name = clean(&change.name);
     [name, fixed(change.value), interval, fixed_or(change.gate)]
 }
 

@@ -1,7 +1,7 @@
 //! The report in about 20 lines of a terminal.
 
 use super::Marks;
-use super::number::{NOTHING, clean, metric, number, number_or, p_value, percent, short};
+use super::number::{NOTHING, clean, fixed_or, metric, p_value, percent, short};
 use super::words::{self, Tone};
 use crate::drift::report::{ColumnReport, DriftReport, Plot};
 use std::fmt::Write;
@@ -90,7 +90,7 @@ impl Terminal<'_> {
             &sparks[0],
             &sparks[1],
             &short(&column.method, 14),
-            &number_or(column.statistic),
+            &fixed_or(column.statistic),
             &p_value(column.p_adjusted.or(column.p)),
             &psi(column),
         ]);
@@ -121,17 +121,17 @@ impl Terminal<'_> {
                 false => "alike".to_owned(),
             };
             let (auc, low, high) = (metric(seen.roc_auc), metric(seen.lower), metric(seen.upper));
-            told("together", format!("{how} (ROC-AUC {auc}, 95 % interval {low} to {high})"));
+            told("together", format!("{how} (roc_auc {auc}, 95 % interval {low} to {high})"));
         }
         for (what, metrics) in [
             ("outcomes", report.performance.as_ref().map(|known| &known.metrics)),
-            ("estimated", report.estimate.as_ref().map(|promised| &promised.metrics)),
+            ("estimate", report.estimate.as_ref().map(|promised| &promised.metrics)),
         ] {
             let shown = metrics.into_iter().flatten().take(3);
             let shown: Vec<String> = shown
                 .map(|m| {
                     let gate = m.gate.map_or_else(|| NOTHING.to_owned(), metric);
-                    format!("{} {} (gate {gate})", m.name.replace('_', " "), metric(m.value))
+                    format!("{} {} (gate {gate})", clean(&m.name), metric(m.value))
                 })
                 .collect();
             if !shown.is_empty() {
@@ -146,10 +146,7 @@ impl Terminal<'_> {
         let mut text = String::new();
         for trigger in fired.iter().take(MAX_TRIGGERS) {
             let _ = write!(text, "{} {}", (self.marks.bold)("fired"), clean(&trigger.name));
-            if let (Some(value), Some(threshold)) = (trigger.value, trigger.threshold) {
-                let _ = write!(text, " {} (threshold {})", number(value), number(threshold));
-            }
-            let _ = writeln!(text, "  {}", (self.marks.dim)(&clean(&trigger.text)));
+            let _ = writeln!(text, "{}: {}", words::held(trigger), (self.marks.dim)(&clean(&trigger.text)));
         }
         if fired.len() > MAX_TRIGGERS {
             let _ = writeln!(text, "and {} more triggers", fired.len() - MAX_TRIGGERS);

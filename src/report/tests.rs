@@ -174,7 +174,7 @@ fn a_terminal_gets_the_essence() {
     let row = text.lines().find(|line| line.starts_with("amount_eur")).unwrap();
     assert!(row.contains('█') && row.contains("< 0.001") && row.ends_with("drifted"), "{row}");
     assert!(text.contains("target stable (p ") && text.contains(" · score "), "{text}");
-    assert!(text.contains("roc auc 0.8890 (gate 0.9120)"), "{text}");
+    assert!(text.contains("roc_auc 0.8890 (gate 0.9120)"), "{text}");
     assert!((20..=32).contains(&text.lines().count()), "{} lines", text.lines().count());
 }
 

@@ -27,8 +27,9 @@ pub(super) const CURRENT: &str = "current.csv";
 impl SplitRecord {
     /// Notes for the user.
     pub(super) fn note(&self) -> Option<String> {
-        (self.left_out > 0)
-            .then(|| format!("{} rows of {} were left out: they do not fit the schema", self.left_out, self.table))
+        let (rows, they) =
+            if self.left_out == 1 { ("row", "was left out: it does") } else { ("rows", "were left out: they do") };
+        (self.left_out > 0).then(|| format!("{} {rows} of {} {they} not fit the schema", self.left_out, self.table))
     }
 }
 
@@ -228,26 +229,28 @@ fn write(
     reference: &mut dyn Write,
     current: &mut dyn Write,
 ) -> Result<(u64, u64), SourceError> {
-    if let Some(header) = rows.header() {
-        let line = [header, b"\n"].concat();
-        reference.write_all(&line)?;
-        current.write_all(&line)?;
-    }
-    let (mut n_reference, mut n_current) = (0, 0);
+    // A spreadsheet that saved the table opens its parts as well: they begin as it does, and their lines end alike.
+    let (ends, delimiter) = (rows.ends(), rows.delimiter());
+    let header = rows.header().map(|header| [header, b"\n"].concat()).unwrap_or_default();
+    let begin = [ends.begin(), &ends.records(header, delimiter)].concat();
+    reference.write_all(&begin)?;
+    current.write_all(&begin)?;
+    let mut n = [0_u64; 2];
     for batch in rows {
         let batch = batch?;
+        let mut records = [Vec::new(), Vec::new()];
         for (row, side) in sides(&batch, decider, share).into_iter().enumerate() {
-            let (out, n): (&mut dyn Write, &mut u64) = match side {
-                Some(true) => (reference, &mut n_reference),
-                Some(false) => (current, &mut n_current),
-                None => continue,
-            };
-            out.write_all(batch.raw.get(row))?;
-            out.write_all(b"\n")?;
-            *n += 1;
+            let Some(is_reference) = side else { continue };
+            let side = usize::from(!is_reference);
+            records[side].extend_from_slice(batch.raw.get(row));
+            records[side].push(b'\n');
+            n[side] += 1;
         }
+        let [first, second] = records.map(|records| ends.records(records, delimiter));
+        reference.write_all(&first)?;
+        current.write_all(&second)?;
     }
-    Ok((n_reference, n_current))
+    Ok((n[0], n[1]))
 }
 
 /// Whether each row belongs to the reference; `None` for skipped rows.

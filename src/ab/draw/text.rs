@@ -25,9 +25,9 @@ impl Terminal<'_> {
             (self.verdict)(words::tone(report), &words::headline(report)),
             clean(&report.verdict.sentence)
         );
-        let _ = writeln!(text, "{} {}", (self.dim)("read "), words::source(report));
-        let _ = writeln!(text, "{} {}", (self.dim)("split"), words::srm(report));
-        let _ = writeln!(text, "{} {}\n", (self.dim)("rule "), words::rule(report));
+        let _ = writeln!(text, "{} {}", (self.dim)("read  "), words::source(report));
+        let _ = writeln!(text, "{} {}", (self.dim)("split "), words::srm(report));
+        let _ = writeln!(text, "{} {}\n", (self.dim)("rule  "), words::rule(report));
         if report.outcomes.is_empty() {
             for arm in &report.arms {
                 let name = short(&arm.name, NAME);
@@ -68,11 +68,7 @@ impl Terminal<'_> {
         let head = format!("  {:NAME$} {:>10} {:>12} {:>10}", "arm", "units", "sum", "mean");
         let _ = writeln!(text, "{}", (self.dim)(&head));
         for arm in &outcome.arms {
-            let sum = if arm.sum.fract() == 0.0 && arm.sum >= 0.0 {
-                count(arm.sum as u64)
-            } else {
-                format!("{:.2}", arm.sum)
-            };
+            let sum = words::sum(arm.sum);
             let mean = words::mean(outcome.kind, arm.mean);
             let _ = writeln!(text, "  {:NAME$} {:>10} {sum:>12} {mean:>10}", short(&arm.name, NAME), count(arm.n));
         }

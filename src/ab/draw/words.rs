@@ -6,6 +6,7 @@ use crate::ab::report::{
 };
 use crate::ab::units::Kind;
 use crate::report::number::{NOTHING, clean, count, number, short};
+use crate::wording::in_thousands;
 
 /// The answer in a few words.
 pub(super) fn headline(report: &AbReport) -> String {
@@ -84,6 +85,16 @@ pub(super) fn mean(kind: Kind, x: f64) -> String {
         Kind::Share if x.is_finite() => format!("{:.2}\u{a0}%", x * 100.0),
         _ => number(x),
     }
+}
+
+/// A sum: with two decimals where it has any, and a space between thousands as counts have.
+pub(super) fn sum(x: f64) -> String {
+    if !x.is_finite() {
+        return NOTHING.to_owned();
+    }
+    let text = if x.fract() == 0.0 { format!("{:.0}", x.abs()) } else { format!("{:.2}", x.abs()) };
+    let (whole, decimals) = text.split_at(text.find('.').unwrap_or(text.len()));
+    format!("{}{}{decimals}", if x < 0.0 { "−" } else { "" }, in_thousands(whole))
 }
 
 /// A difference with its sign: points of percent, or a number.
@@ -212,7 +223,18 @@ pub(super) fn paired(paired: &PairedReport) -> String {
         ));
     }
     if let Some(test) = &paired.delong {
-        parts.push(format!("ROC-AUC {} against {}, DeLong's p {}", number(test.auc_b), number(test.auc_a), p(test.p)));
+        parts.push(format!("roc_auc {} against {}, DeLong's p {}", number(test.auc_b), number(test.auc_a), p(test.p)));
     }
     clean(&parts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sum;
+
+    #[test]
+    fn sums_stand_below_each_other_in_one_style() {
+        let told = [39_457.8, 45_687.0, -1_234_567.25, 812.0, f64::NAN].map(sum);
+        assert_eq!(told, ["39\u{a0}457.80", "45\u{a0}687", "−1\u{a0}234\u{a0}567.25", "812", "–"]);
+    }
 }
