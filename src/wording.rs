@@ -253,7 +253,8 @@ pub fn toml_line(line: &str) -> Option<String> {
     let (key, value) = (key.trim(), value.split(" #").next().unwrap_or_default().trim());
     let mut letters = value.chars();
     let first = letters.next()?;
-    if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") {
+    let is_written_otherwise = |word: &str| value.eq_ignore_ascii_case(word) && value != word;
+    if is_written_otherwise("true") || is_written_otherwise("false") {
         return Some(format!("true and false are written in small letters: {key} = {}", value.to_lowercase()));
     }
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

@@ -128,7 +128,8 @@ fn readable(setup: &InitReport, style: Style) -> String {
     }
     let task = &setup.target;
     let _ = writeln!(text, "target {}: {}", style.bold(&printable::name(&task.column)), task.reason);
-    let _ = writeln!(text, "wrote {}; check it, then run `mlloop train`", setup.config);
+    let skip = if setup.rejects.count > 0 { " --skip-invalid" } else { "" };
+    let _ = writeln!(text, "wrote {}; check it, then run `mlloop train{skip}`", setup.config);
     text
 }
 

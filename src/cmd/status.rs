@@ -89,7 +89,13 @@ fn standing(trigger: &Standing) -> String {
         let fired = if *fired { "fired" } else { "not fired" };
         return format!("p {}, fires at {} or below: {fired}", plain(*p), plain(*limit));
     }
-    let evidence = matches!(trigger.name.as_str(), "metric_drop" | "recent_accuracy");
+    if let ("recent_accuracy", Some(accuracy), Some(limit), true) =
+        (trigger.name.as_str(), count, threshold, trigger.is_on)
+    {
+        let fired = if *fired { "fired" } else { "not fired" };
+        return format!("accuracy {}, can fire below {}: {fired}", plain(*accuracy), plain(*limit));
+    }
+    let evidence = trigger.name == "metric_drop";
     let number = |value: f64| if evidence { format!("evidence {}", plain(value)) } else { plain(value) };
     let limit = threshold.map_or_else(String::new, |threshold| format!(" of {}", plain(threshold)));
     let needs = threshold.map_or_else(String::new, |threshold| format!(", fires at {}", number(threshold)));
@@ -194,7 +200,7 @@ mod tests {
     #[test]
     fn what_is_beyond_all_doubt_needs_no_digits() {
         let of = |count: f64, fired| Standing {
-            name: "recent_accuracy".to_owned(),
+            name: "metric_drop".to_owned(),
             is_on: true,
             count: Some(count),
             threshold: Some(20.0),
@@ -208,6 +214,14 @@ mod tests {
         assert_eq!(standing(&of(1e300, false)), "evidence 1.0e300 of 20, not fired");
         assert_eq!(standing(&of(21.5, true)), "evidence 21.5000 of 20 (100 %), fired");
         assert_eq!(standing(&of(321.0, true)), "evidence 321 of 20 (100 %), fired");
+        // An accuracy must fall.
+        let accuracy = |count: f64, fired| Standing {
+            name: "recent_accuracy".to_owned(),
+            threshold: Some(0.7),
+            ..of(count, fired)
+        };
+        assert_eq!(standing(&accuracy(0.9039, false)), "accuracy 0.9039, can fire below 0.7000: not fired");
+        assert_eq!(standing(&accuracy(0.5, true)), "accuracy 0.5000, can fire below 0.7000: fired");
         let p =
             |count: f64, fired| Standing { name: "score_drift".to_owned(), threshold: Some(0.01), ..of(count, fired) };
         assert_eq!(standing(&p(0.0396, false)), "p 0.0396, fires at 0.0100 or below: not fired");

@@ -13,11 +13,16 @@ pub(crate) fn in_words(err: &clap::Error) -> Option<String> {
     let rendered = err.render().to_string();
     let mut what = String::new();
     let mut below = String::new();
+    // A verb with verbs of its own has a line of usage for each way.
+    let mut in_usage = false;
     for line in rendered.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some(tip) = line.strip_prefix("tip: ") {
             below.push_str(&format!("  hint: {tip}\n"));
         } else if let Some(usage) = line.strip_prefix("Usage: ") {
             below.push_str(&format!("  usage: {usage}\n"));
+            in_usage = true;
+        } else if in_usage && !line.starts_with("For more information") {
+            below.push_str(&format!("         {line}\n"));
         } else if !line.starts_with("For more information") {
             let line = line.strip_prefix("error: ").unwrap_or(line);
             what.push_str(if what.is_empty() { "" } else { " " });
@@ -104,6 +109,8 @@ mod tests {
         };
         let told = said("mlloop label-export -n abc");
         assert!(told.starts_with("mlloop: invalid value 'abc' for '--n <N>': not a whole number\n"), "{told}");
+        let told = said("mlloop audit verfy");
+        assert!(told.starts_with("mlloop: unrecognized subcommand 'verfy'\n"), "{told}");
         let told = said("mlloop --now yesterday status");
         assert!(
             told.contains("'yesterday' for '--now <TIME>': not an instant such as 2026-01-31T12:00:00Z\n"),

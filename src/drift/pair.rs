@@ -110,6 +110,30 @@ const REPEATS: u64 = 5;
 const EVIDENTLY_LEVELS: usize = 10;
 
 impl ColumnPair {
+    /// The pair with numbers as levels, where these are the numbers of classes; as it is where there are too many.
+    #[must_use]
+    pub fn as_classes(mut self) -> Self {
+        /// Classes at most.
+        const MOST: usize = 1000;
+        let PairValues::Number { reference, current, .. } = &self.values else { return self };
+        let mut levels: Vec<f64> = [reference.values(), current.values()].concat();
+        levels.sort_by(f64::total_cmp);
+        levels.dedup();
+        if levels.len() > MOST || self.rank_error > 0.0 {
+            return self;
+        }
+        let counts = |side: &Sample| -> Vec<u64> {
+            let of = |level: &f64| {
+                side.values().binary_search_by(|value| value.total_cmp(level)).map_or(0, |at| side.counts()[at])
+            };
+            levels.iter().map(of).collect()
+        };
+        let (reference, current) = (counts(reference), counts(current));
+        let levels = levels.iter().map(f64::to_string).collect();
+        self.values = PairValues::Category { levels, reference, current };
+        self
+    }
+
     /// Whether it holds numbers.
     #[must_use]
     pub fn is_number(&self) -> bool {

@@ -252,6 +252,26 @@ fn a_base_rate_that_moves_by_half_is_target_drift() {
     assert_eq!(compare_target(&rate(1330), &settings, 0).verdict, ColumnVerdict::Stable);
 }
 
+/// A flag of 0 and 1, and the numbers of three classes, are columns of numbers.
+#[test]
+fn classes_that_are_numbers_drift_as_those_that_are_words() {
+    let of = |counts: &[u64]| {
+        let values = (0..counts.len()).map(|class| class as f64).collect();
+        Sample::from_counts(values, counts.to_vec()).unwrap()
+    };
+    for (then, now) in
+        [(vec![198_820, 1180], vec![198_220, 1780]), (vec![20_000, 19_600, 400], vec![20_000, 19_360, 640])]
+    {
+        let values = PairValues::Number { reference: of(&then), current: of(&now), integer: true };
+        let numbers = pair(0, values, (0, 0));
+        let words = pair(0, category(&then, &now), (0, 0));
+        let settings = DriftSettings::default();
+        let [numbers, words] = [numbers.as_classes(), words].map(|pair| compare_target(&pair, &settings, 0));
+        assert_eq!(numbers.verdict, ColumnVerdict::Drifted);
+        assert_eq!((numbers.p, numbers.psi), (words.p, words.psi));
+    }
+}
+
 /// Exact tests need no smallest count to show a drift, and no count of few rows shows that there is none.
 #[test]
 fn few_rows_show_a_drift_where_the_test_is_exact() {

@@ -14,6 +14,7 @@ use crate::drift::triggers::{Evidence, Volume, triggers};
 use crate::drift::{
     ColumnPair, PairValues, compare, compare_one, compare_target, corrected_first, drift_share, verdict,
 };
+use crate::features::Task;
 use crate::journal::Outcomes;
 use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::reference::Plan;
@@ -199,7 +200,9 @@ impl Watch<'_> {
 
     fn target(&self, reference: &Profile, arrived: &Arrived) -> Option<ColumnReport> {
         let name = &self.config.as_ref()?.target.column;
-        let mut pair = self.pair(reference, &arrived.profile, name)?;
+        let pair = self.pair(reference, &arrived.profile, name)?;
+        let is_number = self.production.as_ref().is_none_or(|at| at.pipeline.target.task == Task::Regression);
+        let mut pair = if is_number { pair } else { pair.as_classes() };
         let (n, n_missing) = (pair.n_rows().1, pair.n_missing.1);
         // What is not known yet is no outcome.
         pair.n_missing = (0, 0);

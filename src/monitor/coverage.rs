@@ -100,7 +100,8 @@ impl Watch<'_> {
             text: format!(
                 "90 % {what} contain the true value of only {:.1} % of {} labelled rows: errors are larger than when \
                  the version was trained",
-                held.share * 100.0,
+                // A share of none is no -0.0.
+                held.share * 100.0 + 0.0,
                 held.n
             ),
         })

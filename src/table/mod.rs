@@ -46,6 +46,7 @@ mod sniff;
 pub mod split;
 pub mod stream;
 pub(crate) mod time;
+pub(crate) mod words;
 pub mod write;
 
 pub use batch::{Batch, RawRecords};

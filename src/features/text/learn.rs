@@ -7,6 +7,7 @@ use crate::features::target::Task;
 use crate::stats::portable::Portable;
 use crate::stats::random::unit_hash;
 use crate::table::Texts;
+use crate::table::words::n_words;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -72,13 +73,8 @@ pub(super) fn are_prose(texts: &Texts, rows: &[u32]) -> bool {
 
 /// Of a few hundred of them.
 fn mean_words(texts: &Texts, rows: &[u32]) -> f64 {
-    let mut words = super::Words::default();
     let some = rows.iter().step_by(rows.len().div_ceil(500).max(1));
-    let (mut n, mut sum) = (0, 0);
-    for &row in some {
-        words.read(texts.get(row as usize));
-        (n, sum) = (n + 1, sum + words.n_words());
-    }
+    let (n, sum) = some.fold((0, 0), |(n, sum), &row| (n + 1, sum + n_words(texts.get(row as usize))));
     sum as f64 / f64::from(n.max(1))
 }
 

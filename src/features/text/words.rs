@@ -6,6 +6,7 @@
 //! Words are runs of letters and digits in lower case, after NFKC. In scripts without spaces between words, and for
 //! pictograms, each character is a word: pairs of words are then pairs of characters.
 
+use crate::table::words::stands_alone;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use std::borrow::Cow;
 
@@ -91,14 +92,6 @@ impl Words {
             self.ends.push(self.text.len());
         }
     }
-}
-
-/// Letters of scripts without spaces between words (Thai, Lao, Myanmar, Khmer, kana, Han), and pictograms.
-fn stands_alone(c: char) -> bool {
-    matches!(c,
-        '\u{e01}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{2600}'..='\u{27bf}'
-        | '\u{2b00}'..='\u{2bff}' | '\u{3041}'..='\u{30ff}' | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}'
-        | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{1f000}'..='\u{1faff}' | '\u{20000}'..='\u{3ffff}')
 }
 
 /// Marks that extend the preceding letter: accents, points, joiners.
