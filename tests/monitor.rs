@@ -140,6 +140,26 @@ fn labels_that_come_later_join_by_id() {
 }
 
 #[test]
+fn labels_of_rows_in_a_given_table_alone_name_the_retrain_that_finds_them() {
+    let work = trained().table("c.csv", changed(|_, fields| fields[8].clear()));
+    work.run("label-export -n 60 --table c.csv --now 2026-11-02T00:00:00Z").answers(YES);
+    let ids = work.read("label_inbox/to_label.csv");
+    let ids = ids.lines().skip(1).map(|line| line.split(',').find(|field| field.starts_with('N')).unwrap());
+    let back: String = ids.map(|id| format!("{id},yes\n")).collect();
+    work.write("back.csv", format!("id,churn\n{back}"));
+    work.run("label-import back.csv --annotator bob --accept-batch --now 2026-11-03T00:00:00Z").answers(YES);
+    let given = work.run("monitor c.csv --now 2026-11-04T00:00:00Z").answers(YES).value();
+    let note = "60 labelled rows have their features in c.csv alone: to learn from them, run `mlloop retrain c.csv`";
+    assert!(given["notes"].as_array().unwrap().iter().any(|one| one == note), "{}", given["notes"]);
+    work.run("retrain --dry-run --now 2026-11-04T00:00:00Z").answers(NO);
+    work.run("retrain c.csv --now 2026-11-04T00:00:00Z").answers(YES).json("/plan/n_added", 60);
+    // The table that the loop knows is found without its name.
+    let known = trained().table("data/current.csv", changed(|_, _| {}));
+    let known = known.run("monitor data/current.csv --now 2026-11-04T00:00:00Z").value();
+    assert!(!known["notes"].to_string().contains("mlloop retrain"), "{}", known["notes"]);
+}
+
+#[test]
 fn a_column_can_have_its_own_method() {
     let work = trained();
     let toml = work.read("mlloop.toml");

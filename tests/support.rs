@@ -32,10 +32,10 @@ pub struct Said {
     pub stderr: String,
 }
 
-/// The write points at which a test stops a verb: the first dozen, then each fifth. With `MLLOOP_EVERY_POINT` set it is
+/// The write points at which a test stops a verb: the first dozen, then each tenth. With `MLLOOP_EVERY_POINT` set it is
 /// each one, as in the nightly workflow: a round has more than a hundred, and dies at each for two seconds.
 pub fn points() -> impl Iterator<Item = usize> {
-    let step = if std::env::var_os("MLLOOP_EVERY_POINT").is_some() { 1 } else { 5 };
+    let step = if std::env::var_os("MLLOOP_EVERY_POINT").is_some() { 1 } else { 10 };
     (1..=12).chain((13..).step_by(step))
 }
 

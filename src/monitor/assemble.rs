@@ -17,11 +17,12 @@ use crate::drift::{
 use crate::features::Task;
 use crate::journal::Outcomes;
 use crate::profile::{Limits, Profile, ProfileBuilder};
-use crate::reference::Plan;
+use crate::reference::{FROM_CURRENT, Plan};
 use crate::registry::RegistryError;
 use crate::score::Metric;
 use crate::table::{Column, ColumnSpec, Kind, Table, Values};
 use crate::wording::list;
+use std::path::Path;
 
 impl Watch<'_> {
     pub(super) fn report(
@@ -101,6 +102,7 @@ impl Watch<'_> {
         let Self { request, settings, production, .. } = self;
         let learnable = self.learnable()?;
         notes.extend(learnable.iter().flat_map(Plan::about_ids));
+        notes.extend(learnable.as_ref().and_then(|plan| self.only_there(plan)));
         let volume = match (settings.triggers.count, &learnable) {
             _ if self.config.is_none() => None,
             (Count::All, _) => Some(Volume::All(self.n_since_retrain(n_rows)?)),
@@ -118,6 +120,19 @@ impl Watch<'_> {
             ..*found
         };
         Ok(triggers(&evidence, settings))
+    }
+
+    /// That a retrain finds new rows only if it is given the table that this monitor was given.
+    fn only_there(&self, plan: &Plan) -> Option<String> {
+        let table = self.request.current?.path();
+        let n = plan.features_from.get(FROM_CURRENT).copied().filter(|_| plan.n_new > 0)?;
+        let real = |path: &Path| path.canonicalize().ok();
+        (real(table) != real(&self.workspace.path(&self.settings.current))).then(|| {
+            let file = table.display();
+            format!(
+                "{n} labelled rows have their features in {file} alone: to learn from them, run `mlloop retrain {file}`"
+            )
+        })
     }
 
     /// Every number, category and time but the target, as far as both sides have it. Of times those that production

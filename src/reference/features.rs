@@ -1,6 +1,7 @@
 //! Where the features of labelled rows are found by id.
 
 use super::gather::Gathering;
+use super::plan::FROM_CURRENT;
 use super::rows::{Record, Rows, cell};
 use super::{ADDED, Added, ReferenceError, RowNames};
 use crate::journal::{Journal, Layout, Window};
@@ -40,7 +41,7 @@ impl Gathering<'_> {
             ..ReadOptions::default()
         };
         let mut input = stream(table.open()?, &schema, &options)?;
-        let mut rows = Rows::new("current", input.names().to_vec(), input.delimiter());
+        let mut rows = Rows::new(FROM_CURRENT, input.names().to_vec(), input.delimiter());
         while let Some(batch) = input.next().transpose()? {
             let ids = names.of_batch(&batch, &rows.names, rows.delimiter)?;
             rows.n_rows += batch.table.n_rows() as u64;

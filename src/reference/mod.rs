@@ -21,7 +21,7 @@ mod tests;
 pub use adopt::{Adopted, adoptable, can_settle, settle};
 pub use gather::{Gathered, Gathering};
 pub use names::RowNames;
-pub use plan::Plan;
+pub use plan::{FROM_CURRENT, Plan};
 
 use crate::atomic::{At, AtPath};
 use crate::digest::hex;

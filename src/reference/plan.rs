@@ -4,6 +4,9 @@ use crate::report::grouped;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// The key of [`Plan::features_from`] for rows of the current table.
+pub const FROM_CURRENT: &str = "current";
+
 /// The training rows, in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

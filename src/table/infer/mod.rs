@@ -331,7 +331,7 @@ fn finding(name: &str, decision: Decision, seen: &Evidence, beside: Beside) -> F
         counts_rows: seen.values(decision.number.as_ref()).counts().is_some(),
         whole_ids: decide::whole_ids(seen, &decision),
         mean_words: {
-            let words: usize = seen.levels.iter().map(|level| n_words(level)).sum();
+            let words: usize = seen.levels.iter().map(n_words).sum();
             words as f64 / seen.levels.len().max(1) as f64
         },
         as_number: asked::as_number(seen, beside),
