@@ -220,32 +220,6 @@ fn a_large_request_is_computed_in_pieces_and_says_the_same() {
 }
 
 #[test]
-fn a_large_request_is_logged_in_pieces_whole_and_in_its_order() {
-    let served = Served::new(&[0]);
-    let state = served.open();
-    let named = |row: usize| {
-        let mut record = record(row % 700, true);
-        record["customer"] = json!(format!("c{row}"));
-        record
-    };
-    let rows: Vec<Value> = (0..4000).map(named).collect();
-    let (status, many) = ask(&state, request("/predict", json!(rows).to_string()));
-    assert_eq!(status, 200, "{many}");
-    let ids: Vec<&str> =
-        many["predictions"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
-    let logged = served.logged();
-    assert_eq!(logged.iter().map(|(id, ..)| id.as_str()).collect::<Vec<_>>(), ids);
-    let metrics = String::from_utf8(send(&state, get("/metrics")).1).unwrap();
-    let of = |name: &str| -> f64 {
-        let line = metrics.lines().find(|line| line.starts_with(name)).unwrap();
-        line.rsplit(' ').next().unwrap().parse().unwrap()
-    };
-    // Others wait for the sync of one piece of 128 kB, not for that of the whole request.
-    let (commits, bytes) = (of("mlloop_log_commits_total"), of("mlloop_log_bytes_total"));
-    assert!(commits >= 2.0 && (bytes / commits) < 140_000.0, "{commits} writes, {bytes} bytes");
-}
-
-#[test]
 fn it_is_not_ready_while_predictions_are_refused() {
     let served = Served::new(&[0]);
     let limits = Limits { max_in_flight: 1, ..Limits::default() };

@@ -10,29 +10,17 @@ use crate::serve::ticket::Ticket;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Bytes of a large request that are written at a time: others wait for one sync, and a sync of megabytes takes long.
-const PIECE_BYTES: usize = 128 << 10;
-
-/// Logs the lines before the response is sent; those of a large request in pieces, so that others get in between. A
-/// request refused half way has left complete lines of its first rows.
+/// Logs the lines before the response is sent.
 pub(super) async fn log(job: &Job, ticket: &mut Ticket, n: usize, lines: Vec<Lines>) -> Result<(), Refusal> {
     let Some(log) = job.log() else { return ticket.charge(n) };
-    let n_bytes: usize = lines.iter().map(|lines| lines.bytes.len()).sum();
-    ticket.charge(n + n_bytes)?;
-    let pieces = match n_bytes <= PIECE_BYTES {
-        true => vec![lines],
-        false => lines.into_iter().map(|piece| vec![piece]).collect(),
-    };
-    for piece in pieces {
-        log.commit(job.at, piece).await.map_err(|err| {
-            job.app.tell(&format!("a prediction could not be logged, so it was not returned: {err}"));
-            Refusal::Unavailable("the prediction could not be logged, so it is not returned".to_owned())
-        })?;
-    }
-    Ok(())
+    ticket.charge(n + lines.iter().map(|lines| lines.bytes.len()).sum::<usize>())?;
+    log.commit(job.at, lines).await.map_err(|err| {
+        job.app.tell(&format!("a prediction could not be logged, so it was not returned: {err}"));
+        Refusal::Unavailable("the prediction could not be logged, so it is not returned".to_owned())
+    })
 }
 
-/// Lines of the log, grouped by layout and in pieces.
+/// Lines of the log, grouped by layout.
 #[derive(Default)]
 pub(super) struct Lined {
     pub(super) lines: Vec<Lines>,
@@ -74,8 +62,7 @@ impl Lined {
             windows: &behind.of_row(live.model.version, row),
         };
         let layout = &live.model.layout;
-        let has_room = |lines: &Lines| Arc::ptr_eq(&lines.layout, layout) && lines.bytes.len() < PIECE_BYTES;
-        let place = self.lines.iter().rposition(has_room).unwrap_or_else(|| {
+        let place = self.lines.iter().position(|lines| Arc::ptr_eq(&lines.layout, layout)).unwrap_or_else(|| {
             self.lines.push(Lines { layout: Arc::clone(layout), bytes: Vec::new(), n_rows: 0 });
             self.lines.len() - 1
         });
