@@ -9,6 +9,7 @@ use crate::features::leaks::{How, find_leaks};
 use crate::features::{FeatureError, FeatureOptions, Target, Task, TextEncoder, near_unique};
 use crate::model::Params;
 use crate::pipeline::{Decision, Examples, PipelineError, SplitBy, SplitSpec, TargetSpec};
+use crate::table::words::PROSE;
 use crate::table::{
     ColumnSpec, Doubt, Finding, InferOptions, Inference, Input, Kind, OneClass, ReadOptions, Rejects, Schema, Table,
     TableError, TableOptions, TargetGuess, Texts, Values, has_word, infer_fitting, names_key, read, schema, stream,
@@ -485,14 +486,12 @@ impl InitRequest<'_> {
 
 /// Text columns unused by the model: their cells are single words and differ from row to row.
 fn not_read(inference: &Inference, config: &Config) -> Option<String> {
-    /// Words from which a text is read.
-    const WORDS: f64 = 3.0;
     let split = config.split.column.as_deref();
     let is_told = |name: &str| inference.notes.iter().any(|note| note.starts_with(&format!("column {name:?} holds ")));
     let is_known = |name: &str| has_word(name, &NAMES_ROWS) || names_key(name) || is_told(name);
     let unread = inference.columns.iter().filter(|found| {
         found.kind == Kind::Text
-            && found.mean_words < WORDS
+            && found.mean_words < PROSE
             && Some(found.name.as_str()) != split
             && !is_known(&found.name)
     });

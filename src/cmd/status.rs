@@ -84,16 +84,15 @@ fn standing(trigger: &Standing) -> String {
         _ => format!("{value:.4}"),
     };
     let Standing { count, threshold, remaining, progress_percent, fired, as_of, .. } = trigger;
-    if let ("score_drift", Some(p), Some(limit), true) = (trigger.name.as_str(), count, threshold, trigger.is_on) {
-        // A p-value counts down.
+    if let (Some(value), Some(limit), true) = (count, threshold, trigger.is_on) {
+        let (value, limit) = (plain(*value), plain(*limit));
         let fired = if *fired { "fired" } else { "not fired" };
-        return format!("p {}, fires at {} or below: {fired}", plain(*p), plain(*limit));
-    }
-    if let ("recent_accuracy", Some(accuracy), Some(limit), true) =
-        (trigger.name.as_str(), count, threshold, trigger.is_on)
-    {
-        let fired = if *fired { "fired" } else { "not fired" };
-        return format!("accuracy {}, can fire below {}: {fired}", plain(*accuracy), plain(*limit));
+        match trigger.name.as_str() {
+            // Both must fall.
+            "score_drift" => return format!("p {value}, fires at {limit} or below: {fired}"),
+            "recent_accuracy" => return format!("accuracy {value}, can fire below {limit}: {fired}"),
+            _ => {}
+        }
     }
     let evidence = trigger.name == "metric_drop";
     let number = |value: f64| if evidence { format!("evidence {}", plain(value)) } else { plain(value) };

@@ -1,9 +1,19 @@
 //! How many words a text has, which decides whether a column is read as prose.
 
+/// Mean number of words from which texts are read as prose.
+pub(crate) const PROSE: f64 = 3.0;
+
+/// The mean number of words of some texts; 0 without any.
+#[must_use]
+pub(crate) fn mean_words<'t>(texts: impl Iterator<Item = &'t str>) -> f64 {
+    let (n, sum) = texts.fold((0_u32, 0), |(n, sum), text| (n + 1, sum + n_words(text)));
+    sum as f64 / f64::from(n.max(1))
+}
+
 /// Words between spaces; in scripts without spaces between words, letters. An e-mail address, a URL, a telephone number is
 /// one word, whatever is between its parts.
 #[must_use]
-pub(crate) fn n_words(text: &str) -> usize {
+fn n_words(text: &str) -> usize {
     let of_piece = |piece: &str| match piece.chars().filter(|c| stands_alone(*c)).count() {
         0 => usize::from(piece.contains(char::is_alphanumeric)),
         n => n,

@@ -7,12 +7,10 @@ use crate::features::target::Task;
 use crate::stats::portable::Portable;
 use crate::stats::random::unit_hash;
 use crate::table::Texts;
-use crate::table::words::n_words;
+use crate::table::words::{PROSE, mean_words};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-/// Texts with fewer words on average are names or codes.
-const MIN_MEAN_WORDS: f64 = 3.0;
 /// With fewer texts the column is not used.
 const MIN_TEXTS: usize = 50;
 /// Maximum rows, and maximum bytes of text, for fitting the weights; of longer tables, rows are sampled by hash.
@@ -68,14 +66,9 @@ fn rows_that_teach(texts: &Texts, outcome: &Outcome<'_>, seed: u64) -> Vec<u32> 
 
 /// Whether the texts of `rows` have several words, and there are enough.
 pub(super) fn are_prose(texts: &Texts, rows: &[u32]) -> bool {
-    rows.len() >= MIN_TEXTS && mean_words(texts, rows) >= MIN_MEAN_WORDS
-}
-
-/// Of a few hundred of them.
-fn mean_words(texts: &Texts, rows: &[u32]) -> f64 {
+    // Some hundreds show it.
     let some = rows.iter().step_by(rows.len().div_ceil(500).max(1));
-    let (n, sum) = some.fold((0, 0), |(n, sum), &row| (n + 1, sum + n_words(texts.get(row as usize))));
-    sum as f64 / f64::from(n.max(1))
+    rows.len() >= MIN_TEXTS && mean_words(some.map(|&row| texts.get(row as usize))) >= PROSE
 }
 
 /// The terms of each text, and its numbers of characters and words.

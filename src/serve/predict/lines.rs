@@ -25,8 +25,8 @@ pub(super) async fn log(job: &Job, ticket: &mut Ticket, n: usize, lines: Vec<Lin
 pub(super) struct Lined {
     pub(super) lines: Vec<Lines>,
     pub(super) ids: Vec<String>,
-    pub(super) text: Vec<u8>,
-    pub(super) ends: Vec<usize>,
+    text: Vec<u8>,
+    ends: Vec<usize>,
 }
 
 impl Lined {

@@ -30,7 +30,7 @@ use crate::table::input::{Text, Unpacked};
 use crate::table::json::JsonLines;
 use crate::table::level::{self, Spelling};
 use crate::table::record::nameless;
-use crate::table::words::n_words;
+use crate::table::words::mean_words;
 use crate::table::{
     ColumnSpec, DEFAULT_MISSING, Dialect, InferOptions, Input, Kind, NumberFormat, Rejects, Schema, TableError,
 };
@@ -330,10 +330,7 @@ fn finding(name: &str, decision: Decision, seen: &Evidence, beside: Beside) -> F
         },
         counts_rows: seen.values(decision.number.as_ref()).counts().is_some(),
         whole_ids: decide::whole_ids(seen, &decision),
-        mean_words: {
-            let words: usize = seen.levels.iter().map(n_words).sum();
-            words as f64 / seen.levels.len().max(1) as f64
-        },
+        mean_words: mean_words(seen.levels.iter()),
         as_number: asked::as_number(seen, beside),
         as_time: asked::as_time(seen),
         reason: decision.reason,
