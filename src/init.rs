@@ -151,7 +151,7 @@ pub fn init(workspace: &Workspace, wanted: &InitRequest) -> Result<InitReport, I
     if wanted.task.is_none() {
         unknown::refuse(wanted.table, &target, &labels)?;
     }
-    split.gate = SplitSpec::gate_for(inference.n_rows, rarest(&target, &labels)?);
+    split.gate = SplitSpec::gate_for(inference.n_rows, target.task, rarest(&target, &labels)?);
     keys::keep_codes_apart(wanted, &mut inference, &target, &labels)?;
     split = keys::split_by_key(wanted, &mut inference, &target, &labels, split)?;
     drop(labels);

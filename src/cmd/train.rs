@@ -201,7 +201,9 @@ fn readable(learned: &Trained, style: Style) -> String {
     if let Some(line) = held(learned) {
         let _ = writeln!(text, "{line}");
     }
-    if let Some(search) = &manifest.search {
+    // Of a small table's few the page tells; a search was asked for.
+    let was_asked = manifest.recipe["quality"] == "best";
+    if let Some(search) = manifest.search.as_ref().filter(|_| was_asked) {
         text.push_str(&tried(search, style));
     }
     if let Some(rules) = &learned.rules {

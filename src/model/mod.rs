@@ -45,6 +45,7 @@ pub(crate) use onnx::run::run as run_onnx;
 pub(crate) use onnx::tensor::{Elements, Tensor};
 pub(crate) use onnx::write::{Element, Value as GraphValue, Writer as GraphWriter};
 pub use params::{Algorithm, Checked, FeatureRule, GrowPolicy, MaxFeatures, Params};
+pub(crate) use plan::FEWEST_OF_SEVERAL;
 pub use plan::{Plan, Shape};
 pub use predict::{BLOCK_ROWS, Contributions};
 pub use trees::{Assembly, Node, Tree};

@@ -167,6 +167,13 @@ pub struct Params {
 }
 
 impl Params {
+    /// Whether the user leaves the growth of boosted trees to us: only columns may be restricted.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        let (monotone, interactions) = (self.monotone.clone(), self.interactions.clone());
+        *self == Self { monotone, interactions, ..Self::default() }
+    }
+
     /// These parameters, and `others` for those not given.
     #[must_use]
     pub fn or(&self, others: Self) -> Self {

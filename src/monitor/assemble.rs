@@ -238,7 +238,7 @@ impl Watch<'_> {
         let now = profile.finish();
         let pair = ColumnPair::of(&column.name, stored, &now);
         let pair = pair.map(|pair| ColumnPair { worth: self.worth(&column.name, stored, &now), ..pair });
-        Ok(pair.map(|pair| compare_one(&pair, &self.settings, self.request.seed)))
+        Ok(pair.map(|pair| compare_one(&pair, &self.settings.of_gate_rows(), self.request.seed)))
     }
 
     /// The profile of production's scores of its gate rows, where there are scores to hold against it.

@@ -1,7 +1,7 @@
 //! The sets of parameters that a search tries, in order.
 //!
 //! Each is the default for the table (`model/plan.rs`) with one change, so that they complement each other. Parameters
-//! set in `[model]` of `mlloop.toml` apply to all of them.
+//! set in `[model]` of `mlloop.toml` apply to all of them. The first few make the default model of a small table.
 
 use crate::features::Task;
 use crate::model::{Algorithm, GrowPolicy, Params, Plan};
@@ -16,16 +16,39 @@ pub(super) struct Candidate {
 /// A change of the defaults.
 type Idea = (&'static str, fn(&mut Plan));
 
-const IDEAS: [Idea; 11] = [
+const PAIRS: &str = "pairs alone";
+const LARGE_TREES: &str = "best leaf first, 24 leaves";
+const SMALL_TREES: &str = "best leaf first, 8 leaves";
+
+/// What is tried first after what suits the table, because it adds most for its cost; the names of [`IDEAS`].
+fn first_ideas(task: Task) -> &'static [&'static str] {
+    match task {
+        Task::Multiclass => &[SMALL_TREES],
+        Task::Binary | Task::Regression => &[PAIRS, LARGE_TREES],
+    }
+}
+
+/// How many of the candidates make the default model of a small table.
+///
+/// Three for numbers: on seven of nine held-out fifths of tables of 392 to 1599 rows R² was higher than with one model, by .12 of
+/// the distance from the worst to the best of seven learners in the mean. Two for several classes: log loss was .960 and
+/// .995 times that of one model in smaller steps on tables of 1599 and 2532 rows. One for two classes: of five tables two lost, and a fit costs twice as much.
+pub(super) fn n_first(task: Task) -> usize {
+    match task {
+        Task::Binary => 1,
+        Task::Multiclass | Task::Regression => 1 + first_ideas(task).len(),
+    }
+}
+
+static IDEAS: [Idea; 11] = [
     ("best leaf first, 48 leaves", |plan| {
         leaves(plan, 48);
         (plan.subsample, plan.colsample_bytree) = (0.75, 0.6);
         plan.min_child_weight *= 4.0;
     }),
-    ("shallow and quick", |plan| {
-        depth(plan, plan.grow_policy, 3);
-        plan.learning_rate *= 1.5;
-        plan.n_estimators = plan.n_estimators * 3 / 2;
+    (SMALL_TREES, |plan| {
+        leaves(plan, 8);
+        (plan.colsample_bytree, plan.colsample_bynode) = (1.0, 0.5);
     }),
     ("depth-wise, few columns a split", |plan| {
         depth(plan, GrowPolicy::Depthwise, 7);
@@ -41,14 +64,14 @@ const IDEAS: [Idea; 11] = [
         plan.n_estimators *= 2;
         (plan.subsample, plan.colsample_bytree) = (0.65, 0.65);
     }),
-    ("pairs alone", |plan| {
+    (PAIRS, |plan| {
         depth(plan, GrowPolicy::Depthwise, 2);
-        plan.learning_rate *= 2.0;
-        plan.n_estimators *= 2;
+        plan.learning_rate *= 1.5;
+        plan.n_estimators *= 3;
     }),
-    ("best leaf first, 16 leaves", |plan| {
-        leaves(plan, 16);
-        (plan.subsample, plan.colsample_bytree, plan.reg_lambda) = (0.6, 0.5, 10.0);
+    (LARGE_TREES, |plan| {
+        leaves(plan, 24);
+        (plan.subsample, plan.colsample_bytree, plan.colsample_bynode) = (0.7, 1.0, 0.4);
     }),
     ("fine cuts", |plan| {
         plan.max_bin = plan.max_bin.saturating_mul(4).min(2048);
@@ -84,7 +107,10 @@ fn leaves(plan: &mut Plan, leaves: u32) {
 /// first. Combinations with `given` that are out of range, and duplicates, are skipped.
 pub(super) fn candidates(given: &Params, plan: &Plan, task: Task) -> Vec<Candidate> {
     let mut all = vec![Candidate { name: "what suits the table", params: given.clone() }];
-    let ideas = IDEAS.iter().map(|(name, change)| {
+    let is_first = |(name, _): &&Idea| first_ideas(task).contains(name);
+    // As the first ideas stand in their own list.
+    let first = first_ideas(task).iter().filter_map(|first| IDEAS.iter().find(|(name, _)| name == first));
+    let ideas = first.chain(IDEAS.iter().filter(|idea| !is_first(idea))).map(|(name, change)| {
         let mut plan = plan.clone();
         change(&mut plan);
         let params = Params { early_stopping_rounds: plan.early_stopping_rounds, ..plan.params(plan.n_estimators) };
@@ -125,6 +151,9 @@ mod tests {
                 let found = candidates(&given, &plan(&given, task, n_rows), task);
                 assert_eq!(found.len(), 12 + usize::from(task == Task::Regression), "{task:?} {n_rows}");
                 assert_eq!(found[0].params, given);
+                let first = first_ideas(task);
+                let found: Vec<&str> = found[1..=first.len()].iter().map(|candidate| candidate.name).collect();
+                assert_eq!(found, first, "{task:?} {n_rows}");
             }
         }
     }

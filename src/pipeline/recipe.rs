@@ -244,20 +244,28 @@ impl SplitSpec {
         }
     }
 
-    /// The suitable share of the gate for `n_rows`, of which `rarest` are of the rarest class; no classes for a
+    /// The suitable share of the gate for `n_rows`, of which `rarest` are of the rarest class; no class for a
     /// regression.
     ///
-    /// A fifth, and for longer tables the share that shows a difference of .01 in ROC-AUC with a power of 80 %: about
-    /// 600 rows of the rarest class. A twentieth at least.
+    /// The share that shows a difference of .01 in ROC-AUC with a power of 80 %: about 600 rows of the rarest class. A
+    /// tenth at most, because rows of the gate are lost to the model, and a twentieth at least. More, up to a fifth, if
+    /// a tenth would be too few rows for any decision.
     #[must_use]
-    pub fn gate_for(n_rows: u64, rarest: Option<u64>) -> f64 {
+    pub fn gate_for(n_rows: u64, task: Task, rarest: Option<u64>) -> f64 {
         const OF_RAREST: f64 = 600.0;
         const LEAST: f64 = 2_000.0;
         const MOST: f64 = 20_000.0;
+        /// Score drift and the size of errors need 100 rows. A hash gives a few more or less.
+        const TO_DECIDE: f64 = 120.0;
+        /// A test needs 20 of each of two classes (`gate::MIN_ROWS`). A hash gives a few more or less.
+        const OF_EACH: f64 = 30.0;
         let n = n_rows.max(1) as f64;
-        let rows = rarest.map_or(LEAST, |rarest| (OF_RAREST * n / rarest.max(1) as f64).clamp(LEAST, MOST));
+        let of_rarest = |wanted: f64| rarest.map_or(0.0, |rarest| wanted / rarest.max(1) as f64);
+        let fine = if rarest.is_some() { (of_rarest(OF_RAREST) * n).clamp(LEAST, MOST) } else { LEAST };
+        let each = if task == Task::Binary { of_rarest(OF_EACH) } else { 0.0 };
+        let share = (fine / n).min(0.1).max(TO_DECIDE / n).max(each);
         // In hundredths, as people write it.
-        ((rows / n * 100.0).ceil() / 100.0).clamp(0.05, Self::default().gate)
+        ((share * 100.0).ceil() / 100.0).clamp(0.05, Self::default().gate)
     }
 
     /// The shares, if they leave rows to train on.
@@ -283,12 +291,16 @@ mod tests {
 
     #[test]
     fn a_gate_has_the_rows_it_needs() {
-        let gate = SplitSpec::gate_for;
-        // Up to 10 000 rows one fifth, with any classes.
-        assert_eq!([gate(0, None), gate(300, Some(3)), gate(10_000, Some(5_000)), gate(10_000, None)], [0.2; 4]);
-        // 2000 rows for numbers, 600 of the rarest class of 30 000 (22 %), 20 000 of 284 807 with 492 frauds.
-        assert_eq!([gate(40_000, None), gate(30_000, Some(6_636)), gate(284_807, Some(492))], [0.05, 0.1, 0.08]);
-        assert_eq!(gate(1_000_000, Some(400_000)), 0.05);
+        let numbers = |n_rows| SplitSpec::gate_for(n_rows, Task::Regression, None);
+        let two = |n_rows, rarest| SplitSpec::gate_for(n_rows, Task::Binary, Some(rarest));
+        let several = |n_rows, rarest| SplitSpec::gate_for(n_rows, Task::Multiclass, Some(rarest));
+        // 120 rows up to a fifth, a tenth from 1200 rows on, then the 2000 that show what matters.
+        assert_eq!([0, 300, 800, 1_200, 10_000, 30_000, 40_000].map(numbers), [0.2, 0.2, 0.15, 0.1, 0.1, 0.07, 0.05]);
+        // 30 of the rarer class up to a fifth; 600 where a tenth has so many, and at most 20 000 rows.
+        assert_eq!([two(2_000, 20), two(2_000, 200), two(8_000, 400)], [0.2, 0.15, 0.1]);
+        assert_eq!([two(30_000, 6_636), two(284_807, 492), two(1_000_000, 400_000)], [0.1, 0.08, 0.05]);
+        // Of several classes a test needs no number of each.
+        assert_eq!([several(1_600, 10), several(300, 3)], [0.1, 0.2]);
     }
 
     #[test]

@@ -8,14 +8,16 @@
 //! ```
 //!
 //! Greedy selection is that of Caruana et al. (2004). A mean of margins is a sum of trees, so the result is one model
-//! like any other. The gate rows are not used.
+//! like any other. The default model of a small table is such a mean too, of the first few candidates. The gate rows
+//! are not used.
 
 use super::crossfit::{Decided, Unseen, Way, no_rows, truth};
-use super::portfolio::{Candidate, candidates};
+use super::portfolio::{Candidate, candidates, n_first};
 use super::trainer::{Part, Trainer, TrainingSet};
 use super::trials::{Search, Trial};
-use super::{Examples, PipelineError};
-use crate::model::{Link, Model, Params, Watched};
+use super::{Examples, PipelineError, Quality, SearchLimits};
+use crate::features::Task;
+use crate::model::{FEWEST_OF_SEVERAL, Link, Model, Params, Watched};
 use crate::stats::portable::Portable;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -25,6 +27,10 @@ const PARTS: usize = 20;
 const MOST_MEMBERS: usize = 5;
 /// Minimum relative improvement of the loss by a part.
 const LEAST_GAIN: f64 = 1e-4;
+/// The default is a blend up to so many rows, and cells (times classes, where there are more than two): more models then cost
+/// less than a few seconds.
+const MOST_BLENDED_ROWS: usize = 4_000;
+const MOST_BLENDED_CELLS: usize = 70_000;
 
 /// Training rows, and rows for evaluation.
 struct Split {
@@ -54,19 +60,24 @@ impl Trainer<'_> {
     /// # Errors
     /// Any error of fitting.
     pub(super) fn search(&self, examples: &Examples, way: Way) -> Result<(Decided, Search), PipelineError> {
+        let mut spent = Spent::new();
+        let is_best = self.recipe.quality == Quality::Best;
+        let least = if self.blends(examples, &way) { n_first(self.target.task) } else { 1 };
         let splits = self.splits(examples, way)?;
-        let limits = self.recipe.search;
-        let began = cpu_seconds();
         let first = self.try_one(&splits, 0, &self.recipe.model)?;
         let judges = Judges::of(&judges_of(&splits), &first.model);
         let plan = first.model.plan().cloned().ok_or_else(no_rows)?;
         let portfolio = candidates(&self.recipe.model, &plan, self.target.task);
+        let limits =
+            if is_best { self.recipe.search } else { SearchLimits { tries: Some(least as u32), budget: None } };
         let most = limits.tries.map_or(portfolio.len(), |most| portfolio.len().min(most as usize));
+        spent.one_more();
         let scorer = first.model.clone();
         let mut lowest = judges.loss(&first.margins);
         let mut tried = vec![Tried { name: portfolio[0].name, loss: lowest, unseen: first }];
         for (at, Candidate { name, params }) in portfolio.iter().enumerate().take(most).skip(1) {
-            if limits.budget.is_some_and(|budget| cpu_seconds() - began >= f64::from(budget)) {
+            // A search is never less than what is done without one.
+            if at >= least && limits.budget.is_some_and(|budget| spent.would_exceed(f64::from(budget), splits.len())) {
                 break;
             }
             let told = format!("{}/{most} best {lowest:.4}", at + 1);
@@ -75,6 +86,7 @@ impl Trainer<'_> {
             let loss = judges.loss(&unseen.margins);
             lowest = lowest.min(loss);
             tried.push(Tried { name, unseen, loss });
+            spent.one_more();
         }
         let chosen = judges.choose(&tried);
         let told = tried.iter().zip(&chosen.weights).map(|(tried, &weight)| Trial {
@@ -83,13 +95,27 @@ impl Trainer<'_> {
             rounds: tried.unseen.rounds,
             weight,
         });
-        let search = Search { tried: told.collect(), portfolio: portfolio.len(), loss: chosen.loss };
+        let portfolio = if is_best { portfolio.len() } else { most };
+        let search = Search { tried: told.collect(), portfolio, loss: chosen.loss };
         let members = tried.into_iter().zip(chosen.weights).filter(|(_, weight)| *weight > 0.0);
         let members = members.map(|(tried, weight)| (tried.unseen.member, weight)).collect();
         let scores = scorer.linked(chosen.margins).into_iter().map(f64::from).collect();
         let truth = truth(examples, &judges_of(&splits));
         let rows = splits.into_iter().flat_map(|split| split.held).collect();
         Ok((Decided { members, scores, rows, truth }, search))
+    }
+
+    /// Whether the model without a search is a blend of the first few candidates: folds decide, and they cost little.
+    /// A person who sets parameters of the trees gets one model with them.
+    pub(super) fn blends(&self, examples: &Examples, way: &Way) -> bool {
+        let Way::Folds(_, rows) = way else { return false };
+        let outputs = if self.target.classes.len() > 2 { self.target.classes.len() } else { 1 };
+        // The models of the folds learn from four fifths of the rows. All are to grow as the last one does.
+        let fewest = if self.target.task == Task::Multiclass { FEWEST_OF_SEVERAL * 5 / 4 } else { 0 };
+        n_first(self.target.task) > 1
+            && self.recipe.model.is_free()
+            && (fewest..=MOST_BLENDED_ROWS).contains(&rows.len())
+            && rows.len() * examples.table.columns().len() * outputs <= MOST_BLENDED_CELLS
     }
 
     /// The splits for all trials: the folds, or the one tune part if there are no folds.
@@ -199,8 +225,54 @@ fn log_sum_exp(margins: &[f32]) -> f64 {
     most + margins.iter().map(|&margin| (f64::from(margin) - most).exp_portable()).sum::<f64>().ln_portable()
 }
 
+/// CPU time of a search, as far as it has come.
+struct Spent {
+    began: f64,
+    n_tried: usize,
+}
+
+impl Spent {
+    fn new() -> Self {
+        Self { began: cpu_seconds(), n_tried: 0 }
+    }
+
+    fn one_more(&mut self) {
+        self.n_tried += 1;
+    }
+
+    /// Whether one more candidate, and then all members on all rows, would take longer than `budget` by more than half of a
+    /// candidate.
+    fn would_exceed(&self, budget: f64, n_splits: usize) -> bool {
+        let spent = cpu_seconds() - self.began;
+        spent + ahead(spent / self.n_tried as f64, self.n_tried + 1, n_splits) >= budget
+    }
+}
+
+/// CPU seconds ahead of a search where a candidate takes `each`: half of one, and the fits of `n_tried` on all rows.
+fn ahead(each: f64, n_tried: usize, n_splits: usize) -> f64 {
+    // Folds that leave out one of k hold k - 1 times the rows together; beside one tune part there are a few rows more.
+    let of_all_rows = if n_splits > 1 { each / (n_splits as f64 - 1.0) } else { each };
+    each / 2.0 + of_all_rows * n_tried.min(MOST_MEMBERS) as f64
+}
+
 /// CPU time of this process, of all its threads.
 fn cpu_seconds() -> f64 {
     let spent = clock_gettime(ClockId::ProcessCPUTime);
     spent.tv_sec as f64 + spent.tv_nsec as f64 * 1e-9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ahead;
+
+    #[test]
+    fn a_budget_holds_the_fits_on_all_rows() {
+        // Five folds: a model of all rows is a quarter of a candidate.
+        assert_eq!(ahead(4.0, 1, 5), 2.0 + 1.0);
+        assert_eq!(ahead(4.0, 3, 5), 2.0 + 3.0);
+        // No more members than there may be.
+        assert_eq!(ahead(4.0, 12, 5), 2.0 + 5.0);
+        // One tune part: as much as the candidate.
+        assert_eq!(ahead(4.0, 2, 1), 2.0 + 8.0);
+    }
 }

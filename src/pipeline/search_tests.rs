@@ -33,17 +33,28 @@ fn table(task: Task, n: usize, salt: u64) -> Table {
     Table::new(columns).unwrap()
 }
 
+/// What is learned with few rounds.
 fn learned(task: Task, table: Table, quality: Quality, tries: Option<u32>) -> Fitted {
+    let model = Params { n_estimators: Some(60), ..Params::default() };
+    searched(task, table, quality, SearchLimits { budget: None, tries }, model)
+}
+
+/// What is learned with no parameter set.
+fn left_free(task: Task, table: Table, quality: Quality, search: SearchLimits) -> Fitted {
+    searched(task, table, quality, search, Params::default())
+}
+
+fn searched(task: Task, table: Table, quality: Quality, search: SearchLimits, model: Params) -> Fitted {
     let spec = |column: &Column| ColumnSpec::new(&column.name, Kind::Number);
     let schema = Schema { dialect: Dialect::default(), columns: table.columns().iter().map(spec).collect() };
     let recipe = Recipe {
         target: TargetSpec { column: "y".to_owned(), task: Some(task), ..Default::default() },
         split: SplitSpec { gate: 0.2, ..SplitSpec::default() },
         features: FeatureOptions::default(),
-        model: Params { n_estimators: Some(60), ..Params::default() },
+        model,
         decision: Decision::default(),
         quality,
-        search: SearchLimits { budget: None, tries },
+        search,
         weight: None,
     };
     let examples = Examples::new(table, &schema, &recipe).unwrap();
@@ -64,13 +75,40 @@ fn what_is_best_together_is_one_model_and_the_same_each_time() {
         let again = learned(task, table(task, 900, 1), Quality::Best, Some(5));
         assert_eq!(again.search, best.search);
         assert_eq!(again.pipeline.model.to_bytes().unwrap(), best.pipeline.model.to_bytes().unwrap());
-        // The first trial is the fit without a search.
+        // The first trial is the fit without a search: parameters of a person are for one model.
         let standard = learned(task, table(task, 900, 1), Quality::Standard, None);
         assert!(standard.search.is_none());
         let alone = learned(task, table(task, 900, 1), Quality::Best, Some(1));
         assert_eq!(alone.pipeline.model.to_bytes().unwrap(), standard.pipeline.model.to_bytes().unwrap());
         assert_eq!(alone.scores.values, standard.scores.values);
     }
+}
+
+#[test]
+fn a_small_table_has_a_blend_which_no_budget_cuts() {
+    let standard = |task, n_rows| {
+        let limits = SearchLimits { budget: None, tries: None };
+        left_free(task, table(task, n_rows, 1), Quality::Standard, limits)
+    };
+    let n_tried = |task, n_rows| standard(task, n_rows).search.map(|search| search.tried.len());
+    // 5600 rows in train and tune, where 4000 are the most; several classes from 1000 on.
+    assert_eq!(n_tried(Task::Regression, 7_000), None);
+    assert_eq!([1_100, 1_500].map(|n_rows| n_tried(Task::Multiclass, n_rows)), [None, Some(2)]);
+    assert_eq!(n_tried(Task::Binary, 500), None);
+    let numbers = || table(Task::Regression, 400, 1);
+    let default = standard(Task::Regression, 400);
+    // It is the search with as many tries, and the least budget tries as many.
+    for limits in [SearchLimits { budget: None, tries: Some(3) }, SearchLimits { budget: Some(1), tries: None }] {
+        let best = left_free(Task::Regression, numbers(), Quality::Best, limits);
+        let (tried, by_default) = (best.search.unwrap().tried, default.search.as_ref().unwrap());
+        assert_eq!(tried[..3], by_default.tried[..3]);
+        if tried.len() == 3 {
+            assert_eq!(best.pipeline.model.to_bytes().unwrap(), default.pipeline.model.to_bytes().unwrap());
+            assert_eq!(best.scores.values, default.scores.values);
+        }
+    }
+    let fast = left_free(Task::Regression, numbers(), Quality::Fast, SearchLimits { budget: None, tries: None });
+    assert!(fast.search.is_none());
 }
 
 #[test]

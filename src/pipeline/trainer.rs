@@ -143,7 +143,9 @@ impl<'a> Trainer<'a> {
     /// Trains a pipeline in the given way; also returns the out-of-fold scores of the rows that decided.
     pub(super) fn learn(&self, examples: &Examples, way: Way) -> Result<Learned, PipelineError> {
         let (train, tune, again) = match way {
-            way @ (Way::Folds(..) | Way::Twice { .. }) if self.recipe.quality == Quality::Best => {
+            way @ (Way::Folds(..) | Way::Twice { .. })
+                if self.recipe.quality == Quality::Best || self.blends(examples, &way) =>
+            {
                 let rows = way.all();
                 let (decided, search) = self.search(examples, way)?;
                 let (pipeline, known) = self.learn_all(examples, &rows, decided)?;

@@ -6,7 +6,7 @@ use crate::drift::Losses;
 use crate::drift::losses::MIN_LABELLED_ROWS;
 use crate::features::Task;
 use crate::past;
-use crate::pipeline::{CrossValidated, Examples, Fitted, Pipeline, PipelineError, SearchLimits};
+use crate::pipeline::{CrossValidated, Examples, Fitted, Pipeline, PipelineError, Quality, SearchLimits};
 use crate::profile::{Limits, Profile, ProfileBuilder};
 use crate::registry::{
     DataDigest, Learned, Manifest, ModelFacts, Role, RowCounts, Version, artifacts, save_losses, save_profiles,
@@ -116,7 +116,7 @@ fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, ev
     // Noted with the first version only, as it is about the loop's gate; few gate rows are covered by the doubts.
     let is_told = parent.is_none() && doubts.slight.is_empty();
     let mut recipe = request.config.recipe();
-    if let Some(search) = &fitted.search {
+    if let Some(search) = fitted.search.as_ref().filter(|_| recipe.quality == Quality::Best) {
         // A budget depends on the machine: training this version again tries the same number.
         recipe.search = SearchLimits { budget: None, tries: u32::try_from(search.tried.len()).ok() };
     }
