@@ -338,6 +338,7 @@ fn several_classes_numbers_and_time_have_their_gate() {
     for (target, metric) in [("contract", "roc_auc_macro"), ("months", "r2")] {
         let work = Loop::new().table("churn.csv", CHURN);
         work.run(&format!("init churn.csv --target {target}")).answers(YES);
+        section(&work, "split", "gate = 0.2");
         section(&work, "promote", &format!("metric = \"{metric}\""));
         train(&work, WEAK, "2026-11-01");
         train(&work, "n_estimators = 60", "2026-11-02");

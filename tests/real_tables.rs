@@ -4,6 +4,9 @@
 
 use crate::support::{Loop, YES, shared};
 use mlloop::stats::betting::Bets;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
 
 /// Runs `init TABLE FLAGS` and `train FLAGS` in a fresh loop and gives train's JSON.
@@ -113,9 +116,10 @@ fn elec2_drifts_and_the_loss_alarm_sees_it() {
     };
     // A stream without drift: losses that are as large as the limit at most, in an order of their own.
     let mean = labelled.iter().sum::<f64>() / labelled.len() as f64;
-    let quiet = |seed: usize| -> Vec<f64> {
-        let order = (0..labelled.len()).map(|n| (n * 7919 + seed * 104_729) % labelled.len());
-        order.map(|n| labelled[n] * (limit / mean).min(1.0)).collect()
+    let quiet = |seed: u64| -> Vec<f64> {
+        let mut order = labelled.clone();
+        order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
+        order.iter().map(|loss| loss * (limit / mean).min(1.0)).collect()
     };
     let false_alarms =
         |rule: &dyn Fn(&[f64]) -> Option<usize>| (0..100).filter(|seed| rule(&quiet(*seed)).is_some()).count();

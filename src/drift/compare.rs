@@ -213,6 +213,9 @@ fn nothing_to_compare(pair: &ColumnPair) -> ColumnVerdict {
     ColumnVerdict::CannotTell { reason: reason.to_owned() }
 }
 
+/// Gate rows that are enough to call scores stable, whatever `min_rows` says.
+const GATE_ROWS: u64 = 100;
+
 fn own(pair: &ColumnPair, settings: &DriftSettings, alpha: f64, mut report: ColumnReport) -> Judged {
     report.threshold = alpha;
     report.method = match &pair.values {
@@ -222,6 +225,7 @@ fn own(pair: &ColumnPair, settings: &DriftSettings, alpha: f64, mut report: Colu
     }
     .to_owned();
     let (n_reference, n_current) = pair.n_rows();
+    let need = if pair.of_gate { settings.min_rows.min(GATE_ROWS) } else { settings.min_rows };
     let mut waiting = Vec::new();
     match probes(pair) {
         Ok(found) => waiting = found,
@@ -231,24 +235,23 @@ fn own(pair: &ColumnPair, settings: &DriftSettings, alpha: f64, mut report: Colu
         }
         Err(Cannot(reason)) => report.verdict = ColumnVerdict::CannotTell { reason },
     }
-    if n_reference.min(n_current) < settings.min_rows && n_reference > 0 {
+    if n_reference.min(n_current) < need && n_reference > 0 {
         if let Some(first) = waiting.first() {
             tell(&mut report, first);
         }
         // Few rows can show that a column drifted where the test is exact, and never that it did not.
         waiting.retain(|probe| EXACT.contains(&probe.method));
         report.because = None;
-        report.verdict = ColumnVerdict::TooFewRows { need: settings.min_rows };
+        report.verdict = ColumnVerdict::TooFewRows { need };
     }
     // What rows are worth is counted in each p already.
     let (n_reference, n_current) = pair.worth.values.both((n_reference, n_current));
-    if n_reference.min(n_current) < settings.min_rows && report.verdict == ColumnVerdict::Stable && !pair.is_constant()
-    {
+    if n_reference.min(n_current) < need && report.verdict == ColumnVerdict::Stable && !pair.is_constant() {
         if let Some(first) = waiting.first() {
             tell(&mut report, first);
         }
         report.because = None;
-        report.verdict = ColumnVerdict::TooFewRows { need: settings.min_rows };
+        report.verdict = ColumnVerdict::TooFewRows { need };
     }
     Judged { waiting, report }
 }

@@ -30,6 +30,8 @@ pub struct ColumnPair {
     pub importance: Option<f64>,
     /// Whether the model does not read it.
     pub not_read: bool,
+    /// Whether the reference is gate rows, of which a small table has few (`SplitSpec::gate_for`).
+    pub of_gate: bool,
     /// How many independent rows its rows are worth.
     pub worth: Worth,
     /// Both sides in numbers.
@@ -263,6 +265,7 @@ impl ColumnPair {
             rank_error: before.rank_error() + now.rank_error(),
             importance: None,
             not_read: false,
+            of_gate: false,
             worth: Worth::of(before.design, now.design),
             summaries: (summary(before, reference.n_rows), summary(now, current.n_rows)),
         })

@@ -19,6 +19,7 @@ fn pair(name: usize, values: PairValues, n_missing: (u64, u64)) -> ColumnPair {
         rank_error: 0.0,
         importance: None,
         not_read: false,
+        of_gate: false,
         worth: Worth::default(),
         summaries: (Summary::default(), Summary::default()),
     }

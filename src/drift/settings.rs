@@ -221,13 +221,6 @@ impl Default for Triggers {
 }
 
 impl DriftSettings {
-    /// The settings for a comparison with gate rows, of which a small table has few (`SplitSpec::gate_for`).
-    #[must_use]
-    pub fn of_gate_rows(&self) -> Self {
-        const ENOUGH: u64 = 100;
-        Self { min_rows: self.min_rows.min(ENOUGH), ..self.clone() }
-    }
-
     /// From this share of drifted columns on, the table drifted.
     #[must_use]
     pub fn share_threshold(&self) -> f64 {

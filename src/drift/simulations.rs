@@ -41,6 +41,7 @@ fn pair(name: usize, values: PairValues) -> ColumnPair {
         rank_error: 0.0,
         importance: None,
         not_read: false,
+        of_gate: false,
         worth: Worth::default(),
         summaries: (Summary::default(), Summary::default()),
     }

@@ -155,9 +155,9 @@ impl Watch<'_> {
         let pair = |c: &ColumnSpec| {
             let unfit = self.misfit(&c.name, arrived).filter(|(share, _)| *share > MISFIT_SHARE).map(|(_, text)| text);
             let absent = arrived.absent.contains(&c.name).then(|| ABSENT.to_owned());
-            let (reference, of_text) = self.text_reference(&c.name, reference);
-            let not_read = !of_text && !self.reads(&c.name);
-            Some(ColumnPair { unfit: unfit.or(absent), not_read, ..self.pair(reference, current, &c.name)? })
+            let (reference, of_gate) = self.text_reference(&c.name, reference);
+            let not_read = !of_gate && !self.reads(&c.name);
+            Some(ColumnPair { unfit: unfit.or(absent), not_read, of_gate, ..self.pair(reference, current, &c.name)? })
         };
         columns.filter_map(pair).collect()
     }
@@ -237,8 +237,8 @@ impl Watch<'_> {
         profile.push_about(&current, Some(&about))?;
         let now = profile.finish();
         let pair = ColumnPair::of(&column.name, stored, &now);
-        let pair = pair.map(|pair| ColumnPair { worth: self.worth(&column.name, stored, &now), ..pair });
-        Ok(pair.map(|pair| compare_one(&pair, &self.settings.of_gate_rows(), self.request.seed)))
+        let pair = pair.map(|pair| ColumnPair { worth: self.worth(&column.name, stored, &now), of_gate: true, ..pair });
+        Ok(pair.map(|pair| compare_one(&pair, &self.settings, self.request.seed)))
     }
 
     /// The profile of production's scores of its gate rows, where there are scores to hold against it.
