@@ -270,8 +270,12 @@ pub fn toml_line(line: &str) -> Option<String> {
     if first.is_alphabetic() || first == '/' {
         return Some(format!("a text needs quotes: {key} = {value:?}"));
     }
-    if value.matches('"').count() == 1 {
-        return Some(format!("the quotes are not closed: {key} = {value}"));
+    let is_open = |quote: char| value.starts_with(quote) && value.matches(quote).count() == 1;
+    if let Some(quote) = ['"', '\''].into_iter().find(|quote| is_open(*quote)) {
+        return Some(format!("the quote is not closed: {key} = {value}{quote}"));
+    }
+    if value.matches('"').count() % 2 == 1 {
+        return Some(format!("a quote is not closed: {key} = {value}"));
     }
     None
 }
@@ -331,7 +335,9 @@ mod tests {
             ("threshold: 0.5", Some("write threshold = 0.5")),
             ("[model", Some("a section ends with a bracket: [model]")),
             ("threshold = “f1”", Some("write straight quotes: \"…\"")),
-            ("column = \"churn", Some("the quotes are not closed: column = \"churn")),
+            ("column = \"churn", Some("the quote is not closed: column = \"churn\"")),
+            ("calibration = 'auto # best", Some("the quote is not closed: calibration = 'auto'")),
+            ("annotators = [\"ann, \"bob\"]", Some("a quote is not closed: annotators = [\"ann, \"bob\"]")),
             ("x = [1, 2", None),
         ] {
             assert_eq!(toml_line(line).as_deref(), says, "{line}");

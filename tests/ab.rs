@@ -571,6 +571,61 @@ fn a_table_of_those_alone_who_have_it_is_no_result() {
 }
 
 #[test]
+fn revenue_of_buyers_alone_is_told() {
+    let spend = |unit: usize| 5 + unit * 37 % 51;
+    let only = table(900, [0.3, 0.3], "arm,revenue", |unit, arm, y| {
+        format!("{arm},{}", if y { spend(unit).to_string() } else { String::new() })
+    });
+    let work = Loop::new().table("only.csv", &only);
+    let report = work.run("ab-report only.csv --arm arm --outcome revenue").value();
+    noted(&report, "of 900 units have none: if a missing value means 0, add --missing-zero");
+    let report = work.run("ab-report only.csv --arm arm --outcome revenue --missing-zero").value();
+    assert!(!report["notes"].to_string().contains("is above 0"), "{}", report["notes"]);
+    let rest = only.lines().filter(|line| !line.ends_with(',')).map(|line| format!("{line}\n")).collect::<String>();
+    work.write("rest.csv", rest);
+    noted(&work.run("ab-report rest.csv --arm arm --outcome revenue").value(), "may contain only units that have one");
+}
+
+#[test]
+fn one_unit_of_most_of_the_variance_is_named_though_nothing_turns() {
+    let text = table(2_000, [0.5, 0.5], "arm,spend", |unit, arm, _| {
+        let usual = if unit % 11 > 0 { 0.0 } else { 20.0 + (unit * 37 % 51) as f64 * 0.005 };
+        format!("{},{:.3}", ["a", "b"][arm], if unit == 101 { 250_000.0 } else { usual })
+    });
+    let work = Loop::new().table("t.csv", text);
+    let report = work.run("ab-report t.csv --arm arm --outcome spend").value();
+    noted(&report, "one unit makes up most of the variance: without the value 250000 in ");
+    let capped = work.run("ab-report t.csv --arm arm --outcome spend --cap .99").value();
+    let notes: Vec<&str> = capped["notes"].as_array().unwrap().iter().filter_map(|note| note.as_str()).collect();
+    assert!(!notes.iter().any(|note| note.contains("one unit")), "{notes:?}");
+    // The limit is written with six digits at most.
+    let limit = notes.iter().find_map(|note| note.split_once("quantile of all units (")).unwrap().1;
+    assert!(limit.split(')').next().unwrap().len() <= 7, "{limit}");
+}
+
+#[test]
+fn what_cannot_be_done_with_one_outcome_leaves_the_others() {
+    let text = table(900, [0.3, 0.3], "arm,y,spend,visits,region", |unit, arm, y| {
+        format!("{arm},{},{}.5,{},{}", u8::from(y), unit * 37 % 51, 1 + unit % 3, ["n", "s"][unit / 2 % 2])
+    });
+    let work = Loop::new().table("t.csv", text);
+    let sentences = |options: &str| -> Vec<String> {
+        let report = work.run(&format!("ab-report t.csv --arm arm {options}")).value();
+        let told = |outcome: &serde_json::Value| outcome["verdict"]["sentence"].as_str().unwrap().to_owned();
+        report["outcomes"].as_array().unwrap().iter().map(told).collect()
+    };
+    let told = sentences("--outcome spend --outcome spend/visits --outcome y --cap .99");
+    assert_eq!(told[1], "No result on spend/visits: --cap is for means; \"spend/visits\" is a ratio.");
+    assert!(told[0].contains("spend") && !told[0].starts_with("No result") && !told[2].starts_with("No result"));
+    let told = sentences("--outcome y --outcome spend@0.9 --outcome spend --strata region");
+    assert!(told[1].starts_with("No result on spend@0.9: --strata applies to means"), "{told:?}");
+    assert!(!told[0].starts_with("No result") && !told[2].starts_with("No result"), "{told:?}");
+    // Alone, it is what was asked for.
+    work.run("ab-report t.csv --arm arm --outcome spend/visits --cap .99").answers(ERROR).says("is a ratio");
+    work.run("ab-report t.csv --arm arm --outcome spend@0.9 --strata region").answers(ERROR).says("is a quantile");
+}
+
+#[test]
 fn one_unit_that_decides_is_named_and_can_be_capped() {
     // b gains 6 of 100, and one order of 4000 hides it.
     let text = table(2_000, [0.5, 0.5], "arm,rev", |unit, arm, _| {

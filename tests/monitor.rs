@@ -140,6 +140,27 @@ fn labels_that_come_later_join_by_id() {
 }
 
 #[test]
+fn metrics_of_classes_are_not_estimated_of_rows_that_production_learned_from() {
+    let work = trained();
+    let estimate = |table: String| {
+        work.write("current.csv", table);
+        work.run("monitor current.csv --formats json").value()["estimate"].clone()
+    };
+    // Neither table has outcomes: one has new rows, the other those of the reference besides.
+    let new = changed(|_, fields| *fields.last_mut().unwrap() = String::new());
+    let n_new = new.lines().count() as u64 - 1;
+    let old: String = CHURN.lines().skip(1).map(|line| line[..=line.rfind(',').unwrap()].to_owned() + "\n").collect();
+    let n_old = old.lines().count() as u64;
+    let alone = estimate(new.clone());
+    assert_eq!((&alone["method"], &alone["n"], &alone["n_learned"]), (&"cbpe".into(), &n_new.into(), &0.into()));
+    let both = estimate(new + &old);
+    let n_learned = both["n_learned"].as_u64().unwrap();
+    // The rest of the reference is the gate's.
+    assert!((n_old / 2..n_old).contains(&n_learned), "{n_learned} of {n_old}");
+    assert_eq!((&both["method"], &both["n"]), (&"cbpe".into(), &(n_new + n_old - n_learned).into()));
+}
+
+#[test]
 fn labels_of_rows_in_a_given_table_alone_name_the_retrain_that_finds_them() {
     let work = trained().table("c.csv", changed(|_, fields| fields[8].clear()));
     work.run("label-export -n 60 --table c.csv --now 2026-11-02T00:00:00Z").answers(YES);

@@ -77,3 +77,45 @@ fn values_of_json_lines_stay_such() {
         assert!(after["mixed"].is_string(), "{after}");
     }
 }
+
+/// Texts of digits stay texts, and booleans and numbers what they are, whether the model reads them or not.
+#[cfg(feature = "parquet")]
+#[test]
+fn values_of_json_lines_have_their_types_in_parquet() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+    let row = |i: u32| {
+        let ok = if i == 7 { "null".to_owned() } else { i.is_multiple_of(3).to_string() };
+        format!(
+            "{{\"id\":\"{}\",\"ok\":{ok},\"code\":\"{}\",\"n\":{i},\"wide\":{},\"x\":{}.5,\"y\":\"{}\"}}\n",
+            10_000 + i,
+            1000 + i % 7,
+            9_007_199_254_740_993_u64 + u64::from(i),
+            i * 7 % 40,
+            if i * 7 % 40 > 20 { "yes" } else { "no" }
+        )
+    };
+    let rows: String = (0..200).map(row).collect();
+    let work = Loop::new().table("t.jsonl", &rows);
+    work.run("init t.jsonl --target y --kind id=id --ignore n").answers(YES);
+    work.run("train").answers(YES);
+    work.run("predict t.jsonl -o scored.parquet").answers(YES);
+    let reader = SerializedFileReader::new(std::fs::File::open(work.path("scored.parquet")).unwrap()).unwrap();
+    let cells = |row: usize| -> Vec<Field> {
+        let row = reader.get_row_iter(None).unwrap().nth(row).unwrap().unwrap();
+        row.into_columns().into_iter().take(6).map(|(_, cell)| cell).collect()
+    };
+    let text = |text: &str| Field::Str(text.to_owned());
+    let wide = text("9007199254740996");
+    assert_eq!(
+        cells(3),
+        [text("10003"), Field::Bool(true), text("1003"), Field::Double(3.0), wide, Field::Double(21.5)]
+    );
+    assert_eq!(cells(7)[1], Field::Null);
+    // The file is read like the lines, and lines are written as they came.
+    let said = work.run("predict t.jsonl --json").answers(YES).stdout;
+    let first: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["code"], &first["id"], &first["ok"]), (&"1000".into(), &"10000".into(), &true.into()));
+    let score = |name: &str| work.run(&format!("predict {name} --columns id,score")).answers(YES).stdout;
+    assert_eq!(score("scored.parquet"), score("t.jsonl"));
+}

@@ -149,6 +149,13 @@ fn a_month_below_more_title_lines_is_scored_and_learned_from() {
     work.run("retrain known.csv --force").answers(ERROR).says("the header is on line 3");
     let made = work.run("retrain known.csv --force --skip-lines 2").answers(YES).value();
     assert_eq!(made["plan"]["n_added"], 80, "{made}");
+    // The reference, too, was saved with titles since.
+    let reference = work.read("ref.csv");
+    work.write("ref.csv", reference.replacen('\u{feff}', "\u{feff}Umsatz;;;;\r\n;;;;\r\n# bis Mai\r\n", 1));
+    work.run("train").answers(ERROR).says("the header is on line 4: give --skip-lines 3");
+    let made = work.run("train --algorithm decision-tree --skip-lines 2 --comment #").answers(YES).value();
+    let sides = ["train", "tune", "gate"].map(|side| made["rows"][side].as_u64().unwrap());
+    assert_eq!(sides.iter().sum::<u64>(), 400, "{made}");
 }
 
 #[test]

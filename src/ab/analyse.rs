@@ -74,7 +74,7 @@ fn of_outcome(
             .filter(|verdict| verdict.answer == Answer::NoDifference)
             .unwrap_or_else(|| verdict::one_value(outcome, settings, &arms)),
     };
-    let notes = judge.deciding_units(gathered, &comparisons);
+    let notes = judge.deciding_unit(gathered, &comparisons).into_iter().collect();
     let report = OutcomeReport {
         name: outcome.name.clone(),
         primary,
@@ -124,17 +124,18 @@ fn is_one_value(outcome: &Outcome, arms: &[ArmOutcome]) -> bool {
     outcome.kind == Kind::Share && (ones == 0.0 || ones == n)
 }
 
+/// Compares the arms of one outcome.
 #[derive(Clone, Copy)]
-struct Judge<'a> {
-    units: &'a Units,
-    outcome: &'a Outcome,
-    settings: &'a AnalysisSettings,
-    raw: &'a Gathered,
+pub(super) struct Judge<'a> {
+    pub(super) units: &'a Units,
+    pub(super) outcome: &'a Outcome,
+    pub(super) settings: &'a AnalysisSettings,
+    pub(super) raw: &'a Gathered,
     /// The outcome, adjusted if that was requested.
-    measured: &'a Outcome,
-    single: Option<&'a Single>,
+    pub(super) measured: &'a Outcome,
+    pub(super) single: Option<&'a Single>,
     /// Of a quantile, the values.
-    ranked: Option<&'a Ranked>,
+    pub(super) ranked: Option<&'a Ranked>,
 }
 
 impl Judge<'_> {
@@ -163,51 +164,11 @@ impl Judge<'_> {
     }
 
     /// Each other arm against the first, from the measured outcome.
-    fn comparisons(&self, gathered: &Gathered) -> Vec<Comparison> {
+    pub(super) fn comparisons(&self, gathered: &Gathered) -> Vec<Comparison> {
         let of = |arm| self.comparison(arm, compare(gathered, arm, self.single));
         let mut comparisons: Vec<Comparison> = (1..self.units.arms.len()).map(of).collect();
         family::adjust(&mut comparisons);
         comparisons
-    }
-
-    /// Units without which a comparison would have another result. The unit farthest from its arm's mean is
-    /// left out and the comparison repeated; units of a share are all alike.
-    fn deciding_units(&self, gathered: &Gathered, comparisons: &[Comparison]) -> Vec<String> {
-        if matches!(self.outcome.kind, Kind::Share | Kind::Quantile) {
-            return Vec::new();
-        }
-        let distance = |&unit: &usize| {
-            let cell = gathered[usize::from(self.units.stratum[unit])][usize::from(self.units.arm[unit])];
-            let (y, x) = self.measured.pair(unit);
-            ((y - cell.ratio() * x) / cell.mean_of_x() / cell.n()).abs()
-        };
-        let known = (0..self.units.n()).filter(|&unit| self.measured.is_known(unit));
-        let Some(unit) = known.max_by(|a, b| distance(a).total_cmp(&distance(b))) else { return Vec::new() };
-        let mut without = self.measured.clone();
-        without.y[unit] = f64::NAN;
-        let gathered = estimate::gather(self.units, &without);
-        let single = Single::of(self.units, &without, self.outcome, &gathered);
-        let judge = Judge { measured: &without, raw: &gathered, single: single.as_ref(), ..*self };
-        let is_shown = |c: &Comparison| match self.settings.fixed {
-            true => c.enough && c.fixed.p_holm.is_some_and(|p| p <= self.settings.alpha),
-            false => c.p_holm <= self.settings.alpha,
-        };
-        let differs = |(before, after): &(&Comparison, Comparison)| is_shown(before) != is_shown(after);
-        let changed: Vec<String> = comparisons
-            .iter()
-            .zip(judge.comparisons(&gathered))
-            .filter(differs)
-            .map(|(before, _)| format!("{} against {}", before.arm, before.against))
-            .collect();
-        let arm = &self.units.arms[usize::from(self.units.arm[unit])];
-        let note = format!(
-            "{:?}: one unit decides the result: without the value {} in {arm}, the answer on {} changes; --cap .99 \
-             limits such values",
-            self.outcome.name,
-            self.outcome.y[unit],
-            changed.join(", ")
-        );
-        if changed.is_empty() { Vec::new() } else { vec![note] }
     }
 
     fn comparison(&self, arm: usize, found: Option<Estimate>) -> Comparison {

@@ -3,6 +3,7 @@
 use super::AbError;
 use super::units::{Kind, Outcome};
 use super::values::Column;
+use crate::report::number::cell;
 use crate::stats::quantiles;
 
 /// Beyond this the fourth power of a value, summed over units, overflows.
@@ -54,13 +55,18 @@ impl Column {
     }
 
     /// Sets every value to unknown if they cannot be analysed.
-    pub(super) fn silenced(&self, mut outcome: Outcome) -> Outcome {
-        if self.untold.is_some() {
-            outcome.y.fill(f64::NAN);
-            outcome.untold.clone_from(&self.untold);
+    pub(super) fn silenced(&self, outcome: Outcome) -> Outcome {
+        match &self.untold {
+            Some(why) => silenced(outcome, why.clone()),
+            None => outcome,
         }
-        outcome
     }
+}
+
+/// The outcome without any known value, which is why there is no result on it.
+pub(super) fn silenced(mut outcome: Outcome, why: String) -> Outcome {
+    outcome.y.fill(f64::NAN);
+    Outcome { untold: Some(why), ..outcome }
 }
 
 /// Whether a value's fourth power, summed over units, overflows.
@@ -74,6 +80,8 @@ fn is_too_large(value: f64) -> bool {
 pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) -> Result<Outcome, AbError> {
     match outcome.kind {
         Kind::Share | Kind::Quantile => return Ok(outcome),
+        // There is nothing to cap.
+        Kind::Ratio if outcome.untold.is_some() => return Ok(outcome),
         Kind::Ratio => return Err(AbError::Usage(format!("--cap is for means; {:?} is a ratio", outcome.name))),
         Kind::Mean => {}
     }
@@ -86,18 +94,20 @@ pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) ->
     let above = known.iter().filter(|y| **y > limit).count();
     if above > 0 && known.first().is_some_and(|least| *least == limit) {
         return Err(AbError::Usage(format!(
-            "--cap {cap}: this quantile of {:?} is its smallest value {limit}, so every value would be equal; \
+            "--cap {cap}: this quantile of {:?} is its smallest value {}, so every value would be equal; \
              {above} of {} units are above it: choose a higher quantile",
             outcome.name,
+            cell(limit),
             known.len()
         )));
     }
     outcome.capped = Some((cap, outcome.y.clone()));
     outcome.y.iter_mut().filter(|y| **y > limit).for_each(|y| *y = limit);
     notes.push(format!(
-        "{:?}: {above} of {} units are above the {cap} quantile of all units ({limit}); their values are capped there",
+        "{:?}: {above} of {} units are above the {cap} quantile of all units ({}); their values are capped there",
         outcome.name,
-        known.len()
+        known.len(),
+        cell(limit)
     ));
     Ok(outcome)
 }

@@ -10,6 +10,7 @@
 mod analyse;
 mod arms;
 pub mod assign;
+mod deciding;
 pub mod draw;
 mod estimate;
 pub mod experiment;
@@ -24,6 +25,7 @@ mod measure;
 mod paired;
 pub mod power;
 mod quantile;
+mod remarks;
 pub mod report;
 pub mod request;
 pub mod rollout;

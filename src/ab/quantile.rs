@@ -3,6 +3,7 @@
 use super::AbError;
 use super::sequential::Always;
 use super::units::{Kind, Outcome, Units};
+use crate::report::number::cell;
 use crate::stats::contrast::Test;
 use crate::stats::normal;
 use crate::stats::portable::Portable;
@@ -41,9 +42,10 @@ pub(super) fn of_arms(outcome: Outcome, arm: &[u16], n_arms: usize, q: f64) -> R
         let slope = if values.len() < FEW { own.max(all) } else { own };
         if slope <= 0.0 {
             return Err(AbError::Usage(format!(
-                "{:?}: many units of an arm equal the quantile {quantile}, so its standard error cannot be computed: \
+                "{:?}: many units of an arm equal the quantile {}, so its standard error cannot be computed: \
                  choose another quantile, or compare the mean",
-                outcome.name
+                outcome.name,
+                cell(quantile)
             )));
         }
         let below = values.partition_point(|value| *value <= quantile) as f64 / values.len() as f64;

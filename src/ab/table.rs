@@ -4,6 +4,7 @@ use super::AbError;
 use super::arms::Arms;
 use super::limits;
 use super::quantile;
+use super::remarks;
 use super::report::Source;
 use super::request::{OutcomesRequest, Repeated};
 use super::units::{Kind, Outcome, Stratum, Units, When};
@@ -127,13 +128,10 @@ impl Rows<'_> {
         let parts: Vec<&[u32]> = groups.iter().map(|g| &rows[g.start..g.end]).collect();
         for column in &columns {
             let outcome = column.silenced(column.of_units(&parts, self.request));
-            let outcome = match self.request.cap {
-                Some(cap) => limits::capped(outcome, cap, notes)?,
-                None => outcome,
-            };
-            outcomes.push(match column.quantile {
-                Some(q) => quantile::of_arms(outcome, &arm, self.arms.names.len(), q)?,
-                None => outcome,
+            outcomes.push(match self.prepared(column, outcome.clone(), &arm, notes) {
+                // What cannot be done with one outcome says nothing of the others.
+                Err(AbError::Usage(why)) if columns.len() > 1 => limits::silenced(outcome, why),
+                prepared => prepared?,
             });
         }
         let (stratum, n_strata) = self.strata(&firsts, notes)?;
@@ -162,6 +160,28 @@ impl Rows<'_> {
         notes.extend(self.about_mixed(&mixed, units.n()));
         self.remarks(&units, &source, notes);
         Ok((units, source))
+    }
+
+    /// An outcome by unit, capped if that was asked for, and as influence values if it is a quantile.
+    fn prepared(
+        &self,
+        column: &Column,
+        outcome: Outcome,
+        arm: &[u16],
+        notes: &mut Vec<String>,
+    ) -> Result<Outcome, AbError> {
+        let outcome = match self.request.cap {
+            Some(cap) => limits::capped(outcome, cap, notes)?,
+            None => outcome,
+        };
+        match column.quantile {
+            Some(_) if self.request.strata.is_some() => Err(AbError::Usage(format!(
+                "--strata applies to means, shares and ratios; {:?} is a quantile",
+                column.name
+            ))),
+            Some(q) => quantile::of_arms(outcome, arm, self.arms.names.len(), q),
+            None => Ok(outcome),
+        }
     }
 
     /// Removes the units that are in more than one arm; returns a row of each.
@@ -291,52 +311,8 @@ impl Rows<'_> {
                 "the effect over time follows the order of the table; --time COLUMN gives another order".to_owned(),
             );
         }
-        for outcome in &units.outcomes {
-            notes.extend(unevenly_missing(units, outcome));
-            notes.extend(one_sided(outcome));
-        }
+        units.outcomes.iter().for_each(|outcome| notes.extend(remarks::of(units, outcome)));
     }
-}
-
-/// An outcome of every unit or of no unit cannot distinguish arms; often the table has only units with the outcome.
-fn one_sided(outcome: &Outcome) -> Option<String> {
-    let known = || outcome.y.iter().filter(|y| !y.is_nan());
-    let (n, ones) = (known().count(), known().filter(|y| **y == 1.0).count());
-    if outcome.kind != Kind::Share || n == 0 || (ones > 0 && ones < n) {
-        return None;
-    }
-    let name = &outcome.name;
-    Some(match (ones == 0, n < outcome.y.len()) {
-        (true, _) => format!(
-            "no unit of any arm has a value of {name:?}: check that it is the right column, and \
-                              that the outcomes are known by now"
-        ),
-        (false, true) => {
-            format!("every known value of {name:?} is 1: if a missing value means 0, add --missing-zero")
-        }
-        (false, false) => format!(
-            "every value of {name:?} is 1: the table may contain only units with this outcome; the other units are \
-             needed too"
-        ),
-    })
-}
-
-/// Outcomes that are missing in one arm more than in another bias every comparison.
-fn unevenly_missing(units: &Units, outcome: &Outcome) -> Option<String> {
-    let (all, missing) = (units.counts(), units.count(|unit| !outcome.is_known(unit)));
-    let by_arm = |counts: &[Vec<f64>]| {
-        (0..units.arms.len()).map(|arm| counts.iter().map(|stratum| stratum[arm]).sum::<f64>()).collect::<Vec<f64>>()
-    };
-    let groups: Vec<(f64, f64)> = by_arm(&missing).into_iter().zip(by_arm(&all)).collect();
-    let test = crate::stats::contrast::homogeneity(&groups);
-    let shares: Vec<String> = groups.iter().map(|(k, n)| format!("{:.1} %", 100.0 * k / n)).collect();
-    (test.p < 0.001).then(|| {
-        format!(
-            "{:?} is missing more often in one arm than in another ({}): the missing units may bias the result",
-            outcome.name,
-            shares.join(", ")
-        )
-    })
 }
 
 /// Sorts rows so that those of one id are adjacent, each in table order, and returns where each id begins.

@@ -157,11 +157,6 @@ impl Column {
         }
         if let Some((y, q)) = quantile(name, &has) {
             alone("quantile")?;
-            if request.strata.is_some() {
-                return Err(AbError::Usage(format!(
-                    "--strata applies to means, shares and ratios; {name:?} is a quantile"
-                )));
-            }
             return Ok(column(Kind::Quantile, numbers(table, y)?, None, Some(q)));
         }
         let y = match &table.require(name)?.values {

@@ -159,8 +159,9 @@ fn readable(imported: &Imported, style: Style) -> String {
 /// Annotator agreement, overall and by pair.
 fn agreed(agreement: &Agreement) -> String {
     let shown = |value: Option<f64>| value.map_or("not defined".to_owned(), |value| format!("{value:.2}"));
+    let named = |name: &str| if name.is_empty() { "an unnamed person".to_owned() } else { name.to_owned() };
     let pairs = agreement.pairs.iter().map(|pair| {
-        let [a, b] = &pair.annotators;
+        let [a, b] = pair.annotators.each_ref().map(|name| named(name));
         format!(", κ {a} and {b} {} ({} rows)", shown(pair.kappa), pair.n_rows)
     });
     let pairs: String = pairs.collect();

@@ -89,7 +89,7 @@ fn standing(trigger: &Standing) -> String {
         let fired = if *fired { "fired" } else { "not fired" };
         match trigger.name.as_str() {
             // Both must fall.
-            "score_drift" => return format!("p {value}, fires at {limit} or below: {fired}"),
+            "score_drift" => return format!("p {value}, can fire at {limit} or below: {fired}"),
             "recent_accuracy" => return format!("accuracy {value}, can fire below {limit}: {fired}"),
             _ => {}
         }
@@ -223,8 +223,8 @@ mod tests {
         assert_eq!(standing(&accuracy(0.5, true)), "accuracy 0.5000, can fire below 0.7000: fired");
         let p =
             |count: f64, fired| Standing { name: "score_drift".to_owned(), threshold: Some(0.01), ..of(count, fired) };
-        assert_eq!(standing(&p(0.0396, false)), "p 0.0396, fires at 0.0100 or below: not fired");
-        assert_eq!(standing(&p(0.0004, true)), "p 0.0004, fires at 0.0100 or below: fired");
+        assert_eq!(standing(&p(0.0396, false)), "p 0.0396, can fire at 0.0100 or below: not fired");
+        assert_eq!(standing(&p(0.0004, true)), "p 0.0004, can fire at 0.0100 or below: fired");
         let unknown = Standing { count: None, remaining: None, progress_percent: None, ..of(0.0, false) };
         assert_eq!(standing(&unknown), "not measured yet, fires at evidence 20");
     }

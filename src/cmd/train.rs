@@ -1,3 +1,4 @@
+use super::args::TableArgs;
 use super::output::Style;
 use super::{Context, Outcome, Output};
 use anyhow::Result;
@@ -30,6 +31,7 @@ use std::time::{Duration, Instant};
 ///   mlloop train --test holdout.csv           also metrics on another table
 ///   mlloop train --full-report                effects, and a learning curve
 ///   mlloop train --from model.onnx            import a model trained elsewhere
+///   mlloop train --skip-lines 2               the reference has two lines above its header
 ///
 /// Exit status: 0 a version was stored, 2 error.
 #[derive(Debug, clap::Args)]
@@ -58,9 +60,8 @@ pub(crate) struct Args {
     /// Match the features of --from with the table's columns by order, not by name
     #[arg(long, requires = "from")]
     features_by_order: bool,
-    /// Skip invalid rows, and report them
-    #[arg(long)]
-    skip_invalid: bool,
+    #[command(flatten)]
+    read: TableArgs,
     /// Add to reports/train_report.html the effects of the strongest columns and a learning curve (a few more fits), and
     /// draw reports/train_report.png
     #[arg(long)]
@@ -83,6 +84,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     // A promotion that was interrupted may have left the reference, and its name, behind.
     reference::settle(&ctx.workspace, &lock, ctx.now)?;
     config.data = ctx.workspace.config()?.data;
+    config.read_by(&args.read.options());
     let steps = ctx.progress.steps();
     let request = TrainRequest {
         config: &config,
@@ -92,7 +94,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         test: args.test.as_deref(),
         from: args.from.as_deref(),
         features_by_order: args.features_by_order,
-        skip_invalid: args.skip_invalid,
+        skip_invalid: args.read.skip_invalid,
         progress: &|what, done, total| steps.at(what, done, total),
     };
     let learned = train::train(&ctx.workspace, &lock, &request)?;

@@ -13,10 +13,10 @@ use super::method::Method;
 use super::pair::{ColumnPair, PairValues};
 use super::plot;
 use super::probes::{Probe, probes};
-use super::report::{ColumnReport, ColumnVerdict};
+use super::report::{ColumnReport, ColumnVerdict, LEAST_SHIFT};
 use super::settings::{DriftSettings, Preset};
-use crate::stats::psi;
 use crate::stats::sample::Cannot;
+use crate::stats::{distances, psi};
 use rayon::prelude::*;
 
 /// Chance that the PSI of any of the columns is above its critical value without drift.
@@ -75,6 +75,22 @@ fn sorted(pairs: &[&ColumnPair], settings: &DriftSettings, seed: u64) -> Vec<Col
 #[must_use]
 pub fn compare_one(pair: &ColumnPair, settings: &DriftSettings, seed: u64) -> ColumnReport {
     judged(&[pair], settings, &Large::of(settings, None), seed).swap_remove(0)
+}
+
+/// Compares the score alone. By the default rule it is drifted only if its values moved too, on average by [`LEAST_SHIFT`]:
+/// ranks alone move in any quiet month if the model reads the date, by a few thousandths that change nothing.
+#[must_use]
+pub fn compare_score(pair: &ColumnPair, settings: &DriftSettings, seed: u64) -> ColumnReport {
+    let mut report = compare_one(pair, settings, seed);
+    if let (PairValues::Number { reference, current, .. }, Some(_)) = (&pair.values, report.effect) {
+        report.shift = distances::wasserstein(reference, current).ok().map(|measured| measured.statistic);
+    }
+    // Scores that are missing or infinite are no small shift.
+    let is_value = !matches!(report.method.as_str(), "missing" | "infinite");
+    if report.verdict == ColumnVerdict::Drifted && is_value && report.shift.is_some_and(|by| by < LEAST_SHIFT) {
+        (report.verdict, report.because) = (ColumnVerdict::Stable, None);
+    }
+    report
 }
 
 /// Compares the target alone. A class that becomes [`TARGET_FACTOR`] times as frequent moves every score that is read as
@@ -149,6 +165,7 @@ fn judge(pair: &ColumnPair, n_columns: usize, settings: &DriftSettings, seed: u6
         p: None,
         p_adjusted: None,
         effect: None,
+        shift: None,
         because: None,
         psi,
         psi_critical: psi.and_then(|_| psi::critical_value(psi_alpha, cells.len(), worth.0, worth.1)),

@@ -33,7 +33,7 @@ pub mod verdict;
 /// How many independent rows the rows of both sides are worth.
 pub mod worth;
 
-pub use compare::{compare, compare_one, compare_target};
+pub use compare::{compare, compare_one, compare_score, compare_target};
 pub use estimate::cbpe;
 pub use findings::findings;
 pub use losses::{Losses, dle};

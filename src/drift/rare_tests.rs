@@ -2,7 +2,7 @@
 
 use super::probes::probes;
 use super::report::{ColumnReport, ColumnVerdict, Summary};
-use super::{ColumnPair, DriftSettings, PairValues, Worth, compare, compare_one, compare_target};
+use super::{ColumnPair, DriftSettings, PairValues, Worth, compare, compare_one, compare_score, compare_target};
 use crate::stats::random::rng;
 use crate::stats::sample::Sample;
 use rand::Rng;
@@ -90,6 +90,40 @@ fn what_exact_counts_show_is_drift_and_says_what_it_is() {
         assert!(found == p || (found.ln() - p.ln()).abs() < 3.0, "{method}: {found:e}, not {p:e}");
         assert!(report.because.is_some() && report.effect > Some(0.2), "{report:?}");
     }
+}
+
+/// A share of the scores is high; the others lie in a narrow range.
+fn scores(n: u64, share: f64, low: f64) -> Vec<(f64, u64)> {
+    let n_high = (n as f64 * share) as u64;
+    let within = |n: u64, from: f64, width: f64| (0..n).map(move |i| (from + width * (i as f64 + 0.5) / n as f64, 1));
+    within(n - n_high, low, 0.02).chain(within(n_high, 0.6, 0.3)).collect()
+}
+
+#[test]
+fn scores_that_move_in_rank_only_do_not_drift() {
+    let judge = |current: Vec<(f64, u64)>, n_infinite, settings: &DriftSettings| {
+        let column = ColumnPair { n_infinite, ..pair(0, number(&scores(1000, 0.2, 0.1), &current), (0, 0)) };
+        compare_score(&column, settings, 0)
+    };
+    let (usual, none) = (DriftSettings::default(), [(0, 0); 2]);
+    // Half of the narrow range: .8 * .01 over a standard deviation of .259.
+    let quiet = judge(scores(700, 0.2, 0.11), none, &usual);
+    assert!(quiet.effect > Some(0.4) && quiet.p_adjusted < Some(1e-9), "{quiet:?}");
+    assert_eq!((&quiet.verdict, quiet.because.as_deref()), (&ColumnVerdict::Stable, None));
+    assert!((quiet.is_rank_only().unwrap() - 0.031).abs() < 0.001, "{quiet:?}");
+    // More high scores, and all of them a little higher.
+    for current in [scores(700, 0.35, 0.1), scores(700, 0.2, 0.19)] {
+        let moved = judge(current, none, &usual);
+        assert_eq!((&moved.verdict, moved.is_rank_only()), (&ColumnVerdict::Drifted, None), "{moved:?}");
+        assert!(moved.shift > Some(0.25), "{moved:?}");
+    }
+    // Infinite scores are no small shift, and what a person sets up by other means is left as it is.
+    assert_eq!(judge(scores(660, 0.2, 0.1), [(0, 0), (0, 40)], &usual).verdict, ColumnVerdict::Drifted);
+    let by_psi = DriftSettings { preset: super::Preset::Psi, ..DriftSettings::default() };
+    let moved = judge(scores(700, 0.2, 0.11), none, &by_psi);
+    assert_eq!((&moved.verdict, moved.shift), (&ColumnVerdict::Drifted, None));
+    // Scores that did not move at all are no rank shift either.
+    assert_eq!(judge(scores(700, 0.2, 0.1), none, &usual).is_rank_only(), None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod column;
 
-pub use column::{Axis, ColumnReport, ColumnVerdict, Plot, Summary};
+pub use column::{Axis, ColumnReport, ColumnVerdict, LEAST_SHIFT, Plot, Summary};
 
 use serde::{Deserialize, Serialize};
 

@@ -162,11 +162,18 @@ fn psi(evidence: &Evidence, limit: Limit) -> Trigger {
 /// Where scores move, what is done with them moves, whichever column it comes from.
 fn score_drift(evidence: &Evidence, on: bool) -> Trigger {
     let effect = evidence.score.and_then(|score| score.effect);
+    let shift = evidence.score.and_then(|score| score.shift);
     let text = match (evidence.score, effect) {
         (Some(score), Some(effect)) if score.verdict == ColumnVerdict::Drifted => {
-            format!("the scores drifted by {effect:.2} (Cohen's h)")
+            let by = shift.map_or_else(String::new, |by| format!(", on average by {by:.2} standard deviations"));
+            format!("the scores drifted by {effect:.2} (Cohen's h){by}")
         }
-        (Some(ColumnReport { verdict: ColumnVerdict::Stable, .. }), _) => "the scores did not drift".to_owned(),
+        (Some(score @ ColumnReport { verdict: ColumnVerdict::Stable, .. }), _) => match score.is_rank_only() {
+            Some(by) => format!(
+                "the scores did not drift: their ranks did, but on average they moved by {by:.2} standard deviations only"
+            ),
+            None => "the scores did not drift".to_owned(),
+        },
         (Some(ColumnReport { verdict: ColumnVerdict::TooFewRows { need }, .. }), _) => {
             format!("the scores could not be compared: {need} rows are needed on either side")
         }

@@ -49,7 +49,7 @@ pub enum GrowPolicy {
 /// How many features a split may choose from.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a number of features, a share of them such as 0.5, or \"sqrt\", \"log2\" or \"all\"")]
 pub enum MaxFeatures {
     /// That many features.
     Count(u32),

@@ -12,7 +12,7 @@ use crate::drift::report::{
 use crate::drift::settings::{Count, DriftSettings, Preset};
 use crate::drift::triggers::{Evidence, Volume, triggers};
 use crate::drift::{
-    ColumnPair, PairValues, compare, compare_one, compare_target, corrected_first, drift_share, verdict,
+    ColumnPair, PairValues, compare, compare_score, compare_target, corrected_first, drift_share, verdict,
 };
 use crate::features::Task;
 use crate::journal::Outcomes;
@@ -238,7 +238,7 @@ impl Watch<'_> {
         let now = profile.finish();
         let pair = ColumnPair::of(&column.name, stored, &now);
         let pair = pair.map(|pair| ColumnPair { worth: self.worth(&column.name, stored, &now), of_gate: true, ..pair });
-        Ok(pair.map(|pair| compare_one(&pair, &self.settings, self.request.seed)))
+        Ok(pair.map(|pair| compare_score(&pair, &self.settings, self.request.seed)))
     }
 
     /// The profile of production's scores of its gate rows, where there are scores to hold against it.

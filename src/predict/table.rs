@@ -3,8 +3,8 @@
 use super::{Answer, Field, Found, Layout, PredictError, Said};
 use crate::pipeline::Pipeline;
 use crate::table::{
-    Batch, Cell, CellReader, Column, Kind, MISSING_TIME, ParquetWriter, Stored, StoredType, Stream, Table, Texts,
-    Values, push_json_lines,
+    Batch, Cell, CellReader, Column, ColumnSpec, JsonType, Kind, MISSING_TIME, ParquetWriter, Stored, StoredType,
+    Stream, Table, Texts, Values, push_json_lines,
 };
 use std::io::Write;
 
@@ -39,6 +39,8 @@ struct TypedColumn {
     has_literals: bool,
     /// The type that the column has in the input and keeps: then nothing of it goes through text.
     stored: Option<StoredType>,
+    /// The type of the booleans of JSON in Parquet, whose cells are read from text.
+    boolean: Option<StoredType>,
 }
 
 impl Typed {
@@ -59,11 +61,20 @@ impl Typed {
             };
             // JSON knows no times: they stay texts as the column is written.
             let typed = |kind: Kind| kind == Kind::Number || (kind == Kind::Time && format != Format::JsonLines);
-            let spec = pipeline.schema.column(&names[k]).filter(|spec| typed(spec.kind));
+            // Texts of JSON stay texts, also where the model reads numbers in them, and numbers and booleans what they are.
+            let (json, is_parquet) = (rows.json_type(k), format == Format::Parquet);
+            let stays = |spec: &&ColumnSpec| spec.kind == Kind::Number && json == Some(JsonType::Text);
+            let number = ColumnSpec::new(&names[k], Kind::Number);
+            let spec = pipeline.schema.column(&names[k]).filter(|spec| typed(spec.kind)).filter(|spec| !stays(spec));
+            let spec = spec.or((is_parquet && json == Some(JsonType::Number)).then_some(&number));
+            let boolean = Some(&names[k]).filter(|_| is_parquet && json == Some(JsonType::Boolean));
+            let boolean = boolean.and_then(|name| StoredType::boolean(name));
+            let spec = spec.filter(|_| boolean.is_none());
             let reader = spec.map(|spec| CellReader::new(spec, &pipeline.schema.dialect)).transpose();
             let reader = reader.map_err(crate::pipeline::PipelineError::Rows)?;
-            let stored = rows.types().get(k).cloned().flatten().filter(|_| format == Format::Parquet);
-            Ok(TypedColumn { name: names[k].clone(), field, reader, has_literals: rows.has_literals(k), stored })
+            let stored = rows.types().get(k).cloned().flatten().filter(|_| is_parquet);
+            let has_literals = rows.has_literals(k);
+            Ok(TypedColumn { name: names[k].clone(), field, reader, has_literals, stored, boolean })
         };
         let columns = fields.into_iter().map(column).collect::<Result<_, PredictError>>()?;
         Ok(Self { format, columns, parquet: None })
@@ -98,11 +109,12 @@ impl Typed {
             out.write_all(&lines)?;
             return Ok(());
         }
-        let stored = |column: &TypedColumn| match (column.field, &column.stored) {
+        let booleans: Vec<Option<Stored>> = self.columns.iter().zip(table.columns()).map(booleans).collect();
+        let cells = self.columns.iter().zip(&booleans).map(|(column, booleans)| match (column.field, &column.stored) {
             (Field::Raw(k), Some(_)) => batch.raw.stored(k),
-            _ => None,
-        };
-        let stored: Vec<Option<&Stored>> = self.columns.iter().map(stored).collect();
+            _ => booleans.as_ref(),
+        });
+        let stored: Vec<Option<&Stored>> = cells.collect();
         match &mut self.parquet {
             Some(parquet) => parquet.push_passing(table, &stored)?,
             None => {
@@ -115,7 +127,7 @@ impl Typed {
     }
 
     fn types(&self) -> Vec<Option<StoredType>> {
-        self.columns.iter().map(|column| column.stored.clone()).collect()
+        self.columns.iter().map(|column| column.stored.clone().or(column.boolean.clone())).collect()
     }
 
     /// Completes the file.
@@ -135,7 +147,15 @@ impl Typed {
 
 impl TypedColumn {
     fn answer(name: String, field: Field) -> Self {
-        Self { name, field, reader: None, has_literals: false, stored: None }
+        Self { name, field, reader: None, has_literals: false, stored: None, boolean: None }
+    }
+}
+
+/// The cells of a column of booleans.
+fn booleans((column, cells): (&TypedColumn, &Column)) -> Option<Stored> {
+    match &cells.values {
+        Values::Text(texts) if column.boolean.is_some() => Stored::booleans((0..texts.len()).map(|row| texts.get(row))),
+        _ => None,
     }
 }
 

@@ -17,7 +17,9 @@ pub fn number(x: f64) -> String {
         return "0".to_owned();
     }
     if !(1e-4..1e15).contains(&size) {
-        return minus(format!("{x:.3e}").replace(".000e", "e"));
+        let text = format!("{x:.3e}");
+        let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+        return minus(format!("{}e{power}", digits.trim_end_matches('0').trim_end_matches('.')));
     }
     // A value rounded up to the next power gets its unit: 9999.6 is 10k.
     let units = [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "k")];
@@ -31,6 +33,22 @@ pub fn number(x: f64) -> String {
 /// A metric: four decimals, so that 0.7560 aligns with 0.8292; larger ones as [`number`].
 pub(crate) fn metric(x: f64) -> String {
     if x.abs() < 10.0 { minus(format!("{x:.4}")) } else { number(x) }
+}
+
+/// A value of a table, as it may be searched for: up to six significant digits, without a unit: `250000`, `60.235`.
+pub(crate) fn cell(x: f64) -> String {
+    format!("{x:.5e}").parse::<f64>().map_or_else(|_| NOTHING.to_owned(), |rounded| rounded.to_string())
+}
+
+/// A difference of scores, with its sign: `+0.125`, `−0.031`; one that these digits do not show has as many as it takes.
+pub(crate) fn signed(x: f64) -> String {
+    let sign = if x > 0.0 { "+" } else { "" };
+    match x.abs() {
+        // A difference of nothing has no sign.
+        0.0 => "0.000".to_owned(),
+        size if size >= 0.0005 => minus(format!("{sign}{x:.3}")),
+        _ => format!("{sign}{}", number(x)),
+    }
 }
 
 /// A number that may be missing.
@@ -158,7 +176,7 @@ pub(crate) fn wrapped(text: &str, max: usize, n_lines: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{clean, count, day, metric, number, p_value, percent, short};
+    use super::{cell, clean, count, day, metric, number, p_value, percent, short, signed};
 
     #[test]
     fn numbers_have_four_digits() {
@@ -171,12 +189,27 @@ mod tests {
             (9999.6, "10k"),
             (1_234_567.0, "1.235M"),
             (999_999.9, "1M"),
-            (1.2e-7, "1.200e-7"),
+            (1.2e-7, "1.2e-7"),
+            (-1.2e-7, "−1.2e-7"),
+            (3e-9, "3e-9"),
+            (2.5e20, "2.5e20"),
             (f64::NAN, "–"),
         ];
         for (x, text) in cases {
             assert_eq!(number(x), text, "{x}");
         }
+    }
+
+    #[test]
+    fn differences_have_a_sign_and_never_round_to_nothing() {
+        let told = [0.1254, -0.0312, 0.0, -0.0, 4.2e-5, -4.2e-5].map(signed);
+        assert_eq!(told, ["+0.125", "−0.031", "0.000", "0.000", "+4.2e-5", "−4.2e-5"]);
+    }
+
+    #[test]
+    fn values_of_a_table_can_be_searched_for() {
+        let told = [250_000.0, 60.234_999_999_999_97, -0.1, 9000.0, 0.0, 1e-7].map(cell);
+        assert_eq!(told, ["250000", "60.235", "-0.1", "9000", "0", "0.0000001"]);
     }
 
     #[test]

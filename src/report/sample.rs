@@ -40,6 +40,7 @@ pub(super) fn number(name: &str, shift: f64, verdict: ColumnVerdict, importance:
         p: Some(if shift.abs() > 0.2 { 1e-9 } else { 0.412_3 }),
         p_adjusted: Some(if shift.abs() > 0.2 { 4e-9 } else { 0.71 }),
         effect: Some(shift.abs()),
+        shift: None,
         because: None,
         psi: Some(shift * shift + 0.0043),
         psi_critical: Some(0.0123),

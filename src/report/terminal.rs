@@ -68,8 +68,9 @@ impl Terminal<'_> {
         if columns.is_empty() {
             return String::new();
         }
-        let table = Layout::new(self.marks.width);
-        let head = table.line(["column", "reference", "current", "method", "statistic", "p", "PSI"]);
+        let is_weighed = columns.iter().any(|column| column.importance.is_some());
+        let table = Layout::new(self.marks.width, is_weighed);
+        let head = table.line(["column", "reference", "current", "method", "statistic", "p", "PSI", "importance"]);
         let mut text = (self.marks.dim)(&format!("{head}  verdict")) + "\n";
         for column in columns.iter().take(MAX_COLUMNS) {
             text += &self.column(column, &table);
@@ -93,6 +94,7 @@ impl Terminal<'_> {
             &fixed_or(column.statistic),
             &p_value(column.p_adjusted.or(column.p)),
             &psi(column),
+            &column.importance.map_or_else(|| NOTHING.to_owned(), percent),
         ]);
         format!("{row}  {}\n", (self.marks.verdict)(Tone::of(&column.verdict).class(), &words::verdict_of(column)))
     }
@@ -181,18 +183,22 @@ impl Terminal<'_> {
 
 /// Which columns of the table are shown, so that it fits the terminal.
 struct Layout {
-    shown: [bool; 7],
+    shown: [bool; 8],
     name: usize,
 }
 
 impl Layout {
-    const WIDTHS: [usize; 7] = [NAME_WIDTH, SPARK_WIDTH, SPARK_WIDTH, 14, 9, 8, 7];
+    const WIDTHS: [usize; 8] = [NAME_WIDTH, SPARK_WIDTH, SPARK_WIDTH, 14, 9, 8, 7, 10];
+    /// The spaces before each.
+    const GAPS: [usize; 8] = [0, 2, 2, 2, 1, 1, 1, 1];
     const VERDICT: usize = 13;
-    /// The order in which columns are dropped: statistic, method, the two pictures, p.
-    const DROPPED: [usize; 5] = [4, 3, 1, 2, 5];
+    /// The order in which columns are dropped: importance, statistic, method, the two pictures, p.
+    const DROPPED: [usize; 6] = [7, 4, 3, 1, 2, 5];
 
-    fn new(width: Option<usize>) -> Self {
-        let mut layout = Self { shown: [true; 7], name: NAME_WIDTH };
+    /// The columns that fit a width; without importances, they have no column.
+    fn new(width: Option<usize>, is_weighed: bool) -> Self {
+        let mut layout = Self { shown: [true; 8], name: NAME_WIDTH };
+        layout.shown[7] = is_weighed;
         let Some(width) = width else { return layout };
         if width < 100 {
             layout.name = 18;
@@ -207,25 +213,18 @@ impl Layout {
     }
 
     fn width(&self) -> usize {
-        let widths = Self::WIDTHS.iter().zip(self.shown).skip(1).filter(|(_, shown)| *shown);
-        self.name + widths.map(|(width, _)| width + 2).sum::<usize>()
+        let widths = (1..Self::WIDTHS.len()).filter(|&at| self.shown[at]).map(|at| Self::WIDTHS[at] + Self::GAPS[at]);
+        self.name + widths.sum::<usize>()
     }
 
     /// A row of the table, padded before styling: escape codes have no width.
-    fn line(&self, cells: [&str; 7]) -> String {
-        if self.shown == [true; 7] {
-            let [name, reference, current, method, statistic, p, psi] = cells;
-            return format!(
-                "{name:width$}  {reference:SPARK_WIDTH$}  {current:SPARK_WIDTH$}  {method:14} {statistic:>9} {p:>8} {psi:>7}",
-                width = self.name
-            );
-        }
+    fn line(&self, cells: [&str; 8]) -> String {
         let cell = |(at, text): (usize, &str)| {
-            let width = if at == 0 { self.name } else { Self::WIDTHS[at] };
-            if at < 4 { format!("{text:width$}") } else { format!("{text:>width$}") }
+            let (width, gap) = (if at == 0 { self.name } else { Self::WIDTHS[at] }, Self::GAPS[at]);
+            let padded = if at < 4 { format!("{text:width$}") } else { format!("{text:>width$}") };
+            " ".repeat(gap) + &padded
         };
-        let shown = cells.into_iter().enumerate().filter(|(at, _)| self.shown[*at]);
-        shown.map(cell).collect::<Vec<_>>().join("  ")
+        cells.into_iter().enumerate().filter(|(at, _)| self.shown[*at]).map(cell).collect()
     }
 }
 

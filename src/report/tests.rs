@@ -1,5 +1,6 @@
 //! Output is complete, safe, small and visible.
 
+use super::number::percent;
 use super::{drift_html, drift_png, drift_svg, drift_text, raster, sample};
 use crate::drift::report::{Answer, Axis, DriftReport, Plot};
 use resvg::{tiny_skia, usvg};
@@ -21,6 +22,17 @@ fn the_table_fits_the_terminal() {
     }
     let all = drift_text(&sample::report(), marks(Some(120)));
     assert_eq!(all, drift_text(&sample::report(), marks(None)));
+    // The importance of each column is dropped first, and has no column where no model was asked.
+    let head = |text: &str| text.lines().find(|line| line.starts_with("column ")).unwrap().to_owned();
+    assert!(head(&all).ends_with("PSI importance  verdict"), "{all}");
+    let heads = [106, 116].map(|width| head(&drift_text(&sample::report(), marks(Some(width)))));
+    assert!(heads.iter().all(|head| head.contains("statistic") && !head.contains("importance")), "{heads:?}");
+    let mut alone = sample::report();
+    alone.columns.iter_mut().for_each(|column| column.importance = None);
+    assert!(head(&drift_text(&alone, marks(None))).ends_with("PSI  verdict"));
+    let share = percent(sample::report().columns[0].importance.unwrap()).replace('\u{a0}', " ");
+    let row = all.lines().find(|line| line.starts_with(&sample::report().columns[0].name)).unwrap();
+    assert!(row.contains(&format!(" {share}  ")), "{row}");
 }
 
 fn plain(report: &DriftReport) -> String {

@@ -2,7 +2,7 @@
 
 use super::number::{NOTHING, clean, counted, number, number_or, p_value, percent, short, words};
 use crate::drift::report::{
-    Answer, ColumnReport, ColumnVerdict, DriftReport, Finding, FindingKind, Severity, Side, Trigger,
+    Answer, ColumnReport, ColumnVerdict, DriftReport, Finding, FindingKind, LEAST_SHIFT, Severity, Side, Trigger,
 };
 
 /// The tone of a column: determines its colour, its sign and its position.
@@ -94,6 +94,10 @@ pub(crate) fn decided(column: &ColumnReport, settings: &serde_json::Value) -> St
         None => ("effect (Cohen's h)", column.effect, settings["effect"].as_f64().unwrap_or(f64::NAN)),
     };
     let (size, least) = (number_or(size), number_or(Some(least)));
+    if let Some(by) = column.is_rank_only() {
+        let least = number(LEAST_SHIFT);
+        return format!("{sure}, but small: moved by {} standard deviations on average, threshold {least}", number(by));
+    }
     match (drifted, &column.because) {
         (true, Some(because)) => format!("{sure}, and large: {}", short(because, 200)),
         (true, None) => format!("{sure}, and large: {name} {size}, threshold {least}"),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::score::ScoreError;
 use crate::score::curve::Curve;
 use crate::score::evaluation::{check_weights, length};
+use crate::wording::nearest;
 
 /// How the threshold is found, as written in `mlloop.toml`.
 ///
@@ -52,13 +53,17 @@ pub enum ThresholdRule {
 /// A rule in the form of `mlloop.toml`.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a threshold is \"f1\", \"accuracy\", \"youden\", a number, { cost_fp = …, cost_fn = … }, { alerts = … }, { recall = … } or { precision = … }"
+)]
 enum Written {
     Number(f64),
     Name(String),
     Table(BTreeMap<String, f64>),
 }
 
+const NAMES: [&str; 3] = ["f1", "accuracy", "youden"];
 const KNOWN: &str = "\"f1\", \"accuracy\", \"youden\", a number, { cost_fp = …, cost_fn = … }, { alerts = … }, \
                      { recall = … } or { precision = … }";
 
@@ -72,7 +77,11 @@ impl TryFrom<Written> for ThresholdRule {
                 "f1" => Self::F1,
                 "accuracy" => Self::Accuracy,
                 "youden" => Self::Youden,
-                other => return Err(ScoreError::Rule(format!("{other:?} is not {KNOWN}"))),
+                other => {
+                    let near =
+                        nearest(other, NAMES).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+                    return Err(ScoreError::Rule(format!("{other:?} is not {KNOWN}{near}")));
+                }
             },
             Written::Table(table) => {
                 let entries: Vec<(&str, f64)> = table.iter().map(|(key, value)| (key.as_str(), *value)).collect();

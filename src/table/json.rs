@@ -17,12 +17,42 @@ use super::write::push_field;
 use super::{Dialect, MISSING_TIME, Schema, Table, TableError, Values};
 use crate::atomic::At;
 use serde_json::{Map, Number, Value};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
 /// The delimiter of the records.
 const DELIMITER: u8 = b',';
+
+/// What the values of a column of objects are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonType {
+    /// Texts, which may read as numbers or booleans.
+    Text,
+    /// Numbers that a double holds exactly.
+    Number,
+    /// Booleans.
+    Boolean,
+    /// Several of these, or others.
+    Mixed,
+}
+
+impl JsonType {
+    /// The type of a value; `None` of one that is missing.
+    fn of(value: &Value) -> Option<Self> {
+        /// Beyond, whole numbers lose digits.
+        const EXACT: u64 = 1 << 53;
+        match value {
+            Value::Null => None,
+            Value::String(_) => Some(Self::Text),
+            Value::Bool(_) => Some(Self::Boolean),
+            Value::Number(n) if n.as_i64().is_some_and(|n| n.unsigned_abs() <= EXACT) || n.is_f64() => {
+                Some(Self::Number)
+            }
+            _ => Some(Self::Mixed),
+        }
+    }
+}
 
 /// Objects that have been read once, so that their names are known.
 pub(crate) struct JsonLines {
@@ -30,6 +60,7 @@ pub(crate) struct JsonLines {
     names: Vec<String>,
     /// The columns with a text that reads as a number or a boolean.
     mistakable: HashSet<String>,
+    types: HashMap<String, JsonType>,
 }
 
 impl JsonLines {
@@ -37,6 +68,7 @@ impl JsonLines {
     pub(crate) fn read(file: &str, from: impl Read) -> Result<Self, TableError> {
         let mut kept = BufWriter::new(tempfile::tempfile().at(file)?);
         let (mut names, mut known, mut mistakable) = (Vec::new(), HashSet::new(), HashSet::new());
+        let mut types: HashMap<String, JsonType> = HashMap::new();
         let mut lines = BufReader::with_capacity(1 << 16, from);
         let (mut line, mut n) = (Vec::new(), 0);
         loop {
@@ -56,6 +88,13 @@ impl JsonLines {
                     if value.as_str().is_some_and(|text| is_literal(text.trim())) && !mistakable.contains(&name) {
                         mistakable.insert(name.clone());
                     }
+                    if let Some(this) = JsonType::of(&value) {
+                        match types.get_mut(&name) {
+                            Some(known) if *known != this => *known = JsonType::Mixed,
+                            Some(_) => {}
+                            None => drop(types.insert(name.clone(), this)),
+                        }
+                    }
                     if known.insert(name.clone()) {
                         names.push(name);
                     }
@@ -65,12 +104,17 @@ impl JsonLines {
         }
         let mut kept = kept.into_inner().map_err(io::IntoInnerError::into_error).at(file)?;
         kept.seek(SeekFrom::Start(0)).at(file)?;
-        Ok(Self { kept, names, mistakable })
+        Ok(Self { kept, names, mistakable, types })
     }
 
     /// By column: whether every cell of it that reads as a number or a boolean is one.
     pub(crate) fn literals(&self) -> Vec<bool> {
         self.names.iter().map(|name| !self.mistakable.contains(name)).collect()
+    }
+
+    /// The type of each column; one without a value is mixed.
+    pub(crate) fn types(&self) -> Vec<JsonType> {
+        self.names.iter().map(|name| self.types.get(name).copied().unwrap_or(JsonType::Mixed)).collect()
     }
 
     /// The objects as CSV, with numbers in the notation of `schema`.

@@ -61,7 +61,7 @@ pub use infer::{
 };
 pub(crate) use infer::{ID_WORDS, has_word, names_key};
 pub use input::{Input, Spool};
-pub use json::push_json_lines;
+pub use json::{JsonType, push_json_lines};
 pub use level::{LevelFinder, Same, Spelling};
 pub use line::{from_one_line, one_line};
 pub use number::{NumberFormat, label_value, misread_thousands, push_number};

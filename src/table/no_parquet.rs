@@ -9,9 +9,25 @@ pub(crate) mod stored {
     #[derive(Debug, Clone)]
     pub enum Stored {}
 
+    impl Stored {
+        /// None: there is no Parquet.
+        #[must_use]
+        pub fn booleans<'t>(_: impl Iterator<Item = &'t str>) -> Option<Self> {
+            None
+        }
+    }
+
     /// A type that there is none of.
     #[derive(Debug, Clone)]
     pub enum StoredType {}
+
+    impl StoredType {
+        /// None: there is no Parquet.
+        #[must_use]
+        pub fn boolean(_: &str) -> Option<Self> {
+            None
+        }
+    }
 }
 
 /// Writing Parquet.

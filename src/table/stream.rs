@@ -4,7 +4,7 @@ use crate::table::batch::Batch;
 use crate::table::csv::stream::CsvStream;
 use crate::table::evidence::Watched;
 use crate::table::input::{Text, Unpacked};
-use crate::table::json::JsonLines;
+use crate::table::json::{JsonLines, JsonType};
 use crate::table::parquet::stored::StoredType;
 #[cfg(feature = "parquet")]
 use crate::table::parquet::stream::ParquetStream;
@@ -53,6 +53,7 @@ pub struct Stream<'a> {
     source: Box<dyn Batches + 'a>,
     /// The fields of JSON lines in which no text can be taken for a number or a boolean.
     literals: Vec<bool>,
+    json: Vec<JsonType>,
     done: bool,
 }
 
@@ -62,12 +63,12 @@ pub struct Stream<'a> {
 /// Errors of the whole file or its header; an error of a record comes with its batch, after which the stream ends.
 pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Result<Stream<'a>, TableError> {
     let name = input.name().to_owned();
-    let mut literals = Vec::new();
+    let (mut literals, mut json) = (Vec::new(), Vec::new());
     let opened = match input.unpack()? {
         Unpacked::Text(text) => csv(&name, text, schema, options),
         Unpacked::Json(text) => {
             let lines = JsonLines::read(&name, text.reader)?;
-            literals = lines.literals();
+            (literals, json) = (lines.literals(), lines.types());
             let text = lines.into_text(Some(schema));
             csv(&name, text, &JsonLines::schema(schema), options)
         }
@@ -80,7 +81,7 @@ pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Re
             ParquetStream::open(&name, file, schema, options).map(|parquet| Box::new(parquet) as Box<dyn Batches>)
         }
     };
-    Ok(Stream { source: opened.map_err(|err| err.in_file(&name))?, literals, done: false })
+    Ok(Stream { source: opened.map_err(|err| err.in_file(&name))?, literals, json, done: false })
 }
 
 fn csv<'a>(
@@ -139,6 +140,12 @@ impl Stream<'_> {
     #[must_use]
     pub fn has_literals(&self, field: usize) -> bool {
         self.literals.get(field).copied().unwrap_or_else(|| self.source.has_literals(field))
+    }
+
+    /// What the values of a field are in a file of JSON lines; `None` in other files.
+    #[must_use]
+    pub fn json_type(&self, field: usize) -> Option<JsonType> {
+        self.json.get(field).copied()
     }
 
     /// What the columns that were watched have shown; `None` where nothing is watched, in Parquet.

@@ -9,7 +9,7 @@ use crate::model::{Named, Params};
 use crate::notify;
 use crate::pipeline::{Decision, Recipe, SplitSpec, TargetSpec, check_weight};
 use crate::table::place::is_address;
-use crate::table::{ColumnSpec, Dialect, Kind, Schema, columns};
+use crate::table::{ColumnSpec, Dialect, Kind, Schema, TableOptions, columns};
 use crate::wording::instead;
 use serde::Deserialize;
 
@@ -190,6 +190,12 @@ impl Config {
             },
             columns: self.columns.clone(),
         }
+    }
+
+    /// Reads the reference by the options of a command line, where these are given.
+    pub fn read_by(&mut self, options: &TableOptions) {
+        let Dialect { delimiter, skip_lines, comment, .. } = options.dialect(&self.schema().dialect);
+        (self.data.delimiter, self.data.skip_lines, self.data.comment) = (delimiter, skip_lines, comment);
     }
 
     /// The column that identifies a row's entity, for tables with several rows of one entity.

@@ -3,7 +3,7 @@
 use super::config::Config;
 use crate::drift::DriftSettings;
 use crate::table::place;
-use crate::wording::{instead, plain};
+use crate::wording::{instead, nearest, plain};
 use serde::Deserialize;
 use std::path::Path;
 use toml::{Table, Value};
@@ -119,7 +119,7 @@ pub(super) fn apply(text: &str, settings: &[Setting]) -> Result<Config, String> 
             // The line number is that of an internal file.
             let what =
                 what.split_once(": ").filter(|(place, _)| place.starts_with("line ")).map_or(&*what, |(_, what)| what);
-            wrong(what)
+            wrong(elsewhere(&setting.key, what).as_deref().unwrap_or(what))
         })?;
     }
     // The rewritten file has plain values before tables; columns keep the order of the original, which matters for a
@@ -153,6 +153,33 @@ pub fn monitor_alone(settings: &[Setting]) -> Result<DriftSettings, String> {
         alone = toml::from_str(&written).map_err(|err| wrong(&plain(err.message())))?;
     }
     Ok(alone.monitor)
+}
+
+/// An unknown key that another section has, or one that is spelt like it.
+fn elsewhere(key: &str, what: &str) -> Option<String> {
+    let (own, word) = key.rsplit_once('.')?;
+    if !what.starts_with("unknown key") {
+        return None;
+    }
+    let others = SECTIONS.iter().filter(|section| **section != own);
+    let keys: Vec<(&str, String)> =
+        others.flat_map(|section| keys_of(section).into_iter().map(move |key| (*section, key))).collect();
+    let near = nearest(word, keys.iter().map(|(_, key)| key.as_str()))?.to_owned();
+    if near != word && what.contains("did you mean") {
+        return None;
+    }
+    let found: Vec<String> =
+        keys.iter().filter(|(_, key)| *key == near).map(|(at, key)| format!("{at}.{key}")).collect();
+    Some(format!("unknown key {word:?} in [{own}]: did you mean {}?", found.join(" or ")))
+}
+
+/// The keys of a section, as the error of one that does not exist lists them.
+fn keys_of(section: &str) -> Vec<String> {
+    /// No key.
+    const NONE: &str = "no_such_key";
+    let Err(err) = toml::from_str::<Config>(&format!("[{section}]\n{NONE} = 0\n")) else { return Vec::new() };
+    let listed = err.message().split_once(NONE).map_or("", |(_, listed)| listed);
+    listed.split('`').skip(2).step_by(2).map(str::to_owned).collect()
 }
 
 fn set(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
@@ -217,6 +244,13 @@ mod tests {
     fn what_cannot_be_set_is_said_with_its_place() {
         for (pair, says) in [
             ("max_dept=4", "--set model.max_dept=4: unknown key \"max_dept\": did you mean \"max_depth\"?"),
+            (
+                "treshold=.3",
+                "--set model.treshold=.3: unknown key \"treshold\" in [model]: did you mean decision.threshold?",
+            ),
+            ("imbalance=none", "in [model]: did you mean decision.imbalance?"),
+            ("drift_share=.3", "in [model]: did you mean monitor.drift_share or monitor.triggers.drift_share?"),
+            ("calibration=false", "in [model]: did you mean decision.calibration or promote.guardrails.calibration?"),
             (
                 "columns.tenure=ignore",
                 "--set columns.tenure=ignore: types of columns cannot be set for one command; change [columns] in mlloop.toml",

@@ -8,7 +8,7 @@ use crate::dashboard::web::Oops;
 use crate::drift::report::{Answer, DriftReport, Severity};
 use crate::gate::GateReport;
 use crate::registry::{Manifest, Version};
-use crate::report::number::{clean, number, p_value, percent, short};
+use crate::report::number::{clean, number, p_value, percent, short, signed};
 use crate::report::shape::Drawing;
 use crate::retrain;
 use crate::retrain::standing::Progress;
@@ -155,7 +155,7 @@ pub(super) fn balance(values: &[(String, f64)]) -> String {
         let (tone, x) = if *value < 0.0 { ("stable", middle - length) } else { ("drifted", middle) };
         drawing.text("end", (middle - half - 10.0, y + 16.0), &short(name, 40));
         drawing.rect(&format!("bar {tone}"), (x, y + 4.0), (length.max(1.0), ROW - 10.0));
-        drawing.text("ax", (middle + half + 8.0, y + 16.0), &format!("{value:+.3}"));
+        drawing.text("ax", (middle + half + 8.0, y + 16.0), &signed(*value));
     }
     let height = values.len() as f64 * ROW;
     drawing.line("base", (middle, 0.0), (middle, height));

@@ -144,7 +144,7 @@ fn bar(standing: &Standing) -> Option<Bar> {
         _ => number(x),
     };
     let fires = match standing.name.as_str() {
-        "score_drift" => format!("p {}, fires at {} or below", set(count), set(threshold)),
+        "score_drift" => format!("p {}, can fire at {} or below", set(count), set(threshold)),
         "recent_accuracy" => format!("{}, fires below {}", set(count), set(threshold)),
         "multivariate" => format!("lower bound {}, fires above {}", set(count), set(threshold)),
         "new_rows" | "unused_feedback" | "age" => format!("{} of {}", set(count), set(threshold)),

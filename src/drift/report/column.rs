@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Scores that moved by less than this on average, in standard deviations of the reference, moved in rank only.
+pub const LEAST_SHIFT: f64 = 0.25;
+
 /// What is said of one column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -47,6 +50,9 @@ pub struct ColumnReport {
     /// The effect size of the decisive test, in the units of Cohen's h (default preset).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<f64>,
+    /// Of the score: the mean distance of the two distributions in standard deviations of the reference (default preset).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift: Option<f64>,
     /// What the decisive test found, in words, unless it is the test of the distribution as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
@@ -69,6 +75,16 @@ pub struct ColumnReport {
     pub current: Summary,
     /// Both distributions.
     pub plot: Plot,
+}
+
+impl ColumnReport {
+    /// By how much a score moved on average whose ranks moved significantly and which is stable all the same: the change of
+    /// its values is small.
+    #[must_use]
+    pub fn is_rank_only(&self) -> Option<f64> {
+        let by_rank = self.verdict == ColumnVerdict::Stable && self.p_adjusted.is_some_and(|p| p <= self.threshold);
+        self.shift.filter(|&by| by_rank && by < LEAST_SHIFT)
+    }
 }
 
 /// One side of a column in numbers.

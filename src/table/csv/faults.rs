@@ -13,7 +13,7 @@ pub(super) fn late_header(file: &str, line: u64) -> TableError {
     TableError::File {
         file: file.to_owned(),
         what: format!(
-            "the header is on line {line}: give --skip-lines {n} (predict, features, monitor, retrain, run), set skip_lines = \
+            "the header is on line {line}: give --skip-lines {n} (predict, features, monitor, train, retrain, run), set skip_lines = \
              {n} under [data] in mlloop.toml, or remove the lines before it",
             n = line - 1
         ),

@@ -8,6 +8,7 @@
 //! While one block is parsed the next is read. Results and errors do not depend on the block boundaries.
 
 mod before;
+mod between;
 pub(crate) mod block;
 pub(crate) mod columns;
 mod faults;
@@ -241,12 +242,15 @@ impl<'a> Reader<'a> {
     /// Totals, remarks, and a last record whose trailing columns are unusually blank are not rows.
     fn check_ends(&self, block: &Block, is_new: bool, parsed: &mut [Parsed]) {
         let last = block.last.then_some((&self.watch, self.plan.names.as_slice()));
-        for (at, endings) in endings(parsed.iter().map(|piece| &piece.tail), is_new, last) {
-            let bounds = block.pieces[at];
+        let index_of = |bounds: &PieceBounds| {
             let bytes = &block.bytes[bounds.start..bounds.end];
-            let names = &self.plan.names;
-            let (mut index, _) =
-                Index::of_rows(bytes, bounds.line, self.blocks.delimiter, names, !self.header.is_empty());
+            let headed = !self.header.is_empty();
+            Index::of_rows(bytes, bounds.line, self.blocks.delimiter, &self.plan.names, headed).0
+        };
+        let pieces = (block.pieces.as_slice(), index_of);
+        for (at, endings) in endings(parsed.iter().map(|piece| &piece.tail), pieces, is_new, last) {
+            let bounds = block.pieces[at];
+            let mut index = index_of(&bounds);
             let (mut rows, mut faults) = (BTreeSet::new(), Vec::new());
             for (its_rows, its_faults) in endings.iter().map(|ending| ending.of(&index)) {
                 rows.extend(its_rows);
@@ -262,6 +266,7 @@ impl<'a> Reader<'a> {
             all.retain(|fault| faults.iter().all(|end| fault.line != end.line));
             all.extend(faults);
             all.sort_by_key(|fault| fault.line);
+            all.dedup_by_key(|fault| fault.line);
         }
     }
 

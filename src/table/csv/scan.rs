@@ -165,15 +165,17 @@ impl Scan {
         look: &(impl Fn(&Piece<'_>) -> R + Sync),
     ) {
         let last = block.last.then_some((watch, self.names.as_slice()));
-        for (at, endings) in endings(scanned.iter().map(|s| &s.tail), is_new, last) {
-            let bounds = block.pieces[at];
-            let (mut index, ..) = self.rows().of_piece(&block.bytes[bounds.start..bounds.end], bounds.line);
+        let index_of =
+            |bounds: &PieceBounds| self.rows().of_piece(&block.bytes[bounds.start..bounds.end], bounds.line).0;
+        for (at, endings) in endings(scanned.iter().map(|s| &s.tail), (&block.pieces, index_of), is_new, last) {
+            let mut index = index_of(&block.pieces[at]);
             let mut rows = BTreeSet::new();
             for (its_rows, faults) in endings.iter().map(|ending| ending.of(&index)) {
                 rows.extend(its_rows);
                 scanned[at].faults.extend(faults);
             }
             scanned[at].faults.sort_by_key(|fault| fault.line);
+            scanned[at].faults.dedup_by_key(|fault| fault.line);
             if skip {
                 index.remove(&rows.into_iter().collect::<Vec<usize>>());
                 scanned[at].result = look(&index);

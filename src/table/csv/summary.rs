@@ -73,6 +73,25 @@ const TOTALS: [&str; 65] = [
 ];
 /// Those that are also names of people or things.
 const NAMES: [&str; 6] = ["max", "media", "min", "sum", "count", "variation"];
+
+/// The first bytes of those words; of all that are not ASCII, any.
+const STARTS: [bool; 256] = {
+    let mut starts = [false; 256];
+    let mut at = 0;
+    while at < TOTALS.len() {
+        let byte = TOTALS[at].as_bytes()[0];
+        starts[byte as usize] = true;
+        starts[byte.to_ascii_uppercase() as usize] = true;
+        at += 1;
+    }
+    let mut byte = 128;
+    while byte < 256 {
+        starts[byte] = true;
+        byte += 1;
+    }
+    starts
+};
+
 /// The rows at one end of a piece that sum up the others: how many rows there are up to the last of them, seen from that end,
 /// with remarks and empty rows among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +171,21 @@ fn word_of(index: &Index<'_>, row: usize) -> Option<(usize, String, Says)> {
     let (field, other) = texts.iter().skip(1).find(is_word)?.clone();
     let numbers = texts.len() == 2 && number(first.as_bytes()).is_some();
     (numbers && n_blank > 0).then_some((field, other, Says::Other))
+}
+
+/// Whether a cell says that its row sums up others: such a word, alone, first or last (`Subtotal Rome`, `Rome Total`).
+pub(super) fn says_sum(cell: &str) -> bool {
+    let cell = cell.trim().trim_end_matches([':', '.', ' ']).to_lowercase();
+    let is_word = |word: &str| TOTALS.contains(&word);
+    let ends = |pair: Option<(&str, &str)>| pair.is_some_and(|(first, last)| is_word(first) || is_word(last));
+    is_word(&cell) || ends(cell.split_once(' ')) || ends(cell.rsplit_once(' '))
+}
+
+/// Whether a cell with such a first byte may say so: a fast test that excludes most cells.
+pub(super) fn may_begin_or_end(first: u8, cell: &[u8]) -> bool {
+    let starts = |byte: u8| STARTS[usize::from(byte)];
+    let last = memchr::memrchr(b' ', cell).and_then(|at| cell.get(at + 1));
+    starts(first) || last.is_some_and(|&byte| starts(byte))
 }
 
 /// Whether a cell is such a word, or begins with one if more fields are blank (`TOTAL GÉNÉRAL`).

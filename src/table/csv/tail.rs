@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::between;
+use super::block::PieceBounds;
 use super::index::Index;
 use super::summary::{self, Side};
 use crate::table::rejects::{Fault, What};
@@ -25,6 +27,8 @@ pub(crate) struct Tail {
     /// Summary rows at the end and at the beginning of the piece, see [`summary::run`].
     n_below: usize,
     n_above: usize,
+    /// Whether a row says that it sums up others, wherever it is.
+    is_marked: bool,
     /// Rows with only the first field filled, those of them that only such or empty rows follow, and how
     /// many rows these end with.
     n_alone: u64,
@@ -52,6 +56,8 @@ pub(crate) struct TailWatch {
 pub(crate) enum Ending {
     /// They sum up the others.
     Totals(Side, usize),
+    /// These rows sum up groups of the others.
+    Between(Vec<usize>),
     /// The last records are not rows.
     Last {
         /// The error.
@@ -67,10 +73,14 @@ impl Ending {
         let n_rows = index.n_rows();
         let rows: Vec<usize> = match self {
             Self::Totals(Side::Above, n) => (0..(*n).min(n_rows)).collect(),
+            Self::Between(rows) => rows.clone(),
             Self::Totals(Side::Below, n) | Self::Last { n, .. } => (n_rows.saturating_sub(*n)..n_rows).collect(),
         };
         let what = match self {
             Self::Last { what, .. } => what.clone(),
+            Self::Between(_) => {
+                "looks like a total of rows above it, not a data row: its numbers are their sums".to_owned()
+            }
             Self::Totals(side, _) => {
                 let others = if *side == Side::Above { "below" } else { "above" };
                 let words = summary::words(index, &rows);
@@ -86,7 +96,7 @@ impl Ending {
         let fault = |row: &usize| Fault { line: index.line_at(index.span(*row).0), what: What::Record(what.clone()) };
         // An empty row among remarks is none of them.
         let is_empty = |row: usize| (0..index.n_fields).all(|field| index.is_blank_field(row, field));
-        let is_told = |row: &&usize| matches!(self, Self::Totals(..)) || !is_empty(**row);
+        let is_told = |row: &&usize| !matches!(self, Self::Last { .. }) || !is_empty(**row);
         let faults = rows.iter().filter(is_told).map(fault).collect();
         (rows, faults)
     }
@@ -109,8 +119,19 @@ impl Tail {
         let (alone_run, n_last_alone) = (run().count() as u64, run().filter(|&row| is_alone(row)).count() as u64);
         let n_below = if whole { summary::run(index, Side::Below) } else { 0 };
         let n_above = summary::run(index, Side::Above);
-        let told =
-            Self { n_rows: n_rows as u64, n_below, n_above, n_alone, n_last_alone, alone_run, any, ..Self::default() };
+        let is_marked = between::any(index);
+        let n_rows_told = n_rows as u64;
+        let told = Self {
+            n_rows: n_rows_told,
+            n_below,
+            n_above,
+            is_marked,
+            n_alone,
+            n_last_alone,
+            alone_run,
+            any,
+            ..Self::default()
+        };
         if n_fields <= MIN_RUN {
             return told;
         }
@@ -128,10 +149,11 @@ impl Tail {
 /// Minimum number of fields for a row with only the first to be a remark, and minimum number of other rows.
 const MIN_FIELDS: usize = 3;
 const MIN_OTHERS: u64 = 20;
-/// The errors at the ends of a table, by piece: of `tails`, the pieces of a block, which is the `first` with
-/// rows, or the last, whose end `watch` describes.
-pub(crate) fn endings<'t>(
+/// The errors at the ends of a table and between its rows, by piece: of `tails`, the `pieces` of a block, which is the
+/// `first` with rows, or the last, whose end `watch` describes.
+pub(crate) fn endings<'t, 'b>(
     tails: impl Iterator<Item = &'t Tail> + Clone,
+    pieces: (&[PieceBounds], impl Fn(&PieceBounds) -> Index<'b>),
     first: bool,
     last: Option<(&TailWatch, &[String])>,
 ) -> BTreeMap<usize, Vec<Ending>> {
@@ -143,6 +165,13 @@ pub(crate) fn endings<'t>(
     if let (Some((at, _)), Some(ending)) = (with_rows().last(), last.and_then(|(watch, names)| watch.truncated(names)))
     {
         found.entry(at).or_default().push(ending);
+    }
+    if tails.clone().any(|tail| tail.is_marked) {
+        let (bounds, index) = pieces;
+        let pieces: Vec<Index<'_>> = bounds.iter().map(index).collect();
+        for (at, rows) in between::sums(&pieces, first) {
+            found.entry(at).or_default().push(Ending::Between(rows));
+        }
     }
     found
 }

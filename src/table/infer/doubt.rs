@@ -1,6 +1,7 @@
 //! Columns that are one kind but for a few cells: nobody should find out from a category of a thousand levels.
 
 use super::decide::{Beside, CODES, Decision, FEW_LEVELS, ID_WORDS, has_word, names_key};
+use super::shapes::is_about;
 use crate::table::evidence::{Evidence, Place, Written};
 use crate::table::{ColumnSpec, Kind, NumberFormat};
 use std::fmt;
@@ -188,6 +189,9 @@ impl Doubt {
                     "remove these rows, or give them an id, or declare that the column is not an id: --kind \
                          {column}=category"
                 )
+            }
+            Why::Nearly if !self.cells.is_empty() && self.cells.iter().all(|(_, text)| is_about(text)) => {
+                format!("write the number alone, or declare that it is not a number: --kind {column}=category")
             }
             Why::Nearly => format!(
                 "add --missing TEXT for a text that means missing, or declare the kind of the column: --kind \

@@ -165,19 +165,28 @@ fn order(columns: &[(&str, &Evidence, &Decision)]) -> Option<String> {
 /// Values at the ends of the column that often mean "missing" and stand alone: one, or two of them side by side.
 fn sentinel(name: &str, seen: &Evidence, written: Option<&NumberFormat>) -> Option<String> {
     let distinct = seen.distinct.count();
-    let others = distinct.checked_sub(1).filter(|&n| n >= MIN_OTHERS)? as f64;
     let (values, present) = (seen.values(written), seen.present());
+    let others = distinct.checked_sub(1).filter(|&n| n >= 2)? as f64;
+    // Of a few values the spacing says little: a code lies far beyond all of them.
+    let is_few = others < MIN_OTHERS as f64;
+    let is_beyond = |end: &End, last: f64, n_odd: usize| {
+        let (odd, next) = (end[n_odd - 1].0, end[n_odd].0);
+        !is_few || values.integers == present && (odd - next).abs() > 3.0 * (next - last).abs()
+    };
     let far_below = |end: &End, n_odd: usize| {
         let (odd, next) = (end[n_odd - 1].0, end[n_odd].0);
         let spacing = (values.max - next) / others;
-        odd < 0.0 && next >= 0.0 || n_odd == 1 && odd == 0.0 && next - odd > 3.0 * spacing
+        is_beyond(end, values.max, n_odd) && odd < 0.0 && next >= 0.0
+            || !is_few && n_odd == 1 && odd == 0.0 && next - odd > 3.0 * spacing
     };
     let far_above = |end: &End, n_odd: usize| {
         let (odd, next) = (end[n_odd - 1].0, end[n_odd].0);
         let (gap, range) = (odd - next, next - values.min);
         // A value that is much more frequent than others may be nearer.
         let is_heavy = end[n_odd - 1].1 * distinct >= 3 * present;
-        gap > 3.0 * range / others && gap > range / if is_heavy { 4.0 } else { 2.0 }
+        is_beyond(end, values.min, n_odd)
+            && gap > 3.0 * range / others
+            && gap > range / if is_heavy { 4.0 } else { 2.0 }
     };
     let at = |end: End, known: &[f64], is_far: &dyn Fn(&End, usize) -> bool| {
         (1..=2).find_map(|n_odd| {
@@ -306,6 +315,23 @@ mod tests {
             assert!(told.contains(part), "{told}");
         }
         assert!(!told.contains("in count"), "{told}");
+    }
+
+    #[test]
+    fn a_code_beside_a_few_answers_is_remarked() {
+        let told = |low: i64, high: i64, odd: i64| {
+            let row = |i: usize| {
+                let answer = low + (i as i64 * 3) % (high - low + 1);
+                format!("{},{}\n", if i % 30 == 5 { odd } else { answer }, i * 3 % 7 % 2)
+            };
+            notes(&("answer,y\n".to_owned() + &(0..300).map(row).collect::<String>()))
+        };
+        for (low, high, odd) in [(1, 7, 99), (1, 5, 99), (0, 1, 9), (1, 7, -99), (0, 3, 999), (1, 7, 77)] {
+            assert!(told(low, high, odd).contains(&format!("{odd} in answer (10 cells, next")), "{low} {high} {odd}");
+        }
+        for (low, high, odd) in [(1, 7, 9), (0, 4, -1), (1, 7, 20), (0, 1, -1), (1, 7, 0)] {
+            assert!(!told(low, high, odd).contains("in answer"), "{low} {high} {odd}: {}", told(low, high, odd));
+        }
     }
 
     #[test]

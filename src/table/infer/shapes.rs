@@ -1,7 +1,7 @@
 //! What the cells of a column look like that a model cannot make use of as they are written: periods, durations, sums of
 //! several units, pairs, errors of a spreadsheet, and numbers that may be times or codes. A person is told, with a way out.
 
-use super::decide::{CODES, Decision, ID_WORDS, TIME_WORDS, has_word, names_key};
+use super::decide::{CODES, Decision, FEW_LEVELS, ID_WORDS, TIME_WORDS, has_word, names_key, words_of};
 use crate::table::Kind;
 use crate::table::cell::number;
 use crate::table::evidence::{Evidence, MAX_LEVELS};
@@ -66,6 +66,7 @@ enum Form {
     Pair,
     Fraction,
     Height,
+    About,
 }
 
 /// What is to be said of the columns.
@@ -90,6 +91,9 @@ fn told(name: &str, seen: &Evidence, decision: &Decision) -> Option<String> {
                     "column {name:?}: {error:?} is a spreadsheet error and is read as a level: correct it, or add \
                      --missing {error:?}"
                 ));
+            }
+            if let Some(told) = spreadsheet_days(name, seen, "text") {
+                return Some(told);
             }
             let is_code = has_word(name, &CODES) || has_word(name, &ID_WORDS) || names_key(name);
             let (what, way_out) = said(form_of(seen).filter(|_| !is_code)?);
@@ -138,17 +142,38 @@ fn short_years(name: &str, seen: &Evidence) -> Option<String> {
     })
 }
 
+/// The day of a number.
+fn day(format: &str, value: f64) -> Option<String> {
+    let mut text = String::new();
+    write_iso(TimeFormat::new(format).ok()?.parse(&value.to_string())?, &mut text);
+    text.truncate(10);
+    Some(text)
+}
+
+/// Numbers of a column of dates that lie where a spreadsheet counts the days from 1954 to 2119.
+fn spreadsheet_days(name: &str, seen: &Evidence, kind: &str) -> Option<String> {
+    const DAYS: [&str; 5] = ["dob", "birthday", "fecha", "termin", "deadline"];
+    let is_day = |word: &String| word.ends_with("date") || word.ends_with("datum") || DAYS.contains(&word.as_str());
+    let named = has_word(name, &TIME_WORDS) || words_of(name).iter().any(is_day);
+    let values = &seen.plain;
+    let all = values.n == seen.present() && values.min >= 20_000.0 && values.max < 80_000.0;
+    if !(named && all && seen.distinct.count() >= MIN_TIMES) {
+        return None;
+    }
+    // Day 25 569 is the first of 1970.
+    let from = day("unix", (values.min.floor() - 25_569.0) * 86_400.0)?;
+    Some(format!(
+        "column {name:?} is read as a {kind} and may contain spreadsheet day numbers, days since 1899-12-30 ({} is {from}): \
+         if so, save the column as a date",
+        values.min
+    ))
+}
+
 /// Plain numbers that may be times or codes.
 fn number_told(name: &str, seen: &Evidence, first: &str) -> Option<String> {
     let (values, distinct) = (&seen.plain, seen.distinct.count());
     let within = |low: f64, high: f64| values.min >= low && values.max < high;
     let whole = values.integers == seen.present();
-    let day = |format: &str, value: f64| -> Option<String> {
-        let mut text = String::new();
-        write_iso(TimeFormat::new(format).ok()?.parse(&value.to_string())?, &mut text);
-        text.truncate(10);
-        Some(text)
-    };
     // 2000 to 2038.
     let since = [("unix", "seconds", 1.0), ("unix_ms", "milliseconds", 1e3)];
     let epoch = since.into_iter().find(|(_, _, factor)| within(946_684_800.0 * factor, 2_147_483_648.0 * factor));
@@ -159,14 +184,8 @@ fn number_told(name: &str, seen: &Evidence, first: &str) -> Option<String> {
              {name}=time"
         ));
     }
-    if has_word(name, &TIME_WORDS) && distinct >= MIN_TIMES && within(20_000.0, 80_000.0) {
-        // Day 25 569 is the first of 1970.
-        let from = day("unix", (values.min.floor() - 25_569.0) * 86_400.0)?;
-        return Some(format!(
-            "column {name:?} is read as a number and may contain spreadsheet day numbers ({} is {from}): if so, save \
-             them as dates",
-            values.min
-        ));
+    if let Some(told) = spreadsheet_days(name, seen, "number") {
+        return Some(told);
     }
     if let Some(place) = seen.marks.may_be_thousands() {
         return Some(format!(
@@ -222,6 +241,7 @@ fn said(form: Form) -> (&'static str, &'static str) {
         Form::Pair => ("two numbers in a cell", "write two columns"),
         Form::Fraction => ("fractions", "write them as decimals"),
         Form::Height => ("feet and inches", "write a number of inches"),
+        Form::About => ("approximate numbers or bounds", "write the number alone, and what it is in another column"),
     }
 }
 
@@ -238,11 +258,29 @@ fn form_of(seen: &Evidence) -> Option<Form> {
         (Form::Fraction, is_fraction),
         (Form::Height, is_height),
     ];
-    let form = forms.into_iter().find(|(_, fits)| seen.levels.iter().all(fits)).map(|(form, _)| form)?;
+    let form = forms.into_iter().find(|(_, fits)| seen.levels.iter().all(fits)).map(|(form, _)| form);
+    let Some(form) = form else { return of_bounds(seen).then_some(Form::About) };
     let mut units = seen.levels.iter().filter_map(unit_of);
     let first = units.next();
     let several = units.any(|unit| Some(&unit) != first.as_ref());
     (form != Form::Scaled || several).then_some(form)
+}
+
+/// Whether all cells are numbers, some of them with a mark; a few such texts are levels: `0`, `1`, `2`, `3+`.
+fn of_bounds(seen: &Evidence) -> bool {
+    let is_number = |text: &str| number(text.as_bytes()).is_some() || is_about(text);
+    seen.levels.len() > FEW_LEVELS as usize && seen.levels.iter().all(is_number) && seen.levels.iter().any(is_about)
+}
+
+/// `~11`, `ca. 11`, `>100`, `<= 5`, `100+`: about a number, or a bound of it.
+pub(super) fn is_about(text: &str) -> bool {
+    const MARKS: [&str; 17] = [
+        "~", "≈", "<=", ">=", "≤", "≥", "<", ">", "circa", "ca.", "ca", "approx.", "approx", "about", "around", "etwa",
+        "c.",
+    ];
+    let lower = text.trim().to_lowercase();
+    let rest = MARKS.iter().find_map(|mark| lower.strip_prefix(mark)).or_else(|| lower.strip_suffix('+'));
+    rest.is_some_and(|rest| number(rest.trim().as_bytes()).is_some_and(f64::is_finite))
 }
 
 /// The runs of digits and of letters, upper-case letters for both cases; everything else parts them.
@@ -338,7 +376,7 @@ mod tests {
 
     #[test]
     fn cells_have_the_form_that_they_show() {
-        let forms: [(Fits, &[&str], &[&str]); 6] = [
+        let forms: [(Fits, &[&str], &[&str]); 7] = [
             (
                 is_period,
                 &["2020Q1", "Q4/2020", "2020-W05", "KW 5 2020", "2020-03", "03/2020", "Mar 2020", "2020T2"],
@@ -352,6 +390,11 @@ mod tests {
             (|text| unit_of(text).is_some(), &["1.5 GB", "17k", "3 kg", "1,5M"], &["5 apples", "kg", "12", "A4"]),
             (is_pair, &["48.1374, 11.5755", "10x20", "(1.5,2.5)", "3 × 4"], &["1,234", "1, 2", "x", "10-20"]),
             (is_fraction, &["3/10", "1 2/5"], &["3/0", "2020/1", "a/b", "3"]),
+            (
+                is_about,
+                &["~11", "ca. 11.5", ">100", "<= 5", "100+", "≈3", "Circa 9"],
+                &["11", "10-20", "+", "cat 5", "<b"],
+            ),
             (is_height, &["5'11\"", "6’2”", "5' 3\""], &["5'", "it's", "500'1"]),
         ];
         for (fits, right, wrong) in forms {
@@ -360,14 +403,16 @@ mod tests {
         }
     }
 
+    /// The remarks on a column of 60 cells.
+    fn notes(name: &str, cell: Cell) -> String {
+        let row = |i: usize| format!("{};{};{}\n", cell(i), i * 7 % 40, ["no", "yes"][i * 3 % 7 % 2]);
+        let text = format!("{name};x;churn\n") + &(0..60).map(row).collect::<String>();
+        infer(Input::from_reader("t", Cursor::new(text)), &InferOptions::default()).unwrap().notes.join("\n")
+    }
+
     #[test]
     fn what_a_model_cannot_read_as_it_is_written_is_said() {
-        let notes = |name: &str, cell: Cell| {
-            let row = |i: usize| format!("{};{};{}\n", cell(i), i * 7 % 40, ["no", "yes"][i * 3 % 7 % 2]);
-            let text = format!("{name};x;churn\n") + &(0..60).map(row).collect::<String>();
-            infer(Input::from_reader("t", Cursor::new(text)), &InferOptions::default()).unwrap().notes.join("\n")
-        };
-        let told: [(&str, Cell, &str); 16] = [
+        let told: [(&str, Cell, &str); 19] = [
             (
                 "amt",
                 &|i| {
@@ -394,8 +439,11 @@ mod tests {
             (
                 "order_date",
                 &|i| (45_000 + i * 37 % 61).to_string(),
-                "may contain spreadsheet day numbers (45000 is 2023-03-15)",
+                "may contain spreadsheet day numbers, days since 1899-12-30 (45000 is 2023-03-15)",
             ),
+            ("Lieferdatum", &|i| (44_000 + i).to_string(), "may contain spreadsheet day numbers"),
+            ("v", &|i| format!("~{}", i * 7 % 40), "contains approximate numbers or bounds such as \"~0\""),
+            ("v", &|i| format!("{}{}", ["<", "", ">"][i % 3], i * 7 % 40), "contains approximate numbers or bounds"),
             ("v", &|i| ["1e5", "2E3", "12e4", "9e9"][i % 4].into(), "which may be codes: if so, add --kind v=category"),
             ("v", &|i| format!("2024-03-{:02}T10:00:00{}", i % 28 + 1, ["Z", ""][i % 2]), "has a time zone and"),
         ];
@@ -403,11 +451,16 @@ mod tests {
             let notes = notes(name, cell);
             assert!(notes.contains(says), "{says}: {notes}");
         }
-        let quiet: [(&str, Cell); 9] = [
+    }
+
+    #[test]
+    fn usual_cells_need_no_remark() {
+        let quiet: [(&str, Cell); 10] = [
             ("price", &|i| format!("{}.{:02}", i % 7, i * 10 % 100)),
             ("rate", &|i| format!("{}", (i % 90) as f64 / 10.0)),
             ("sold", &|i| format!("{:02}.03.{:02}", i % 28 + 1, i % 25)),
             ("size", &|i| ["S", "M", "L"][i % 3].into()),
+            ("dependents", &|i| ["0", "1", "2", "3+"][i % 4].into()),
             ("room_code", &|i| format!("{}Q{}", 2000 + i % 20, i % 4 + 1)),
             ("v", &|i| format!("{}", 45_000 + i * 37 % 61)),
             ("amount", &|i| format!("{}.5", 1_000_000_000 + i * 50_000_000)),
@@ -416,9 +469,19 @@ mod tests {
         ];
         for (name, cell) in quiet {
             let notes = notes(name, cell);
-            for said in ["holds", "may be", "may hold", "has none", "two digits", "versions"] {
+            for said in ["holds", "may be", "may hold", "approximate", "has none", "two digits", "versions"] {
                 assert!(!notes.contains(said), "{name}: {notes}");
             }
         }
+    }
+
+    #[test]
+    fn a_few_approximate_numbers_are_asked_about() {
+        let few = (0..60).map(|i| format!("{}{},{}\n", if i % 20 == 3 { "~" } else { "" }, i * 7 % 40, i % 2));
+        let few = infer(
+            Input::from_reader("t", Cursor::new("x,churn\n".to_owned() + &few.collect::<String>())),
+            &InferOptions::default(),
+        );
+        assert!(few.unwrap().doubts[0].ways_out().starts_with("write the number alone, or"));
     }
 }

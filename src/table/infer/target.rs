@@ -5,6 +5,7 @@
 //! | its whole name says target (`churn`, `isFraud`, `FraudFound_P`) | 6, one such word among others 4 |
 //! | … and it has two values | 3 more; up to 20 values 2 more |
 //! | … and it is a quantity, which is no class (`income`, `default` as an amount) | 4 less |
+//! | it says yes or no, and its name what happened (`isChargeback`, `HeartDisease`, `bought_again`) | 7 |
 //! | its name is a usual thing to estimate (`price`, `median_house_value`) | 5, one such word among others 2 |
 //! | it alone says yes or no, and its name is no trait of a person or a day | 4 |
 //! | it is the last column | 3; with up to 20 values 4; with two values 5 |
@@ -64,6 +65,65 @@ const CLASSES: [&str; 37] = [
     "delinquent",
     "dropout",
     "hired",
+];
+/// What happens or not: words of a name that say target where the column says yes or no.
+const EVENTS: [&str; 56] = [
+    "accepted",
+    "anomaly",
+    "arrested",
+    "attack",
+    "booked",
+    "bought",
+    "breached",
+    "buy",
+    "chargeback",
+    "chargebacks",
+    "click",
+    "complained",
+    "completed",
+    "death",
+    "deceased",
+    "delayed",
+    "died",
+    "disease",
+    "duplicate",
+    "enrolled",
+    "escalated",
+    "failed",
+    "failure",
+    "hate",
+    "infected",
+    "intrusion",
+    "lapsed",
+    "late",
+    "mortality",
+    "noshow",
+    "opened",
+    "overdue",
+    "passed",
+    "phishing",
+    "promoted",
+    "purchase",
+    "quit",
+    "recid",
+    "recidivism",
+    "recurrence",
+    "rejected",
+    "relapse",
+    "renewed",
+    "reopened",
+    "reordered",
+    "repaid",
+    "resigned",
+    "responded",
+    "retained",
+    "returned",
+    "sold",
+    "terminated",
+    "unsubscribed",
+    "upgraded",
+    "win",
+    "won",
 ];
 /// Names of classes and outcomes when nothing else is in the name.
 const ALONE: [&str; 6] = ["y", "label", "class", "left", "revenue", "disease"];
@@ -144,7 +204,7 @@ const FILLERS: [&str; 18] = [
     "binary",
 ];
 /// Words that turn the column into something about the target.
-const NOT_TARGET: [&str; 13] = [
+const NOT_TARGET: [&str; 19] = [
     "pred",
     "prediction",
     "proba",
@@ -158,6 +218,12 @@ const NOT_TARGET: [&str; 13] = [
     "prev",
     "prior",
     "past",
+    "previously",
+    "already",
+    "before",
+    "ever",
+    "history",
+    "last",
 ];
 /// Number of values up to which a column is one of classes.
 const FEW: u64 = 20;
@@ -174,7 +240,7 @@ pub(crate) fn guess(columns: &[ColumnSpec], seen: &[Evidence]) -> Option<TargetG
     let only_flag = flags.next().filter(|_| flags.next().is_none());
     let points = |i: usize| {
         let size = is_size(&columns[i].name, columns) && i != last;
-        let named = if size { 0 } else { by_name(&columns[i], seen[i].distinct.count()) };
+        let named = if size { 0 } else { by_name(&columns[i], &seen[i]) };
         let named = if only_flag == Some(i) && i != last { named.max(4) } else { named };
         (named, if i == last { by_place(&columns[i].name, seen[i].distinct.count()) } else { 0 })
     };
@@ -207,12 +273,13 @@ pub(crate) fn with_one_class(columns: &[ColumnSpec], seen: &[Evidence]) -> Optio
 /// Whether every cell says yes or no, and the name is not that of a trait or of a prediction.
 fn is_flag(name: &str, seen: &Evidence) -> bool {
     let trait_of = words_of(name).iter().any(|word| TRAITS.contains(&word.as_str()));
+    !trait_of && !about_target(name) && says_yes_or_no(seen)
+}
+
+/// Whether there are cells for yes and for no, and no others.
+fn says_yes_or_no(seen: &Evidence) -> bool {
     let says: Vec<Option<bool>> = seen.levels.iter().map(truth).collect();
-    !trait_of
-        && !about_target(name)
-        && says.contains(&Some(true))
-        && says.contains(&Some(false))
-        && !says.contains(&None)
+    says.contains(&Some(true)) && says.contains(&Some(false)) && !says.contains(&None)
 }
 
 /// Whether the guess rests on the whole name of the column.
@@ -263,8 +330,8 @@ fn about_target(name: &str) -> bool {
         || words.len() == 1 && has(&["pred", "prediction", "proba", "probability", "predicted", "prob", "estimate"])
 }
 
-fn by_name(column: &ColumnSpec, n_distinct: u64) -> u32 {
-    let name = &column.name;
+fn by_name(column: &ColumnSpec, seen: &Evidence) -> u32 {
+    let (name, n_distinct) = (&column.name, seen.distinct.count());
     let class = match says_class(name) {
         Says::Whole => 6,
         Says::Part => 4,
@@ -283,7 +350,8 @@ fn by_name(column: &ColumnSpec, n_distinct: u64) -> u32 {
         (Kind::Number, Says::Part) => 2,
         _ => 0,
     };
-    outright.max(usual).max(class.saturating_sub(4))
+    let event = if says(name, &EVENTS) != Says::Nothing && says_yes_or_no(seen) { 7 } else { 0 };
+    outright.max(usual).max(class.saturating_sub(4)).max(event)
 }
 
 fn by_place(name: &str, n_distinct: u64) -> u32 {
@@ -375,5 +443,54 @@ mod tests {
         }
         assert_eq!(guessed(&[("MedInc", 0), ("y_pred_proba", 0), ("y_pred", 2)]), None);
         assert_eq!(guessed(&[("GNP", 0), ("YEAR", 0)]), None, "a time is asked about");
+    }
+
+    /// Flags in the middle of a table whose last column has few values.
+    #[test]
+    fn what_happened_is_guessed_and_what_somebody_has_is_not() {
+        for name in [
+            "isChargeback",
+            "HeartDisease",
+            "bought_again",
+            "is_promoted",
+            "is_duplicate",
+            "two_year_recid",
+            "Machine failure",
+            "Reordered",
+            "DEATH_EVENT",
+            "has_relapse",
+            "isDelayed",
+            "unsubscribed",
+            "won_auction",
+            "loan_repaid",
+            "order_returned",
+        ] {
+            for last in [("City", 3), ("city_is_large", FLAG), ("amount", 0)] {
+                let columns = [("age", 0), ("visits", 0), (name, FLAG), ("zip", 0), last];
+                assert_eq!(guessed(&columns).as_deref(), Some(name), "{last:?}");
+            }
+        }
+        for name in [
+            "has_garage",
+            "is_weekend",
+            "Partner",
+            "SeniorCitizen",
+            "PhoneService",
+            "PaperlessBilling",
+            "HasCrCard",
+            "IsActiveMember",
+            "Dependents",
+            "is_holiday",
+            "smoker",
+            "ever_bought",
+            "failed_before",
+            "last_won",
+            "previously_returned",
+        ] {
+            for last in [("City", 3), ("city_is_large", FLAG), ("Outcome", FLAG)] {
+                let columns = [("age", 0), ("visits", 0), (name, FLAG), ("zip", 0), last];
+                assert_eq!(guessed(&columns).as_deref(), Some(last.0), "{name}");
+            }
+        }
     }
 }

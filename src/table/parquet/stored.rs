@@ -1,6 +1,6 @@
 //! Cells as a file stores them: read once, taken by typed columns, and written again as they were where they are passed on.
 
-use ::parquet::basic::Repetition;
+use ::parquet::basic::{Repetition, Type as Physical};
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, FloatType,
@@ -51,12 +51,25 @@ impl StoredType {
         same.build().ok().map(|same| Self(Arc::new(same)))
     }
 
+    /// Booleans, some of which may be missing; `None` for a name that a file cannot have.
+    #[must_use]
+    pub fn boolean(name: &str) -> Option<Self> {
+        let boolean = Type::primitive_type_builder(name, Physical::BOOLEAN).with_repetition(Repetition::OPTIONAL);
+        boolean.build().ok().map(|boolean| Self(Arc::new(boolean)))
+    }
+
     pub(crate) fn field(&self) -> TypePtr {
         Arc::clone(&self.0)
     }
 }
 
 impl Stored {
+    /// The booleans in texts; any other text is missing.
+    #[must_use]
+    pub fn booleans<'t>(texts: impl Iterator<Item = &'t str>) -> Option<Self> {
+        Some(Self::Bool(texts.map(|text| text.parse().ok()).collect()))
+    }
+
     /// Reads up to `n` cells of a flat column; fewer at its end.
     pub(crate) fn read(reader: &mut ColumnReader, max_def: i16, n: usize) -> Result<Self> {
         match reader {
