@@ -9,7 +9,7 @@ TEST_THREADS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 SECONDS ?= 10
 FUZZ ?=
 
-.PHONY: help demo test check oldest deny simulate fuzz mutants neighbours packages bench bench-alarm bench-drift bench-pages bench-quality bench-rare bench-wide browser screenshots soak reference install
+.PHONY: help demo test check oldest deny dependencies simulate fuzz mutants neighbours packages bench bench-alarm bench-drift bench-pages bench-quality bench-rare bench-wide browser screenshots soak reference install
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -49,6 +49,9 @@ mutants: ## mutate the code of small modules, one place at a time, and check tha
 deny: ## check licences, sources and duplicate versions of all dependencies, if cargo-deny is installed (CI also checks known vulnerabilities)
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
 	else echo "skipped: dependencies are not checked (cargo install --locked cargo-deny)"; fi
+
+dependencies: ## write the tables of docs/dependencies.md anew, after a change of Cargo.toml or Cargo.lock
+	$(PYTHON) scripts/dependencies.py
 
 neighbours: ## test against the real MLflow and others, installed under target (NEIGHBOURS="mlflow" runs one); ends with a table
 	cargo build

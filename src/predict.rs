@@ -111,7 +111,7 @@ pub struct PredictOptions {
     pub windows: Vec<Column>,
 }
 
-/// What was found out while scoring.
+/// Findings of scoring.
 #[derive(Debug, Clone, Default)]
 pub struct Told {
     /// Number of rows scored.
@@ -289,7 +289,7 @@ fn answers(pipeline: &Pipeline, options: &PredictOptions) -> Vec<String> {
     pipeline.answer_columns().into_iter().chain(bounds).chain(reasons).collect()
 }
 
-/// What was found out about a batch of rows.
+/// Findings about a batch of rows.
 struct Found<'a> {
     pipeline: &'a Pipeline,
     scores: &'a Scores,

@@ -252,3 +252,31 @@ fn no_function_whose_last_bit_the_system_decides_is_asked_but_by_stats_portable(
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// docs/dependencies.md is written by scripts/dependencies.py, whenever Cargo.lock has changed.
+#[test]
+fn the_page_of_dependencies_names_each_package_of_the_lock_and_no_other() {
+    let read = |file: &str| fs::read_to_string(root().join(file)).unwrap();
+    let value = |package: &str, key: &str| {
+        let found = package.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"'));
+        found.unwrap_or_default().to_owned()
+    };
+    let (lock, page) = (read("Cargo.lock"), read("docs/dependencies.md"));
+    let locked: BTreeSet<String> = (lock.split("[[package]]").skip(1))
+        .map(|package| format!("{} {}", value(package, "name"), value(package, "version")))
+        .filter(|package| !package.starts_with("mlloop "))
+        .collect();
+    let tables = page.split("written by scripts/dependencies.py. -->").nth(1).unwrap();
+    let rows: Vec<Vec<&str>> = (tables.lines().filter(|line| line.starts_with("| ")))
+        .map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let named: BTreeSet<String> = rows
+        .iter()
+        .filter(|row| row[0] != "package")
+        .map(|row| row[0].trim_end_matches(" (not on Linux)").to_owned())
+        .collect();
+    assert!(locked.len() > 100);
+    assert_eq!(named, locked, "run scripts/dependencies.py");
+    let unknown: Vec<&str> = rows.iter().filter(|row| row[1].is_empty()).map(|row| row[0]).collect();
+    assert!(unknown.is_empty(), "the comment above a dependency in Cargo.toml says what it is for: {unknown:?}");
+}

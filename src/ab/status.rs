@@ -49,7 +49,7 @@ pub struct Status {
 pub struct Needs {
     /// Number of further units; none if an arm has won, or if no realistic number is enough.
     pub n_units: Option<u64>,
-    /// Number of days, at the present rate.
+    /// Number of days, at the current rate.
     pub days: Option<f64>,
     /// The same in one sentence.
     pub sentence: String,

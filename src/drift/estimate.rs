@@ -281,7 +281,7 @@ impl Expected {
 
 /// Expected areas when rows are ordered by `scores` and row i is positive with probability `p[i]`, in O(n log n).
 ///
-/// Each row stands twice, as a positive that weighs p and a negative that weighs 1 − p. The pair that it forms with
+/// Each row is used twice, as a positive with weight p and as a negative with weight 1 − p. The pair that it forms with
 /// itself is taken out of the ROC area: with P = Σp, N = Σ(1−p), V = Σp(1−p), that is (A·P·N − V/2) ∕ (P·N − V).
 fn expected_areas(scores: &[f64], p: &[f64]) -> ExpectedAreas {
     let n = p.len();

@@ -265,7 +265,7 @@ fn power_against_missing_cells_at_length() {
     }
 }
 
-/// What is nearest to deciding is told of a stable column, and no question with nothing in it.
+/// For a stable column the test nearest to a decision is reported, and no test without counts.
 #[test]
 fn a_stable_column_tells_the_question_that_is_nearest_to_deciding() {
     let near = told(category(&[1250, 1250], &[40, 40]), (2500, 120));

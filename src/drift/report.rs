@@ -224,7 +224,7 @@ pub struct Multivariate {
 }
 
 impl Multivariate {
-    /// Whether the interval says neither that the tables are alike nor that they are told apart.
+    /// Whether the interval shows neither that the tables are alike nor that they differ.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.drifted && self.upper > self.threshold

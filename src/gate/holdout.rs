@@ -1,8 +1,8 @@
 //! How often the gate rows were used: every use makes them slightly less reliable.
 //!
 //! The audit chain is the record: each `gate-verdict` names the versions and the number of rows. A comparison counts as
-//! a use of the present rows if at least half of them took part. With a hash split, the rows of an earlier gate are
-//! rows of the present one, so their number suffices; with a time split, those up to its latest time are.
+//! a use of the current rows if at least half of them took part. With a hash split, the rows of an earlier gate are
+//! rows of the current one, so their number suffices; with a time split, those up to its latest time are.
 
 use super::rows::GateRows;
 use crate::registry::Version;
@@ -17,7 +17,7 @@ use std::f64::consts::PI;
 /// From this use on a warning is given.
 const WARN_FROM: u64 = 5;
 
-/// How often these gate rows were used, and the level of the present test.
+/// How often these gate rows were used, and the level of the current test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HoldoutUse {
@@ -31,7 +31,7 @@ pub struct HoldoutUse {
 }
 
 impl HoldoutUse {
-    /// Counts the earlier uses in `entries`; `times` are the times of the present rows, if they were split by time.
+    /// Counts the earlier uses in `entries`; `times` are the times of the current rows, if they were split by time.
     ///
     /// # Errors
     /// If a verdict does not name its versions and rows: it could not be counted.

@@ -59,3 +59,8 @@ pub struct PromoteRequest<'a> {
     /// Monotonic clock, in seconds.
     pub seconds: &'a dyn Fn() -> f64,
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+#[path = "trained_tests.rs"]
+mod trained;

@@ -343,3 +343,8 @@ fn finish(
         None => Ok(Vec::new()),
     }
 }
+
+#[cfg(test)]
+#[path = "promote_tests.rs"]
+#[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
+mod tests;

@@ -45,3 +45,50 @@ fn a_loss_of_weighed_rows_is_that_of_rows_written_as_often() {
     let plain = Loss::of(&old, &new, (None, None), &[0, 1, 2, 3]);
     assert!((even.p - plain.p).abs() < 1e-12);
 }
+
+#[test]
+fn the_guardrails_are_those_of_the_task_that_are_switched_on() {
+    use crate::gate::trained::Loop;
+    let names = |l: &Loop| {
+        let report = l.promote(|request| request.dry_run = true).unwrap().report.unwrap();
+        report.guardrails.into_iter().map(|rail| rail.name).collect::<Vec<String>>()
+    };
+    let numbers = Loop::of(true);
+    assert_eq!(names(&numbers), ["slices", "schema", "latency_ratio"]);
+    let off = |name: &str, to: &str| numbers.edit(name, to);
+    off("latency_ratio = 1e6", "latency_ratio = false\nschema = false");
+    assert_eq!(names(&numbers), ["slices"]);
+    off("slice_rows = 30", "slices = false");
+    assert!(names(&numbers).is_empty());
+}
+
+#[test]
+fn the_time_of_rows_is_taken_by_scoring_them() {
+    use crate::gate::rows::gate_rows;
+    use crate::gate::trained::Loop;
+    use crate::registry::Version;
+    let l = Loop::new();
+    let [old, new] = [1, 2].map(|version| Contestant::load(&l.work, Version(version)).unwrap());
+    let config = l.work.config().unwrap();
+    let mut rows = gate_rows(&l.work, &config, &old, &new, false).unwrap();
+    let scores = old.pipeline.score(&rows.table).unwrap();
+    let y = rows.y.clone();
+    let check = |rows: &GateRows| {
+        let (production, challenger) =
+            ((&old, old.pipeline.reading(&scores, &y)), (&new, new.pipeline.reading(&scores, &y)));
+        let rails = Rails { rules: &config.promote.guardrails, alpha: 0.05, rows, production, challenger };
+        // Half a second for each call: both take as long.
+        let now = std::cell::Cell::new(0.0);
+        let seconds = || now.replace(now.get() + 0.5);
+        rails.latency(&seconds).map_err(|err| err.to_string())
+    };
+    let found = check(&rows).unwrap().unwrap();
+    assert_eq!((found.value, found.broken), (Some(1.0), false));
+    assert_eq!(found.text, "500.0 µs a row, was 500.0");
+    // What cannot be scored is not timed.
+    let others = rows.table.columns().iter().filter(|column| column.name != "x").cloned();
+    rows.table = crate::table::Table::new(others.collect()).unwrap();
+    assert!(check(&rows).unwrap_err().contains("\"x\""));
+    rows.y.clear();
+    assert_eq!(check(&rows), Ok(None));
+}

@@ -14,7 +14,8 @@ fn table(n: usize, copies: usize) -> String {
     for (id, row) in (0..n).map(|id| (id, id / copies)) {
         let noise = (row * 7919) % 1000;
         let y = if (noise < 400) ^ (row % 7 == 0) { "yes" } else { "no" };
-        let kind = ["a", "b", "c"][noise % 3];
+        // One row in nine spells its level in another way.
+        let kind = [["a", "b", "c"], ["A", "B", "C"]][usize::from(row % 9 == 0)][noise % 3];
         text.push_str(&format!(
             "r{id:04},c{:03},2026-{:02}-{:02},{}.{},{kind},{},{},{y}\n",
             row * 31 % 180,
@@ -93,7 +94,8 @@ fn ids(table: &Table, rows: &[u32]) -> BTreeSet<String> {
 /// The ids of a version's rows by use, on the table that it was fitted on.
 fn used(dir: &Path, name: &str, of: &Contestant) -> (BTreeSet<String>, BTreeSet<String>) {
     let schema = &of.pipeline.schema;
-    let table = table::read(Input::open(&dir.join(name)).unwrap(), schema, &ReadOptions::default()).unwrap().table;
+    let mut table = table::read(Input::open(&dir.join(name)).unwrap(), schema, &ReadOptions::default()).unwrap().table;
+    table.unify_levels(schema);
     let examples = Examples::new(table, schema, &of.recipe).unwrap();
     let Parts { train, tune, gate } = examples.parts(&of.recipe).unwrap();
     (ids(&examples.table, &[train, tune].concat()), ids(&examples.table, &gate))
@@ -127,6 +129,55 @@ fn no_row_that_judges_has_taught_either_version() {
         let fewer = ids(&fewer.table, &(0..fewer.y.len() as u32).collect::<Vec<_>>());
         assert!(fewer.is_subset(&judging), "{split}");
     }
+}
+
+#[test]
+fn a_shorter_reference_of_later_has_no_row_after_what_the_longer_one_taught() {
+    for split in ["by = \"time\"", "by = \"time\"\ncolumns = [\"mon\", \"dom\"]"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (workspace, small, large) = two_versions(dir.path(), split);
+        edit(&workspace, |text| text.replace("large.csv", "small.csv"));
+        let config = workspace.config().unwrap();
+        let rows = gate_rows(&workspace, &config, &large, &small, false).unwrap();
+        let judging = ids(&rows.table, &(0..rows.y.len() as u32).collect::<Vec<_>>());
+        assert!(judging.is_disjoint(&used(dir.path(), "large.csv", &large).0), "{split}");
+        assert!(!used(dir.path(), "small.csv", &small).1.is_empty(), "by itself the shorter one has a gate");
+    }
+}
+
+#[test]
+fn a_level_that_neither_version_knew_is_one_level_however_it_is_spelled() {
+    let dir = tempfile::tempdir().unwrap();
+    let (workspace, old, new) = two_versions(dir.path(), "by = \"id\"");
+    // The rows of one level have a new one since, every other one in capitals.
+    let renamed =
+        |(row, line): (usize, &str)| line.replace(",c,", [",new,", ",NEW,"][row % 2]).replace(",C,", ",New,") + "\n";
+    std::fs::write(dir.path().join("large.csv"), table(900, 1).lines().enumerate().map(renamed).collect::<String>())
+        .unwrap();
+    let rows = gate_rows(&workspace, &workspace.config().unwrap(), &old, &new, false).unwrap();
+    let Values::Category(kinds) = &rows.table.require("kind").unwrap().values else { panic!("kinds are categories") };
+    let used: BTreeSet<&str> = kinds.codes.iter().map(|&code| kinds.levels[code as usize].as_str()).collect();
+    assert_eq!(used.len(), 3, "{used:?}");
+}
+
+#[test]
+fn versions_of_other_targets_or_splits_are_not_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let (workspace, old, mut new) = two_versions(dir.path(), "by = \"id\"");
+    let config = workspace.config().unwrap();
+    let said = |new: &Contestant| {
+        gate_rows(&workspace, &config, &old, new, false).err().map(|err| err.to_string()).unwrap_or_default()
+    };
+    assert_eq!(said(&new), "");
+    new.recipe.split.by = SplitBy::Row;
+    assert!(said(&new).contains("they were split differently"), "{}", said(&new));
+    new.recipe.split.by = SplitBy::Id;
+    new.pipeline.target.classes.reverse();
+    assert!(
+        said(&new).contains("one predicts \"y\" as no, yes, the other predicts \"y\" as yes, no"),
+        "{}",
+        said(&new)
+    );
 }
 
 #[test]

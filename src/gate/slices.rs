@@ -83,5 +83,8 @@ mod tests {
                 ("c = usual", 90)
             ]
         );
+        // Quarters of fewer rows are none.
+        let found = slices(&table, &[("x", Kind::Number), ("c", Kind::Category)], 21);
+        assert_eq!(found.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["c = usual"]);
     }
 }

@@ -282,6 +282,26 @@ fn the_last_prediction_of_a_row_is_found_from_the_end() {
 }
 
 #[test]
+fn the_last_rows_of_many_ids_are_in_the_order_of_the_log() {
+    let (dir, journal) = new();
+    let layout = of_two();
+    let (time, ids) = (at("2026-10-02"), (0..60).map(|n| format!("k{}", n * 37 % 60)).collect::<Vec<_>>());
+    let mut lines = Vec::new();
+    for id in &ids {
+        layout.push(&mut lines, &row(id, time, &[0.7], &cells(&["1", "", ""])));
+    }
+    journal.append(&layout, time, &lines).unwrap();
+    let labels = dir.path().join("labels.csv");
+    let rows: String = ids.iter().map(|id| format!("{id},yes,human\n")).collect();
+    fs::write(&labels, format!("id,label,source\n{rows}")).unwrap();
+    let target = Target { name: "y".to_owned(), task: Task::Binary, classes: vec!["no".to_owned(), "yes".to_owned()] };
+    let outcomes =
+        Outcomes::read(&labels, &outcomes::Reading { id: &ColumnSpec::new("key", Kind::Id), target: &target }).unwrap();
+    let latest = journal.join(&Window::default(), &layout, &outcomes, None).unwrap().latest();
+    assert_eq!(latest.rows.id.iter().collect::<Vec<_>>(), ids);
+}
+
+#[test]
 fn of_equal_times_the_line_that_was_written_last_counts() {
     let (dir, journal) = new();
     let layout = of_two();

@@ -50,7 +50,7 @@ pub struct ExportRequest<'a> {
     pub window: Window,
     /// The export format.
     pub format: Format,
-    /// Hand out another batch while one is out.
+    /// Create a new batch although one is unanswered.
     pub force: bool,
     /// Who exports, if given.
     pub by: Option<String>,

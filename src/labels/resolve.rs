@@ -1,7 +1,7 @@
 //! One label per row, from several people or sources.
 //!
 //! ```text
-//! outcomes, else the adjudicator, else everybody ─▶ all the same? ─yes─▶ that label
+//! outcomes, else the adjudicator, else everybody ─▶ all agree? ─yes─▶ that label
 //!                                                        └─no─▶ policy ─▶ a label, or a conflict
 //! ```
 

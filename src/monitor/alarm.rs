@@ -235,7 +235,7 @@ fn limit(production: &Production, alpha: f64) -> Option<Limit> {
     (limit > 0.0 && limit < scale).then_some(Limit { name, gate: value, limit, scale, sd })
 }
 
-/// The upper end of a mean loss of at least 0 that is too low with probability `alpha`: as if it were so many losses of one size
+/// The upper end of a mean loss of at least 0 that is too low with probability `alpha`: as if it were a number of losses of one size
 /// as vary as much, n m² ∕ sd², by the law of Poisson (F. Garwood, "Fiducial Limits for the Poisson Distribution", 1936).
 ///
 /// A normal end would be too low where few rows make the loss, as few errors or few rare positives do: what is left out of such

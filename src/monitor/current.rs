@@ -17,10 +17,10 @@ pub(super) struct AsWritten {
 }
 
 /// Holds the beginning of `table` against the `reference` schema. A column of numbers or times is read as the table writes it
-/// where that is another way; a column that is text in one and a number in the other is told.
+/// where that is another way; a column that is text in one and a number in the other is reported.
 ///
 /// # Errors
-/// When the table cannot be opened; what is wrong with its rows is told by whoever reads them.
+/// When the table cannot be opened; errors in its rows are reported when they are read.
 pub(super) fn as_written(
     reference: &Schema,
     table: &Spool,
@@ -60,7 +60,7 @@ pub(super) fn as_written(
 }
 
 /// Reads those of the `misfit` columns as the table writes them of which every cell fits so; `None` where there is none. A
-/// table that was saved with the marks of another country is no drift, and what it says can be compared all the same.
+/// table that was saved with the marks of another country is no drift, and its values can still be compared.
 ///
 /// # Errors
 /// When the table cannot be opened.

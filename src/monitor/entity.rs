@@ -9,7 +9,7 @@ use crate::table::{Kind, names_key};
 
 /// A column of fewer texts says what kind of thing a row is about, such as a contract by month or by year, not which one.
 const LEAST_THINGS: u64 = 30;
-/// Rows count as less than this part of independent ones, before somebody is told of a column that may say why.
+/// Rows count as less than this part of independent ones, before a column is reported that may explain it.
 const WORTH_TELLING: f64 = 0.5;
 
 impl Watch<'_> {
@@ -34,7 +34,7 @@ impl Watch<'_> {
         is_key(&[Kind::Category, Kind::Text]).or_else(|| is_key(&[Kind::Id]))
     }
 
-    /// What was found out by a column that nobody named is said, and counts for nothing.
+    /// A finding about a column that was not configured is reported, and has no effect.
     pub(super) fn settle_entity(&self, arrived: &mut Arrived) {
         if self.entity().is_some() {
             return;

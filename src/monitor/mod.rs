@@ -125,9 +125,9 @@ pub struct MonitorRequest<'a> {
     pub reference: Option<&'a Path>,
     /// Compare with a rolling window of earlier rows instead.
     pub rolling: Option<Rolling>,
-    /// Only the last while of what arrived, by its time column (or by the prediction log).
+    /// Only the most recent period, by the time column (or by the prediction log).
     pub last: Option<SignedDuration>,
-    /// Labels that came later; `data/labels.csv` when it is there.
+    /// Labels that arrived later; `data/labels.csv` if it exists.
     pub labels: Option<&'a Path>,
     /// Whose rules decide, when not those of `mlloop.toml`.
     pub preset: Option<Preset>,

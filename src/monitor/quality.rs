@@ -58,7 +58,7 @@ impl Watch<'_> {
         Ok((measured, known.n_learned))
     }
 
-    /// Whether rows that production learned from are told from others: by their ids, or by columns that arrived.
+    /// Whether rows that production learned from can be recognised: by their ids, or by columns that arrived.
     fn tells_learned(&self, arrived: &Arrived) -> bool {
         let Some(learned) = self.production.as_ref().and_then(|production| production.learned.as_ref()) else {
             return false;

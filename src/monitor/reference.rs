@@ -122,7 +122,7 @@ impl Watch<'_> {
         }
     }
 
-    /// What was logged since production was trained, or in the last while.
+    /// What was logged since production was trained, or in the most recent period.
     pub(super) fn logged(&self, pass: &Pass) -> Result<(String, Arrived), MonitorError> {
         let mut gathered = pass.begin();
         let missing = self.current_path().display().to_string();

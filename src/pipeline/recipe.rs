@@ -105,10 +105,10 @@ impl Quality {
 pub struct TargetSpec {
     /// The column's name.
     pub column: String,
-    /// The task; found out from the values when absent.
+    /// The task; detected from the values when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
-    /// The class that scores count toward, for two classes.
+    /// The class whose probability is the score, for two classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positive: Option<String>,
     /// What computes it where its cell is empty, or where the table lacks the column.

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Cursor;
 
 impl Gathering<'_> {
-    /// As [`Gathering::place`], where rows have no ids. What the reference has already is told by the values of the cells, since
-    /// the log writes numbers and times in its own way: a row of the same content that says the same is the same row, and none is
-    /// corrected.
+    /// As [`Gathering::place`], where rows have no ids. Rows that the reference has already are recognised by the values of
+    /// the cells, since the log writes numbers and times in its own way: a row of the same content and label is the same
+    /// row, and none is corrected.
     pub(super) fn place_by_content(
         &self,
         schema: &Schema,

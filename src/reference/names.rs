@@ -1,4 +1,4 @@
-//! How the rows of a loop are told from each other.
+//! How the rows of a loop are distinguished.
 
 use super::ReferenceError;
 use crate::journal::Layout;

@@ -72,7 +72,9 @@ fn confusion_csv(confusion: &Confusion, classes: &[String]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{confusion_csv, curves_csv, read_curves};
+    use super::super::fitted::fitted;
+    use super::{CURVES, artifacts, confusion_csv, curves_csv, read_curves};
+    use crate::features::Task;
     use crate::score::Confusion;
     use crate::score::curve::CurvePoint;
 
@@ -82,6 +84,34 @@ mod tests {
         let points = vec![point(0.7), point(0.123_456_789)];
         assert_eq!(read_curves(&curves_csv(&points)), points);
         assert!(read_curves(b"threshold\nx,1,2,3\n1,2\n").is_empty());
+    }
+
+    #[test]
+    fn the_files_are_those_of_the_task() {
+        let classes = ["importance.svg", "classification_report.txt", "confusion_matrix.csv"];
+        for (task, names) in [
+            (Task::Regression, &classes[..1]),
+            (Task::Multiclass, &classes[..]),
+            (Task::Binary, &[classes[0], classes[1], classes[2], CURVES][..]),
+        ] {
+            let of = fitted(task);
+            let files = artifacts(&of);
+            assert_eq!(files.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names, "{task:?}");
+            let text = |at: usize| String::from_utf8(files[at].1.clone()).unwrap();
+            assert!(text(0).starts_with("<svg") && text(0).contains("What &quot;y&quot; depends on"), "{}", text(0));
+            let Some(gate) = of.gate.filter(|_| names.len() > 1) else { continue };
+            assert!(gate.classes.iter().all(|class| text(1).contains(class)), "{}", text(1));
+            let n: f64 = text(2)
+                .lines()
+                .skip(1)
+                .flat_map(|line| line.split(',').skip(1))
+                .map(|n| n.parse::<f64>().unwrap())
+                .sum();
+            assert_eq!(n, gate.n_rows as f64, "each gate row is in the matrix");
+            if task == Task::Binary {
+                assert_eq!(read_curves(&files[3].1), gate.curve);
+            }
+        }
     }
 
     #[test]

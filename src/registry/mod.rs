@@ -261,6 +261,9 @@ impl Registry {
 }
 
 #[cfg(test)]
+#[path = "fitted_tests.rs"]
+mod fitted;
+#[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests write what they damage")]
 mod tests {
     use super::*;

@@ -115,4 +115,19 @@ mod tests {
         std::fs::write(at(LOSSES[0]), "x").unwrap();
         assert!(registry.losses(version).is_err());
     }
+
+    #[test]
+    fn what_is_known_of_errors_is_read_as_it_was_written() {
+        let of = super::super::fitted::fitted(crate::features::Task::Regression);
+        let (rows, y) = of.labelled.unwrap();
+        let losses = Losses::learn(&of.pipeline, &rows, &y, 1).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::new(dir.path());
+        let version = registry.store(|_, dir| save_losses(dir, &losses)).unwrap();
+        let read = registry.losses(version).unwrap().unwrap();
+        assert_eq!(read.to_bytes().unwrap(), losses.to_bytes().unwrap());
+        let [absolute, squared] = losses.to_bytes().unwrap();
+        assert_ne!(absolute, squared);
+        assert_eq!(std::fs::read(dir.path().join("v0001/loss_squared.bin")).unwrap(), squared);
+    }
 }

@@ -134,7 +134,7 @@ pub(super) fn ab_stopped(source: &Source, entry: &Entry) -> Result<Replay, Repla
             // A change from before rows were recorded.
             None if verdict.agrees => parts.push(verdict),
             None => shadow.missing.push(format!(
-                "the predictions of line {}: it does not record which rows of the log were used, and the present \
+                "the predictions of line {}: it does not record which rows of the log were used, and the current \
                  rows give another verdict",
                 entry.seq
             )),

@@ -222,7 +222,7 @@ pub(crate) struct Readiness {
     model: Option<ReadyModel>,
 }
 
-/// What those are told besides who may predict.
+/// What callers who may predict also get.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ReadyModel {

@@ -19,7 +19,7 @@ pub struct Weighted {
 /// `values` and `probabilities`, in (0, 1], are aligned. `NaN` without rows.
 ///
 /// ```
-/// // Half of the rows were drawn surely, the others with probability 1/10: (1 + 1 + 10·0) / (1 + 1 + 10)
+/// // Half of the rows were drawn with certainty, the others with probability 1/10: (1 + 1 + 10·0) / (1 + 1 + 10)
 /// let mean = mlloop::stats::weighted::mean(&[1.0, 1.0, 0.0], &[1.0, 1.0, 0.1]);
 /// assert!((mean.value - 1.0 / 6.0).abs() < 1e-12);
 /// ```

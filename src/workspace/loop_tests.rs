@@ -148,3 +148,46 @@ fn the_lock_completes_what_was_left_and_takes_nothing_from_strangers() {
         fs::remove_dir_all(at("data/.incoming")).unwrap();
     }
 }
+
+#[test]
+fn what_a_pull_cannot_complete_keeps_the_loop_from_being_changed() {
+    let (dir, workspace) = a_loop();
+    fs::create_dir_all(dir.path().join(".incoming")).unwrap();
+    fs::write(dir.path().join(".incoming/notes"), "new").unwrap();
+    // A directory is where the file belongs.
+    fs::create_dir(dir.path().join("notes")).unwrap();
+    let said = workspace.lock().unwrap_err().to_string();
+    assert!(said.contains(&dir.path().display().to_string()) && said.contains("directory"), "{said}");
+    fs::remove_dir(dir.path().join("notes")).unwrap();
+    drop(workspace.lock().unwrap());
+    assert_eq!(fs::read_to_string(dir.path().join("notes")).unwrap(), "new");
+}
+
+#[test]
+fn settings_are_written_once_unless_forced_and_each_line_has_their_digest() {
+    let dir = tempfile::tempdir().unwrap();
+    let workspace = Workspace::new(dir.path().join("new/loop"));
+    workspace.create().unwrap();
+    assert!(workspace.dir().is_dir());
+    assert_eq!(workspace.config_digest().unwrap(), None);
+    let config = Config::parse(TOML).unwrap();
+    workspace.write_config(&config, &[], false).unwrap();
+    let read = workspace.config().unwrap();
+    assert_eq!((&read.data, &read.target, &read.columns), (&config.data, &config.target, &config.columns));
+    // What a person wrote since stays.
+    fs::write(workspace.config_path(), TOML).unwrap();
+    assert!(
+        matches!(workspace.write_config(&config, &[], false), Err(WorkspaceError::Exists(path)) if path == workspace.config_path())
+    );
+    let text = || fs::read_to_string(workspace.config_path()).unwrap();
+    assert_eq!(text(), TOML);
+    let digest = crate::digest::sha256(TOML.as_bytes());
+    assert_eq!(workspace.config_digest().unwrap().as_ref(), Some(&digest));
+    fs::create_dir(workspace.path("models")).unwrap();
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let event = audit::Event { at, event: EventKind::Outcomes, by: None, roles: None, details: json!({ "added": 0 }) };
+    workspace.record(&workspace.lock().unwrap(), event).unwrap();
+    assert_eq!(workspace.last_entry().unwrap().unwrap().config, Some(digest));
+    workspace.write_config(&config, &[], true).unwrap();
+    assert_ne!(text(), TOML);
+}

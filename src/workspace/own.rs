@@ -109,6 +109,31 @@ mod tests {
         }
     }
 
+    /// docs/durability.md says for each file of the loop what it is compared with, or why with nothing.
+    #[test]
+    fn the_page_on_durability_names_every_file_of_the_loop_once() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/durability.md")).unwrap();
+        let part = page.split("## Files that another program changed").nth(1).unwrap().split("\n## ").next().unwrap();
+        let first_cells = part.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+        let named: Vec<&str> =
+            first_cells.flat_map(|cell| cell.split('`')).filter(|name| name.contains(['.', '/'])).collect();
+        let own = |list: &[&str], ending: &str| list.iter().map(|name| format!("{name}{ending}")).collect::<Vec<_>>();
+        let data: Vec<String> = OWN_DATA_FILES.iter().map(|name| format!("data/{name}")).collect();
+        for file in [data, own(&OWN_FILES, ""), own(&OWN_DIRS, "/")].concat() {
+            // Of versions and runs, each kind of file is named.
+            let n =
+                named.iter().filter(|name| **name == file || (file == "models/" && name.starts_with(&file))).count();
+            assert!(n == 1 || (file == "models/" && n == 2), "{file} is named {n} times: {named:?}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let work = Workspace::new(dir.path());
+        for name in named.into_iter().filter(|name| *name != "reports/") {
+            let file = name.strip_suffix('/').map_or_else(|| name.to_owned(), |folder| format!("{folder}/file"));
+            std::fs::create_dir_all(dir.path().join(&file).parent().unwrap()).unwrap();
+            assert!(work.own_file(&dir.path().join(&file)).is_some(), "{name} is none of the loop's own files");
+        }
+    }
+
     #[test]
     fn every_way_to_a_file_of_the_loop_is_one_to_it() {
         let dir = tempfile::tempdir().unwrap();

@@ -42,7 +42,7 @@ pub(crate) struct Decision {
 /// What is known beside a column's own cells.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Beside {
-    /// A number that is always the same is a number all the same.
+    /// A constant number is still a number.
     pub(crate) numbers_vary: bool,
     /// What stands before decimals in the other columns.
     pub(crate) decimal: Option<char>,

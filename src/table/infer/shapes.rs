@@ -1,5 +1,5 @@
 //! What the cells of a column look like that a model cannot make use of as they are written: periods, durations, sums of
-//! several units, pairs, errors of a spreadsheet, and numbers that may be times or codes. A person is told, with a way out.
+//! several units, pairs, errors of a spreadsheet, and numbers that may be times or codes. They are reported, with a remedy.
 
 use super::decide::{CODES, Decision, FEW_LEVELS, ID_WORDS, TIME_WORDS, has_word, names_key, words_of};
 use crate::table::Kind;

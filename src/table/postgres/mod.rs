@@ -66,7 +66,7 @@ pub struct NumberedLine {
 pub struct Refused {
     /// The server's message.
     pub what: String,
-    /// Whether they may be there all the same: the connection was cut while they were made to stay.
+    /// Whether they may be stored nevertheless: the connection was lost during the commit.
     pub may_be_there: bool,
 }
 
