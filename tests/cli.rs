@@ -212,8 +212,11 @@ fn a_mistake_in_mlloop_toml_is_named_with_its_line() {
 
 #[test]
 fn the_version_is_quick_to_say() {
-    let said = Command::new(env!("CARGO_BIN_EXE_mlloop")).arg("--version").assert().success();
-    assert!(String::from_utf8_lossy(&said.get_output().stdout).contains("0.1.0"));
+    Command::new(env!("CARGO_BIN_EXE_mlloop"))
+        .arg("--version")
+        .assert()
+        .success()
+        .stdout(predicates::str::contains("0.1.0"));
 }
 
 #[test]
