@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 ///   mlloop train --test holdout.csv           also metrics on another table
 ///   mlloop train --full-report                effects, and a learning curve
 ///   mlloop train --from model.onnx            import a model trained elsewhere
-///   mlloop train --skip-lines 2               the reference has two lines above its header
+///   mlloop train --skip-lines 2               skip two lines above the header
 ///
 /// Exit status: 0 a version was stored, 2 error.
 #[derive(Debug, clap::Args)]

@@ -68,7 +68,11 @@ impl Config {
     /// # Errors
     /// The error, with line and column.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut config: Self = toml::from_str(text).map_err(|err| place(text, &err))?;
+        let mut config: Self = toml::from_str(text).map_err(|err| {
+            let said = place(text, &err);
+            let next = mended(text, &said).unwrap_or_default();
+            said + &next
+        })?;
         config.watch()?;
         let named = |name: &str| config.columns.iter().find(|c| c.name == name);
         match named(&config.target.column) {
@@ -220,6 +224,16 @@ impl Config {
             weight: self.data.weight.clone(),
         }
     }
+}
+
+/// What is wrong with a line even if it is written as its error `said`: `line 2: a text needs quotes: a = "b"`.
+fn mended(text: &str, said: &str) -> Option<String> {
+    let (at, better) = said.strip_prefix("line ")?.split_once(": a text needs quotes: ")?;
+    let line = at.parse::<usize>().ok()?.checked_sub(1)?;
+    let lines: Vec<&str> = text.lines().enumerate().map(|(at, own)| if at == line { better } else { own }).collect();
+    let text = lines.join("\n");
+    let next = place(&text, &toml::from_str::<Config>(&text).err()?);
+    Some(format!("; and {}", next.strip_prefix(&format!("line {at}: "))?))
 }
 
 #[cfg(test)]

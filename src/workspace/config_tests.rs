@@ -133,3 +133,22 @@ fn rows_about_the_same_thing_are_known_by_the_entity_or_else_by_what_keeps_them_
         Some("who".to_owned())
     );
 }
+
+#[test]
+fn a_line_that_is_no_toml_is_read_as_it_should_be_written() {
+    let of = |line: &str| {
+        let text = format!("[decision]\n{line}\n");
+        Config::parse(&text).unwrap_err()
+    };
+    let said = of("threshold = f1x");
+    assert!(
+        said.starts_with(
+            "line 2: a text needs quotes: threshold = \"f1x\"; and threshold rule: \"f1x\" is not \"f1\","
+        ),
+        "{said}"
+    );
+    assert!(said.ends_with("did you mean \"f1\"?"), "{said}");
+    assert_eq!(of("threshold = f1"), "line 2: a text needs quotes: threshold = \"f1\"");
+    assert!(of("threshold = true").starts_with("line 2: a threshold is \"f1\", \"accuracy\""));
+    assert_eq!(of("threshold = 'f1"), "line 2: the quote is not closed: threshold = 'f1'");
+}

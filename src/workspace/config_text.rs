@@ -1,6 +1,5 @@
 //! Texts of `mlloop.toml`: quoting, and positions of errors.
 
-use super::config::Config;
 use crate::wording::{plain, toml_line};
 use serde::Deserialize;
 use std::fmt::Write as _;
@@ -61,21 +60,10 @@ pub(super) fn place(text: &str, err: &toml::de::Error) -> String {
     if err.message().starts_with("duplicate key") {
         return format!("line {}: {}", line + 1, twice(text, line));
     }
-    // The message of serde is about a valid TOML value; otherwise it is the invalid line.
-    let is_toml = message != err.message().trim_end() || err.message().contains("is not a kind");
+    // Of a text that is TOML, the message is about a value; otherwise it is the invalid line.
+    let is_toml = toml::from_str::<toml::Table>(text).is_ok();
     let written = text.lines().nth(line).and_then(toml_line).filter(|_| !is_toml);
-    let next = written.as_deref().and_then(|said| mended(text, line, said));
-    format!("line {}: {}{}", line + 1, written.unwrap_or(message), next.unwrap_or_default())
-}
-
-/// What is wrong with a line, counted from 0, even if it is written as the message says: `a text needs quotes: a = "b"`.
-fn mended(text: &str, line: usize, said: &str) -> Option<String> {
-    let (_, better) = said.split_once("needs quotes: ")?;
-    let lines: Vec<&str> = text.lines().enumerate().map(|(at, own)| if at == line { better } else { own }).collect();
-    let text = lines.join("\n");
-    let err = toml::from_str::<Config>(&text).err()?;
-    let at = err.span().map(|span| text[..span.start.min(text.len())].matches('\n').count());
-    (at == Some(line)).then(|| format!("; and {}", plain(err.message())))
+    format!("line {}: {}", line + 1, written.unwrap_or(message))
 }
 
 /// The duplicate, with its line counted from 0, and its first occurrence.
@@ -94,26 +82,7 @@ fn twice(text: &str, line: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, comment, place, quote, with_reference};
-
-    #[test]
-    fn a_line_that_is_no_toml_is_read_as_it_should_be_written() {
-        let of = |line: &str| {
-            let text = format!("[decision]\n{line}\n");
-            place(&text, &toml::from_str::<Config>(&text).unwrap_err())
-        };
-        let said = of("threshold = f1x");
-        assert!(
-            said.starts_with(
-                "line 2: a text needs quotes: threshold = \"f1x\"; and threshold rule: \"f1x\" is not \"f1\","
-            ),
-            "{said}"
-        );
-        assert!(said.ends_with("did you mean \"f1\"?"), "{said}");
-        assert_eq!(of("threshold = f1"), "line 2: a text needs quotes: threshold = \"f1\"");
-        assert!(of("threshold = true").starts_with("line 2: a threshold is \"f1\", \"accuracy\""));
-        assert_eq!(of("threshold = 'f1"), "line 2: the quote is not closed: threshold = 'f1'");
-    }
+    use super::{comment, place, quote, with_reference};
 
     #[test]
     fn what_stands_twice_is_named_with_both_lines() {
