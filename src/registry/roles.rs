@@ -105,3 +105,28 @@ impl Roles {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_role_that_differs_is_named_with_both_versions() {
+        let roles = |production: u32, challenger: Option<u32>, previous: &[u32]| Roles {
+            production: Some(Version(production)),
+            challenger: challenger.map(Version),
+            previous: previous.iter().copied().map(Version).collect(),
+            ..Roles::default()
+        };
+        let recorded = roles(2, Some(3), &[1]);
+        assert_eq!(roles(2, Some(3), &[1]).differ(7, &recorded), None);
+        for (changed, says) in [
+            (roles(4, None, &[]), "production is v0004 here and v0002 in line 7"),
+            (roles(2, None, &[]), "challenger is nobody here and v0003 in line 7"),
+            (roles(2, Some(3), &[]), "previous versions differ from those in line 7"),
+        ] {
+            let said = changed.differ(7, &recorded).unwrap();
+            assert!(said.contains(says) && said.contains("remove the file"), "{said}");
+        }
+    }
+}

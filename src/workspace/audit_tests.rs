@@ -92,6 +92,25 @@ fn roles_catch_up_with_a_chain_that_ran_ahead() {
     assert_eq!(workspace.record(&workspace.lock().unwrap(), event(6, None)).unwrap().seq, 6);
 }
 
+#[test]
+fn a_role_that_was_changed_is_found_by_the_chain_and_by_whoever_reads_it() {
+    let (dir, workspace) = of_four();
+    let path = dir.path().join("models/roles.json");
+    let mut roles: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    roles["production"] = json!("v0003");
+    fs::write(&path, roles.to_string()).unwrap();
+    let says = "models/roles.json, which was changed: production is v0003 here and v0004 in line 4 of audit.jsonl";
+    let broken = workspace.audit_chain().unwrap().broken.unwrap();
+    assert!(broken.line == 4 && broken.what.contains(says), "{broken:?}");
+    assert!(workspace.registry().roles().unwrap_err().to_string().contains("production is v0003 here and v0004"));
+    // A line without roles leaves those of the line before.
+    roles["production"] = json!("v0004");
+    fs::write(&path, roles.to_string()).unwrap();
+    workspace.record(&workspace.lock().unwrap(), event(5, None)).unwrap();
+    assert_eq!(workspace.audit_chain().unwrap().broken, None);
+    assert_eq!(workspace.registry().roles().unwrap().production, Some(Version(4)));
+}
+
 fn at(text: &str) -> jiff::Timestamp {
     text.parse().unwrap()
 }

@@ -1,6 +1,7 @@
 //! Details of chain lines, and queries on them.
 
 use super::*;
+use crate::workspace::event::Asks;
 use serde_json::json;
 
 fn chain(lines: &[(EventKind, Value)]) -> Chain {
@@ -84,6 +85,8 @@ fn a_line_is_written_as_it_always_was_and_what_a_later_version_adds_is_no_fault(
         let said = lines.entries[0].of::<T>().unwrap().unwrap();
         assert_eq!(said.value(), details, "{kind}");
     }
+    // A request for a promotion is written as it was when there was no other.
+    assert_eq!([Asks::Promotion, Asks::Retraining].map(Asks::told), [None, Some(Asks::Retraining)]);
     let hash = "0".repeat(64);
     let table = json!({ "path": "data/reference.csv", "n_rows": 3, "sha256": hash });
     let made = json!({ "version": "v0002", "role": "challenger", "seed": 7, "data": [table], "files": { "a": hash } });

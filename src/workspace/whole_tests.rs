@@ -2,7 +2,7 @@
 
 use crate::atomic::Lock;
 use crate::digest::sha256;
-use crate::registry::{Roles, Version};
+use crate::registry::{Head, Roles, Version};
 use crate::workspace::audit::{Entry, Event};
 use crate::workspace::away::Away;
 use crate::workspace::held::{feedback_seal, recorded_data, recorded_gone};
@@ -308,4 +308,17 @@ fn files_that_were_left_out_of_a_copy_are_not_missing() {
     assert_eq!((found.different, found.not_here), (vec![], vec![LABELS_FILE.to_owned()]));
     l.write(LABELS_FILE, "b");
     assert_eq!(l.different().len(), 1, "what is here is looked at");
+}
+
+#[test]
+fn the_first_file_of_runs_makes_the_directory() {
+    let l = Loop::new();
+    l.work.announce_labels(&l.lock(), b"id,label\n").unwrap();
+    l.write(LABELS_FILE, "id,label\n");
+    assert!(l.work.labels_unrecorded().unwrap(), "the labels are those that were announced");
+    let l = Loop::new();
+    let head = Head { seq: 1, hash: "0".repeat(64) };
+    let away = Away { place: "there".to_owned(), head, files: [].into(), not_here: [].into() };
+    away.keep(&l.work, &l.lock()).unwrap();
+    assert_eq!(Away::of(&l.work).unwrap(), Some(away));
 }
