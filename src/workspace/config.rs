@@ -74,20 +74,7 @@ impl Config {
             said + &next
         })?;
         config.watch()?;
-        let named = |name: &str| config.columns.iter().find(|c| c.name == name);
-        match named(&config.target.column) {
-            None => {
-                return Err(format!(
-                    "[target] column = {:?} is not in [columns]{}",
-                    config.target.column,
-                    instead(&config.target.column, config.columns.iter().map(|c| c.name.as_str()))
-                ));
-            }
-            Some(c) if matches!(c.kind, Kind::Ignore | Kind::Id | Kind::Time | Kind::Text) => {
-                return Err(format!("the target {:?} must have the type number or category in [columns]", c.name));
-            }
-            Some(_) => {}
-        }
+        config.check_target()?;
         if is_address(&config.data.reference) {
             return Err("[data] reference must be a file, because the training rows of versions must not change: \
                         `mlloop download ADDRESS` makes one"
@@ -130,6 +117,21 @@ impl Config {
         config.promote.check()?;
         config.track.check()?;
         Ok(config)
+    }
+
+    /// Whether the target is a column that can be predicted.
+    fn check_target(&self) -> Result<(), String> {
+        let target = &self.target.column;
+        match self.columns.iter().find(|c| c.name == *target) {
+            None => Err(format!(
+                "[target] column = {target:?} is not in [columns]{}",
+                instead(target, self.columns.iter().map(|c| c.name.as_str()))
+            )),
+            Some(c) if matches!(c.kind, Kind::Ignore | Kind::Id | Kind::Time | Kind::Text) => {
+                Err(format!("the target {target:?} must have the type number or category in [columns]"))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     /// Makes monitored columns readable that the model does not use: they have the kind in `[monitor.watch]`, and are
