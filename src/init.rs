@@ -441,7 +441,7 @@ impl InitRequest<'_> {
         let examples = Examples::new(table, &schema, &recipe)?;
         examples.parts(&recipe).map(|_| ()).map_err(|err| match err {
             PipelineError::Rows(what) => {
-                InitError::Option(format!("{file}: {n_rows} rows are too few for training: {what}"))
+                InitError::Option(format!("{file}: {n_rows} rows are too few for training: {what}{}", gone(inference)))
             }
             other => other.into(),
         })
@@ -462,6 +462,11 @@ impl InitRequest<'_> {
                 How::Equal => format!("ignored: it equals {}", target.name),
                 _ => continue,
             };
+            // Who names the kind of a column wants it.
+            let is_asked = |column: &String| self.kinds.iter().any(|(name, _)| name == column);
+            if leak.columns.iter().any(is_asked) {
+                continue;
+            }
             for column in &leak.columns {
                 set_kind(inference, column, Kind::Ignore, &reason);
             }
@@ -482,6 +487,13 @@ impl InitRequest<'_> {
             None => Err(InitError::Option(format!("{}: no rows", self.table.display()))),
         }
     }
+}
+
+/// What was ignored without being asked for, with the reasons and the way to keep it.
+fn gone(inference: &Inference) -> String {
+    let ignored = inference.columns.iter().filter(|c| c.kind == Kind::Ignore && c.reason.starts_with("ignored: "));
+    let told: Vec<String> = ignored.map(|c| format!("{} is {}", c.name, c.reason)).collect();
+    if told.is_empty() { String::new() } else { format!("; {} (--kind NAME=number keeps a column)", told.join("; ")) }
 }
 
 /// Text columns unused by the model: their cells are single words and differ from row to row.

@@ -327,3 +327,23 @@ fn columns_that_no_model_reads_are_named() {
     let notes = Loop::new().table("t.csv", table).run("init t.csv").answers(YES).value()["notes"].to_string();
     assert!(notes.contains("column pressure is not used by the model: single words"), "{notes}");
 }
+
+/// What the target is computed from is left out; who names its kind keeps it, and who loses all columns by it is told.
+#[test]
+fn what_makes_up_the_target_is_kept_when_its_kind_is_named() {
+    let row = |n: u32| {
+        let (price, units) = (3 + n * 7 % 41, 1 + n * 13 % 29);
+        format!("{},{units},{price},{}\n", ["Rome", "Oslo", "Bern"][n as usize % 3], units * price)
+    };
+    let rows: String = (0..600).map(row).collect();
+    let work = Loop::new().table("sales.csv", format!("city,units,price,revenue\n{rows}"));
+    work.run("init sales.csv --target revenue")
+        .answers(ERROR)
+        .says("revenue = units * price")
+        .says("--kind NAME=number keeps a column");
+    work.run("init sales.csv --target revenue --kind units=number --kind price=number").answers(YES);
+    let config = work.read("mlloop.toml");
+    for column in ["units", "price"] {
+        assert!(config.contains(&format!("\"{column}\" = \"number\"")), "{config}");
+    }
+}

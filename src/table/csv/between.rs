@@ -39,6 +39,21 @@ struct Found {
     row: usize,
     /// Significant digits of the sums that are true; `None` where it cannot be told, since its group began before.
     digits: Option<usize>,
+    /// Rows since the one before, or since the beginning.
+    n_rows: usize,
+    /// The word, where no cell of the row is blank.
+    level: Option<String>,
+}
+
+/// So many totals of equally many rows may be a level.
+const REPEATED: usize = 3;
+
+/// Whether the rows are of a level, such as the total that a table gives for each patient: all say the same word, after equally
+/// many rows, and have all cells that other rows have.
+fn are_a_level(found: &[Found]) -> bool {
+    let first = &found[0];
+    let is_like_it = |other: &Found| other.level == first.level && other.n_rows == first.n_rows;
+    found.len() >= REPEATED && first.level.is_some() && found[1..].iter().all(is_like_it)
 }
 
 /// Whether any row of a piece says that it is a sum.
@@ -54,9 +69,10 @@ pub(super) fn sums(pieces: &[Index<'_>], is_first: bool) -> BTreeMap<usize, Vec<
     let mut now: Sums = vec![Default::default(); n_fields];
     let mut bounds: Vec<Sums> = if is_first { vec![now.clone()] } else { Vec::new() };
     let mut found: Vec<Found> = Vec::new();
-    let mut n_marked = 0;
+    let (mut n_marked, mut n_rows) = (0, 0);
     for (piece, index) in pieces.iter().enumerate() {
         for row in 0..index.n_rows() {
+            n_rows += 1;
             let Some(field) = marker(index, row) else {
                 add(&mut now, index, row);
                 continue;
@@ -68,7 +84,10 @@ pub(super) fn sums(pieces: &[Index<'_>], is_first: bool) -> BTreeMap<usize, Vec<
                 add(&mut now, index, row);
                 continue;
             }
-            found.push(Found { piece, row, digits });
+            let is_full = (0..n_fields).all(|field| !index.is_blank_field(row, field));
+            let mut scratch = String::new();
+            let level = is_full.then(|| index.cell(row, field, &mut scratch).to_owned());
+            found.push(Found { piece, row, digits, n_rows: std::mem::take(&mut n_rows), level });
             bounds.push(now.clone());
             // The first row of the file stays.
             if bounds.len() > LOOK_BACK + 1 {
@@ -77,7 +96,7 @@ pub(super) fn sums(pieces: &[Index<'_>], is_first: bool) -> BTreeMap<usize, Vec<
         }
     }
     let known = || found.iter().filter_map(|found| found.digits);
-    let is_sure = 10 * known().count() >= OF_TEN * n_marked && known().sum::<usize>() >= DIGITS;
+    let is_sure = 10 * known().count() >= OF_TEN * n_marked && known().sum::<usize>() >= DIGITS && !are_a_level(&found);
     let mut rows: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for Found { piece, row, .. } in found.iter().filter(|_| is_sure) {
         rows.entry(*piece).or_default().push(*row);

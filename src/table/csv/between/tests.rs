@@ -53,3 +53,27 @@ fn a_level_called_total_is_no_sum() {
         assert_eq!(lines(&text, 3, 100), [0; 0], "{text}");
     }
 }
+
+#[test]
+fn a_total_that_each_group_has_is_a_level() {
+    let patient = |n: usize| {
+        format!("direct;{n}.25;{n}\nindirect;1{n}.5;7\ntotal;{};{}\n", format_args!("{}.75", 2 * n + 10), n + 7)
+    };
+    let text: String = (1..9).map(patient).collect();
+    assert_eq!(lines(&text, 3, 100), [0; 0]);
+    assert_eq!(lines(&text, 3, 4), [0; 0]);
+    // A cell that only these rows leave blank, groups of other sizes, and names of groups say that they are none.
+    let blank = text.replace("direct;", "direct;a;").replace("total;", "total;;");
+    assert_eq!(lines(&blank, 4, 100).len(), 8);
+    let longer = format!("direct;1000.5;3\n{text}");
+    assert_eq!(
+        lines(&longer.replacen("1.25;1", "1.25;1\nother;0.5;0", 1).replacen("12.75;8", "1013.75;11", 1), 3, 100).len(),
+        8
+    );
+    let named: String = text
+        .lines()
+        .enumerate()
+        .map(|(at, line)| format!("{}\n", line.replace("total", &format!("R{at} Total"))))
+        .collect();
+    assert_eq!(lines(&named, 3, 100).len(), 8);
+}
