@@ -149,3 +149,17 @@ fn a_table_with_a_total_is_retrained_promoted_and_comes_out_again() {
     work.run("audit replay v0002").answers(YES).json("/agrees", true);
     work.run("audit verify --deep").answers(YES);
 }
+
+/// Whatever the command line set is part of the version, and not of `mlloop.toml`.
+#[test]
+fn what_the_command_line_set_is_made_again() {
+    let work = Loop::new().table("data/reference.csv", rows(0, 600, true));
+    work.run("init data/reference.csv --target churn").answers(YES);
+    for set in ["split.gate=0.3", "split.tune=0.25", "decision.threshold=0.4", "features.impute=median", "max_depth=2"]
+    {
+        let trained = work.run(&format!("train --algorithm decision-tree --set {set}")).answers(YES).value();
+        let version = trained["version"].as_str().unwrap();
+        let said = work.run(&format!("audit replay {version}")).answers(YES).value();
+        assert_eq!(said["agrees"], true, "{set}: {said}");
+    }
+}

@@ -56,6 +56,8 @@ fn again(
     let registry = source.workspace.registry();
     let recipe = registry.recipe(version, manifest)?;
     let mut config = shadow.settings()?;
+    // What the version was made with, of which the command line may have set any part.
+    (config.target, config.split, config.data.weight) = (recipe.target, recipe.split, recipe.weight);
     (config.model, config.features, config.decision) = (recipe.model, recipe.features, recipe.decision);
     (config.train.quality, config.train.search) = (recipe.quality, recipe.search);
     let request = |skip_invalid| TrainRequest {
