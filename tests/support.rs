@@ -32,11 +32,11 @@ pub struct Said {
     pub stderr: String,
 }
 
-/// The write points at which a test stops a verb: the first dozen, then each tenth. With `MLLOOP_EVERY_POINT` set it is
-/// each one, as in the nightly workflow: a round has more than a hundred, and dies at each for two seconds.
+/// The write points at which a test stops a verb: the first eight, then each twentieth. With `MLLOOP_EVERY_POINT` set it
+/// is each one, as in the nightly workflow: a round has more than a hundred, and dies at each for two seconds.
 pub fn points() -> impl Iterator<Item = usize> {
-    let step = if std::env::var_os("MLLOOP_EVERY_POINT").is_some() { 1 } else { 10 };
-    (1..=12).chain((13..).step_by(step))
+    let step = if std::env::var_os("MLLOOP_EVERY_POINT").is_some() { 1 } else { 20 };
+    (1..=8).chain((9..).step_by(step))
 }
 
 impl Loop {
@@ -128,12 +128,17 @@ impl Loop {
     /// The same loop in a directory of its own.
     pub fn copy(&self) -> Self {
         let copy = Self { variables: self.variables.clone(), ..Self::new() };
+        self.copy_to(copy.dir.path());
+        copy
+    }
+
+    /// Puts the loop's files into a folder.
+    pub fn copy_to(&self, dir: &Path) {
         for (path, bytes) in self.files() {
-            let path = copy.path(path.strip_prefix(self.dir.path()).unwrap());
+            let path = dir.join(path.strip_prefix(self.dir.path()).unwrap());
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, bytes).unwrap();
         }
-        copy
     }
 
     /// Runs `line` on a fresh copy of the loop for each of its write points (see [`points`]), where it dies, and has each

@@ -54,15 +54,28 @@ struct Judges {
     width: usize,
 }
 
+/// How many of the first candidates are blended by default for a table of this size.
+pub(super) fn n_blended(task: Task, n_classes: usize, n_rows: usize, n_columns: usize) -> usize {
+    let outputs = if n_classes > 2 { n_classes } else { 1 };
+    // The models of the folds learn from four fifths of the rows. All are to grow as the last one does.
+    let fewest = if task == Task::Multiclass { FEWEST_OF_SEVERAL * 5 / 4 } else { 0 };
+    let is_small = (fewest..=MOST_BLENDED_ROWS).contains(&n_rows) && n_rows * n_columns * outputs <= MOST_BLENDED_CELLS;
+    if is_small { n_first(task) } else { 1 }
+}
+
 impl Trainer<'_> {
-    /// Tries the portfolio and selects the models to combine.
+    /// Tries the portfolio, at least its `least` first candidates, and selects the models to combine.
     ///
     /// # Errors
     /// Any error of fitting.
-    pub(super) fn search(&self, examples: &Examples, way: Way) -> Result<(Decided, Search), PipelineError> {
+    pub(super) fn search(
+        &self,
+        examples: &Examples,
+        way: Way,
+        least: usize,
+    ) -> Result<(Decided, Search), PipelineError> {
         let mut spent = Spent::new();
         let is_best = self.recipe.quality == Quality::Best;
-        let least = if self.blends(examples, &way) { n_first(self.target.task) } else { 1 };
         let splits = self.splits(examples, way)?;
         let first = self.try_one(&splits, 0, &self.recipe.model)?;
         let judges = Judges::of(&judges_of(&splits), &first.model);
@@ -105,17 +118,15 @@ impl Trainer<'_> {
         Ok((Decided { members, scores, rows, truth }, search))
     }
 
-    /// Whether the model without a search is a blend of the first few candidates: folds decide, and they cost little.
-    /// A person who sets parameters of the trees gets one model with them.
-    pub(super) fn blends(&self, examples: &Examples, way: &Way) -> bool {
-        let Way::Folds(_, rows) = way else { return false };
-        let outputs = if self.target.classes.len() > 2 { self.target.classes.len() } else { 1 };
-        // The models of the folds learn from four fifths of the rows. All are to grow as the last one does.
-        let fewest = if self.target.task == Task::Multiclass { FEWEST_OF_SEVERAL * 5 / 4 } else { 0 };
-        n_first(self.target.task) > 1
-            && self.recipe.model.is_free()
-            && (fewest..=MOST_BLENDED_ROWS).contains(&rows.len())
-            && rows.len() * examples.table.columns().len() * outputs <= MOST_BLENDED_CELLS
+    /// How many candidates the model without a search is blended of; 1 if it is one model. They are blended where folds
+    /// decide, and they cost little. A person who sets parameters of the trees gets one model with them.
+    pub(super) fn n_blended(&self, examples: &Examples, way: &Way) -> usize {
+        match way {
+            Way::Folds(_, rows) if self.recipe.model.is_free() => {
+                n_blended(self.target.task, self.target.classes.len(), rows.len(), examples.table.columns().len())
+            }
+            _ => 1,
+        }
     }
 
     /// The splits for all trials: the folds, or the one tune part if there are no folds.

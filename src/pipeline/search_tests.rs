@@ -1,5 +1,6 @@
 //! The search for the best model, on made tables.
 
+use super::search::n_blended;
 use super::{Decision, Examples, Fitted, Quality, Recipe, SearchLimits, SplitSpec, TargetSpec, fit};
 use crate::features::{FeatureOptions, Task};
 use crate::model::Params;
@@ -35,7 +36,7 @@ fn table(task: Task, n: usize, salt: u64) -> Table {
 
 /// What is learned with few rounds.
 fn learned(task: Task, table: Table, quality: Quality, tries: Option<u32>) -> Fitted {
-    let model = Params { n_estimators: Some(60), ..Params::default() };
+    let model = Params { n_estimators: Some(30), ..Params::default() };
     searched(task, table, quality, SearchLimits { budget: None, tries }, model)
 }
 
@@ -64,7 +65,7 @@ fn searched(task: Task, table: Table, quality: Quality, search: SearchLimits, mo
 #[test]
 fn what_is_best_together_is_one_model_and_the_same_each_time() {
     for task in [Task::Binary, Task::Multiclass, Task::Regression] {
-        let best = learned(task, table(task, 900, 1), Quality::Best, Some(5));
+        let best = learned(task, table(task, 600, 1), Quality::Best, Some(5));
         let search = best.search.clone().unwrap();
         assert_eq!((search.tried.len(), search.portfolio), (5, 12 + usize::from(task == Task::Regression)), "{task:?}");
         assert!((search.tried.iter().map(|trial| trial.weight).sum::<f64>() - 1.0).abs() < 1e-12);
@@ -72,13 +73,13 @@ fn what_is_best_together_is_one_model_and_the_same_each_time() {
         let lowest = search.tried.iter().map(|trial| trial.loss).fold(f64::INFINITY, f64::min);
         assert!(search.loss <= lowest, "{task:?} {search:?}");
         assert!(search.n_members() >= 1 && search.n_members() <= 5);
-        let again = learned(task, table(task, 900, 1), Quality::Best, Some(5));
+        let again = learned(task, table(task, 600, 1), Quality::Best, Some(5));
         assert_eq!(again.search, best.search);
         assert_eq!(again.pipeline.model.to_bytes().unwrap(), best.pipeline.model.to_bytes().unwrap());
         // The first trial is the fit without a search: parameters of a person are for one model.
-        let standard = learned(task, table(task, 900, 1), Quality::Standard, None);
+        let standard = learned(task, table(task, 600, 1), Quality::Standard, None);
         assert!(standard.search.is_none());
-        let alone = learned(task, table(task, 900, 1), Quality::Best, Some(1));
+        let alone = learned(task, table(task, 600, 1), Quality::Best, Some(1));
         assert_eq!(alone.pipeline.model.to_bytes().unwrap(), standard.pipeline.model.to_bytes().unwrap());
         assert_eq!(alone.scores.values, standard.scores.values);
     }
@@ -90,13 +91,9 @@ fn a_small_table_has_a_blend_which_no_budget_cuts() {
         let limits = SearchLimits { budget: None, tries: None };
         left_free(task, table(task, n_rows, 1), Quality::Standard, limits)
     };
-    let n_tried = |task, n_rows| standard(task, n_rows).search.map(|search| search.tried.len());
-    // 5600 rows in train and tune, where 4000 are the most; several classes from 1000 on.
-    assert_eq!(n_tried(Task::Regression, 7_000), None);
-    assert_eq!([1_100, 1_500].map(|n_rows| n_tried(Task::Multiclass, n_rows)), [None, Some(2)]);
-    assert_eq!(n_tried(Task::Binary, 500), None);
-    let numbers = || table(Task::Regression, 400, 1);
-    let default = standard(Task::Regression, 400);
+    let numbers = || table(Task::Regression, 240, 1);
+    let default = standard(Task::Regression, 240);
+    assert!(standard(Task::Binary, 240).search.is_none());
     // It is the search with as many tries, and the least budget tries as many.
     for limits in [SearchLimits { budget: None, tries: Some(3) }, SearchLimits { budget: Some(1), tries: None }] {
         let best = left_free(Task::Regression, numbers(), Quality::Best, limits);
@@ -109,6 +106,16 @@ fn a_small_table_has_a_blend_which_no_budget_cuts() {
     }
     let fast = left_free(Task::Regression, numbers(), Quality::Fast, SearchLimits { budget: None, tries: None });
     assert!(fast.search.is_none());
+}
+
+#[test]
+fn large_and_wide_tables_and_two_classes_have_one_model() {
+    let numbers = |n_rows, n_columns| n_blended(Task::Regression, 0, n_rows, n_columns);
+    assert_eq!([numbers(400, 7), numbers(4_000, 17), numbers(4_001, 7), numbers(4_000, 18)], [3, 3, 1, 1]);
+    // Several classes from 1000 rows on in each fold; each class costs as much as a number.
+    let classes = |n_classes, n_rows| n_blended(Task::Multiclass, n_classes, n_rows, 7);
+    assert_eq!([classes(4, 999), classes(4, 1_000), classes(4, 2_500), classes(4, 2_501)], [1, 2, 2, 1]);
+    assert_eq!(n_blended(Task::Binary, 2, 500, 7), 1);
 }
 
 #[test]

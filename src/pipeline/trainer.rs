@@ -142,12 +142,11 @@ impl<'a> Trainer<'a> {
 
     /// Trains a pipeline in the given way; also returns the out-of-fold scores of the rows that decided.
     pub(super) fn learn(&self, examples: &Examples, way: Way) -> Result<Learned, PipelineError> {
+        let n_blended = self.n_blended(examples, &way);
         let (train, tune, again) = match way {
-            way @ (Way::Folds(..) | Way::Twice { .. })
-                if self.recipe.quality == Quality::Best || self.blends(examples, &way) =>
-            {
+            way @ (Way::Folds(..) | Way::Twice { .. }) if self.recipe.quality == Quality::Best || n_blended > 1 => {
                 let rows = way.all();
-                let (decided, search) = self.search(examples, way)?;
+                let (decided, search) = self.search(examples, way, n_blended)?;
                 let (pipeline, known) = self.learn_all(examples, &rows, decided)?;
                 return Ok(Learned { pipeline, known: Some(known), search: Some(search) });
             }

@@ -1,6 +1,7 @@
 //! The columns that are computed from those of a table, to be looked at.
 
-use super::{Format, PredictError, PredictOptions, Told};
+use super::error::PredictError;
+use super::options::{Format, PredictOptions, Told};
 use crate::features::derive::{Derived, Past, Windows};
 use crate::past::{self, Beside};
 use crate::pipeline::PipelineError;

@@ -1,6 +1,7 @@
 //! What `predict` adds to the prediction log.
 
-use super::{PredictError, in_pieces};
+use super::error::PredictError;
+use super::layout::in_pieces;
 use crate::feedback::outcome_in;
 use crate::journal::{Durability, Journal, Layout, Row, Writer};
 use crate::pipeline::{Pipeline, Scores};

@@ -1,6 +1,7 @@
 //! How tables are read whose rows are scored, and the values of their windows.
 
-use super::{PredictError, PredictOptions};
+use super::error::PredictError;
+use super::options::PredictOptions;
 use crate::past;
 use crate::pipeline::Pipeline;
 use crate::registry::Version;

@@ -1,26 +1,14 @@
 //! Scored rows as a typed table, for the formats that know types.
 
-use super::{Answer, Field, Found, Layout, PredictError, Said};
+use super::error::PredictError;
+use super::layout::{Answer, Field, Found, Layout, Said};
+use super::options::Format;
 use crate::pipeline::Pipeline;
 use crate::table::{
     Batch, Cell, CellReader, Column, ColumnSpec, JsonType, Kind, MISSING_TIME, ParquetWriter, Stored, StoredType,
     Stream, Table, Texts, Values, push_json_lines,
 };
 use std::io::Write;
-
-/// How scored rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
-    /// CSV, each record as it came.
-    #[default]
-    Csv,
-    /// The same with tabs between fields.
-    Tsv,
-    /// One object per line.
-    JsonLines,
-    /// Parquet.
-    Parquet,
-}
 
 /// Writes batches of scored rows as typed tables.
 pub(super) struct Typed {

@@ -1,0 +1,50 @@
+//! What is asked of a prediction, and what it found.
+
+use crate::features::Unseen;
+use crate::table::{Column, Rejects, TableOptions};
+
+/// How scored rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// CSV, each record as it came.
+    #[default]
+    Csv,
+    /// The same with tabs between fields.
+    Tsv,
+    /// One object per line.
+    JsonLines,
+    /// Parquet.
+    Parquet,
+}
+
+/// What is printed, and how the table is read.
+#[derive(Debug, Clone, Default)]
+pub struct PredictOptions {
+    /// How many contributions are added for each row.
+    pub explain: usize,
+    /// Print only these columns, in this order; all when empty.
+    pub columns: Vec<String>,
+    /// How the table is written, where that is not as the training table is, and how strict to be.
+    pub read: TableOptions,
+    /// How the scored rows are written.
+    pub format: Format,
+    /// The chance with which intervals or sets are to hold the truth, where they are wanted.
+    pub interval: Option<f64>,
+    /// The values of windows in every row, where the version has any: see [`super::windows`].
+    pub windows: Vec<Column>,
+}
+
+/// Findings of scoring.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Number of rows scored.
+    pub n_rows: u64,
+    /// Rows that were left out.
+    pub rejects: Rejects,
+    /// Notes for the user.
+    pub notes: Vec<String>,
+    /// Outcomes by id, when they were wanted.
+    pub outcomes: Vec<(String, String)>,
+    /// What training did not have, and the first numbers of each column.
+    pub unseen: Unseen,
+}
