@@ -37,8 +37,8 @@ oldest: ## compile with the oldest toolchain that Cargo.toml supports (rustup in
 	@oldest="$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)"; \
 	rustup toolchain install "$$oldest" --profile minimal && cargo "+$$oldest" check --locked
 
-fuzz: ## give every reader damaged input for SECONDS each (FUZZ=csv takes one)
-	MLLOOP_FUZZ_SECONDS=$(SECONDS) MLLOOP_FUZZ=$(FUZZ) cargo test --test tests fuzz::for_as_long_as_wanted -- --ignored --nocapture --test-threads 1
+fuzz: ## give every reader damaged input, led by coverage, for SECONDS each (FUZZ=csv takes one)
+	scripts/fuzz.sh $(SECONDS) $(FUZZ)
 
 simulate: ## run the long simulations for the figures in docs/methods.md: about an hour
 	cargo test --release -- --ignored --nocapture --test-threads 1 --skip fuzz:: --skip report::

@@ -199,7 +199,7 @@ impl Labels {
         each_record(file, from, &COLUMNS, REQUIRED, |line, cells| {
             let label = parse(file, line, &cells)?;
             if let Some(place) = labels.place(label.key()) {
-                let who = if label.annotator.is_empty() { "nobody" } else { &label.annotator };
+                let who = if label.annotator.is_empty() { "an annotator without a name" } else { &label.annotator };
                 let what = format!("already has a label by {who}, in row {}: remove one of them", place + 1);
                 return Err(LabelError::cell(file, line, "id", &label.id, what));
             }

@@ -79,7 +79,7 @@ impl Roles {
     #[must_use]
     pub fn differ(&self, line: u64, recorded: &Self) -> Option<String> {
         let name =
-            |version: Option<Version>| version.map_or_else(|| "nobody".to_owned(), |version| version.to_string());
+            |version: Option<Version>| version.map_or_else(|| "no version".to_owned(), |version| version.to_string());
         let of = |role: Role| {
             let (here, there) = (self.holder(role), recorded.holder(role));
             (here != there).then(|| format!("{role} is {} here and {}", name(here), name(there)))
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(roles(2, Some(3), &[1]).differ(7, &recorded), None);
         for (changed, says) in [
             (roles(4, None, &[]), "production is v0004 here and v0002 in line 7"),
-            (roles(2, None, &[]), "challenger is nobody here and v0003 in line 7"),
+            (roles(2, None, &[]), "challenger is no version here and v0003 in line 7"),
             (roles(2, Some(3), &[]), "previous versions differ from those in line 7"),
         ] {
             let said = changed.differ(7, &recorded).unwrap();

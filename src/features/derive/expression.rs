@@ -24,7 +24,7 @@ impl Expression {
         let program = Program::new(&Definitions(vec![definition]), columns, target);
         let program = program.map_err(|(_, problem)| format!("{name}: {}", problem.told(text)))?;
         if program.n_slots > 0 || program.n_windows > 0 {
-            let problem = Problem::new(0, "statistics of groups and windows differ with the rows that are at hand");
+            let problem = Problem::new(0, "statistics of groups and windows depend on which rows the table holds");
             return Err(format!("{name}: {}", problem.told(text)));
         }
         Ok(Self { program })
