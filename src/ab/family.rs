@@ -1,6 +1,8 @@
-//! P-values of comparisons that are read together.
+//! P-values and intervals of comparisons that are read together.
 
-use super::report::Comparison;
+use super::analyse::Judge;
+use super::estimate::Gathered;
+use super::report::{Comparison, FixedTest};
 use crate::stats::contrast;
 
 /// Adjusts both p-values of each comparison after Holm, over all that are given.
@@ -11,5 +13,38 @@ pub(super) fn adjust<'a>(comparisons: impl IntoIterator<Item = &'a mut Compariso
     for (comparison, (always, fixed)) in family.iter_mut().zip(always.into_iter().zip(fixed)) {
         comparison.p_holm = always;
         comparison.fixed.p_holm = Some(fixed).filter(|p| p.is_finite());
+    }
+}
+
+/// By how many comparisons the error of each is shared, of the always-valid test and of that for a single look.
+pub(super) type Shares = [usize; 2];
+
+/// The shares at the level `alpha`, so that each interval agrees with its p after Holm.
+pub(super) fn shares<'a>(comparisons: impl IntoIterator<Item = &'a Comparison>, alpha: f64) -> Vec<Shares> {
+    let (always, fixed): (Vec<f64>, Vec<f64>) =
+        comparisons.into_iter().map(|c| (c.p, c.fixed.p.unwrap_or(f64::NAN))).unzip();
+    let [always, fixed] = [always, fixed].map(|p| contrast::holm_shares(&p, alpha));
+    always.into_iter().zip(fixed).map(|(always, fixed)| [always, fixed]).collect()
+}
+
+impl Judge<'_> {
+    /// The comparisons with the intervals of these shares, one per comparison; p-values stay as they are.
+    pub(super) fn at_shares(
+        &self,
+        gathered: &Gathered,
+        comparisons: Vec<Comparison>,
+        shares: &[Shares],
+    ) -> Vec<Comparison> {
+        let judge = Judge { shares: Some(shares), ..*self };
+        let again = judge.each(gathered);
+        let take = |(known, again): (Comparison, Comparison)| Comparison {
+            low: again.low,
+            high: again.high,
+            lift: again.lift,
+            n_to_exclude_zero: again.n_to_exclude_zero,
+            fixed: FixedTest { interval: again.fixed.interval, ..known.fixed },
+            ..known
+        };
+        comparisons.into_iter().zip(again).map(take).collect()
     }
 }
