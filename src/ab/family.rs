@@ -1,8 +1,6 @@
-//! P-values and intervals of comparisons that are read together.
+//! P-values of comparisons that are read together, and the levels of their intervals.
 
-use super::analyse::Judge;
-use super::estimate::Gathered;
-use super::report::{Comparison, FixedTest};
+use super::report::Comparison;
 use crate::stats::contrast;
 
 /// Adjusts both p-values of each comparison after Holm, over all that are given.
@@ -25,26 +23,4 @@ pub(super) fn shares<'a>(comparisons: impl IntoIterator<Item = &'a Comparison>, 
         comparisons.into_iter().map(|c| (c.p, c.fixed.p.unwrap_or(f64::NAN))).unzip();
     let [always, fixed] = [always, fixed].map(|p| contrast::holm_shares(&p, alpha));
     always.into_iter().zip(fixed).map(|(always, fixed)| [always, fixed]).collect()
-}
-
-impl Judge<'_> {
-    /// The comparisons with the intervals of these shares, one per comparison; p-values stay as they are.
-    pub(super) fn at_shares(
-        &self,
-        gathered: &Gathered,
-        comparisons: Vec<Comparison>,
-        shares: &[Shares],
-    ) -> Vec<Comparison> {
-        let judge = Judge { shares: Some(shares), ..*self };
-        let again = judge.each(gathered);
-        let take = |(known, again): (Comparison, Comparison)| Comparison {
-            low: again.low,
-            high: again.high,
-            lift: again.lift,
-            n_to_exclude_zero: again.n_to_exclude_zero,
-            fixed: FixedTest { interval: again.fixed.interval, ..known.fixed },
-            ..known
-        };
-        comparisons.into_iter().zip(again).map(take).collect()
-    }
 }

@@ -99,7 +99,7 @@ pub(crate) const NAMES: [&str; 6] = ["max", "media", "min", "sum", "count", "var
 const MOST_WORDS: usize = 5;
 
 /// The first two bytes of those words, in both cases; of all that are not ASCII, any.
-const STARTS: [[bool; 256]; 256] = {
+static STARTS: [[bool; 256]; 256] = {
     let mut starts = [[false; 256]; 256];
     let mut at = 0;
     while at < TOTALS.len() {
@@ -136,7 +136,7 @@ pub(crate) fn label(cell: &str) -> Option<String> {
 }
 
 /// A text without marks around it and without a count in brackets behind it.
-fn bare(text: &str) -> &str {
+pub(crate) fn bare(text: &str) -> &str {
     let is_mark = |c: char| !c.is_alphanumeric() && c != '%' && c != 'ø' && c != 'Ø';
     let text = text.trim_matches(|c: char| is_mark(c) && !['(', ')', '[', ']'].contains(&c));
     let counted = text.strip_suffix([')', ']']).and_then(|inner| inner.rsplit_once(['(', '[']));

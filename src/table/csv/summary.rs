@@ -2,7 +2,7 @@
 
 use super::index::Index;
 use crate::table::cell::number;
-use crate::table::totals::{NAMES, TOTALS};
+use crate::table::totals::{self, NAMES, TOTALS};
 
 /// The rows at one end of a piece that sum up the others: how many rows there are up to the last of them, seen from that end,
 /// with remarks and empty rows among them.
@@ -41,7 +41,7 @@ pub(super) fn run(index: &Index<'_>, side: Side, exempt: &[bool]) -> usize {
     let mut scratch = String::new();
     // A word that other rows contain too is a level.
     let is_level = found.iter().any(|(_, field, word, _)| {
-        others().any(|row| index.cell(row, *field, &mut scratch).trim().to_lowercase() == *word)
+        others().any(|row| totals::bare(index.cell(row, *field, &mut scratch)).to_lowercase() == *word)
     });
     let is_sure =
         |(.., word, says): &(usize, usize, String, Says)| *says == Says::First || !NAMES.contains(&word.as_str());
@@ -68,7 +68,7 @@ fn word_of(index: &Index<'_>, row: usize) -> Option<(usize, String, Says)> {
     let filled: Vec<usize> = (0..index.n_fields).filter(|&field| !index.is_blank_field(row, field)).collect();
     let mut texts = Vec::new();
     for &field in &filled {
-        let cell = index.cell(row, field, &mut scratch).trim().trim_end_matches([':', '.', ' ']).to_lowercase();
+        let cell = totals::bare(index.cell(row, field, &mut scratch)).to_lowercase();
         if texts.is_empty() || number(cell.as_bytes()).is_none() {
             texts.push((field, cell));
         }
@@ -88,7 +88,7 @@ fn word_of(index: &Index<'_>, row: usize) -> Option<(usize, String, Says)> {
 
 /// Whether a cell is such a word, or begins with one if more fields are blank (`TOTAL GÉNÉRAL`).
 fn says_total(cell: &str, n_blank: usize) -> bool {
-    let begins = |word: &&str| cell.strip_prefix(*word).is_some_and(|rest| rest.starts_with(' '));
+    let begins = |word: &&str| cell.strip_prefix(*word).is_some_and(|rest| rest.starts_with([' ', ':']));
     TOTALS.contains(&cell) || (n_blank > 1 && TOTALS.iter().any(begins))
 }
 
@@ -110,6 +110,9 @@ mod tests {
         assert_eq!(run_of(&format!("{rows}{sums}as of today,,,\n"), Side::Below), 6, "a remark below the sums");
         assert_eq!(run_of(&format!("{rows}as of today,,,\n"), Side::Below), 0);
         assert_eq!(run_of(&format!("{rows}Max,18,500,\n{rows}Max,19,500,\n"), Side::Below), 0, "a level");
+        for label in ["-- Total --", "Total: all", "K Total (3)", "*** GRAND TOTAL ***"] {
+            assert_eq!(run_of(&format!("{rows}{label},142,,\n"), Side::Below), 1, "{label}");
+        }
         let between = "18,500.2,north,yes\n80,899,south,no\n";
         assert_eq!(run_of(&format!("{between}18,500,Min,\n80,899,Max,\n"), Side::Below), 2);
         assert_eq!(run_of(&format!("{between}18,500,Max,\n"), Side::Below), 0, "somebody may be called Max");

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::stats::portable::Portable;
+
 use super::{Found, Mark, Numbers, Place, READINGS, Rows, Sum, Value, Why};
 
 /// Of ten rows of a family, so many must be sums; and of ten cells of a field.
@@ -64,7 +66,7 @@ impl Agreement {
         let counts = |field: &usize| fields.is_none_or(|fields| fields.contains(field));
         let digits: f64 =
             self.cells.iter().filter(|(field, _)| counts(field)).filter_map(|(_, fit)| Some((*fit)?.1)).sum();
-        if digits > 0.0 { digits - (self.tries as f64).log10() } else { 0.0 }
+        if digits > 0.0 { digits - (self.tries as f64).log10_portable() } else { 0.0 }
     }
 
     /// Whether all cells in these fields fit, and there is one.
@@ -316,7 +318,7 @@ fn fit(value: Value, sum: Sum) -> Option<(Fit, f64)> {
     let is_news = sum.n_nonzero >= 2;
     // Prices of 50.00 and 100.00 have fewer digits than are written.
     let step = 10_f64.powi(i32::from(sum.grain.min(value.grain).min(30))).max(2.0 * error);
-    let digits = |range: f64| (range / step).max(1.0).log10().min(MOST_DIGITS);
+    let digits = |range: f64| (range / step).max(1.0).log10_portable().min(MOST_DIGITS);
     if is_near(sum.total) {
         return Some(if is_news { (Fit::Sum, digits(sum.size)) } else { (Fit::Copy, 0.0) });
     }
@@ -326,6 +328,6 @@ fn fit(value: Value, sum: Sum) -> Option<(Fit, f64)> {
         return None;
     }
     let spread = (sum.squares / n - mean * mean).max(0.0).sqrt();
-    let digits = (spread / error).max(1.0).log10().min(MOST_DIGITS);
+    let digits = (spread / error).max(1.0).log10_portable().min(MOST_DIGITS);
     Some((Fit::Mean, digits))
 }
