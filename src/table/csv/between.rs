@@ -117,6 +117,8 @@ pub(super) enum Why {
     Made { of_above: bool, numbers: Numbers },
     /// It says so, and leaves this field blank, which other rows fill.
     Blank { field: usize },
+    /// It is the first of so many rows that are sums, and a level nevertheless: it is kept.
+    Level { n: usize },
 }
 
 /// Where a block stands in its file.

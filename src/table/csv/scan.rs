@@ -119,7 +119,8 @@ impl Scan {
             scanned.iter().for_each(|s| add_repeated(&mut repeated, s.repeated));
             let n_bad: usize = scanned.iter().map(|s| s.faults.len()).sum();
             let n_good: u64 = scanned.iter().map(|s| s.tail.n_rows).sum();
-            self.check_ends(&current, (is_new, &watch), &mut scanned, skip, &look);
+            let notes = self.check_ends(&current, (is_new, &watch), &mut scanned, skip, &look);
+            self.notes.extend(notes);
             for piece in &mut scanned {
                 let faults = std::mem::take(&mut piece.faults);
                 if skip {
@@ -161,7 +162,7 @@ impl Scan {
     }
 
     /// Reports totals, remarks and a last record that looks truncated, and with `skip` processes their pieces again
-    /// without them.
+    /// without them. Returns notes on rows that are kept.
     fn check_ends<R: Send>(
         &self,
         block: &Block,
@@ -169,7 +170,8 @@ impl Scan {
         scanned: &mut [Scanned<R>],
         skip: bool,
         look: &(impl Fn(&Piece<'_>) -> R + Sync),
-    ) {
+    ) -> Vec<String> {
+        let mut notes = Vec::new();
         let last = block.last.then_some((watch, self.names.as_slice()));
         let index_of =
             |bounds: &PieceBounds| self.rows().of_piece(&block.bytes[bounds.start..bounds.end], bounds.line).0;
@@ -178,6 +180,7 @@ impl Scan {
         {
             let mut index = index_of(&block.pieces[at]);
             let mut rows = BTreeSet::new();
+            notes.extend(endings.iter().flat_map(|ending| ending.notes(&index, &self.names)));
             for (its_rows, faults) in endings.iter().map(|ending| ending.of(&index, (&self.names, self.keep))) {
                 rows.extend(its_rows);
                 scanned[at].faults.extend(faults);
@@ -189,6 +192,7 @@ impl Scan {
                 scanned[at].result = look(&index);
             }
         }
+        notes
     }
 
     /// Distinguishes rows from other records.

@@ -74,8 +74,9 @@ impl Ending {
         let rows: Vec<usize> = match self {
             Self::Totals(Side::Above, n) => (0..(*n).min(n_rows)).collect(),
             Self::Between(found) => {
+                let gone = || found.iter().filter(|found| !matches!(found.why, Why::Level { .. }));
                 let fault = |found: &Found| sum_fault(index, found, names, keep);
-                return (found.iter().map(|found| found.row).collect(), found.iter().map(fault).collect());
+                return (gone().map(|found| found.row).collect(), gone().map(fault).collect());
             }
             Self::Totals(Side::Below, n) | Self::Last { n, .. } => (n_rows.saturating_sub(*n)..n_rows).collect(),
         };
@@ -101,6 +102,24 @@ impl Ending {
         let is_told = |row: &&usize| !matches!(self, Self::Last { .. }) || !is_empty(**row);
         let faults = rows.iter().filter(is_told).map(fault).collect();
         (rows, faults)
+    }
+}
+
+impl Ending {
+    /// What a person should know of rows that are kept.
+    pub(crate) fn notes(&self, index: &Index<'_>, names: &[String]) -> Vec<String> {
+        let Self::Between(found) = self else { return Vec::new() };
+        let told = |found: &Found| {
+            let Why::Level { n } = found.why else { return None };
+            let mut scratch = String::new();
+            let said = index.cell(found.row, found.field, &mut scratch).to_owned();
+            let (line, column) = (index.line_at(index.span(found.row).0), names.get(found.field)?);
+            Some(format!(
+                "column {column:?}: the {n} rows with {said:?}, the first on line {line}, are made of the rows beside them, one \
+                 for each group; they are kept as rows of a level. If they are totals, remove them"
+            ))
+        };
+        found.iter().filter_map(told).collect()
     }
 }
 
@@ -130,6 +149,8 @@ fn sum_fault(index: &Index<'_>, found: &Found, names: &[String], keep: Keep) -> 
             };
             format!("looks like {name} of rows {side} it, not a data row: its numbers are {are}")
         }
+        // Such a row is kept.
+        Why::Level { .. } => String::new(),
         Why::Blank { field } => format!(
             "{said:?} in column {column:?} reads like a total, and {:?} is empty, which the other rows fill; but its \
              numbers are not the sums of rows beside it",

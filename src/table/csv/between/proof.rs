@@ -110,6 +110,8 @@ pub(super) fn found(rows: &[Rows], marks: &[Mark], place: Place) -> Vec<Found> {
             let usual = proof.rows.values().flatten().next().copied().unwrap_or(Numbers::Sums);
             let told = proof.rows.iter().filter_map(|(at, numbers)| Some((marks.get(*at)?, numbers.unwrap_or(usual))));
             if is_level(rows, marks, proof.rows.keys().copied(), view.below) {
+                let first = proof.rows.keys().next().and_then(|at| marks.get(*at));
+                found.extend(first.map(|mark| mark.found(Why::Level { n: proof.rows.len() })));
                 continue;
             }
             found.extend(told.map(|(mark, numbers)| mark.found(Why::Made { of_above: view.below, numbers })));
