@@ -168,9 +168,12 @@ fn what_spreadsheets_put_below_a_table_is_no_row() {
     let groups: Vec<&str> = rows.lines().collect();
     let grouped = groups.chunks(60).map(|group| format!("{}\n,1722,3035.90,basic Total,\n", group.join("\n")));
     let grouped = format!("{header}\n{}K9999,1,2,pro,no\n", grouped.collect::<String>());
-    init(grouped.clone()).answers(ERROR).says("\"cust\" has a unique id in 123 rows, but none in 2 (line 62");
     let work = Loop::new().table("t.csv", grouped);
-    work.run("init t.csv --kind cust=category").answers(YES);
+    let says = "line 62: \"basic Total\" in column \"plan\" reads like a total, and \"cust\" is empty, which the other rows fill";
+    work.run("init t.csv").answers(ERROR).says(says).says("with --kind plan=category");
+    let says = "\"cust\" has a unique id in 123 rows, but none in 2 (line 62";
+    work.run("init t.csv --kind plan=category").answers(ERROR).says(says);
+    work.run("init t.csv --kind plan=category --kind cust=category").answers(YES);
     // A quote that was never meant to be one.
     let quoted = plain.lines().enumerate().map(|(n, row)| match n {
         20 | 60 => row.replacen("basic", "\"basic", 1).replacen("plus", "\"plus", 1).replacen("pro", "\"pro", 1) + "\n",
@@ -346,4 +349,54 @@ fn what_makes_up_the_target_is_kept_when_its_kind_is_named() {
     for column in ["units", "price"] {
         assert!(config.contains(&format!("\"{column}\" = \"number\"")), "{config}");
     }
+}
+
+/// Rows that sum up others are named; who says that their word is a level keeps them, in every later command.
+#[test]
+fn a_level_that_says_total_is_kept_when_its_kind_is_named() {
+    let mut rows = String::new();
+    for n in 0..120_usize {
+        let (direct, indirect) = (n * 37 % 90, 1 + n * 13 % 29);
+        rows.push_str(&format!("direct,{direct}.25,{}\nindirect,{indirect}.5,no\n", ["yes", "no"][n % 2]));
+        // Groups of other sizes, so that the rows could be totals.
+        let more = if n % 7 == 0 { "other,1.00,no\n" } else { "" };
+        let total = 75 + 100 * (direct + indirect + usize::from(n % 7 == 0));
+        rows.push_str(&format!("{more}Total,{}.{:02},yes\n", total / 100, total % 100));
+    }
+    let work = Loop::new().table("t.csv", format!("kind,amount,churn\n{rows}"));
+    work.run("init t.csv")
+        .answers(ERROR)
+        .says("line 5: looks like a total of rows above it, not a data row: its numbers are their sums")
+        .says("if \"Total\" is a level, keep such rows with --kind kind=category");
+    let report = work.run("init t.csv --kind kind=category").answers(YES).value();
+    assert_eq!(report["n_rows"], 360 + 18, "{report}");
+    assert!(work.read("mlloop.toml").contains("\"Total\""));
+    work.run("train").answers(YES);
+    // A table of one group has no other totals that tell of a level.
+    let work = work.table("few.csv", "kind,amount\ndirect,10.25\nindirect,1001.5\nTotal,1011.75\n");
+    assert_eq!(work.run("predict few.csv").answers(YES).stdout.lines().count(), 4);
+}
+
+/// The share of the gate is told with the reason, and so are two columns that are about equally likely to be the target.
+#[test]
+fn the_gate_and_a_second_likely_target_are_told() {
+    let table = rows("region,charges,income,salary,age", 400, |row| {
+        format!(
+            "{},{}.5,{}.5,{}.25,{}",
+            ["n", "s"][row % 2],
+            row * 7 % 301,
+            row * 11 % 97,
+            row * 13 % 211,
+            20 + row % 60
+        )
+    });
+    let report = Loop::new().table("t.csv", table).run("init t.csv").answers(YES).value();
+    let reason = report["target"]["reason"].as_str().unwrap();
+    assert_eq!(report["target"]["column"], "salary");
+    assert!(reason.contains("charges is about as likely: choose it with --target"), "{reason}");
+    assert_eq!(
+        (report["gate"]["share"].as_f64(), report["gate"]["n_rows"].as_u64()),
+        (Some(0.2), Some(80)),
+        "{report}"
+    );
 }

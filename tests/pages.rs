@@ -202,7 +202,7 @@ fn drift_is_told_with_what_decided_and_how_production_fares() {
         let (adjusted, limit) = (column["p_adjusted"].as_f64(), column["threshold"].as_f64().unwrap());
         let wanted = match (column["verdict"].as_str().unwrap(), adjusted) {
             ("drifted", Some(_)) => "and large: ",
-            ("stable", Some(p)) if p <= limit => "but small: effect (Cohen's h) ",
+            ("stable", Some(p)) if p <= limit => "but small: effect ",
             ("stable", Some(_)) => "not significant: p (adjusted) ",
             _ => continue,
         };

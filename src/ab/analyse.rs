@@ -1,12 +1,12 @@
 //! From units to a report: the distribution over the arms first, then each outcome, then the answer.
 
 use super::estimate::{self, Adjusted, Estimate, Gathered, Single, compare, pooled};
-use super::family;
+use super::family::{self, Shares};
 use super::lift;
 use super::limits;
 use super::quantile::{self, Ranked};
 use super::report::{
-    AnalysisSettings, Answer, ArmOutcome, Comparison, Cuped, Effect, FixedTest, Lift, Look, OutcomeReport,
+    AnalysisSettings, Answer, ArmOutcome, Comparison, Cuped, Effect, FixedTest, Lift, Look, OutcomeReport, Verdict,
 };
 use super::sequential::{self, Always, Bounded, Sequential, is_enough};
 use super::units::{Kind, Outcome, Units, When};
@@ -35,14 +35,28 @@ pub(super) fn outcomes(units: &Units, settings: &AnalysisSettings) -> (Vec<Outco
     (reports, notes.concat())
 }
 
-/// Holm over all comparisons of all outcomes, for both kinds of p, and the resulting verdicts.
+/// Holm over all comparisons of all outcomes, for both kinds of p, and the resulting intervals and verdicts.
 fn correct(units: &Units, settings: &AnalysisSettings, reports: &mut [OutcomeReport]) {
     family::adjust(reports.iter_mut().flat_map(|report| &mut report.comparisons));
+    let shares = family::shares(reports.iter().flat_map(|report| &report.comparisons), settings.alpha);
+    let mut shares = shares.as_slice();
     for (report, outcome) in reports.iter_mut().zip(&units.outcomes) {
-        if report.verdict.answer != Answer::KeepRunning {
-            report.verdict = verdict::of(outcome, &report.arms, &report.comparisons, settings, units.n() as u64);
+        let (own, rest) = shares.split_at(report.comparisons.len());
+        shares = rest;
+        let prepared = Prepared::of(units, outcome);
+        let judge = prepared.judge(units, outcome, settings);
+        report.comparisons = judge.at_shares(&prepared.gathered, std::mem::take(&mut report.comparisons), own);
+        report.verdict = prepared.verdict(units, outcome, &report.arms, &report.comparisons, settings);
+        // The last look is at all units.
+        if let Some(look) = report.looks.last_mut() {
+            look.effects = report.comparisons.iter().map(effect).collect();
         }
     }
+}
+
+fn effect(found: &Comparison) -> Option<Effect> {
+    let known = found.low.is_finite() && found.high.is_finite();
+    known.then_some(Effect { difference: found.difference, low: found.low, high: found.high })
 }
 
 fn of_outcome(
@@ -52,7 +66,7 @@ fn of_outcome(
     settings: &AnalysisSettings,
 ) -> (OutcomeReport, Vec<String>) {
     let prepared = Prepared::of(units, outcome);
-    let Prepared { raw, adjusted, gathered, single, .. } = &prepared;
+    let Prepared { raw, adjusted, gathered, .. } = &prepared;
     let judge = prepared.judge(units, outcome, settings);
     let comparisons = judge.comparisons(gathered);
     let arms: Vec<ArmOutcome> = judge.arms();
@@ -65,18 +79,11 @@ fn of_outcome(
             .map(|arm| compare(raw, arm, None).map_or(f64::NAN, |found| found.difference))
             .collect(),
     });
-    let verdict = match single {
-        Some(_) if !is_one_value(outcome, &arms) => {
-            verdict::of(outcome, &arms, &comparisons, settings, units.n() as u64)
-        }
-        // Exact intervals may be within the margin without any event.
-        _ => Some(verdict::of(outcome, &arms, &comparisons, settings, units.n() as u64))
-            .filter(|verdict| verdict.answer == Answer::NoDifference)
-            .unwrap_or_else(|| verdict::one_value(outcome, settings, &arms)),
-    };
+    let verdict = prepared.verdict(units, outcome, &arms, &comparisons, settings);
     let notes = judge.deciding_unit(gathered, &comparisons).into_iter().collect();
     let report = OutcomeReport {
         name: outcome.name.clone(),
+        untold: outcome.untold.clone(),
         primary,
         kind: outcome.kind,
         goal: outcome.goal,
@@ -114,7 +121,23 @@ impl Prepared {
     fn judge<'a>(&'a self, units: &'a Units, outcome: &'a Outcome, settings: &'a AnalysisSettings) -> Judge<'a> {
         let measured = self.adjusted.as_ref().map_or(outcome, |adjusted| &adjusted.outcome);
         let (single, ranked) = (self.single.as_ref(), self.ranked.as_ref());
-        Judge { units, outcome, settings, raw: &self.raw, measured, single, ranked }
+        Judge { units, outcome, settings, raw: &self.raw, measured, single, ranked, shares: None }
+    }
+
+    fn verdict(
+        &self,
+        units: &Units,
+        outcome: &Outcome,
+        arms: &[ArmOutcome],
+        comparisons: &[Comparison],
+        settings: &AnalysisSettings,
+    ) -> Verdict {
+        let found = verdict::of(outcome, arms, comparisons, settings, units.n() as u64);
+        // Exact intervals may be within the margin without any event.
+        match self.single.is_some() && !is_one_value(outcome, arms) || found.answer == Answer::NoDifference {
+            true => found,
+            false => verdict::one_value(outcome, settings, arms),
+        }
     }
 }
 
@@ -136,14 +159,17 @@ pub(super) struct Judge<'a> {
     pub(super) single: Option<&'a Single>,
     /// Of a quantile, the values.
     pub(super) ranked: Option<&'a Ranked>,
+    /// By how many comparisons the error of each is shared, where p-values have told.
+    pub(super) shares: Option<&'a [Shares]>,
 }
 
 impl Judge<'_> {
-    /// What is sure of a comparison of `n` units among `n_all`, both with a known outcome.
-    fn sequential(&self, n: f64, n_all: f64) -> Sequential {
+    /// What is sure of a comparison of an arm, of `n` units among `n_all`, both with a known outcome.
+    fn sequential(&self, arm: usize, n: f64, n_all: f64) -> Sequential {
         let planned = self.settings.planned_n.map_or(n, |planned| planned as f64 * n / n_all);
         let family = if self.settings.correct { self.units.outcomes.len() } else { 1 };
-        let shared = family * (self.units.arms.len() - 1);
+        let all = family * (self.units.arms.len() - 1);
+        let shared = self.shares.and_then(|shares| shares.get(arm - 1)).map_or(all, |[always, _]| *always);
         let sequence = Sequence::tuned(self.settings.alpha, planned.max(1.0)).shared_by(shared);
         Sequential { sequence, bounded: self.measured.bounds.is_some() }
     }
@@ -165,17 +191,26 @@ impl Judge<'_> {
 
     /// Each other arm against the first, from the measured outcome.
     pub(super) fn comparisons(&self, gathered: &Gathered) -> Vec<Comparison> {
-        let of = |arm| self.comparison(arm, compare(gathered, arm, self.single));
-        let mut comparisons: Vec<Comparison> = (1..self.units.arms.len()).map(of).collect();
+        let mut comparisons = self.each(gathered);
         family::adjust(&mut comparisons);
-        comparisons
+        if self.settings.correct || comparisons.len() < 2 {
+            return comparisons;
+        }
+        let shares = family::shares(&comparisons, self.settings.alpha);
+        self.at_shares(gathered, comparisons, &shares)
+    }
+
+    /// The same without a correction of p.
+    pub(super) fn each(&self, gathered: &Gathered) -> Vec<Comparison> {
+        let of = |arm| self.comparison(arm, compare(gathered, arm, self.single));
+        (1..self.units.arms.len()).map(of).collect()
     }
 
     fn comparison(&self, arm: usize, found: Option<Estimate>) -> Comparison {
         let names = &self.units.arms;
         let is_number = |found: &Estimate| found.difference.is_finite() && found.error.is_finite();
         let Some(found) = found.filter(is_number) else { return self.nothing(arm) };
-        let sequential = self.sequential(found.n, self.n_all());
+        let sequential = self.sequential(arm, found.n, self.n_all());
         let always = self.always(arm, sequential, &found);
         let times = sequential::times_to_enough(&found);
         let lift = match self.ranked {
@@ -263,10 +298,12 @@ impl Judge<'_> {
         let counts = sides.map(|side| (self.sum(&side), side.n()));
         let strata = self.raw.iter().filter(|stratum| stratum.iter().any(|cell| cell.n() > 0.0)).count();
         let plain = compare(self.raw, arm, None).unwrap_or(*found);
-        let z = normal::quantile(1.0 - self.settings.alpha / 2.0);
+        let shared = self.shares.and_then(|shares| shares.get(arm - 1)).map_or(1, |[_, fixed]| *fixed);
+        let alpha = self.settings.alpha / shared as f64;
+        let z = normal::quantile(1.0 - alpha / 2.0);
         let about =
             |reach: f64| (plain.difference - reach * plain.own_error, plain.difference + reach * plain.own_error);
-        let ranked = self.ranked.map(|ranked| ranked.single_look(arm, self.settings.alpha));
+        let ranked = self.ranked.map(|ranked| ranked.single_look(arm, alpha));
         let (name, test, interval) = match (self.outcome.kind, ranked) {
             (_, Some((test, interval))) => ("z", test, interval),
             (Kind::Share, _) if strata == 1 => {
@@ -275,7 +312,7 @@ impl Judge<'_> {
             }
             (Kind::Mean, _) if strata == 1 => {
                 let test = contrast::welch(&sides[1], &sides[0]);
-                let reach = test.freedom.map_or(f64::NAN, |freedom| tails::student_above(self.settings.alpha, freedom));
+                let reach = test.freedom.map_or(f64::NAN, |freedom| tails::student_above(alpha, freedom));
                 ("welch_t", test, about(reach))
             }
             _ => {
@@ -324,11 +361,7 @@ impl Judge<'_> {
             let outcome = quantile::of_part(outcome, &units.arm, units.arms.len());
             let prepared = Prepared::of(&units, &outcome);
             let comparisons = prepared.judge(&units, &outcome, &settings).comparisons(&prepared.gathered);
-            let effect = |found: Comparison| {
-                let known = found.low.is_finite() && found.high.is_finite();
-                known.then_some(Effect { difference: found.difference, low: found.low, high: found.high })
-            };
-            Look { n: end as u64, at: self.at(end - 1), effects: comparisons.into_iter().map(effect).collect() }
+            Look { n: end as u64, at: self.at(end - 1), effects: comparisons.iter().map(effect).collect() }
         };
         (1..=n_looks).into_par_iter().map(look).collect()
     }

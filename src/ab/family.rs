@@ -1,4 +1,4 @@
-//! P-values of comparisons that are read together.
+//! P-values of comparisons that are read together, and the levels of their intervals.
 
 use super::report::Comparison;
 use crate::stats::contrast;
@@ -12,4 +12,15 @@ pub(super) fn adjust<'a>(comparisons: impl IntoIterator<Item = &'a mut Compariso
         comparison.p_holm = always;
         comparison.fixed.p_holm = Some(fixed).filter(|p| p.is_finite());
     }
+}
+
+/// By how many comparisons the error of each is shared, of the always-valid test and of that for a single look.
+pub(super) type Shares = [usize; 2];
+
+/// The shares at the level `alpha`, so that each interval agrees with its p after Holm.
+pub(super) fn shares<'a>(comparisons: impl IntoIterator<Item = &'a Comparison>, alpha: f64) -> Vec<Shares> {
+    let (always, fixed): (Vec<f64>, Vec<f64>) =
+        comparisons.into_iter().map(|c| (c.p, c.fixed.p.unwrap_or(f64::NAN))).unzip();
+    let [always, fixed] = [always, fixed].map(|p| contrast::holm_shares(&p, alpha));
+    always.into_iter().zip(fixed).map(|(always, fixed)| [always, fixed]).collect()
 }

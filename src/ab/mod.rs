@@ -16,6 +16,7 @@ mod estimate;
 pub mod experiment;
 mod exposed;
 mod family;
+mod shared;
 pub mod files;
 mod law;
 mod lift;

@@ -125,6 +125,7 @@ impl Rows<'_> {
         }
         let name = measure.name().to_owned();
         OutcomeReport {
+            untold: None,
             name,
             primary,
             kind: outcome.kind,

@@ -2,6 +2,7 @@
 
 use super::AbError;
 use super::sequential::{EXACT_PART, MIN_UNITS};
+use crate::report::with_sign;
 use crate::stats::normal;
 use crate::stats::portable::Portable;
 use crate::stats::sequence::Sequence;
@@ -148,7 +149,7 @@ pub fn plan(request: &PlanRequest) -> Result<Plan, AbError> {
     let single = least(|n| effect.abs() * (n / v).sqrt() >= single + z).unwrap_or(n);
     let days = request.per_day.map(|rate| n / rate);
     let relative = (baseline.mean != 0.0).then(|| effect / baseline.mean.abs());
-    let share = relative.map_or(String::new(), |relative| format!(" ({:+.1} %)", 100.0 * relative));
+    let share = relative.map_or(String::new(), |relative| format!(" ({} %)", with_sign(100.0 * relative, 1)));
     let time = days.map_or(String::new(), |days| format!(", {days:.1} days,"));
     Ok(Plan {
         baseline: *baseline,

@@ -178,6 +178,9 @@ pub struct ArmFacts {
 pub struct OutcomeReport {
     /// Its name.
     pub name: String,
+    /// Why there is no result on it, if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub untold: Option<String>,
     /// Whether it decides.
     pub primary: bool,
     /// The kind of outcome.
@@ -234,7 +237,8 @@ pub struct Comparison {
     /// Standard error of that.
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub error: f64,
-    /// Lower end of the confidence sequence of the difference, valid at all looks and for all comparisons.
+    /// Lower end of the confidence sequence of the difference, valid at all looks, at the level at which Holm's procedure tests
+    /// this comparison: it excludes 0 exactly if `p_holm` is at most alpha.
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub low: f64,
     /// Upper end of the interval.
@@ -287,7 +291,7 @@ pub struct FixedTest {
     pub p: Option<f64>,
     /// The same after Holm over the comparisons.
     pub p_holm: Option<f64>,
-    /// The interval of the difference for a single look.
+    /// The interval of the difference for a single look, at the level at which Holm's procedure tests it.
     pub interval: Option<(f64, f64)>,
 }
 

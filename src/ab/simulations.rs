@@ -133,6 +133,7 @@ fn compared(units: &Units, settings: &AnalysisSettings) -> Comparison {
         measured: outcome,
         single: single.as_ref(),
         ranked: ranked.as_ref(),
+        shares: None,
     };
     judge.comparisons(&raw).remove(0)
 }

@@ -3,6 +3,7 @@
 use super::experiment::Goal;
 use super::report::{AnalysisSettings, Answer, ArmOutcome, Comparison, OutcomeReport, Srm, Verdict};
 use super::units::{Kind, Outcome};
+use crate::report::with_sign;
 use crate::stats::portable::Portable;
 
 /// Fewest units of an arm, for the number that is missing.
@@ -318,9 +319,9 @@ impl Judged<'_> {
 
     fn say_gap(&self, x: f64) -> String {
         match self.outcome.kind {
-            Kind::Share => format!("{:+.2}", 100.0 * x),
+            Kind::Share => with_sign(100.0 * x, 2),
             _ if x >= 0.0 => format!("+{}", digits(x)),
-            _ => digits(x),
+            _ => digits(x).replace('-', "−"),
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use mlloop::features::Task;
 use mlloop::init::{self, Column, InitReport, InitRequest};
 use mlloop::printable;
-use mlloop::report::grouped;
+use mlloop::report::{grouped, percent};
 use mlloop::scaffold::{self, Driver};
 use mlloop::source::Source;
 use mlloop::table::columns::kind_of;
@@ -128,6 +128,15 @@ fn readable(setup: &InitReport, style: Style) -> String {
     }
     let task = &setup.target;
     let _ = writeln!(text, "target {}: {}", style.bold(&printable::name(&task.column)), task.reason);
+    let gate = &setup.gate;
+    let of_rarest = gate.n_rarest.map_or_else(String::new, |n| format!(", about {} of the rarest class", grouped(n)));
+    let _ = writeln!(
+        text,
+        "gate {} of the rows, held out to compare versions: about {}{of_rarest} ({})",
+        percent(gate.share),
+        grouped(gate.n_rows),
+        gate.reason
+    );
     let skip = if setup.rejects.count > 0 { " --skip-invalid" } else { "" };
     let _ = writeln!(text, "wrote {}; check it, then run `mlloop train{skip}`", setup.config);
     text

@@ -8,6 +8,7 @@ use mlloop::notify::{
     self, Changes, Channel, Delivery, Kind, Notice, NotifyError, Observation, Outbox, Secret, Secrets,
 };
 use mlloop::registry::Version;
+use mlloop::report::change;
 use mlloop::workspace::{Config, WorkspaceError};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -178,8 +179,10 @@ fn of_decision(found: &Promotion, notice: impl Fn(Kind) -> Notice) -> Vec<Notice
 fn measured(report: &GateReport) -> String {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
     let metrics = report.metrics.iter().map(|pair| {
-        let change =
-            pair.challenger.zip(pair.production).map_or_else(String::new, |(new, old)| format!(" ({:+.4})", new - old));
+        let change = pair
+            .challenger
+            .zip(pair.production)
+            .map_or_else(String::new, |(new, old)| format!(" ({})", change(new - old)));
         format!("- {}: {} to {}{change}", pair.metric, number(pair.production), number(pair.challenger))
     });
     let broken = report.guardrails.iter().filter(|rail| rail.broken);

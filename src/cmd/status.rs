@@ -6,7 +6,7 @@ use mlloop::answers::{LastMonitor, LastVerdict, Listed, RolledBack, Running, Sha
 use mlloop::gate::{self, Asks, Decision, Verdict};
 use mlloop::printable::name;
 use mlloop::registry::Version;
-use mlloop::report::grouped;
+use mlloop::report::{grouped, p_value};
 use mlloop::retrain::standing::{Progress, Standing, progress};
 use mlloop::workspace::EventKind;
 use mlloop::workspace::audit::Entry;
@@ -84,13 +84,19 @@ fn standing(trigger: &Standing) -> String {
         _ => format!("{value:.4}"),
     };
     let Standing { count, threshold, remaining, progress_percent, fired, as_of, .. } = trigger;
+    // It is beyond its limit, but not significant, too small to matter, or of too few rows.
+    let is_held_back = !*fired && remaining.is_some_and(|remaining| remaining <= 0.0);
+    let why = match &trigger.text {
+        Some(text) if is_held_back => format!(" ({text})"),
+        _ => String::new(),
+    };
     if let (Some(value), Some(limit), true) = (count, threshold, trigger.is_on) {
-        let (value, limit) = (plain(*value), plain(*limit));
+        let (p, value, limit) = (p_value(Some(*value)), plain(*value), plain(*limit));
         let fired = if *fired { "fired" } else { "not fired" };
         match trigger.name.as_str() {
             // Both must fall.
-            "score_drift" => return format!("p {value}, can fire at {limit} or below: {fired}"),
-            "recent_accuracy" => return format!("accuracy {value}, can fire below {limit}: {fired}"),
+            "score_drift" => return format!("p {p}, can fire at {limit} or below: {fired}{why}"),
+            "recent_accuracy" => return format!("accuracy {value}, can fire below {limit}: {fired}{why}"),
             _ => {}
         }
     }
@@ -103,8 +109,7 @@ fn standing(trigger: &Standing) -> String {
         (None, _) if as_of.is_none() => format!("not measured yet{needs}"),
         (None, _) => format!("no data{needs}"),
         (Some(count), Some(_)) if *fired => format!("{}{limit} (100 %), fired", number(*count)),
-        // It is beyond its limit, but not significant, or too small to matter.
-        (Some(count), Some((remaining, _))) if remaining <= 0.0 => format!("{}{limit}, not fired", number(*count)),
+        (Some(count), Some(_)) if is_held_back => format!("{}{limit}, not fired{why}", number(*count)),
         (Some(count), Some((remaining, percent))) => {
             format!("{}{limit} ({percent:.0} %), {} remain", number(*count), plain(remaining))
         }
@@ -223,8 +228,11 @@ mod tests {
         assert_eq!(standing(&accuracy(0.5, true)), "accuracy 0.5000, can fire below 0.7000: fired");
         let p =
             |count: f64, fired| Standing { name: "score_drift".to_owned(), threshold: Some(0.01), ..of(count, fired) };
-        assert_eq!(standing(&p(0.0396, false)), "p 0.0396, can fire at 0.0100 or below: not fired");
-        assert_eq!(standing(&p(0.0004, true)), "p 0.0004, can fire at 0.0100 or below: fired");
+        assert_eq!(standing(&p(0.0396, false)), "p 0.040, can fire at 0.0100 or below: not fired");
+        assert_eq!(standing(&p(0.0004, true)), "p < 0.001, can fire at 0.0100 or below: fired");
+        let few = "the scores could not be compared: the reference has only 150 rows; 200 are needed in each table";
+        let held_back = Standing { remaining: Some(0.0), text: Some(few.to_owned()), ..p(0.00001, false) };
+        assert_eq!(standing(&held_back), format!("p < 0.001, can fire at 0.0100 or below: not fired ({few})"));
         let unknown = Standing { count: None, remaining: None, progress_percent: None, ..of(0.0, false) };
         assert_eq!(standing(&unknown), "not measured yet, fires at evidence 20");
     }

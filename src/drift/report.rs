@@ -2,7 +2,7 @@
 
 mod column;
 
-pub use column::{Axis, ColumnReport, ColumnVerdict, LEAST_SHIFT, Plot, Summary};
+pub use column::{Axis, ColumnReport, ColumnVerdict, Few, LEAST_SHIFT, Plot, Summary};
 
 use serde::{Deserialize, Serialize};
 
@@ -228,6 +228,23 @@ impl Multivariate {
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.drifted && self.upper > self.threshold
+    }
+
+    /// By which columns the rows are told apart: up to three that have clearly more than an equal share.
+    #[must_use]
+    pub fn told(&self, name: impl Fn(&str) -> String) -> String {
+        /// So many times an equal share is clearly more.
+        const MORE: f64 = 1.2;
+        let equal = 1.0 / self.columns.len().max(1) as f64;
+        let named = |least: f64| -> Vec<String> {
+            self.columns.iter().filter(|(_, share)| *share >= least).take(3).map(|(column, _)| name(column)).collect()
+        };
+        match (self.columns.len(), named(MORE * equal)) {
+            (1, _) => format!("by {}", named(0.0).join(", ")),
+            (2 | 3, main) if main.is_empty() => format!("about equally by {}", named(0.0).join(", ")),
+            (n, main) if main.is_empty() => format!("by {n} columns about equally"),
+            (_, main) => format!("mainly by {}", main.join(", ")),
+        }
     }
 }
 

@@ -165,8 +165,11 @@ fn score_drift(evidence: &Evidence, on: bool) -> Trigger {
     let shift = evidence.score.and_then(|score| score.shift);
     let text = match (evidence.score, effect) {
         (Some(score), Some(effect)) if score.verdict == ColumnVerdict::Drifted => {
-            let by = shift.map_or_else(String::new, |by| format!(", on average by {by:.2} standard deviations"));
-            format!("the scores drifted by {effect:.2} (Cohen's h){by}")
+            // Of scores that are numbers, the effect is no difference of two shares.
+            shift.map_or_else(
+                || format!("the predicted classes drifted by {effect:.2} (Cohen's h)"),
+                |by| format!("the scores drifted, on average by {by:.2} standard deviations (effect {effect:.2})"),
+            )
         }
         (Some(score @ ColumnReport { verdict: ColumnVerdict::Stable, .. }), _) => match score.is_rank_only() {
             Some(by) => format!(
@@ -174,8 +177,9 @@ fn score_drift(evidence: &Evidence, on: bool) -> Trigger {
             ),
             None => "the scores did not drift".to_owned(),
         },
-        (Some(ColumnReport { verdict: ColumnVerdict::TooFewRows { need }, .. }), _) => {
-            format!("the scores could not be compared: {need} rows are needed on either side")
+        (Some(score), _) if score.few().is_some() => {
+            let few = score.few().map(|few| few.told()).unwrap_or_default();
+            format!("the scores could not be compared: {few}")
         }
         (Some(ColumnReport { verdict: ColumnVerdict::CannotTell { reason }, .. }), _) => {
             format!("the scores could not be compared: {reason}")
@@ -197,11 +201,10 @@ fn multivariate(evidence: &Evidence, on: bool) -> Trigger {
     let found = evidence.multivariate;
     let text = match found {
         Some(found) if found.drifted => {
-            let by: Vec<&str> = found.columns.iter().take(3).map(|(name, _)| name.as_str()).collect();
             format!(
-                "a classifier distinguishes the rows from the reference (roc_auc {:.4}), mainly by {}",
+                "a classifier distinguishes the rows from the reference (roc_auc {:.4}), {}",
                 found.roc_auc,
-                by.join(", ")
+                found.told(str::to_owned)
             )
         }
         Some(found) if found.is_open() => format!(

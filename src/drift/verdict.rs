@@ -123,7 +123,15 @@ fn cannot_tell(columns: &[ColumnReport], n_rows: u64, n_left_out: u64) -> String
         ),
         (0, _) if n_left_out > 0 => format!("Cannot tell: all {n_left_out} rows of the current table were left out."),
         (0, _) => "Cannot tell: the current table has no rows.".to_owned(),
-        (_, Some(need)) => format!("Cannot tell: {n_rows} rows arrived; {need} are needed in each table."),
+        (_, Some(need)) => match columns.iter().find_map(ColumnReport::few) {
+            Some(few) if few.n_rows.0 < need && n_rows >= need => format!(
+                "Cannot tell: {}. No current table can be judged until a version is trained on more rows, or min_rows in \
+                 [monitor] is lower.",
+                few.told()
+            ),
+            Some(few) if few.n_rows.0 < need => format!("Cannot tell: {}.", few.told()),
+            _ => format!("Cannot tell: {n_rows} rows arrived; {need} are needed in each table."),
+        },
         _ => "Cannot tell: no column could be judged.".to_owned(),
     }
 }
@@ -131,6 +139,9 @@ fn cannot_tell(columns: &[ColumnReport], n_rows: u64, n_left_out: u64) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drift::report::{Multivariate, Summary};
+    use crate::drift::{ColumnPair, PairValues, Worth, compare};
+    use crate::stats::sample::Sample;
 
     #[test]
     fn a_dropped_metric_is_severe_though_no_column_drifted() {
@@ -145,5 +156,64 @@ mod tests {
         assert_eq!(severity(&share, &[], &[trigger("metric_drop", true)]), Some(Severity::High));
         assert_eq!(severity(&share, &[], &[trigger("metric_drop", false), trigger("new_rows", true)]), None);
         assert_eq!(share.weighted_share, None);
+    }
+
+    #[test]
+    fn the_side_that_has_too_few_rows_is_named() {
+        let told = |reference: u64, current: u64| {
+            let summary = |n: u64| Summary { n: n - n / 10, n_missing: n / 10, ..Summary::default() };
+            let values = PairValues::Number {
+                reference: Sample::from_values((0..reference).map(|x| (x % 40) as f64).collect()),
+                current: Sample::from_values((0..current).map(|x| (x % 40) as f64).collect()),
+                integer: false,
+            };
+            let summaries = (summary(reference), summary(current));
+            let pair = ColumnPair {
+                name: "x".to_owned(),
+                kind: "number".to_owned(),
+                values,
+                n_missing: (0, 0),
+                n_infinite: [(0, 0); 2],
+                unfit: None,
+                rank_error: 0.0,
+                importance: None,
+                not_read: false,
+                of_gate: false,
+                worth: Worth::default(),
+                summaries,
+            };
+            let columns = compare(&[pair], &DriftSettings::default(), 0);
+            let share = drift_share(&columns, &DriftSettings::default());
+            verdict(&share, &columns, &[], false, (current, 0)).sentence
+        };
+        assert!(
+            told(150, 5000)
+                .starts_with("Cannot tell: the reference has only 150 rows; 200 are needed in each table. No")
+        );
+        let both = "Cannot tell: the reference has only 150 rows and the current table 40; 200 are needed in each.";
+        assert_eq!(told(150, 40), both);
+        assert_eq!(told(5000, 40), "Cannot tell: 40 rows arrived; 200 are needed in each table.");
+    }
+
+    #[test]
+    fn only_columns_with_more_than_an_equal_share_are_the_main_ones() {
+        let told = |shares: &[f64]| {
+            let columns = shares.iter().enumerate().map(|(at, &share)| (format!("x{at}"), share)).collect();
+            Multivariate {
+                roc_auc: 0.8,
+                lower: 0.7,
+                upper: 0.9,
+                threshold: 0.55,
+                drifted: true,
+                columns,
+                n_rows: (9, 9),
+            }
+            .told(str::to_owned)
+        };
+        assert_eq!(told(&[0.7, 0.2, 0.1]), "mainly by x0");
+        assert_eq!(told(&[0.35, 0.33, 0.32]), "about equally by x0, x1, x2");
+        assert_eq!(told(&[1.0]), "by x0");
+        assert_eq!(told(&[0.3, 0.26, 0.24, 0.1, 0.1]), "mainly by x0, x1, x2");
+        assert_eq!(told(&[0.21, 0.2, 0.2, 0.2, 0.19]), "by 5 columns about equally");
     }
 }

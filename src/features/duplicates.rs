@@ -6,14 +6,14 @@ use rayon::prelude::*;
 
 use super::error::FeatureError;
 use crate::stats::random::hash64;
-use crate::table::{Column, Table, Values};
+use crate::table::{Column, Table, Values, boolean};
 
 /// The value of a missing cell.
 const MISSING: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A 64-bit digest of the cells of each row in `columns`, in their order.
 ///
-/// Equal rows have equal digests in any table: a category counts by its text and a number by its value
+/// Equal rows have equal digests in any table: a category counts by its text (`TRUE`, `VRAI` and the like as `true`) and a number by its value
 /// (−0 is 0, every missing number is the same). Among a million different rows the chance of one collision is 3·10⁻⁸.
 ///
 /// # Errors
@@ -49,7 +49,7 @@ fn add(column: &Column, digests: &mut [u64]) {
         }),
         Values::Time(values) => mix_each(digests, |row| values[row] as u64),
         Values::Category(c) => {
-            let levels: Vec<u64> = c.levels.iter().map(|l| hash64(l.as_bytes(), 0)).collect();
+            let levels: Vec<u64> = c.levels.iter().map(|l| hash64(boolean(l).unwrap_or(l).as_bytes(), 0)).collect();
             mix_each(digests, |row| levels.get(c.codes[row] as usize).copied().unwrap_or(MISSING));
         }
         Values::Text(texts) => mix_each(digests, |row| match texts.get(row) {
@@ -105,6 +105,21 @@ mod tests {
         assert_eq!(b[..2], a[1..3]);
         assert_eq!(shared(&a, &b), [true, true, false]);
         assert_eq!(shared(&b, &a), [false, true, true, false, false]);
+    }
+
+    #[test]
+    fn booleans_are_equal_in_any_language() {
+        let digests = |levels: [&str; 3]| {
+            let column = Column::new("c", Values::Category(Categories::from_texts(levels)));
+            row_digest(&Table::new(vec![column]).unwrap(), &["c"]).unwrap()
+        };
+        let wanted = digests(["true", "false", ""]);
+        for levels in [["VRAI", "FAUX", ""], ["TRUE", "False", ""], ["Wahr", "FALSCH", ""], ["verdadero", "falso", ""]]
+        {
+            assert_eq!(digests(levels), wanted, "{levels:?}");
+        }
+        assert_ne!(digests(["yes", "no", ""]), wanted);
+        assert_ne!(digests(["y", "t", ""])[0], digests(["t", "y", ""])[0]);
     }
 
     #[test]

@@ -10,8 +10,9 @@
 //! `low` and `high` are one-sided bounds of the improvement, each with error probability alpha.
 
 use crate::features::Task;
+pub use crate::score::MIN_TESTED as MIN_ROWS;
 use crate::score::metric::Range;
-use crate::score::{Improvement, Metric, Pairing, Reading, ScoreError, improvement};
+use crate::score::{Improvement, Metric, Pairing, Reading, ScoreError, improvement, untested};
 use crate::stats::normal;
 use crate::workspace::PromoteRules;
 use crate::workspace::event::Verdict;
@@ -19,8 +20,6 @@ use serde::{Deserialize, Serialize};
 
 /// Replicates of the paired bootstrap.
 pub const REPLICATES: usize = 2000;
-/// With fewer rows of a class (of all rows, for numbers and several classes twice as many) no test holds its level.
-pub const MIN_ROWS: usize = 20;
 /// The chance with which an effect that matters should be found.
 pub const POWER: f64 = 0.8;
 
@@ -164,9 +163,7 @@ impl Count {
 
     /// How many are missing to test anything.
     fn missing(&self) -> Option<u64> {
-        let least = if self.positives { MIN_ROWS } else { 2 * MIN_ROWS } as u64;
-        let have = self.scaled.min(self.others);
-        (have < least).then(|| least - have)
+        untested(self.scaled.min(self.others), self.positives)
     }
 
     fn need(&self, effect: f64) -> Need {

@@ -5,7 +5,7 @@ use super::judge::Judgement;
 use super::rails::Guardrail;
 use crate::features::Task;
 use crate::registry::Version;
-use crate::report::number::clean;
+use crate::report::number::{change, clean, with_sign};
 use crate::score::Metric;
 use crate::workspace::event::{Decision, Verdict};
 use serde::{Deserialize, Serialize};
@@ -77,19 +77,20 @@ impl GateReport {
         let positives = j.n_positive.map_or_else(String::new, |n| format!(", {n} of them positive"));
         let _ = writeln!(text, "{} {}{positives}; neither version was trained on them", dim("gate rows"), j.n_rows);
         if let Some(found) = &j.improvement {
-            let (low, high) = (found.low, found.high);
             let confidence = format!("{:.2}", 100.0 * (1.0 - j.alpha));
             let confidence = confidence.trim_end_matches('0').trim_end_matches('.');
-            let relative = j.relative.map_or_else(String::new, |share| format!(" ({:+.2} %)", 100.0 * share));
+            let relative = j.relative.map_or_else(String::new, |share| format!(" ({} %)", with_sign(100.0 * share, 2)));
             let _ = writeln!(
                 text,
-                "{} {} {} → {}: {} by {:.4}{relative}, one-sided {confidence} % bounds: {low:+.4}, {high:+.4}",
+                "{} {} {} → {}: {} by {:.4}{relative}, one-sided {confidence} % bounds: {}, {}",
                 dim("test     "),
                 found.metric,
                 rounded(Some(found.production)),
                 rounded(Some(found.challenger)),
                 if found.value < 0.0 { "worse" } else { "better" },
                 found.value.abs(),
+                change(found.low),
+                change(found.high),
             );
         }
         text.push_str(&self.table(dim));
@@ -102,7 +103,7 @@ impl GateReport {
     pub(super) fn headline(&self) -> &'static str {
         match (self.decision, self.judgement.verdict) {
             (Decision::Promote, Verdict::Superior) => "The challenger is better",
-            (Decision::Promote, _) => "The challenger is equivalent, which is enough here",
+            (Decision::Promote, _) => "The challenger is not worse, which is enough here",
             (Decision::Wait, _) => "Inconclusive: the gate rows are not enough to decide",
             (Decision::Refuse, Verdict::Regression) => "The challenger is worse",
             (Decision::Refuse, Verdict::Equivalent) => "The challenger is not better",
@@ -152,18 +153,15 @@ pub(super) fn sentence(judgement: &Judgement, guardrails: &[Guardrail], allow: O
             format!("{} is better by {:.4}; the lower bound is {:.4}.", i.metric, i.value, i.low)
         }
         (Some(i), Verdict::Equivalent) if i.high < 0.0 => {
-            format!(
-                "{} is shown to be worse, but by less than delta = {:.4}: equivalent within the margin.",
-                i.metric, judgement.delta
-            )
+            format!("{} is shown to be worse, but by less than delta = {:.4}.", i.metric, judgement.delta)
         }
         (Some(i), Verdict::Equivalent) => format!(
-            "{}: equivalent within the margin delta = {:.4}; no improvement above {:.4} is shown.",
+            "{}: not worse by more than delta = {:.4}; no improvement above {:.4} is shown.",
             i.metric, judgement.delta, judgement.margin
         ),
         (Some(i), Verdict::Regression) => format!("{} is shown to be worse, by {:.4}.", i.metric, -i.value),
         (Some(i), Verdict::Inconclusive) => {
-            format!("{}: the difference may be anything between {:+.4} and {:+.4}.", i.metric, i.low, i.high)
+            format!("{}: the difference may be anything between {} and {}.", i.metric, change(i.low), change(i.high))
         }
     };
     if judgement.verdict == Verdict::Superior && !judgement.enough {
@@ -171,7 +169,7 @@ pub(super) fn sentence(judgement: &Judgement, guardrails: &[Guardrail], allow: O
             write!(text, " That is less than min_improvement = {} of production's value.", judgement.min_improvement);
     }
     if let (Verdict::Equivalent, Some(reason)) = (judgement.verdict, allow) {
-        let _ = write!(text, " An equivalent challenger is allowed: {reason}.");
+        let _ = write!(text, " A challenger that is not worse is allowed: {reason}.");
     }
     if let Some(need) = &judgement.need {
         let of = if need.positives { "positives" } else { "rows" };
@@ -281,12 +279,11 @@ pub(super) mod tests {
             told(Verdict::Equivalent, -0.009, -0.001, -0.005).starts_with("roc_auc is shown to be worse, but by less")
         );
         assert!(
-            told(Verdict::Equivalent, -0.009, 0.003, 0.0)
-                .starts_with("roc_auc: equivalent within the margin delta = 0.0100")
+            told(Verdict::Equivalent, -0.009, 0.003, 0.0).starts_with("roc_auc: not worse by more than delta = 0.0100")
         );
         assert!(
             told(Verdict::Inconclusive, -0.02, 0.03, 0.0)
-                .starts_with("roc_auc: the difference may be anything between -0.0200 and +0.0300")
+                .starts_with("roc_auc: the difference may be anything between −0.0200 and +0.0300")
         );
         let broken = sentence(&judgement, &guardrails, None);
         assert!(broken.ends_with("Broken: slices (contract = monthly (412 rows))."), "{broken}");

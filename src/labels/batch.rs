@@ -20,6 +20,7 @@ use crate::workspace::Workspace;
 use crate::workspace::audit::{Chain, Entry};
 use crate::workspace::event::LabelsExported;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +51,22 @@ impl fmt::Display for Stratum {
             Self::Diverse => "diverse",
         })
     }
+}
+
+/// The table from which batches were exported, if it was one and is still there.
+///
+/// # Errors
+/// An unreadable `batch.json`.
+pub fn exported_from(workspace: &Workspace, batches: &BTreeSet<String>) -> Result<Option<String>, LabelError> {
+    if batches.is_empty() {
+        return Ok(None);
+    }
+    let inbox = Inbox::of(workspace);
+    let all = [inbox.open()?, inbox.closed()?].concat();
+    let sources: BTreeSet<String> =
+        all.into_iter().filter(|batch| batches.contains(&batch.batch)).map(|batch| batch.source).collect();
+    let mut sources = sources.into_iter();
+    Ok(sources.next().filter(|source| sources.next().is_none() && Path::new(source).is_file()))
 }
 
 /// `batch.json`: the question, the annotators, and how the rows were selected.

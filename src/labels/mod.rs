@@ -45,7 +45,7 @@ pub const CONFLICTS: &str = "conflicts.csv";
 /// The list in the inbox of labels that the model's scores contradict.
 pub const SUSPECTS: &str = "suspects.csv";
 
-pub use batch::{Asked, Batch, Stratum};
+pub use batch::{Asked, Batch, Stratum, exported_from};
 pub use became::{became, record_outcomes, record_received};
 pub use confident::{Suspect, suspects};
 pub use correct::{correct, outcomes};

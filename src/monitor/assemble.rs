@@ -326,7 +326,10 @@ fn unjudged(columns: &[ColumnReport], n_rows: u64) -> String {
     let too_few = |column: &&ColumnReport| matches!(column.verdict, ColumnVerdict::TooFewRows { .. });
     let at = columns.iter().find(too_few).or(columns.first());
     match at.map(|column| &column.verdict) {
-        Some(ColumnVerdict::TooFewRows { need }) => format!("{n_rows} rows, {need} are needed"),
+        Some(ColumnVerdict::TooFewRows { need }) => match at.and_then(ColumnReport::few) {
+            Some(few) if few.n_rows.0 < few.need => few.told(),
+            _ => format!("{n_rows} rows, {need} are needed"),
+        },
         Some(ColumnVerdict::CannotTell { reason }) => reason.clone(),
         _ => "there is no column to compare".to_owned(),
     }

@@ -6,8 +6,8 @@ use crate::features::derive::{Derived, Past, Windows};
 use crate::past::{self, Beside};
 use crate::pipeline::PipelineError;
 use crate::table::{
-    Column, ColumnSpec, Ends, Input, Kind, ParquetWriter, RawRecords, ReadOptions, Schema, Stored, StoredType, Stream,
-    Table, Values, push_json_lines, stream, write_csv, write_rows,
+    Column, ColumnSpec, Ends, Input, JsonType, Kind, ParquetWriter, RawRecords, ReadOptions, Schema, Stored,
+    StoredType, Stream, Table, Values, number_in, push_json_lines, stream, write_csv, write_rows,
 };
 use crate::workspace::Workspace;
 use std::io::Write;
@@ -74,6 +74,8 @@ struct PassedId {
     stored: Option<StoredType>,
     /// Whether texts that read as numbers are such.
     has_literals: bool,
+    /// Whether it is a number in JSON lines, which it stays.
+    is_number: bool,
 }
 
 impl Sink {
@@ -83,6 +85,7 @@ impl Sink {
             field,
             stored: rows.types().get(field).cloned().flatten(),
             has_literals: rows.has_literals(field),
+            is_number: rows.json_type(field) == Some(JsonType::Number),
         };
         let id = id.and_then(|id| rows.names().iter().position(|name| name == id)).map(passed);
         Self { format, written, ends: rows.ends(), first: true, parquet: None, id }
@@ -112,6 +115,14 @@ impl Sink {
                 out.write_all(&lines)?;
             }
             Format::Parquet => {
+                let numbers = |column: &Column| match (&column.values, id(column)) {
+                    (Values::Text(texts), Some(PassedId { is_number: true, .. })) => {
+                        let number = |text: &str| number_in(text.as_bytes()).unwrap_or(f64::NAN);
+                        Column::new(column.name.clone(), Values::Number(texts.iter().map(number).collect()))
+                    }
+                    _ => column.clone(),
+                };
+                let table = &Table::new(table.columns().iter().map(numbers).collect())?;
                 let types: Vec<Option<StoredType>> =
                     table.columns().iter().map(|column| id(column)?.stored.clone()).collect();
                 let stored: Vec<Option<&Stored>> =

@@ -4,7 +4,7 @@ use super::plan::Plan;
 use super::rows::{Rows, cell};
 use super::{Added, ReferenceError, RowNames};
 use crate::features::Target;
-use crate::labels::{Label, Labels, Source, Used, resolve};
+use crate::labels::{Label, Labels, Source, Used, exported_from, resolve};
 use crate::pipeline::Pipeline;
 use crate::table::input::is_there;
 use crate::table::place;
@@ -12,7 +12,7 @@ use crate::table::record::fields_of;
 use crate::table::{Input, Kind, ReadOptions, Schema, Spool, TableError, TableOptions, Values, stream};
 use crate::workspace::event::TableSeen;
 use crate::workspace::{Config, Workspace};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Where to look for what can be learned.
@@ -269,6 +269,7 @@ impl Gathered {
         let names = self.added.names().to_vec();
         let place = |name: &str| names.iter().position(|own| own == name);
         let (id_place, target_place) = (self.names.id().and_then(place), place(&pipeline.target.name));
+        let mut batches = BTreeSet::new();
         for (id, holds) in wanted {
             self.plan.n_labels += 1;
             if !self.added.has_met(&id) {
@@ -278,6 +279,7 @@ impl Gathered {
                 }
                 let Some((from, mut fields)) = found else {
                     self.plan.without(&id);
+                    batches.extend(holds.said.into_iter().map(|label| label.batch).filter(|batch| !batch.is_empty()));
                     continue;
                 };
                 let label = in_table(schema, &pipeline.target.name, &holds.label);
@@ -298,6 +300,7 @@ impl Gathered {
             }
             self.used.extend(holds.said);
         }
+        self.plan.exported_from = exported_from(workspace, &batches)?;
         Ok(())
     }
 }

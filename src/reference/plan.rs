@@ -29,6 +29,9 @@ pub struct Plan {
     pub n_without_features: u64,
     /// The first of them.
     pub without_features: Vec<String>,
+    /// The table that they were exported from, where it is one.
+    #[serde(skip)]
+    pub exported_from: Option<String>,
     /// Rows with conflicting labels, from people or the current table; they are not used until the conflict is decided.
     pub n_conflicts: u64,
     /// Current rows whose outcome is not a class of production; they are not used.
@@ -71,8 +74,9 @@ impl Plan {
                 *n_without_features,
                 format!(
                     "labelled rows are not used because their features are not in the reference, the log or the \
-                     current table: {}",
-                    without_features.join(", ")
+                     current table: {}; `mlloop retrain {}` takes them from the table that has them",
+                    without_features.join(", "),
+                    self.exported_from.as_deref().unwrap_or("TABLE")
                 ),
             ),
             (*n_conflicts, "rows are not used because their labels conflict".to_owned()),

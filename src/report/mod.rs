@@ -32,7 +32,7 @@ mod words;
 use crate::drift::report::ColumnReport;
 use crate::drift::report::DriftReport;
 
-pub use number::{number, percent};
+pub use number::{change, number, p_value, percent, with_sign};
 pub use prometheus::drift_prometheus;
 pub(crate) use training::importance_picture;
 pub use training::importance_svg;

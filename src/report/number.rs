@@ -51,6 +51,18 @@ pub(crate) fn signed(x: f64) -> String {
     }
 }
 
+/// A change of a metric, with its sign and four decimals: `+0.0120`, `−0.0045`.
+#[must_use]
+pub fn change(x: f64) -> String {
+    with_sign(x, 4)
+}
+
+/// A number with its sign and so many decimals: `+3.85`, `−0.20`.
+#[must_use]
+pub fn with_sign(x: f64, decimals: usize) -> String {
+    minus(format!("{x:+.decimals$}"))
+}
+
 /// A number that may be missing.
 pub(crate) fn number_or(x: Option<f64>) -> String {
     x.map_or_else(|| NOTHING.to_owned(), number)
@@ -84,7 +96,8 @@ fn minus(text: String) -> String {
 }
 
 /// A p-value: three decimals, `< 0.001` below.
-pub(crate) fn p_value(p: Option<f64>) -> String {
+#[must_use]
+pub fn p_value(p: Option<f64>) -> String {
     match p {
         Some(p) if p < 0.001 => "< 0.001".to_owned(),
         Some(p) if p.is_finite() => format!("{p:.3}"),

@@ -116,9 +116,8 @@ impl Terminal<'_> {
             told("also", sides.join(" · "));
         }
         if let Some(seen) = &report.multivariate {
-            let named: Vec<String> = seen.columns.iter().take(3).map(|(name, _)| short(name, NAME_WIDTH)).collect();
             let how = match seen.drifted {
-                true => format!("distinguished, by {}", named.join(", ")),
+                true => format!("distinguished, {}", seen.told(|name| short(name, NAME_WIDTH))),
                 false if seen.is_open() => "cannot tell".to_owned(),
                 false => "alike".to_owned(),
             };

@@ -91,7 +91,10 @@ pub(crate) fn decided(column: &ColumnReport, settings: &serde_json::Value) -> St
     let sure = format!("significant: p (adjusted) {} is at most {limit}", p_value(Some(p)));
     let (name, size, least) = match settings["psi"].as_f64() {
         Some(least) => ("PSI", column.psi, least),
-        None => ("effect (Cohen's h)", column.effect, settings["effect"].as_f64().unwrap_or(f64::NAN)),
+        None => {
+            let name = if column.kind == "category" { "effect (Cohen's h)" } else { "effect" };
+            (name, column.effect, settings["effect"].as_f64().unwrap_or(f64::NAN))
+        }
     };
     let (size, least) = (number_or(size), number_or(Some(least)));
     if let Some(by) = column.is_rank_only() {

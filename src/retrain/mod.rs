@@ -216,7 +216,13 @@ fn refusal(
             _ => {
                 let known = format!("{} rows of the reference and {} other rows", plan.n_reference, plan.n_added);
                 let which = if plan.leaves_out() { "usable label" } else { "label" };
-                let sentence = format!("Nothing new: every {which} of {known} was already used to train a version.");
+                let without = match plan.n_without_features {
+                    0 => String::new(),
+                    1 => "; the features of 1 labelled row were not found".to_owned(),
+                    n => format!("; the features of {n} labelled rows were not found"),
+                };
+                let sentence =
+                    format!("Nothing new: every {which} of {known} was already used to train a version{without}.");
                 answer(RetrainOutcome::Nothing, None, sentence)
             }
         });

@@ -59,9 +59,30 @@ const SHOWN: f64 = 2.49 * 0.4 / 3.92;
 /// Differences from here on are mentioned.
 const COARSE: f64 = 0.02;
 
+/// With fewer rows of a class (of all rows, for numbers and several classes twice as many) no test of two versions holds its
+/// level.
+pub const MIN_TESTED: usize = 20;
+
+/// How many rows are missing for any test of two versions: of `n` rows, or of `n` rows of the rarer class of two.
+#[must_use]
+pub fn untested(n: u64, of_class: bool) -> Option<u64> {
+    let least = if of_class { MIN_TESTED } else { 2 * MIN_TESTED } as u64;
+    (n < least).then(|| least - n)
+}
+
 /// A remark if the gate can only detect large differences between versions; `None` if it detects relevant ones.
 #[must_use]
 pub fn resolution(evaluation: &Evaluation) -> Option<String> {
+    let (n, rarer) = match evaluation.n_positive {
+        Some(positives) => (positives.min(evaluation.n_rows - positives), " of the rarer class"),
+        None => (evaluation.n_rows, ""),
+    };
+    if let Some(missing) = untested(n as u64, evaluation.n_positive.is_some()) {
+        return Some(format!(
+            "the gate has {n} rows{rarer}, {missing} fewer than any comparison of versions needs: `promote` stays \
+             inconclusive until there are more gate rows"
+        ));
+    }
     let primary = evaluation.metrics.get(evaluation.primary)?;
     let shown = SHOWN * (primary.high? - primary.low?);
     (shown > COARSE).then(|| {
@@ -141,8 +162,11 @@ mod tests {
             let (_, rest) = said.split_once("below about ").unwrap();
             rest.split(' ').next().unwrap().parse().unwrap()
         };
-        let (few, more) = (told(60).unwrap(), told(240).unwrap());
-        assert!(few.starts_with("the gate has 60 rows: differences") && few.contains("roc_auc"), "{few}");
+        let (few, more) = (told(120).unwrap(), told(480).unwrap());
+        assert!(few.starts_with("the gate has 120 rows: differences") && few.contains("roc_auc"), "{few}");
+        // What `promote` would not test is not said to be detected.
+        let untold = told(44).unwrap();
+        assert!(untold.starts_with("the gate has 11 rows of the rarer class, 9 fewer than any comparison"), "{untold}");
         // Four times the rows halve the difference.
         assert!((shown(&few) / shown(&more) - 2.0).abs() < 0.7, "{few} {more}");
         assert_eq!(told(20_000), None);

@@ -32,7 +32,7 @@ pub mod threshold;
 
 pub use calibration::{Calibration, CalibrationRule};
 pub use confusion::Confusion;
-pub use doubt::{Doubts, doubts, resolution};
+pub use doubt::{Doubts, MIN_TESTED, doubts, resolution, untested};
 pub use error::ScoreError;
 pub use evaluation::{Baseline, Evaluation, Reading, evaluate, evaluate_entities};
 pub use improvement::{Improvement, Pairing, Test, improvement};

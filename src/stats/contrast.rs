@@ -87,6 +87,33 @@ pub fn holm(p: &[f64]) -> Vec<f64> {
     adjusted
 }
 
+/// By how many hypotheses Holm's procedure shares the error when it comes to each: an interval at the level
+/// alpha ∕ that many excludes 0 exactly if [`holm`]'s p is at most alpha. `NaN` counts as 1.
+///
+/// ```
+/// use mlloop::stats::contrast::holm_shares;
+/// // The first is tested at .05 ∕ 3, the second at .05 ∕ 2, and the third at .05.
+/// assert_eq!(holm_shares(&[0.02, 0.001, 0.04], 0.05), [2, 3, 1]);
+/// // .03 is above .05 ∕ 2, and so is all that follows.
+/// assert_eq!(holm_shares(&[0.03, 0.001, 0.04], 0.05), [2, 3, 2]);
+/// ```
+#[must_use]
+pub fn holm_shares(p: &[f64], alpha: f64) -> Vec<usize> {
+    let known = |i: usize| if p[i].is_nan() { 1.0 } else { p[i] };
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| known(a).total_cmp(&known(b)));
+    let mut shares = vec![1; p.len()];
+    let mut stopped = None;
+    for (rank, &i) in order.iter().enumerate() {
+        let by = p.len() - rank;
+        shares[i] = stopped.unwrap_or(by);
+        if stopped.is_none() && known(i) * by as f64 > alpha {
+            stopped = Some(by);
+        }
+    }
+    shares
+}
+
 #[cfg(test)]
 #[path = "contrast_tests.rs"]
 pub(crate) mod tests;

@@ -166,6 +166,8 @@ pub(crate) struct Text {
     pub(crate) consumed: Arc<AtomicU64>,
     /// The number of the first line: 0 if it is not part of the file.
     pub(crate) first_line: u64,
+    /// Remarks for the user on what was read.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Text {
@@ -254,7 +256,7 @@ impl Input {
         if records {
             let reader = Box::new(Counted { reader: body.into_reader(), consumed: Arc::clone(&consumed) });
             // The header takes no line.
-            return Ok(Unpacked::Records(Text { reader, size, consumed, first_line: 0 }));
+            return Ok(Unpacked::Records(Text { reader, size, consumed, first_line: 0, notes: Vec::new() }));
         }
         let (head, mut rest) = match body {
             Body::File(mut file) => {
@@ -286,7 +288,7 @@ impl Input {
             Box::new(Named { reader: decoder, packing: "zstd" })
         } else {
             reject_foreign(&name, &head)?;
-            return Ok(Text { reader: rest, size, consumed, first_line: 1 }.told(&head));
+            return Ok(Text { reader: rest, size, consumed, first_line: 1, notes: Vec::new() }.told(&head));
         };
         let mut packed = packed;
         let head = first_bytes(&mut packed).at(&name)?;
@@ -295,7 +297,7 @@ impl Input {
         }
         reject_packed(&name, &head)?;
         let reader = Box::new(Cursor::new(head.clone()).chain(packed));
-        Ok(Text { reader, size: None, consumed, first_line: 1 }.told(&head))
+        Ok(Text { reader, size: None, consumed, first_line: 1, notes: Vec::new() }.told(&head))
     }
 }
 

@@ -12,10 +12,12 @@
 use super::input::Text;
 use super::number::NumberFormat;
 use super::number::push_number;
+use super::strict::Strict;
 use super::time::write_iso;
 use super::write::push_field;
-use super::{Dialect, MISSING_TIME, Schema, Table, TableError, Values};
+use super::{ColumnSpec, Dialect, Kind, MISSING_TIME, ReadOptions, Schema, Table, TableError, Values};
 use crate::atomic::At;
+use crate::wording::{list, nearest};
 use serde_json::{Map, Number, Value};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -61,6 +63,7 @@ pub(crate) struct JsonLines {
     /// The columns with a text that reads as a number or a boolean.
     mistakable: HashSet<String>,
     types: HashMap<String, JsonType>,
+    notes: Vec<String>,
 }
 
 impl JsonLines {
@@ -104,7 +107,30 @@ impl JsonLines {
         }
         let mut kept = kept.into_inner().map_err(io::IntoInnerError::into_error).at(file)?;
         kept.seek(SeekFrom::Start(0)).at(file)?;
-        Ok(Self { kept, names, mistakable, types })
+        Ok(Self { kept, names, mistakable, types, notes: Vec::new() })
+    }
+
+    /// With the columns of `schema` that no line has: a key that is absent means a missing value, in one line as in all.
+    ///
+    /// An id, a name that is nearly one of the table's, and a table without any column of the schema are left to be refused.
+    pub(crate) fn completed(mut self, schema: &Schema, options: &ReadOptions) -> Self {
+        let is_read = |name: &String| options.columns.as_ref().is_none_or(|columns| columns.contains(name));
+        let wanted = schema.columns.iter().filter(|column| {
+            column.kind != Kind::Ignore && is_read(&column.name) && !options.optional.contains(&column.name)
+        });
+        let (here, absent): (Vec<&ColumnSpec>, Vec<&ColumnSpec>) =
+            wanted.partition(|column| self.names.contains(&column.name));
+        let strange = || self.names.iter().map(String::as_str).filter(|name| schema.column(name).is_none());
+        let is_refused = |column: &&ColumnSpec| column.kind == Kind::Id || nearest(&column.name, strange()).is_some();
+        if absent.is_empty() || here.is_empty() || absent.iter().any(is_refused) {
+            return self;
+        }
+        let names: Vec<String> = absent.into_iter().map(|column| column.name.clone()).collect();
+        let (keys, are) = if names.len() == 1 { ("key", "is") } else { ("keys", "are") };
+        let told = list(names.iter().map(String::as_str));
+        self.notes.push(format!("no line has the {keys} {told}, which {are} taken as missing in every row"));
+        self.names.extend(names);
+        self
     }
 
     /// By column: whether every cell of it that reads as a number or a boolean is one.
@@ -125,7 +151,7 @@ impl JsonLines {
         super::write::push_record(&mut record, &self.names, DELIMITER);
         let reader = Records { lines: BufReader::new(self.kept), names: self.names, numbers, record, at: 0 };
         // The header takes no line of the file.
-        Text { reader: Box::new(reader), size: None, consumed: Default::default(), first_line: 0 }
+        Text { reader: Box::new(reader), size: None, consumed: Default::default(), first_line: 0, notes: self.notes }
     }
 
     /// The dialect of the records from [`into_text`](Self::into_text).
@@ -144,33 +170,41 @@ fn object(line: &[u8]) -> Result<Option<Map<String, Value>>, String> {
     if line.is_empty() {
         return Ok(None);
     }
-    let parsed = serde_json::from_slice(line);
-    match parsed.or_else(|err| serde_json::from_slice(&without_nan(line).ok_or(err)?)) {
-        Ok(Value::Object(object)) => Ok(Some(flat(object))),
+    let parsed = serde_json::from_slice(line).map(|Strict(value)| value);
+    let parsed =
+        parsed.or_else(|err| serde_json::from_slice(&without_nan(line).ok_or(err)?).map(|Strict(value)| value));
+    match parsed {
+        Ok(Value::Object(object)) => flat(object).map(Some),
         Ok(_) => Err("is not a JSON object: each line must be one, {\"column\": value, …}".to_owned()),
         Err(err) => Err(format!("is not a JSON object: {err}")),
     }
 }
 
-/// Objects in objects as columns of their own, `o.a`, as in Parquet.
-fn flat(object: Map<String, Value>) -> Map<String, Value> {
+/// Objects in objects as columns of their own, `o.a`, as in Parquet; an error if two are one column.
+fn flat(object: Map<String, Value>) -> Result<Map<String, Value>, String> {
     if !object.values().any(Value::is_object) {
-        return object;
+        return Ok(object);
     }
+    let twice = |name: &str| format!("has the key {name:?} twice, once as an object in an object: remove one of them");
     let mut all = Map::new();
     for (name, value) in object {
         match value {
             Value::Object(inner) => {
-                for (inside, value) in flat(inner) {
-                    all.entry(format!("{name}.{inside}")).or_insert(value);
+                for (inside, value) in flat(inner)? {
+                    let name = format!("{name}.{inside}");
+                    if all.insert(name.clone(), value).is_some() {
+                        return Err(twice(&name));
+                    }
                 }
             }
             value => {
-                all.insert(name, value);
+                if all.insert(name.clone(), value).is_some() {
+                    return Err(twice(&name));
+                }
             }
         }
     }
-    all
+    Ok(all)
 }
 
 /// The line with Python's non-JSON numbers replaced: `NaN` is missing, `Infinity` a text that number columns accept.
@@ -295,82 +329,4 @@ pub fn push_json_lines(out: &mut Vec<u8>, table: &Table, literals: &[bool]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::table::{InferOptions, Input, Kind, ReadOptions, infer, read, stream};
-
-    const LINES: &str = "{\"id\": \"a\", \"amount\": 1.5, \"ok\": true}\n\n{\"id\": \"b, c\", \"note\": \"x \\\"y\\\"\", \"ok\": null}\n{\"amount\": 9007199254740993, \"id\": \"c\"}\n";
-
-    fn open(text: &str) -> Input {
-        Input::from_reader("t.jsonl", io::Cursor::new(text.to_owned()))
-    }
-
-    #[test]
-    fn objects_are_rows() {
-        let found = infer(open(LINES), &InferOptions::default()).unwrap();
-        let names: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
-        assert_eq!((names, found.n_rows), (vec!["id", "amount", "ok", "note"], 3));
-        assert_eq!(found.schema.column("amount").unwrap().kind, Kind::Category, "2^53 + 1 is no number");
-        let table = read(open(LINES), &found.schema, &ReadOptions::default()).unwrap().table;
-        let mut out = Vec::new();
-        push_json_lines(&mut out, &table, &[]);
-        let back: Vec<Value> =
-            String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(back[1]["id"], "b, c");
-        assert_eq!(
-            (&back[1]["note"], &back[1]["amount"], &back[2]["amount"]),
-            (&"x \"y\"".into(), &Value::Null, &"9007199254740993".into())
-        );
-        for (text, what) in [("{\"a\": 1}\n[1]\n", "line 2: is not a JSON object"), ("{\"a\": 1}\n{\"a\":\n", "line 2")]
-        {
-            let error = infer(open(text), &InferOptions::default()).unwrap_err().to_string();
-            assert!(error.contains(what), "{error}");
-        }
-    }
-
-    #[test]
-    fn what_python_writes_is_read() {
-        let text = "{\"id\": \"NaN \\\"Infinity\", \"x\": NaN, \"o\": {\"a\": 1, \"p\": {\"q\": -Infinity}}}\n\
-                    {\"id\": \"b\", \"x\": 2.5, \"o\": {\"a\": 2, \"p\": {\"q\": Infinity}}, \"l\": [NaN, 1]}\n{\"id\": \"c\", \"x\": 3, \"o.a\": 7, \"o.p.q\": 0}\n";
-        let found = infer(open(text), &InferOptions::default()).unwrap();
-        let names: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
-        assert_eq!(names, ["id", "x", "o.a", "o.p.q", "l"]);
-        let table = read(open(text), &found.schema, &ReadOptions::default()).unwrap().table;
-        let numbers = |name: &str| match &table.require(name).unwrap().values {
-            Values::Number(values) => values.clone(),
-            other => panic!("{other:?}"),
-        };
-        assert!(numbers("x")[0].is_nan());
-        assert_eq!(
-            (numbers("o.a"), numbers("o.p.q")),
-            (vec![1.0, 2.0, 7.0], vec![f64::NEG_INFINITY, f64::INFINITY, 0.0])
-        );
-        let Values::Category(ids) = &table.require("id").unwrap().values else { panic!() };
-        assert_eq!(ids.level(0), Some("NaN \"Infinity"));
-        for (text, what) in [
-            ("[\"r0\", 0.5, \"yes\"]\n[\"r1\", 1.5, \"no\"]\n", "has a JSON array on each line"),
-            ("[{\"a\": 1}]\n", "is one JSON array"),
-            ("[\n{\"a\": 1}\n]\n", "is one JSON array"),
-            ("{\"a\": Nan}\n", "line 1: is not a JSON object"),
-        ] {
-            let error = infer(open(text), &InferOptions::default()).unwrap_err().to_string();
-            assert!(error.contains(what), "{error}");
-        }
-    }
-
-    #[test]
-    fn numbers_are_numbers_however_the_column_is_written() {
-        let mut schema = infer(open("{\"x\": 1.5}\n{\"x\": 2}\n"), &InferOptions::default()).unwrap().schema;
-        schema.columns[0].number = Some(NumberFormat { decimal: ',', thousands: Some('.'), unit: None });
-        schema.dialect.delimiter = ';';
-        let text = "{\"x\": 1.234}\n{\"x\": \"1.234\"}\n{\"x\": \"1,5\"}\n";
-        let options = ReadOptions::default();
-        let mut batches = stream(open(text), &schema, &options).unwrap();
-        let batch = batches.next().unwrap().unwrap();
-        assert_eq!(batch.table.columns()[0].values, Values::Number(vec![1.234, 1234.0, 1.5]));
-        // The record is in the loop's own notation, so that the log can be read back.
-        assert_eq!(batch.raw.get(0), b"\"1,234\"");
-        let error = read(open("{\"x\": 1}\n{\"x\": \"1,234.5\"}\n"), &schema, &options).unwrap_err().to_string();
-        assert!(error.contains("line 2, column \"x\""), "{error}");
-    }
-}
+mod tests;

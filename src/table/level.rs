@@ -410,6 +410,20 @@ fn key(text: &str) -> String {
     }
 }
 
+/// `true` for `TRUE`, `VRAI` or `WAHR`, and `false` for their opposites: what a spreadsheet writes for one and the same cell
+/// depends on its language. `None` for other texts, also for `yes` and `no`, which people write.
+pub(crate) fn boolean(text: &str) -> Option<&'static str> {
+    const TRUE: [&str; 8] = ["true", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda"];
+    const FALSE: [&str; 6] = ["false", "falsch", "faux", "falso", "onwaar", "fałsz"];
+    // The longest has ten letters; spaces around it are rare.
+    if !(4..=16).contains(&text.len()) {
+        return None;
+    }
+    let word = fold(text);
+    let is_in = |words: &[&str]| words.contains(&word.as_str());
+    if is_in(&TRUE) { Some("true") } else { is_in(&FALSE).then_some("false") }
+}
+
 /// Normalises a text: trimmed, any inner spaces as one, no zero-width characters, accents composed with their
 /// letter, lower case, without a last full stop (Adult's test file ends its labels with one).
 pub(crate) fn fold(text: &str) -> String {

@@ -43,9 +43,11 @@ pub mod rejects;
 pub mod request;
 pub mod schema;
 mod sniff;
+mod strict;
 pub mod split;
 pub mod stream;
 pub(crate) mod time;
+mod totals;
 pub(crate) mod words;
 pub mod write;
 
@@ -62,6 +64,7 @@ pub use infer::{
 pub(crate) use infer::{ID_WORDS, has_word, names_key};
 pub use input::{Input, Spool};
 pub use json::{JsonType, push_json_lines};
+pub(crate) use level::boolean;
 pub use level::{LevelFinder, Same, Spelling};
 pub use line::{from_one_line, one_line};
 pub use number::{NumberFormat, label_value, misread_thousands, push_number};

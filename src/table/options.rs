@@ -101,6 +101,8 @@ pub struct InferOptions {
     pub skip_lines: Option<u64>,
     /// The first character of lines that are not part of the table.
     pub comment: Option<char>,
+    /// Columns that the user calls categories, so that a word such as `total` is a level there; `None` where nobody can.
+    pub levels: Option<Vec<String>>,
     /// Treat a constant number as a number: in the table compared with it, it may vary.
     pub numbers_vary: bool,
     /// Progress callback.
@@ -115,6 +117,7 @@ impl InferOptions {
             missing: self.missing.clone(),
             target: self.target.clone(),
             fitting: self.fitting.clone(),
+            levels: self.levels.clone(),
             progress: None,
             ..*self
         }
@@ -138,6 +141,7 @@ impl fmt::Debug for InferOptions {
             .field("decimal", &self.decimal)
             .field("skip_lines", &self.skip_lines)
             .field("comment", &self.comment)
+            .field("levels", &self.levels)
             .field("numbers_vary", &self.numbers_vary)
             .finish_non_exhaustive()
     }

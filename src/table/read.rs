@@ -38,7 +38,7 @@ pub fn read(input: Input, schema: &Schema, options: &ReadOptions) -> Result<Read
         #[cfg(feature = "parquet")]
         Unpacked::Parquet(file) => parquet::read(&name, file, schema, options),
         Unpacked::Json(text) => {
-            let text = JsonLines::read(&name, text.reader)?.into_text(Some(schema));
+            let text = JsonLines::read(&name, text.reader)?.completed(schema, options).into_text(Some(schema));
             csv::read(&name, text, &JsonLines::schema(schema), options, Sizes::default())
         }
     }

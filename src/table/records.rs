@@ -19,7 +19,7 @@ pub(crate) fn as_written(file: &str, text: Text, schema: &Schema) -> Result<Text
     if schema.columns.iter().all(|column| column.number.is_none()) {
         return Ok(text);
     }
-    let Text { reader, size, consumed, first_line } = text;
+    let Text { reader, size, consumed, first_line, notes } = text;
     let mut records = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(reader);
     let mut header = csv::StringRecord::new();
     records.read_record(&mut header).at(file)?;
@@ -27,7 +27,7 @@ pub(crate) fn as_written(file: &str, text: Text, schema: &Schema) -> Result<Text
     let mut line = Vec::new();
     push_line(&mut line, header.iter(), |_| None);
     let reader = Box::new(Rewritten { records, record: csv::StringRecord::new(), numbers, line, at: 0 });
-    Ok(Text { reader, size, consumed, first_line })
+    Ok(Text { reader, size, consumed, first_line, notes })
 }
 
 /// The schema of such rows.

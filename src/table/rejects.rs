@@ -87,6 +87,8 @@ pub(crate) enum What {
     Cell { column: String, value: String, expected: String },
     /// The record as a whole.
     Record(String),
+    /// The record sums up others, unless what it says is a level: how to keep such records.
+    Sum { what: String, unless: String },
 }
 
 /// Bad records from which it is worth saying that most are.
@@ -98,6 +100,7 @@ impl Fault {
         match self.what {
             What::Cell { column, value, expected } => TableError::Cell { file, line, column, value, expected },
             What::Record(what) => TableError::Record { file, line, what },
+            What::Sum { what, unless } => TableError::Record { file, line, what: format!("{what}{unless}") },
         }
     }
 
@@ -120,7 +123,9 @@ impl Fault {
                 value: Some(value),
                 reason: format!("is not {expected}"),
             },
-            What::Record(reason) => Reject { line: self.line, column: None, value: None, reason },
+            What::Record(reason) | What::Sum { what: reason, .. } => {
+                Reject { line: self.line, column: None, value: None, reason }
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The dialect of a file and the storage of each of its columns.
 
 use super::id::{self, WholeIds};
-use super::level::Spelling;
+use super::level::{Spelling, boolean};
 use crate::table::cell;
 use crate::table::time::TimeFormat;
 use crate::table::{Categories, MISSING_CODE, MISSING_TIME, NumberFormat, Table, Texts, Values};
@@ -78,7 +78,7 @@ pub struct ColumnSpec {
 
 impl ColumnSpec {
     /// A cell in a form where only its value matters: a number in its shortest form, a time in microseconds since
-    /// 1970, other texts trimmed.
+    /// 1970, `VRAI` and `TRUE` of a category `true`, other texts trimmed.
     pub(crate) fn plain_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let text = text.trim();
         let value = match self.kind {
@@ -94,7 +94,8 @@ impl ColumnSpec {
                 let format = TimeFormat::new(self.format.as_deref().unwrap_or("iso")).ok();
                 format.and_then(|format| format.parse(text)).map(|at| at.to_string())
             }
-            _ => None,
+            Kind::Category | Kind::Constant => boolean(text).map(str::to_owned),
+            Kind::Id | Kind::Text | Kind::Ignore => None,
         };
         value.map_or(Cow::Borrowed(text), Cow::Owned)
     }
@@ -114,6 +115,11 @@ impl ColumnSpec {
     pub fn is_clock(&self) -> bool {
         let format = self.format.as_deref().filter(|_| self.kind == Kind::Time);
         format.and_then(|format| TimeFormat::new(format).ok()).is_some_and(|format| format.is_clock())
+    }
+
+    /// Whether a word for a sum, such as `total`, is one of the listed levels.
+    pub(crate) fn has_total_as_level(&self) -> bool {
+        self.kind == Kind::Category && self.spelling.levels().iter().any(|level| super::totals::label(level).is_some())
     }
 
     /// Whether the column is a number that is 0 or 1 always: `true` and `no` are 1 and 0 there.

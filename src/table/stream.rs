@@ -67,7 +67,7 @@ pub fn stream<'a>(input: Input, schema: &Schema, options: &'a ReadOptions) -> Re
     let opened = match input.unpack()? {
         Unpacked::Text(text) => csv(&name, text, schema, options),
         Unpacked::Json(text) => {
-            let lines = JsonLines::read(&name, text.reader)?;
+            let lines = JsonLines::read(&name, text.reader)?.completed(schema, options);
             (literals, json) = (lines.literals(), lines.types());
             let text = lines.into_text(Some(schema));
             csv(&name, text, &JsonLines::schema(schema), options)

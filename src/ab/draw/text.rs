@@ -65,6 +65,10 @@ impl Terminal<'_> {
     fn outcome(&self, outcome: &OutcomeReport) -> String {
         let (tag, _) = words::tag(outcome);
         let mut text = format!("{}  {tag}\n", (self.bold)(&short(&outcome.name, 60)));
+        if let Some(why) = &outcome.untold {
+            let _ = writeln!(text, "  {}\n", clean(why));
+            return text;
+        }
         let head = format!("  {:NAME$} {:>10} {:>12} {:>10}", "arm", "units", "sum", "mean");
         let _ = writeln!(text, "{}", (self.dim)(&head));
         for arm in &outcome.arms {

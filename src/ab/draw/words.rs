@@ -13,6 +13,9 @@ pub(super) fn headline(report: &AbReport) -> String {
     match (report.verdict.answer, &report.verdict.winner) {
         (Answer::Winner, Some(winner)) => format!("{} wins", short(winner, 40)),
         (Answer::Winner, None) | (Answer::NoDifference, _) => "No difference".to_owned(),
+        (Answer::KeepRunning, _) if report.outcomes.first().is_some_and(|first| first.untold.is_some()) => {
+            "No result".to_owned()
+        }
         (Answer::KeepRunning, _) if report.experiment.as_ref().is_some_and(|facts| !facts.running) => {
             "No difference shown".to_owned()
         }
@@ -36,6 +39,8 @@ pub(super) fn tag(outcome: &OutcomeReport) -> (String, &'static str) {
     match (&outcome.verdict.answer, &outcome.verdict.winner) {
         (Answer::Winner, Some(winner)) => (format!("{} wins", short(winner, 24)), "stable"),
         _ if !outcome.verdict.worse.is_empty() => ("no arm is shown to be better".to_owned(), "unknown"),
+        _ if outcome.untold.is_some() => ("no result".to_owned(), "unknown"),
+        (Answer::KeepRunning, _) if outcome.verdict.is_over => ("no difference shown".to_owned(), "unknown"),
         (Answer::KeepRunning, _) => ("no difference shown yet".to_owned(), "unknown"),
         _ => ("no difference".to_owned(), "unknown"),
     }

@@ -193,7 +193,10 @@ fn row(column: &ColumnReport, settings: &serde_json::Value, width: f64) -> Row {
         verdict: match &column.verdict {
             ColumnVerdict::Drifted => "drifted".to_owned(),
             ColumnVerdict::Stable => "stable".to_owned(),
-            ColumnVerdict::TooFewRows { need } => format!("too few rows: {need} are needed"),
+            ColumnVerdict::TooFewRows { need } => match column.few() {
+                Some(few) => format!("too few rows: {}", few.told()),
+                None => format!("too few rows: {need} are needed"),
+            },
             ColumnVerdict::CannotTell { reason } => format!("cannot tell: {}", short(reason, 160)),
         },
         plot: report::column_plot(column, width),

@@ -6,7 +6,7 @@ use crate::dashboard::web::Oops;
 use crate::drift;
 use crate::drift::report::{Answer, ColumnVerdict, DriftReport, Trigger};
 use crate::registry::Version;
-use crate::report::number::{clean, number, percent, short, words};
+use crate::report::number::{clean, number, p_value, percent, short, words};
 use crate::retrain::standing::Standing;
 
 /// Triggers counted for each page; all others are from the last `monitor`.
@@ -144,7 +144,7 @@ fn bar(standing: &Standing) -> Option<Bar> {
         _ => number(x),
     };
     let fires = match standing.name.as_str() {
-        "score_drift" => format!("p {}, can fire at {} or below", set(count), set(threshold)),
+        "score_drift" => format!("p {}, can fire at {} or below", p_value(Some(count)), set(threshold)),
         "recent_accuracy" => format!("{}, fires below {}", set(count), set(threshold)),
         "multivariate" => format!("lower bound {}, fires above {}", set(count), set(threshold)),
         "new_rows" | "unused_feedback" | "age" => format!("{} of {}", set(count), set(threshold)),

@@ -77,7 +77,39 @@ pub struct ColumnReport {
     pub plot: Plot,
 }
 
+/// A side that has too few rows for a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Few {
+    /// Rows of the reference and of the current table, as many independent ones as they are worth.
+    pub n_rows: (u64, u64),
+    /// Rows that either needs.
+    pub need: u64,
+}
+
+impl Few {
+    /// Which side has too few rows, as a sentence without its end.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let Self { n_rows: (n_reference, n_current), need } = *self;
+        match (n_reference < need, n_current < need) {
+            (true, true) => format!(
+                "the reference has only {n_reference} rows and the current table {n_current}; {need} are needed in each"
+            ),
+            (true, false) => format!("the reference has only {n_reference} rows; {need} are needed in each table"),
+            _ => format!("the current table has only {n_current} rows; {need} are needed in each table"),
+        }
+    }
+}
+
 impl ColumnReport {
+    /// Which side has too few rows, if that is the verdict.
+    #[must_use]
+    pub fn few(&self) -> Option<Few> {
+        let ColumnVerdict::TooFewRows { need } = self.verdict else { return None };
+        let rows = |side: &Summary| side.n + side.n_missing;
+        Some(Few { n_rows: self.worth.unwrap_or((rows(&self.reference), rows(&self.current))), need })
+    }
+
     /// By how much a score moved on average whose ranks moved significantly and which is stable all the same: the change of
     /// its values is small.
     #[must_use]

@@ -16,6 +16,8 @@ pub(crate) struct Plan {
     pub(crate) columns: Vec<Wanted>,
     /// Fields for which evidence is also gathered.
     pub(crate) watched: Vec<usize>,
+    /// Of each field, whether a word such as `total` is one of its levels.
+    pub(crate) levels: Vec<bool>,
     pub(crate) markers: Markers,
     /// Columns that are ignored, and why.
     pub(crate) notes: Vec<String>,
@@ -73,7 +75,9 @@ impl Plan {
         let extra: Vec<&str> = named.filter(|n| !known.contains(n)).collect();
         let notes = if extra.is_empty() { Vec::new() } else { vec![extra_note(&extra)] };
         let yardstick = yardstick(headed);
-        Ok(Self { names, columns, watched, markers: Markers::new(&schema.dialect.missing), notes, yardstick })
+        let is_level = |name: &String| schema.column(name).is_some_and(ColumnSpec::has_total_as_level);
+        let levels = names.iter().map(is_level).collect();
+        Ok(Self { names, columns, watched, levels, markers: Markers::new(&schema.dialect.missing), notes, yardstick })
     }
 }
 

@@ -1,183 +1,243 @@
 //! Rows between the others that sum up a group of them: `Subtotal Rome,,14779.07,2221`.
 //!
-//! A row says so with one of the words of [`summary`], and its numbers are the sums (or means) of the rows since an earlier
-//! such row, or since the first row of the file. Words alone decide nothing: `total` may be a level.
+//! ```text
+//! Rome,Q1,10.5,3          rows of a group         ─┐ Rows: the sums of each field
+//! Rome,Q2,2.25,4                                  ─┘
+//! Rome,Total,12.75,7      a row with such a label   Mark: what its cells say
+//! Oslo,Q1,…               the next group
+//! ```
+//! A row says so with one of the words of [`totals`], and its numbers are the sums (or means) of the rows since
+//! an earlier such row, or since the first row of the file; or, where totals stand above their groups, of the rows down to the
+//! next one. Words alone decide nothing: `total` may be a level. See [`proof`] for what is enough.
 
-use std::collections::BTreeMap;
+mod proof;
 
 use super::index::Index;
-use super::summary;
-use crate::table::cell;
 use crate::table::number::NumberFormat;
-
-/// So many of ten rows with such a word must be true sums.
-const OF_TEN: usize = 9;
-/// Significant digits of all sums together from which a coincidence is ruled out.
-const DIGITS: usize = 4;
-/// Earlier boundaries that a sum may count from, besides the first row.
-const LOOK_BACK: usize = 20;
+use crate::table::{cell, totals};
 
 /// The ways to read a number: with a decimal point, and with a decimal comma.
 const READINGS: usize = 2;
+/// With a larger share of such rows the label is a level: each group has a row besides its total.
+const MOST_MARKED: f64 = 0.6;
 
-/// The sums of a field up to a row, for each reading.
-#[derive(Debug, Clone, Copy, Default)]
+/// The sums of a field over some rows, for one reading.
+#[derive(Debug, Clone, Copy)]
 struct Sum {
     total: f64,
+    /// The sum of the absolute values, and of the squares.
     size: f64,
-    n: u64,
-    n_nonzero: u64,
+    squares: f64,
+    n: u32,
+    n_nonzero: u32,
+    /// The power of ten of the last digit that any value needs.
+    grain: i8,
 }
 
-/// The sums of all fields up to a row.
-type Sums = Vec<[Sum; READINGS]>;
+impl Default for Sum {
+    fn default() -> Self {
+        Self { total: 0.0, size: 0.0, squares: 0.0, n: 0, n_nonzero: 0, grain: i8::MAX }
+    }
+}
 
-/// A row that says that it is a sum, and what its numbers show.
+impl Sum {
+    fn add(&mut self, other: &Self) {
+        self.total += other.total;
+        self.size += other.size;
+        self.squares += other.squares;
+        self.n += other.n;
+        self.n_nonzero += other.n_nonzero;
+        self.grain = self.grain.min(other.grain);
+    }
+}
+
+/// The number of a cell in one reading.
+#[derive(Debug, Clone, Copy)]
+struct Value {
+    value: f64,
+    /// Digits behind the decimal mark.
+    decimals: u8,
+    grain: i8,
+}
+
+impl Value {
+    fn sum(self) -> Sum {
+        let Self { value, grain, .. } = self;
+        let is_zero = value == 0.0;
+        let grain = if is_zero { i8::MAX } else { grain };
+        Sum { total: value, size: value.abs(), squares: value * value, n: 1, n_nonzero: u32::from(!is_zero), grain }
+    }
+}
+
+/// The sums of all fields over the rows of a group.
+#[derive(Debug, Clone, Default)]
+struct Rows {
+    sums: Vec<[Sum; READINGS]>,
+    n_rows: usize,
+    /// Rows in which a field is blank.
+    n_blank: Vec<usize>,
+}
+
+/// A row with the label of a sum.
 #[derive(Debug)]
-struct Found {
+struct Mark {
     piece: usize,
     row: usize,
-    /// Significant digits of the sums that are true; `None` where it cannot be told, since its group began before.
-    digits: Option<usize>,
-    /// Rows since the one before, or since the beginning.
-    n_rows: usize,
-    /// The word, where no cell of the row is blank.
-    level: Option<String>,
+    /// The field of the label, and what it says.
+    field: usize,
+    label: String,
+    /// The other cells with numbers.
+    cells: Vec<(usize, [Option<Value>; READINGS])>,
+    /// The fields without any content.
+    blank: Vec<usize>,
 }
 
-/// So many totals of equally many rows may be a level.
-const REPEATED: usize = 3;
-
-/// Whether the rows are of a level, such as the total that a table gives for each patient: all say the same word, after equally
-/// many rows, and have all cells that other rows have.
-fn are_a_level(found: &[Found]) -> bool {
-    let first = &found[0];
-    let is_like_it = |other: &Found| other.level == first.level && other.n_rows == first.n_rows;
-    found.len() >= REPEATED && first.level.is_some() && found[1..].iter().all(is_like_it)
+/// A row that is none, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) piece: usize,
+    pub(super) row: usize,
+    /// The field of its label.
+    pub(super) field: usize,
+    pub(super) why: Why,
 }
 
-/// Whether any row of a piece says that it is a sum.
-pub(super) fn any(index: &Index<'_>) -> bool {
+/// What the numbers of a row are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    Sums,
+    Means,
+    Both,
+}
+
+/// Why a row is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Its numbers are made of those of the rows above or below.
+    Made { of_above: bool, numbers: Numbers },
+    /// It says so, and leaves this field blank, which other rows fill.
+    Blank { field: usize },
+    /// It is the first of so many rows that are sums, and a level nevertheless: it is kept.
+    Level { n: usize },
+}
+
+/// Where a block stands in its file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) is_first: bool,
+    pub(super) is_last: bool,
+}
+
+/// Whether any row of a piece says that it is a sum, in a field that is not `exempt`.
+pub(super) fn any(index: &Index<'_>, exempt: &[bool]) -> bool {
     // Most long tables are numbers, and words have letters.
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
-    index.text.bytes().any(is_letter) && (0..index.n_rows()).any(|row| marker(index, row).is_some())
+    index.text.bytes().any(is_letter) && (0..index.n_rows()).any(|row| marker(index, row, exempt).is_some())
 }
 
-/// The rows of each piece of a block that sum up the rows before them; `is_first` if the file begins with the block.
-pub(super) fn sums(pieces: &[Index<'_>], is_first: bool) -> BTreeMap<usize, Vec<usize>> {
-    let n_fields = pieces.first().map_or(0, |index| index.n_fields);
-    let mut now: Sums = vec![Default::default(); n_fields];
-    let mut bounds: Vec<Sums> = if is_first { vec![now.clone()] } else { Vec::new() };
-    let mut found: Vec<Found> = Vec::new();
-    let (mut n_marked, mut n_rows) = (0, 0);
+/// The rows of a block that sum up others. A field that is `exempt` has such words as levels.
+pub(super) fn sums(pieces: &[Index<'_>], place: Place, exempt: &[bool]) -> Vec<Found> {
+    let Some(n_fields) = pieces.first().map(|index| index.n_fields) else { return Vec::new() };
+    let mut rows = vec![Rows::new(n_fields)];
+    let mut marks: Vec<Mark> = Vec::new();
+    let n_all: usize = pieces.iter().map(Index::n_rows).sum();
     for (piece, index) in pieces.iter().enumerate() {
         for row in 0..index.n_rows() {
-            n_rows += 1;
-            let Some(field) = marker(index, row) else {
-                add(&mut now, index, row);
-                continue;
-            };
-            let is_known = !bounds.is_empty();
-            n_marked += usize::from(is_known);
-            let digits = if is_known { true_digits(index, row, field, &now, &bounds) } else { None };
-            if is_known && digits.is_none() {
-                add(&mut now, index, row);
-                continue;
-            }
-            let is_full = (0..n_fields).all(|field| !index.is_blank_field(row, field));
-            let mut scratch = String::new();
-            let level = is_full.then(|| index.cell(row, field, &mut scratch).to_owned());
-            found.push(Found { piece, row, digits, n_rows: std::mem::take(&mut n_rows), level });
-            bounds.push(now.clone());
-            // The first row of the file stays.
-            if bounds.len() > LOOK_BACK + 1 {
-                bounds.remove(1);
+            match marker(index, row, exempt) {
+                Some((field, label)) => {
+                    marks.push(Mark::new(index, (piece, row), field, label));
+                    rows.push(Rows::new(n_fields));
+                }
+                None => rows.iter_mut().next_back().into_iter().for_each(|rows| rows.add(index, row)),
             }
         }
+        if marks.len() as f64 > MOST_MARKED * n_all as f64 {
+            return Vec::new();
+        }
     }
-    let known = || found.iter().filter_map(|found| found.digits);
-    let is_sure = 10 * known().count() >= OF_TEN * n_marked && known().sum::<usize>() >= DIGITS && !are_a_level(&found);
-    let mut rows: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for Found { piece, row, .. } in found.iter().filter(|_| is_sure) {
-        rows.entry(*piece).or_default().push(*row);
-    }
-    rows
+    proof::found(&rows, &marks, place)
 }
 
-/// The field of the word, if it is the only text of the row and there are numbers beside it.
-fn marker(index: &Index<'_>, row: usize) -> Option<usize> {
+/// The field of the label, if the row has one and a number beside it.
+fn marker(index: &Index<'_>, row: usize, exempt: &[bool]) -> Option<(usize, String)> {
     let bytes = index.text.as_bytes();
     let edges = &index.edges[row * index.stride()..(row + 1) * index.stride()];
-    let (mut text, mut n_numbers) = (None, 0);
-    for (field, pair) in edges.windows(2).enumerate() {
+    let raw = |pair: &[u32]| {
         let raw = cell::trim(&bytes[pair[0] as usize..pair[1] as usize - 1]);
-        let raw = raw.strip_prefix(b"\"").unwrap_or(raw);
-        match raw.first() {
-            None | Some(b'"') => {}
-            Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b'(' | b'$') => n_numbers += 1,
-            // A currency stands before a number, and letters before words.
-            Some(_) if raw.last().is_some_and(|last| last.is_ascii_digit() || *last == b')') => n_numbers += 1,
-            Some(first) if text.is_some() || !summary::may_begin_or_end(*first, raw) => return None,
-            Some(_) => text = Some(field),
-        }
-    }
-    let field = text.filter(|_| n_numbers > 0)?;
+        raw.strip_prefix(b"\"").map_or(raw, |raw| raw.strip_suffix(b"\"").unwrap_or(raw))
+    };
+    let is_exempt = |field: usize| exempt.get(field).copied().unwrap_or(false);
     let mut scratch = String::new();
-    summary::says_sum(index.cell(row, field, &mut scratch)).then_some(field)
+    let says = |(field, pair): (usize, &[u32])| {
+        let raw = raw(pair);
+        let likely = !raw.is_empty() && !is_number(raw) && !is_exempt(field) && totals::may_be_label(raw);
+        likely.then(|| totals::label(index.cell(row, field, &mut scratch))).flatten().map(|label| (field, label))
+    };
+    let (field, label) = edges.windows(2).enumerate().find_map(says)?;
+    let others = edges.windows(2).enumerate().filter(|(other, _)| *other != field);
+    others.map(|(_, pair)| raw(pair)).any(is_number).then_some((field, label))
 }
 
-/// The value of a cell in both readings.
-fn readings(text: &str) -> [Option<f64>; READINGS] {
+/// Whether the trimmed bytes of a cell look like a number, with a currency or a unit or none.
+fn is_number(raw: &[u8]) -> bool {
+    match raw.first() {
+        Some(b'0'..=b'9') => true,
+        Some(b'+' | b'-' | b'.' | b'(' | b'$') => {
+            raw.get(1).is_some_and(|&byte| byte.is_ascii_digit() || b".$".contains(&byte))
+        }
+        // A currency stands before a number, and letters before words.
+        Some(first) if !first.is_ascii_alphabetic() => {
+            raw.last().is_some_and(|last| last.is_ascii_digit())
+                && raw.iter().filter(|byte| byte.is_ascii_alphabetic()).count() <= 3
+        }
+        _ => false,
+    }
+}
+
+/// The number in a cell, in both readings.
+fn readings(text: &str) -> [Option<Value>; READINGS] {
     let text = text.trim_matches(|c: char| !c.is_ascii_digit() && !"+-\u{2212}.,()".contains(c));
     let format = |decimal, thousands| NumberFormat { decimal, thousands: Some(thousands), unit: None };
-    [cell::number(text.as_bytes()).or_else(|| format('.', ',').parse(text)), format(',', '.').parse(text)]
+    let values = [cell::number(text.as_bytes()).or_else(|| format('.', ',').parse(text)), format(',', '.').parse(text)];
+    [('.', values[0]), (',', values[1])].map(|(mark, value)| {
+        let value = value.filter(|value| value.is_finite())?;
+        let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
+        let decimals = text.rsplit_once(mark).map_or(0, |(_, behind)| digits(behind).min(15));
+        let zeros = text.bytes().rev().filter(|byte| byte.is_ascii_digit()).take_while(|&byte| byte == b'0').count();
+        let grain = zeros.min(30) as i8 - decimals as i8;
+        Some(Value { value, decimals: decimals as u8, grain })
+    })
 }
 
-fn add(sums: &mut Sums, index: &Index<'_>, row: usize) {
-    let mut scratch = String::new();
-    for (field, sums) in sums.iter_mut().enumerate() {
-        for (sum, value) in sums.iter_mut().zip(readings(index.cell(row, field, &mut scratch))) {
-            if let Some(value) = value.filter(|value| value.is_finite()) {
-                sum.total += value;
-                sum.size += value.abs();
-                sum.n += 1;
-                sum.n_nonzero += u64::from(value != 0.0);
+impl Rows {
+    fn new(n_fields: usize) -> Self {
+        Self { sums: vec![Default::default(); n_fields], n_rows: 0, n_blank: vec![0; n_fields] }
+    }
+
+    fn add(&mut self, index: &Index<'_>, row: usize) {
+        let mut scratch = String::new();
+        self.n_rows += 1;
+        for (field, (sums, n_blank)) in self.sums.iter_mut().zip(&mut self.n_blank).enumerate() {
+            let cell = index.cell(row, field, &mut scratch);
+            *n_blank += usize::from(cell.is_empty());
+            for (sum, value) in sums.iter_mut().zip(readings(cell)) {
+                if let Some(value) = value {
+                    sum.add(&value.sum());
+                }
             }
         }
     }
 }
 
-/// The significant digits of a row's numbers, if since one of the `bounds` each of them is the sum or the mean of its field.
-fn true_digits(index: &Index<'_>, row: usize, marker: usize, now: &Sums, bounds: &[Sums]) -> Option<usize> {
-    let mut scratch = String::new();
-    let others = (0..index.n_fields).filter(|&field| field != marker && !index.is_blank_field(row, field));
-    let cells: Vec<(usize, String)> =
-        others.map(|field| (field, index.cell(row, field, &mut scratch).to_owned())).collect();
-    let since = |bound: &Sums, reading: usize| {
-        let digits = cells.iter().map(|(field, cell)| {
-            let (now, then) = (now[*field][reading], bound[*field][reading]);
-            is_sum_or_mean(readings(cell)[reading]?, cell, reading, now, then).map(|is_news| (is_news, cell))
-        });
-        let digits: Option<Vec<(bool, &String)>> = digits.collect();
-        let of = |cell: &str| cell.trim_start_matches(['-', '0', '.', ',']).bytes().filter(u8::is_ascii_digit).count();
-        let n = digits?.into_iter().filter(|(is_news, _)| *is_news).map(|(_, cell)| of(cell)).sum();
-        (n > 0).then_some(n)
-    };
-    (0..READINGS).flat_map(|reading| bounds.iter().filter_map(move |bound| since(bound, reading))).max()
-}
-
-/// Whether a value is the sum or the mean of its field between two rows, to the digits that are written; and whether that says
-/// anything: a sum of one number is that number.
-fn is_sum_or_mean(value: f64, cell: &str, reading: usize, now: Sum, then: Sum) -> Option<bool> {
-    let n = now.n - then.n;
-    let mark = if reading == 0 { '.' } else { ',' };
-    let n_decimals = cell.rsplit_once(mark).map_or(0, |(_, after)| after.bytes().filter(u8::is_ascii_digit).count());
-    let total = now.total - then.total;
-    let near = |found: f64, error: f64| (found - value).abs() <= error;
-    let rounding = 0.5 * 10_f64.powi(-(n_decimals.min(15) as i32)) * (1.0 + 1e-9);
-    let is_sum = near(total, rounding.min(0.006) + 1e-12 * now.size);
-    let is_mean = n_decimals > 0 && n > 0 && near(total / n as f64, rounding);
-    (n > 0 && (is_sum || is_mean)).then_some(now.n_nonzero - then.n_nonzero >= 2)
+impl Mark {
+    fn new(index: &Index<'_>, (piece, row): (usize, usize), field: usize, label: String) -> Self {
+        let mut scratch = String::new();
+        let others = (0..index.n_fields).filter(|&other| other != field);
+        let cells = others.map(|other| (other, readings(index.cell(row, other, &mut scratch))));
+        let cells = cells.filter(|(_, values)| values.iter().any(Option::is_some)).collect();
+        let blank = (0..index.n_fields).filter(|&field| index.is_blank_field(row, field)).collect();
+        Self { piece, row, field, label, cells, blank }
+    }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use self::faults::{
     repeated_note,
 };
 use self::index::Index;
-use self::tail::{Tail, TailWatch, endings};
+use self::tail::{Keep, Tail, TailWatch, endings};
 use crate::table::build::plan::{self, Plan, Wanted};
 use crate::table::build::{Builder, Part};
 use crate::table::evidence::Watched;
@@ -157,6 +157,8 @@ impl<'a> Reader<'a> {
     ) -> Result<Self, TableError> {
         let delimiter = plan::check_dialect(name, &schema.dialect)?;
         let comment = schema.dialect.comment.map(|mark| plan::check_comment(name, mark)).transpose()?;
+        let mut text = text;
+        let notes = std::mem::take(&mut text.notes);
         let mut blocks = Blocks::open(name.to_owned(), text, delimiter, comment, sizes)?;
         skip_lines(&mut blocks, name, schema)?;
         let delimiter = own_delimiter(&mut blocks, schema);
@@ -168,7 +170,8 @@ impl<'a> Reader<'a> {
         } else {
             (Vec::new(), None, blocks.first_width()?.ok_or_else(|| no_records(name))?)
         };
-        let plan = Plan::new(name, names, n_fields, schema, options)?;
+        let mut plan = Plan::new(name, names, n_fields, schema, options)?;
+        plan.notes.extend(notes);
         let watch = TailWatch::new(n_fields);
         let watched = Watched::empty(plan.watched.len());
         Ok(Self {
@@ -248,11 +251,12 @@ impl<'a> Reader<'a> {
             Index::of_rows(bytes, bounds.line, self.blocks.delimiter, &self.plan.names, headed).0
         };
         let pieces = (block.pieces.as_slice(), index_of);
-        for (at, endings) in endings(parsed.iter().map(|piece| &piece.tail), pieces, is_new, last) {
+        for (at, endings) in endings(parsed.iter().map(|piece| &piece.tail), pieces, is_new, last, &self.plan.levels) {
             let bounds = block.pieces[at];
             let mut index = index_of(&bounds);
             let (mut rows, mut faults) = (BTreeSet::new(), Vec::new());
-            for (its_rows, its_faults) in endings.iter().map(|ending| ending.of(&index)) {
+            let told = (self.plan.names.as_slice(), Keep::Schema);
+            for (its_rows, its_faults) in endings.iter().map(|ending| ending.of(&index, told)) {
                 rows.extend(its_rows);
                 faults.extend(its_faults);
             }
@@ -289,7 +293,7 @@ impl<'a> Reader<'a> {
 /// to missing.
 fn parse_piece(plan: &Plan, mut index: Index<'_>, options: &ReadOptions, spans_from: Option<usize>) -> Parsed {
     let ReadOptions { skip_invalid: skip, blank_misfits: blank, .. } = *options;
-    let tail = Tail::of(&index);
+    let tail = Tail::of(&index, &plan.levels);
     let mut faults: BTreeMap<usize, Fault> =
         index.bad.iter().map(|bad| (bad.at, record_fault(plan.yardstick, COMMENT_KEY, &index, bad))).collect();
     let mut limit = match faults.keys().next() {

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::before::Head;
 use super::block::{Block, Blocks, PieceBounds, Sizes};
 use super::index::Index;
-use super::tail::{Tail, TailWatch, endings};
+use super::tail::{Keep, Tail, TailWatch, endings};
 use super::{
     COMMENT_OPTION, add_repeated, cell_fault, columns, emptied_note, header_names, no_records, record_fault,
     repeated_note,
@@ -35,6 +35,9 @@ pub(crate) struct Scan {
     markers: Markers,
     /// The line of a second header, which is skipped.
     second: Option<u64>,
+    /// Fields whose words are levels, also `total`; and how to say so.
+    levels: Vec<bool>,
+    keep: Keep,
 }
 
 /// The results and errors of one piece.
@@ -85,7 +88,10 @@ impl Scan {
         let fitting = options.fitting.iter().filter_map(wanted).collect::<Result<_, _>>()?;
         let markers =
             options.missing.as_deref().map_or_else(|| Markers::new(&DEFAULT_MISSING.map(str::to_owned)), Markers::new);
-        Ok(Self { blocks, delimiter, header, names, notes, fitting, markers, second })
+        let known = options.levels.as_deref().unwrap_or_default();
+        let levels = names.iter().map(|name| known.contains(name)).collect();
+        let keep = if options.levels.is_some() { Keep::Option } else { Keep::No };
+        Ok(Self { blocks, delimiter, header, names, notes, fitting, markers, second, levels, keep })
     }
 
     /// The names of the fields.
@@ -113,7 +119,8 @@ impl Scan {
             scanned.iter().for_each(|s| add_repeated(&mut repeated, s.repeated));
             let n_bad: usize = scanned.iter().map(|s| s.faults.len()).sum();
             let n_good: u64 = scanned.iter().map(|s| s.tail.n_rows).sum();
-            self.check_ends(&current, (is_new, &watch), &mut scanned, skip, &look);
+            let notes = self.check_ends(&current, (is_new, &watch), &mut scanned, skip, &look);
+            self.notes.extend(notes);
             for piece in &mut scanned {
                 let faults = std::mem::take(&mut piece.faults);
                 if skip {
@@ -142,11 +149,11 @@ impl Scan {
         block: &Block,
         look: &(impl Fn(&Piece<'_>) -> R + Sync),
     ) -> (Vec<Scanned<R>>, Result<Option<Block>, TableError>) {
-        let Self { blocks, names, delimiter, header, fitting, markers, second, .. } = self;
+        let Self { blocks, names, delimiter, header, fitting, markers, second, levels, .. } = self;
         let rows = Rows { names, delimiter: *delimiter, header: *header, fitting, markers, second: *second };
         let scan = |bounds: &PieceBounds| {
             let (index, repeated, faults) = rows.of_piece(&block.bytes[bounds.start..bounds.end], bounds.line);
-            Scanned { result: look(&index), faults, tail: Tail::of(&index), repeated }
+            Scanned { result: look(&index), faults, tail: Tail::of(&index, levels), repeated }
         };
         rayon::join(
             || block.pieces.par_iter().map(scan).collect(),
@@ -155,7 +162,7 @@ impl Scan {
     }
 
     /// Reports totals, remarks and a last record that looks truncated, and with `skip` processes their pieces again
-    /// without them.
+    /// without them. Returns notes on rows that are kept.
     fn check_ends<R: Send>(
         &self,
         block: &Block,
@@ -163,14 +170,18 @@ impl Scan {
         scanned: &mut [Scanned<R>],
         skip: bool,
         look: &(impl Fn(&Piece<'_>) -> R + Sync),
-    ) {
+    ) -> Vec<String> {
+        let mut notes = Vec::new();
         let last = block.last.then_some((watch, self.names.as_slice()));
         let index_of =
             |bounds: &PieceBounds| self.rows().of_piece(&block.bytes[bounds.start..bounds.end], bounds.line).0;
-        for (at, endings) in endings(scanned.iter().map(|s| &s.tail), (&block.pieces, index_of), is_new, last) {
+        for (at, endings) in
+            endings(scanned.iter().map(|s| &s.tail), (&block.pieces, index_of), is_new, last, &self.levels)
+        {
             let mut index = index_of(&block.pieces[at]);
             let mut rows = BTreeSet::new();
-            for (its_rows, faults) in endings.iter().map(|ending| ending.of(&index)) {
+            notes.extend(endings.iter().flat_map(|ending| ending.notes(&index, &self.names)));
+            for (its_rows, faults) in endings.iter().map(|ending| ending.of(&index, (&self.names, self.keep))) {
                 rows.extend(its_rows);
                 scanned[at].faults.extend(faults);
             }
@@ -181,6 +192,7 @@ impl Scan {
                 scanned[at].result = look(&index);
             }
         }
+        notes
     }
 
     /// Distinguishes rows from other records.

@@ -2,95 +2,7 @@
 
 use super::index::Index;
 use crate::table::cell::number;
-
-/// First words of a summary row.
-const TOTALS: [&str; 65] = [
-    "total",
-    "totals",
-    "grand total",
-    "sum",
-    "subtotal",
-    "overall",
-    "gesamt",
-    "gesamtsumme",
-    "summe",
-    "totaal",
-    "totale",
-    "suma",
-    "итого",
-    "всего",
-    "sous-total",
-    "zwischensumme",
-    "teilsumme",
-    "somma",
-    "somme",
-    "razem",
-    "összesen",
-    "celkem",
-    "合计",
-    "合計",
-    "average",
-    "avg",
-    "mean",
-    "durchschnitt",
-    "moyenne",
-    "promedio",
-    "media",
-    "ergebnis",
-    "gesamtergebnis",
-    "min",
-    "max",
-    "minimum",
-    "maximum",
-    "count",
-    "anzahl",
-    "nombre",
-    "median",
-    "médiane",
-    "mediana",
-    "mittelwert",
-    "mittel",
-    "ø",
-    "std",
-    "stdev",
-    "std dev",
-    "stddev",
-    "std. dev",
-    "standard deviation",
-    "standardabweichung",
-    "stdabw",
-    "écart-type",
-    "écart type",
-    "varianz",
-    "variance",
-    "variation",
-    "25%",
-    "50%",
-    "75%",
-    "25 %",
-    "50 %",
-    "75 %",
-];
-/// Those that are also names of people or things.
-const NAMES: [&str; 6] = ["max", "media", "min", "sum", "count", "variation"];
-
-/// The first bytes of those words; of all that are not ASCII, any.
-const STARTS: [bool; 256] = {
-    let mut starts = [false; 256];
-    let mut at = 0;
-    while at < TOTALS.len() {
-        let byte = TOTALS[at].as_bytes()[0];
-        starts[byte as usize] = true;
-        starts[byte.to_ascii_uppercase() as usize] = true;
-        at += 1;
-    }
-    let mut byte = 128;
-    while byte < 256 {
-        starts[byte] = true;
-        byte += 1;
-    }
-    starts
-};
+use crate::table::totals::{self, NAMES, TOTALS};
 
 /// The rows at one end of a piece that sum up the others: how many rows there are up to the last of them, seen from that end,
 /// with remarks and empty rows among them.
@@ -107,8 +19,8 @@ enum Says {
     Other,
 }
 
-/// The number of summary rows at one end; 0 without any.
-pub(super) fn run(index: &Index<'_>, side: Side) -> usize {
+/// The number of summary rows at one end; 0 without any. A field that is `exempt` has such words as levels.
+pub(super) fn run(index: &Index<'_>, side: Side, exempt: &[bool]) -> usize {
     let n_rows = index.n_rows();
     if index.n_fields < 3 || n_rows < 2 {
         return 0;
@@ -118,6 +30,7 @@ pub(super) fn run(index: &Index<'_>, side: Side) -> usize {
     for n in 0..n_rows - 1 {
         let row = row_at(n);
         match word_of(index, row) {
+            Some((field, ..)) if exempt.get(field).copied().unwrap_or(false) => break,
             Some((field, word, says)) => found.push((n, field, word, says)),
             None if n_filled(index, row) <= 1 => {}
             None => break,
@@ -128,7 +41,7 @@ pub(super) fn run(index: &Index<'_>, side: Side) -> usize {
     let mut scratch = String::new();
     // A word that other rows contain too is a level.
     let is_level = found.iter().any(|(_, field, word, _)| {
-        others().any(|row| index.cell(row, *field, &mut scratch).trim().to_lowercase() == *word)
+        others().any(|row| totals::bare(index.cell(row, *field, &mut scratch)).to_lowercase() == *word)
     });
     let is_sure =
         |(.., word, says): &(usize, usize, String, Says)| *says == Says::First || !NAMES.contains(&word.as_str());
@@ -155,7 +68,7 @@ fn word_of(index: &Index<'_>, row: usize) -> Option<(usize, String, Says)> {
     let filled: Vec<usize> = (0..index.n_fields).filter(|&field| !index.is_blank_field(row, field)).collect();
     let mut texts = Vec::new();
     for &field in &filled {
-        let cell = index.cell(row, field, &mut scratch).trim().trim_end_matches([':', '.', ' ']).to_lowercase();
+        let cell = totals::bare(index.cell(row, field, &mut scratch)).to_lowercase();
         if texts.is_empty() || number(cell.as_bytes()).is_none() {
             texts.push((field, cell));
         }
@@ -173,24 +86,9 @@ fn word_of(index: &Index<'_>, row: usize) -> Option<(usize, String, Says)> {
     (numbers && n_blank > 0).then_some((field, other, Says::Other))
 }
 
-/// Whether a cell says that its row sums up others: such a word, alone, first or last (`Subtotal Rome`, `Rome Total`).
-pub(super) fn says_sum(cell: &str) -> bool {
-    let cell = cell.trim().trim_end_matches([':', '.', ' ']).to_lowercase();
-    let is_word = |word: &str| TOTALS.contains(&word);
-    let ends = |pair: Option<(&str, &str)>| pair.is_some_and(|(first, last)| is_word(first) || is_word(last));
-    is_word(&cell) || ends(cell.split_once(' ')) || ends(cell.rsplit_once(' '))
-}
-
-/// Whether a cell with such a first byte may say so: a fast test that excludes most cells.
-pub(super) fn may_begin_or_end(first: u8, cell: &[u8]) -> bool {
-    let starts = |byte: u8| STARTS[usize::from(byte)];
-    let last = memchr::memrchr(b' ', cell).and_then(|at| cell.get(at + 1));
-    starts(first) || last.is_some_and(|&byte| starts(byte))
-}
-
 /// Whether a cell is such a word, or begins with one if more fields are blank (`TOTAL GÉNÉRAL`).
 fn says_total(cell: &str, n_blank: usize) -> bool {
-    let begins = |word: &&str| cell.strip_prefix(*word).is_some_and(|rest| rest.starts_with(' '));
+    let begins = |word: &&str| cell.strip_prefix(*word).is_some_and(|rest| rest.starts_with([' ', ':']));
     TOTALS.contains(&cell) || (n_blank > 1 && TOTALS.iter().any(begins))
 }
 
@@ -199,7 +97,7 @@ mod tests {
     use super::*;
 
     fn run_of(rows: &str, side: Side) -> usize {
-        run(&Index::new(rows.as_bytes(), 1, b',', 4), side)
+        run(&Index::new(rows.as_bytes(), 1, b',', 4), side, &[])
     }
 
     #[test]
@@ -212,6 +110,9 @@ mod tests {
         assert_eq!(run_of(&format!("{rows}{sums}as of today,,,\n"), Side::Below), 6, "a remark below the sums");
         assert_eq!(run_of(&format!("{rows}as of today,,,\n"), Side::Below), 0);
         assert_eq!(run_of(&format!("{rows}Max,18,500,\n{rows}Max,19,500,\n"), Side::Below), 0, "a level");
+        for label in ["-- Total --", "Total: all", "K Total (3)", "*** GRAND TOTAL ***"] {
+            assert_eq!(run_of(&format!("{rows}{label},142,,\n"), Side::Below), 1, "{label}");
+        }
         let between = "18,500.2,north,yes\n80,899,south,no\n";
         assert_eq!(run_of(&format!("{between}18,500,Min,\n80,899,Max,\n"), Side::Below), 2);
         assert_eq!(run_of(&format!("{between}18,500,Max,\n"), Side::Below), 0, "somebody may be called Max");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::between;
+use super::between::{self, Found, Numbers, Place, Why};
 use super::block::PieceBounds;
 use super::index::Index;
 use super::summary::{self, Side};
@@ -57,7 +57,7 @@ pub(crate) enum Ending {
     /// They sum up the others.
     Totals(Side, usize),
     /// These rows sum up groups of the others.
-    Between(Vec<usize>),
+    Between(Vec<Found>),
     /// The last records are not rows.
     Last {
         /// The error.
@@ -68,19 +68,22 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    /// The affected rows of the last or first piece, and their faults.
-    pub(crate) fn of(&self, index: &Index<'_>) -> (Vec<usize>, Vec<Fault>) {
+    /// The affected rows of their piece, and their faults.
+    pub(crate) fn of(&self, index: &Index<'_>, (names, keep): (&[String], Keep)) -> (Vec<usize>, Vec<Fault>) {
         let n_rows = index.n_rows();
         let rows: Vec<usize> = match self {
             Self::Totals(Side::Above, n) => (0..(*n).min(n_rows)).collect(),
-            Self::Between(rows) => rows.clone(),
+            Self::Between(found) => {
+                let gone = || found.iter().filter(|found| !matches!(found.why, Why::Level { .. }));
+                let fault = |found: &Found| sum_fault(index, found, names, keep);
+                return (gone().map(|found| found.row).collect(), gone().map(fault).collect());
+            }
             Self::Totals(Side::Below, n) | Self::Last { n, .. } => (n_rows.saturating_sub(*n)..n_rows).collect(),
         };
         let what = match self {
             Self::Last { what, .. } => what.clone(),
-            Self::Between(_) => {
-                "looks like a total of rows above it, not a data row: its numbers are their sums".to_owned()
-            }
+            // Returned above.
+            Self::Between(_) => String::new(),
             Self::Totals(side, _) => {
                 let others = if *side == Side::Above { "below" } else { "above" };
                 let words = summary::words(index, &rows);
@@ -102,8 +105,69 @@ impl Ending {
     }
 }
 
+impl Ending {
+    /// What a person should know of rows that are kept.
+    pub(crate) fn notes(&self, index: &Index<'_>, names: &[String]) -> Vec<String> {
+        let Self::Between(found) = self else { return Vec::new() };
+        let told = |found: &Found| {
+            let Why::Level { n } = found.why else { return None };
+            let mut scratch = String::new();
+            let said = index.cell(found.row, found.field, &mut scratch).to_owned();
+            let (line, column) = (index.line_at(index.span(found.row).0), names.get(found.field)?);
+            Some(format!(
+                "column {column:?}: the {n} rows with {said:?}, the first on line {line}, are made of the rows beside them, one \
+                 for each group; they are kept as rows of a level. If they are totals, remove them"
+            ))
+        };
+        found.iter().filter_map(told).collect()
+    }
+}
+
+/// How a word that says total is kept as a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// By an option.
+    Option,
+    /// By the schema.
+    Schema,
+    /// Not at all.
+    No,
+}
+
+/// The fault of a row that sums up a group of the others.
+fn sum_fault(index: &Index<'_>, found: &Found, names: &[String], keep: Keep) -> Fault {
+    let mut scratch = String::new();
+    let said = index.cell(found.row, found.field, &mut scratch).to_owned();
+    let column = names.get(found.field).map_or("", String::as_str);
+    let what = match found.why {
+        Why::Made { of_above, numbers } => {
+            let side = if of_above { "above" } else { "below" };
+            let (name, are) = match numbers {
+                Numbers::Sums => ("a total", "their sums"),
+                Numbers::Means => ("an average", "their means"),
+                Numbers::Both => ("a total", "their sums and means"),
+            };
+            format!("looks like {name} of rows {side} it, not a data row: its numbers are {are}")
+        }
+        // Such a row is kept.
+        Why::Level { .. } => String::new(),
+        Why::Blank { field } => format!(
+            "{said:?} in column {column:?} reads like a total, and {:?} is empty, which the other rows fill; but its \
+             numbers are not the sums of rows beside it",
+            names.get(field).map_or("", String::as_str)
+        ),
+    };
+    let unless = match keep {
+        Keep::Option => format!("; if {said:?} is a level, keep such rows with --kind {column}=category"),
+        Keep::Schema => format!("; if {said:?} is a level, list it in the `levels` of {column:?} in mlloop.toml"),
+        Keep::No => String::new(),
+    };
+    Fault { line: index.line_at(index.span(found.row).0), what: What::Sum { what, unless } }
+}
+
 impl Tail {
-    pub(crate) fn of(index: &Index<'_>) -> Self {
+    /// A field that is `exempt` has words such as `total` as levels.
+    pub(crate) fn of(index: &Index<'_>, exempt: &[bool]) -> Self {
         let (n_rows, n_fields) = (index.n_rows(), index.n_fields);
         let any = n_rows > 0 || !index.bad.is_empty();
         let is_alone = |row: usize| {
@@ -117,9 +181,9 @@ impl Tail {
         let whole = n_rows > 0 && index.bad.last().is_none_or(|b| b.at < index.span(n_rows - 1).0);
         let run = || (0..n_rows).rev().take_while(|&row| whole && (is_alone(row) || is_empty(row)));
         let (alone_run, n_last_alone) = (run().count() as u64, run().filter(|&row| is_alone(row)).count() as u64);
-        let n_below = if whole { summary::run(index, Side::Below) } else { 0 };
-        let n_above = summary::run(index, Side::Above);
-        let is_marked = between::any(index);
+        let n_below = if whole { summary::run(index, Side::Below, exempt) } else { 0 };
+        let n_above = summary::run(index, Side::Above, exempt);
+        let is_marked = between::any(index, exempt);
         let n_rows_told = n_rows as u64;
         let told = Self {
             n_rows: n_rows_told,
@@ -156,6 +220,7 @@ pub(crate) fn endings<'t, 'b>(
     pieces: (&[PieceBounds], impl Fn(&PieceBounds) -> Index<'b>),
     first: bool,
     last: Option<(&TailWatch, &[String])>,
+    exempt: &[bool],
 ) -> BTreeMap<usize, Vec<Ending>> {
     let with_rows = || tails.clone().enumerate().filter(|(_, tail)| tail.n_rows > 0);
     let mut found: BTreeMap<usize, Vec<Ending>> = BTreeMap::new();
@@ -169,7 +234,11 @@ pub(crate) fn endings<'t, 'b>(
     if tails.clone().any(|tail| tail.is_marked) {
         let (bounds, index) = pieces;
         let pieces: Vec<Index<'_>> = bounds.iter().map(index).collect();
-        for (at, rows) in between::sums(&pieces, first) {
+        let mut sums: BTreeMap<usize, Vec<Found>> = BTreeMap::new();
+        for sum in between::sums(&pieces, Place { is_first: first, is_last: last.is_some() }, exempt) {
+            sums.entry(sum.piece).or_default().push(sum);
+        }
+        for (at, rows) in sums {
             found.entry(at).or_default().push(Ending::Between(rows));
         }
     }

@@ -19,6 +19,7 @@ fn read_cut(text: &[u8], schema: &Schema, options: &ReadOptions, sizes: Sizes) -
         size: Some(text.len() as u64),
         consumed: Arc::default(),
         first_line: 1,
+        notes: Vec::new(),
     };
     read("t.csv", source, schema, options, sizes)
 }

@@ -4,6 +4,7 @@ mod asked;
 mod decide;
 mod doubt;
 mod head;
+mod levels;
 mod remarks;
 mod rows;
 mod shapes;
@@ -22,13 +23,13 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 
 use self::decide::{Beside, Decision};
+use self::levels::{list_totals, name_levels, none_is_a_class};
 use crate::table::cell::Markers;
 use crate::table::csv::block::Sizes;
 use crate::table::csv::scan::{self, Scan, field_evidence};
-use crate::table::evidence::{Evidence, MAX_LEVELS, Total, Written};
+use crate::table::evidence::{Evidence, Total, Written};
 use crate::table::input::{Text, Unpacked};
 use crate::table::json::JsonLines;
-use crate::table::level::{self, Spelling};
 use crate::table::record::nameless;
 use crate::table::words::mean_words;
 use crate::table::{
@@ -126,6 +127,7 @@ pub fn infer(input: Input, options: &InferOptions) -> Result<Inference, TableErr
     let mut inference = conclude(&name, &gathered, options).map_err(|err| err.in_file(&name))?;
     name_levels(&mut inference, &gathered.seen);
     none_is_a_class(&mut inference, &gathered.seen);
+    list_totals(&mut inference, &gathered.seen, options.levels.as_deref().unwrap_or_default());
     inference.rejects = gathered.rejects;
     Ok(inference)
 }
@@ -220,45 +222,6 @@ fn gather(
 fn piece_evidence(index: &scan::Piece<'_>, markers: &Markers) -> Vec<Evidence> {
     let mut scratch = String::new();
     (0..index.n_fields).map(|field| field_evidence(index, field, markers, &mut scratch)).collect()
-}
-
-/// From this share of the rows on, `None` in a target of texts is a class.
-const NONE_SHARE: f64 = 0.05;
-
-/// A target of texts may have a class called `None`: it is then a level, although the text means "missing" elsewhere.
-fn none_is_a_class(inference: &mut Inference, seen: &[Evidence]) {
-    const NONE: &str = "None";
-    let Some(name) = inference.target.as_ref().map(|target| target.name.clone()) else { return };
-    let Some(idx) = inference.columns.iter().position(|column| column.name == name) else { return };
-    let (spec, finding, seen) = (&mut inference.schema.columns[idx], &mut inference.columns[idx], &seen[idx]);
-    let few = seen.levels.len() <= MAX_LEVELS;
-    if spec.kind != Kind::Category || !few || (seen.nones as f64) < NONE_SHARE * seen.n as f64 {
-        return;
-    }
-    let known = spec.spelling.levels();
-    let mut levels: Vec<String> =
-        if known.is_empty() { seen.levels.iter().map(str::to_owned).collect() } else { known.to_vec() };
-    levels.push(NONE.to_owned());
-    levels.sort_unstable();
-    finding.n_missing -= seen.nones;
-    finding.n_distinct += 1;
-    let left = if finding.n_missing > 0 { format!("; {} missing", finding.n_missing) } else { String::new() };
-    finding.reason = finding.reason.replace(&format!("; {}", decide::missing(seen, spec.kind)), &left);
-    finding.reason.push_str(&format!("; {NONE:?} is a class ({} rows)", seen.nones));
-    spec.spelling = Spelling::new(levels, spec.spelling.same().clone());
-}
-
-/// Levels that are written in several ways get one name, and the others are listed.
-fn name_levels(inference: &mut Inference, seen: &[Evidence]) {
-    for ((spec, finding), seen) in inference.schema.columns.iter_mut().zip(&mut inference.columns).zip(seen) {
-        if let (Kind::Category, Some((spelling, merged))) = (spec.kind, decide::spelling(seen)) {
-            finding.n_distinct = spelling.levels().len() as u64;
-            for (name, others) in merged.iter().take(3) {
-                finding.reason.push_str(&format!("; {}", level::said(name, others)));
-            }
-            spec.spelling = spelling;
-        }
-    }
 }
 
 fn conclude(file: &str, gathered: &Gathered, options: &InferOptions) -> Result<Inference, TableError> {

@@ -31,6 +31,7 @@ fn blocks_join_to_the_whole_text_and_count_lines() {
             size: None,
             consumed: Arc::default(),
             first_line: 1,
+            notes: Vec::new(),
         };
         let sizes = Sizes { block, piece: 16 };
         let mut blocks = Blocks::open("t".to_owned(), source, b',', None, sizes).unwrap();
