@@ -1,5 +1,6 @@
 //! From evidence to a kind, with the reason in one line.
 
+use super::names::{CODES, ID_WORDS, TIME_WORDS, has_word, names_key};
 use crate::table::cell::shorten;
 use crate::table::evidence::{Evidence, MAX_LEVELS, Numbers, Written};
 use crate::table::level::{self, Merged, Same, Spelling};
@@ -13,15 +14,6 @@ const MIN_ROWS_FOR_ID: u64 = 10;
 const PROSE_BYTES: f64 = 40.0;
 /// Levels up to which a column of mostly numbers is a category (`0`, `1`, `2`, `3+`).
 pub(super) const FEW_LEVELS: u64 = 20;
-/// Words in names of columns that hold codes, which look like numbers.
-pub(super) const CODES: [&str; 9] = ["id", "ids", "uuid", "guid", "key", "code", "zip", "postcode", "phone"];
-/// Words in names of columns that name rows.
-pub(crate) const ID_WORDS: [&str; 12] =
-    ["id", "ids", "uuid", "guid", "key", "no", "nr", "instant", "index", "idx", "rowid", "number"];
-/// Words in names of columns that hold times.
-pub(super) const TIME_WORDS: [&str; 12] =
-    ["time", "timestamp", "ts", "date", "datetime", "day", "dt", "at", "epoch", "created", "updated", "modified"];
-
 /// How the ids of a column are written, where they are whole numbers.
 pub(super) fn whole_ids(seen: &Evidence, decision: &Decision) -> Option<NumberFormat> {
     let format = decision.number.as_ref().filter(|format| format.unit.is_none());
@@ -386,104 +378,6 @@ fn count(seen: &Evidence) -> String {
     let about = if seen.distinct.is_exact() { "" } else { "about " };
     format!("{about}{}", seen.distinct.count())
 }
-
-/// Whether a name has one of the words, where words are split at `_`, `-`, `.`, spaces, and where case changes.
-pub(crate) fn has_word(name: &str, words: &[&str]) -> bool {
-    words_of(name).iter().any(|word| words.contains(&word.as_str()))
-}
-
-/// Whether a name says who or what the rows are about, and nothing else: `customer`, `policy`, `card_number`, but not
-/// `account_balance`.
-pub(crate) fn names_key(name: &str) -> bool {
-    let words = words_of(name);
-    let has_key = words.iter().any(|word| KEYS.contains(&word.as_str()));
-    has_key && words.iter().all(|word| KEYS.contains(&word.as_str()) || BESIDE_KEYS.contains(&word.as_str()))
-}
-
-/// Who or what rows are about.
-const KEYS: [&str; 33] = [
-    "customer",
-    "cust",
-    "client",
-    "user",
-    "uid",
-    "account",
-    "acct",
-    "policy",
-    "contract",
-    "card",
-    "device",
-    "member",
-    "patient",
-    "subject",
-    "household",
-    "email",
-    "phone",
-    "msisdn",
-    "imei",
-    "iban",
-    "ssn",
-    "vin",
-    "merchant",
-    "terminal",
-    "employee",
-    "supplier",
-    "vendor",
-    "invoice",
-    "order",
-    "session",
-    "kunde",
-    "konto",
-    "vertrag",
-];
-/// Words beside them that say nothing else.
-const BESIDE_KEYS: [&str; 12] =
-    ["id", "no", "nr", "num", "number", "code", "ref", "key", "hash", "uuid", "guid", "identifier"];
-
-/// The words of a name in lower case: `customerID` is `customer`, `id`; `isFraud` is `is`, `fraud`.
-pub(crate) fn words_of(name: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut previous_lower = false;
-    let mut open = false;
-    for c in name.chars() {
-        if !c.is_alphanumeric() {
-            open = false;
-            continue;
-        }
-        if !open || (c.is_uppercase() && previous_lower) {
-            words.push(String::new());
-        }
-        open = true;
-        previous_lower = c.is_lowercase();
-        if let Some(word) = words.last_mut() {
-            word.extend(c.to_lowercase());
-        }
-    }
-    // `userid` and `accountid` are written as one word.
-    if let Some(word) =
-        words.iter().find(|w| w.len() > 4 && w.ends_with("id") && STEMS.iter().any(|s| w.starts_with(s)))
-    {
-        let stem = word[..word.len() - 2].to_owned();
-        words.extend([stem, "id".to_owned()]);
-    }
-    words
-}
-
-/// What `id` is often appended to without a break.
-const STEMS: [&str; 12] = [
-    "user",
-    "customer",
-    "client",
-    "account",
-    "order",
-    "invoice",
-    "transaction",
-    "product",
-    "session",
-    "device",
-    "row",
-    "member",
-];
 
 #[cfg(test)]
 mod tests;

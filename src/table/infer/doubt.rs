@@ -1,7 +1,8 @@
 //! Columns that are one kind but for a few cells: nobody should find out from a category of a thousand levels.
 
-use super::decide::{Beside, CODES, Decision, FEW_LEVELS, ID_WORDS, has_word, names_key};
-use super::shapes::is_about;
+use super::decide::{Beside, Decision, FEW_LEVELS};
+use super::forms::is_about;
+use super::names::{CODES, ID_WORDS, has_word, names_key};
 use crate::table::evidence::{Evidence, Place, Written};
 use crate::table::{ColumnSpec, Kind, NumberFormat};
 use std::fmt;

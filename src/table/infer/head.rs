@@ -7,7 +7,8 @@
 //! ```
 //! The answer is always the one that [`infer`](fn@super::infer) would give.
 
-use super::decide::{self, Beside, Decision, ID_WORDS, TIME_WORDS, has_word};
+use super::decide::{self, Beside, Decision};
+use super::names::{ID_WORDS, TIME_WORDS, has_word};
 use super::{Extent, conclude, gather};
 use crate::table::csv::block::Sizes;
 use crate::table::evidence::{Evidence, MAX_LEVELS};

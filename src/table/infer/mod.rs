@@ -3,8 +3,10 @@
 mod asked;
 mod decide;
 mod doubt;
+mod forms;
 mod head;
 mod levels;
+mod names;
 mod remarks;
 mod rows;
 mod shapes;
@@ -12,9 +14,9 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decide::{ID_WORDS, has_word, names_key};
 pub use doubt::{Doubt, Why};
 pub use head::{Head, Settled, infer_head, stays_category};
+pub(crate) use names::{ID_WORDS, has_word, names_key};
 pub use target::TargetGuess;
 
 use std::collections::HashMap;

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::decide::{Decision, has_word};
+use super::decide::Decision;
+use super::names::has_word;
 use super::shapes;
 use crate::table::evidence::{End, Evidence};
 use crate::table::time::{TimeFormat, write_iso};

@@ -1,7 +1,8 @@
 //! What a person should know of rows that a spreadsheet makes and that are none, or are not whole: means below the others, and
 //! merged cells.
 
-use super::decide::{Decision, ID_WORDS, has_word, names_key};
+use super::decide::Decision;
+use super::names::{ID_WORDS, has_word, names_key};
 use crate::table::Kind;
 use crate::table::evidence::Evidence;
 use crate::wording::list;

@@ -26,7 +26,7 @@ use self::words::{
     ALONE, CLASSES, EVENTS, FILLERS, LIKELY, NOT_TARGET, OF_STATES, PARTS, QUANTITIES, SELDOM, STATES, TRAITS, UNITS,
     USUAL, VAGUE,
 };
-use super::decide::{TIME_WORDS, words_of};
+use super::names::{TIME_WORDS, words_of};
 use crate::table::evidence::{Evidence, MAX_LEVELS};
 use crate::table::level::truth;
 use crate::table::{ColumnSpec, Kind};

@@ -1,0 +1,108 @@
+//! What the name of a column says: words for codes, rows, times, and for who or what rows are about.
+
+/// Words in names of columns that hold codes, which look like numbers.
+pub(super) const CODES: [&str; 9] = ["id", "ids", "uuid", "guid", "key", "code", "zip", "postcode", "phone"];
+/// Words in names of columns that name rows.
+pub(crate) const ID_WORDS: [&str; 12] =
+    ["id", "ids", "uuid", "guid", "key", "no", "nr", "instant", "index", "idx", "rowid", "number"];
+/// Words in names of columns that hold times.
+pub(super) const TIME_WORDS: [&str; 12] =
+    ["time", "timestamp", "ts", "date", "datetime", "day", "dt", "at", "epoch", "created", "updated", "modified"];
+
+/// Whether a name has one of the words, where words are split at `_`, `-`, `.`, spaces, and where case changes.
+pub(crate) fn has_word(name: &str, words: &[&str]) -> bool {
+    words_of(name).iter().any(|word| words.contains(&word.as_str()))
+}
+
+/// Whether a name says who or what the rows are about, and nothing else: `customer`, `policy`, `card_number`, but not
+/// `account_balance`.
+pub(crate) fn names_key(name: &str) -> bool {
+    let words = words_of(name);
+    let has_key = words.iter().any(|word| KEYS.contains(&word.as_str()));
+    has_key && words.iter().all(|word| KEYS.contains(&word.as_str()) || BESIDE_KEYS.contains(&word.as_str()))
+}
+
+/// Who or what rows are about.
+const KEYS: [&str; 33] = [
+    "customer",
+    "cust",
+    "client",
+    "user",
+    "uid",
+    "account",
+    "acct",
+    "policy",
+    "contract",
+    "card",
+    "device",
+    "member",
+    "patient",
+    "subject",
+    "household",
+    "email",
+    "phone",
+    "msisdn",
+    "imei",
+    "iban",
+    "ssn",
+    "vin",
+    "merchant",
+    "terminal",
+    "employee",
+    "supplier",
+    "vendor",
+    "invoice",
+    "order",
+    "session",
+    "kunde",
+    "konto",
+    "vertrag",
+];
+/// Words beside them that say nothing else.
+const BESIDE_KEYS: [&str; 12] =
+    ["id", "no", "nr", "num", "number", "code", "ref", "key", "hash", "uuid", "guid", "identifier"];
+
+/// The words of a name in lower case: `customerID` is `customer`, `id`; `isFraud` is `is`, `fraud`.
+pub(super) fn words_of(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut previous_lower = false;
+    let mut open = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() {
+            open = false;
+            continue;
+        }
+        if !open || (c.is_uppercase() && previous_lower) {
+            words.push(String::new());
+        }
+        open = true;
+        previous_lower = c.is_lowercase();
+        if let Some(word) = words.last_mut() {
+            word.extend(c.to_lowercase());
+        }
+    }
+    // `userid` and `accountid` are written as one word.
+    if let Some(word) =
+        words.iter().find(|w| w.len() > 4 && w.ends_with("id") && STEMS.iter().any(|s| w.starts_with(s)))
+    {
+        let stem = word[..word.len() - 2].to_owned();
+        words.extend([stem, "id".to_owned()]);
+    }
+    words
+}
+
+/// What `id` is often appended to without a break.
+const STEMS: [&str; 12] = [
+    "user",
+    "customer",
+    "client",
+    "account",
+    "order",
+    "invoice",
+    "transaction",
+    "product",
+    "session",
+    "device",
+    "row",
+    "member",
+];
