@@ -307,7 +307,7 @@ fn roles_that_were_changed_are_an_error_for_all_who_read_them_and_come_back_from
     assert_eq!((&roles["production"], &roles["challenger"]), (&json!("v0001"), &json!("v0002")));
     for (role, version, told) in [
         ("production", json!("v0002"), "production is v0002 here and v0001 in line"),
-        ("production", json!(null), "production is nobody here and v0001 in line"),
+        ("production", json!(null), "production is no version here and v0001 in line"),
         ("challenger", json!("v0001"), "challenger is v0001 here and v0002 in line"),
         ("previous", json!(["v0002"]), "previous versions differ"),
     ] {

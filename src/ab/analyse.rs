@@ -19,6 +19,8 @@ use crate::stats::tails;
 use crate::stats::two_shares::TwoShares;
 use rayon::prelude::*;
 
+/// Of the spread of values, the share below which their mean is an error of rounding.
+const ROUNDING: f64 = 1e-12;
 /// Number of looks drawn.
 const N_LOOKS: usize = 48;
 
@@ -335,13 +337,18 @@ impl Judge<'_> {
         let of = |(arm, name): (usize, &String)| {
             let all = pooled(self.raw, arm);
             let n_units: f64 = counts.iter().map(|stratum| stratum[arm]).sum();
+            let error = all.ratio_variance().sqrt();
+            // A quantile of 0 is a mean of values that cancel up to their rounding.
+            let is_rounding =
+                self.outcome.kind == Kind::Quantile && all.ratio().abs() < ROUNDING * error * all.n().sqrt();
+            let exact = |value: f64| if is_rounding { 0.0 } else { value };
             ArmOutcome {
                 name: name.clone(),
                 n: all.n() as u64,
                 n_missing: (n_units - all.n()) as u64,
-                sum: self.sum(&all),
-                mean: if all.n() > 0.0 { all.ratio() } else { f64::NAN },
-                error: all.ratio_variance().sqrt(),
+                sum: exact(self.sum(&all)),
+                mean: if all.n() > 0.0 { exact(all.ratio()) } else { f64::NAN },
+                error,
             }
         };
         self.units.arms.iter().enumerate().map(of).collect()

@@ -185,7 +185,9 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
         let verdict = gate.verdict.map_or("", Verdict::name);
         let decision = gate.decision.map_or("", Decision::name);
         let (at, since) = (day(gate.at), since.unwrap_or_default());
-        let line = format!("last gate: {new} against {old}: {verdict}, {decision}, {at}{since}");
+        let is_refused = (gate.verdict, gate.decision) == (Some(Verdict::Superior), Some(Decision::Refuse));
+        let why = if is_refused { " (reports/gate_report.txt says why)" } else { "" };
+        let line = format!("last gate: {new} against {old}: {verdict}, {decision}{why}, {at}{since}");
         let _ = writeln!(text, "{}{line}", if status.monitor.is_some() { "" } else { "\n" });
     }
     if status.production.is_some() {

@@ -125,7 +125,7 @@ fn cannot_tell(columns: &[ColumnReport], n_rows: u64, n_left_out: u64) -> String
         (0, _) => "Cannot tell: the current table has no rows.".to_owned(),
         (_, Some(need)) => match columns.iter().find_map(ColumnReport::few) {
             Some(few) if few.n_rows.0 < need && n_rows >= need => format!(
-                "Cannot tell: {}. No current table can be judged until a version is trained on more rows, or min_rows in \
+                "Cannot tell: {}. Only a large change can be shown until a version is trained on more rows, or min_rows in \
                  [monitor] is lower.",
                 few.told()
             ),

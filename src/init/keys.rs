@@ -106,7 +106,8 @@ fn alike(values: &Categories, outcomes: &[Vec<f64>]) -> Option<f64> {
     }
     let correlation = together / n_pairs / variance;
     // Pairs are counted twice in the sum.
-    (correlation * (n_pairs / 2.0).sqrt() > MIN_TIMES).then_some(correlation)
+    // The mean of all pairs is one of large groups, which may be further out than the rows as a whole.
+    (correlation * (n_pairs / 2.0).sqrt() > MIN_TIMES).then_some(correlation.min(1.0))
 }
 
 fn are_hashes(values: &Categories) -> bool {

@@ -41,6 +41,7 @@ pub(crate) fn cell(x: f64) -> String {
 }
 
 /// A difference of scores, with its sign: `+0.125`, `−0.031`; one that these digits do not show has as many as it takes.
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "pages alone show it"))]
 pub(crate) fn signed(x: f64) -> String {
     let sign = if x > 0.0 { "+" } else { "" };
     match x.abs() {

@@ -1,7 +1,7 @@
 //! The words of rows that sum up others, in several languages.
 
 /// First words of a summary row at an end of a table.
-pub(crate) const TOTALS: [&str; 89] = [
+pub(crate) const TOTALS: [&str; 113] = [
     "total",
     "totals",
     "grand total",
@@ -42,6 +42,30 @@ pub(crate) const TOTALS: [&str; 89] = [
     "合計",
     "总计",
     "小计",
+    "insgesamt",
+    "gesamtbetrag",
+    "zusammen",
+    "eindtotaal",
+    "i alt",
+    "sammanlagt",
+    "сумма",
+    "в целом",
+    "σύνολο",
+    "ogółem",
+    "łącznie",
+    "genel toplam",
+    "ukupno",
+    "skupaj",
+    "spolu",
+    "σ",
+    "tot",
+    "ges",
+    "tổng",
+    "集計",
+    "総計",
+    "المجموع",
+    "סה\"כ",
+    "jumlah",
     "average",
     "averages",
     "avg",
@@ -93,7 +117,7 @@ pub(crate) const TOTALS: [&str; 89] = [
     "75 %",
 ];
 /// Those that are also names of people or things.
-pub(crate) const NAMES: [&str; 6] = ["max", "media", "min", "sum", "count", "variation"];
+pub(crate) const NAMES: [&str; 9] = ["max", "media", "min", "sum", "count", "variation", "tot", "ges", "zusammen"];
 
 /// Words of a label at most: a sentence is none.
 const MOST_WORDS: usize = 5;
@@ -208,6 +232,13 @@ mod tests {
             "итого",
             "合計",
             "Média",
+            "Insgesamt",
+            "Σ",
+            "Сумма",
+            "Tot.",
+            "I alt",
+            "Σύνολο",
+            "集計",
         ] {
             assert!(label(text).is_some(), "{text}");
             assert!(may_be_label(text.as_bytes()), "{text}");

@@ -102,7 +102,7 @@ fn outcome(outcome: &OutcomeReport) -> OutcomeView {
     let (tag, class) = words::tag(outcome);
     let arm = |arm: &crate::ab::report::ArmOutcome| {
         let missing = if arm.n_missing > 0 { count(arm.n_missing) } else { "0".to_owned() };
-        [short(&arm.name, 60), count(arm.n), missing, number(arm.sum), words::mean(kind, arm.mean)]
+        [short(&arm.name, 60), count(arm.n), missing, words::sum(kind, arm.sum), words::mean(kind, arm.mean)]
     };
     let cuped = outcome.cuped.as_ref().map(|cuped| {
         format!(

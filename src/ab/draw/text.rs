@@ -72,7 +72,7 @@ impl Terminal<'_> {
         let head = format!("  {:NAME$} {:>10} {:>12} {:>10}", "arm", "units", "sum", "mean");
         let _ = writeln!(text, "{}", (self.dim)(&head));
         for arm in &outcome.arms {
-            let sum = words::sum(arm.sum);
+            let sum = words::sum(outcome.kind, arm.sum);
             let mean = words::mean(outcome.kind, arm.mean);
             let _ = writeln!(text, "  {:NAME$} {:>10} {sum:>12} {mean:>10}", short(&arm.name, NAME), count(arm.n));
         }
@@ -80,17 +80,21 @@ impl Terminal<'_> {
             let who = format!("{} minus {}", short(&comparison.arm, NAME), short(&comparison.against, NAME));
             let _ = writeln!(
                 text,
-                "  {who}: {} ({}), lift {}, always-valid p {}",
+                "  {who}: {} (always-valid {}), lift {}, always-valid p {}",
                 words::gap(outcome.kind, comparison.difference),
                 words::interval(outcome.kind, comparison),
                 words::lift(comparison),
                 words::p(comparison.p_holm)
             );
+            let between =
+                comparison.fixed.interval.filter(|(low, _)| low.is_finite()).map_or_else(String::new, |ends| {
+                    format!("{} to {}, ", words::gap(outcome.kind, ends.0), words::gap(outcome.kind, ends.1))
+                });
             let _ = writeln!(
                 text,
                 "  {}",
                 (self.dim)(&format!(
-                    "fixed-horizon test (one look, at a size set beforehand): {}",
+                    "fixed-horizon test (one look, at a size set beforehand): {between}{}",
                     words::fixed(&comparison.fixed)
                 ))
             );

@@ -93,8 +93,8 @@ pub(super) fn mean(kind: Kind, x: f64) -> String {
 }
 
 /// A sum: with two decimals where it has any, and a space between thousands as counts have.
-pub(super) fn sum(x: f64) -> String {
-    if !x.is_finite() {
+pub(super) fn sum(kind: Kind, x: f64) -> String {
+    if !x.is_finite() || kind == Kind::Quantile {
         return NOTHING.to_owned();
     }
     let text = if x.fract() == 0.0 { format!("{:.0}", x.abs()) } else { format!("{:.2}", x.abs()) };
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn sums_stand_below_each_other_in_one_style() {
-        let told = [39_457.8, 45_687.0, -1_234_567.25, 812.0, f64::NAN].map(sum);
+        let told = [39_457.8, 45_687.0, -1_234_567.25, 812.0, f64::NAN].map(|x| sum(crate::ab::units::Kind::Mean, x));
         assert_eq!(told, ["39\u{a0}457.80", "45\u{a0}687", "−1\u{a0}234\u{a0}567.25", "812", "–"]);
     }
 }

@@ -19,6 +19,9 @@ enum Says {
     Other,
 }
 
+/// A greatest value, and a person: as the only such row it is the person.
+const MAX: &str = "max";
+
 /// The number of summary rows at one end; 0 without any. A field that is `exempt` has such words as levels.
 pub(super) fn run(index: &Index<'_>, side: Side, exempt: &[bool]) -> usize {
     let n_rows = index.n_rows();
@@ -43,8 +46,10 @@ pub(super) fn run(index: &Index<'_>, side: Side, exempt: &[bool]) -> usize {
     let is_level = found.iter().any(|(_, field, word, _)| {
         others().any(|row| totals::bare(index.cell(row, *field, &mut scratch)).to_lowercase() == *word)
     });
-    let is_sure =
-        |(.., word, says): &(usize, usize, String, Says)| *says == Says::First || !NAMES.contains(&word.as_str());
+    let is_sure = |(.., word, says): &(usize, usize, String, Says)| match says {
+        Says::First => word != MAX,
+        Says::Other => !NAMES.contains(&word.as_str()),
+    };
     let sure = found.iter().any(is_sure) || found.len() > 1;
     if is_level || !sure { 0 } else { end }
 }

@@ -106,3 +106,19 @@ const STEMS: [&str; 12] = [
     "row",
     "member",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_names() {
+        assert_eq!(words_of("customerID"), ["customer", "id"]);
+        assert_eq!(words_of("default.payment.next.month"), ["default", "payment", "next", "month"]);
+        assert_eq!(words_of("isFraud"), ["is", "fraud"]);
+        assert_eq!(words_of("userid"), ["userid", "user", "id"]);
+        assert_eq!(words_of("MedInc"), ["med", "inc"]);
+        assert!(!has_word("paid", &["id"]));
+        assert!(!has_word("humid", &["id"]));
+    }
+}

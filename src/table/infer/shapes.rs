@@ -210,7 +210,6 @@ fn is_exponent(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::table::{InferOptions, Input, infer};
     use std::io::Cursor;
 

@@ -191,10 +191,9 @@ fn prove(rows: &[Rows], marks: &[Mark], view: View, active: &BTreeSet<usize>) ->
             .iter()
             .filter_map(|(at, found)| Some((*at, found.as_ref().filter(|found| found.holds(&fields))?)))
             .collect();
-        let digits: f64 = holding.iter().map(|(_, found)| found.digits(Some(&fields)).max(0.0)).sum();
-        let n_telling = holding.iter().filter(|(_, found)| found.digits(Some(&fields)) > 0.0).count();
+        let Evidence { digits, n_telling, of_means } = evidence(&holding, marks, view.reading, &fields);
         let is_whole = holding.iter().all(|(_, found)| found.is_whole());
-        let enough = if is_whole || n_telling >= MANY { DIGITS } else { DIGITS_OF_PART };
+        let enough = if is_whole || (n_telling >= MANY && !of_means) { DIGITS } else { DIGITS_OF_PART };
         let is_sure = !holding.is_empty() && 10 * holding.len() >= OF_TEN * known.len() && digits >= enough;
         let share = holding.len() as f64 / known.len().max(1) as f64;
         let unknown = all.iter().filter(|(at, _)| is_unknown(*at)).map(|(at, _)| (*at, None));
@@ -202,6 +201,40 @@ fn prove(rows: &[Rows], marks: &[Mark], view: View, active: &BTreeSet<usize>) ->
         (family, Proof { rows, is_sure, share })
     };
     active.iter().map(prove).collect()
+}
+
+/// What speaks for the rows of a family.
+#[derive(Debug, Default)]
+struct Evidence {
+    digits: f64,
+    /// Rows that add to them.
+    n_telling: usize,
+    /// Whether some numbers are means.
+    of_means: bool,
+}
+
+/// The digits that agree in `fields`. A mean counts once for each number: the price of a level called `average` may be the
+/// same in all its rows, and near the mean of any of them.
+fn evidence(holding: &[(usize, &Agreement)], marks: &[Mark], reading: usize, fields: &BTreeSet<usize>) -> Evidence {
+    let mut means = BTreeSet::new();
+    let mut evidence = Evidence::default();
+    for (at, found) in holding {
+        let values: BTreeMap<usize, u64> =
+            marks[*at].cells.iter().filter_map(|(at, values)| Some((*at, values[reading]?.value.to_bits()))).collect();
+        let of_fields = found.cells.iter().filter(|(field, _)| fields.contains(field));
+        let digits = of_fields.filter_map(|(field, fit)| match (*fit)? {
+            (Fit::Mean, digits) => {
+                evidence.of_means = true;
+                means.insert((*field, values.get(field).copied())).then_some(digits)
+            }
+            (_, digits) => Some(digits),
+        });
+        let digits = digits.sum::<f64>() - (found.tries as f64).log10_portable();
+        if digits > 0.0 {
+            (evidence.digits, evidence.n_telling) = (evidence.digits + digits, evidence.n_telling + 1);
+        }
+    }
+    evidence
 }
 
 impl Agreement {

@@ -58,6 +58,22 @@ fn a_level_called_total_is_no_sum() {
     }
 }
 
+/// A level called `average` has the same numbers in all its rows; some of them are near the means of whatever rows.
+#[test]
+fn a_level_called_average_with_the_same_numbers_each_time_is_no_mean() {
+    for n_numbers in 1..12_u64 {
+        for size in [7, 23, 60] {
+            let row = |row: u64| {
+                let level = if row % size == 5 { "Average" } else { "other" };
+                let numbers = (0..n_numbers).map(|k| (((row % size) * (7 + k) + k * 3) % 23).to_string());
+                format!("{row};{level};{}\n", numbers.collect::<Vec<_>>().join(";"))
+            };
+            let text: String = (0..300).map(row).collect();
+            assert_eq!(lines(&text, 2 + n_numbers as usize, 1000), [0; 0], "{n_numbers} {size}");
+        }
+    }
+}
+
 #[test]
 fn a_total_that_each_group_has_is_a_level() {
     let patient = |n: usize| {

@@ -40,17 +40,6 @@ fn kind(name: &str, cells: &[&str]) -> (Kind, String) {
 }
 
 #[test]
-fn words_of_names() {
-    assert_eq!(words_of("customerID"), ["customer", "id"]);
-    assert_eq!(words_of("default.payment.next.month"), ["default", "payment", "next", "month"]);
-    assert_eq!(words_of("isFraud"), ["is", "fraud"]);
-    assert_eq!(words_of("userid"), ["userid", "user", "id"]);
-    assert_eq!(words_of("MedInc"), ["med", "inc"]);
-    assert!(!has_word("paid", &["id"]));
-    assert!(!has_word("humid", &["id"]));
-}
-
-#[test]
 fn days_and_months_are_told_apart_by_evidence() {
     let d = decide_cells("d", &["1/01/2011", "2/01/2011", "13/01/2011"]);
     assert_eq!((d.kind, d.format.as_deref()), (Kind::Time, Some("%d/%m/%Y")));
