@@ -188,7 +188,7 @@ mod tests {
         };
         assert!(
             told(150, 5000)
-                .starts_with("Cannot tell: the reference has only 150 rows; 200 are needed in each table. No")
+                .starts_with("Cannot tell: the reference has only 150 rows; 200 are needed in each table. Only")
         );
         let both = "Cannot tell: the reference has only 150 rows and the current table 40; 200 are needed in each.";
         assert_eq!(told(150, 40), both);
