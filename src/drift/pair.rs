@@ -357,3 +357,24 @@ fn level_cells(cells: &mut Cells, reference: &[u64], current: &[u64]) {
         cells.push(open.0, open.1);
     }
 }
+
+#[cfg(test)]
+impl ColumnPair {
+    /// Values that are all there, of a column that nothing else is known of.
+    pub(super) fn of_values(name: impl Into<String>, values: PairValues) -> Self {
+        Self {
+            name: name.into(),
+            kind: String::new(),
+            values,
+            n_missing: (0, 0),
+            n_infinite: [(0, 0); 2],
+            unfit: None,
+            rank_error: 0.0,
+            importance: None,
+            not_read: false,
+            of_gate: false,
+            worth: Worth::default(),
+            summaries: (Summary::default(), Summary::default()),
+        }
+    }
+}

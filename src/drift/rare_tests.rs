@@ -1,28 +1,15 @@
 //! What is new, gone or missing is seen, and nothing is seen where nothing happened, however few rows a level has.
 
 use super::probes::probes;
-use super::report::{ColumnReport, ColumnVerdict, Summary};
-use super::{ColumnPair, DriftSettings, PairValues, Worth, compare, compare_one, compare_score, compare_target};
+use super::report::{ColumnReport, ColumnVerdict};
+use super::{ColumnPair, DriftSettings, PairValues, compare, compare_one, compare_score, compare_target};
 use crate::stats::random::rng;
 use crate::stats::sample::Sample;
 use rand::Rng;
 use std::collections::BTreeMap;
 
 fn pair(name: usize, values: PairValues, n_missing: (u64, u64)) -> ColumnPair {
-    ColumnPair {
-        name: format!("x{name}"),
-        kind: String::new(),
-        values,
-        n_missing,
-        n_infinite: [(0, 0); 2],
-        unfit: None,
-        rank_error: 0.0,
-        importance: None,
-        not_read: false,
-        of_gate: false,
-        worth: Worth::default(),
-        summaries: (Summary::default(), Summary::default()),
-    }
+    ColumnPair { n_missing, ..ColumnPair::of_values(format!("x{name}"), values) }
 }
 
 fn category(reference: &[u64], current: &[u64]) -> PairValues {

@@ -1,8 +1,8 @@
 //! Error rates of the default rule, by simulation: few alarms without drift, detection with drift.
 
-use super::report::{ColumnReport, ColumnVerdict, DriftShare, Summary};
+use super::report::{ColumnReport, ColumnVerdict, DriftShare};
 use super::triggers::{Evidence, Volume, triggers};
-use super::{ColumnPair, DriftSettings, PairValues, Worth, compare, drift_share};
+use super::{ColumnPair, DriftSettings, PairValues, compare, drift_share};
 use crate::stats::random::rng;
 use crate::stats::sample::Sample;
 use rand::Rng;
@@ -31,20 +31,7 @@ fn levels(random: &mut Xoshiro256PlusPlus, n: usize) -> Vec<u64> {
 }
 
 fn pair(name: usize, values: PairValues) -> ColumnPair {
-    ColumnPair {
-        name: format!("x{name}"),
-        kind: String::new(),
-        values,
-        n_missing: (0, 0),
-        n_infinite: [(0, 0); 2],
-        unfit: None,
-        rank_error: 0.0,
-        importance: None,
-        not_read: false,
-        of_gate: false,
-        worth: Worth::default(),
-        summaries: (Summary::default(), Summary::default()),
-    }
+    ColumnPair::of_values(format!("x{name}"), values)
 }
 
 /// A week: 20 numbers and 10 categories, as many of the numbers shifted as `shifted` says.

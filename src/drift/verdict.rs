@@ -140,7 +140,7 @@ fn cannot_tell(columns: &[ColumnReport], n_rows: u64, n_left_out: u64) -> String
 mod tests {
     use super::*;
     use crate::drift::report::{Multivariate, Summary};
-    use crate::drift::{ColumnPair, PairValues, Worth, compare};
+    use crate::drift::{ColumnPair, PairValues, compare};
     use crate::stats::sample::Sample;
 
     #[test]
@@ -168,20 +168,7 @@ mod tests {
                 integer: false,
             };
             let summaries = (summary(reference), summary(current));
-            let pair = ColumnPair {
-                name: "x".to_owned(),
-                kind: "number".to_owned(),
-                values,
-                n_missing: (0, 0),
-                n_infinite: [(0, 0); 2],
-                unfit: None,
-                rank_error: 0.0,
-                importance: None,
-                not_read: false,
-                of_gate: false,
-                worth: Worth::default(),
-                summaries,
-            };
+            let pair = ColumnPair { kind: "number".to_owned(), summaries, ..ColumnPair::of_values("x", values) };
             let columns = compare(&[pair], &DriftSettings::default(), 0);
             let share = drift_share(&columns, &DriftSettings::default());
             verdict(&share, &columns, &[], false, (current, 0)).sentence

@@ -11,6 +11,7 @@ use crate::wording::{instead, list};
 pub(super) const NAMES_ROWS: [&str; 8] = ["id", "ids", "uuid", "guid", "key", "no", "nr", "number"];
 /// Names of the column with which other tools number the rows of a table; the first means no name.
 const COUNTERS: [&str; 8] = ["c1", "index", "idx", "row", "rowid", "rownames", "unnamed: 0", "level_0"];
+
 impl InitRequest<'_> {
     /// The inferred schema, with the requested kinds.
     pub(super) fn look(&self) -> Result<Inference, InitError> {
@@ -51,25 +52,11 @@ impl InitRequest<'_> {
     /// Ignores the columns of `--ignore`, and keeps one id.
     pub(super) fn set_kinds(&self, inference: &mut Inference) -> Result<(), InitError> {
         for name in &self.ignore {
-            if inference.schema.column(name).is_none() {
-                let names = inference.columns.iter().map(|c| c.name.as_str());
-                return Err(InitError::Option(format!(
-                    "{}: --ignore: no column {name:?}{}",
-                    self.table.display(),
-                    instead(name, names)
-                )));
-            }
+            self.check_column(inference, "--ignore", name)?;
             set_kind(inference, name, Kind::Ignore, "ignored by --ignore");
         }
         for (name, kind) in &self.kinds {
-            if inference.schema.column(name).is_none() {
-                let names = inference.columns.iter().map(|c| c.name.as_str());
-                return Err(InitError::Option(format!(
-                    "{}: --kind: no column {name:?}{}",
-                    self.table.display(),
-                    instead(name, names)
-                )));
-            }
+            self.check_column(inference, "--kind", name)?;
             match inference.doubts.iter().find(|doubt| doubt.column == *name && doubt.kind() == *kind) {
                 // The most common kind, in the most common notation.
                 Some(doubt) => {
@@ -105,6 +92,15 @@ impl InitRequest<'_> {
             set_kind(inference, name, Kind::Text, &format!("unique in every row, like the id {:?}", ids[0]));
         }
         Ok(())
+    }
+
+    /// Whether an option names a column of the table.
+    fn check_column(&self, inference: &Inference, option: &str, name: &str) -> Result<(), InitError> {
+        if inference.schema.column(name).is_some() {
+            return Ok(());
+        }
+        let other = instead(name, inference.columns.iter().map(|c| c.name.as_str()));
+        Err(InitError::Option(format!("{}: {option}: no column {name:?}{other}", self.table.display())))
     }
 
     /// A column that is nearly a number or a time needs the user's decision.
