@@ -1,7 +1,7 @@
 //! JSON over HTTP to other servers: with a timeout, without redirects, without leaking secrets.
 
 use crate::notify::Secret;
-use crate::web::trusting;
+use crate::web::{tls_trouble, trusting};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -183,15 +183,12 @@ impl CallError {
 }
 
 fn agent(timeout: Duration, authorities: Option<&[u8]>) -> ureq::Agent {
-    let mut config = ureq::Agent::config_builder()
+    let config = ureq::Agent::config_builder()
         .timeout_global(Some(timeout))
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false);
-    if let Some(pem) = authorities {
-        config = config.tls_config(trusting(pem));
-    }
-    config.build().new_agent()
+    trusting(config, authorities).build().new_agent()
 }
 
 /// The error without the address, which some of them quote.
@@ -205,10 +202,8 @@ fn trouble(err: &ureq::Error) -> String {
             "the response is incomplete".to_owned()
         }
         ureq::Error::Io(err) => err.to_string(),
-        ureq::Error::Tls(what) => format!("TLS: {what}"),
-        ureq::Error::Rustls(err) => format!("TLS: {err}"),
         ureq::Error::Protocol(_) => "the response is incomplete, or is not HTTP".to_owned(),
-        _ => "the server cannot be reached".to_owned(),
+        _ => tls_trouble(err).unwrap_or_else(|| "the server cannot be reached".to_owned()),
     }
 }
 

@@ -5,9 +5,11 @@
 
 use super::outbox::Message;
 use super::settings::Secret;
+use crate::web::tls_trouble;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ring::hmac;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 use std::time::Duration;
 
 /// The prefix that the specification allows for a secret.
@@ -49,8 +51,7 @@ impl Post {
         post.body = event.to_string();
         // A receiver of a repeated message, after a lost response, recognises its id.
         let (id, at) = (format!("msg_{}", message.id()), now.as_second().to_string());
-        let signed = hmac::sign(&key, format!("{id}.{at}.{}", post.body).as_bytes());
-        let signature = format!("v1,{}", BASE64.encode(signed.as_ref()));
+        let signature = signature(key, format!("{id}.{at}.{}", post.body).as_bytes());
         post.headers = vec![("webhook-id", id), ("webhook-timestamp", at), ("webhook-signature", signature)];
         Ok(post)
     }
@@ -72,15 +73,21 @@ impl Post {
 }
 
 /// The key of a secret.
-fn key(secret: &str) -> Result<hmac::Key, String> {
+fn key(secret: &str) -> Result<Hmac<Sha256>, String> {
     let bytes = BASE64.decode(secret.strip_prefix(PREFIX).unwrap_or(secret).trim()).unwrap_or_default();
     match bytes.len() {
         0..LEAST_BYTES => Err(format!(
             "MLLOOP_WEBHOOK_SECRET must be {PREFIX} followed by at least {LEAST_BYTES} bytes in base64: create one \
              with `echo {PREFIX}$(openssl rand -base64 32)`"
         )),
-        _ => Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes)),
+        _ => Hmac::new_from_slice(&bytes).map_err(|err| err.to_string()),
     }
+}
+
+/// The signature of a text, in version 1 of the specification.
+fn signature(mut key: Hmac<Sha256>, text: &[u8]) -> String {
+    key.update(text);
+    format!("v1,{}", BASE64.encode(key.finalize().into_bytes()))
 }
 
 /// The error without the address, which some of them quote.
@@ -90,10 +97,8 @@ fn trouble(err: &ureq::Error) -> String {
         ureq::Error::Timeout(_) => "no answer in time".to_owned(),
         ureq::Error::HostNotFound => "its host is not found".to_owned(),
         ureq::Error::Io(err) => err.to_string(),
-        ureq::Error::Tls(what) => format!("TLS: {what}"),
-        ureq::Error::Rustls(err) => format!("TLS: {err}"),
         ureq::Error::Protocol(_) => "the server does not speak HTTP".to_owned(),
-        _ => "it cannot be reached".to_owned(),
+        _ => tls_trouble(err).unwrap_or_else(|| "it cannot be reached".to_owned()),
     }
 }
 
@@ -110,8 +115,8 @@ mod tests {
     fn a_signature_is_that_of_the_specification() {
         // The example of https://github.com/standard-webhooks/standard-webhooks (spec, "Symmetric").
         let key = key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let signed = hmac::sign(&key, b"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{\"test\": 2432232314}");
-        assert_eq!(BASE64.encode(signed.as_ref()), "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        let signed = signature(key, b"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{\"test\": 2432232314}");
+        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         for wrong in ["", "whsec_", "whsec_c2hvcnQ=", "no base64!"] {
             assert!(super::key(wrong).is_err(), "{wrong}");
         }

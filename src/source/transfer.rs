@@ -8,7 +8,7 @@ use super::{DownloadRequest, Progress, Source, SourceError};
 use crate::atomic::{self, Partial};
 use crate::atomic::{At, AtPath};
 use crate::digest;
-use crate::web::fetcher;
+use crate::web::{fetcher, tls_trouble};
 use crate::workspace::Workspace;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -311,11 +311,14 @@ impl Transfer<'_> {
             None => headers.fold(self.agent.get(address.full()), |r, (name, value)| r.header(name, value)).call(),
         };
         sent.map_err(|err| match err {
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::Tls(_) | ureq::Error::Rustls(_) => {
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
                 Stop::Fatal(SourceError::Answer { from: address.public(), what: err.to_string() })
             }
-            // A proxy, a name or a port that is not there now may be there in a moment.
-            _ => again(format!("{}: {err}", address.public())),
+            err => match tls_trouble(&err) {
+                Some(what) => Stop::Fatal(SourceError::Answer { from: address.public(), what }),
+                // A proxy, a name or a port that is not there now may be there in a moment.
+                None => again(format!("{}: {err}", address.public())),
+            },
         })
     }
 
