@@ -26,6 +26,8 @@ pub mod printable;
 pub mod markup;
 /// Lengths of time as people write them: `30m`, `12h`, `7d`.
 pub mod period;
+// Work shared among threads: small pieces one thread each.
+pub mod threads;
 // What every call over HTTPS shares.
 pub mod web;
 // ── tables ──

@@ -10,6 +10,7 @@ import pathlib
 import numpy as np
 import xgboost as xgb
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "fixtures" / "reference" / "model.json"
@@ -58,12 +59,36 @@ def forest_without_draws(x, targets):
     return nested(RandomForestClassifier(**options, random_state=0).fit(x, targets["binary"]).predict_proba(x)[:, 1:])
 
 
+PENALTY = 7.0
+
+
+def linear(x, targets):
+    """Ridge and logistic regression of what the linear model reads: two values as 0 and 1, more as standard scores of at
+    most 4, and for missing cells a column of its own."""
+    columns = []
+    for of in x.T:
+        known, missing = of[~np.isnan(of)], np.isnan(of)
+        is_flag = len(np.unique(known)) <= 2
+        z = of - known.min() if is_flag else np.clip((of - known.mean()) / known.std(), -4, 4)
+        columns.append(np.where(missing, 0.0, z))
+        if missing.any():
+            columns.append(missing.astype(float))
+    z = np.column_stack(columns)
+    logistic = LogisticRegression(C=1 / PENALTY, tol=1e-10, max_iter=10000)
+    return {
+        "regression": nested(Ridge(alpha=PENALTY).fit(z, targets["regression"]).predict(z)[:, None]),
+        "binary": nested(logistic.fit(z, targets["binary"]).predict_proba(z)[:, 1:]),
+        "multiclass": nested(logistic.fit(z, targets["multiclass"]).predict_proba(z)),
+    }
+
+
 def main():
     x, targets = table(300, missing=True)
     whole, whole_targets = table(300, missing=False)
     document = {
         "xgboost": {"version": xgb.__version__, "x": nested(x), "y": {k: list(v) for k, v in targets.items()},
                     "scores": boosting(x, targets)},
+        "linear": linear(x, targets),
         "sklearn": {"x": nested(whole), "y": {k: list(v) for k, v in whole_targets.items()},
                     "tree": tree(whole, whole_targets), "forest": forest_without_draws(whole, whole_targets)},
     }

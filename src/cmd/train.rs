@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The algorithm (default: as in mlloop.toml)
-    #[arg(long, value_name = "ALGORITHM", value_parser = super::args::one_of(["gradient-boosting", "random-forest", "decision-tree"], parse_algorithm))]
+    #[arg(long, value_name = "ALGORITHM", value_parser = super::args::one_of(Algorithm::ALL.map(Algorithm::name), parse_algorithm))]
     algorithm: Option<Algorithm>,
     /// How much work to spend (default: as in mlloop.toml): standard (refit on train and tune rows), fast (one fit on the
     /// train rows; the tune rows only set rounds, calibration and threshold), or best (try up to 13 parameter sets, and
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
 }
 
 fn parse_algorithm(name: &str) -> Result<Algorithm, String> {
-    let known = [Algorithm::GradientBoosting, Algorithm::RandomForest, Algorithm::DecisionTree];
+    let known = Algorithm::ALL;
     known.into_iter().find(|a| a.name() == name).ok_or_else(|| {
         let names: Vec<&str> = known.iter().map(|a| a.name()).collect();
         format!("choose {}", names.join(", "))

@@ -5,7 +5,9 @@ use crate::model::error::ModelError;
 use crate::model::limits::Direction;
 use crate::model::params::{Algorithm, Checked, GrowPolicy};
 use crate::model::plan::{Plan, Shape};
-use crate::model::{Head, Link, Model, bins};
+use crate::model::watched::{Grown, Stop, Watched};
+use crate::model::{Head, Link, Model, bins, linear};
+use crate::threads;
 use hessboost::config::{GrowPolicy as EngineGrowth, Monotone, MultiStrategy, TrainingParams, TreeMethod};
 use hessboost::data::{BinnedMatrix, DMatrix};
 use hessboost::objective::{Multiclass, Objective, RegLoss};
@@ -13,6 +15,9 @@ use hessboost::training::{RoundEval, Trainer, TrainingData};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+
+/// Up to this many cells a fit is not faster on two threads than on one (see [`threads`]).
+const MOST_CELLS_OF_ONE_THREAD: usize = 400_000;
 
 /// Rows with their targets.
 #[derive(Debug, Clone, Copy)]
@@ -75,10 +80,7 @@ impl Model {
         options: &FitOptions<'_>,
     ) -> Result<Self, ModelError> {
         let watched = Self::watch(x, y, weights, options)?;
-        match watched.best {
-            Some(best) => watched.model.first(best + 1),
-            None => Ok(watched.model),
-        }
+        watched.best()
     }
 
     /// As [`Model::fit_from`], with every round that was grown and its loss on the tune part.
@@ -109,16 +111,23 @@ impl Model {
         let (n_rows, n_features) = (x.n_rows, x.n_features());
         let shape = Shape { n_rows, n_features, rarest: rarest(y, n_classes), n_classes, has_tune: tune.is_some() };
         let plan = options.params.plan(shape);
-        let x = bins::snap(x, bins::Labels { y, n_classes, weights }, plan.max_bin as usize);
-        let rows = engine_matrix(&x, weights)?;
-        drop(x);
-        match plan.algorithm {
-            Algorithm::GradientBoosting => boost(rows.with_labels(y)?, options, n_classes, plan, tune),
-            Algorithm::RandomForest | Algorithm::DecisionTree => {
-                let model = average(rows, y, options, n_classes, plan)?;
-                Ok(Watched { model, losses: Vec::new(), best: None })
+        let grow = || {
+            if plan.algorithm == Algorithm::Linear {
+                let linear::Path { steps, losses } = linear::fit(&FitData { x: &x, y, weights }, options, &plan, tune);
+                return Ok(Watched { best: linear::lowest(&losses), grown: Grown::Penalties(steps), losses });
             }
-        }
+            let x = bins::snap(x, bins::Labels { y, n_classes, weights }, plan.max_bin as usize);
+            let rows = engine_matrix(&x, weights)?;
+            drop(x);
+            match plan.algorithm {
+                Algorithm::GradientBoosting => boost(rows.with_labels(y)?, options, n_classes, plan, tune),
+                Algorithm::RandomForest | Algorithm::DecisionTree | Algorithm::Linear => {
+                    let model = average(rows, y, options, n_classes, plan)?;
+                    Ok(Watched { grown: Grown::Rounds(model), losses: Vec::new(), best: None })
+                }
+            }
+        };
+        if n_rows * n_features <= MOST_CELLS_OF_ONE_THREAD { threads::alone(grow) } else { grow() }
     }
 
     /// The model after its first `rounds` rounds, or all of them if it has fewer.
@@ -130,17 +139,6 @@ impl Model {
         let engine = self.engine()?.slice(..rounds.clamp(1, self.rounds().max(1)), 1)?;
         Self::from_engine(engine, self.head().clone(), self.plan().cloned())
     }
-}
-
-/// A model with all grown rounds, and the loss of each on the tune part.
-#[derive(Debug, Clone)]
-pub struct Watched {
-    /// All rounds.
-    pub model: Model,
-    /// Loss on the tune part after each round; empty without one.
-    pub losses: Vec<f64>,
-    /// Index of the round with the lowest loss.
-    pub best: Option<usize>,
 }
 
 /// Rows of the rarest class that occurs; all rows where values are predicted.
@@ -176,21 +174,27 @@ fn boost(
     let mut trainer = Trainer::new(&params, &train, most);
     // Without early stopping the rows need not be scored every round.
     let patience = plan.early_stopping_rounds.and_then(|n| NonZeroUsize::new(n as usize));
-    if let (Some(tune), Some(patience)) = (&tune, patience) {
-        trainer = trainer.eval(tune, "tune").early_stopping_rounds(patience);
+    let mut stop = None;
+    if let (Some(tune), Some(rounds)) = (&tune, patience) {
+        trainer = trainer.eval(tune, "tune").early_stopping_rounds(rounds);
+        let is_given = options.params.params().early_stopping_rounds.is_some();
+        stop = Some(Stop::new(rounds.get(), task, is_given));
     }
-    if let Some(progress) = options.progress {
-        trainer = trainer.on_round(move |round: RoundEval<'_>| {
-            progress(Round { done: round.iteration() + 1, most, tune_loss: round.values().last().copied() });
-            ControlFlow::Continue(())
-        });
-    }
+    trainer = trainer.on_round(move |round: RoundEval<'_>| {
+        let tune_loss = round.values().last().copied();
+        if let Some(progress) = options.progress {
+            progress(Round { done: round.iteration() + 1, most, tune_loss });
+        }
+        let is_due = stop.as_mut().zip(tune_loss).is_some_and(|(stop, loss)| stop.is_due(loss));
+        if is_due { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
     let fitted = trainer.train()?;
-    let losses = fitted.history.rounds().filter_map(|round| round.values().last().copied()).collect();
-    let best = fitted.model.best_iteration();
+    let losses: Vec<f64> = fitted.history.rounds().filter_map(|round| round.values().last().copied()).collect();
+    let best = linear::lowest(&losses);
     // By default the engine scores with the rounds up to the best one only.
     let engine = fitted.model.slice(.., 1)?;
-    Ok(Watched { model: Model::from_engine(engine, Head { task, n_classes, link }, Some(plan))?, losses, best })
+    let model = Model::from_engine(engine, Head { task, n_classes, link }, Some(plan))?;
+    Ok(Watched { grown: Grown::Rounds(model), losses, best })
 }
 
 /// A forest, or one tree: leaves are (weighted) means of the target, and trees are averaged.

@@ -1,4 +1,4 @@
-//! Matrix to prediction: forest, boosting and single tree behind one type.
+//! Matrix to prediction: boosting, forest, single tree and linear model behind one type.
 //!
 //! ```text
 //! Params ─check─▶ Checked ─plan(rows, features)─▶ Plan ─Model::fit─▶ Model ─▶ margins ─link─▶ scores
@@ -23,6 +23,7 @@ mod foreign;
 mod foreign_model;
 mod lightgbm;
 mod limits;
+mod linear;
 mod linfa;
 mod named;
 mod onnx;
@@ -32,11 +33,12 @@ mod predict;
 mod rules;
 mod trees;
 mod ubjson;
+mod watched;
 mod xgboost;
 
 pub use self::linfa::Cell;
 pub use error::ModelError;
-pub use fit::{FitData, FitOptions, Round, Watched};
+pub use fit::{FitData, FitOptions, Round};
 pub use foreign::{ForeignError, ForeignFeatures, Format, Holds};
 pub use foreign_model::ForeignModel;
 pub use limits::{Direction, InteractionRule, Interactions, Limits};
@@ -49,6 +51,7 @@ pub(crate) use plan::FEWEST_OF_SEVERAL;
 pub use plan::{Plan, Shape};
 pub use predict::{BLOCK_ROWS, Contributions};
 pub use trees::{Assembly, Node, Tree};
+pub use watched::Watched;
 
 use crate::features::Task;
 use engine::Engine;

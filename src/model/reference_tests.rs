@@ -68,3 +68,13 @@ fn a_forest_without_draws_predicts_as_scikit_learns_does() {
     .unwrap();
     compare(part, &part["forest"], &params, Task::Binary, 1e-6);
 }
+
+#[test]
+fn a_linear_model_predicts_as_scikit_learns_does() {
+    let fixture = fixture();
+    let (part, expected) = (&fixture["xgboost"], &fixture["linear"]);
+    let params: Params = serde_json::from_str(r#"{"algorithm": "linear", "lambda": 7}"#).unwrap();
+    compare(part, &expected["regression"], &params, Task::Regression, 2e-3);
+    compare(part, &expected["binary"], &params, Task::Binary, 1e-3);
+    compare(part, &expected["multiclass"], &params, Task::Multiclass, 1e-3);
+}

@@ -51,10 +51,12 @@ pub(super) fn fit_limited(params: &Params, task: Task, n: usize, limits: Limits)
 }
 
 pub(super) const TASKS: [Task; 3] = [Task::Binary, Task::Multiclass, Task::Regression];
-pub(super) const ALGORITHMS: [Algorithm; 3] =
-    [Algorithm::GradientBoosting, Algorithm::RandomForest, Algorithm::DecisionTree];
+pub(super) const ALGORITHMS: [Algorithm; 4] = Algorithm::ALL;
 
 pub(super) fn small(algorithm: Algorithm) -> Params {
+    if algorithm == Algorithm::Linear {
+        return Params { algorithm, ..Params::default() };
+    }
     let n_estimators = (algorithm != Algorithm::DecisionTree).then_some(20);
     let learning_rate = (algorithm == Algorithm::GradientBoosting).then_some(0.3);
     Params { algorithm, n_estimators, learning_rate, max_depth: Some(4), ..Params::default() }
@@ -88,7 +90,9 @@ fn every_algorithm_learns_every_task() {
         let spread = y.iter().map(|y| f64::from(y - mean).powi(2)).sum::<f64>() / y.len() as f64;
         for algorithm in ALGORITHMS {
             let loss = loss(&fit(&small(algorithm), task, 1000, 3), &x, &y);
-            assert!(loss < 0.45 * spread, "{algorithm:?} {task:?}: {loss} of {spread}");
+            // A line follows no sine.
+            let most = if algorithm == Algorithm::Linear { 0.65 } else { 0.45 };
+            assert!(loss < most * spread, "{algorithm:?} {task:?}: {loss} of {spread}");
         }
     }
 }

@@ -99,6 +99,11 @@ pub(super) fn no_rows() -> PipelineError {
     PipelineError::Rows("folds need rows".to_owned())
 }
 
+/// The cells of these rows.
+pub(super) fn n_cells(examples: &Examples, rows: &[u32]) -> usize {
+    rows.len() * examples.table.columns().len()
+}
+
 /// Both, ascending.
 pub(super) fn together(train: &[u32], tune: &[u32]) -> Vec<u32> {
     let mut all = [train, tune].concat();
@@ -157,16 +162,17 @@ impl Trainer<'_> {
     /// # Errors
     /// If a fold is too small for training, or any error of the parts.
     pub(super) fn cross_fit(&self, examples: &Examples, all: &[u32], k: usize) -> Result<Decided, PipelineError> {
-        // One fold at a time: the training data need most of the memory.
-        let (mut rows, mut judges, mut watched) = (Vec::new(), Vec::with_capacity(k), Vec::with_capacity(k));
-        for (learned, held) in self.folds(examples, all, k) {
-            let set = self.training_set(examples, &learned, &held)?;
-            let Some(tune) = set.tune else { continue };
-            watched.push(self.watch(&set.features, set.train, Some(&tune), &self.recipe.model, self.seed)?);
-            rows.extend(held);
-            judges.push(tune);
-        }
+        // The features of a fold are made where it is fitted: they need most of the memory.
+        let folds = self.folds(examples, all, k);
+        let fitted = self.each(&folds, n_cells(examples, all), |trainer, (learned, held)| {
+            let set = trainer.training_set(examples, learned, held)?;
+            let tune = set.tune.ok_or_else(no_rows)?;
+            let watched = trainer.watch(&set.features, set.train, Some(&tune), &self.recipe.model, self.seed)?;
+            Ok((tune, watched))
+        })?;
+        let (judges, watched): (Vec<Part>, Vec<Watched>) = fitted.into_iter().unzip();
         let judges: Vec<&Part> = judges.iter().collect();
+        let rows = folds.into_iter().flat_map(|(_, held)| held).collect();
         let Unseen { member, margins, model, .. } = self.unseen(&self.recipe.model, self.seed, &judges, watched)?;
         let scores = model.linked(margins).into_iter().map(f64::from).collect();
         Ok(Decided { members: vec![(member, 1.0)], scores, rows, truth: truth(examples, &judges) })
@@ -184,13 +190,15 @@ impl Trainer<'_> {
         let rounds = self.rounds(judges, &watched);
         let (mut margins, mut last) = (Vec::new(), None);
         for (judges, watched) in judges.iter().zip(watched) {
-            let model = watched.model.first(rounds)?;
+            let model = watched.first(rounds)?;
             margins.extend(model.margins(&judges.x)?);
             last = Some(model);
         }
         let model = last.ok_or_else(no_rows)?;
         let member = Member { params: with_rounds(given, &model, rounds), seed };
-        Ok(Unseen { member, rounds, margins, model })
+        // A penalty is no round.
+        let is_boosted = member.params.algorithm == Algorithm::GradientBoosting;
+        Ok(Unseen { member, rounds: if is_boosted { rounds } else { 1 }, margins, model })
     }
 
     /// For each fold, the rows of all others and its own.
@@ -214,7 +222,7 @@ impl Trainer<'_> {
         let curves: Vec<(f64, &[f64])> =
             judges.iter().zip(watched).map(|(judges, watched)| (weight(judges), &watched.losses[..])).collect();
         // Without boosting or early stopping there are no losses: all rounds count.
-        let all = watched.iter().map(|watched| watched.model.rounds()).max().unwrap_or(1);
+        let all = watched.iter().map(Watched::n_steps).max().unwrap_or(1);
         lowest(&curves, self.target.task == Task::Regression).unwrap_or(all)
     }
 
@@ -247,6 +255,9 @@ pub(super) fn with_rounds(given: &Params, model: &Model, rounds: usize) -> Param
     match model.plan() {
         Some(plan) if plan.algorithm == Algorithm::GradientBoosting => {
             plan.params(u32::try_from(rounds.max(1)).unwrap_or(u32::MAX))
+        }
+        Some(plan) if plan.algorithm == Algorithm::Linear => {
+            Params { reg_lambda: Some(plan.reg_lambda), ..given.clone() }
         }
         _ => given.clone(),
     }

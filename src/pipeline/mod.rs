@@ -27,6 +27,7 @@ mod recipe;
 mod rows;
 mod scale;
 mod search;
+mod several;
 #[cfg(test)]
 mod search_tests;
 mod spread;

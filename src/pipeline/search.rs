@@ -11,13 +11,14 @@
 //! like any other. The default model of a small table is such a mean too, of the first few candidates. The gate rows
 //! are not used.
 
-use super::crossfit::{Decided, Unseen, Way, no_rows, truth};
+use super::crossfit::{Decided, Unseen, Way, n_cells, no_rows, truth};
 use super::portfolio::{Candidate, candidates, n_first};
+use super::several::MOST_CELLS_AT_ONCE;
 use super::trainer::{Part, Trainer, TrainingSet};
 use super::trials::{Search, Trial};
 use super::{Examples, PipelineError, Quality, SearchLimits};
 use crate::features::Task;
-use crate::model::{FEWEST_OF_SEVERAL, Link, Model, Params, Watched};
+use crate::model::{FEWEST_OF_SEVERAL, Link, Model, Params};
 use crate::stats::portable::Portable;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -27,8 +28,10 @@ const PARTS: usize = 20;
 const MOST_MEMBERS: usize = 5;
 /// Minimum relative improvement of the loss by a part.
 const LEAST_GAIN: f64 = 1e-4;
-/// The default is a blend up to so many rows, and cells (times classes, where there are more than two): more models then cost
-/// less than a few seconds.
+/// What suits the table, and the linear model: all tables that have folds try both.
+const WITH_LINEAR: usize = 2;
+/// More are tried up to so many rows, and cells (times classes, where there are more than two): they then cost less than a
+/// few seconds.
 const MOST_BLENDED_ROWS: usize = 4_000;
 const MOST_BLENDED_CELLS: usize = 70_000;
 
@@ -60,7 +63,13 @@ pub(super) fn n_blended(task: Task, n_classes: usize, n_rows: usize, n_columns: 
     // The models of the folds learn from four fifths of the rows. All are to grow as the last one does.
     let fewest = if task == Task::Multiclass { FEWEST_OF_SEVERAL * 5 / 4 } else { 0 };
     let is_small = (fewest..=MOST_BLENDED_ROWS).contains(&n_rows) && n_rows * n_columns * outputs <= MOST_BLENDED_CELLS;
-    if is_small { n_first(task) } else { 1 }
+    if is_small {
+        n_first(task)
+    } else if n_rows * n_columns <= MOST_CELLS_AT_ONCE {
+        WITH_LINEAR
+    } else {
+        1
+    }
 }
 
 impl Trainer<'_> {
@@ -135,23 +144,23 @@ impl Trainer<'_> {
             Way::Folds(k, rows) => self.folds(examples, &rows, k),
             Way::Twice { train, tune } | Way::Once { train, tune } => vec![(train, tune)],
         };
-        let split = |(learned, held): (Vec<u32>, Vec<u32>)| {
-            examples.check_rows("train", &learned)?;
-            let mut set = self.training_set(examples, &learned, &held)?;
+        let n_cells = pairs.first().map_or(0, |(learned, _)| n_cells(examples, learned));
+        self.each(&pairs, n_cells, |trainer, (learned, held)| {
+            examples.check_rows("train", learned)?;
+            let mut set = trainer.training_set(examples, learned, held)?;
             let judges = set.tune.take().ok_or_else(no_rows)?;
-            Ok(Split { held, set, judges })
-        };
-        pairs.into_iter().map(split).collect()
+            Ok(Split { held: held.clone(), set, judges })
+        })
     }
 
     /// Fits one candidate on every split.
     fn try_one(&self, splits: &[Split], at: usize, params: &Params) -> Result<Unseen, PipelineError> {
         // Members that see other rows in each round differ more.
         let seed = self.seed.wrapping_add(at as u64);
-        let fitted = splits
-            .iter()
-            .map(|Split { set, judges, .. }| self.watch(&set.features, set.train.clone(), Some(judges), params, seed));
-        let watched = fitted.collect::<Result<Vec<Watched>, _>>()?;
+        let n_cells = splits.first().map_or(0, |split| split.set.train.x.values.len());
+        let watched = self.each(splits, n_cells, |trainer, Split { set, judges, .. }| {
+            trainer.watch(&set.features, set.train.clone(), Some(judges), params, seed)
+        })?;
         self.unseen(params, seed, &judges_of(splits), watched)
     }
 }

@@ -93,13 +93,17 @@ fn a_small_table_has_a_blend_which_no_budget_cuts() {
     };
     let numbers = || table(Task::Regression, 240, 1);
     let default = standard(Task::Regression, 240);
-    assert!(standard(Task::Binary, 240).search.is_none());
+    let binary = standard(Task::Binary, 240).search.unwrap();
+    assert_eq!(
+        binary.tried.iter().map(|trial| trial.name.as_str()).collect::<Vec<_>>(),
+        ["what suits the table", "linear"]
+    );
     // It is the search with as many tries, and the least budget tries as many.
-    for limits in [SearchLimits { budget: None, tries: Some(3) }, SearchLimits { budget: Some(1), tries: None }] {
+    for limits in [SearchLimits { budget: None, tries: Some(4) }, SearchLimits { budget: Some(1), tries: None }] {
         let best = left_free(Task::Regression, numbers(), Quality::Best, limits);
         let (tried, by_default) = (best.search.unwrap().tried, default.search.as_ref().unwrap());
-        assert_eq!(tried[..3], by_default.tried[..3]);
-        if tried.len() == 3 {
+        assert_eq!(tried[..4], by_default.tried[..4]);
+        if tried.len() == 4 {
             assert_eq!(best.pipeline.model.to_bytes().unwrap(), default.pipeline.model.to_bytes().unwrap());
             assert_eq!(best.scores.values, default.scores.values);
         }
@@ -109,13 +113,13 @@ fn a_small_table_has_a_blend_which_no_budget_cuts() {
 }
 
 #[test]
-fn large_and_wide_tables_and_two_classes_have_one_model() {
+fn large_and_wide_tables_and_two_classes_try_two_models() {
     let numbers = |n_rows, n_columns| n_blended(Task::Regression, 0, n_rows, n_columns);
-    assert_eq!([numbers(400, 7), numbers(4_000, 17), numbers(4_001, 7), numbers(4_000, 18)], [3, 3, 1, 1]);
+    assert_eq!([numbers(400, 7), numbers(4_000, 17), numbers(4_001, 7), numbers(4_000, 18)], [4, 4, 2, 2]);
     // Several classes from 1000 rows on in each fold; each class costs as much as a number.
     let classes = |n_classes, n_rows| n_blended(Task::Multiclass, n_classes, n_rows, 7);
-    assert_eq!([classes(4, 999), classes(4, 1_000), classes(4, 2_500), classes(4, 2_501)], [1, 2, 2, 1]);
-    assert_eq!(n_blended(Task::Binary, 2, 500, 7), 1);
+    assert_eq!([classes(4, 999), classes(4, 1_000), classes(4, 2_500), classes(4, 2_501)], [2, 3, 3, 2]);
+    assert_eq!([n_blended(Task::Binary, 2, 500, 7), n_blended(Task::Binary, 2, 20_000, 201)], [2, 1]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Trains a pipeline.
 
 use super::conformal::OutOfFold;
-use super::crossfit::{Decided, Member, Way, together, with_rounds};
+use super::crossfit::{Decided, Way, n_cells, together, with_rounds};
 use super::decide::{decide, lift};
 use super::trials::Search;
 use super::{
@@ -191,11 +191,10 @@ impl<'a> Trainer<'a> {
         decided: Decided,
     ) -> Result<(Pipeline, OutOfFold), PipelineError> {
         let set = self.training_set(examples, rows, &[])?;
-        let fitted = |(member, weight): &(Member, f64)| {
-            let model = self.model(&set.features, set.train.clone(), None, &member.params, member.seed)?;
+        let mut members = self.each(&decided.members, n_cells(examples, rows), |trainer, (member, weight)| {
+            let model = trainer.model(&set.features, set.train.clone(), None, &member.params, member.seed)?;
             Ok((model, *weight))
-        };
-        let mut members = decided.members.iter().map(fitted).collect::<Result<Vec<_>, PipelineError>>()?;
+        })?;
         let model = match members.len() {
             1 => members.remove(0).0,
             _ => Model::blend(&members)?,
@@ -323,14 +322,10 @@ impl<'a> Trainer<'a> {
         params: &Params,
         seed: u64,
     ) -> Result<Model, PipelineError> {
-        let watched = self.watch(features, train, tune, params, seed)?;
-        Ok(match watched.best {
-            Some(best) => watched.model.first(best + 1)?,
-            None => watched.model,
-        })
+        Ok(self.watch(features, train, tune, params, seed)?.best()?)
     }
 
-    /// As [`Trainer::model`], with all rounds and their losses.
+    /// As [`Trainer::model`], with all steps and their losses.
     pub(super) fn watch(
         &self,
         features: &Features,

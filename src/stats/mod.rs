@@ -33,3 +33,4 @@ pub mod two_shares;
 pub mod two_quantiles;
 pub mod agreement;
 pub mod weighted;
+pub(crate) mod linear;

@@ -129,7 +129,7 @@ const TAIL: &str = r#"
 # ratio = "a / max(b, 1)"
 
 [model]
-algorithm = "gradient-boosting"   # random-forest, decision-tree
+algorithm = "gradient-boosting"   # random-forest, decision-tree, linear
 # n_estimators = 400   # parameter names as in XGBoost and scikit-learn;
 # max_depth = 6        # parameters that are not set are chosen for the table
 # learning_rate = 0.05

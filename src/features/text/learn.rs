@@ -1,9 +1,9 @@
 //! Learns how the words of a text column relate to the target.
 
-use super::linear::{Linear, Loss, Sparse};
 use super::{N_COUNTS, Reader, Stored, TextEncoder, counted, vocabulary};
 use crate::features::learn::{FOLDS, Outcome};
 use crate::features::target::Task;
+use crate::stats::linear::{Goal, Linear, Loss, Sparse};
 use crate::stats::portable::Portable;
 use crate::stats::random::unit_hash;
 use crate::table::Texts;
@@ -133,8 +133,9 @@ impl Score {
             return None;
         }
         let all: Vec<u32> = (0..taught.len() as u32).collect();
-        let found = Linear::zero(n_terms).fit(x, &all, &y, loss, STRENGTHS[best]);
-        let centre = mean(all.iter().map(|&at| found.margin(x, at as usize) - found.bias));
+        let goal = Goal { y: &y, weights: None, loss, c: STRENGTHS[best] };
+        let found = Linear::zero(n_terms, 1).fit(x, &all, goal);
+        let centre = mean(all.iter().map(|&at| of_words(&found, x, at)));
         Some(Self { name: outcome.score_name(output), weights: found.weights, centre, out_of_fold })
     }
 }
@@ -145,15 +146,19 @@ impl Score {
 /// words' part is centred on the rows of its model instead.
 fn path(x: &Sparse, folds: &[u8], fold: u8, y: &[f64], n_terms: usize, loss: Loss) -> Vec<Vec<f32>> {
     let (own, others): (Vec<u32>, Vec<u32>) = (0..folds.len() as u32).partition(|&at| folds[at as usize] == fold);
-    let mut found = Linear::zero(n_terms);
+    let mut found = Linear::zero(n_terms, 1);
     let mut all = Vec::with_capacity(STRENGTHS.len());
     for c in STRENGTHS {
-        found = found.fit(x, &others, y, loss, c);
-        let of = |at: u32| found.margin(x, at as usize) - found.bias;
-        let centre = mean(others.iter().map(|&at| of(at)));
-        all.push(own.iter().map(|&at| (of(at) - centre) as f32).collect());
+        found = found.fit(x, &others, Goal { y, weights: None, loss, c });
+        let centre = mean(others.iter().map(|&at| of_words(&found, x, at)));
+        all.push(own.iter().map(|&at| (of_words(&found, x, at) - centre) as f32).collect());
     }
     all
+}
+
+/// The linear score of a text, without the bias.
+fn of_words(model: &Linear, x: &Sparse, row: u32) -> f64 {
+    x.row(row as usize).map(|(term, value)| model.weights[term] * value).sum()
 }
 
 /// Pearson's correlation; `NaN` if one side is constant.

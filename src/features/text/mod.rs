@@ -9,7 +9,6 @@
 //! statistics.
 
 mod learn;
-mod linear;
 mod vocabulary;
 mod words;
 

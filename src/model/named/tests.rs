@@ -1,5 +1,6 @@
 use super::*;
 use crate::features::{Matrix, NumberEncoder, OneHotEncoder, RawColumn, Task};
+use crate::model::Algorithm;
 use crate::model::tests::{ALGORITHMS, fit_limited, small, table};
 use crate::model::{Direction, GrowPolicy, Model, Node};
 
@@ -110,18 +111,20 @@ fn predictions_keep_to_their_direction() {
     let up = Some(Direction::Increasing);
     let growths = [None, Some(GrowPolicy::Symmetric), Some(GrowPolicy::Lossguide), Some(GrowPolicy::Depthwise)];
     for (algorithm, task) in ALGORITHMS.into_iter().flat_map(|a| [(a, Task::Binary), (a, Task::Regression)]) {
-        let growths = if algorithm == crate::model::Algorithm::GradientBoosting { &growths[..] } else { &growths[..1] };
+        let growths = if algorithm == Algorithm::GradientBoosting { &growths[..] } else { &growths[..1] };
         for &grow_policy in growths {
             let params = Params { grow_policy, ..small(algorithm) };
             let free = fit_limited(&params, task, 600, Limits::default());
-            assert!(falls(&free, 1) > 0.1, "{algorithm:?} {task:?}: nothing to forbid");
+            // A line falls a little at each step.
+            let least = if algorithm == Algorithm::Linear { 0.002 } else { 0.1 };
+            assert!(falls(&free, 1) > least, "{algorithm:?} {task:?}: nothing to forbid");
             let held = fit_limited(&params, task, 600, limits([up, up, None, None]));
             assert_eq!((falls(&held, 0), falls(&held, 1)), (0.0, 0.0), "{algorithm:?} {task:?} {grow_policy:?}");
             assert!(falls(&held, 2) > 0.0 || task == Task::Binary, "{algorithm:?}: c is free");
             let loaded = Model::from_bytes(&held.to_bytes().unwrap()).unwrap();
             assert_eq!(falls(&loaded, 1), 0.0);
             let down = fit_limited(&params, task, 600, limits([Some(Direction::Decreasing), None, None, None]));
-            assert!(falls(&down, 1) > 0.1 || algorithm == crate::model::Algorithm::DecisionTree);
+            assert!(falls(&down, 1) > least || algorithm == Algorithm::DecisionTree);
         }
     }
 }
@@ -157,7 +160,12 @@ fn features_act_together_only_within_their_group() {
             let fits = |path: &[u32]| groups.iter().any(|group| path.iter().all(|feature| group.contains(feature)));
             paths(model).iter().any(|path| !fits(path))
         };
-        assert!(mixes(&fit_limited(&small(algorithm), task, 600, Limits::default())), "{algorithm:?} {task:?}");
+        // A linear model has nothing that acts together.
+        let is_sum = algorithm == Algorithm::Linear;
+        assert!(
+            is_sum || mixes(&fit_limited(&small(algorithm), task, 600, Limits::default())),
+            "{algorithm:?} {task:?}"
+        );
         let limits = Limits { directions: Vec::new(), groups: groups.clone() };
         assert!(!mixes(&fit_limited(&small(algorithm), task, 600, limits)), "{algorithm:?} {task:?}");
     }

@@ -56,6 +56,8 @@ fn a_name_that_does_not_apply_is_an_error() {
         (r#"{"algorithm": "random-forest", "early_stopping_rounds": 5}"#, "early_stopping_rounds"),
         (r#"{"algorithm": "decision-tree", "n_estimators": 5}"#, "n_estimators"),
         (r#"{"algorithm": "decision-tree", "max_features": "sqrt"}"#, "max_features"),
+        (r#"{"algorithm": "linear", "num_leaves": 5}"#, "max_leaves"),
+        (r#"{"algorithm": "linear", "alpha": 1}"#, "reg_alpha"),
         (r#"{"min_samples_leaf": 5}"#, "min_samples_leaf"),
         (r#"{"grow_policy": "symmetric", "num_leaves": 5}"#, "max_leaves"),
         (r#"{"grow_policy": "symmetric", "max_depth": 17}"#, "max_depth"),
