@@ -8,8 +8,9 @@ const CHURN: &str = include_str!("../fixtures/tables/churn.csv");
 /// Parameters of a version that is not good.
 const WEAK: &str = "n_estimators = 1\nmax_depth = 1\nearly_stopping_rounds = 0";
 
-/// How long a row takes in a build for tests, beside other tests, says nothing.
-pub const UNTIMED: &str = "\n[promote.guardrails]\nlatency_ratio = false\n";
+/// How long a row takes in a build for tests, beside other tests, says nothing. A good version gives three rows of ten
+/// another class than [`WEAK`].
+pub const UNTIMED: &str = "\n[promote.guardrails]\nlatency_ratio = false\nflip_rate = 0.5\n";
 
 /// Replaces the lines of a section of mlloop.toml that are no comments.
 fn section(work: &Loop, name: &str, lines: &str) {

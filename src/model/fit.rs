@@ -1,6 +1,7 @@
 //! Fitting: checks, the engine's parameters, early stopping.
 
 use crate::features::{Matrix, Task};
+use crate::model::data::{FitData, FitOptions, Round};
 use crate::model::error::ModelError;
 use crate::model::limits::Direction;
 use crate::model::params::{Algorithm, Checked, GrowPolicy};
@@ -18,41 +19,6 @@ use std::sync::Arc;
 
 /// Up to this many cells a fit is not faster on two threads than on one (see [`threads`]).
 const MOST_CELLS_OF_ONE_THREAD: usize = 400_000;
-
-/// Rows with their targets.
-#[derive(Debug, Clone, Copy)]
-pub struct FitData<'a> {
-    /// The features, `NaN` where missing.
-    pub x: &'a Matrix,
-    /// One target per row: a class index (0, 1, …) or a value; never missing.
-    pub y: &'a [f32],
-    /// One weight per row, finite and not negative; every row weighs 1 when absent.
-    pub weights: Option<&'a [f32]>,
-}
-
-/// One finished boosting round, for progress.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Round {
-    /// Rounds finished, from 1.
-    pub done: usize,
-    /// The most rounds there will be.
-    pub most: usize,
-    /// Loss on the tune part after this round, if early stopping is on (log loss, or root mean squared error).
-    pub tune_loss: Option<f64>,
-}
-
-/// How to fit.
-#[derive(Clone, Copy)]
-pub struct FitOptions<'a> {
-    /// Parameters, task and seed.
-    pub params: &'a Checked,
-    /// Number of classes: 2 for binary, at least 2 for multi-class; not read for regression.
-    pub n_classes: usize,
-    /// Rows to stop early on; not trained on.
-    pub tune: Option<FitData<'a>>,
-    /// Called after every boosting round.
-    pub progress: Option<&'a (dyn Fn(Round) + Sync)>,
-}
 
 impl Model {
     /// Fits the trees described by `options.params`.
@@ -123,7 +89,7 @@ impl Model {
                 Algorithm::GradientBoosting => boost(rows.with_labels(y)?, options, n_classes, plan, tune),
                 Algorithm::RandomForest | Algorithm::DecisionTree | Algorithm::Linear => {
                     let model = average(rows, y, options, n_classes, plan)?;
-                    Ok(Watched { grown: Grown::Rounds(model), losses: Vec::new(), best: None })
+                    Ok(Watched { grown: Grown::Rounds(Box::new(model)), losses: Vec::new(), best: None })
                 }
             }
         };
@@ -194,7 +160,7 @@ fn boost(
     // By default the engine scores with the rounds up to the best one only.
     let engine = fitted.model.slice(.., 1)?;
     let model = Model::from_engine(engine, Head { task, n_classes, link }, Some(plan))?;
-    Ok(Watched { grown: Grown::Rounds(model), losses, best })
+    Ok(Watched { grown: Grown::Rounds(Box::new(model)), losses, best })
 }
 
 /// A forest, or one tree: leaves are (weighted) means of the target, and trees are averaged.

@@ -16,8 +16,8 @@
 
 use crate::features::{Matrix, Task};
 use crate::model::bins::{self, Labels};
+use crate::model::data::{FitData, FitOptions, Round};
 use crate::model::error::ModelError;
-use crate::model::fit::{FitData, FitOptions, Round};
 use crate::model::limits::Direction;
 use crate::model::plan::Plan;
 use crate::model::{Assembly, Head, Link, Model, Node, Tree};
@@ -25,8 +25,6 @@ use crate::stats::linear::{Goal, Linear, Loss, Sparse};
 use crate::stats::portable::Portable;
 use std::ops::Range;
 
-/// Most steps of a line.
-const STEPS: usize = 64;
 /// Values further from the mean than this many standard deviations count as this far.
 const FAR: f64 = 4.0;
 /// Penalties that are tried, as divisors of the number of rows: from a model that hardly says more than the mean.
@@ -64,7 +62,7 @@ pub(super) fn fit(data: &FitData<'_>, options: &FitOptions<'_>, plan: &Plan, tun
         Task::Multiclass => Loss::Softmax(n_classes),
         Task::Regression => Loss::Squared,
     };
-    let lines = lines(data, if task == Task::Regression { 0 } else { n_classes });
+    let lines = lines(data, if task == Task::Regression { 0 } else { n_classes }, plan.max_bin);
     let known = Outcomes::of(data, &lines);
     let judged = tune.map(|tune| Outcomes::of(&tune, &lines));
     let n_rows = known.weights.as_ref().map_or(known.y.len() as f64, |weights| weights.iter().sum());
@@ -133,9 +131,9 @@ impl Line {
 }
 
 /// The features with more than one value.
-fn lines(data: &FitData<'_>, n_classes: usize) -> Vec<Line> {
+fn lines(data: &FitData<'_>, n_classes: usize, max_steps: u32) -> Vec<Line> {
     let labels = Labels { y: data.y, n_classes, weights: data.weights };
-    let snapped = bins::snap(data.x.clone(), labels, STEPS);
+    let snapped = bins::snap(data.x.clone(), labels, max_steps as usize);
     let weight = |row: usize| data.weights.map_or(1.0, |weights| f64::from(weights[row]));
     let n_features = data.x.n_features();
     let line = |feature: usize| {

@@ -23,8 +23,8 @@
 
 use crate::features::{Matrix, Task};
 use crate::model::Model;
+use crate::model::data::{FitData, FitOptions};
 use crate::model::error::ModelError;
-use crate::model::fit::{FitData, FitOptions};
 use crate::model::params::Checked;
 use ::linfa::DatasetBase;
 use ::linfa::dataset::AsSingleTargets;

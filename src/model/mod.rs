@@ -16,6 +16,7 @@ mod bytes;
 mod compact;
 mod compact_bytes;
 mod compact_walk;
+mod data;
 mod engine;
 mod error;
 mod fit;
@@ -37,8 +38,8 @@ mod watched;
 mod xgboost;
 
 pub use self::linfa::Cell;
+pub use data::{FitData, FitOptions, Round};
 pub use error::ModelError;
-pub use fit::{FitData, FitOptions, Round};
 pub use foreign::{ForeignError, ForeignFeatures, Format, Holds};
 pub use foreign_model::ForeignModel;
 pub use limits::{Direction, InteractionRule, Interactions, Limits};
@@ -181,10 +182,13 @@ impl Model {
         self.engine.n_trees
     }
 
-    /// Boosting rounds used: after early stopping those up to the best one; 1 for a forest or a tree.
+    /// Boosting rounds used: after early stopping those up to the best one; 1 for a forest, a tree or a linear model.
     #[must_use]
     pub fn rounds(&self) -> usize {
-        self.engine.n_rounds
+        match &self.plan {
+            Some(plan) if plan.algorithm == Algorithm::Linear => 1,
+            _ => self.engine.n_rounds,
+        }
     }
 
     /// The initial value of every margin.

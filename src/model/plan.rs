@@ -125,7 +125,7 @@ impl Checked {
             Algorithm::GradientBoosting => boosting(self.task(), shape),
             Algorithm::RandomForest => forest(self.task(), shape),
             Algorithm::DecisionTree => single_tree(shape),
-            Algorithm::Linear => linear(shape),
+            Algorithm::Linear => without_trees(shape),
         };
         self.overwrite(&mut plan, shape);
         plan
@@ -289,7 +289,7 @@ fn forest(task: Task, shape: Shape) -> Plan {
 }
 
 /// Nothing grows; the fit chooses the penalty.
-fn linear(shape: Shape) -> Plan {
+fn without_trees(shape: Shape) -> Plan {
     Plan {
         algorithm: Algorithm::Linear,
         n_estimators: 1,
@@ -297,6 +297,8 @@ fn linear(shape: Shape) -> Plan {
         subsample: 1.0,
         colsample_bynode: 1.0,
         min_child_weight: 0.0,
+        // Steps of a line.
+        max_bin: 64,
         ..forest(Task::Regression, shape)
     }
 }

@@ -18,7 +18,7 @@ pub struct Watched {
 #[derive(Debug, Clone)]
 pub(super) enum Grown {
     /// All rounds.
-    Rounds(Model),
+    Rounds(Box<Model>),
     /// A model by penalty, the largest first.
     Penalties(Vec<linear::Step>),
 }
@@ -52,7 +52,7 @@ impl Watched {
     /// If the engine has no trees.
     pub fn best(self) -> Result<Model, ModelError> {
         match (self.best, self.grown) {
-            (None, Grown::Rounds(model)) => Ok(model),
+            (None, Grown::Rounds(model)) => Ok(*model),
             (best, grown) => {
                 let watched = Self { grown, losses: Vec::new(), best };
                 watched.first(best.map_or(watched.n_steps(), |best| best + 1))
