@@ -1,6 +1,6 @@
 //! Single requests: retries, and error messages.
 
-use crate::web::fetcher;
+use crate::web::{fetcher, tls_trouble};
 use std::path::Path;
 use std::time::Duration;
 use ureq::http::{Response, StatusCode};
@@ -98,9 +98,10 @@ pub(super) fn unreachable(err: &ureq::Error) -> String {
         ureq::Error::Io(err) => format!("the server cannot be reached: {err}"),
         ureq::Error::Timeout(_) => "the server does not answer in time".to_owned(),
         ureq::Error::HostNotFound => "the host name is unknown".to_owned(),
-        ureq::Error::Rustls(err) => format!("no secure connection: {err}"),
-        ureq::Error::Tls(what) => format!("no secure connection: {what}"),
-        _ => "the connection to the server failed".to_owned(),
+        _ => match tls_trouble(err) {
+            Some(what) => format!("no secure connection: {what}"),
+            None => "the connection to the server failed".to_owned(),
+        },
     }
 }
 
