@@ -116,11 +116,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
 }
 
 fn parse_algorithm(name: &str) -> Result<Algorithm, String> {
-    let known = Algorithm::ALL;
-    known.into_iter().find(|a| a.name() == name).ok_or_else(|| {
-        let names: Vec<&str> = known.iter().map(|a| a.name()).collect();
-        format!("choose {}", names.join(", "))
-    })
+    let known = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name);
+    known.ok_or_else(|| format!("choose {}", Algorithm::ALL.map(Algorithm::name).join(", ")))
 }
 
 fn parse_quality(name: &str) -> Result<Quality, String> {

@@ -77,20 +77,20 @@ impl Model {
         let (n_rows, n_features) = (x.n_rows, x.n_features());
         let shape = Shape { n_rows, n_features, rarest: rarest(y, n_classes), n_classes, has_tune: tune.is_some() };
         let plan = options.params.plan(shape);
-        let grow = || {
-            if plan.algorithm == Algorithm::Linear {
-                let linear::Path { steps, losses } = linear::fit(&FitData { x: &x, y, weights }, options, &plan, tune);
-                return Ok(Watched { best: linear::lowest(&losses), grown: Grown::Penalties(steps), losses });
+        let snapped = |x, max_bin: u32| {
+            engine_matrix(&bins::snap(x, bins::Labels { y, n_classes, weights }, max_bin as usize), weights)
+        };
+        let grow = || match plan.algorithm {
+            Algorithm::GradientBoosting => {
+                boost(snapped(x, plan.max_bin)?.with_labels(y)?, options, n_classes, plan, tune)
             }
-            let x = bins::snap(x, bins::Labels { y, n_classes, weights }, plan.max_bin as usize);
-            let rows = engine_matrix(&x, weights)?;
-            drop(x);
-            match plan.algorithm {
-                Algorithm::GradientBoosting => boost(rows.with_labels(y)?, options, n_classes, plan, tune),
-                Algorithm::RandomForest | Algorithm::DecisionTree | Algorithm::Linear => {
-                    let model = average(rows, y, options, n_classes, plan)?;
-                    Ok(Watched { grown: Grown::Rounds(Box::new(model)), losses: Vec::new(), best: None })
-                }
+            Algorithm::RandomForest | Algorithm::DecisionTree => {
+                let model = average(snapped(x, plan.max_bin)?, y, options, n_classes, plan)?;
+                Ok(Watched { grown: Grown::Rounds(Box::new(model)), losses: Vec::new() })
+            }
+            Algorithm::Linear => {
+                let linear::Path { steps, losses } = linear::fit(&FitData { x: &x, y, weights }, options, &plan, tune);
+                Ok(Watched { grown: Grown::Penalties(steps), losses })
             }
         };
         if n_rows * n_features <= MOST_CELLS_OF_ONE_THREAD { threads::alone(grow) } else { grow() }
@@ -155,12 +155,11 @@ fn boost(
         if is_due { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let fitted = trainer.train()?;
-    let losses: Vec<f64> = fitted.history.rounds().filter_map(|round| round.values().last().copied()).collect();
-    let best = linear::lowest(&losses);
+    let losses = fitted.history.rounds().filter_map(|round| round.values().last().copied()).collect();
     // By default the engine scores with the rounds up to the best one only.
     let engine = fitted.model.slice(.., 1)?;
     let model = Model::from_engine(engine, Head { task, n_classes, link }, Some(plan))?;
-    Ok(Watched { grown: Grown::Rounds(Box::new(model)), losses, best })
+    Ok(Watched { grown: Grown::Rounds(Box::new(model)), losses })
 }
 
 /// A forest, or one tree: leaves are (weighted) means of the target, and trees are averaged.

@@ -11,8 +11,6 @@ pub struct Watched {
     pub(super) grown: Grown,
     /// Loss on the tune part after each step; empty without one.
     pub losses: Vec<f64>,
-    /// Index of the step with the lowest loss.
-    pub(super) best: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,10 +49,10 @@ impl Watched {
     ///
     /// If the engine has no trees.
     pub fn best(self) -> Result<Model, ModelError> {
-        match (self.best, self.grown) {
+        match (linear::lowest(&self.losses), self.grown) {
             (None, Grown::Rounds(model)) => Ok(*model),
             (best, grown) => {
-                let watched = Self { grown, losses: Vec::new(), best };
+                let watched = Self { grown, losses: Vec::new() };
                 watched.first(best.map_or(watched.n_steps(), |best| best + 1))
             }
         }

@@ -139,10 +139,11 @@ impl Linear {
         // The biases come last, and are not regularised.
         let mut w = self.weights;
         w.extend(self.biases);
+        let mut surface = task.surface(&margins);
         for _ in 0..MAX_STEPS {
             let mut gradient = w.clone();
             gradient[n_weights..].fill(0.0);
-            let Surface { slopes, curves, loss } = task.surface(&margins);
+            let Surface { slopes, curves, loss } = surface;
             let objective = 0.5 * dot(&gradient, &gradient) + loss;
             task.back(&slopes, &mut gradient);
             if dot(&gradient, &gradient).sqrt() <= enough {
@@ -151,7 +152,9 @@ impl Linear {
             let direction = task.direction(&curves, &gradient);
             let along = task.ahead(&direction);
             let slope = dot(&gradient, &direction);
-            let Some(step) = task.search(&w, &direction, (&margins, &along), slope, objective) else { break };
+            let found = task.search(&w, &direction, (&margins, &along), slope, objective);
+            let Some((step, there)) = found else { break };
+            surface = there;
             w.iter_mut().zip(&direction).for_each(|(w, d)| *w += step * d);
             margins.iter_mut().zip(&along).for_each(|(m, d)| *m += step * d);
         }
@@ -208,7 +211,8 @@ impl Task<'_> {
         found
     }
 
-    /// The step along a direction that decreases the objective sufficiently (Armijo); `None` if there is none.
+    /// The step along a direction that decreases the objective sufficiently (Armijo), and the surface there; `None` if there
+    /// is none.
     fn search(
         &self,
         w: &[f64],
@@ -216,15 +220,16 @@ impl Task<'_> {
         (margins, along): (&[f64], &[f64]),
         slope: f64,
         objective: f64,
-    ) -> Option<f64> {
+    ) -> Option<(f64, Surface)> {
         let n_weights = w.len() - self.width;
         let mut step = 1.0;
         for _ in 0..20 {
             let size: f64 =
                 w[..n_weights].iter().zip(&direction[..n_weights]).map(|(w, d)| (w + step * d) * (w + step * d)).sum();
             let there: Vec<f64> = margins.iter().zip(along).map(|(m, d)| m + step * d).collect();
-            if 0.5 * size + self.surface(&there).loss <= objective + 1e-4 * step * slope {
-                return Some(step);
+            let there = self.surface(&there);
+            if 0.5 * size + there.loss <= objective + 1e-4 * step * slope {
+                return Some((step, there));
             }
             step *= 0.5;
         }

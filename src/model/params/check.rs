@@ -62,11 +62,11 @@ impl Params {
 
     /// Parameters that do not apply to the algorithm, and contradicting pairs.
     fn check_names(&self) -> Result<(), ModelError> {
-        let boosting = self.algorithm == Algorithm::GradientBoosting;
-        let tree = self.algorithm == Algorithm::DecisionTree;
         if self.algorithm == Algorithm::Linear {
             return self.check_linear();
         }
+        let boosting = self.algorithm == Algorithm::GradientBoosting;
+        let tree = self.algorithm == Algorithm::DecisionTree;
         let penalty = "its leaves are means, so penalties have no effect";
         let refused: [(&'static str, bool, &'static str); 13] = [
             ("learning_rate", !boosting && self.learning_rate.is_some(), "its trees are not boosted; leave it out"),
