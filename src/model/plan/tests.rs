@@ -64,6 +64,23 @@ fn tables_of_few_rows_have_few_bins_and_wide_ones_fewer() {
 }
 
 #[test]
+fn few_rows_have_symmetric_trees() {
+    let grown = |task, n_rows| {
+        let shape = Shape { n_rows, n_features: 20, rarest: n_rows / 3, n_classes: 2, has_tune: true };
+        Params::default().check(task).unwrap().plan(shape).grow_policy
+    };
+    use GrowPolicy::{Depthwise, Symmetric};
+    assert_eq!(
+        [500, 9_999, 10_000, 300_000].map(|n| grown(Task::Regression, n)),
+        [Symmetric, Symmetric, Depthwise, Depthwise]
+    );
+    assert_eq!(
+        [500, 19_999, 20_000, 300_000].map(|n| grown(Task::Binary, n)),
+        [Symmetric, Symmetric, Depthwise, Symmetric]
+    );
+}
+
+#[test]
 fn leaves_are_grown_best_first_without_a_depth() {
     let plan = plan(r#"{"num_leaves": 31}"#, 1000);
     assert_eq!((plan.max_leaves, plan.max_depth, plan.grow_policy), (Some(31), None, GrowPolicy::Lossguide));
