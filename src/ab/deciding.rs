@@ -1,7 +1,7 @@
 //! Single units that decide a result, or most of its uncertainty.
 
-use super::analyse::Judge;
 use super::estimate::{self, Gathered, Single};
+use super::judge::Judge;
 use super::report::Comparison;
 use super::units::Kind;
 use crate::report::number::{cell, number};

@@ -14,10 +14,13 @@ mod deciding;
 pub mod draw;
 mod estimate;
 pub mod experiment;
+mod experiment_report;
 mod exposed;
 mod family;
 mod shared;
 pub mod files;
+mod history;
+mod judge;
 mod law;
 mod lift;
 mod limits;
@@ -42,7 +45,7 @@ mod verdict;
 
 pub use assign::Assigner;
 pub use experiment::{Arm, Epoch, Experiment};
-pub use values::{History, history};
+pub use history::{History, history};
 
 use self::report::{AbReport, AnalysisSettings, Source, SrmState};
 use self::units::Units;

@@ -1,8 +1,8 @@
 //! Intervals at the levels at which Holm's procedure tests comparisons.
 
-use super::analyse::Judge;
 use super::estimate::Gathered;
 use super::family::Shares;
+use super::judge::Judge;
 use super::report::{Comparison, FixedTest};
 
 impl Judge<'_> {

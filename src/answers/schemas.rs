@@ -16,6 +16,7 @@ use crate::simulate;
 use crate::source;
 use crate::summary;
 use crate::track;
+use crate::workspace::audit::Entry;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::json;

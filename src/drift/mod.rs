@@ -1,11 +1,14 @@
 //! The current table against the training table of production: is there a reason to retrain?
 
 #[cfg(test)]
+mod agreement_tests;
+#[cfg(test)]
 mod clusters_tests;
 pub mod compare;
 // Metrics that scores alone promise: CBPE for classes, DLE for numbers.
 pub mod estimate;
 pub mod findings;
+mod folds;
 pub mod method;
 // Direct loss estimation: metrics of numbers before any outcome is known.
 pub mod losses;

@@ -5,17 +5,12 @@ use rayon::prelude::*;
 use super::encoder::{Encoder, LARGEST, NumberEncoder, OneHotEncoder, TargetStatistic, is_coarse, narrow};
 use super::error::FeatureError;
 use super::options::{Clip, Encode, FeatureOptions, Impute, Negative, Outliers, Scale, TimePart};
-use super::target::{Target, Task};
+use super::outcome::{FOLDS, Outcome};
 use super::{text, time};
 use crate::stats::moments;
 use crate::stats::quantiles::quantile_sorted;
-use crate::stats::random::hash64;
 use crate::table::{Categories, Column, MISSING_CODE, Values};
 
-/// Training rows take their target statistics from the other folds.
-pub(super) const FOLDS: usize = 5;
-/// A target statistic per class up to here; beyond, the most frequent classes have one.
-const MAX_CLASS_STATISTICS: usize = 10;
 /// Least and largest weight of the overall mean, in rows, if `smoothing` is not set; smaller if levels differ
 /// by more than [`BEYOND_CHANCE`] standard errors.
 const LEAST_WEIGHT: f64 = 10.0;
@@ -23,20 +18,6 @@ const MOST_WEIGHT: f64 = 1e6;
 const BEYOND_CHANCE: f64 = 5.0;
 /// Bounds (levels × statistics) of one column: 16 MB stored.
 const MAX_STATISTICS: usize = 4_000_000;
-
-/// The target as the statistics see it.
-pub(super) struct Outcome<'a> {
-    y: &'a [f32],
-    task: Task,
-    /// Those of the table; made-up rows follow.
-    n_real: usize,
-    seed: u64,
-    /// The averaged values: one 0/1 outcome per class, or the value.
-    classes: Vec<u32>,
-    names: Vec<String>,
-    /// Fold of each row.
-    folds: Vec<u8>,
-}
 
 /// An encoder and, for target statistics, the out-of-fold values of the training rows.
 pub(super) struct Learned {
@@ -55,84 +36,6 @@ pub(super) enum OutOfFold {
     Levels(Vec<f32>),
     /// The features of each training row, row-major.
     Rows(Vec<f32>),
-}
-
-impl<'a> Outcome<'a> {
-    /// Rows that `groups` puts together, one key per row that is not made up, are in one fold.
-    pub(super) fn new(target: &Target, y: &'a [f32], seed: u64, groups: Option<&[u64]>) -> Self {
-        let (classes, names) = match target.task {
-            Task::Regression => (Vec::new(), vec![format!("mean of {}", target.name)]),
-            Task::Binary => (vec![1], vec![format!("share of {}", target.classes[1])]),
-            Task::Multiclass => {
-                let classes = most_frequent(y, target.classes.len());
-                let names = classes.iter().map(|&c| format!("share of {}", target.classes[c as usize]));
-                (classes.clone(), names.collect())
-            }
-        };
-        let key = |row: usize| groups.and_then(|groups| groups.get(row).copied()).unwrap_or(row as u64);
-        let folds = (0..y.len()).map(|row| (hash64(&key(row).to_le_bytes(), seed) % FOLDS as u64) as u8).collect();
-        Self { y, task: target.task, n_real: y.len(), seed, classes, names, folds }
-    }
-
-    /// The same, with the last `n_made` rows synthetic.
-    pub(super) fn with_made(self, n_made: usize) -> Self {
-        Self { n_real: self.y.len() - n_made, ..self }
-    }
-
-    /// Number of rows that are not synthetic; they come first.
-    pub(super) fn n_real(&self) -> usize {
-        self.n_real
-    }
-
-    pub(super) fn task(&self) -> Task {
-        self.task
-    }
-
-    /// The name of each output.
-    pub(super) fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    /// The name of the score of an output.
-    pub(super) fn score_name(&self, output: usize) -> String {
-        let name = &self.names[output];
-        let of = name.strip_prefix("share of ").or_else(|| name.strip_prefix("mean of ")).unwrap_or(name);
-        format!("score of {of}")
-    }
-
-    /// Whether the label of a row is missing.
-    pub(super) fn is_open(&self, row: usize) -> bool {
-        self.y[row].is_nan()
-    }
-
-    /// Fold of each row.
-    pub(super) fn folds(&self) -> &[u8] {
-        &self.folds
-    }
-
-    /// The outcome of a row, 0 or 1 for a class.
-    pub(super) fn value(&self, row: usize, output: usize) -> f64 {
-        let y = self.y[row];
-        match self.classes.get(output) {
-            Some(&class) => f64::from(u8::from(y == class as f32)),
-            None => f64::from(y),
-        }
-    }
-}
-
-/// The classes that get a statistic, ascending.
-fn most_frequent(y: &[f32], n_classes: usize) -> Vec<u32> {
-    let mut counts = vec![0_u64; n_classes];
-    for &class in y.iter().filter(|v| !v.is_nan()) {
-        if let Some(count) = counts.get_mut(class as usize) {
-            *count += 1;
-        }
-    }
-    let mut order: Vec<u32> = (0..n_classes as u32).collect();
-    order.sort_by_key(|&c| (std::cmp::Reverse(counts[c as usize]), c));
-    order.truncate(MAX_CLASS_STATISTICS);
-    order.sort_unstable();
-    order
 }
 
 /// The encoder of a column, or `None` if it is an id, a text without prose, or constant in these rows.
@@ -155,7 +58,7 @@ pub(super) fn learn(
             (!parts.is_empty()).then_some(Encoder::TimeParts { parts }).and_then(plain)
         }
         Values::Text(texts) if options.reads_text(&column.name) => {
-            text::learn(texts, outcome, outcome.seed).map(|(encoder, rows)| Learned {
+            text::learn(texts, outcome, outcome.seed()).map(|(encoder, rows)| Learned {
                 encoder: Encoder::Text(encoder),
                 out_of_fold: Some(OutOfFold::Rows(rows)),
             })
@@ -321,7 +224,7 @@ fn one_hot(levels: Vec<String>, counts: &[u64], missing: bool) -> OneHotEncoder 
 /// The excess kurtosis of the outcome, per output: how much more means of few rows vary than those of a normal one.
 fn excess(outcome: &Outcome<'_>, prior: &[f64]) -> Vec<f64> {
     let of = |(output, mean): (usize, &f64)| {
-        let apart = (0..outcome.y.len()).filter(|&row| !outcome.y[row].is_nan());
+        let apart = (0..outcome.folds().len()).filter(|&row| !outcome.is_open(row));
         let squares = apart.map(|row| (outcome.value(row, output) - mean).powi(2));
         let (n, second, fourth) = squares
             .fold((0.0, 0.0, 0.0), |(n, second, fourth), square| (n + 1.0, second + square, fourth + square * square));
@@ -343,15 +246,15 @@ struct Tally {
 fn target_statistic(levels: Vec<String>, slots: Vec<u32>, outcome: &Outcome<'_>, smoothing: Option<f64>) -> Learned {
     // Levels and missing; unseen has no rows.
     let n_slots = levels.len() + 1;
-    let n_outputs = outcome.names.len().min((MAX_STATISTICS / n_slots).max(1));
+    let n_outputs = outcome.names().len().min((MAX_STATISTICS / n_slots).max(1));
     let mut tally =
         Tally { n_slots, n_outputs, sums: vec![0.0; FOLDS * n_slots * n_outputs], counts: vec![0.0; FOLDS * n_slots] };
     let mut squares = vec![0.0; n_outputs];
     for (row, &slot) in slots.iter().enumerate() {
-        if outcome.y[row].is_nan() {
+        if outcome.is_open(row) {
             continue;
         }
-        let cell = usize::from(outcome.folds[row]) * n_slots + slot as usize;
+        let cell = usize::from(outcome.folds()[row]) * n_slots + slot as usize;
         tally.counts[cell] += 1.0;
         for (output, square) in squares.iter_mut().enumerate() {
             let value = outcome.value(row, output);
@@ -366,7 +269,7 @@ fn target_statistic(levels: Vec<String>, slots: Vec<u32>, outcome: &Outcome<'_>,
     };
     let values = tally.smooth(None, &prior, &weights);
     let blocks = (0..FOLDS).into_par_iter().flat_map_iter(|fold| tally.smooth(Some(fold), &prior, &weights)).collect();
-    let outputs = outcome.names[..n_outputs].to_vec();
+    let outputs = outcome.names()[..n_outputs].to_vec();
     Learned {
         encoder: Encoder::TargetStatistic(TargetStatistic { levels, outputs, values }),
         out_of_fold: Some(OutOfFold::Levels(blocks)),

@@ -18,6 +18,7 @@ mod learn;
 pub mod leftout;
 pub mod matrix;
 pub mod options;
+mod outcome;
 #[cfg(test)]
 mod reference;
 pub mod resample;

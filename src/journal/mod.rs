@@ -12,6 +12,7 @@
 mod damage;
 mod follow;
 mod layout;
+mod logged;
 pub mod outcomes;
 mod read;
 mod recent;
@@ -27,8 +28,9 @@ mod write;
 pub use damage::Damage;
 pub use follow::Follow;
 pub use layout::{Layout, Row};
+pub use logged::Logged;
 pub use outcomes::{Outcome, Outcomes};
-pub use read::{Joined, Latest, Logged, Scanned};
+pub use read::{Joined, Latest, Scanned};
 pub use window::Window;
 pub use write::{Durability, Writer};
 

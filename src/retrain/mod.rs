@@ -12,6 +12,7 @@ pub mod approval;
 mod count;
 mod error;
 mod recipe;
+mod replayed;
 pub mod standing;
 mod steps;
 
@@ -19,6 +20,7 @@ pub(crate) use again::again;
 pub use error::RetrainError;
 pub use steps::{STEPS, Step};
 
+use self::replayed::Replayed;
 use self::steps::Steps;
 use crate::atomic::{self, At, Lock};
 use crate::digest;
@@ -26,10 +28,9 @@ use crate::journal::{Journal, Window};
 use crate::labels::orphans;
 use crate::model::ModelError;
 use crate::pipeline::{Examples, FitProgress, Pipeline, PipelineError, Recipe};
-use crate::reference::{self, ADDED, Combined, Gathered, Gathering, Plan, RowNames};
+use crate::reference::{self, ADDED, Combined, Gathered, Gathering, Plan};
 use crate::registry::{DataDigest, Difference, Version};
-use crate::stats::random::unit_hash;
-use crate::table::{self, Column, ReadOptions, Rejects, Schema, Spool, TableOptions, Values};
+use crate::table::{self, ReadOptions, Rejects, Schema, Spool, TableOptions};
 use crate::train::{self, Material, Trained};
 use crate::workspace::audit::Chain;
 use crate::workspace::event::FromLabels;
@@ -293,50 +294,6 @@ fn digests(config: &crate::workspace::Config, combined: &Combined, n_added: usiz
         DataDigest { path, n_rows: combined.counts.n_rows(), sha256: combined.sha256.clone() },
         DataDigest { path: ADDED.to_owned(), n_rows: n_added as u64, sha256 },
     ]
-}
-
-/// How much of production's training data is used again.
-struct Replayed<'a> {
-    share: f64,
-    /// The id column.
-    id: &'a str,
-    seed: u64,
-}
-
-impl<'a> Replayed<'a> {
-    /// # Errors
-    /// If rows are to be dropped by id, but have none.
-    fn new(share: f64, names: &'a RowNames, seed: u64) -> Result<Self, RetrainError> {
-        match names.id() {
-            None if share < 1.0 => Err(RetrainError::Usage(
-                "[retrain] replay selects old rows by their ids, but mlloop.toml has no id column: set replay = 1, \
-                 or set one column under [columns] to \"id\""
-                    .to_owned(),
-            )),
-            id => Ok(Self { share, id: id.unwrap_or_default(), seed }),
-        }
-    }
-
-    /// Drops old training rows beyond the replayed share; gate rows are unchanged.
-    fn thin(&self, examples: &Examples, recipe: &Recipe, fresh: &HashSet<&str>) -> Option<Vec<u32>> {
-        const REPLAY: u64 = 0x5EED_AB1E;
-        if self.share >= 1.0 {
-            return None;
-        }
-        let parts = examples.parts(recipe).ok()?;
-        let ids = examples.table.columns().iter().find_map(|Column { name, values }| match values {
-            Values::Text(texts) if self.id == *name => Some(texts),
-            _ => None,
-        })?;
-        let stays = |row: &u32| {
-            let id = ids.get(*row as usize);
-            fresh.contains(id) || unit_hash(id.as_bytes(), REPLAY ^ self.seed) < self.share
-        };
-        let mut rows: Vec<u32> = parts.train.iter().copied().filter(stays).collect();
-        rows.extend(parts.tune.iter().chain(&parts.gate));
-        rows.sort_unstable();
-        Some(rows)
-    }
 }
 
 /// A retraining in progress.

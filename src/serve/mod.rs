@@ -35,6 +35,7 @@ mod settings;
 mod status;
 #[cfg(test)]
 mod tests;
+mod temporary;
 mod ticket;
 mod tls;
 mod wire;

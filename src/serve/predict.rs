@@ -6,8 +6,10 @@
 //!                 other arms of a shadow ─ lines ──┘   nothing is sent before
 //! ```
 
+mod known;
 mod lines;
 
+use known::{Known, known_outcomes};
 use lines::{Lined, log, shadow};
 
 use super::answer::{Answer, Many};
@@ -16,12 +18,11 @@ use super::limits::MAX_EXPLAINED_ROWS;
 use super::log::{Lines, Log};
 use super::past::{self, Behind};
 use super::problem::{self, Problem, Problems, Refusal};
-use super::rows::{Allow, NoRows, Raw, Rows};
+use super::rows::{Allow, NoRows, Rows};
 use super::scoring::{Scored, Wanted, score};
 use super::snapshot::{Live, Running, Snapshot};
 use super::state::App;
 use super::ticket::{Held, Ticket, expect_json, read, seat};
-use crate::feedback::outcome_in;
 use crate::labels::{Label, became};
 use axum::body::{Body, Bytes};
 use axum::extract::Query;
@@ -171,62 +172,6 @@ pub(super) async fn compute(
         app.desk.record(app, outcomes).await?;
     }
     Ok((json, ticket))
-}
-
-/// Outcomes that came with the rows.
-#[derive(Default)]
-struct Known {
-    /// Whether there are any.
-    given: bool,
-    /// The rows with an outcome, and its value; empty if the client may not record them.
-    values: Vec<(usize, String)>,
-}
-
-/// The outcomes among the cells, and all errors of the rows so far, ids included. Outcomes in a separate list are
-/// meant to be recorded; those in the target's column may be left over.
-fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(Known, Problems), Refusal> {
-    let mut problems = rows.problems.clone();
-    let mut known = Known { given: false, values: Vec::new() };
-    let live = job.live(None)?;
-    let pipeline = &live.model.pipeline;
-    for row in 0..rows.len() {
-        if let (Some(place), Some(id)) = (live.id, pipeline.schema.id())
-            && rows.cell(row, place) == Raw::Nested
-        {
-            problems.push(|| Problem::of_cell(row, id, "is a list or an object, not an id".to_owned()));
-        }
-        if let Raw::Absent = rows.cell(row, live.target) {
-            continue;
-        }
-        let name = &pipeline.target.name;
-        let cell = rows.written(row, live.target);
-        let found = match rows.cell(row, live.target) {
-            Raw::Nested => Err("is a list or an object, not an outcome".to_owned()),
-            // JSON has one notation for numbers, whatever the table's.
-            Raw::Number(value) if pipeline.target.classes.is_empty() => Ok(Some(value.to_string())),
-            _ => outcome_in(&cell, &pipeline.target, &pipeline.schema),
-        };
-        match found {
-            Ok(Some(value)) => known.values.push((row, value)),
-            Ok(None) => {}
-            Err(what) => problems.push(|| Problem::of_cell(row, name, format!("is not a valid outcome: {what}"))),
-        }
-    }
-    known.given = !known.values.is_empty();
-    if known.given {
-        let may = job.app.access.may_record(&parts.headers).and_then(|()| match job.app.log {
-            Some(_) => Ok(()),
-            None => Err(Refusal::Conflict(
-                "without a prediction log, an outcome cannot be joined with its prediction".to_owned(),
-            )),
-        });
-        match may {
-            Err(refusal) if rows.has_labels => return Err(refusal),
-            Err(_) => known.values.clear(),
-            Ok(()) => {}
-        }
-    }
-    Ok((known, problems))
 }
 
 /// Scores the rows, in pieces for a large request. Errors of all rows are reported together.

@@ -17,9 +17,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 mod cell;
+mod key;
 mod wrapper;
 
 use cell::CellSeed;
+use key::{Key, KeySeed};
 
 /// A cell as JSON gave it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -341,42 +343,6 @@ impl<'de> Visitor<'de> for One<'_, '_> {
     }
 
     no_row!(visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str));
-}
-
-/// The meaning of an object's key.
-enum Key {
-    Kept(usize),
-    Allowed,
-    Unknown(String),
-}
-
-struct KeySeed<'a> {
-    form: &'a Form,
-    next: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
-    type Value = Key;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeySeed<'_> {
-    type Value = Key;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a column's name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Key, E> {
-        Ok(match self.form.find(name, self.next) {
-            Some(Some(place)) => Key::Kept(place),
-            Some(None) => Key::Allowed,
-            None => Key::Unknown(name.to_owned()),
-        })
-    }
 }
 
 /// The meaning of an object.

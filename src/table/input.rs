@@ -6,8 +6,11 @@ use std::fs::File;
 use std::io::{self, Chain, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
+mod readers;
+
+use self::readers::{Counted, Named};
 use super::magic::{self, GZIP, PARQUET, ZSTD};
 use super::{place, postgres};
 use crate::atomic;
@@ -375,35 +378,6 @@ fn spool(reader: &mut impl Read) -> io::Result<File> {
     io::copy(reader, &mut file)?;
     file.seek(SeekFrom::Start(0))?;
     Ok(file)
-}
-
-/// Counts the bytes that pass.
-struct Counted<R> {
-    reader: R,
-    consumed: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.reader.read(buf)?;
-        self.consumed.fetch_add(n as u64, Ordering::Relaxed);
-        Ok(n)
-    }
-}
-
-/// Says in its errors which packing was damaged.
-struct Named<R> {
-    reader: R,
-    packing: &'static str,
-}
-
-impl<R: Read> Read for Named<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.reader.read(buf).map_err(|e| match e.kind() {
-            io::ErrorKind::Interrupted => e,
-            kind => io::Error::new(kind, format!("truncated or damaged {}: {e}", self.packing)),
-        })
-    }
 }
 
 #[cfg(test)]

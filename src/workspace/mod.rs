@@ -8,6 +8,7 @@ mod commented;
 mod config;
 mod config_text;
 mod deep;
+mod error;
 mod held;
 mod kept;
 pub mod event;
@@ -26,6 +27,7 @@ pub(crate) use deep::ADOPTED;
 pub use deep::Deep;
 pub use deep::LABELS_FILE;
 pub(crate) use deep::reference_of;
+pub use error::WorkspaceError;
 pub use event::EventKind;
 pub use held::FEEDBACK_FILE;
 pub(crate) use held::{feedback_seal, recorded_data, recorded_gone};
@@ -41,8 +43,7 @@ pub use whole::ROLES_FILE;
 use crate::atomic::{self, Lock};
 use crate::atomic::{At, AtPath};
 use crate::notify::Outbox;
-use crate::registry::{Registry, RegistryError};
-use crate::table::TableError;
+use crate::registry::Registry;
 use crate::table::place;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
@@ -51,98 +52,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// Errors of a workspace.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkspaceError {
-    /// There is no `mlloop.toml`.
-    #[error("{}: no loop here: run `mlloop init TABLE` first, or name its directory with -C DIR", .0.display())]
-    NoLoop(PathBuf),
-    /// `mlloop.toml` exists and would be replaced.
-    #[error("{}: exists; --force replaces it", .0.display())]
-    Exists(PathBuf),
-    /// `mlloop.toml` cannot be understood.
-    #[error("{}: {what}", .path.display())]
-    Config {
-        /// The file.
-        path: PathBuf,
-        /// The error, with its line.
-        what: String,
-    },
-    /// Another `mlloop` is changing this loop.
-    #[error("{}: another mlloop{} is changing this loop; try again when it is done", .path.display(), process(*.holder))]
-    Locked {
-        /// The lock.
-        path: PathBuf,
-        /// The other process, when it is known.
-        holder: Option<u32>,
-    },
-    /// The audit chain is broken, so nothing may be added to it.
-    #[error("{}: {what}", .path.display())]
-    Audit {
-        /// The file.
-        path: PathBuf,
-        /// The problem.
-        what: String,
-    },
-    /// A file does not match the audit chain, so it is not used for training and not overwritten.
-    #[error(
-        "{file} {what}: restore it (runs/backup/ and runs/kept/ have copies), or accept it as it is with \
-         `mlloop audit accept {file} --by YOU`"
-    )]
-    Altered {
-        /// The file.
-        file: String,
-        /// The change of the file, as a clause.
-        what: String,
-    },
-    /// A file that the chain does not record.
-    #[error(
-        "{}: only data/labels.csv, data/feedback.csv and {} can be accepted; restore files of versions, or train them \
-         again",
-        .file.display(), .reference.display()
-    )]
-    NotHeld {
-        /// The file.
-        file: PathBuf,
-        /// The loop's reference.
-        reference: PathBuf,
-    },
-    /// The reference is missing.
-    #[error(
-        "{} is missing, and the loop needs its reference: restore it (runs/backup/ and runs/kept/ have copies)",
-        .reference.display()
-    )]
-    Needed {
-        /// The loop's reference.
-        reference: PathBuf,
-    },
-    /// A line of the audit chain lacks a detail, or has one that cannot be understood.
-    #[error("audit.jsonl: line {line} ({event}): {key:?} {what}")]
-    Event {
-        /// The line, from 1.
-        line: u64,
-        /// The kind of change.
-        event: String,
-        /// The key of the detail.
-        key: String,
-        /// The problem.
-        what: String,
-    },
-    /// A problem of the registry.
-    #[error("{0}")]
-    Registry(#[from] RegistryError),
-    /// A table cannot be opened.
-    #[error("{0}")]
-    Table(#[from] TableError),
-    /// The system refused.
-    #[error("{0}")]
-    Io(#[from] AtPath),
-}
-
-fn process(holder: Option<u32>) -> String {
-    holder.map_or_else(String::new, |id| format!(" (process {id})"))
-}
 
 /// The file that makes a directory a loop: its configuration.
 pub const CONFIG_FILE: &str = "mlloop.toml";

@@ -17,6 +17,7 @@ pub(super) mod overview;
 mod parts;
 mod reasons;
 mod row;
+mod said;
 pub(super) mod settle;
 pub(super) mod versions;
 mod waiting;

@@ -15,6 +15,7 @@ mod cells;
 mod check;
 mod constants;
 mod eval;
+mod events;
 mod expression;
 mod functions;
 mod groups;
@@ -29,6 +30,8 @@ mod recent;
 #[cfg(test)]
 mod recent_tests;
 mod spec;
+mod stored;
+mod stream;
 mod tree;
 mod window;
 #[cfg(test)]
@@ -51,7 +54,6 @@ use self::node::Type;
 use self::program::Program;
 use super::error::FeatureError;
 use crate::table::{Column, Kind, Table, Values};
-use serde::{Deserialize, Serialize};
 
 /// Bounds of an expression, and how many there may be.
 const MAX_BYTES: usize = 20_000;
@@ -93,24 +95,6 @@ pub struct Derived {
     levels: Vec<(String, Vec<String>)>,
     /// The columns with the values of windows.
     window_columns: Vec<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stored {
-    definitions: Definitions,
-    reads: Vec<Read>,
-    statistics: Vec<groups::Stored>,
-}
-
-/// A raw column that expressions read.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Read {
-    column: String,
-    kind: Kind,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    levels: Vec<String>,
 }
 
 /// A definition is wrong, in a sentence.
@@ -372,40 +356,5 @@ impl PartialEq for Derived {
         // The program follows from the definitions and the input columns.
         (&self.definitions, &self.program.reads, &self.learned, &self.levels)
             == (&other.definitions, &other.program.reads, &other.learned, &other.levels)
-    }
-}
-
-impl Serialize for Derived {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let read = |(column, kind): &(String, Kind)| Read {
-            column: column.clone(),
-            kind: *kind,
-            levels: self.levels.iter().find(|(name, _)| name == column).map(|(_, l)| l.clone()).unwrap_or_default(),
-        };
-        Stored {
-            definitions: self.definitions.clone(),
-            reads: self.program.reads.iter().map(read).collect(),
-            statistics: self.learned.iter().cloned().map(groups::Stored::from).collect(),
-        }
-        .serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Derived {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error as _;
-        let Stored { definitions, reads, statistics } = Stored::deserialize(deserializer)?;
-        let columns: Vec<(&str, Kind)> = reads.iter().map(|read| (read.column.as_str(), read.kind)).collect();
-        let program =
-            Program::new(&definitions, &columns, "").map_err(|err| D::Error::custom(wrong(&definitions, err)))?;
-        if program.n_slots != statistics.len() || program.reads.len() != reads.len() {
-            return Err(D::Error::custom("[features.derived]: the stored statistics do not match the expressions"));
-        }
-        let learned = statistics.into_iter().map(groups::Stored::read).collect::<Result<_, _>>();
-        let levels =
-            reads.into_iter().filter(|read| read.kind == Kind::Category).map(|read| (read.column, read.levels));
-        let window_columns = program.window_columns(&definitions);
-        let (learned, levels) = (learned.map_err(D::Error::custom)?, levels.collect());
-        Ok(Self { program, learned, levels, window_columns, definitions })
     }
 }

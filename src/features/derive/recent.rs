@@ -6,10 +6,12 @@
 //! lanes ─▶ rows beyond all windows are removed, and the oldest rows if there are too many
 //! ```
 
+use super::events::{Events, Own};
 use super::groups::NONE;
 use super::lane::Lane;
 use super::node::Window;
-use super::past::{Events, Own, Windows, names};
+use super::past::{Windows, names};
+use super::stream::Stream;
 use super::window::{Line, Looking};
 use crate::features::error::FeatureError;
 use crate::table::{Column, Kind, Table, Values};
@@ -66,66 +68,6 @@ struct Place {
     /// [`NONE`] if the row is in no window of the stream.
     lane: u32,
     at: i64,
-}
-
-/// The lanes of windows that see the same rows with the same values.
-#[derive(Debug)]
-struct Stream {
-    by_key: HashMap<Arc<str>, u32>,
-    lanes: Vec<Lane>,
-    /// Lanes without a group.
-    free: Vec<u32>,
-    /// How long a row is kept.
-    keep_us: i64,
-    newest: i64,
-    /// Rows before it were removed because no window reached them.
-    reached: i64,
-    /// Rows before it were removed because there were too many.
-    floor: i64,
-    /// The next lane to sweep, and how many to sweep fast.
-    next: usize,
-    in_a_hurry: usize,
-}
-
-impl Stream {
-    /// No window reaches back before this time. A future time does not age rows.
-    fn reach(&mut self, now_us: i64) -> i64 {
-        self.reached = self.reached.max(self.newest.min(now_us).saturating_sub(self.keep_us));
-        self.reached
-    }
-
-    /// Rows before this time may have been removed.
-    fn forgotten(&self) -> i64 {
-        self.floor.max(self.reached)
-    }
-
-    fn lane(&mut self, key: &Arc<str>) -> u32 {
-        if let Some(&lane) = self.by_key.get(key) {
-            return lane;
-        }
-        let lane = match self.free.pop() {
-            Some(lane) => {
-                self.lanes[lane as usize] = Lane::new(Arc::clone(key));
-                lane
-            }
-            None => {
-                self.lanes.push(Lane::new(Arc::clone(key)));
-                self.lanes.len() as u32 - 1
-            }
-        };
-        self.by_key.insert(Arc::clone(key), lane);
-        lane
-    }
-
-    /// Frees an empty lane.
-    fn close(&mut self, lane: u32) {
-        let empty = &mut self.lanes[lane as usize];
-        if empty.at.is_empty() && self.by_key.get(&empty.key) == Some(&lane) {
-            self.by_key.remove(&empty.key);
-            *empty = Lane::new("".into());
-            self.free.push(lane);
-        }
-    }
 }
 
 /// A group's key: long ones by their digest.

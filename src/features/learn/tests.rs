@@ -1,4 +1,5 @@
 use super::*;
+use crate::features::target::{Target, Task};
 use crate::features::{LARGEST, Outliers};
 use crate::stats::random::unit_hash;
 use crate::table::Categories;
@@ -152,13 +153,6 @@ fn the_overall_mean_weighs_little_only_where_levels_differ_far_beyond_chance() {
     assert!(rare >= 9.9, "{rare}");
     let sure = weight(&|level, _| f64::from(u8::from(level % 2 == 0)), Task::Binary);
     assert!(sure.abs() < 0.1, "{sure}");
-}
-
-#[test]
-fn only_the_most_frequent_classes_have_statistics() {
-    let y: Vec<f32> = (0..12).flat_map(|c| vec![c as f32; if c == 3 || c == 7 { 1 } else { 4 }]).collect();
-    assert_eq!(most_frequent(&y, 12), [0, 1, 2, 4, 5, 6, 8, 9, 10, 11]);
-    assert_eq!(most_frequent(&[f32::NAN], 2), [0, 1]);
 }
 
 /// 200 levels of 15 rows; `share` is that of the positive rows of a level.

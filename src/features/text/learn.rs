@@ -1,7 +1,7 @@
 //! Learns how the words of a text column relate to the target.
 
 use super::{N_COUNTS, Reader, Stored, TextEncoder, counted, vocabulary};
-use crate::features::learn::{FOLDS, Outcome};
+use crate::features::outcome::{FOLDS, Outcome};
 use crate::features::target::Task;
 use crate::stats::linear::{Goal, Linear, Loss, Sparse};
 use crate::stats::portable::Portable;

@@ -1,6 +1,8 @@
 //! Models as ONNX: tree ensembles of any converter in, the project's own models out.
 
 mod attributes;
+mod call;
+mod elementwise;
 mod ensemble;
 mod ensemble_v5;
 mod graph;

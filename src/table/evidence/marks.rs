@@ -5,10 +5,10 @@
 //! after all digits is a unit.
 
 use super::times::{Place, place};
+use super::ways::{ALL, Read, Readings, ways_of, with_unit};
 use crate::table::NumberFormat;
-use crate::table::number::{WAYS, bare, is_part, is_zero, no_cents, with_latin_digits};
+use crate::table::number::{WAYS, is_part, with_latin_digits};
 
-const ALL: u8 = 0xff;
 const POINT: u8 = 0x0f;
 const COMMA: u8 = 0xf0;
 /// `1.234`, which is either a decimal or a thousand.
@@ -21,19 +21,10 @@ const MAX_GROUPS: usize = 24;
 /// below 1000, and if these are more.
 const MANY: u64 = 50;
 const SOME: u64 = 5;
-/// Characters of a unit that is not known, at most.
-const MAX_UNIT: usize = 12;
 /// Up to this many different non-numeric texts, they probably mean "missing".
 const FEW_TEXTS: usize = 2;
 /// The same where numbers are most cells.
 const SOME_TEXTS: usize = 8;
-/// Units that are known, longer ones before their parts.
-const UNITS: [&str; 41] = [
-    "US$", "AU$", "CA$", "NZ$", "HK$", "R$", "A$", "C$", "$", "€", "£", "¥", "₹", "₽", "₩", "₺", "₴", "₫", "₪", "฿",
-    "%", "‰", "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "SEK", "NOK", "DKK", "PLN", "AUD", "CAD", "BRL", "Rs.",
-    "kr.", "kr", "zł", "Kč",
-];
-
 /// The evidence from the cells of a column.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Marks {
@@ -47,7 +38,7 @@ pub(crate) struct Marks {
     sole: Sole,
 }
 
-/// The text that all cells have before or after their digits, if it is one and not in [`UNITS`].
+/// The text that all cells have before or after their digits, if it is one and not in [`UNITS`](super::ways).
 #[derive(Debug, Clone, Default)]
 enum Sole {
     #[default]
@@ -68,17 +59,6 @@ struct Group {
     plain: bool,
     n: u64,
     first: Vec<Place>,
-}
-
-/// The values of a cell with a decimal point and with a decimal comma.
-pub(crate) type Readings = [Option<f64>; 2];
-
-/// A text that is a number in some notation.
-#[derive(Debug, Clone, Copy)]
-struct Read<'t> {
-    ways: u8,
-    unit: Option<&'t str>,
-    readings: Readings,
 }
 
 /// How a column's numbers are written, or why that is not known.
@@ -350,69 +330,6 @@ impl Sole {
             _ => Self::None,
         }
     }
-}
-
-/// The notations that match a text, and its unit; `None` if it is not a number in any.
-fn ways_of(text: &str) -> Option<Read<'_>> {
-    // A number begins soon, even after a prefix.
-    if !text.bytes().take(12).any(|b| b.is_ascii_digit()) {
-        let unit = UNITS.iter().find(|unit| is_zero(text, unit))?;
-        return Some(Read { ways: ALL, unit: Some(*unit), readings: [Some(0.0); 2] });
-    }
-    let begins = |text: &str| UNITS.iter().find(|unit| text.starts_with(**unit)).map(|unit| unit.len());
-    let ends = |text: &str| UNITS.iter().find_map(|unit| text.strip_suffix(*unit)).map(str::len);
-    ways(text, begins, ends)
-}
-
-/// As [`ways_of`], taking any text before or after the digits as the unit, and whether it comes first.
-fn with_unit(text: &str) -> Option<(Read<'_>, bool)> {
-    let is_unit = |unit: &str| {
-        let fits = |c: char| {
-            c.is_alphabetic()
-                || (!c.is_ascii() && !c.is_numeric())
-                || matches!(c, '.' | '\'' | '/' | ' ' | '$' | '²' | '³')
-        };
-        !unit.is_empty() && unit.chars().count() <= MAX_UNIT && unit.chars().all(fits) && unit.chars().any(|c| c != '.')
-    };
-    let text = text.trim();
-    let begin = text.find(|c: char| c.is_ascii_digit())?;
-    let end = text.rfind(|c: char| c.is_ascii_digit())? + 1;
-    let end = end + no_cents(&text[end..]).unwrap_or(0);
-    let (first, last) = (without_sign(text[..begin].trim()), text[end..].trim());
-    let found = match (first, last) {
-        (_, "") if is_unit(first) => ways(text, |rest| rest.starts_with(first).then_some(first.len()), |_| None),
-        ("", _) if is_unit(last) => ways(text, |_| None, |rest| rest.strip_suffix(last).map(str::len)),
-        _ => None,
-    };
-    Some((found?, last.is_empty()))
-}
-
-/// The text before the digits, without signs; a sign after a letter is none (`INV-100`).
-fn without_sign(text: &str) -> &str {
-    const SIGNS: [char; 3] = ['-', '+', '\u{2212}'];
-    let text = text.strip_prefix(SIGNS).unwrap_or(text).trim_start();
-    let before = text.strip_suffix(SIGNS).filter(|before| !before.ends_with(char::is_alphanumeric));
-    before.unwrap_or(text).trim_end()
-}
-
-/// The notations that match a text without a unit found by `begins` or `ends`.
-fn ways(text: &str, begins: impl Fn(&str) -> Option<usize>, ends: impl Fn(&str) -> Option<usize>) -> Option<Read<'_>> {
-    let bare = bare(text, begins, ends)?;
-    let digits = bare.digits.as_bytes();
-    let code = digits.len() > 1 && digits[0] == b'0' && digits[1].is_ascii_digit();
-    // `3-` is as likely a grade as a number.
-    let grade = text.ends_with('-') && digits.iter().all(u8::is_ascii_digit);
-    if code || grade {
-        return None;
-    }
-    let mut read = Read { ways: 0, unit: bare.unit, readings: [None; 2] };
-    for (at, (decimal, thousands)) in WAYS.into_iter().enumerate() {
-        if let Some(value) = (NumberFormat { decimal, thousands, unit: None }).digits(bare.digits) {
-            read.ways |= 1 << at;
-            read.readings[usize::from(decimal == ',')].get_or_insert(if bare.negative { -value } else { value });
-        }
-    }
-    (read.ways != 0).then_some(read)
 }
 
 #[cfg(test)]

@@ -6,17 +6,19 @@ mod marks;
 mod numbers;
 mod times;
 mod watched;
+mod ways;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::distinct::Distinct;
 pub(crate) use self::ends::End;
+use self::marks::Marks;
 pub(crate) use self::marks::Written;
-use self::marks::{Marks, Readings};
 pub(crate) use self::numbers::{Numbers, Total};
 use self::times::Times;
 pub(crate) use self::times::{Place, place};
 pub(crate) use self::watched::Watched;
+use self::ways::Readings;
 use crate::table::NumberFormat;
 use crate::table::cell::{self, Markers};
 use crate::table::dictionary::Dictionary;
