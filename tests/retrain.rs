@@ -1,5 +1,7 @@
 //! `retrain`: what is learned from, what is refused, and that nothing is half done.
 
+mod deaths;
+
 use crate::support::{CANNOT_TELL, ERROR, Loop, NO, YES, points};
 use mlloop::registry::{Roles, Version};
 use mlloop::workspace::{EventKind, Workspace, audit::Event};
@@ -281,39 +283,6 @@ fn features_are_found_in_the_log_and_outcomes_in_current_rows() {
 }
 
 #[test]
-fn a_death_anywhere_leaves_the_old_or_the_new_and_repeating_completes_it() {
-    let work = labelled();
-    let n = work.dies_everywhere("retrain --now 2026-11-11T00:00:00Z", "", |copy| {
-        let answer = copy.run("retrain --now 2026-11-11T00:00:00Z").answers(YES).value();
-        assert!(answer["done"] == "retrained" || answer["done"] == "already", "{answer}");
-        copy.run("status").answers(YES).json("/production", "v0001").json("/challenger", "v0002");
-        assert!(!copy.path("models/v0003").exists());
-        assert_eq!(copy.read("models/v0002/labels_used.csv").lines().count(), 101);
-    });
-    assert!(n > 40, "{n} write points");
-}
-
-#[test]
-fn a_full_disk_anywhere_leaves_the_old_or_the_new() {
-    let work = labelled();
-    for n in points() {
-        let copy = work.copy();
-        let said = copy.pipe_with("retrain --now 2026-11-11T00:00:00Z", "", &format!("full:{n}"));
-        let done = said.stderr.is_empty() && said.stdout.contains("\"retrained\"");
-        if !done {
-            said.answers(ERROR);
-        }
-        copy.run("audit verify").answers(YES);
-        copy.run("retrain --now 2026-11-11T00:00:00Z").answers(YES);
-        copy.run("status").answers(YES).json("/challenger", "v0002");
-        assert!(!copy.path("models/v0003").exists());
-        if done {
-            return;
-        }
-    }
-}
-
-#[test]
 fn a_reference_that_cannot_be_replaced_moves_into_the_loop() {
     let work = labelled();
     let packed = {
@@ -344,24 +313,6 @@ fn a_reference_that_cannot_be_replaced_moves_into_the_loop() {
         assert_eq!(dying.read("data/reference.csv"), moved);
         assert_eq!(dying.read("audit.jsonl").matches("\"event\":\"reference-updated\"").count(), 1);
     }
-}
-
-#[test]
-fn two_at_once_make_one_challenger() {
-    let work = labelled();
-    let answers = std::thread::scope(|scope| {
-        let run = || work.run("retrain --wait 60");
-        let others = [scope.spawn(run), scope.spawn(run)];
-        others.map(|other| other.join().unwrap().answers(YES).value()["done"].as_str().unwrap().to_owned())
-    });
-    assert!(answers.contains(&"retrained".to_owned()) && answers.contains(&"already".to_owned()), "{answers:?}");
-    assert!(!work.path("models/v0003").exists());
-    // Without waiting the second says who is at work.
-    let lock = Workspace::new(work.path("")).lock().unwrap();
-    let who = format!("another mlloop (process {}) is changing this loop", std::process::id());
-    work.run("retrain --wait 0").answers(ERROR).says(&who);
-    drop(lock);
-    work.run("retrain --dry-run").answers(YES);
 }
 
 #[test]

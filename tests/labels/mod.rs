@@ -1,6 +1,7 @@
 //! `label-export` and `label-import`: what goes out, what comes back, and what neither a person nor a crash can break.
 
 mod deaths;
+mod disagreement;
 mod export;
 mod import;
 mod names;
