@@ -5,7 +5,7 @@ use super::family::{self, Shares};
 use super::lift;
 use super::quantile::Ranked;
 use super::report::{AnalysisSettings, ArmOutcome, Comparison, FixedTest, Lift};
-use super::sequential::{self, Always, Bounded, Sequential, is_enough};
+use super::sequential::{Always, Bounded, Sequential, is_enough, n_to_enough};
 use super::units::{Kind, Outcome, Units};
 use crate::stats::bivariate::Bivariate;
 use crate::stats::contrast::{self, Test};
@@ -82,7 +82,6 @@ impl Judge<'_> {
         let Some(found) = found.filter(is_number) else { return self.nothing(arm) };
         let sequential = self.sequential(arm, found.n, self.n_all());
         let always = self.always(arm, sequential, &found);
-        let times = sequential::times_to_enough(&found);
         let lift = match self.ranked {
             Some(ranked) => ranked.lift(arm, sequential.sequence, self.shares(arm), found.means),
             None => lift::of(&found, always.reach, (always.low, always.high), self.is_positive()),
@@ -103,7 +102,7 @@ impl Judge<'_> {
                 Some(_) => always.low.is_finite() && always.high.is_finite(),
                 None => is_enough(&found),
             },
-            n_to_enough: (times > 1.0 && times.is_finite()).then(|| (found.n * times).ceil() as u64),
+            n_to_enough: n_to_enough(&found),
             n_to_exclude_zero: sequential.n_to_exclude_zero(&found),
         }
     }

@@ -8,7 +8,7 @@ use super::report::{
     AbReport, AnalysisSettings, Answer, ArmFacts, ArmOutcome, Comparison, Effect, FixedTest, Look, OutcomeReport,
     PairedReport, Srm, SrmState,
 };
-use super::sequential::{self, Sequential, is_enough};
+use super::sequential::{Sequential, is_enough, n_to_enough};
 use super::units::Outcome;
 use super::{AbError, family, verdict};
 use crate::features::{Target, Task};
@@ -168,7 +168,6 @@ impl Rows<'_> {
         let always = sequential.of(&found, None);
         let (z, freedom) = (found.z(), found.n - 1.0);
         let single = tails::student_above(self.settings.alpha, freedom) * found.error;
-        let times = sequential::times_to_enough(&found);
         Comparison {
             arm: names[arm].name.clone(),
             against: names[0].name.clone(),
@@ -189,7 +188,7 @@ impl Rows<'_> {
                 interval: single.is_finite().then_some((found.difference - single, found.difference + single)),
             },
             enough: is_enough(&found),
-            n_to_enough: (times > 1.0 && times.is_finite()).then(|| (found.n * times).ceil() as u64),
+            n_to_enough: n_to_enough(&found),
             n_to_exclude_zero: sequential.n_to_exclude_zero(&found),
         }
     }

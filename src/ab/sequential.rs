@@ -50,9 +50,10 @@ pub(super) fn is_enough(found: &Estimate) -> bool {
     found.start >= 1.0 && found.shape.is_near_normal()
 }
 
-/// The factor by which the number of units must grow until it is.
-pub(super) fn times_to_enough(found: &Estimate) -> f64 {
-    found.shape.times_to_normal().max(1.0 / found.start)
+/// About how many units are needed until it is; `None` if there are enough, or no number is.
+pub(super) fn n_to_enough(found: &Estimate) -> Option<u64> {
+    let times = found.shape.times_to_normal().max(1.0 / found.start);
+    (times > 1.0 && times.is_finite()).then(|| (found.n * times).ceil() as u64)
 }
 
 impl Sequential {
