@@ -33,8 +33,8 @@ impl RawRecords {
         Self { stored, ..self }
     }
 
-    /// A field of all records as the file stores it, with [`ReadOptions::keep_stored`](super::ReadOptions::keep_stored)
-    /// and where it is Parquet.
+    /// A field of all records as the file stores it. Requires Parquet and
+    /// [`ReadOptions::keep_stored`](super::ReadOptions::keep_stored).
     #[must_use]
     pub fn stored(&self, field: usize) -> Option<&Stored> {
         self.stored.get(field)?.as_ref()
@@ -47,7 +47,7 @@ impl RawRecords {
         &self.bytes[start..end]
     }
 
-    /// The content of the fields of the record at `row`: trimmed, quotes taken off.
+    /// The content of the fields of the record at `row`: trimmed and unquoted.
     #[must_use]
     pub fn cells(&self, row: usize, delimiter: u8) -> Vec<Cow<'_, str>> {
         // An accepted record is UTF-8.
@@ -60,7 +60,7 @@ impl RawRecords {
         self.spans.len()
     }
 
-    /// Whether there are none.
+    /// Whether the batch is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()

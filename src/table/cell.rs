@@ -27,7 +27,7 @@ impl Markers {
         is_blank(text) || (text.len() <= self.longest && self.texts.iter().any(|m| **m == *text))
     }
 
-    /// The number in a trimmed text: `NaN` if missing, `None` if it is neither.
+    /// The number in a trimmed text: `NaN` if missing, `None` if invalid.
     #[inline]
     pub(crate) fn number(&self, text: &[u8]) -> Option<f64> {
         if self.numeric && self.is_missing(text) {

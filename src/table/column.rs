@@ -60,7 +60,7 @@ impl Column {
         Self { name: name.into(), values }
     }
 
-    /// The rows at `rows`, in that order.
+    /// The given rows, in that order.
     #[must_use]
     pub fn take(&self, rows: &[u32]) -> Self {
         Self { name: self.name.clone(), values: self.values.take(rows) }
@@ -92,7 +92,7 @@ impl Values {
         }
     }
 
-    /// Whether there are no cells.
+    /// Whether the column is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -109,7 +109,7 @@ impl Values {
         }
     }
 
-    /// The rows at `rows`, in that order.
+    /// The given rows, in that order.
     #[must_use]
     pub fn take(&self, rows: &[u32]) -> Self {
         match self {
@@ -125,7 +125,7 @@ impl Values {
 }
 
 impl Values {
-    /// The cells of several columns, concatenated; `None` if their kinds differ, or without columns.
+    /// The cells of several columns, concatenated; `None` if their kinds differ or the list is empty.
     #[must_use]
     pub fn stacked(parts: &[&Self]) -> Option<Self> {
         match parts.first()? {
@@ -154,7 +154,7 @@ impl Values {
 }
 
 impl Categories {
-    /// The cells of several columns under the levels of all.
+    /// The cells of several columns, with the levels of all of them.
     fn stacked(parts: &[&Self]) -> Self {
         let levels: BTreeSet<&str> = parts.iter().flat_map(|part| part.levels.iter()).map(String::as_str).collect();
         let index: HashMap<&str, u32> = levels.iter().copied().zip(0..).collect();
@@ -221,7 +221,7 @@ impl Texts {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()

@@ -64,7 +64,7 @@ pub fn kind_of(text: &str) -> Result<Kind, String> {
     })
 }
 
-/// A kind inside of braces.
+/// A kind inside braces.
 fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
     kind_of(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }

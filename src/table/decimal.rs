@@ -82,7 +82,7 @@ fn all_digits(text: u64) -> bool {
     (text.wrapping_add(ONES * 0x46) | text.wrapping_sub(ZEROS)) & !LOW == 0
 }
 
-/// The number that eight digits write, the first of them in the lowest byte: pairs, fours, eights.
+/// The number written by eight digits, the first in the lowest byte: pairs, fours, eights.
 #[inline]
 fn digits(text: u64) -> u64 {
     let twos = (text & (ONES * 0x0f)).wrapping_mul(2561) >> 8;
@@ -133,7 +133,7 @@ mod tests {
         ] {
             assert_eq!(padded(text), None, "{text}");
         }
-        // The bytes before the field do not reach back far enough.
+        // There are fewer than 16 bytes before the end of the field.
         assert_eq!(short_decimal(b"1,2", 0, 1), None);
         assert_eq!(short_decimal(b"1234567", 2, 7), None);
         assert!(padded("-0").is_some_and(|v| v == 0.0 && v.is_sign_negative()));

@@ -78,8 +78,8 @@ impl Dictionary {
 
 /// The codes of recently seen short fields, by their bytes in the file.
 ///
-/// A field of 1 to 16 bytes is identified by its length and two words: its first and last eight bytes, which overlap,
-/// or all of its fewer than eight.
+/// A field of 1 to 16 bytes is identified by its length and two words: its first and last eight bytes, which may
+/// overlap, or all bytes of a shorter field.
 #[derive(Debug)]
 pub(crate) struct Recent {
     places: Box<[Place; 256]>,
@@ -125,14 +125,14 @@ impl Recent {
         (mixed >> 56) as usize
     }
 
-    /// The code that was remembered for a key.
+    /// The code stored for a key.
     #[inline]
     pub(crate) fn code(&self, key: FieldKey) -> Option<u32> {
         let place = &self.places[Self::place(key)];
         (place.key == key).then_some(place.code)
     }
 
-    /// Remembers a code, in the place of another perhaps.
+    /// Stores a code; it may replace another.
     #[inline]
     pub(crate) fn remember(&mut self, key: FieldKey, code: u32) {
         self.places[Self::place(key)] = Place { key, code };

@@ -1,7 +1,7 @@
 //! Conventions of spreadsheets for text files: a byte order mark, and carriage returns before line feeds.
 //!
-//! A spreadsheet reads a file without the mark in a legacy encoding, so files written beside a table, or
-//! in its place, use the same mark and line ends.
+//! A spreadsheet reads a file without the mark in a legacy encoding. Files written beside a table, or instead of it,
+//! therefore use the same mark and line ends.
 
 use super::input::{Input, Unpacked};
 use super::place;
@@ -25,7 +25,7 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// Those of a text with this beginning; its first record determines the line ends.
+    /// The ends of a text that begins like this; its first record determines the line ends.
     #[must_use]
     pub fn of(head: &[u8], delimiter: u8) -> Self {
         let text = head.strip_prefix(BOM).unwrap_or(head);
@@ -33,8 +33,7 @@ impl Ends {
         Self { bom: text.len() < head.len(), crlf: first.is_some_and(|len| text[..len].ends_with(b"\r\n")) }
     }
 
-    /// Those of a file; the usual ones if it is missing, is not readable text, or is fetched from
-    /// elsewhere.
+    /// The ends of a file; the usual ones if the file is missing, is not readable text, or comes from a server.
     #[must_use]
     pub fn of_file(path: &Path, delimiter: u8) -> Self {
         if place::is_address(path) || !path.is_file() {

@@ -1,10 +1,10 @@
-//! Errors of tables, each with its place.
+//! Errors of tables, each with its location.
 
 use crate::atomic::AtPath;
 use crate::wording::{instead, list};
 use std::path::PathBuf;
 
-/// An error of a table, with its place.
+/// An error of a table, with its location.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// Opening or reading failed.
@@ -49,7 +49,7 @@ pub enum TableError {
         file: String,
         /// Their names.
         columns: Vec<String>,
-        /// A similar name in the file, as an end of the message; or empty.
+        /// A similar name in the file, to end the message; or empty.
         near: String,
     },
     /// A duplicate name.
@@ -68,7 +68,7 @@ pub enum TableError {
         /// The others' length.
         expected: usize,
     },
-    /// A column that is not there.
+    /// A column that does not exist.
     #[error("no column {column:?}{}", instead(.column, .have.iter().map(String::as_str)))]
     NoColumn {
         /// The requested name.

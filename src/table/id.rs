@@ -12,7 +12,7 @@
 use super::number::{NumberFormat, WAYS};
 use std::borrow::Cow;
 
-/// From here on, an `f64` does not distinguish all whole numbers.
+/// From this value on, an `f64` cannot represent all whole numbers.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Ids that are whole numbers.
@@ -56,7 +56,7 @@ pub(super) fn read<'t>(text: &'t str, format: &NumberFormat) -> Option<Cow<'t, s
     }
     let mut found: Option<String> = None;
     for (decimal, thousands) in WAYS {
-        // A comma before three digits separates thousands.
+        // A comma before exactly three digits separates thousands.
         if decimal == ',' && text.contains(',') && whole(text, '.', Some(',')).is_some() {
             continue;
         }
@@ -74,8 +74,8 @@ fn is_plain(text: &[u8]) -> bool {
     text.iter().all(u8::is_ascii_digit) && (text.len() == 1 || text.first() != Some(&b'0'))
 }
 
-/// Whether a number in powers of ten has fewer digits than the whole number that it was: spreadsheets show 123456 as
-/// `1.23E+05`. Without decimals it is as R writes 100000.
+/// Whether a number in scientific notation has fewer digits than the original whole number: spreadsheets show 123456 as
+/// `1.23E+05`. Without decimals it is exact: R writes 100000 as `1e+05`.
 fn is_rounded(text: &str) -> bool {
     let Some((mantissa, power)) = text.split_once(['e', 'E']) else { return false };
     let Ok(power) = power.parse::<i64>() else { return false };
@@ -125,7 +125,7 @@ mod tests {
             (&["-7", "-7.0", "\u{2212}7"], "-7"),
             // More digits than an `f64` keeps.
             (&["12345678901234567891", "12,345,678,901,234,567,891"], "12345678901234567891"),
-            // No whole numbers.
+            // Not whole numbers.
             (&["K-7"], "K-7"),
             (&["7.5"], "7.5"),
             (&["1e"], "1e"),

@@ -91,7 +91,7 @@ impl Spool {
         Ok(Self { path: name.into(), records: false, kept: Some(kept) })
     }
 
-    /// All rows at one moment, however often they are read.
+    /// All rows as of one moment, however often they are read.
     fn of_address(path: &Path) -> Result<Self, TableError> {
         let rows = open_address(path)?;
         let (name, records) = (rows.name().to_owned(), rows.records);
@@ -156,7 +156,7 @@ pub(crate) enum Unpacked {
     Parquet(File),
     /// JSON, one object per line.
     Json(Text),
-    /// Output of a database: commas and a header, whatever the dialect of the loop's files.
+    /// Output of a database: commas and a header, whatever the dialect of the workspace's files.
     Records(Text),
 }
 
@@ -253,12 +253,12 @@ impl Input {
         self.body.into_reader()
     }
 
-    /// Looks at the first bytes and unpacks.
+    /// Detects the format from the first bytes and unpacks.
     pub(crate) fn unpack(self) -> Result<Unpacked, TableError> {
         let Self { name, body, size, consumed, records } = self;
         if records {
             let reader = Box::new(Counted { reader: body.into_reader(), consumed: Arc::clone(&consumed) });
-            // The header takes no line.
+            // The header is not a line of the file.
             return Ok(Unpacked::Records(Text { reader, size, consumed, first_line: 0, notes: Vec::new() }));
         }
         let (head, mut rest) = match body {
@@ -308,7 +308,7 @@ fn empty(name: &str) -> TableError {
     TableError::File { file: name.to_owned(), what: "is empty".to_owned() }
 }
 
-/// Files that people hand over as tables and that are not.
+/// Files that users often mistake for tables.
 fn reject_foreign(name: &str, head: &[u8]) -> Result<(), TableError> {
     let what = if magic::is_zip(head) {
         "is a zip archive or a spreadsheet: unpack it, or save the sheet as CSV"
@@ -338,7 +338,7 @@ fn first_bytes(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Of text whose first line is longer than any record, this much is kept: enough for the reader to see that.
+/// For text whose first line is longer than any record, only this much is kept: enough for the reader to report it.
 const HOPELESS: usize = 2 * MAX_RECORD_BYTES;
 
 /// Copies to the end, or `hopeless` bytes of text without a line feed: an endless line must not fill the disk.

@@ -6,8 +6,8 @@
 //!                                    2.5,,
 //! ```
 //! The columns are the names in all objects, in order of first appearance; so the lines are first copied to an unnamed
-//! file. A cell means what its text in CSV would mean. Nested objects become columns `o.a`, lists are
-//! JSON texts, and `NaN`, which Python writes, is missing.
+//! file. A cell means the same as its text in CSV. Nested objects become columns `o.a`, lists become JSON texts, and
+//! `NaN`, which Python writes, is missing.
 
 use super::input::Text;
 use super::number::NumberFormat;
@@ -26,7 +26,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 /// The delimiter of the records.
 const DELIMITER: u8 = b',';
 
-/// What the values of a column of objects are.
+/// The type of the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JsonType {
     /// Texts, which may read as numbers or booleans.
@@ -40,9 +40,9 @@ pub enum JsonType {
 }
 
 impl JsonType {
-    /// The type of a value; `None` of one that is missing.
+    /// The type of a value; `None` if it is missing.
     fn of(value: &Value) -> Option<Self> {
-        /// Beyond, whole numbers lose digits.
+        /// Beyond this, whole numbers lose digits.
         const EXACT: u64 = 1 << 53;
         match value {
             Value::Null => None,
@@ -56,7 +56,7 @@ impl JsonType {
     }
 }
 
-/// Objects that have been read once, so that their names are known.
+/// Objects after a first pass that collects their names.
 pub(crate) struct JsonLines {
     kept: File,
     names: Vec<String>,
@@ -110,9 +110,10 @@ impl JsonLines {
         Ok(Self { kept, names, mistakable, types, notes: Vec::new() })
     }
 
-    /// With the columns of `schema` that no line has: a key that is absent means a missing value, in one line as in all.
+    /// Adds the columns of `schema` that no line has: an absent key means a missing value, in one line as in all.
     ///
-    /// An id, a name that is nearly one of the table's, and a table without any column of the schema are left to be refused.
+    /// Not added, so that they are rejected later: an id, a name similar to one in the table, and all columns of a
+    /// table that shares none with the schema.
     pub(crate) fn completed(mut self, schema: &Schema, options: &ReadOptions) -> Self {
         let is_read = |name: &String| options.columns.as_ref().is_none_or(|columns| columns.contains(name));
         let wanted = schema.columns.iter().filter(|column| {
@@ -133,12 +134,12 @@ impl JsonLines {
         self
     }
 
-    /// By column: whether every cell of it that reads as a number or a boolean is one.
+    /// By column: whether each cell that reads as a number or a boolean is one in the JSON.
     pub(crate) fn literals(&self) -> Vec<bool> {
         self.names.iter().map(|name| !self.mistakable.contains(name)).collect()
     }
 
-    /// The type of each column; one without a value is mixed.
+    /// The type of each column; a column without values is mixed.
     pub(crate) fn types(&self) -> Vec<JsonType> {
         self.names.iter().map(|name| self.types.get(name).copied().unwrap_or(JsonType::Mixed)).collect()
     }
@@ -150,7 +151,7 @@ impl JsonLines {
         let mut record = Vec::new();
         super::write::push_record(&mut record, &self.names, DELIMITER);
         let reader = Records { lines: BufReader::new(self.kept), names: self.names, numbers, record, at: 0 };
-        // The header takes no line of the file.
+        // The header is not a line of the file.
         Text { reader: Box::new(reader), size: None, consumed: Default::default(), first_line: 0, notes: self.notes }
     }
 
@@ -180,7 +181,7 @@ fn object(line: &[u8]) -> Result<Option<Map<String, Value>>, String> {
     }
 }
 
-/// Objects in objects as columns of their own, `o.a`, as in Parquet; an error if two are one column.
+/// Flattens nested objects into columns `o.a`, as in Parquet; an error if two become the same column.
 fn flat(object: Map<String, Value>) -> Result<Map<String, Value>, String> {
     if !object.values().any(Value::is_object) {
         return Ok(object);
@@ -207,8 +208,8 @@ fn flat(object: Map<String, Value>) -> Result<Map<String, Value>, String> {
     Ok(all)
 }
 
-/// The line with Python's non-JSON numbers replaced: `NaN` is missing, `Infinity` a text that number columns accept.
-/// `None` if there are none.
+/// The line with Python's non-JSON numbers replaced: `NaN` is missing, `Infinity` becomes a text that number columns
+/// accept. `None` if there are none.
 fn without_nan(line: &[u8]) -> Option<Vec<u8>> {
     const WORDS: [(&[u8], &[u8]); 3] = [(b"NaN", b"null"), (b"-Infinity", b"\"-inf\""), (b"Infinity", b"\"inf\"")];
     let (mut out, mut at, mut quoted, mut found) = (Vec::with_capacity(line.len()), 0, false, false);
@@ -219,7 +220,7 @@ fn without_nan(line: &[u8]) -> Option<Vec<u8>> {
             (at, found) = (at + word.len(), true);
             continue;
         }
-        // An escaped quote does not end a text.
+        // An escaped quote does not end a string.
         let len = if quoted && line[at] == b'\\' { 2.min(line.len() - at) } else { 1 };
         quoted ^= line[at] == b'"';
         out.extend_from_slice(&line[at..at + len]);
@@ -297,8 +298,8 @@ fn is_literal(text: &str) -> bool {
         || (text.bytes().next().is_some_and(begins) && serde_json::from_str::<Number>(text).is_ok())
 }
 
-/// Adds the rows of a table as JSON lines; what is missing is `null`, and so is an infinite number. In the columns at which
-/// `literals` is true, texts that read as numbers or booleans are written as such.
+/// Adds the rows of a table as JSON lines; missing cells and infinite numbers are `null`. In columns where `literals`
+/// is true, texts that read as numbers or booleans are written as such.
 pub fn push_json_lines(out: &mut Vec<u8>, table: &Table, literals: &[bool]) {
     let quoted = |text: &str| Value::from(text).to_string();
     let names: Vec<String> = table.columns().iter().map(|column| quoted(&column.name)).collect();

@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 use super::cell::shorten;
 use super::{Categories, MISSING_CODE};
 
-/// With more levels than this, a column is one of ids: only equal texts are one value there.
+/// With more levels than this, a column is treated as ids: only equal texts are one value.
 const MOST: usize = 100_000;
 /// Levels that were written in several ways: the name, and the other spellings.
 pub type Merged = Vec<(String, Vec<String>)>;
@@ -228,7 +228,7 @@ fn rename(categories: &mut Categories, names: &[String]) {
     categories.levels = sorted.into_iter().cloned().collect();
 }
 
-/// A level that was found, and whether the text was written like it.
+/// A level that was found, and whether the text is its exact name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
     /// Index of the level.

@@ -19,7 +19,7 @@ pub(crate) fn is_zip(head: &[u8]) -> bool {
 /// Whether a text begins like a JSON object.
 pub(crate) fn is_json_lines(head: &[u8]) -> bool {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    // One array of objects is refused where lines are read.
+    // A JSON array of objects is rejected where lines are read.
     let first = text.strip_prefix(b"[").unwrap_or(text).trim_ascii_start();
     first.first() == Some(&b'{')
 }

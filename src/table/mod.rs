@@ -12,7 +12,7 @@ mod batch;
 mod build;
 mod cell;
 pub mod column;
-// Columns as `mlloop.toml` names them.
+// Columns as named in `mlloop.toml`.
 pub mod columns;
 mod decimal;
 mod csv;
@@ -91,7 +91,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Puts columns together.
+    /// Creates a table from columns.
     ///
     /// # Errors
     /// If lengths differ or a name is duplicated.
@@ -142,20 +142,21 @@ impl Table {
         })
     }
 
-    /// The rows at `rows`, in that order.
+    /// The given rows, in that order.
     #[must_use]
     pub fn take(&self, rows: &[u32]) -> Self {
         Self { columns: self.columns.iter().map(|c| c.take(rows)).collect(), n_rows: rows.len() }
     }
 
-    /// The rows at `rows`, in that order; the table is freed column by column, so that both are never in memory whole.
+    /// The given rows, in that order; the table is freed column by column, so that two whole copies are never in
+    /// memory.
     #[must_use]
     pub fn into_rows(self, rows: &[u32]) -> Self {
         Self { columns: self.columns.into_iter().map(|c| c.take(rows)).collect(), n_rows: rows.len() }
     }
 
-    /// Gives the levels of categories one name each; returns one sentence per column with several spellings of a
-    /// level. See [`Spelling::unify`].
+    /// Gives each level of a category one name; returns one sentence per column with several spellings of a level. See
+    /// [`Spelling::unify`].
     pub fn unify_levels(&mut self, schema: &Schema) -> Vec<String> {
         let mut notes = Vec::new();
         for column in &mut self.columns {
@@ -168,8 +169,7 @@ impl Table {
         notes
     }
 
-    /// The table with the levels of categories under the names that `schema` knows them by; the same table when they have
-    /// them.
+    /// The table with category levels renamed to the names in `schema`; the same table if nothing changes.
     #[must_use]
     pub fn spelled(&self, schema: &Schema) -> Cow<'_, Self> {
         let mut table = Cow::Borrowed(self);
@@ -183,7 +183,7 @@ impl Table {
         table
     }
 
-    /// The columns, given up.
+    /// Consumes the table and returns its columns.
     #[must_use]
     pub fn into_columns(self) -> Vec<Column> {
         self.columns

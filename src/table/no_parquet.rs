@@ -1,28 +1,28 @@
-//! Replaces Parquet in a build without it: nothing is written, no panics need hiding.
+//! Replaces Parquet in a build without it: every operation fails or does nothing.
 
 /// Does nothing: there is no Parquet reader whose panics need hiding.
 pub fn quiet_damage() {}
 
 /// Cells as a file stores them.
 pub(crate) mod stored {
-    /// Cells that there are none of.
+    /// An uninhabited type: there are no such cells.
     #[derive(Debug, Clone)]
     pub enum Stored {}
 
     impl Stored {
-        /// None: there is no Parquet.
+        /// Empty: there is no Parquet.
         #[must_use]
         pub fn booleans<'t>(_: impl Iterator<Item = &'t str>) -> Option<Self> {
             None
         }
     }
 
-    /// A type that there is none of.
+    /// An uninhabited type.
     #[derive(Debug, Clone)]
     pub enum StoredType {}
 
     impl StoredType {
-        /// None: there is no Parquet.
+        /// Empty: there is no Parquet.
         #[must_use]
         pub fn boolean(_: &str) -> Option<Self> {
             None
@@ -36,12 +36,12 @@ pub(crate) mod write {
     use crate::table::Table;
     use std::io::{self, Write};
 
-    /// A writer that cannot be made.
+    /// A writer that cannot be created.
     #[derive(Debug)]
     pub enum ParquetWriter {}
 
     impl ParquetWriter {
-        /// Says that this build has no Parquet.
+        /// Fails: this build has no Parquet.
         ///
         /// # Errors
         /// Always.
@@ -49,7 +49,7 @@ pub(crate) mod write {
             Err(io::Error::other("this mlloop was built without Parquet (cargo build --features parquet)"))
         }
 
-        /// Says that this build has no Parquet.
+        /// Fails: this build has no Parquet.
         ///
         /// # Errors
         /// Always.

@@ -37,7 +37,7 @@ fn point() -> char {
     '.'
 }
 
-/// Decimals and thousands that are in use: four with a point, four with a comma.
+/// The decimal mark and thousands separators in use: four with a point, four with a comma.
 pub(crate) const WAYS: [(char, Option<char>); 8] = [
     ('.', None),
     ('.', Some(',')),
@@ -71,7 +71,7 @@ impl NumberFormat {
     /// Checks that the parts are compatible.
     ///
     /// # Errors
-    /// A sentence on those that are not.
+    /// A sentence that names the incompatible parts.
     pub fn check(&self) -> Result<(), String> {
         if !matches!(self.decimal, '.' | ',') {
             return Err(format!("decimal = {:?} must be \".\" or \",\"", self.decimal));
@@ -123,8 +123,8 @@ impl NumberFormat {
         Some(if bare.negative { -value } else { value })
     }
 
-    /// The value of grouped digits, in a column whose numbers had no groups when it was declared: with decimal commas,
-    /// `1.234,50` has one meaning, `1.234` two.
+    /// The value of grouped digits, in a column whose numbers had no groups when it was declared. With decimal commas,
+    /// `1,234.50` is rejected, `1.234,50` has one meaning, and `1.234` two.
     fn grouped(&self, digits: &str) -> Option<f64> {
         if self.thousands.is_some() {
             return None;
@@ -137,7 +137,7 @@ impl NumberFormat {
         GROUPING.into_iter().filter(|mark| *mark != self.decimal && has_one_reading(*mark)).find_map(of)
     }
 
-    /// A number in a column of plain numbers that is written in groups: `1,234.50`.
+    /// A number with thousands separators in a column of plain numbers: `1,234.50`.
     pub(crate) fn plain_in_groups(text: &str) -> Option<f64> {
         let is_grouped = text.contains(|c: char| matches!(c, ',' | '\'' | '\u{2019}') || is_space(c));
         if is_grouped { Self::default().parse(text) } else { None }
@@ -214,7 +214,7 @@ impl NumberFormat {
         text
     }
 
-    /// A number as [`parse`](Self::parse) reads it back.
+    /// A number in a form that [`parse`](Self::parse) reads back.
     #[must_use]
     pub fn text(&self, value: f64) -> String {
         let mut text = Vec::new();
@@ -241,7 +241,7 @@ impl NumberFormat {
     }
 }
 
-/// A text with the digits and marks of other scripts and of full width as ASCII has them.
+/// Replaces digits and marks of other scripts and of full width by ASCII.
 pub(crate) fn with_latin_digits(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -253,7 +253,7 @@ pub(crate) fn with_latin_digits(text: &str) -> Cow<'_, str> {
             '\u{660}'..='\u{669}' => from('\u{660}'),
             '\u{6f0}'..='\u{6f9}' => from('\u{6f0}'),
             '\u{966}'..='\u{96f}' => from('\u{966}'),
-            // The decimal mark and the mark between thousands.
+            // The decimal mark and the thousands separator.
             '\u{ff0e}' | '\u{66b}' => Some('.'),
             '\u{ff0c}' | '\u{66c}' => Some(','),
             _ => None,
@@ -321,7 +321,7 @@ fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\u{2007}' | '\u{2006}')
 }
 
-/// Groups of three behind the first, or, as in India, where a comma is between them, of two before the last three.
+/// Groups of three digits after the first, or, as in India with commas, of two before the last three.
 fn in_groups(groups: &[usize], has_commas: bool) -> bool {
     let [first, middle @ .., last] = groups else { return true };
     let threes = (1..=3).contains(first) && middle.iter().all(|&n| n == 3);

@@ -50,14 +50,14 @@ pub struct ReadOptions {
     pub optional: Vec<String>,
     /// Skip invalid rows, and list them, instead of stopping at the first.
     pub skip_invalid: bool,
-    /// Cells that do not fit their column are missing, and counted ([`Misfits`](crate::table::Misfits)), instead of making
-    /// their row unfit.
+    /// Cells that do not fit their column become missing and are counted ([`Misfits`](crate::table::Misfits)), instead
+    /// of making their row invalid.
     pub blank_misfits: bool,
     /// For [`stream`](fn@crate::table::stream): omit the raw records, which cost time and memory.
     pub no_raw: bool,
-    /// For [`stream`](fn@crate::table::stream): keep the cells of Parquet as they are stored besides, to pass them on.
+    /// For [`stream`](fn@crate::table::stream): also keep the cells of Parquet as they are stored, to pass them on.
     pub keep_stored: bool,
-    /// The file is known to end with a whole record: blank fields at its end are not taken for a cut.
+    /// The file is known to end with a whole record: blank fields at its end do not count as truncation.
     pub whole: bool,
     /// For [`stream`](fn@crate::table::stream): columns whose kind [`Head`](crate::table::Head) left undecided.
     pub watch: Vec<String>,
@@ -101,7 +101,8 @@ pub struct InferOptions {
     pub skip_lines: Option<u64>,
     /// The first character of lines that are not part of the table.
     pub comment: Option<char>,
-    /// Columns that the user calls categories, so that a word such as `total` is a level there; `None` where nobody can.
+    /// Columns that the user declared as categories, so that a word such as `total` is a level there; `None` if the
+    /// user cannot declare any.
     pub levels: Option<Vec<String>>,
     /// Treat a constant number as a number: in the table compared with it, it may vary.
     pub numbers_vary: bool,
@@ -110,7 +111,7 @@ pub struct InferOptions {
 }
 
 impl InferOptions {
-    /// The same without a progress.
+    /// The same without a progress callback.
     #[must_use]
     pub fn again(&self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Reads whole tables by schema, in any file format.
+//! Reads whole tables with a schema, in any file format.
 
 use crate::table::csv::block::Sizes;
 use crate::table::input::Unpacked;

@@ -43,7 +43,7 @@ pub fn fields_of(record: &[u8], delimiter: u8) -> Vec<String> {
     cells_of(&String::from_utf8_lossy(record), delimiter).into_iter().map(Cow::into_owned).collect()
 }
 
-/// The content of the fields of one record: trimmed, quotes taken off.
+/// The content of the fields of one record: trimmed and unquoted.
 pub(crate) fn cells_of(record: &str, delimiter: u8) -> Vec<Cow<'_, str>> {
     let (mut scratch, mut start, mut cells) = (String::new(), 0, Vec::new());
     for end in field_ends(record.as_bytes(), delimiter) {

@@ -1,4 +1,4 @@
-//! Rows from a database: CSV with commas, a header and decimal points, whatever the dialect of the loop's files.
+//! Rows from a database: CSV with commas, a header and decimal points, whatever the dialect of the workspace's files.
 
 use super::input::Text;
 use super::json::JsonLines;
@@ -10,8 +10,8 @@ use std::io::{self, Read};
 
 const DELIMITER: u8 = b',';
 
-/// The rows with numbers in the notation of the schema: so logged rows can be read back, and `1.234` is never a
-/// thousand.
+/// Writes numbers in the notation of the schema, so that logged rows can be read back and `1.234` never means a
+/// thousand and more.
 ///
 /// # Errors
 /// If the header is unreadable.

@@ -59,12 +59,12 @@ impl Rejects {
 /// [`ReadOptions::blank_misfits`]: crate::table::ReadOptions::blank_misfits
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Misfits {
-    /// Of each column that has any: how many there are, and the first.
+    /// For each column with invalid cells: how many there are, and the first.
     pub columns: BTreeMap<String, (u64, Reject)>,
 }
 
 impl Misfits {
-    /// Counts `n` cells of one column, the earliest being `first`. Called in file order.
+    /// Counts `n` cells of one column; `first` is the earliest. Called in file order.
     pub(crate) fn add(&mut self, n: u64, first: Fault) {
         let reject = first.into_reject();
         if let Some(column) = reject.column.clone() {
@@ -73,7 +73,7 @@ impl Misfits {
     }
 }
 
-/// One thing that is wrong with one record.
+/// One fault of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) line: u64,
@@ -87,11 +87,11 @@ pub(crate) enum What {
     Cell { column: String, value: String, expected: String },
     /// The record as a whole.
     Record(String),
-    /// The record sums up others, unless what it says is a level: how to keep such records.
+    /// The record sums up others, unless its label is a level: how to keep such records.
     Sum { what: String, unless: String },
 }
 
-/// Bad records from which it is worth saying that most are.
+/// Minimum number of bad records for the message that most records are bad.
 const MANY: u64 = 15;
 
 impl Fault {
@@ -104,7 +104,7 @@ impl Fault {
         }
     }
 
-    /// The error, if most of the records read are bad: skipping them is then no solution.
+    /// The error if most of the records read are bad: skipping them is then no solution.
     pub(crate) fn into_error_among(self, file: &str, n_bad: u64, n_good: u64) -> TableError {
         match self {
             Self { line, what: What::Record(what) } if n_bad >= MANY && n_bad > n_good => TableError::File {

@@ -1,4 +1,4 @@
-//! One cell at a time, for callers that have no file: a request names its cells one by one.
+//! Reads single cells, for requests that name their cells instead of sending a file.
 
 use super::cell::Markers;
 use super::level::{LevelFinder, truth};
@@ -7,7 +7,7 @@ use super::schema::{ColumnSpec, Dialect, Kind};
 use super::time::{TimeFormat, is_no_time};
 use std::sync::Arc;
 
-/// A cell that was understood.
+/// A valid cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cell<'t> {
     /// Missing.
@@ -44,7 +44,7 @@ impl CellReader {
     /// A reader for the cells of `column`; a time without a format is ISO 8601.
     ///
     /// # Errors
-    /// A sentence, when the column's format cannot be understood.
+    /// A sentence if the column's format is invalid.
     pub fn new(column: &ColumnSpec, dialect: &Dialect) -> Result<Self, String> {
         let reads = match column.kind {
             Kind::Number if column.is_flag() => Reads::Flag,
@@ -65,7 +65,7 @@ impl CellReader {
         Ok(Self { reads, markers, missing_numbers })
     }
 
-    /// The cell that a text is in a file, spaces around it dropped; `None` when it does not fit the column.
+    /// The cell for a text, trimmed, with the same meaning as in a file; `None` if it does not fit the column.
     #[must_use]
     pub fn text<'t>(&'t self, text: &'t str) -> Option<Cell<'t>> {
         let text = text.trim_matches([' ', '\t', '\r']);

@@ -100,7 +100,7 @@ impl ColumnSpec {
         value.map_or(Cow::Borrowed(text), Cow::Owned)
     }
 
-    /// A column of that name and kind, written as usual.
+    /// A column of that name and kind, with the usual notation.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
         Self { name: name.into(), kind, format: None, number: None, spelling: Spelling::default() }
     }
@@ -117,12 +117,12 @@ impl ColumnSpec {
         format.and_then(|format| TimeFormat::new(format).ok()).is_some_and(|format| format.is_clock())
     }
 
-    /// Whether a word for a sum, such as `total`, is one of the listed levels.
+    /// Whether a summary word, such as `total`, is one of the listed levels.
     pub(crate) fn has_total_as_level(&self) -> bool {
         self.kind == Kind::Category && self.spelling.levels().iter().any(|level| super::totals::label(level).is_some())
     }
 
-    /// Whether the column is a number that is 0 or 1 always: `true` and `no` are 1 and 0 there.
+    /// Whether the column is a number that is always 0 or 1: `true` and `no` mean 1 and 0 there.
     #[must_use]
     pub fn is_flag(&self) -> bool {
         self.kind == Kind::Number && self.number.is_none() && self.spelling.levels() == FLAG
@@ -153,7 +153,7 @@ fn is_zero(n: &u64) -> bool {
 }
 
 impl Dialect {
-    /// The same for a file that the loop writes: no lines before its table.
+    /// The same for a file that mlloop writes: no lines before its table.
     #[must_use]
     pub fn own(&self) -> Self {
         Self { skip_lines: 0, comment: None, ..self.clone() }
@@ -213,7 +213,7 @@ impl Schema {
         self.number_format(name).cloned().unwrap_or_else(|| self.notation())
     }
 
-    /// The name of the column that names rows.
+    /// The name of the id column.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.columns.iter().find(|column| column.kind == Kind::Id).map(|column| column.name.as_str())
@@ -234,7 +234,7 @@ impl Schema {
         self.columns.iter().find(|c| c.name == name)
     }
 
-    /// Takes over the levels and the flags that another schema of the same columns knows.
+    /// Copies the levels and the flags from another schema of the same columns.
     pub fn know(&mut self, other: &Self) {
         for column in self.columns.iter_mut().filter(|column| column.kind == Kind::Category) {
             if let Some(known) = other.column(&column.name) {
@@ -244,12 +244,12 @@ impl Schema {
         self.know_flags(other);
     }
 
-    /// Takes over the flags that another schema of the same columns knows.
+    /// Copies the flags from another schema of the same columns.
     pub fn know_flags(&mut self, other: &Self) {
         self.flag(|name| other.column(name).is_some_and(ColumnSpec::is_flag));
     }
 
-    /// Lets the numbers that are 0 in some rows of a table and 1 in all others be flags.
+    /// Marks numeric columns that contain only 0 and 1 as flags.
     pub fn find_flags(&mut self, table: &Table) {
         self.flag(|name| match table.column(name).map(|column| &column.values) {
             Some(Values::Number(values)) => {
@@ -260,7 +260,7 @@ impl Schema {
         });
     }
 
-    /// Lets the numbers of these names be flags.
+    /// Marks the numeric columns of these names as flags.
     pub(crate) fn flag(&mut self, is_flag: impl Fn(&str) -> bool) {
         for column in &mut self.columns {
             let open = column.kind == Kind::Number && column.number.is_none() && column.spelling.is_empty();

@@ -1,4 +1,4 @@
-//! Guesses how a CSV file is written from its first records.
+//! Guesses the dialect of a CSV file from its first records.
 
 use crate::table::DEFAULT_MISSING;
 use crate::table::NumberFormat;
@@ -60,7 +60,7 @@ pub(crate) fn first_record_is_data(head: &[u8], delimiter: u8) -> Option<String>
     numbers.iter().find(|&&(field, _)| numeric_below(field)).map(|&(field, _)| first[field].clone())
 }
 
-/// The number that a cell is, plainly or as a spreadsheet writes it: `0,5`, `1.234,50 €`, `12 %`.
+/// The number in a cell, plain or in a spreadsheet's notation: `0,5`, `1.234,50 €`, `12 %`.
 fn written(text: &str) -> Option<f64> {
     let is_unit = |c: &char| matches!(c, '€' | '$' | '£' | '¥' | '₹' | '₽' | '₺' | '₩' | '%');
     let of = |&(decimal, thousands): &(char, Option<char>)| {
@@ -71,7 +71,7 @@ fn written(text: &str) -> Option<f64> {
     cell::number(text.as_bytes()).or_else(|| if is_written() { WAYS.iter().find_map(of) } else { None })
 }
 
-/// Whether the numbers count the columns from 0 or 1, as names do that a program gave (`id,0,1,2,y`).
+/// Whether the numbers count the columns from 0 or 1, as generated names do (`id,0,1,2,y`).
 fn counts_columns(numbers: &[(usize, f64)]) -> bool {
     const FEWEST: usize = 3;
     let begins = numbers.first().is_some_and(|&(_, value)| value == 0.0 || value == 1.0);
@@ -131,10 +131,10 @@ pub(crate) fn second_header(head: &[u8], delimiter: u8) -> Option<SecondHeader> 
     many.then(|| SecondHeader { after: count_lines(&head[..at]), cells, above_numbers: is_above })
 }
 
-/// The columns with few texts, if the second record has in each of them a text that no record below has; `None` if it
-/// has one of these in any of them, or is empty.
+/// The columns with few texts, if in each of them the text of the second record occurs in no record below; `None` if
+/// any of these texts does, or is empty.
 fn unlike_below<'a>(second: &[String], cells_below: impl Fn(usize) -> Vec<&'a String>) -> Option<Vec<usize>> {
-    /// Minimum number of records below, and how often each text must occur there on average.
+    /// Minimum number of records below, and minimum mean number of times that each text occurs there.
     const FEWEST: usize = 40;
     const OFTEN: usize = 8;
     let mut columns = Vec::new();

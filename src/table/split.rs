@@ -1,4 +1,4 @@
-//! The part of the evaluation that a row permanently belongs to.
+//! The part of the evaluation to which a row permanently belongs.
 //!
 //! ```text
 //! hash of the row's key   0 ─────── train ───────┬─ tune ─┬─── gate ─── 1
@@ -19,7 +19,7 @@ pub enum Part {
     Train,
     /// Early stopping, calibration and the threshold are chosen on it.
     Tune,
-    /// Nobody learns from it; versions are compared on it.
+    /// No model learns from it; versions are compared on it.
     Gate,
 }
 
@@ -60,7 +60,7 @@ impl Shares {
 /// The position of a row by the hash of its key (an id's text, a group's text, a row's digest).
 #[must_use]
 pub fn hash_position(key: &[u8]) -> f64 {
-    // One fixed seed: `--seed` must not move rows to another side.
+    // One fixed seed: `--seed` must not move rows to another part.
     unit_hash(key, 0)
 }
 

@@ -28,15 +28,15 @@ pub(crate) trait Batches: Send {
     fn left_out(&self) -> Vec<String> {
         Vec::new()
     }
-    /// The types of all fields, where the cells are kept as they are stored.
+    /// The types of all fields, if the cells are kept as they are stored.
     fn types(&self) -> &[Option<StoredType>] {
         &[]
     }
-    /// Whether the cells of a field that read as numbers or booleans of JSON are such, not texts.
+    /// Whether cells of a field that read as numbers or booleans are such in the JSON, not texts.
     fn has_literals(&self, _field: usize) -> bool {
         false
     }
-    /// What the columns that are watched have shown so far.
+    /// The evidence from the watched columns so far.
     fn watched(&self) -> Option<&Watched> {
         None
     }
@@ -51,7 +51,7 @@ pub(crate) trait Batches: Send {
 /// The batches of a table; see [`stream`].
 pub struct Stream<'a> {
     source: Box<dyn Batches + 'a>,
-    /// The fields of JSON lines in which no text can be taken for a number or a boolean.
+    /// The fields of JSON lines in which no text can be mistaken for a number or a boolean.
     literals: Vec<bool>,
     json: Vec<JsonType>,
     done: bool,
@@ -130,25 +130,25 @@ impl Stream<'_> {
         self.source.left_out()
     }
 
-    /// The types of all fields, where the table is Parquet and its cells are kept as they are stored.
+    /// The types of all fields, if the table is Parquet and its cells are kept as they are stored.
     #[must_use]
     pub fn types(&self) -> &[Option<StoredType>] {
         self.source.types()
     }
 
-    /// Whether the cells of a field that read as numbers or booleans of JSON are such: a text that reads so is none of them.
+    /// Whether cells of a field that read as numbers or booleans are such in the JSON: none of them is a text.
     #[must_use]
     pub fn has_literals(&self, field: usize) -> bool {
         self.literals.get(field).copied().unwrap_or_else(|| self.source.has_literals(field))
     }
 
-    /// What the values of a field are in a file of JSON lines; `None` in other files.
+    /// The type of the values of a field in a file of JSON lines; `None` in other files.
     #[must_use]
     pub fn json_type(&self, field: usize) -> Option<JsonType> {
         self.json.get(field).copied()
     }
 
-    /// What the columns that were watched have shown; `None` where nothing is watched, in Parquet.
+    /// The evidence from the watched columns; `None` if nothing is watched, or in Parquet.
     pub(crate) fn watched(&self) -> Option<&Watched> {
         self.source.watched()
     }

@@ -1,10 +1,10 @@
-//! JSON values without a key that occurs twice in one object: which value counts would be a matter of chance.
+//! JSON values that reject duplicate keys in an object: which value counts would be arbitrary.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
-/// A value whose objects, and those within them, have each key once.
+/// A value in which no object, at any depth, has a duplicate key.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Strict(pub(crate) Value);
 

@@ -1,4 +1,4 @@
-//! Written times: a small set of strptime directives, ISO 8601 and Unix numbers, to microseconds UTC and back.
+//! Time formats: a small set of strptime directives, ISO 8601 and Unix numbers, to microseconds UTC and back.
 
 mod months;
 mod parts;
@@ -8,7 +8,7 @@ pub(crate) use parts::{civil, days};
 use parts::{DAY, MICROS, Parts, digits};
 use std::fmt::Write;
 
-/// How the times of a column are written.
+/// The time format of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TimeFormat {
     /// RFC 3339 and its parts: a date, optionally `T` or a space and a time, a fraction, `Z` or an offset.
@@ -60,7 +60,7 @@ impl TimeFormat {
         }
         let has = |any: &[Item]| items.iter().any(|i| any.contains(i));
         let date = [has(&[Item::Year, Item::ShortYear]), has(&[Item::Month, Item::MonthName]), has(&[Item::Day])];
-        // A time of day alone is one of 1970-01-01.
+        // A time of day alone is one on 1970-01-01.
         let clock = has(&[Item::Hour, Item::Hour12]) && has(&[Item::Minute]) && !date.contains(&true);
         if date.contains(&false) && !clock {
             return Err(format!(
@@ -94,7 +94,7 @@ impl TimeFormat {
         }
     }
 
-    /// A time in this way of writing, for people.
+    /// The format, described for people.
     pub(crate) fn example(&self) -> String {
         match self {
             Self::Iso => "2025-12-31".to_owned(),
@@ -129,13 +129,13 @@ impl TimeFormat {
         }
     }
 
-    /// Whether it is a time of day, on no day in particular.
+    /// Whether it is a time of day without a date.
     pub(crate) fn is_clock(&self) -> bool {
         let Self::Pattern { items, .. } = self else { return false };
         !items.iter().any(|item| matches!(item, Item::Year | Item::ShortYear))
     }
 
-    /// Whether a text certainly has this format: minutes of a time of day have two digits, so `3:2` has not.
+    /// Whether a text certainly has this format: minutes of a time of day have two digits, so `3:2` does not.
     pub(crate) fn fits(&self, text: &str) -> bool {
         let n_digits = |part: &str| part.bytes().take_while(u8::is_ascii_digit).count();
         let whole = || text.split(':').skip(1).all(|part| n_digits(part) == 2);

@@ -1,4 +1,4 @@
-//! The words of rows that sum up others, in several languages.
+//! The words that mark rows that sum up others, in several languages.
 
 /// First words of a summary row at an end of a table.
 pub(crate) const TOTALS: [&str; 113] = [
@@ -119,10 +119,10 @@ pub(crate) const TOTALS: [&str; 113] = [
 /// Those that are also names of people or things.
 pub(crate) const NAMES: [&str; 9] = ["max", "media", "min", "sum", "count", "variation", "tot", "ges", "zusammen"];
 
-/// Words of a label at most: a sentence is none.
+/// Maximum number of words of a label: a sentence is not a label.
 const MOST_WORDS: usize = 5;
 
-/// The first two bytes of those words, in both cases; of all that are not ASCII, any.
+/// The first two bytes of those words, in both cases; any byte for non-ASCII words.
 static STARTS: [[bool; 256]; 256] = {
     let mut starts = [[false; 256]; 256];
     let mut at = 0;
@@ -143,8 +143,8 @@ static STARTS: [[bool; 256]; 256] = {
     starts
 };
 
-/// The label of a row that sums up others, in lower case and without marks around it: such a word, alone, first or last
-/// (`Subtotal Rome`, `Rome Total (30)`, `-- Total --`, `Total: Rome`).
+/// The label of a row that sums up others, in lower case and without surrounding marks: such a word, alone, first or
+/// last (`Subtotal Rome`, `Rome Total (30)`, `-- Total --`, `Total: Rome`).
 pub(crate) fn label(cell: &str) -> Option<String> {
     let cell = bare(cell).to_lowercase();
     let is_word = |word: &str| TOTALS.contains(&word);
@@ -159,7 +159,7 @@ pub(crate) fn label(cell: &str) -> Option<String> {
     (words.len() <= MOST_WORDS && ends).then_some(cell)
 }
 
-/// A text without marks around it and without a count in brackets behind it.
+/// A text without surrounding marks and without a trailing count in brackets.
 pub(crate) fn bare(text: &str) -> &str {
     let is_mark = |c: char| !c.is_alphanumeric() && c != '%' && c != 'ø' && c != 'Ø';
     let text = text.trim_matches(|c: char| is_mark(c) && !['(', ')', '[', ']'].contains(&c));
@@ -178,7 +178,7 @@ pub(crate) fn may_be_label(cell: &[u8]) -> bool {
         _ => false,
     };
     let Some(&first) = cell.first() else { return false };
-    // Marks before or behind the words: looked at closely.
+    // Marks before or after the words: checked in detail.
     let marked = |byte: u8| byte.is_ascii_punctuation() && byte != b'.';
     if starts(cell) || marked(first) || cell.last().is_some_and(|&byte| marked(byte)) {
         return true;

@@ -1,4 +1,4 @@
-//! How many words a text has, which decides whether a column is read as prose.
+//! Counts the words of a text, which decides whether a column is read as prose.
 
 /// Mean number of words from which texts are read as prose.
 pub(crate) const PROSE: f64 = 3.0;
@@ -10,8 +10,8 @@ pub(crate) fn mean_words<'t>(texts: impl Iterator<Item = &'t str>) -> f64 {
     sum as f64 / f64::from(n.max(1))
 }
 
-/// Words between spaces; in scripts without spaces between words, letters. An e-mail address, a URL, a telephone number is
-/// one word, whatever is between its parts.
+/// Words are separated by spaces; in scripts without spaces, each letter counts. An e-mail address, a URL or a
+/// telephone number is one word, whatever separates its parts.
 #[must_use]
 fn n_words(text: &str) -> usize {
     let of_piece = |piece: &str| match piece.chars().filter(|c| stands_alone(*c)).count() {

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::table::time::{TimeFormat, write_iso};
 use crate::table::{Column, MISSING_TIME, NumberFormat, Schema, Table, Values, push_number};
 
-/// Rows that are formatted at once by one thread.
+/// Number of rows formatted at once by one thread.
 const CHUNK_ROWS: usize = 8192;
 
 /// Writes a table with the schema's delimiter, header and time formats.
@@ -261,7 +261,7 @@ mod tests {
             let mut text = Vec::new();
             write_csv(&mut text, &table, &schema).unwrap();
             if header || !rows.is_empty() {
-                // A last row that has little in it is one.
+                // A last row with few values is one.
                 let options = ReadOptions { whole: true, ..ReadOptions::default() };
                 let back = read(Input::from_reader("t", io::Cursor::new(text)), &schema, &options).unwrap();
                 prop_assert_eq!(back.table, table);

@@ -54,7 +54,7 @@ impl Storage {
         }
     }
 
-    /// The number in a trimmed text of a plain number column: `NaN` if missing, `None` if it is neither.
+    /// The number in a trimmed text of a plain number column: `NaN` if missing, `None` if invalid.
     #[inline]
     pub(crate) fn plain_number(&self, text: &[u8], markers: &Markers) -> Option<f64> {
         let written = || std::str::from_utf8(text).ok();
@@ -85,7 +85,7 @@ pub(crate) enum Part {
     Text(Texts),
 }
 
-/// Codes for the piece's own dictionary, where missing markers are still levels.
+/// Codes in the piece's own dictionary, in which missing markers are still levels.
 #[derive(Debug, Default)]
 pub(crate) struct CategoryPart {
     codes: Vec<u32>,
@@ -156,7 +156,7 @@ impl CategoryPart {
         self.codes.last().copied()
     }
 
-    /// Adds a cell of a level that this part has given a code.
+    /// Adds a cell with a level that already has a code in this part.
     #[inline]
     pub(crate) fn push_code(&mut self, code: u32) {
         self.codes.push(code);
@@ -226,7 +226,7 @@ impl Builder {
         }
     }
 
-    /// The finished column. Levels are sorted, so that codes do not depend on the cutting.
+    /// The finished column. Levels are sorted, so codes do not depend on where the file was cut.
     pub(crate) fn finish(self) -> Values {
         match self {
             Self::Number(mut values) => {
@@ -246,7 +246,7 @@ impl Builder {
     }
 }
 
-/// Appends, growing slowly where the estimate was short.
+/// Appends; grows in small steps if the estimate was too low.
 fn extend<T>(all: &mut Vec<T>, part: impl ExactSizeIterator<Item = T>) {
     reserve(all, part.len());
     all.extend(part);

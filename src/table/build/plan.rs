@@ -14,14 +14,14 @@ pub(crate) struct Plan {
     /// The names of the file's fields, one per field of a record.
     pub(crate) names: Vec<String>,
     pub(crate) columns: Vec<Wanted>,
-    /// Fields for which evidence is also gathered.
+    /// Fields for which type evidence is also collected.
     pub(crate) watched: Vec<usize>,
-    /// Of each field, whether a word such as `total` is one of its levels.
+    /// For each field, whether a word such as `total` is one of its levels.
     pub(crate) levels: Vec<bool>,
     pub(crate) markers: Markers,
     /// Columns that are ignored, and why.
     pub(crate) notes: Vec<String>,
-    /// The reference for a record with another number of fields, in errors.
+    /// What the number of fields is compared with, for error messages.
     pub(crate) yardstick: &'static str,
 }
 
@@ -81,13 +81,13 @@ impl Plan {
     }
 }
 
-/// How the cells of a column are stored; `None` when it is not read.
+/// How the cells of a column are stored; `None` if it is not read.
 fn storage(file: &str, spec: &ColumnSpec) -> Result<Option<Storage>, TableError> {
     let number = number_format(file, spec)?;
     Ok(Storage::of(spec, time_format(file, spec)?, number))
 }
 
-/// A column in that field; `None` when it is not read.
+/// A column stored in that field; `None` if it is not read.
 pub(crate) fn wanted(file: &str, spec: &ColumnSpec, field: usize) -> Result<Option<Wanted>, TableError> {
     Ok(storage(file, spec)?.map(|storage| Wanted { name: spec.name.clone(), field, storage }))
 }
@@ -120,7 +120,7 @@ fn number_format(file: &str, spec: &ColumnSpec) -> Result<Option<NumberFormat>, 
     Ok(spec.number.clone())
 }
 
-/// The schema's columns, or those of them that the caller names.
+/// The schema's columns, or only those that the caller names.
 fn asked<'a>(schema: &'a Schema, options: &ReadOptions) -> Result<Vec<&'a ColumnSpec>, TableError> {
     unique(schema.columns.iter().map(|c| c.name.clone()).collect())?;
     let Some(wanted) = &options.columns else { return Ok(schema.columns.iter().collect()) };
@@ -181,7 +181,7 @@ fn extra_note(extra: &[&str]) -> String {
     format!("ignored {} {what} not in the schema: {}{more}", extra.len(), shown.join(", "))
 }
 
-/// The reference for the number of fields of a record.
+/// The text that says what the number of fields is compared with.
 pub(crate) fn yardstick(header: bool) -> &'static str {
     if header { "the header has" } else { "the first record has" }
 }

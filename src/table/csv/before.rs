@@ -1,4 +1,4 @@
-//! Lines before the table and between its rows that are not rows: titles, `sep=;`, comments.
+//! Lines before the table and between its rows that are not data: titles, `sep=;`, comments.
 
 use crate::table::TableError;
 use crate::table::record::{count_lines, field_end, fields_of, first_records};
@@ -7,9 +7,9 @@ use std::io::{self, BufRead, BufReader, Read};
 
 /// Number of records checked.
 const N_RECORDS: usize = 100;
-/// Lines that a title has at most.
+/// Maximum number of lines of a title.
 const MAX_TITLE: usize = 30;
-/// Delimiters after which a quote opens a field, as long as the real one is not known.
+/// Delimiters after which a quote opens a field while the real delimiter is unknown.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// The delimiter in a first line such as `sep=;`, as spreadsheets write it, and the length of that line.
@@ -29,7 +29,7 @@ pub(super) fn separator(text: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// Makes blank lines of comments, so that lines keep their numbers.
+/// Turns comments into blank lines, which keeps the line numbers.
 pub(super) struct Uncommented {
     inner: BufReader<Box<dyn Read + Send>>,
     mark: u8,
@@ -79,7 +79,7 @@ fn goes_on(line: &[u8], was_open: bool) -> bool {
         let mut before = &line[..at + found];
         at += found + 1;
         if open {
-            // A doubled quote is one of the text.
+            // A doubled quote is part of the text.
             let doubled = line.get(at) == Some(&b'"');
             (open, at) = (doubled, at + usize::from(doubled));
         } else {
@@ -92,11 +92,11 @@ fn goes_on(line: &[u8], was_open: bool) -> bool {
     open
 }
 
-/// Whether the lines end with CR alone: line feeds are inside quotes only.
+/// Whether the lines end with CR alone: line feeds occur only inside quotes.
 pub(super) fn ends_with_cr(head: &[u8]) -> bool {
     let (mut at, mut returns) = (0, 0_usize);
     while at < head.len() {
-        // CR ends fields here, so a quote after it opens one.
+        // CR ends fields here, so a quote after CR opens one.
         let quoted = head[at..].trim_ascii_start().first() == Some(&b'"');
         let end = match field_end(head, at, b',') {
             Some(end) => end,
@@ -116,7 +116,7 @@ pub(super) fn ends_with_cr(head: &[u8]) -> bool {
 pub(super) struct Head<'a> {
     records: Vec<(&'a [u8], u64)>,
     widths: Vec<usize>,
-    /// Fields up to the last that is not blank.
+    /// Fields up to the last non-blank one.
     filled: Vec<usize>,
 }
 
@@ -143,8 +143,8 @@ impl<'a> Head<'a> {
         (count(best) * 2 > self.widths.len().min(6)).then_some(best)
     }
 
-    /// The error, if lines before the table are not part of it. With `padded`, a line that is at most half
-    /// filled may be a title too: spreadsheets pad each line with delimiters to the table's width.
+    /// The error if lines before the table are not part of it. With `padded`, a line that is at most half filled may
+    /// also be a title: spreadsheets pad each line with delimiters to the width of the table.
     pub(super) fn title(&self, file: &str, delimiter: u8, padded: bool) -> Option<TableError> {
         if self.is_json() {
             let what = "has a JSON array on each line, but objects are needed: add names with jq -c '{id: .[0], x: \
@@ -167,7 +167,7 @@ impl<'a> Head<'a> {
         if n_before == 0 || n_before > MAX_TITLE || !narrow || !even || rest.len() < 2 {
             return None;
         }
-        // Columns without a name are not a title unless names follow.
+        // Unnamed columns are a title only if names follow.
         let is_wide = self.widths[..n_before].contains(&usual);
         if is_wide && !names_columns(self.records[n_before].0, delimiter) {
             return None;
@@ -195,11 +195,11 @@ impl<'a> Head<'a> {
         Some(TableError::File { file: file.to_owned(), what })
     }
 
-    /// The error of a header with one name less than every row has fields.
+    /// The error for a header with one name fewer than the number of fields in every row.
     fn short_header(&self, usual: usize, delimiter: u8) -> Option<String> {
         let (first, rest) = self.widths.split_first()?;
         let (record, line) = self.records.first()?;
-        // Above texts it is a title as well.
+        // Above texts it may also be a title.
         let is_data = self.records.get(1).is_some_and(|(record, _)| !names_columns(record, delimiter));
         if record.starts_with(b"#")
             || !is_data
@@ -230,7 +230,7 @@ impl<'a> Head<'a> {
             let record = record.trim_ascii();
             record.starts_with(b"[") && serde_json::from_slice::<Vec<IgnoredAny>>(record).is_ok()
         };
-        // The last may be cut.
+        // The last line may be incomplete.
         let n = self.records.len().saturating_sub(1).max(1);
         !self.records.is_empty() && self.records.iter().take(n).all(is_array)
     }
@@ -240,7 +240,7 @@ impl<'a> Head<'a> {
         let is_comment = |(record, _): &&(&[u8], u64)| record.trim_ascii_start().starts_with(b"#");
         let n = self.records.iter().take_while(is_comment).count();
         let names = |at: usize| self.records.get(at).is_some_and(|(record, _)| names_columns(record, delimiter));
-        // A single one may be the header, unless names follow and no more names below.
+        // A single comment may be the header, unless names follow and no further names come below.
         let alone = n == 1 && (!names(1) || names(2));
         if n == 0 || self.records.len() < n + 2 || alone {
             return None;
@@ -252,7 +252,7 @@ impl<'a> Head<'a> {
         ))
     }
 
-    /// The line of the record that has most of `names`, when the first has few of them.
+    /// The line of the record that contains most of `names`, if the first record contains few of them.
     pub(super) fn header(&self, names: &[&str], delimiter: u8) -> Option<u64> {
         let known = |record: &[u8]| {
             let fields = fields_of(record, delimiter);
@@ -267,7 +267,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Whether every field is a text, as in a header; the last may be empty, as in an emptied column.
+/// Whether every field is a text, as in a header; the last may be empty, as in a column that was cleared.
 fn names_columns(record: &[u8], delimiter: u8) -> bool {
     let fields = fields_of(record, delimiter);
     let n_filled = fields.iter().rposition(|field| !field.trim().is_empty()).map_or(0, |last| last + 1);

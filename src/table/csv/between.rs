@@ -1,4 +1,4 @@
-//! Rows between the others that sum up a group of them: `Subtotal Rome,,14779.07,2221`.
+//! Summary rows between the data rows: `Subtotal Rome,,14779.07,2221`.
 //!
 //! ```text
 //! Rome,Q1,10.5,3          rows of a group         ─┐ Rows: the sums of each field
@@ -6,9 +6,9 @@
 //! Rome,Total,12.75,7      a row with such a label   Mark: what its cells say
 //! Oslo,Q1,…               the next group
 //! ```
-//! A row says so with one of the words of [`totals`], and its numbers are the sums (or means) of the rows since
-//! an earlier such row, or since the first row of the file; or, where totals stand above their groups, of the rows down to the
-//! next one. Words alone decide nothing: `total` may be a level. See [`proof`] for what is enough.
+//! A summary row contains one of the words of [`totals`], and its numbers are the sums (or means) of the rows since the
+//! previous summary row or the start of the file. If totals stand above their groups, they sum up the rows down to the
+//! next summary row. The word alone is not enough: `total` may be a level. See [`proof`] for the criteria.
 
 mod proof;
 
@@ -16,12 +16,12 @@ use super::index::Index;
 use crate::table::number::NumberFormat;
 use crate::table::{cell, totals};
 
-/// The ways to read a number: with a decimal point, and with a decimal comma.
+/// The two ways to read a number: with a decimal point and with a decimal comma.
 const READINGS: usize = 2;
-/// With a larger share of such rows the label is a level: each group has a row besides its total.
+/// With a larger share of such rows the label is a level, because each group has a data row besides its total.
 const MOST_MARKED: f64 = 0.6;
 
-/// The sums of a field over some rows, for one reading.
+/// The sums of a field over some rows, in one notation.
 #[derive(Debug, Clone, Copy)]
 struct Sum {
     total: f64,
@@ -30,7 +30,7 @@ struct Sum {
     squares: f64,
     n: u32,
     n_nonzero: u32,
-    /// The power of ten of the last digit that any value needs.
+    /// The power of ten of the last digit of the most precise value.
     grain: i8,
 }
 
@@ -51,11 +51,11 @@ impl Sum {
     }
 }
 
-/// The number of a cell in one reading.
+/// The number in a cell in one notation.
 #[derive(Debug, Clone, Copy)]
 struct Value {
     value: f64,
-    /// Digits behind the decimal mark.
+    /// Digits after the decimal mark.
     decimals: u8,
     grain: i8,
 }
@@ -83,16 +83,16 @@ struct Rows {
 struct Mark {
     piece: usize,
     row: usize,
-    /// The field of the label, and what it says.
+    /// The field of the label, and its text.
     field: usize,
     label: String,
     /// The other cells with numbers.
     cells: Vec<(usize, [Option<Value>; READINGS])>,
-    /// The fields without any content.
+    /// The empty fields.
     blank: Vec<usize>,
 }
 
-/// A row that is none, with the reason.
+/// A row that is not data, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) piece: usize,
@@ -102,7 +102,7 @@ pub(super) struct Found {
     pub(super) why: Why,
 }
 
-/// What the numbers of a row are.
+/// What the numbers of a row are: sums or means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Numbers {
     Sums,
@@ -110,32 +110,32 @@ pub(super) enum Numbers {
     Both,
 }
 
-/// Why a row is none.
+/// Why a row is not data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// Its numbers are made of those of the rows above or below.
+    /// Its numbers are computed from those of the rows above or below.
     Made { of_above: bool, numbers: Numbers },
-    /// It says so, and leaves this field blank, which other rows fill.
+    /// It has the label, and this field is blank, which other rows fill.
     Blank { field: usize },
-    /// It is the first of so many rows that are sums, and a level nevertheless: it is kept.
+    /// The first of N rows that are sums but belong to a level: they are kept.
     Level { n: usize },
 }
 
-/// Where a block stands in its file.
+/// Where a block is in its file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) is_first: bool,
     pub(super) is_last: bool,
 }
 
-/// Whether any row of a piece says that it is a sum, in a field that is not `exempt`.
+/// Whether any row of a piece has the label of a sum in a field that is not `exempt`.
 pub(super) fn any(index: &Index<'_>, exempt: &[bool]) -> bool {
-    // Most long tables are numbers, and words have letters.
+    // Most long tables consist of numbers, and labels contain letters.
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
     index.text.bytes().any(is_letter) && (0..index.n_rows()).any(|row| marker(index, row, exempt).is_some())
 }
 
-/// The rows of a block that sum up others. A field that is `exempt` has such words as levels.
+/// The summary rows of a block. In `exempt` fields such words are levels.
 pub(super) fn sums(pieces: &[Index<'_>], place: Place, exempt: &[bool]) -> Vec<Found> {
     let Some(n_fields) = pieces.first().map(|index| index.n_fields) else { return Vec::new() };
     let mut rows = vec![Rows::new(n_fields)];
@@ -158,7 +158,7 @@ pub(super) fn sums(pieces: &[Index<'_>], place: Place, exempt: &[bool]) -> Vec<F
     proof::found(&rows, &marks, place)
 }
 
-/// The field of the label, if the row has one and a number beside it.
+/// The field of the label, if the row has one and a number as well.
 fn marker(index: &Index<'_>, row: usize, exempt: &[bool]) -> Option<(usize, String)> {
     let bytes = index.text.as_bytes();
     let edges = &index.edges[row * index.stride()..(row + 1) * index.stride()];
@@ -178,14 +178,14 @@ fn marker(index: &Index<'_>, row: usize, exempt: &[bool]) -> Option<(usize, Stri
     others.map(|(_, pair)| raw(pair)).any(is_number).then_some((field, label))
 }
 
-/// Whether the trimmed bytes of a cell look like a number, with a currency or a unit or none.
+/// Whether the trimmed bytes of a cell look like a number, with or without a currency or a unit.
 fn is_number(raw: &[u8]) -> bool {
     match raw.first() {
         Some(b'0'..=b'9') => true,
         Some(b'+' | b'-' | b'.' | b'(' | b'$') => {
             raw.get(1).is_some_and(|&byte| byte.is_ascii_digit() || b".$".contains(&byte))
         }
-        // A currency stands before a number, and letters before words.
+        // A currency stands before a number; other letters begin a word.
         Some(first) if !first.is_ascii_alphabetic() => {
             raw.last().is_some_and(|last| last.is_ascii_digit())
                 && raw.iter().filter(|byte| byte.is_ascii_alphabetic()).count() <= 3
@@ -194,7 +194,7 @@ fn is_number(raw: &[u8]) -> bool {
     }
 }
 
-/// The number in a cell, in both readings.
+/// The number in a cell, in both notations.
 fn readings(text: &str) -> [Option<Value>; READINGS] {
     let text = text.trim_matches(|c: char| !c.is_ascii_digit() && !"+-\u{2212}.,()".contains(c));
     let format = |decimal, thousands| NumberFormat { decimal, thousands: Some(thousands), unit: None };

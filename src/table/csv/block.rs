@@ -34,7 +34,7 @@ impl Default for Sizes {
 /// Whole records, cut into pieces.
 pub(crate) struct Block {
     pub(crate) bytes: Vec<u8>,
-    /// The end of each piece, and its first line.
+    /// The end of each piece, and its first line number.
     pub(crate) pieces: Vec<PieceBounds>,
     /// Whether the file ends here.
     pub(crate) last: bool,
@@ -66,7 +66,7 @@ pub(crate) struct Blocks {
     line: u64,
     eof: bool,
     done: bool,
-    /// Lines of delimiters below the last row, and the line of the first.
+    /// Lines of delimiters below the last row, and the number of the first.
     emptied: Option<(u64, u64)>,
 }
 
@@ -153,7 +153,7 @@ impl Blocks {
         self.consumed.load(Ordering::Relaxed)
     }
 
-    /// The bytes read that are not in a block yet.
+    /// The bytes that have been read but are not in a block yet.
     pub(crate) fn ahead(&self) -> &[u8] {
         &self.carry
     }
@@ -218,7 +218,7 @@ impl Blocks {
             self.fill(&mut bytes, filled, target)?;
             filled = bytes.len();
             let mut ends = cut(&bytes, self.delimiter, self.sizes.piece, self.eof);
-            // Lines without a cell are rows if a row follows; if there are too many, this stays unknown.
+            // Lines without a cell are rows if a row follows. If there are too many, they are kept as rows.
             let rows = filled_part(&bytes[..ends.last().copied().unwrap_or(0)], self.delimiter);
             if self.eof || bytes.len() < MAX_RECORD_BYTES {
                 ends.retain(|&end| end < rows);
@@ -306,7 +306,7 @@ fn filled_part(bytes: &[u8], delimiter: u8) -> usize {
     memchr::memchr(b'\n', &bytes[last..]).map_or(bytes.len(), |feed| last + feed + 1)
 }
 
-/// How many lines of delimiters there are from `at` on, and the line of the first.
+/// Number of lines of delimiters from `at`, and the line of the first.
 fn emptied(bytes: &[u8], at: usize, line: u64, delimiter: u8) -> Option<(u64, u64)> {
     let has_fields = |line: &&[u8]| memchr::memchr(delimiter, line).is_some();
     let lines = || bytes[at..].split(|&byte| byte == b'\n');

@@ -78,7 +78,7 @@ pub(super) fn cell_fault(index: &Index<'_>, row: usize, wanted: &Wanted) -> Faul
     Fault { line: index.line_at(index.span(row).0), what }
 }
 
-/// The error of a header with repeated names, as where a program writes a list as one field for each entry.
+/// The error for a header with repeated names, as when a program writes a list as one field per entry.
 pub(super) fn doubled(names: &[String]) -> Option<String> {
     let is_again = |name: &&String| !name.is_empty() && names.iter().filter(|other| other == name).count() > 1;
     // Names are compared pairwise only if one repeats.

@@ -33,20 +33,20 @@ pub(crate) struct BadRecord {
     pub(crate) why: Why,
 }
 
-/// Why it cannot.
+/// Why it is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// Another number of fields than the header has; whether the record ends without a line feed.
+    /// The number of fields differs from the header's; whether the record ends without a line feed.
     Fields { n: usize, cut: bool },
     /// A quote that is never closed.
     OpenQuote,
     /// A byte that is not UTF-8.
     NotUtf8(u8),
-    /// The names of the header in another order.
+    /// A header with its names in another order.
     OtherOrder,
     /// Only a page number or a print time.
     Page,
-    /// Only dashes and the like.
+    /// Only dashes or similar characters.
     Rule,
 }
 
@@ -73,8 +73,8 @@ impl<'a> Index<'a> {
         index
     }
 
-    /// Indexes a piece of a table with these columns and removes lines that are not rows: repeated headers, if the file
-    /// has a header, returning their number and the line of the first, and lines of printed pages.
+    /// Indexes a piece of a table with these columns and removes lines that are not rows: repeated headers (if the file
+    /// has a header) and lines of printed pages. Returns the number of repeated headers and the line of the first.
     pub(crate) fn of_rows(
         bytes: &'a [u8],
         line: u64,
@@ -99,12 +99,12 @@ impl<'a> Index<'a> {
         (index, repeated)
     }
 
-    /// The text of the line on which a position is, from there on.
+    /// The text from the start of the line that contains a position.
     pub(crate) fn line_text(&self, at: usize) -> &str {
         self.text[at..].lines().next().unwrap_or_default()
     }
 
-    /// Takes out rows, given in ascending order, as bad records.
+    /// Removes rows, given in ascending order, as bad records.
     fn reject(&mut self, rows: &[usize], why: Why) {
         if rows.is_empty() {
             return;
@@ -138,7 +138,7 @@ impl<'a> Index<'a> {
         self.line + count_lines(&self.text.as_bytes()[..at])
     }
 
-    /// The content of a field: trimmed, quotes taken off.
+    /// The content of a field: trimmed and unquoted.
     pub(crate) fn cell<'s>(&'s self, row: usize, field: usize, scratch: &'s mut String) -> &'s str {
         let at = row * self.stride() + field;
         cell_at(&self.text, self.edges[at], self.edges[at + 1], scratch)
@@ -186,7 +186,7 @@ impl<'a> Index<'a> {
         sorted.sort_unstable();
         let mut scratch = String::new();
         let mut is_other = |row: usize| {
-            // Most rows end here, without a cell of theirs being copied.
+            // Most rows end here, before any cell is copied.
             if sorted.binary_search(&self.cell(row, 0, &mut scratch)).is_err() {
                 return false;
             }
@@ -197,13 +197,13 @@ impl<'a> Index<'a> {
         };
         let likely =
             |row: usize| bytes.get(self.edges[row * stride] as usize).is_some_and(|&byte| begins[usize::from(byte)]);
-        // Two cells are easily two names.
+        // Two cells can match two names by chance.
         let rows = (0..self.n_rows()).filter(|&row| self.n_fields > 2 && likely(row) && is_other(row));
         let rows: Vec<usize> = rows.collect();
         self.reject(&rows, Why::OtherOrder);
     }
 
-    /// Takes out rows, given in ascending order.
+    /// Removes rows, given in ascending order.
     pub(crate) fn remove(&mut self, rows: &[usize]) {
         let stride = self.stride();
         let mut gone = rows.iter().copied().peekable();
@@ -233,7 +233,7 @@ impl<'a> Index<'a> {
         let mut rows: Vec<usize> = Vec::new();
         for &(at, byte) in invalid {
             let row = self.n_rows_before(at + 1);
-            // A position in no row is in a record already rejected.
+            // A position outside all rows is in a record that was already rejected.
             if row == 0 || self.span(row - 1).1 <= at || rows.last() == Some(&(row - 1)) {
                 continue;
             }
@@ -245,7 +245,7 @@ impl<'a> Index<'a> {
     }
 }
 
-/// The content between two edges: trimmed, quotes taken off.
+/// The content between two edges: trimmed and unquoted.
 #[inline]
 pub(crate) fn cell_at<'s>(text: &'s str, start: u32, next: u32, scratch: &'s mut String) -> &'s str {
     let bytes = text.as_bytes();
@@ -360,8 +360,8 @@ impl Fields<'_> {
         self.edges.push(feed as u32 + 1);
     }
 
-    /// A blank line, or a record with another number of fields. One with the right number but no cell (`,,,`) is a row
-    /// with all values missing. Those below the last row never get here, see [`super::block`].
+    /// Handles a blank line, or a record with the wrong number of fields. A record with the right number but no cell
+    /// (`,,,`) is a row with all values missing; those below the last row never get here, see [`super::block`].
     fn odd_record(&mut self, n: usize, cut: bool) {
         let start = self.edges[self.row] as usize;
         let line = || &self.bytes[start..self.edges[self.row + 1] as usize - 1];
@@ -373,7 +373,7 @@ impl Fields<'_> {
         }
     }
 
-    /// Ends a record without a line feed, and drops the start of the record that does not follow.
+    /// Ends a record without a line feed, and drops the start of the next record, which does not exist.
     fn end_text(&mut self) {
         let len = self.bytes.len();
         if (self.edges[self.row] as usize) < len {

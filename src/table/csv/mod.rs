@@ -102,7 +102,7 @@ pub(crate) fn read(
     Ok(ReadResult { table: Table::new(columns)?, rejects, notes: plan.notes })
 }
 
-/// A header without the schema's delimiter has another one: the columns come from another program.
+/// A header without the schema's delimiter was written with another one: the columns come from another program.
 fn own_delimiter(blocks: &mut Blocks, schema: &Schema) -> u8 {
     let head = blocks.ahead();
     let first_line = head.split(|&byte| byte == b'\n').next().unwrap_or(&[]);
@@ -237,7 +237,7 @@ impl<'a> Reader<'a> {
         Ok((parsed, next?))
     }
 
-    /// The lines among and below the rows that are not rows.
+    /// Lines among and below the rows that are not data.
     pub(crate) fn left_out(&self) -> Vec<String> {
         self.repeated.map(repeated_note).into_iter().chain(self.blocks.emptied().map(emptied_note)).collect()
     }
@@ -318,7 +318,7 @@ fn parse_piece(plan: &Plan, mut index: Index<'_>, options: &ReadOptions, spans_f
         parts.push((wanted.field, parsed.part));
     }
     if bad_rows.is_empty() || !skip {
-        // Parts were made in the file's order; the plan's order is the schema's.
+        // Parts are in the order of the file; the plan's order is that of the schema.
         let position: Vec<usize> = plan.columns.iter().map(|w| w.field).collect();
         parts.sort_by_key(|(field, _)| position.iter().position(|p| p == field));
     } else {

@@ -82,12 +82,12 @@ pub(super) fn says_page(text: &str) -> bool {
     }
 }
 
-/// `|----|:---:|`, `+====+`, `-----`: a line that is drawn below a header or around a table.
+/// `|----|:---:|`, `+====+`, `-----`: a line drawn below a header or around a table.
 pub(super) fn is_ruled(line: &str) -> bool {
     const FEWEST: usize = 3;
     let is_drawn = |byte: u8| matches!(byte, b'-' | b'=' | b'_');
     let fits = |byte: u8| is_drawn(byte) || matches!(byte, b'+' | b'|' | b':' | b' ' | b'\t' | b'\r');
-    // Most lines end with their first byte.
+    // Most lines are decided by their first byte.
     line.bytes().all(fits) && line.bytes().filter(|&byte| is_drawn(byte)).count() >= FEWEST && !is_sparse(line)
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Scan {
     markers: Markers,
     /// The line of a second header, which is skipped.
     second: Option<u64>,
-    /// Fields whose words are levels, also `total`; and how to say so.
+    /// Fields in which such words are levels, also `total`; and the option that says so.
     levels: Vec<bool>,
     keep: Keep,
 }
@@ -213,7 +213,7 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// The rows of a piece, the headers among them, and the faults of other records.
+    /// The rows of a piece, the repeated headers among them, and the errors of other records.
     fn of_piece<'b>(&self, bytes: &'b [u8], line: u64) -> (Index<'b>, Option<(u64, u64)>, Vec<Fault>) {
         let (mut index, repeated) = Index::of_rows(bytes, line, self.delimiter, self.names, self.header);
         let yardstick = plan::yardstick(self.header);
@@ -231,7 +231,7 @@ impl Rows<'_> {
     /// Rows that are a second header, or have an invalid cell, with the error of each.
     fn unfit(&self, index: &Index<'_>) -> BTreeMap<usize, Fault> {
         let mut unfit = BTreeMap::new();
-        // It is the first row, so that lines are counted once.
+        // It is the first row, so lines are counted only once.
         if let Some(line) = self.second.filter(|&line| index.n_rows() > 0 && index.line_at(index.span(0).0) == line) {
             let what = "a second header: texts above numbers".to_owned();
             unfit.insert(0, Fault { line, what: What::Record(what) });
@@ -255,7 +255,7 @@ fn other_lines(
     line: u64,
     options: &InferOptions,
 ) -> Result<Option<u64>, TableError> {
-    // Given options for skipped lines or the header were checked by the user.
+    // Options given by the user for skipped lines or the header are trusted.
     let padded = options.skip_lines.is_none() && options.header != Some(false);
     if let Some(fault) = Head::new(head, delimiter, line).title(name, delimiter, padded) {
         return Err(fault);

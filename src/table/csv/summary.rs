@@ -1,25 +1,25 @@
-//! Summary rows, as spreadsheets have them above and below a table.
+//! Summary rows as spreadsheets write them above and below a table.
 
 use super::index::Index;
 use crate::table::cell::number;
 use crate::table::totals::{self, NAMES, TOTALS};
 
-/// The rows at one end of a piece that sum up the others: how many rows there are up to the last of them, seen from that end,
-/// with remarks and empty rows among them.
+/// The summary rows at one end of a piece: the number of rows up to the last summary row, counted from that end,
+/// including remarks and empty rows between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Above,
     Below,
 }
 
-/// Which cell marks a row as a summary: the first, or another, which may also be a person called Max.
+/// How a row is marked as a summary: by its first cell, or by another cell, which may also be a person called Max.
 #[derive(PartialEq)]
 enum Says {
     First,
     Other,
 }
 
-/// A greatest value, and a person: as the only such row it is the person.
+/// A maximum or a person; a single such row is a person.
 const MAX: &str = "max";
 
 /// The number of summary rows at one end; 0 without any. A field that is `exempt` has such words as levels.
@@ -42,7 +42,7 @@ pub(super) fn run(index: &Index<'_>, side: Side, exempt: &[bool]) -> usize {
     let Some(end) = found.last().map(|(n, ..)| n + 1) else { return 0 };
     let others = || (end..n_rows).map(row_at);
     let mut scratch = String::new();
-    // A word that other rows contain too is a level.
+    // A word that also occurs in other rows is a level.
     let is_level = found.iter().any(|(_, field, word, _)| {
         others().any(|row| totals::bare(index.cell(row, *field, &mut scratch)).to_lowercase() == *word)
     });
@@ -91,7 +91,7 @@ fn word_of(index: &Index<'_>, row: usize) -> Option<(usize, String, Says)> {
     (numbers && n_blank > 0).then_some((field, other, Says::Other))
 }
 
-/// Whether a cell is such a word, or begins with one if more fields are blank (`TOTAL GÉNÉRAL`).
+/// Whether a cell is such a word, or, if more fields are blank, begins with one (`TOTAL GÉNÉRAL`).
 fn says_total(cell: &str, n_blank: usize) -> bool {
     let begins = |word: &&str| cell.strip_prefix(*word).is_some_and(|rest| rest.starts_with([' ', ':']));
     TOTALS.contains(&cell) || (n_blank > 1 && TOTALS.iter().any(begins))

@@ -9,10 +9,10 @@ use super::summary::{self, Side};
 use crate::table::rejects::{Fault, What};
 use crate::wording::list;
 
-/// Blank fields at the end of a record that make it suspicious, at least.
+/// Minimum number of blank fields at the end of a record that make it suspicious.
 const MIN_RUN: usize = 3;
-/// Minimum number of records for "hardly any other": a single such record among 200 is the last one by chance in one
-/// of 200 files.
+/// Minimum number of records for "hardly any other": among 200 records, a single such record is the last one by chance
+/// in one of 200 files.
 const MIN_ROWS: u64 = 200;
 
 /// The blank fields at record ends in one piece.
@@ -27,10 +27,10 @@ pub(crate) struct Tail {
     /// Summary rows at the end and at the beginning of the piece, see [`summary::run`].
     n_below: usize,
     n_above: usize,
-    /// Whether a row says that it sums up others, wherever it is.
+    /// Whether any row has the label of a summary row, anywhere in the piece.
     is_marked: bool,
-    /// Rows with only the first field filled, those of them that only such or empty rows follow, and how
-    /// many rows these end with.
+    /// Rows with only the first field filled; how many of them are followed only by such or empty rows; and how many
+    /// rows these final rows are.
     n_alone: u64,
     n_last_alone: u64,
     alone_run: u64,
@@ -51,14 +51,14 @@ pub(crate) struct TailWatch {
     alone_run: u64,
 }
 
-/// The error of the last records, or of the first.
+/// The error for the last records, or for the first.
 #[derive(Debug)]
 pub(crate) enum Ending {
     /// They sum up the others.
     Totals(Side, usize),
     /// These rows sum up groups of the others.
     Between(Vec<Found>),
-    /// The last records are not rows.
+    /// The last records are not data.
     Last {
         /// The error.
         what: String,
@@ -97,7 +97,7 @@ impl Ending {
             }
         };
         let fault = |row: &usize| Fault { line: index.line_at(index.span(*row).0), what: What::Record(what.clone()) };
-        // An empty row among remarks is none of them.
+        // An empty row among remarks is not counted as a remark.
         let is_empty = |row: usize| (0..index.n_fields).all(|field| index.is_blank_field(row, field));
         let is_told = |row: &&usize| !matches!(self, Self::Last { .. }) || !is_empty(**row);
         let faults = rows.iter().filter(is_told).map(fault).collect();
@@ -106,7 +106,7 @@ impl Ending {
 }
 
 impl Ending {
-    /// What a person should know of rows that are kept.
+    /// A note for the user on rows that are kept.
     pub(crate) fn notes(&self, index: &Index<'_>, names: &[String]) -> Vec<String> {
         let Self::Between(found) = self else { return Vec::new() };
         let told = |found: &Found| {
@@ -123,18 +123,18 @@ impl Ending {
     }
 }
 
-/// How a word that says total is kept as a level.
+/// How to keep a word such as `total` as a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
     /// By an option.
     Option,
     /// By the schema.
     Schema,
-    /// Not at all.
+    /// Not possible.
     No,
 }
 
-/// The fault of a row that sums up a group of the others.
+/// The error for a row that sums up a group of others.
 fn sum_fault(index: &Index<'_>, found: &Found, names: &[String], keep: Keep) -> Fault {
     let mut scratch = String::new();
     let said = index.cell(found.row, found.field, &mut scratch).to_owned();
@@ -166,7 +166,7 @@ fn sum_fault(index: &Index<'_>, found: &Found, names: &[String], keep: Keep) -> 
 }
 
 impl Tail {
-    /// A field that is `exempt` has words such as `total` as levels.
+    /// In `exempt` fields, words such as `total` are levels.
     pub(crate) fn of(index: &Index<'_>, exempt: &[bool]) -> Self {
         let (n_rows, n_fields) = (index.n_rows(), index.n_fields);
         let any = n_rows > 0 || !index.bad.is_empty();
@@ -177,7 +177,7 @@ impl Tail {
         };
         let is_empty = |row: usize| (0..n_fields).all(|field| index.is_blank_field(row, field));
         let n_alone = (0..n_rows).filter(|&row| is_alone(row)).count() as u64;
-        // A bad record after the last row is the file's end, and a separate error.
+        // A bad record after the last row ends the file, and is a separate error.
         let whole = n_rows > 0 && index.bad.last().is_none_or(|b| b.at < index.span(n_rows - 1).0);
         let run = || (0..n_rows).rev().take_while(|&row| whole && (is_alone(row) || is_empty(row)));
         let (alone_run, n_last_alone) = (run().count() as u64, run().filter(|&row| is_alone(row)).count() as u64);
@@ -210,11 +210,11 @@ impl Tail {
     }
 }
 
-/// Minimum number of fields for a row with only the first to be a remark, and minimum number of other rows.
+/// Minimum number of fields for a row with only the first field to be a remark, and minimum number of other rows.
 const MIN_FIELDS: usize = 3;
 const MIN_OTHERS: u64 = 20;
-/// The errors at the ends of a table and between its rows, by piece: of `tails`, the `pieces` of a block, which is the
-/// `first` with rows, or the last, whose end `watch` describes.
+/// The errors at the ends of a table and between its rows, by piece. `tails` are the `pieces` of a block; `first` says
+/// whether it is the first block with rows; `watch` describes the end if it is the last.
 pub(crate) fn endings<'t, 'b>(
     tails: impl Iterator<Item = &'t Tail> + Clone,
     pieces: (&[PieceBounds], impl Fn(&PieceBounds) -> Index<'b>),
@@ -250,7 +250,7 @@ impl TailWatch {
         Self { n_fields, n_rows: 0, n_blank: 0, last_run: 0, n_below: 0, n_alone: 0, n_last_alone: 0, alone_run: 0 }
     }
 
-    /// Whether there was no row yet.
+    /// Whether there has been no row yet.
     pub(crate) fn is_new(&self) -> bool {
         self.n_rows == 0
     }
@@ -262,7 +262,7 @@ impl TailWatch {
         self.n_alone += tail.n_alone;
         if tail.any {
             (self.last_run, self.n_below) = (tail.last_run, tail.n_below);
-            // A piece of only such rows continues the previous run.
+            // A piece with only such rows continues the previous run.
             let before = if tail.alone_run == tail.n_rows { (self.n_last_alone, self.alone_run) } else { (0, 0) };
             (self.n_last_alone, self.alone_run) = (before.0 + tail.n_last_alone, before.1 + tail.alone_run);
         }

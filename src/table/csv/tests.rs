@@ -148,7 +148,7 @@ fn a_last_record_filled_up_with_blanks_is_truncated() {
     );
     let result = read_text(&text, &schema(&columns), &skipping()).unwrap();
     assert_eq!((result.table.n_rows(), result.rejects.first[0].line), (200, 202));
-    // A short file may well end like that.
+    // A short file may end like that by chance.
     let short = text.replace("199,1,2,3,4,5\n", "").replace("198,1,2,3,4,5\n", "");
     assert_eq!(read_text(&short, &schema(&columns), &ReadOptions::default()).unwrap().table.n_rows(), 199);
     // If such rows are common, they are missing values.
@@ -173,7 +173,7 @@ fn lines_of_delimiters_are_rows_unless_no_row_follows() {
     let ab = schema(&[("a", Kind::Number), ("b", Kind::Category)]);
     let gone = ",\n , \r\n\n".repeat(40);
     let text = format!("a,b\n{gone}1,x\n{gone}2,\n{gone}");
-    // Pieces and blocks may end anywhere in them.
+    // Pieces and blocks may end anywhere in the rows.
     for block in [8, 64, 1 << 16] {
         let found = read_cut(text.as_bytes(), &ab, &ReadOptions::default(), Sizes { block, piece: 4 }).unwrap();
         let Values::Number(a) = &found.table.columns()[0].values else { panic!() };
@@ -291,7 +291,7 @@ fn what_is_no_row_is_left_out_or_named() {
     for text in ["Title\n\na,b,c\n1,x,p\n# b\n2,y,p\n", "a,b,c\n1,x,p\n2,y,p\n"] {
         assert_eq!(numbers(text, &titled).0, [1.0, 2.0], "{text}");
     }
-    // Both in one file: each is removed, and no row besides.
+    // Both in one file: each is removed, but no other row.
     let mixed = "a,b,c\n1,x,p\nb,a,c\n2,y,p\na,b,c\n3,z,p\n";
     let options = ReadOptions { skip_invalid: true, ..ReadOptions::default() };
     let kept = read_text(mixed, &ab, &options).unwrap();

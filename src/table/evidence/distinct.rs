@@ -5,7 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Distinct values that are counted exactly.
+/// Maximum number of distinct values counted exactly.
 const MAX_DISTINCT: usize = 1 << 14;
 /// Counts distinct hashes exactly up to a bound, and beyond it by a sample of the hash space that is halved whenever it
 /// overflows. The sample depends on the values only, not on their order.
@@ -66,7 +66,7 @@ impl Distinct {
         }
     }
 
-    /// How many there are.
+    /// The number of distinct values.
     pub(crate) fn count(&self) -> u64 {
         (self.counts.len() as u64) << self.depth
     }
@@ -81,7 +81,7 @@ impl Distinct {
         self.counts.values().all(|&n| n == 1)
     }
 
-    /// Share of values that occur once among the cells (of the sample).
+    /// Share of values that occur once, among the cells (of the sample).
     pub(crate) fn share(&self) -> f64 {
         let cells: u64 = self.counts.values().map(|&n| u64::from(n)).sum();
         if cells == 0 { 0.0 } else { self.counts.len() as f64 / cells as f64 }

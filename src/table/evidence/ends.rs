@@ -3,7 +3,7 @@
 /// Distinct numbers stored at each end.
 const KEPT: usize = 3;
 
-/// The numbers at an end, inwards, each with its count; 0 if there are fewer.
+/// The numbers at one end, from the outermost inwards, each with its count; 0 if there are fewer.
 pub(crate) type End = [(f64, u64); KEPT];
 
 /// The three smallest and the three largest distinct numbers, each with its count.

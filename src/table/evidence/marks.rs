@@ -1,8 +1,8 @@
 //! The notation of the numbers of a column.
 //!
-//! For every cell the matching notations, of eight, are noted; those that match all cells remain. If two of them give
-//! different numbers (`1,234`), the other columns of the file decide, or the user. A text that is the same before or
-//! after all digits is a unit.
+//! For each cell, all matching notations (of eight) are recorded; those that match all cells remain. If two of them
+//! give different numbers (`1,234`), the other columns of the file decide, or the user. A text that is the same before
+//! or after all digits is a unit.
 
 use super::times::{Place, place};
 use super::ways::{ALL, Read, Readings, ways_of, with_unit};
@@ -11,34 +11,35 @@ use crate::table::number::{WAYS, is_part, with_latin_digits};
 
 const POINT: u8 = 0x0f;
 const COMMA: u8 = 0xf0;
-/// `1.234`, which is either a decimal or a thousand.
+/// `1.234`, which is either a decimal number or more than a thousand.
 const GROUPED: u8 = POINT | 1 << 5;
 /// Cells stored for a message.
 const SHOWN: usize = 3;
 /// Maximum number of different sets of notations and units.
 const MAX_GROUPS: usize = 24;
-/// From this many numbers such as `1.234` on, they are probably not decimals with trailing zeros: among whole ones
-/// below 1000, and if these are more.
+/// This many numbers such as `1.234` among whole numbers below 1000 are probably not decimals with trailing zeros;
+/// `SOME` are enough if there are more whole numbers.
 const MANY: u64 = 50;
 const SOME: u64 = 5;
 /// Up to this many different non-numeric texts, they probably mean "missing".
 const FEW_TEXTS: usize = 2;
-/// The same where numbers are most cells.
+/// The same, if most cells are numbers.
 const SOME_TEXTS: usize = 8;
 /// The evidence from the cells of a column.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Marks {
-    /// Cells by the ways that they fit and their unit.
+    /// Cells by their matching notations and unit.
     groups: Vec<Group>,
     /// Whole numbers of more than three digits without marks.
     long: bool,
-    /// The first different non-numeric texts, and the number of such cells.
+    /// The first distinct non-numeric texts, and the number of such cells.
     texts: Vec<String>,
     n_texts: u64,
     sole: Sole,
 }
 
-/// The text that all cells have before or after their digits, if it is one and not in [`UNITS`](super::ways).
+/// The text that all cells have before or after their digits, if there is only one and it is not in
+/// [`UNITS`](super::ways).
 #[derive(Debug, Clone, Default)]
 enum Sole {
     #[default]
@@ -55,22 +56,22 @@ enum Sole {
 struct Group {
     ways: u8,
     unit: Option<String>,
-    /// Whether they are numbers without being taken for written ones.
+    /// Whether the cells are plain numbers.
     plain: bool,
     n: u64,
     first: Vec<Place>,
 }
 
-/// How a column's numbers are written, or why that is not known.
+/// How a column's numbers are written, or why this is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Written {
     /// All of them plainly, or they are not numbers.
     Plain,
     /// All of them in this notation.
     Like(NumberFormat),
-    /// A cell that two ways read as different numbers.
+    /// A cell that is a different number in two notations.
     Ambiguous(Place),
-    /// Most of them in this notation (`None`: plainly), but not these cells.
+    /// Most of them in this notation (`None`: plainly), except these cells.
     Mostly { format: Option<NumberFormat>, others: Vec<Place>, n_others: u64 },
 }
 
@@ -97,7 +98,7 @@ impl Marks {
         self.add(ways, None, true, text, line);
         let comma = match ways {
             ALL => Some(value),
-            // Three digits behind the point.
+            // Three digits after the point.
             GROUPED => Some((value * 1000.0).round()),
             _ => None,
         };
@@ -201,12 +202,12 @@ impl Marks {
         self.n(|g| g.ways >> way & 1 == 1)
     }
 
-    /// The decimal mark, if a cell determines it.
+    /// The decimal mark, if some cell determines it.
     pub(crate) fn decimal(&self) -> Option<char> {
         let ways = self.groups.iter().fold(ALL, |ways, g| ways & g.ways);
         match (ways & POINT, ways & COMMA) {
             (0, 0) | (1.., 1..) => None,
-            // A space or an apostrophe between groups decides nothing, but then both families remain.
+            // A space or an apostrophe between groups is no evidence, but then both families remain.
             (1.., 0) => Some('.'),
             (0, 1..) => Some(','),
         }
@@ -230,7 +231,7 @@ impl Marks {
                 None => COMMA,
             },
         };
-        // Of the remaining notations the one with the fewest marks; a point between groups needs groups.
+        // The remaining notation with the fewest marks; a point as separator requires groups.
         let way = (left & family).trailing_zeros() as usize;
         let (mark, thousands) = WAYS[way];
         let grouped = self.n(|g| g.ways == GROUPED && g.plain) > 0;
@@ -253,8 +254,8 @@ impl Marks {
         Written::Mostly { format, others, n_others: present - n_fitting }
     }
 
-    /// The notation of all cells, if they have an unknown unit, as in [`Marks::written`]. Whole numbers with a
-    /// text before them may as well be names (`Room 12`), and so may those that are `unique` (`1001A`).
+    /// The notation of all cells, if they have an unknown unit, as in [`Marks::written`]. Whole numbers after a text
+    /// may also be names (`Room 12`), and so may values that are `unique` (`1001A`).
     pub(crate) fn written_with_unit(&self, unique: bool, decimal: Option<char>, semicolons: bool) -> Written {
         let Sole::Unit { stands_first, marks, .. } = &self.sole else { return Written::Plain };
         let present = marks.n(|_| true);
@@ -264,7 +265,7 @@ impl Marks {
         marks.written(present, decimal, semicolons)
     }
 
-    /// The number of different non-numeric texts, if all cells outside the notation are such, and they are few.
+    /// The number of distinct non-numeric texts, if all cells outside the notation are such texts, and they are few.
     pub(crate) fn few_texts(&self, n_others: u64) -> Option<usize> {
         let few = if 2 * n_others < self.n(|_| true) { SOME_TEXTS } else { FEW_TEXTS };
         (self.n_texts == n_others && (1..=few).contains(&self.texts.len())).then_some(self.texts.len())
@@ -275,7 +276,7 @@ impl Marks {
         self.groups.iter().all(|g| g.ways != 0)
     }
 
-    /// A cell that differs between decimal point and decimal comma, if nothing decides which.
+    /// A cell that differs between decimal point and decimal comma, if nothing decides between them.
     fn undecided(&self, left: u8, marked: u64, semicolons: bool) -> Option<Place> {
         if left & POINT == 0 || left & COMMA == 0 {
             return None;
@@ -294,14 +295,14 @@ impl Marks {
         (group.n >= many && thousands).then(|| group.first.first().cloned()).flatten()
     }
 
-    /// A plain number such as `8.293`, if three digits follow each mark and no number without one is above 999: the
+    /// A plain number such as `8.293`, if three digits follow each mark and no number without a mark is above 999: the
     /// mark may separate thousands, whatever other columns use.
     pub(crate) fn may_be_thousands(&self) -> Option<Place> {
         let grouped = |g: &Group| g.plain && (g.ways == ALL || g.ways == GROUPED);
         self.groups.iter().all(grouped).then(|| self.undecided(ALL, 0, false)).flatten()
     }
 
-    /// The unit of most cells that have one.
+    /// The most frequent unit.
     fn unit(&self) -> Option<String> {
         let mut counts: Vec<(&str, u64)> = Vec::new();
         for group in &self.groups {
@@ -311,7 +312,7 @@ impl Marks {
                 None => counts.push((unit, group.n)),
             }
         }
-        // The first of equally frequent ones.
+        // On a tie, the first.
         counts.iter().rev().max_by_key(|(_, n)| *n).map(|(unit, _)| (*unit).to_owned())
     }
 }

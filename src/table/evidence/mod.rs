@@ -1,4 +1,4 @@
-//! Evidence on the type of one column: counts that merge, so that the file can be read in pieces on all cores.
+//! Evidence on the type of one column: mergeable counts, so that the file can be read in pieces on all cores.
 
 mod distinct;
 mod ends;
@@ -35,9 +35,9 @@ const FINGERPRINT: u64 = 0x9e37_79b9_7f4a_7c15;
 pub(crate) struct Evidence {
     pub(crate) n: u64,
     pub(crate) missing: u64,
-    /// Missing cells that are written `None`.
+    /// Missing cells written `None`.
     pub(crate) nones: u64,
-    /// The first texts that were read as missing, and how many cells have one.
+    /// The first texts read as missing, and the number of cells with each.
     pub(crate) markers: Vec<String>,
     pub(crate) marked: u64,
     pub(crate) distinct: Distinct,
@@ -47,18 +47,19 @@ pub(crate) struct Evidence {
     pub(crate) level_counts: Vec<u64>,
     /// The plain numbers.
     pub(crate) plain: Numbers,
-    /// All numbers, read with a decimal point and read with a decimal comma, from the first cell on that is not plain.
+    /// All numbers, once read with a decimal point and once with a decimal comma, from the first cell that is not
+    /// plain.
     written: Option<Box<[Numbers; 2]>>,
     pub(crate) first_not_number: Option<Place>,
-    /// The first number with a leading zero (`007`), and the first of zeros alone (`0000`).
+    /// The first number with a leading zero (`007`), and the first that has only zeros (`0000`).
     leading_zero: Option<Place>,
     zeros: Option<Place>,
     /// The first missing cells.
     pub(crate) missing_cells: Vec<Place>,
-    /// The text with the most line breaks, how many it has, and how many texts have any.
+    /// The text with the most line breaks, its number of line breaks, and the number of texts with any.
     pub(crate) longest: Option<(usize, Place)>,
     pub(crate) n_broken: u64,
-    /// The first whole number that no `f64` represents exactly: it is an identifier.
+    /// The first whole number that an `f64` cannot represent exactly: it is an identifier.
     pub(crate) long: Option<Place>,
     /// The notation of numbers.
     pub(crate) marks: Marks,
@@ -109,7 +110,7 @@ impl Evidence {
         }
     }
 
-    /// A number that begins with a zero, as codes do: only zeros are not enough if other numbers have a fraction.
+    /// A number that begins with a zero, as codes do. Zeros alone are not enough if other numbers have a fraction.
     pub(crate) fn leading_zero(&self) -> Option<&Place> {
         let codes = self.plain.integers == self.plain.n;
         self.leading_zero.as_ref().or(self.zeros.as_ref().filter(|_| codes))
@@ -176,7 +177,7 @@ impl Evidence {
         }
     }
 
-    /// The numbers, if written like this, or plainly.
+    /// The numbers, if written in this notation or plainly.
     pub(crate) fn values(&self, format: Option<&NumberFormat>) -> &Numbers {
         match (format, &self.written) {
             (Some(format), Some(written)) => &written[usize::from(format.decimal == ',')],
@@ -184,19 +185,19 @@ impl Evidence {
         }
     }
 
-    /// Whether the number of the last row, or of the first one, is the sum of all others, and larger than each.
+    /// Whether the number in the last or first row is the sum of all others, and larger than each.
     pub(crate) fn has_total(&self, end: Total) -> bool {
         let written = self.written.iter().flat_map(|both| both.iter());
         let all = |numbers: &&Numbers| numbers.n == self.present();
         self.plain.has_total(end) || written.filter(all).any(|numbers| numbers.has_total(end))
     }
 
-    /// Whether the number of the last row is the mean of all others; `None` where that cannot be told.
+    /// Whether the number in the last row is the mean of all others; `None` if this cannot be determined.
     pub(crate) fn ends_with_mean(&self, format: Option<&NumberFormat>) -> Option<bool> {
         self.values(format).ends_with_mean()
     }
 
-    /// Takes in what the next piece of the file shows.
+    /// Merges the evidence from the next piece of the file.
     pub(crate) fn merge(&mut self, next: Self) {
         if next.n == 0 {
             return;
@@ -249,7 +250,7 @@ impl Evidence {
     }
 }
 
-/// Whether a number keeps the digits of its text: whole ones beyond 2^53 do not, and two may become equal.
+/// Whether an `f64` keeps the digits of each number: whole numbers beyond 2^53 lose some, and two may become equal.
 #[inline]
 fn is_exact(value: f64, text: &str) -> bool {
     const EXACT: f64 = (1_u64 << 53) as f64;

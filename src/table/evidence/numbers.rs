@@ -49,13 +49,13 @@ impl Numbers {
         self.sum.merge(next.sum);
     }
 
-    /// The first and the last number, where each is the one before plus one.
+    /// The first and the last number, if each is the previous one plus one.
     pub(crate) fn counts(&self) -> Option<(f64, f64)> {
         self.run.unbroken()
     }
 
-    /// Whether the number of the last row is the mean of all others, rounded; `None` where there is none, and where it may as
-    /// well be a number like the others: whole among whole ones, or zero.
+    /// Whether the number in the last row is the mean of all others, rounded. `None` if there is no such number, or if
+    /// it may be ordinary data: a whole number among whole numbers, or zero.
     pub(crate) fn ends_with_mean(&self) -> Option<bool> {
         let number = self.sum.last.filter(|_| self.n > Sum::MIN)?;
         let mean = (self.sum.total - number) / (self.n - 1) as f64;
@@ -65,7 +65,7 @@ impl Numbers {
         (!(is_near && is_usual)).then_some(is_near)
     }
 
-    /// Whether the number of that row is what all others add up to, and larger than each.
+    /// Whether the number in that row is the sum of all others, and larger than each.
     pub(crate) fn has_total(&self, end: Total) -> bool {
         self.sum.is_of_others(match end {
             Total::First => self.sum.first,
@@ -74,10 +74,10 @@ impl Numbers {
     }
 }
 
-/// How near a number is to the mean of the others to be it, in parts of their range: means are rounded.
+/// How close a number must be to the mean of the others, as a fraction of their range: means are rounded.
 const NEAR: f64 = 0.01;
 
-/// A row at an end of a table that may be the total of the others.
+/// A row at one end of a table that may be the total of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Total {
     First,
@@ -90,10 +90,10 @@ struct Sum {
     total: f64,
     /// Numbers that are not 0.
     n: u64,
-    /// The largest two sizes.
+    /// The two largest absolute values.
     largest: [f64; 2],
     begun: bool,
-    /// The number in the first row, and in the last one.
+    /// The numbers in the first and last row.
     first: Option<f64>,
     last: Option<f64>,
 }
@@ -137,7 +137,7 @@ impl Sum {
     }
 }
 
-/// Whether a column counts its rows: each number is the one before plus one.
+/// Whether a column counts its rows: each number is the previous one plus one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Run {
     ends: Option<(f64, f64)>,

@@ -1,4 +1,4 @@
-//! Which ways of writing a time fit a column.
+//! Determines which time formats fit a column.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use super::ends::Ends;
 use crate::table::cell::shorten;
 use crate::table::time::{TimeFormat, is_no_time};
 
-/// The time formats tried; of two that match, the earlier wins unless the values decide otherwise.
+/// The time formats tried; if two match, the earlier wins unless the values decide otherwise.
 pub(crate) static FORMATS: LazyLock<Vec<TimeFormat>> = LazyLock::new(|| {
     let mut names = vec!["iso".to_owned()];
     for date in DATES {
@@ -37,7 +37,7 @@ const DATES: [&str; 14] = [
     "%b %d, %Y",
 ];
 
-/// Unambiguous formats: of programs, browsers, mails, and times of day.
+/// Unambiguous formats: of programs, browsers and mails, and times of day.
 const OTHERS: [&str; 34] = [
     "%Y%m%dT%H%M%S",
     "%Y%m%dT%H%M%SZ",
@@ -82,12 +82,12 @@ pub(crate) struct Place {
     pub(crate) value: String,
 }
 
-/// Remembers a cell.
+/// Stores a cell.
 pub(crate) fn place(text: &str, line: &impl Fn() -> u64) -> Place {
     Place { line: line(), value: shorten(text) }
 }
 
-/// Up to this many other texts, plus a tenth of all, a column may still be one of times.
+/// With up to this many other texts, plus a tenth of all cells, a column may still contain times.
 const SPARE: u32 = 20;
 /// Up to this many different non-time texts, they probably mean "missing".
 const FEW_TEXTS: usize = 2;
@@ -97,19 +97,19 @@ const SHOWN: usize = 3;
 const MAX_KINDS: usize = 64;
 /// Room for all of [`FORMATS`].
 const MAX_FORMATS: usize = 120;
-/// Days as spreadsheets count them from 1899-12-30 on: 1927 to 2119.
+/// Spreadsheet day numbers, counted from 1899-12-30: 1927 to 2119.
 const SERIALS: std::ops::Range<f64> = 10_000.0..80_000.0;
 
-/// The formats by features of their texts, so that a text is compared with few of them.
+/// The formats grouped by features of their texts, so that a text is compared with few of them.
 static SHAPES: LazyLock<Vec<(Shape, u128)>> = LazyLock::new(|| {
-    /// 2024-11-18 20:05:07, of which every part has two digits.
+    /// 2024-11-18 20:05:07: every part has two digits.
     const SAMPLE: i64 = 1_731_960_307_000_000;
     let mut shapes: Vec<(Shape, u128)> = Vec::new();
     for (bit, format) in FORMATS.iter().enumerate() {
         let mut text = String::new();
         format.write(SAMPLE, &mut text);
         let mut shape = Shape::of(&text);
-        // An offset may have a colon too.
+        // An offset may also contain a colon.
         if *format == TimeFormat::Iso || format.name().contains("%z") {
             shape.colons = None;
         }
@@ -121,7 +121,7 @@ static SHAPES: LazyLock<Vec<(Shape, u128)>> = LazyLock::new(|| {
     shapes
 });
 
-/// The character after the first digits, whether they come first, and the number of colons.
+/// The character after the first digits, whether digits come first, and the number of colons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Shape {
     mark: u8,
@@ -135,13 +135,13 @@ impl Shape {
         Self { mark, colons: Some(text.bytes().filter(|&b| b == b':').count()) }
     }
 
-    /// Whether texts of this shape may be written like that.
+    /// Whether texts of this shape may have this format.
     fn may_be(self, other: Self) -> bool {
         self.mark == other.mark && (other.colons.is_none() || self.colons == other.colons)
     }
 }
 
-/// The formats that a text is written in.
+/// The formats that match a text.
 fn formats_of(text: &str) -> u128 {
     let shape = Shape::of(text);
     let mut candidates = SHAPES.iter().filter(|(other, _)| shape.may_be(*other)).fold(0, |all, (_, some)| all | some);
@@ -156,27 +156,27 @@ fn formats_of(text: &str) -> u128 {
     fitting
 }
 
-/// The [`FORMATS`] that match the cells so far, and the cells that do not match.
+/// The [`FORMATS`] that match all cells so far, and the cells that do not match.
 #[derive(Debug, Clone)]
 pub(crate) struct Times {
     n: u32,
-    /// The formats that no cell failed.
+    /// The formats that matched every cell.
     alive: u128,
-    /// Cells that each format fits.
+    /// Number of cells that match each format.
     hits: [u32; MAX_FORMATS],
-    /// Cells that some format fits.
+    /// Number of cells that match some format.
     n_times: u32,
-    /// Plain numbers, which no format fits, and those of them that may be days of a spreadsheet.
+    /// Plain numbers, which match no format, and how many of them may be spreadsheet day numbers.
     numbers: u32,
     serials: u32,
-    /// The first different other texts.
+    /// The first distinct other texts.
     texts: Vec<String>,
     /// Texts that mean "no time" ([`is_no_time`]): how many, and the first.
     none: u64,
     nones: Vec<String>,
-    /// Whether too many texts are not times to continue.
+    /// Whether there are too many non-time texts to continue.
     is_over: bool,
-    /// Cells by the formats that they fit, with the first of each kind.
+    /// Cells grouped by the formats that match them, with the first of each group.
     kinds: Vec<(u128, Vec<Place>)>,
     /// Values of the first and the second number of `1/2/2025`, as bits.
     firsts: u64,
@@ -206,15 +206,15 @@ impl Default for Times {
     }
 }
 
-/// Most cells of a column are times, and some are not written like the others.
+/// Most cells of a column are times, but some are written differently.
 #[derive(Debug, Clone)]
 pub(crate) struct Nearly {
-    /// How most are written.
+    /// The format of most cells.
     pub(crate) format: &'static TimeFormat,
     pub(crate) n_others: u64,
     /// The first of the others.
     pub(crate) others: Vec<Place>,
-    /// The number of different other texts, if no other cell is a time or a number and they are few.
+    /// The number of distinct other texts, if no other cell is a time or a number and these texts are few.
     pub(crate) few_texts: Option<usize>,
     /// Whether nearly all others are times too, in another format or as spreadsheet day numbers.
     pub(crate) mixed: bool,
@@ -273,7 +273,7 @@ impl Times {
         }
     }
 
-    /// Remembers the first cells of a kind.
+    /// Stores the first cells of a kind.
     fn keep(&mut self, fitting: u128, text: &str, line: &impl Fn() -> u64) {
         let n_kinds = self.kinds.len();
         match self.kinds.iter_mut().find(|(kind, _)| *kind == fitting) {
@@ -320,13 +320,13 @@ impl Times {
         self.give_up();
     }
 
-    /// The formats that fit all cells.
+    /// The formats that match all cells.
     pub(crate) fn fitting(&self) -> Vec<&'static TimeFormat> {
         let alive = if self.n_times == 0 { 0 } else { self.alive };
         FORMATS.iter().enumerate().filter(|(bit, _)| alive >> bit & 1 == 1).map(|(_, f)| f).collect()
     }
 
-    /// Cells that mean "no time", and their spellings.
+    /// The number of cells that mean "no time", and their spellings.
     pub(crate) fn none(&self) -> (u64, &[String]) {
         (self.none, &self.nones)
     }
@@ -336,15 +336,15 @@ impl Times {
         &self.ends
     }
 
-    /// The format of times that are not all written alike, or are mixed with other texts, in `present` cells.
+    /// The main format, if times are not all written alike or are mixed with other texts, in `present` cells.
     pub(crate) fn nearly(&self, present: u64) -> Option<Nearly> {
-        /// Share of the cells that must be times, in percent, and of times and days of a spreadsheet together.
+        /// Percentage of cells that must be times, and percentage that must be times or spreadsheet days.
         const ENOUGH: (u64, u64) = (30, 90);
         let present = present - self.none;
         if self.is_over || u64::from(self.n_times) * 100 < present * ENOUGH.0 {
             return None;
         }
-        // Of equals the first.
+        // On a tie, the first.
         let best = (0..FORMATS.len()).rev().max_by_key(|&bit| self.hits[bit])?;
         let n_others = present - u64::from(self.hits[best]);
         if n_others == 0 {

@@ -1,4 +1,4 @@
-//! Evidence gathered while reading a table whose kinds are not decided yet.
+//! Evidence collected while reading a table whose column kinds are still open.
 
 use super::Evidence;
 
@@ -15,7 +15,7 @@ impl Watched {
         Self { seen, leading_zero }
     }
 
-    /// For this many columns, before any piece.
+    /// Evidence for this number of columns, before any piece.
     pub(crate) fn empty(n_columns: usize) -> Self {
         Self::new(vec![Evidence::default(); n_columns], false)
     }

@@ -5,10 +5,10 @@ use crate::table::number::{WAYS, bare, is_zero, no_cents};
 
 pub(super) const ALL: u8 = 0xff;
 
-/// Characters of a unit that is not known, at most.
+/// Maximum number of characters of an unknown unit.
 const MAX_UNIT: usize = 12;
 
-/// Units that are known, longer ones before their parts.
+/// Known units; a unit precedes those that are parts of it.
 const UNITS: [&str; 41] = [
     "US$", "AU$", "CA$", "NZ$", "HK$", "R$", "A$", "C$", "$", "€", "£", "¥", "₹", "₽", "₩", "₺", "₴", "₫", "₪", "฿",
     "%", "‰", "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "SEK", "NOK", "DKK", "PLN", "AUD", "CAD", "BRL", "Rs.",
@@ -28,7 +28,7 @@ pub(super) struct Read<'t> {
 
 /// The notations that match a text, and its unit; `None` if it is not a number in any.
 pub(super) fn ways_of(text: &str) -> Option<Read<'_>> {
-    // A number begins soon, even after a prefix.
+    // The number begins early, even after a prefix.
     if !text.bytes().take(12).any(|b| b.is_ascii_digit()) {
         let unit = UNITS.iter().find(|unit| is_zero(text, unit))?;
         return Some(Read { ways: ALL, unit: Some(*unit), readings: [Some(0.0); 2] });
@@ -38,7 +38,7 @@ pub(super) fn ways_of(text: &str) -> Option<Read<'_>> {
     ways(text, begins, ends)
 }
 
-/// As [`ways_of`], taking any text before or after the digits as the unit, and whether it comes first.
+/// Like [`ways_of`], but any text before or after the digits is the unit. Also returns whether it comes first.
 pub(super) fn with_unit(text: &str) -> Option<(Read<'_>, bool)> {
     let is_unit = |unit: &str| {
         let fits = |c: char| {
@@ -61,7 +61,7 @@ pub(super) fn with_unit(text: &str) -> Option<(Read<'_>, bool)> {
     Some((found?, last.is_empty()))
 }
 
-/// The text before the digits, without signs; a sign after a letter is none (`INV-100`).
+/// The text before the digits, without signs; a hyphen after a letter is not a sign (`INV-100`).
 fn without_sign(text: &str) -> &str {
     const SIGNS: [char; 3] = ['-', '+', '\u{2212}'];
     let text = text.strip_prefix(SIGNS).unwrap_or(text).trim_start();
@@ -69,7 +69,7 @@ fn without_sign(text: &str) -> &str {
     before.unwrap_or(text).trim_end()
 }
 
-/// The notations that match a text without a unit found by `begins` or `ends`.
+/// The notations that match a text, with a unit found by `begins` or `ends`, or none.
 fn ways(text: &str, begins: impl Fn(&str) -> Option<usize>, ends: impl Fn(&str) -> Option<usize>) -> Option<Read<'_>> {
     let bare = bare(text, begins, ends)?;
     let digits = bare.digits.as_bytes();

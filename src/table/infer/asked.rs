@@ -1,13 +1,13 @@
-//! How a column is written where somebody says what it is, although its cells alone would be taken for something else.
+//! How a column is written if the user declares its kind, although its cells alone would suggest another kind.
 
 use super::decide::{Beside, numeric_time, written_time};
 use crate::table::NumberFormat;
 use crate::table::evidence::{Evidence, Written};
 
-/// Says of any name that it is a time.
+/// A name that marks any column as a time.
 const A_TIME: &str = "time";
 
-/// How its cells are written as numbers, or most of them, where they are not plain.
+/// The notation of all or most of its cells as numbers, if they are not plain.
 pub(super) fn as_number(seen: &Evidence, beside: Beside) -> Option<NumberFormat> {
     let (decimal, semicolons) = (beside.decimal, beside.semicolons);
     let usual = seen.marks.written(seen.present(), decimal, semicolons);
@@ -18,7 +18,7 @@ pub(super) fn as_number(seen: &Evidence, beside: Beside) -> Option<NumberFormat>
     }
 }
 
-/// How its cells are written as times, or most of them.
+/// The format of all or most of its cells as times.
 pub(super) fn as_time(seen: &Evidence) -> Option<String> {
     let whole = seen.plain.integers == seen.present();
     let plain = || (seen.plain.n == seen.present()).then(|| numeric_time(A_TIME, seen, whole)).flatten();

@@ -8,13 +8,13 @@ use crate::table::time::{TimeFormat, is_no_time};
 use crate::table::{ColumnSpec, Kind, NumberFormat};
 use crate::wording::Plain;
 
-/// Rows from which "each value occurs once" and "counts the rows" mean something.
+/// Minimum number of rows for "each value occurs once" and "counts the rows" to mean something.
 const MIN_ROWS_FOR_ID: u64 = 10;
 /// Mean bytes of a text beyond which it is prose rather than a level.
 const PROSE_BYTES: f64 = 40.0;
-/// Levels up to which a column of mostly numbers is a category (`0`, `1`, `2`, `3+`).
+/// Maximum number of levels for a column of mostly numbers to be a category (`0`, `1`, `2`, `3+`).
 pub(super) const FEW_LEVELS: u64 = 20;
-/// How the ids of a column are written, where they are whole numbers.
+/// The notation of the ids of a column, if they are whole numbers.
 pub(super) fn whole_ids(seen: &Evidence, decision: &Decision) -> Option<NumberFormat> {
     let format = decision.number.as_ref().filter(|format| format.unit.is_none());
     let all_whole = seen.values(format).integers == seen.present() && seen.present() > 0;
@@ -31,16 +31,16 @@ pub(crate) struct Decision {
     pub(crate) ambiguous: bool,
 }
 
-/// What is known beside a column's own cells.
+/// Context from outside the column's own cells.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Beside {
     /// A constant number is still a number.
     pub(crate) numbers_vary: bool,
-    /// What stands before decimals in the other columns.
+    /// The decimal mark of the other columns.
     pub(crate) decimal: Option<char>,
-    /// What stands between thousands in the other columns.
+    /// The thousands separator of the other columns.
     pub(crate) thousands: Option<char>,
-    /// Whether semicolons cut the file's fields.
+    /// Whether the file's delimiter is a semicolon.
     pub(crate) semicolons: bool,
 }
 
@@ -75,12 +75,12 @@ pub(crate) fn decide(name: &str, seen: &Evidence, beside: Beside) -> Decision {
     decision
 }
 
-/// How many cells are missing in a column of this kind.
+/// The number of missing cells in a column of this kind.
 pub(super) fn missing_in(seen: &Evidence, kind: Kind) -> u64 {
     seen.missing + if kind == Kind::Time { seen.times.none().0 } else { 0 }
 }
 
-/// How many cells are missing, and how that is written.
+/// The number of missing cells, and how they are written.
 pub(super) fn missing(seen: &Evidence, kind: Kind) -> String {
     let nones = if kind == Kind::Time { seen.times.none().1 } else { &[] };
     let written: Vec<String> = seen.markers.iter().chain(nones).map(|marker| format!("{marker:?}")).collect();
@@ -98,14 +98,15 @@ fn constant(seen: &Evidence) -> Option<Decision> {
     Some(Decision::new(Kind::Constant, format!("always {:?}", shorten(seen.levels.get(0)))))
 }
 
-/// A time in one of the known ways of writing.
+/// A time in one of the known formats.
 pub(super) fn written_time(seen: &Evidence) -> Option<Decision> {
     let fitting = seen.times.fitting();
     let first = *fitting.first()?;
     let (day, month) = ("the day comes first", "the month comes first");
     let (format, remark) = match fitting.get(1) {
         Some(other) => {
-            // Days that run on in one month are likelier than one day of many months, unless that is the first.
+            // Consecutive days in one month are likelier than one day in many months, unless it is the first of the
+            // month.
             let month_first = match seen.times.fixed() {
                 (Some(first), None) => first != 1,
                 (None, Some(second)) => second == 1,
@@ -145,7 +146,7 @@ fn written_number(seen: &Evidence, beside: Beside) -> Option<Decision> {
     Some(like(format, seen))
 }
 
-/// Ids that are whole numbers and not plain. Where `1,234` could be one and a bit, an id is none such.
+/// Ids that are whole numbers and not plain. If `1,234` could also be a decimal number, the id is not accepted.
 fn written_id(name: &str, seen: &Evidence, beside: Beside) -> Option<Decision> {
     let says = has_word(name, &ID_WORDS) || names_key(name);
     let likely = [beside.decimal, Some('.'), Some(',')];
@@ -158,7 +159,7 @@ fn written_id(name: &str, seen: &Evidence, beside: Beside) -> Option<Decision> {
     })
 }
 
-/// A number that is written like this.
+/// A number in this notation.
 fn like(format: NumberFormat, seen: &Evidence) -> Decision {
     let values = seen.values(Some(&format));
     let whole = if values.integers == seen.present() { "whole numbers" } else { "numbers" };
@@ -167,7 +168,7 @@ fn like(format: NumberFormat, seen: &Evidence) -> Decision {
     Decision { number: Some(format), ..Decision::new(Kind::Number, reason) }
 }
 
-/// Numbers that all have one text before or after them, unless they are few enough for levels or name something.
+/// Numbers that all have the same text before or after them, unless there are few enough for levels or they are codes.
 fn number_with_unit(name: &str, seen: &Evidence, beside: Beside) -> Option<Decision> {
     let Written::Like(format) = seen.marks.written_with_unit(seen.is_unique(), beside.decimal, beside.semicolons)
     else {
@@ -216,21 +217,22 @@ fn numeric(name: &str, seen: &Evidence, beside: Beside) -> Option<Decision> {
     }))
 }
 
-/// Whole numbers in a table with decimal commas: a later one has `77,5` where this has 77, and `1.234` is no 1 and a bit.
+/// Whole numbers in a table with decimal commas: a later table may have `77,5` in this column, and `1.234` must not be
+/// read as a decimal.
 fn whole_beside_commas(seen: &Evidence, integers: bool, beside: Beside) -> Option<NumberFormat> {
     let is_flag = seen.plain.min >= 0.0 && seen.plain.max <= 1.0;
     let format = NumberFormat { decimal: ',', thousands: beside.thousands, unit: None };
     (integers && beside.decimal == Some(',') && !is_flag).then_some(format)
 }
 
-/// Seconds or milliseconds since 1970 or 20250131, when the name says that it is a time.
+/// Seconds or milliseconds since 1970, or 20250131, if the name says that it is a time.
 pub(super) fn numeric_time(name: &str, seen: &Evidence, integers: bool) -> Option<Decision> {
-    /// So many numbers that are all days of the calendar are dates whatever their name: of numbers of eight digits that
-    /// begin with a year, one in 27 is a day.
+    /// This many numbers that are all valid calendar days are dates whatever their name: of eight-digit numbers that
+    /// begin with a year, one in 27 is a valid day.
     const DATES: u64 = 20;
     let named = has_word(name, &TIME_WORDS);
     let within = |low: f64, high: f64| seen.plain.min >= low && seen.plain.max < high;
-    // A first or last day that means "never" may lie outside.
+    // A first or last day that means "never" may be outside the range.
     let mostly_within = |low: f64, high: f64, never: &[f64]| {
         let ([low_end, second, _], [high_end, last, _]) = (seen.plain.ends.low(), seen.plain.ends.high());
         let begin = if never.contains(&low_end.0) { second.0 } else { low_end.0 };
@@ -268,7 +270,7 @@ pub(super) fn numeric_time(name: &str, seen: &Evidence, integers: bool) -> Optio
     Some(Decision { format: Some(format.to_owned()), ..Decision::new(Kind::Time, reason) })
 }
 
-/// Whole numbers that name rows.
+/// Whole numbers that identify rows.
 fn numeric_id(name: &str, seen: &Evidence, values: &Numbers) -> Option<Decision> {
     if values.integers != seen.present() || seen.n < MIN_ROWS_FOR_ID {
         return None;
@@ -336,7 +338,7 @@ fn coded(name: &str, seen: &Evidence) -> Kind {
     if many && (prose || names) { Kind::Text } else { Kind::Category }
 }
 
-/// What a column of texts nearly is, so that a person can mend it.
+/// Which kind a column of texts almost has, so that the user can correct it.
 fn almost(seen: &Evidence) -> Option<String> {
     let others = seen.present() - seen.plain.n;
     if let Some(near) = seen.times.nearly(seen.present())
@@ -357,8 +359,8 @@ fn almost(seen: &Evidence) -> Option<String> {
     ))
 }
 
-/// The levels of a category that are written in several ways, by the name of the most frequent one; `None` when there
-/// is none, or too many levels to list.
+/// The levels of a category that are written in several ways, under their most frequent spelling; `None` if there are
+/// none, or too many to list.
 pub(super) fn spelling(seen: &Evidence) -> Option<(Spelling, Merged)> {
     if seen.levels.len() > MAX_LEVELS {
         return None;

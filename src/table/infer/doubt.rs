@@ -1,4 +1,5 @@
-//! Columns that are one kind but for a few cells: nobody should find out from a category of a thousand levels.
+//! Columns that are of one kind except for a few cells: reported, because they would silently become a category of a
+//! thousand levels.
 
 use super::decide::{Beside, Decision, FEW_LEVELS};
 use super::forms::is_about;
@@ -9,7 +10,7 @@ use std::fmt;
 
 /// Share of cells that must be of the kind, in percent.
 const MOSTLY: u64 = 90;
-/// A column whose kind a person should decide.
+/// A column whose kind the user should decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
     /// The column.
@@ -22,7 +23,7 @@ pub struct Doubt {
     pub n_cells: u64,
     /// Cells that are not missing.
     pub n_present: u64,
-    /// What the column is without them.
+    /// Its kind without these cells.
     kind: Kind,
     time: Option<String>,
     number: Option<NumberFormat>,
@@ -37,14 +38,14 @@ pub enum Why {
     Mixed,
     /// Most of its cells are numbers or times, and some are not.
     Nearly,
-    /// It names the rows, but for a few whose cell is missing.
+    /// It identifies the rows, but a few of its cells are missing.
     Nameless,
 }
 
-/// A column that would be the id of a table which has none, were not a few of its cells missing: rows of totals and remarks
-/// have no id, and without one labels and outcomes find their rows no more.
+/// A column that would be the id, in a table without one, if a few of its cells were not missing. Rows of totals and
+/// remarks have no id, and without an id, labels and outcomes cannot be matched to their rows.
 pub(super) fn nameless(names: &[String], seen: &[Evidence], decisions: &[Decision]) -> Option<Doubt> {
-    /// Rows from which a share of them means something; of these one in so many may have no id.
+    /// Minimum number of rows for a share to mean something; at most one row in this many may lack an id.
     const MIN_ROWS: u64 = 50;
     const ONE_IN: u64 = 40;
     if decisions.iter().any(|decision| decision.kind == Kind::Id) {
@@ -70,9 +71,9 @@ pub(super) fn nameless(names: &[String], seen: &[Evidence], decisions: &[Decisio
     })
 }
 
-/// What is doubtful about a column, if anything is.
+/// The doubt about a column, if any.
 pub(super) fn of(name: &str, seen: &Evidence, decision: &Decision, beside: Beside) -> Option<Doubt> {
-    // Numbers that are plain in one reading are doubtful too.
+    // Numbers that are plain in one notation are doubtful as well.
     let open = matches!(decision.kind, Kind::Category | Kind::Text | Kind::Id)
         || (decision.kind == Kind::Number && decision.number.is_none());
     if !open || has_word(name, &CODES) {
@@ -93,7 +94,7 @@ pub(super) fn of(name: &str, seen: &Evidence, decision: &Decision, beside: Besid
         number: None,
     };
     let mostly = |n_others: u64| is_few(n_others, present) && seen.distinct.count() > FEW_LEVELS;
-    // One text in many cells is a mark for what is missing, and not a level beside hundreds of numbers.
+    // A single text in many cells is a missing marker, not a level beside hundreds of numbers.
     let marker = |n_others: u64| {
         seen.marks.few_texts(n_others).is_some_and(|texts| seen.distinct.count() > FEW_LEVELS + texts as u64)
     };
@@ -131,7 +132,7 @@ fn is_few(n_others: u64, present: u64) -> bool {
 }
 
 impl Doubt {
-    /// Takes the column for what it mostly is: the cells that do not fit are left out with their rows, unless they are many.
+    /// Accepts the kind of most cells; rows with other cells are left out, unless they are many.
     pub(super) fn take(&self, decision: &mut Decision) -> bool {
         let too_many = (self.why == Why::Nearly || self.time.is_some()) && !is_few(self.n_cells, self.n_present);
         if self.why == Why::Ambiguous || too_many {
@@ -161,7 +162,7 @@ impl Doubt {
         }
     }
 
-    /// How its times or numbers are written.
+    /// The format of its times or numbers.
     fn like(&self) -> String {
         match (&self.time, &self.number) {
             (Some(format), _) => format!("times written {format}"),
@@ -172,7 +173,7 @@ impl Doubt {
 }
 
 impl Doubt {
-    /// What a person can do about it where a loop begins.
+    /// What the user can do about it in `init`.
     #[must_use]
     pub fn ways_out(&self) -> String {
         let Self { column, why, .. } = self;

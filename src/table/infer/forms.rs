@@ -1,23 +1,23 @@
-//! Forms of cells: periods, durations, numbers with several units, pairs, fractions, heights, and bounds.
+//! Formats of cells: periods, durations, numbers with several units, pairs, fractions, heights, and bounds.
 
 use super::decide::FEW_LEVELS;
 use crate::table::cell::number;
 use crate::table::evidence::Evidence;
 use crate::table::time::TimeFormat;
 
-/// Different cells from which their form means something.
+/// Minimum number of distinct cells for their format to mean something.
 pub(super) const MIN_LEVELS: usize = 3;
-/// Units of which some stand for others.
+/// Units that can be converted into each other.
 const SCALES: [&str; 42] = [
     "k", "m", "b", "bn", "mn", "mio", "mrd", "tsd", "mg", "g", "kg", "t", "oz", "lb", "lbs", "mm", "cm", "km", "ft",
     "mi", "ml", "cl", "l", "ms", "s", "sec", "min", "h", "hr", "hrs", "d", "days", "kb", "mb", "gb", "tb", "w", "kw",
     "mw", "hz", "mhz", "ghz",
 ];
 
-/// Whether a cell has a form.
+/// Whether a cell has a format.
 type Fits = fn(&str) -> bool;
 
-/// The form of a cell that is written in a way of its own.
+/// A special cell format.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Form {
     Period,
@@ -43,7 +43,7 @@ pub(super) fn said(form: Form) -> (&'static str, &'static str) {
     }
 }
 
-/// The form that all cells have which are known, where there is one.
+/// The format of all recorded cells, if they share one.
 pub(super) fn form_of(seen: &Evidence) -> Option<Form> {
     if seen.levels.len() < MIN_LEVELS {
         return None;
@@ -64,13 +64,13 @@ pub(super) fn form_of(seen: &Evidence) -> Option<Form> {
     (form != Form::Scaled || several).then_some(form)
 }
 
-/// Whether all cells are numbers, some of them with a mark; a few such texts are levels: `0`, `1`, `2`, `3+`.
+/// Whether all cells are numbers and some have a mark; a few such texts are levels: `0`, `1`, `2`, `3+`.
 fn of_bounds(seen: &Evidence) -> bool {
     let is_number = |text: &str| number(text.as_bytes()).is_some() || is_about(text);
     seen.levels.len() > FEW_LEVELS as usize && seen.levels.iter().all(is_number) && seen.levels.iter().any(is_about)
 }
 
-/// `~11`, `ca. 11`, `>100`, `<= 5`, `100+`: about a number, or a bound of it.
+/// `~11`, `ca. 11`, `>100`, `<= 5`, `100+`: an approximate number, or a bound.
 pub(super) fn is_about(text: &str) -> bool {
     const MARKS: [&str; 17] = [
         "~", "≈", "<=", ">=", "≤", "≥", "<", ">", "circa", "ca.", "ca", "approx.", "approx", "about", "around", "etwa",
@@ -81,7 +81,7 @@ pub(super) fn is_about(text: &str) -> bool {
     rest.is_some_and(|rest| number(rest.trim().as_bytes()).is_some_and(f64::is_finite))
 }
 
-/// The runs of digits and of letters, upper-case letters for both cases; everything else parts them.
+/// The runs of digits and of letters (upper and lower case alike); all other characters separate them.
 fn runs(text: &str) -> Vec<String> {
     let mut runs: Vec<String> = Vec::new();
     let mut before = None;
@@ -134,7 +134,7 @@ fn is_duration(text: &str) -> bool {
     (is_clock || marked || iso || days) && !text.contains(['-', '/'])
 }
 
-/// The unit of `1.5 GB`, in lower case, where it is one of those that stand for others.
+/// The unit of `1.5 GB`, in lower case, if it is convertible.
 fn unit_of(text: &str) -> Option<String> {
     let at = text.find(|c: char| c.is_alphabetic())?;
     let (value, unit) = text.split_at(at);

@@ -1,11 +1,11 @@
-//! What a table is, told from its beginning where that settles it, so that a long one need not be read twice.
+//! Infers a table from its beginning, if that is sufficient, so that a long table need not be read twice.
 //!
 //! ```text
 //! first 256 kB  ─infer_head─▶ a kind per column ─┬─ settled: no row to come can change it, if its cells fit
 //!                                                 └─ open: ids, constants, …: evidence goes on being gathered
 //! whole table ──stream (typed by the guess)──▶ Stream::settle ─▶ as guessed │ another schema │ infer it
 //! ```
-//! The answer is always the one that [`infer`](fn@super::infer) would give.
+//! The result is always the same as that of [`infer`](fn@super::infer).
 
 use super::decide::{self, Beside, Decision};
 use super::names::{ID_WORDS, TIME_WORDS, has_word};
@@ -17,43 +17,43 @@ use crate::table::json::JsonLines;
 use crate::table::stream::Stream;
 use crate::table::{DEFAULT_MISSING, InferOptions, Input, Kind, Schema, TableError};
 
-/// How much is looked at.
+/// Number of bytes examined.
 pub(super) const SIZES: Sizes = Sizes { block: 256 << 10, piece: 128 << 10 };
 
-/// What the beginning of a table shows.
+/// The result for the beginning of a table.
 #[derive(Debug)]
 pub struct Head {
-    /// How to read it, as far as is known.
+    /// How to read it, as far as known.
     pub schema: Schema,
-    /// The columns whose kind rows to come may change; see [`ReadOptions::watch`](crate::table::ReadOptions::watch).
+    /// The columns whose kind later rows may change; see [`ReadOptions::watch`](crate::table::ReadOptions::watch).
     pub open: Vec<String>,
     /// Whether this was the whole table.
     pub whole: bool,
     /// As in [`InferOptions`].
     numbers_vary: bool,
-    /// Whether numbers may be written in a way of their own, which only the whole table tells.
+    /// Whether numbers may have a special notation, which only the whole table shows.
     marked: bool,
 }
 
-/// What a whole table turned out to be, after it was read by the schema of its [`Head`].
+/// The result for the whole table, after it was read with the schema of its [`Head`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// What its beginning said.
+    /// The same as for its beginning.
     AsGuessed,
-    /// Something else.
+    /// A different schema.
     Otherwise(Schema),
-    /// That can only be told by [`infer`](fn@super::infer).
+    /// Undetermined: only [`infer`](fn@super::infer) can decide.
     Unknown,
 }
 
-/// Looks at the first 256 kB or so of a CSV file, or at all of a Parquet file.
+/// Examines about the first 256 kB of a CSV file, or a whole Parquet file.
 ///
 /// # Errors
-/// What [`infer`](fn@super::infer) finds wrong there.
+/// Errors of [`infer`](fn@super::infer) in this part.
 pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableError> {
     let name = input.name().to_owned();
     let missing = options.missing.clone().unwrap_or_else(|| DEFAULT_MISSING.map(str::to_owned).to_vec());
-    // Nothing is left open where the whole table was looked at.
+    // Nothing stays open if the whole table was examined.
     let of_whole =
         |schema| Head { schema, open: Vec::new(), whole: true, numbers_vary: options.numbers_vary, marked: false };
     let plain = options.of_json();
@@ -85,10 +85,10 @@ pub fn infer_head(input: Input, options: &InferOptions) -> Result<Head, TableErr
     Ok(Head { schema, open, whole, numbers_vary: options.numbers_vary, marked })
 }
 
-/// Whether no row to come can change what was decided, as long as its cells fit. Whether numbers have leading zeros and
-/// whether a category has become prose is looked at afterwards.
+/// Whether later rows cannot change the decision as long as their cells fit. Leading zeros in numbers, and categories
+/// that become prose, are checked afterwards.
 fn settled(name: &str, decision: &Decision, seen: &Evidence) -> bool {
-    // Repeated values stay repeated, but counts beyond some thousands are of a sample.
+    // Repeated values stay repeated, but counts beyond some thousands come from a sample.
     let repeats = seen.missing > 0 || seen.distinct.share() < 0.5;
     match decision.kind {
         Kind::Number => {
@@ -102,7 +102,7 @@ fn settled(name: &str, decision: &Decision, seen: &Evidence) -> bool {
     }
 }
 
-/// Whether a column of levels, each with its count, is still a category rather than prose, whatever it is called.
+/// Whether a column of levels, each with its count, is still a category rather than prose, whatever its name.
 ///
 /// ```
 /// use mlloop::table::stays_category;
@@ -119,8 +119,8 @@ pub fn stays_category<'a>(levels: impl Iterator<Item = (&'a str, u64)>) -> bool 
 }
 
 impl Head {
-    /// Holds the guess against the whole table, after `stream` has been read to its end by [`Head::schema`] with
-    /// [`Head::open`] watched. Categories of many levels are to be looked at by [`stays_category`] besides.
+    /// Compares the guess with the whole table, after `stream` has been read to its end by [`Head::schema`] with
+    /// [`Head::open`] watched. Categories of many levels must also be checked with [`stays_category`].
     #[must_use]
     pub fn settle(&self, stream: &Stream<'_>) -> Settled {
         if self.whole {

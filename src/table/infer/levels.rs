@@ -1,14 +1,15 @@
-//! The levels that are listed in a schema: those with several spellings, a class called `None`, and words for sums.
+//! The levels that are listed in a schema: those with several spellings, a class called `None`, and words such as
+//! `total`.
 
 use super::{Inference, decide};
 use crate::table::evidence::{Evidence, MAX_LEVELS};
 use crate::table::level::{self, Spelling};
 use crate::table::{Kind, totals};
 
-/// From this share of the rows on, `None` in a target of texts is a class.
+/// With at least this share of the rows, `None` in a target of texts is a class.
 const NONE_SHARE: f64 = 0.05;
 
-/// A target of texts may have a class called `None`: it is then a level, although the text means "missing" elsewhere.
+/// A target of texts may have a class called `None`: it is then a level, although elsewhere the text means "missing".
 pub(super) fn none_is_a_class(inference: &mut Inference, seen: &[Evidence]) {
     const NONE: &str = "None";
     let Some(name) = inference.target.as_ref().map(|target| target.name.clone()) else { return };
@@ -31,7 +32,8 @@ pub(super) fn none_is_a_class(inference: &mut Inference, seen: &[Evidence]) {
     spec.spelling = Spelling::new(levels, spec.spelling.same().clone());
 }
 
-/// A word such as `total` that is a level here is listed, so that later tables keep its rows too, however few they have.
+/// A word such as `total` that is a level here is listed, so that later tables keep its rows too, even if there are
+/// few.
 pub(super) fn list_totals(inference: &mut Inference, seen: &[Evidence], called_categories: &[String]) {
     for (spec, seen) in inference.schema.columns.iter_mut().zip(seen) {
         let is_category = spec.kind == Kind::Category || called_categories.contains(&spec.name);
@@ -44,7 +46,7 @@ pub(super) fn list_totals(inference: &mut Inference, seen: &[Evidence], called_c
     }
 }
 
-/// Levels that are written in several ways get one name, and the others are listed.
+/// Levels that are written in several ways get one name; the other spellings are listed.
 pub(super) fn name_levels(inference: &mut Inference, seen: &[Evidence]) {
     for ((spec, finding), seen) in inference.schema.columns.iter_mut().zip(&mut inference.columns).zip(seen) {
         if let (Kind::Category, Some((spelling, merged))) = (spec.kind, decide::spelling(seen)) {

@@ -1,4 +1,4 @@
-//! Types every column once, from the whole file, and says why.
+//! Determines the kind of every column once, from the whole file, with reasons.
 
 mod asked;
 mod decide;
@@ -39,7 +39,7 @@ use crate::table::{
 };
 use crate::wording::list;
 
-/// What a table turned out to be.
+/// The result for a table.
 #[derive(Debug)]
 pub struct Inference {
     /// How to read it from now on.
@@ -48,37 +48,38 @@ pub struct Inference {
     pub columns: Vec<Finding>,
     /// Rows of the table.
     pub n_rows: u64,
-    /// The column to predict: the one asked for, or a guess.
+    /// The column to predict: the requested one, or a guess.
     pub target: Option<TargetGuess>,
-    /// A column whose name says that it is the target, but which has one value only; where nothing better is a target.
+    /// A column whose name says that it is the target but which has only one value; set if no other column is a better
+    /// target.
     pub one_class: Option<OneClass>,
-    /// Records that were left out; empty unless `skip_invalid` was set.
+    /// Rejected records; empty unless `skip_invalid` was set.
     pub rejects: Rejects,
-    /// Columns that are nearly something else, which a person should decide.
+    /// Columns that are almost another kind; the user should decide.
     pub doubts: Vec<Doubt>,
-    /// Columns that were taken for what they mostly are, since rows with other cells are left out.
+    /// Columns that got the kind of most of their cells, because rows with other cells are skipped.
     pub taken: Vec<ColumnSpec>,
     /// Remarks about the file as a whole: no header, equal columns.
     pub notes: Vec<String>,
 }
 
-/// A target that does not vary.
+/// A target with only one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneClass {
     /// The column.
     pub name: String,
-    /// Its only value; empty where no cell has one.
+    /// Its only value; empty if all cells are missing.
     pub value: String,
-    /// How many cells are missing and how that is written, where any is.
+    /// The number of missing cells and how they are written, if there are any.
     pub missing: String,
 }
 
 /// What was decided about one column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// Its name.
+    /// The column's name.
     pub name: String,
-    /// What it is.
+    /// The column's kind.
     pub kind: Kind,
     /// The reason, in one line.
     pub reason: String,
@@ -86,23 +87,23 @@ pub struct Finding {
     pub n_missing: u64,
     /// Distinct values that are not missing; within a few percent beyond some thousands.
     pub n_distinct: u64,
-    /// Whether it counts the rows: each number is the one before plus one.
+    /// Whether it counts the rows: each number is the previous one plus one.
     pub counts_rows: bool,
-    /// How its cells are written as ids, where they are whole numbers.
+    /// The notation of its cells as ids, if they are whole numbers.
     pub whole_ids: Option<NumberFormat>,
-    /// Words of its cells, on average over the first different ones.
+    /// Mean number of words per cell, over the first distinct cells.
     pub mean_words: f64,
-    /// How its cells are written as numbers, where somebody says that they are such; `None` when plainly.
+    /// The notation of its cells if the user declares them as numbers; `None` if plain.
     pub as_number: Option<NumberFormat>,
-    /// How its cells are written as times, where somebody says that they are such.
+    /// The format of its cells if the user declares them as times.
     pub as_time: Option<String>,
 }
 
-/// Reads the whole table once and decides what each column is.
+/// Reads the whole table once and decides the kind of each column.
 ///
 /// # Errors
-/// A file that cannot be read, a record with another number of fields than the others or one that looks truncated
-/// (unless `skip_invalid`), a table without rows, and a target that is no column.
+/// An unreadable file, a record with a different number of fields or one that looks truncated (unless `skip_invalid`),
+/// a table without rows, and an unknown target column.
 pub fn infer(input: Input, options: &InferOptions) -> Result<Inference, TableError> {
     let name = input.name().to_owned();
     let missing = options.missing.clone().unwrap_or_else(|| DEFAULT_MISSING.map(str::to_owned).to_vec());
@@ -134,8 +135,8 @@ pub fn infer(input: Input, options: &InferOptions) -> Result<Inference, TableErr
     Ok(inference)
 }
 
-/// The same, where rows that do not fit are left out: what they hold is no level of any other column, so that a table in
-/// which there are such rows is looked at a second time without them.
+/// The same, but skips rows that do not fit. The cells of skipped rows must not become levels of other columns, so a
+/// table with such rows is read a second time without them.
 ///
 /// # Errors
 /// As [`infer`](fn@infer).
@@ -163,11 +164,11 @@ struct Gathered {
     whole: bool,
 }
 
-/// How much of a file is looked at.
+/// How much of a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extent {
     Whole,
-    /// Some hundred records.
+    /// Some hundreds of records.
     Head,
 }
 
@@ -201,7 +202,7 @@ fn gather(
         },
     )?;
     let Scan { delimiter, header, mut names, mut notes, .. } = scan;
-    // Spreadsheets save a column that is empty by now as well: it has no place of its own in the next file.
+    // Spreadsheets also save a column that has become empty: it has no fixed position in the next file.
     for place in (0..names.len()).rev() {
         let is_empty = header && names[place] == nameless(place) && seen[place].n == seen[place].missing;
         if is_empty && names.len() > 1 {
@@ -302,7 +303,7 @@ fn finding(name: &str, decision: Decision, seen: &Evidence, beside: Beside) -> F
     }
 }
 
-/// A last or first row that all others add up to is none, whatever it is called.
+/// A last or first row that is the sum of all others is not data, whatever its label.
 fn refuse_total(file: &str, names: &[String], seen: &[Evidence], gathered: &Gathered) -> Result<(), TableError> {
     for (end, row) in [
         (Total::Last, "last row is the sum of all rows above"),
@@ -322,7 +323,7 @@ fn refuse_total(file: &str, names: &[String], seen: &[Evidence], gathered: &Gath
     Ok(())
 }
 
-/// What stands before decimals, where the columns that show it agree.
+/// The decimal mark, if the columns that show it agree.
 fn shared_decimal(seen: &[Evidence]) -> Option<char> {
     let is_number = |seen: &&Evidence| seen.marks.all_numbers() && seen.long.is_none();
     let mut shown = seen.iter().filter(is_number).filter_map(|seen| seen.marks.decimal());
@@ -330,7 +331,7 @@ fn shared_decimal(seen: &[Evidence]) -> Option<char> {
     shown.all(|other| other == first).then_some(first)
 }
 
-/// What stands between thousands, where the columns that show it agree.
+/// The thousands separator, if the columns that show it agree.
 fn shared_thousands(seen: &[Evidence], decimal: Option<char>, semicolons: bool) -> Option<char> {
     let mut shown = seen.iter().filter_map(|seen| match seen.marks.written(seen.present(), decimal, semicolons) {
         Written::Like(format) => format.thousands,
@@ -340,9 +341,9 @@ fn shared_thousands(seen: &[Evidence], decimal: Option<char>, semicolons: bool) 
     shown.all(|other| other == first).then_some(first)
 }
 
-/// A column that was taken for an id or a text is a number or a category when it is the target.
+/// A target column that would otherwise be an id or a text becomes a number or a category.
 fn usable_as_target(decision: &mut Decision, seen: &Evidence) {
-    // Whole numbers that may be classes are called as they are written.
+    // Whole numbers that may be classes keep their written form as names.
     let few = seen.plain.n == seen.present() && seen.distinct.count() <= decide::FEW_LEVELS;
     decision.number.take_if(|format| few && format.unit.is_none());
     if matches!(decision.kind, Kind::Id | Kind::Text) {

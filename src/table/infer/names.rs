@@ -1,20 +1,20 @@
-//! What the name of a column says: words for codes, rows, times, and for who or what rows are about.
+//! What the name of a column says: words for codes, rows and times, and for the entity that rows describe.
 
-/// Words in names of columns that hold codes, which look like numbers.
+/// Words in names of columns with codes that look like numbers.
 pub(super) const CODES: [&str; 9] = ["id", "ids", "uuid", "guid", "key", "code", "zip", "postcode", "phone"];
-/// Words in names of columns that name rows.
+/// Words in names of columns that identify rows.
 pub(crate) const ID_WORDS: [&str; 12] =
     ["id", "ids", "uuid", "guid", "key", "no", "nr", "instant", "index", "idx", "rowid", "number"];
 /// Words in names of columns that hold times.
 pub(super) const TIME_WORDS: [&str; 12] =
     ["time", "timestamp", "ts", "date", "datetime", "day", "dt", "at", "epoch", "created", "updated", "modified"];
 
-/// Whether a name has one of the words, where words are split at `_`, `-`, `.`, spaces, and where case changes.
+/// Whether a name contains one of the words; names are split at `_`, `-`, `.`, spaces and changes of case.
 pub(crate) fn has_word(name: &str, words: &[&str]) -> bool {
     words_of(name).iter().any(|word| words.contains(&word.as_str()))
 }
 
-/// Whether a name says who or what the rows are about, and nothing else: `customer`, `policy`, `card_number`, but not
+/// Whether a name denotes the entity that rows describe, and nothing else: `customer`, `policy`, `card_number`, but not
 /// `account_balance`.
 pub(crate) fn names_key(name: &str) -> bool {
     let words = words_of(name);
@@ -22,7 +22,7 @@ pub(crate) fn names_key(name: &str) -> bool {
     has_key && words.iter().all(|word| KEYS.contains(&word.as_str()) || BESIDE_KEYS.contains(&word.as_str()))
 }
 
-/// Who or what rows are about.
+/// Entities that rows describe.
 const KEYS: [&str; 33] = [
     "customer",
     "cust",
@@ -58,7 +58,7 @@ const KEYS: [&str; 33] = [
     "konto",
     "vertrag",
 ];
-/// Words beside them that say nothing else.
+/// Filler words beside them.
 const BESIDE_KEYS: [&str; 12] =
     ["id", "no", "nr", "num", "number", "code", "ref", "key", "hash", "uuid", "guid", "identifier"];
 
@@ -91,7 +91,7 @@ pub(super) fn words_of(name: &str) -> Vec<String> {
     words
 }
 
-/// What `id` is often appended to without a break.
+/// Words to which `id` is often appended without a separator.
 const STEMS: [&str; 12] = [
     "user",
     "customer",

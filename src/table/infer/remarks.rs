@@ -1,4 +1,4 @@
-//! What a person should know of a table besides the kinds of its columns.
+//! Notes for the user on a table, besides the kinds of its columns.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::table::evidence::{End, Evidence};
 use crate::table::time::{TimeFormat, write_iso};
 use crate::table::{Kind, NumberFormat};
 
-/// Values that often stand for "missing" among small and among large numbers.
+/// Values that often stand for "missing", among small and among large numbers.
 const LOW: [f64; 19] = [
     0.0,
     -1.0,
@@ -54,11 +54,11 @@ const HIGH: [f64; 21] = [
     4_294_967_295.0,
     1e30,
 ];
-/// Other values from which their spacing means something.
+/// Minimum number of other values for their spacing to mean something.
 const MIN_OTHERS: u64 = 10;
 /// Words in names of columns that hold years.
 const YEARS: [&str; 6] = ["year", "yr", "years", "jahr", "annee", "ano"];
-/// Columns that a remark names.
+/// Maximum number of columns that a remark names.
 const SHOWN: usize = 6;
 
 /// All remarks about a table.
@@ -99,7 +99,7 @@ pub(super) fn of(names: &[String], seen: &[Evidence], decisions: &[Decision], ta
     remarks
 }
 
-/// Two columns that only a careful reader tells apart: their names differ in case or in what stands between the words.
+/// Two columns with easily confused names: they differ only in case or in the separators between words.
 fn alike(names: &[String]) -> Option<String> {
     let plain =
         |name: &str| -> String { name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
@@ -117,7 +117,7 @@ fn alike(names: &[String]) -> Option<String> {
     ))
 }
 
-/// Whether the rows have an order in time, which a random split hides.
+/// Whether the rows have an order in time, which a random split ignores.
 fn order(columns: &[(&str, &Evidence, &Decision)]) -> Option<String> {
     let flatters = "the gate uses the latest rows; on ordered data a random split gives metrics that are too \
                     optimistic";
@@ -163,12 +163,12 @@ fn order(columns: &[(&str, &Evidence, &Decision)]) -> Option<String> {
     })
 }
 
-/// Values at the ends of the column that often mean "missing" and stand alone: one, or two of them side by side.
+/// Values at the ends of the column that often mean "missing" and are far from the rest: one, or two adjacent ones.
 fn sentinel(name: &str, seen: &Evidence, written: Option<&NumberFormat>) -> Option<String> {
     let distinct = seen.distinct.count();
     let (values, present) = (seen.values(written), seen.present());
     let others = distinct.checked_sub(1).filter(|&n| n >= 2)? as f64;
-    // Of a few values the spacing says little: a code lies far beyond all of them.
+    // With few values, the spacing is weak evidence: a code must be far beyond all of them.
     let is_few = others < MIN_OTHERS as f64;
     let is_beyond = |end: &End, last: f64, n_odd: usize| {
         let (odd, next) = (end[n_odd - 1].0, end[n_odd].0);
@@ -206,13 +206,13 @@ fn sentinel(name: &str, seen: &Evidence, written: Option<&NumberFormat>) -> Opti
     (!told.is_empty()).then(|| told.join(", "))
 }
 
-/// A text that is read as missing, and looks like a level beside the others: `NA` beside `EU` and `AS`, `null` in a target.
+/// A text read as missing that looks like a level: `NA` beside `EU` and `AS`, `null` in a target.
 fn marker(name: &str, seen: &Evidence, decision: &Decision, is_target: bool) -> Option<String> {
-    /// Share of the cells, and levels beside it, from which on and up to which it is likely.
+    /// Minimum share of the cells, and maximum number of levels beside it, for this to be likely.
     const OFTEN: f64 = 0.05;
     const FEW: usize = 20;
     let [text] = seen.markers.as_slice() else { return None };
-    // `None` in a target is taken for a class.
+    // `None` in a target is read as a class.
     let open = decision.kind == Kind::Category && !(is_target && text == "None");
     let is_word = text.chars().all(char::is_alphabetic);
     if !open || !is_word || seen.levels.len() > FEW || (seen.marked as f64) < OFTEN * seen.n as f64 {
@@ -237,7 +237,7 @@ fn marker(name: &str, seen: &Evidence, decision: &Decision, is_target: bool) -> 
     ))
 }
 
-/// Days that often stand for "not yet", "never" or "not known": where calendars of programs and of columns begin and end.
+/// Days that often stand for "not yet", "never" or "unknown": where calendars of programs and of columns begin and end.
 const ODD_DAYS: [&str; 24] = [
     "0001-01-01",
     "1600-01-01",
@@ -265,12 +265,12 @@ const ODD_DAYS: [&str; 24] = [
     "9999-12-31",
 ];
 
-/// A day at an end of a column of times that often means that there is none, and stands alone.
+/// A day at one end of a column of times that often means "no date", and is far from the rest.
 fn odd_time(name: &str, seen: &Evidence, decision: &Decision) -> Option<String> {
     const YEAR: f64 = 365.25 * 86_400e6;
     let format = TimeFormat::new(decision.format.as_deref()?).ok().filter(|format| !format.is_clock())?;
     let others = seen.distinct.count().checked_sub(1).filter(|&n| n >= MIN_OTHERS)? as f64;
-    // Times that are numbers were not read as times yet.
+    // Numbers that are times have not been converted to times yet.
     let (ends, is_number) = if seen.plain.n > 0 { (&seen.plain.ends, true) } else { (seen.times.ends(), false) };
     let micros = |value: f64| if is_number { format.parse(&value.to_string()) } else { Some(value as i64) };
     let written = |micros: i64| {

@@ -1,4 +1,4 @@
-//! What is remarked of values, names and days.
+//! Remarks about values, names and days.
 
 use crate::table::{InferOptions, Input, infer};
 use std::io::Cursor;

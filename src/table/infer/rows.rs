@@ -1,4 +1,4 @@
-//! What a person should know of rows that a spreadsheet makes and that are none, or are not whole: means below the others, and
+//! Notes for the user on rows from spreadsheets that are not data or are incomplete: means below the other rows, and
 //! merged cells.
 
 use super::decide::Decision;
@@ -7,16 +7,16 @@ use crate::table::Kind;
 use crate::table::evidence::Evidence;
 use crate::wording::list;
 
-/// Rows from which a column that is mostly empty means something.
+/// Minimum number of rows for a mostly empty column to mean something.
 const MIN_ROWS: u64 = 20;
 
-/// The remarks; the last row is known where the `whole` table was looked at.
+/// The remarks; the last row is known only if the `whole` table was read.
 pub(super) fn of(names: &[String], seen: &[Evidence], decisions: &[Decision], whole: bool) -> Vec<String> {
     let means = if whole { means(names, seen, decisions) } else { None };
     means.into_iter().chain(merged(names, seen, decisions)).collect()
 }
 
-/// A last row that is the mean of the others in every column of numbers, and says so nowhere.
+/// An unlabelled last row that is the mean of the others in every numeric column.
 fn means(names: &[String], seen: &[Evidence], decisions: &[Decision]) -> Option<String> {
     let numbers = || names.iter().zip(seen).zip(decisions).filter(|(_, decision)| decision.kind == Kind::Number);
     let ends = || numbers().map(|((name, seen), decision)| (name, seen.ends_with_mean(decision.number.as_ref())));
@@ -24,7 +24,7 @@ fn means(names: &[String], seen: &[Evidence], decisions: &[Decision]) -> Option<
     if ends().any(|(_, mean)| mean == Some(false)) {
         return None;
     }
-    // A cell that is missing in this row alone.
+    // A cell that is missing only in this row.
     let alone = seen.iter().filter(|seen| seen.missing == 1).filter_map(|seen| seen.missing_cells.first());
     let line = alone.map(|place| place.line).filter(|&line| line > seen[0].n).max();
     let enough = if line.is_some() { 2 } else { 3 };
@@ -37,7 +37,7 @@ fn means(names: &[String], seen: &[Evidence], decisions: &[Decision]) -> Option<
     })
 }
 
-/// A column that names what rows are about and is mostly empty: of merged cells only the first is saved.
+/// A column that identifies an entity and is mostly empty: of merged cells, only the first is saved.
 fn merged(names: &[String], seen: &[Evidence], decisions: &[Decision]) -> Option<String> {
     let is_merged = |(at, name, seen, decision): &(usize, &String, &Evidence, &Decision)| {
         let leads = *at == 0 || names_key(name) || has_word(name, &ID_WORDS);

@@ -1,5 +1,5 @@
-//! What the cells of a column look like that a model cannot make use of as they are written: periods, durations, sums of
-//! several units, pairs, errors of a spreadsheet, and numbers that may be times or codes. They are reported, with a remedy.
+//! Cell formats that a model cannot use as they are: periods, durations, numbers with several units, pairs, spreadsheet
+//! errors, and numbers that may be times or codes. They are reported, with a remedy.
 
 use super::decide::Decision;
 use super::forms::{MIN_LEVELS, form_of, said};
@@ -26,7 +26,7 @@ const CODE_NAMES: [&str; 13] = [
     "mobile",
     "fax",
 ];
-/// What spreadsheets write where a formula has no value, in some of their languages; `#N/A` is missing.
+/// What spreadsheets write for a formula without a value, in some of their languages; `#N/A` is missing.
 const ERRORS: [&str; 17] = [
     "#DIV/0!",
     "#VALUE!",
@@ -46,7 +46,7 @@ const ERRORS: [&str; 17] = [
     "#VALOR!",
     "#¡DIV/0!",
 ];
-/// What is to be said of the columns.
+/// The remarks on the columns.
 pub(super) fn of(columns: &[(&str, &Evidence, &Decision)]) -> Vec<String> {
     columns.iter().filter_map(|(name, seen, decision)| told(name, seen, decision)).collect()
 }
@@ -98,12 +98,12 @@ fn told(name: &str, seen: &Evidence, decision: &Decision) -> Option<String> {
     }
 }
 
-/// Whether line breaks are in so few cells that they were hardly meant.
+/// Whether so few cells contain line breaks that they are probably unintended.
 fn few_broken(seen: &Evidence) -> bool {
     seen.n_broken * 20 <= seen.present()
 }
 
-/// Two digits of a year, of which some are taken for a year far ahead: dates of birth, mostly.
+/// Two-digit years, some of which are read as far in the future: mostly dates of birth.
 fn short_years(name: &str, seen: &Evidence) -> Option<String> {
     /// 2035 in microseconds.
     const AHEAD: f64 = 2_051_222_400e6;
@@ -119,7 +119,7 @@ fn short_years(name: &str, seen: &Evidence) -> Option<String> {
     })
 }
 
-/// The day of a number.
+/// The date of a spreadsheet day number.
 fn day(format: &str, value: f64) -> Option<String> {
     let mut text = String::new();
     write_iso(TimeFormat::new(format).ok()?.parse(&value.to_string())?, &mut text);
@@ -127,7 +127,7 @@ fn day(format: &str, value: f64) -> Option<String> {
     Some(text)
 }
 
-/// Numbers of a column of dates that lie where a spreadsheet counts the days from 1954 to 2119.
+/// Numbers in a date column within the range of spreadsheet day numbers from 1954 to 2119.
 fn spreadsheet_days(name: &str, seen: &Evidence, kind: &str) -> Option<String> {
     const DAYS: [&str; 5] = ["dob", "birthday", "fecha", "termin", "deadline"];
     let is_day = |word: &String| word.ends_with("date") || word.ends_with("datum") || DAYS.contains(&word.as_str());
@@ -137,7 +137,7 @@ fn spreadsheet_days(name: &str, seen: &Evidence, kind: &str) -> Option<String> {
     if !(named && all && seen.distinct.count() >= MIN_TIMES) {
         return None;
     }
-    // Day 25 569 is the first of 1970.
+    // Day 25 569 is 1970-01-01.
     let from = day("unix", (values.min.floor() - 25_569.0) * 86_400.0)?;
     Some(format!(
         "column {name:?} is read as a {kind} and may contain spreadsheet day numbers, days since 1899-12-30 ({} is {from}): \
@@ -191,7 +191,7 @@ fn may_be_codes(name: &str, first: &str) -> String {
     )
 }
 
-/// `3.1` and `3.10`, which are one number, and two versions of a program: among few different cells without a sign.
+/// `3.1` and `3.10`: one number, but two versions of a program. Only for few distinct cells without a sign.
 fn twice_written(seen: &Evidence) -> Option<(&str, &str)> {
     let is_version = |text: &str| {
         let digits = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
@@ -202,7 +202,7 @@ fn twice_written(seen: &Evidence) -> Option<(&str, &str)> {
     long.filter_map(|long| Some((seen.levels.iter().find(|short| long.strip_suffix('0') == Some(short))?, long))).next()
 }
 
-/// `12E5`, as a spreadsheet misreads it and a stock number has it.
+/// `12E5`, which a spreadsheet reads as a number, but which may be a stock code.
 fn is_exponent(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     text.split_once(['e', 'E']).is_some_and(|(mantissa, exponent)| digits(mantissa) && digits(exponent))

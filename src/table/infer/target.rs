@@ -1,4 +1,4 @@
-//! Which column is likely to be the one to predict.
+//! Guesses which column is the one to predict.
 //!
 //! | what speaks for a column | points |
 //! |---|---|
@@ -41,15 +41,15 @@ pub struct TargetGuess {
     pub reason: String,
 }
 
-/// Number of values up to which a column is one of classes.
+/// Maximum number of values of a column of classes.
 const FEW: u64 = 20;
-/// So many other columns of the same kind of name make a series.
+/// This many other columns with similar names make a series.
 const SERIES: usize = 3;
-/// Points below which no column is likely.
+/// Minimum points for a column to be likely.
 const MIN_POINTS: i32 = 2;
-/// Points from which a name says so.
+/// Points from which the name alone is evidence.
 const NAMED: i32 = 3;
-/// Points from which no other column is as likely.
+/// Points from which no other column is considered as likely.
 const OUTRIGHT: i32 = 9;
 
 /// A column that can be the target.
@@ -59,14 +59,14 @@ struct Candidate {
     by_name: i32,
     by_place: i32,
     only_flag: bool,
-    /// Points less.
+    /// Points deducted.
     against: i32,
 }
 
 impl Candidate {
     fn points(&self) -> i32 {
         let flag = if self.only_flag { NAMED } else { 0 };
-        // Beside a name, the place only decides between names.
+        // Beside a name that says target, the position only decides between names.
         let place = if self.by_name >= NAMED { self.by_place.min(2) } else { self.by_place };
         self.by_name.max(flag) + place - self.against
     }
@@ -82,10 +82,10 @@ impl Candidate {
     }
 }
 
-/// The likeliest target, if any column can be one.
+/// The likeliest target, if any column qualifies.
 pub(crate) fn guess(columns: &[ColumnSpec], seen: &[Evidence]) -> Option<TargetGuess> {
     let mut candidates = candidates(columns, seen);
-    // Of equally likely ones the one with the better name, then the last: targets stand at the end.
+    // On a tie, the column with the better name, then the last: targets are usually at the end.
     candidates.sort_by_key(|candidate| std::cmp::Reverse((candidate.points(), candidate.by_name, candidate.at)));
     let best = candidates.first().filter(|best| best.points() >= MIN_POINTS)?;
     let name = |candidate: &Candidate| columns[candidate.at].name.clone();
@@ -103,7 +103,7 @@ fn candidates(columns: &[ColumnSpec], seen: &[Evidence]) -> Vec<Candidate> {
         let few = seen[*i].distinct.count() <= MAX_LEVELS as u64;
         columns[*i].kind == Kind::Number || (columns[*i].kind == Kind::Category && few)
     };
-    // A column that somebody emptied is not the last one.
+    // A column that was cleared is not the last one.
     let last = (0..columns.len()).rev().find(|&i| seen[i].missing < seen[i].n).or(columns.len().checked_sub(1));
     let mut flags = (0..columns.len()).filter(|i| fits(i) && says_yes_or_no(&seen[*i]));
     let only_flag = flags.next().filter(|_| flags.next().is_none());
@@ -131,7 +131,7 @@ fn candidates(columns: &[ColumnSpec], seen: &[Evidence]) -> Vec<Candidate> {
     (0..columns.len()).filter(can_be).map(candidate).collect()
 }
 
-/// A column whose whole name says that it is the target, although it has one value only.
+/// A column whose whole name says that it is the target, although it has only one value.
 pub(crate) fn with_one_class(columns: &[ColumnSpec], seen: &[Evidence]) -> Option<usize> {
     let says = |i: &usize| {
         let name = &columns[*i].name;
@@ -144,7 +144,7 @@ pub(crate) fn with_one_class(columns: &[ColumnSpec], seen: &[Evidence]) -> Optio
     (0..columns.len()).rev().find(says)
 }
 
-/// Whether the name has a word for what somebody or something has or is.
+/// Whether the name contains a word for a trait of a person or a thing.
 fn is_trait(name: &str) -> bool {
     words_of(name).iter().any(|word| is_in(word, TRAITS))
 }
@@ -160,13 +160,13 @@ pub(crate) fn is_outright(column: &ColumnSpec) -> bool {
     says_class(&column.name) == Says::Whole || says(&column.name, QUANTITIES, FILLERS) == Says::Whole
 }
 
-/// `x`, `y` and `z` are sizes or places.
+/// `x`, `y` and `z` together are sizes or coordinates.
 fn is_size(name: &str, columns: &[ColumnSpec]) -> bool {
     let among = |other: &str| columns.iter().any(|column| column.name.eq_ignore_ascii_case(other));
     name.eq_ignore_ascii_case("y") && among("x")
 }
 
-/// Columns whose names are alike: `pixel0` to `pixel783`, `radius_mean` and `area_mean`.
+/// Columns with similar names: `pixel0` to `pixel783`, `radius_mean` and `area_mean`.
 struct Series {
     first: HashMap<String, usize>,
     last: HashMap<String, usize>,
@@ -203,7 +203,7 @@ fn letters(name: &str) -> String {
     name.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
-/// How a name says what it is.
+/// How a name matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Says {
     /// The name is that word, or that word with a filler.
@@ -213,7 +213,7 @@ enum Says {
     Nothing,
 }
 
-/// Whether a word is in a list; `churn*` there is any word that begins so, `*preis` any that ends so.
+/// Whether a word is in a list; there `churn*` matches any word that begins so, `*preis` any that ends so.
 fn is_in(word: &str, list: &str) -> bool {
     list.split_ascii_whitespace().any(|known| match (known.strip_suffix('*'), known.strip_prefix('*')) {
         (Some(stem), _) => word.starts_with(stem),
@@ -224,7 +224,7 @@ fn is_in(word: &str, list: &str) -> bool {
 
 fn says(name: &str, list: &str, fillers: &str) -> Says {
     let words = words_of(name);
-    // `isfraud` is written as one word too.
+    // `isfraud` is also written as one word.
     let is_one = |word: &String| is_in(word, list) || word.strip_prefix("is").is_some_and(|word| is_in(word, list));
     if !words.iter().any(is_one) {
         return Says::Nothing;
@@ -242,7 +242,7 @@ fn says_class(name: &str) -> Says {
     }
 }
 
-/// Predictions and the like; `default.payment.next.month` is about the next month, not about the target.
+/// Predictions and similar; `default.payment.next.month` is about the next month, not about the target.
 fn about_target(name: &str) -> bool {
     let words = words_of(name);
     let has = |list: &str| words.iter().any(|word| is_in(word, list));
@@ -258,11 +258,11 @@ fn by_name(column: &ColumnSpec, seen: &Evidence) -> i32 {
         Says::Part => 4,
         Says::Nothing => 0,
     };
-    // Incomes by bracket are a feature, incomes above and below a bound a target.
+    // Incomes by bracket are a feature; incomes above and below a bound are a target.
     let bracket = n_distinct > 2 && words_of(name).contains(&"income".to_owned());
     let quantity = bracket || (n_distinct > FEW && column.kind == Kind::Number);
     if class > 0 && !quantity {
-        // Of several conditions, the one that is called binary was made for it.
+        // Of several conditions, the one called binary was made as the target.
         let made = words_of(name).iter().any(|word| ["binary", "target", "label"].contains(&word.as_str()));
         let few = if n_distinct == 2 { 3 } else { 2 };
         return class + few + i32::from(made);
@@ -293,7 +293,7 @@ fn by_name(column: &ColumnSpec, seen: &Evidence) -> i32 {
     outright.max(usual).max((class - 4).max(0)).max(event).max(likely).max(vague).max(state)
 }
 
-/// The points of a quantity: `price` and `yield_t_ha` are things to estimate, `price_per_room` and `avg_price` are parts of
+/// The points of a quantity: `price` and `yield_t_ha` are targets, `price_per_room` and `avg_price` are parts of
 /// others.
 fn by_quantity(name: &str) -> i32 {
     let words = words_of(name);

@@ -7,7 +7,7 @@ use super::*;
 use crate::table::{NumberFormat, ReadOptions, Values, read};
 use std::io::Cursor;
 
-/// A real table, when the collection is there.
+/// A real table, if the collection exists.
 fn real(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
     if path.exists() {
@@ -25,7 +25,7 @@ fn finding<'a>(inference: &'a Inference, name: &str) -> &'a Finding {
     inference.columns.iter().find(|c| c.name == name).unwrap()
 }
 
-/// Infers, checks kinds and target, and reads the file with the schema that came out.
+/// Infers, checks kinds and target, and reads the file with the resulting schema.
 fn check(path: &str, n_rows: u64, target: Option<&str>, kinds: &[(&str, Kind)]) -> Option<Inference> {
     let path = real(path)?;
     let found = infer_file(&path, &InferOptions::default());
@@ -50,7 +50,7 @@ fn a_column_without_a_name_and_without_cells_is_none() {
         "{:?}",
         found.notes
     );
-    // The next table has it elsewhere, or not at all: nobody is told.
+    // The next table may have it elsewhere, or not at all: there is no message.
     let read = read(
         Input::from_reader("t", Cursor::new("id,x,\nr1,1.5,\n")),
         &Schema { columns: found.schema.columns[..2].to_vec(), ..found.schema.clone() },
@@ -91,7 +91,7 @@ fn files_without_a_header() {
     assert!(found.notes.iter().all(|note| note.contains("may mean")), "{:?}", found.notes);
     assert_eq!(finding(&found, "c2").n_missing, 1836);
     assert_eq!(finding(&found, "c15").reason, "texts: <=50K, >50K");
-    // Without being told it says what it took for granted.
+    // Without a declaration, it states its assumption.
     let guessed = infer_file(&path, &InferOptions::default());
     assert!(!guessed.schema.dialect.header && guessed.notes[0].contains("no header"), "{:?}", guessed.notes);
     let forced = infer_file(&path, &InferOptions { header: Some(true), ..InferOptions::default() });
@@ -272,7 +272,7 @@ fn whole_numbers_beside_decimal_commas_are_read_with_them() {
     let number = |name: &str| found.schema.column(name).unwrap().number.clone();
     let commas = Some(NumberFormat { decimal: ',', thousands: None, unit: None });
     assert_eq!([number("x"), number("n"), number("flag")], [commas.clone(), commas, None]);
-    // A later table may have decimals there; 1.234 is neither taken for 1 and a bit nor for a thousand and more.
+    // A later table may have decimals there; 1.234 is read neither as a decimal nor as a thousand and more.
     let last = |cell: &str| {
         let text = table(&format!("2000;1,5;{cell};1;no\n"));
         let read = read(Input::from_reader("t", Cursor::new(text)), &found.schema, &ReadOptions::default());
@@ -284,7 +284,7 @@ fn whole_numbers_beside_decimal_commas_are_read_with_them() {
     assert_eq!(last("77,5").unwrap(), 77.5);
     let refused = last("1.234").unwrap_err().to_string();
     assert!(refused.contains("line 62, column \"n\": \"1.234\""), "{refused}");
-    // Where other columns show what stands between thousands, it is read here, too.
+    // If other columns show the thousands separator, it is accepted here too.
     let grouped = |i: usize| format!("{};1.{:03},{};{};{}\n", 1000 + i, i, i % 10, 10 + i % 50, ["no", "yes"][i % 2]);
     let text = "nr;x;n;churn\n".to_owned() + &(0..60).map(grouped).collect::<String>();
     let found = infer(Input::from_reader("t", Cursor::new(text)), &InferOptions::default()).unwrap();

@@ -1,4 +1,4 @@
-//! Readers around readers: one counts bytes, one names the packing in errors.
+//! Wrapping readers: one counts bytes, one names the compression in errors.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Says in its errors which packing was damaged.
+/// Names the damaged compression in its errors.
 pub(super) struct Named<R> {
     pub(super) reader: R,
     pub(super) packing: &'static str,

@@ -69,7 +69,7 @@ fn a_key_that_no_line_has_is_missing_in_every_row() {
     assert_eq!((found.table.n_rows(), note.values.is_missing(0), note.values.is_missing(1)), (2, true, true));
     let only = ReadOptions { columns: Some(vec!["amount".to_owned()]), ..ReadOptions::default() };
     assert!(read(open("{\"id\": \"a\", \"amount\": 2}\n"), &schema, &only).unwrap().notes.len() <= 1);
-    // Another table, and a key with a mistake.
+    // Another table, and a misspelled key.
     for text in ["{\"x\": 1}\n", "{\"id\": \"a\", \"amuont\": 2, \"ok\": true, \"note\": \"\"}\n"] {
         let error = read(open(text), &schema, &options).unwrap_err().to_string();
         assert!(error.contains("amount"), "{error}");
@@ -86,7 +86,7 @@ fn numbers_are_numbers_however_the_column_is_written() {
     let mut batches = stream(open(text), &schema, &options).unwrap();
     let batch = batches.next().unwrap().unwrap();
     assert_eq!(batch.table.columns()[0].values, Values::Number(vec![1.234, 1234.0, 1.5]));
-    // The record is in the loop's own notation, so that the log can be read back.
+    // The record is in the workspace's own notation, so that the log can be read back.
     assert_eq!(batch.raw.get(0), b"\"1,234\"");
     let error = read(open("{\"x\": 1}\n{\"x\": \"1,234.5\"}\n"), &schema, &options).unwrap_err().to_string();
     assert!(error.contains("line 2, column \"x\""), "{error}");

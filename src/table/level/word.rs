@@ -1,4 +1,4 @@
-//! What one text means: a number, yes or no, or the text without what writing varies.
+//! The meaning of one text: a number, yes or no, or the text without variations in writing.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use std::borrow::Cow;
@@ -49,12 +49,12 @@ pub(super) fn key(text: &str) -> String {
     }
 }
 
-/// `true` for `TRUE`, `VRAI` or `WAHR`, and `false` for their opposites: what a spreadsheet writes for one and the same cell
-/// depends on its language. `None` for other texts, also for `yes` and `no`, which people write.
+/// `true` for `TRUE`, `VRAI` or `WAHR`, and `false` for their opposites: spreadsheets write the same cell in their own
+/// language. `None` for other texts, including `yes` and `no`, which people write.
 pub(crate) fn boolean(text: &str) -> Option<&'static str> {
     const TRUE: [&str; 8] = ["true", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda"];
     const FALSE: [&str; 6] = ["false", "falsch", "faux", "falso", "onwaar", "fałsz"];
-    // The longest has ten letters; spaces around it are rare.
+    // The longest has ten letters; surrounding spaces are rare.
     if !(4..=16).contains(&text.len()) {
         return None;
     }
@@ -63,8 +63,8 @@ pub(crate) fn boolean(text: &str) -> Option<&'static str> {
     if is_in(&TRUE) { Some("true") } else { is_in(&FALSE).then_some("false") }
 }
 
-/// Normalises a text: trimmed, any inner spaces as one, no zero-width characters, accents composed with their
-/// letter, lower case, without a last full stop (Adult's test file ends its labels with one).
+/// Normalises a text: trimmed, inner spaces collapsed to one, no zero-width characters, accents composed with their
+/// letter, lower case, no final full stop (the test file of the Adult data set ends its labels with one).
 pub(crate) fn fold(text: &str) -> String {
     let composed =
         if text.is_ascii() { Cow::Borrowed(text) } else { ComposingNormalizerBorrowed::new_nfc().normalize(text) };

@@ -1,4 +1,4 @@
-//! What stands around the digits of a number: sign, parentheses, unit.
+//! The parts around the digits of a number: sign, parentheses, unit.
 
 /// A number without sign, brackets and unit.
 pub(crate) struct Bare<'t> {
@@ -15,7 +15,7 @@ fn booked(text: &str) -> Option<(bool, &str)> {
         side if side.eq_ignore_ascii_case("CR") => false,
         _ => return None,
     };
-    // `12CR` is as likely a code.
+    // `12CR` may as well be a code.
     let before = &text[..at];
     let is_amount = before.ends_with([' ', '\u{a0}']) || before.contains(['.', ',']);
     is_amount.then_some((debit, before.trim_end()))

@@ -1,4 +1,4 @@
-//! The cells of one Parquet column: decoded in runs, taken by a typed column or written as text.
+//! The cells of one Parquet column: decoded in runs, added to a typed column or written as text.
 
 use ::parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
 use ::parquet::data_type::ByteArray;
@@ -17,16 +17,16 @@ use crate::table::{MISSING_TIME, Texts};
 pub(crate) enum Meaning {
     Bool,
     Integer,
-    /// An unsigned integer in a signed one of so many bits.
+    /// An unsigned integer stored in a signed one of this many bits.
     Unsigned(u32),
     Float,
-    /// An integer that counts 10 to the minus this.
+    /// An integer in units of 10 to the minus this.
     Decimal(i32),
     /// Days since 1970.
     Date,
-    /// A time in units of so many nanoseconds.
+    /// A time in units of this many nanoseconds.
     Time(i64),
-    /// A time of day in units of so many nanoseconds.
+    /// A time of day in units of this many nanoseconds.
     Clock(i64),
     Text,
 }
@@ -38,7 +38,7 @@ pub(crate) enum Cells {
     Integer(Vec<Option<i64>>),
     /// `NaN` is missing.
     Number(Vec<f64>),
-    /// Numbers with more digits than a double or a signed integer keeps, as their digits; the empty text is missing.
+    /// Numbers with more digits than a double or a signed integer can hold, as text; the empty text is missing.
     Digits(Texts),
     /// Microseconds; [`MISSING_TIME`] is missing.
     Time(Vec<i64>),
@@ -49,7 +49,7 @@ pub(crate) enum Cells {
 }
 
 impl Meaning {
-    /// The meaning of a flat column; `None` for types that are no table cells (intervals, UUIDs, variants).
+    /// The meaning of a flat column; `None` for types that are not table cells (intervals, UUIDs, variants).
     pub(crate) fn of(column: &ColumnDescriptor) -> Option<Self> {
         let scale = column.type_scale();
         let decimal = match column.logical_type_ref() {
@@ -89,7 +89,7 @@ impl Meaning {
         }
     }
 
-    /// What stored cells mean.
+    /// The meaning of stored cells.
     pub(crate) fn cells(self, stored: Stored) -> Result<Cells> {
         Ok(match stored {
             Stored::Bool(v) => Cells::Bool(v),
@@ -103,12 +103,12 @@ impl Meaning {
         })
     }
 
-    /// Whether JSON has values of this type besides texts: numbers and booleans.
+    /// Whether JSON has a type for these values other than text: numbers and booleans.
     pub(crate) fn is_literal(self) -> bool {
         matches!(self, Self::Bool | Self::Integer | Self::Unsigned(_) | Self::Float | Self::Decimal(_))
     }
 
-    /// Puts integers into cells.
+    /// Converts integers to cells.
     fn integers(self, values: Vec<Option<i64>>) -> Cells {
         let times = |to_micros: &dyn Fn(i64) -> i64| -> Vec<i64> {
             values.iter().map(|v| v.map_or(MISSING_TIME, to_micros)).collect()
@@ -131,7 +131,7 @@ impl Meaning {
         }
     }
 
-    /// Puts byte strings into cells.
+    /// Converts byte strings to cells.
     fn bytes<'a>(self, values: impl Iterator<Item = Option<&'a [u8]>>) -> Result<Cells> {
         if let Self::Decimal(scale) = self {
             let values: Vec<Option<&[u8]>> = values.collect();
@@ -151,7 +151,7 @@ impl Meaning {
     }
 }
 
-/// What is said of bytes that are no text.
+/// The error for bytes that are not text.
 pub(crate) const NOT_UTF8: &str = "a text is not UTF-8";
 
 /// Nanoseconds of a unit.
@@ -163,7 +163,7 @@ fn nanos(unit: TimeUnit) -> i64 {
     }
 }
 
-/// Numbers that count 10 to the minus `scale`; as digits, where a double does not keep all of them.
+/// Numbers in units of 10 to the minus `scale`; as text if a double cannot hold all digits.
 fn decimals(values: Vec<Option<i128>>, scale: i32) -> Cells {
     const EXACT: u128 = 1 << 53;
     if values.iter().flatten().all(|v| v.unsigned_abs() < EXACT) {
@@ -173,7 +173,7 @@ fn decimals(values: Vec<Option<i128>>, scale: i32) -> Cells {
     Cells::Digits(texts.iter().map(String::as_str).collect())
 }
 
-/// `value` times 10 to the minus `scale`, without zeros at its end.
+/// `value` times 10 to the minus `scale`, without trailing zeros.
 fn decimal_text(value: i128, scale: i32) -> String {
     let digits = value.unsigned_abs().to_string();
     let places = usize::try_from(scale).unwrap_or(0);
@@ -213,7 +213,7 @@ impl Cells {
         }
     }
 
-    /// The number in a cell that is one.
+    /// The number in a cell, if it is one.
     pub(crate) fn number(&self, row: usize) -> Option<f64> {
         match self {
             Self::Number(v) => Some(v[row]),
@@ -223,7 +223,7 @@ impl Cells {
         }
     }
 
-    /// The time in a cell that is one; `None` where it is missing.
+    /// The time in a cell, if it is one; `None` if missing.
     pub(crate) fn time(&self, row: usize) -> Option<i64> {
         match self {
             Self::Time(v) | Self::Clock(v) => Some(v[row]).filter(|&micros| micros != MISSING_TIME),
@@ -274,7 +274,7 @@ impl Cells {
             }
             _ => {
                 self.render(row, scratch);
-                // A number is a number here, however the texts of the column are written.
+                // A number in Parquet is always a number, whatever notation the column has in text.
                 let plain = matches!(self, Self::Number(_) | Self::Integer(_) | Self::Digits(_))
                     && matches!(storage, Storage::Written(_));
                 return part.push(scratch, if plain { &Storage::Number } else { storage }, markers);

@@ -1,4 +1,4 @@
-//! Bounds on what a Parquet file may claim: positions inside the file, counts that its bytes can hold.
+//! Bounds on what a Parquet file may claim: positions must be inside the file, and counts must fit its bytes.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -36,7 +36,7 @@ impl Length for Source {
     }
 }
 
-/// Reads on from a position of a [`Source`].
+/// A reader that starts at a position of a [`Source`].
 pub(crate) struct ReadOn {
     source: Source,
     at: u64,
@@ -74,7 +74,7 @@ impl ChunkReader for Source {
     }
 }
 
-/// A page reader that refuses pages whose counts do not fit their bytes, before anything is allocated for them.
+/// A page reader that rejects pages whose counts do not fit their bytes, before allocating for them.
 pub(crate) struct Guarded {
     pub(crate) pages: Box<dyn PageReader>,
     pub(crate) physical: Type,
@@ -115,7 +115,7 @@ impl Guarded {
         Ok(())
     }
 
-    /// Where the values of a flat column's page begin, after its definition levels.
+    /// Where the values of a flat column's page begin, after the definition levels.
     fn values_start(&self, page: &Page) -> usize {
         match page {
             Page::DataPageV2 { def_levels_byte_len, rep_levels_byte_len, .. } => {

@@ -9,7 +9,7 @@ use crate::table::cell::Markers;
 use crate::table::evidence::Evidence;
 use crate::table::{Progress, TableError};
 
-/// What the cells of every flat column show.
+/// The evidence from the cells of every flat column.
 pub(crate) struct Scanned {
     pub(crate) names: Vec<String>,
     pub(crate) seen: Vec<Evidence>,
@@ -17,7 +17,7 @@ pub(crate) struct Scanned {
     pub(crate) notes: Vec<String>,
 }
 
-/// Looks at every cell.
+/// Reads every cell.
 pub(crate) fn scan(
     name: &str,
     file: File,

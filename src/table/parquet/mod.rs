@@ -1,7 +1,7 @@
 //! Parquet: flat columns of a file to typed columns, row groups and columns in parallel.
 //!
-//! A cell means what its text in a CSV would mean, so that one schema reads both: booleans are `true` and `false`,
-//! times are ISO 8601, and missing markers count in texts. Numbers and times take no detour over text.
+//! A cell means the same as its text in a CSV, so one schema reads both: booleans are `true` and `false`, times are ISO
+//! 8601, and missing markers apply to texts. Numbers and times are not converted to text in between.
 
 mod cells;
 mod guard;
@@ -33,7 +33,7 @@ use crate::table::cell::{Markers, shorten};
 use crate::table::rejects::{Fault, Rejects, What};
 use crate::table::{Column, ReadOptions, ReadResult, Schema, Table, TableError};
 
-/// Cells that are decoded at once.
+/// Number of cells decoded at once.
 const RUN_ROWS: usize = 16 << 10;
 
 /// An opened file and its flat columns.
@@ -41,7 +41,7 @@ pub(crate) struct Parquet {
     name: String,
     reader: SerializedFileReader<Source>,
     fields: Vec<Field>,
-    /// Columns that are no table cells: nested ones, intervals, bytes that are no text.
+    /// Columns that are not table cells: nested ones, intervals, bytes that are not text.
     skipped: Vec<String>,
 }
 
@@ -89,9 +89,9 @@ impl Parquet {
         Ok(parquet)
     }
 
-    /// Whether the first cells of a column of bytes, which nothing says to be texts, are none.
+    /// Whether the first cells of a byte column without a declared text type are not text.
     fn is_binary(&self, field: usize) -> bool {
-        /// Cells that are looked at.
+        /// Number of cells examined.
         const N: usize = 1000;
         let column = self.reader.metadata().file_metadata().schema_descr().column(self.fields[field].leaf);
         let is_told = column.logical_type_ref().is_some() || column.converted_type() != ConvertedType::NONE;
@@ -138,12 +138,12 @@ impl Parquet {
         })
     }
 
-    /// The next `n` cells; an error when the column ends before.
+    /// The next `n` cells; an error if the column ends before.
     fn cells(&self, cursor: &mut Cursor, n: usize) -> Result<Cells, TableError> {
         self.cells_and_stored(cursor, n, false).map(|(cells, _)| cells)
     }
 
-    /// The same, and how they are stored where that is asked for.
+    /// The same, with the stored cells if requested.
     fn cells_and_stored(
         &self,
         cursor: &mut Cursor,
@@ -162,7 +162,7 @@ impl Parquet {
         Ok((found, stored))
     }
 
-    /// The type of each column, where a file can say it again.
+    /// The type of each column, if a file can declare it again.
     fn types(&self) -> Vec<Option<StoredType>> {
         let columns = self.reader.metadata().file_metadata().schema_descr();
         self.fields.iter().map(|field| StoredType::of(&columns.column(field.leaf))).collect()
@@ -170,12 +170,11 @@ impl Parquet {
 }
 
 thread_local! {
-    /// Whether a panic on this thread is a damaged file, which is reported as such.
+    /// Whether a panic on this thread means a damaged file, which is reported as such.
     static DECODING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Lets panics while a file is decoded go without a message: they become an error that names the file. Call it once, at the
-/// beginning of a program.
+/// Silences panics while a file is decoded: they become an error that names the file. Call it once, at program start.
 pub fn quiet_damage() {
     let others = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -185,7 +184,7 @@ pub fn quiet_damage() {
     }));
 }
 
-/// Runs decoding; what it says, and where it panics, is the file's damage.
+/// Runs the decoder; its errors and panics are reported as damage of the file.
 fn guarded<T>(name: &str, decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, TableError> {
     let before = DECODING.replace(true);
     let decoded = catch_unwind(AssertUnwindSafe(decode));

@@ -1,4 +1,4 @@
-//! Cells as a file stores them: read once, taken by typed columns, and written again as they were where they are passed on.
+//! Cells as a file stores them: read once, added to typed columns, and written unchanged when rows are passed on.
 
 use ::parquet::basic::{Repetition, Type as Physical};
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -37,7 +37,7 @@ pub enum Stored {
 pub struct StoredType(TypePtr);
 
 impl StoredType {
-    /// The type of a flat column, under the name of its whole path; `None` for one that a file could not say again.
+    /// The type of a flat column, named by its whole path; `None` if a file cannot declare it again.
     pub(crate) fn of(column: &ColumnDescriptor) -> Option<Self> {
         let name = column.path().string();
         let repetition = if column.max_def_level() == 0 { Repetition::REQUIRED } else { Repetition::OPTIONAL };
@@ -51,7 +51,7 @@ impl StoredType {
         same.build().ok().map(|same| Self(Arc::new(same)))
     }
 
-    /// Booleans, some of which may be missing; `None` for a name that a file cannot have.
+    /// A column of booleans, possibly missing; `None` for a name that a file cannot have.
     #[must_use]
     pub fn boolean(name: &str) -> Option<Self> {
         let boolean = Type::primitive_type_builder(name, Physical::BOOLEAN).with_repetition(Repetition::OPTIONAL);
@@ -84,7 +84,7 @@ impl Stored {
         }
     }
 
-    /// The cells at `rows`, in that order.
+    /// The cells at the given rows, in that order.
     pub(crate) fn take(&self, rows: &[usize]) -> Self {
         fn at<T: Clone>(cells: &[T], rows: &[usize]) -> Vec<T> {
             rows.iter().map(|&row| cells[row].clone()).collect()
@@ -119,7 +119,7 @@ impl Stored {
 fn write<T: DataType>(writer: &mut SerializedColumnWriter<'_>, cells: &[Option<T::T>]) -> Result<()> {
     let present: Vec<T::T> = cells.iter().flatten().cloned().collect();
     let levels: Vec<i16> = cells.iter().map(|cell| i16::from(cell.is_some())).collect();
-    // A column that allows no nulls takes no notice of the levels.
+    // A column that allows no nulls ignores the levels.
     writer.typed::<T>().write_batch(&present, Some(&levels), None)?;
     Ok(())
 }

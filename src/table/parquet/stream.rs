@@ -25,7 +25,7 @@ pub(crate) struct ParquetStream {
     plan: Plan,
     skip: bool,
     no_raw: bool,
-    /// The types of the columns, where rows are passed on as they are stored.
+    /// The types of the columns, if rows are passed on as they are stored.
     types: Vec<Option<StoredType>>,
     blank: bool,
     rejects: Rejects,
@@ -34,10 +34,10 @@ pub(crate) struct ParquetStream {
     delimiter: u8,
     /// How numbers are written in the records, by field.
     numbers: Vec<Option<NumberFormat>>,
-    /// How times are, where they are not ISO 8601.
+    /// How times are written, if not as ISO 8601.
     times: Vec<Option<TimeFormat>>,
     group: usize,
-    /// The current row group: a cursor per column of the file, and the rows taken from it.
+    /// The current row group: a cursor per column of the file, and the number of rows already read.
     cursors: Vec<Cursor>,
     taken: usize,
     n_rows: u64,
@@ -103,7 +103,7 @@ impl ParquetStream {
         Ok(Batch { table, raw: raw.with_stored(stored) })
     }
 
-    /// The wanted columns at `rows`, and the faults of each row that does not fit.
+    /// The wanted columns of the given rows, and the errors of each row that does not fit.
     fn columns(&self, cells: &[Cells], rows: &[usize], bad: &mut BTreeMap<usize, Vec<Fault>>) -> Vec<Column> {
         let (markers, n_before) = (&self.plan.markers, self.n_rows);
         let column = |wanted: &Wanted| {

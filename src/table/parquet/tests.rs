@@ -72,7 +72,7 @@ fn nested_columns_are_left_out_with_a_note() {
     assert_eq!(found.notes[1], "columns ms and us are equal in every row");
 }
 
-/// A file of a column of bytes that nothing says to be texts, and one of numbers.
+/// A file with a byte column without a declared text type, and a column of numbers.
 fn of_bytes(cells: [&'static [u8]; 2]) -> Vec<u8> {
     use ::parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
     use ::parquet::file::{properties::WriterProperties, writer::SerializedFileWriter};
@@ -98,7 +98,7 @@ fn bytes_that_are_no_text_are_left_out_with_a_note() {
     let found = infer(open(&of_bytes([b"\xff\xfe", b"a"])), &InferOptions::default()).unwrap();
     assert_eq!(found.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["x"]);
     assert_eq!(found.notes[0], "ignored nested or unusual columns: raw");
-    // Older writers say of no text that it is one.
+    // Older writers do not declare texts as such.
     let found = infer(open(&of_bytes([b"b", b"a"])), &InferOptions::default()).unwrap();
     assert_eq!(found.columns.len(), 2);
 }
@@ -172,7 +172,7 @@ fn damaged_files_are_errors() {
             let error = read(open(&bytes[..len]), &schema, &ReadOptions::default()).unwrap_err().to_string();
             assert!(error.contains("t.parquet: damaged or unusable Parquet file"), "{error}");
         }
-        // Any one byte may be wrong: the answer is a table or an error, and it comes soon.
+        // Any one byte may be damaged: the result is a table or an error, without delay.
         for at in (0..bytes.len()).step_by(bytes.len() / 150) {
             let mut bytes = bytes.clone();
             bytes[at] ^= 0xff;
@@ -245,14 +245,14 @@ fn whole_numbers_of_any_length_and_times_of_day_are_what_csv_makes_of_them() {
     assert_eq!(table, read(csv(), &schema, &options).unwrap().table);
     let Values::Text(big) = &table.columns()[0].values else { panic!() };
     assert_eq!((big.get(0), big.get(19)), ("9223372036854775808", "9223372036854775827"));
-    // A column that CSV wrote to the minute takes them too.
+    // A column that CSV wrote to the minute accepts them too.
     let mut minutes = schema.clone();
     minutes.columns.retain(|column| column.name == "us");
     minutes.columns[0].format = Some("%H:%M".to_owned());
     let by_minute = read(open(&bytes), &minutes, &options).unwrap().table;
     let Values::Time(times) = &by_minute.columns()[0].values else { panic!() };
     assert_eq!(times[1], 3_661_000_000);
-    // And the records of the stream say the same.
+    // The records of the stream are the same.
     let batch = stream(open(&bytes), &schema, &options).unwrap().next().unwrap().unwrap();
     assert_eq!(String::from_utf8_lossy(batch.raw.get(1)), rows.lines().nth(1).unwrap());
 }

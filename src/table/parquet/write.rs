@@ -1,5 +1,5 @@
-//! Tables to Parquet: one row group per table that is pushed, numbers as doubles, times in microseconds UTC, texts; columns
-//! that come from another file as that one stores them.
+//! Writes tables to Parquet: one row group per pushed table; numbers as doubles, times in microseconds UTC, and texts.
+//! Columns from another file keep its types.
 
 use ::parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
 use ::parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
@@ -24,19 +24,19 @@ fn failed(err: ::parquet::errors::ParquetError) -> io::Error {
 }
 
 impl ParquetWriter {
-    /// A file with the columns of `table`, of which nothing is written yet.
+    /// Creates a file with the columns of `table`, without rows.
     ///
     /// # Errors
-    /// What the system says.
+    /// I/O errors.
     pub fn new(table: &Table) -> io::Result<Self> {
         Self::passing(table, &[])
     }
 
-    /// The same, with the columns that `types` has a type for as another file stores them: their cells come with
-    /// [`push_passing`](Self::push_passing), and what `table` holds of them does not count.
+    /// The same, but columns with a type in `types` are stored as in another file: their cells come with
+    /// [`push_passing`](Self::push_passing), and their content in `table` is ignored.
     ///
     /// # Errors
-    /// What the system says.
+    /// I/O errors.
     pub fn passing(table: &Table, types: &[Option<StoredType>]) -> io::Result<Self> {
         let typed = |(at, column): (usize, &Column)| match types.get(at) {
             Some(Some(stored)) => Ok(stored.field()),
@@ -53,15 +53,15 @@ impl ParquetWriter {
     /// Adds rows of the same columns.
     ///
     /// # Errors
-    /// What the system says.
+    /// I/O errors.
     pub fn push(&mut self, table: &Table) -> io::Result<()> {
         self.push_passing(table, &[])
     }
 
-    /// The same, with the cells of the columns that another file stores.
+    /// The same, with the cells of columns stored as in another file.
     ///
     /// # Errors
-    /// What the system says.
+    /// I/O errors.
     pub fn push_passing(&mut self, table: &Table, stored: &[Option<&Stored>]) -> io::Result<()> {
         let mut write = || -> Result<()> {
             let mut group = self.writer.next_row_group()?;
@@ -83,7 +83,7 @@ impl ParquetWriter {
     /// Completes the file and copies it to `out`.
     ///
     /// # Errors
-    /// What the system says.
+    /// I/O errors.
     pub fn finish(self, out: &mut dyn Write) -> io::Result<()> {
         let mut file = self.writer.into_inner().map_err(failed)?;
         file.seek(SeekFrom::Start(0))?;
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(kinds, [Kind::Number, Kind::Time, Kind::Category, Kind::Category]);
         schema.columns[3].kind = Kind::Text;
         let back = read(open(), &schema, &ReadOptions::default()).unwrap().table;
-        // NaN is not equal to itself, but it is written alike.
+        // NaN is not equal to itself, but its text is the same.
         let told = |table: &Table| format!("{table:?}");
         assert_eq!(told(&back.take(&[0, 1, 2])), told(&part(1.0)));
         assert_eq!(told(&back.take(&[3, 4, 5])), told(&part(2.0)));

@@ -38,9 +38,9 @@ pub(crate) enum SslMode {
     Prefer,
     /// Always; the certificate is not checked.
     Require,
-    /// And an authority that we trust vouches for it.
+    /// The certificate must also come from a trusted authority.
     VerifyCa,
-    /// And it is this host's.
+    /// The certificate must also be for this host.
     VerifyFull,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Address {
     pub(super) timeout: Option<Duration>,
 }
 
-/// Whether a path is the address of a database and no file.
+/// Whether a path is a database address rather than a file.
 #[must_use]
 pub fn is_address(path: &Path) -> bool {
     let text = path.as_os_str().as_encoded_bytes();
@@ -135,7 +135,7 @@ impl Address {
         Ok(address)
     }
 
-    /// The address of a database, and of nothing else.
+    /// An address that must be that of a database.
     ///
     /// # Errors
     /// As [`parse`](Self::parse), and if it is a file or something on another server.

@@ -69,7 +69,7 @@ impl Session {
             Ok(answer) => answer.map_err(|err| self.told(&err)),
             Err(_) => {
                 let cancel = self.client.cancel_token();
-                // It may be as silent as before.
+                // This request may get no answer either.
                 let _ = tokio::time::timeout(Duration::from_secs(2), cancel.cancel_query(self.tls.clone())).await;
                 Err(format!(
                     "no response for {} s; to wait longer, add ?timeout=SECONDS to the address",
@@ -99,7 +99,7 @@ fn unreachable(err: &Error, (host, port, user): (&str, u16, &str), password: Opt
     }
 }
 
-/// An error in one line, in which no password is.
+/// An error in one line, which never contains a password.
 fn told(err: &Error, password: Option<&str>) -> String {
     let said = match err.as_db_error() {
         Some(err) => {

@@ -51,7 +51,7 @@ impl Lines {
         self.address.shown()
     }
 
-    /// Adds lines: all of them or none. Existing ones are skipped; a missing table is created.
+    /// Adds lines: all or none. Existing lines are skipped; a missing table is created.
     ///
     /// # Errors
     /// The server's message, and whether the lines may have been stored despite it.

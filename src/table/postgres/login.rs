@@ -39,7 +39,7 @@ static LOGIN: OnceLock<Login> = OnceLock::new();
 /// Sets the login, once for the process: tables are opened in many places, and none of them may read the
 /// environment.
 pub fn log_in_as(login: Login) {
-    // Whoever was first stays.
+    // The first call wins.
     let _ = LOGIN.set(login);
 }
 
@@ -66,7 +66,7 @@ impl Login {
             return Err(format!("{} can be read by others: chmod 600 it, or set PGPASSWORD", path.display()));
         }
         let port = port.to_string();
-        // A socket is this machine.
+        // A socket means this machine.
         let host = if host.starts_with('/') { "localhost" } else { host };
         let wanted = [host, &port, database, user];
         for line in BufReader::new(file).lines() {

@@ -46,14 +46,14 @@ pub struct Written {
     pub n_rows: u64,
     /// Rows of the table that are new or replaced; fewer if an id was received more than once.
     pub n_ids: u64,
-    /// Whether the table was made for them.
+    /// Whether the table was created for them.
     pub made: bool,
 }
 
 /// A line of a table of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberedLine {
-    /// Its place: later lines have higher numbers.
+    /// Its number: later lines have higher numbers.
     pub number: i64,
     /// SHA-256 of its text.
     pub sha256: String,

@@ -10,11 +10,11 @@ use std::io::{self, Read};
 use std::pin::pin;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Bytes that are handed on together.
+/// Bytes passed on together.
 const PIECE: usize = 64 << 10;
-/// Pieces that wait for the reader.
+/// Number of pieces that may wait for the reader.
 const AHEAD: usize = 8;
-/// Values look the same for every user, and a table starts at its beginning.
+/// Values have the same format for every user, and a table is read from its beginning.
 const SETTINGS: &str = "BEGIN READ ONLY; SET LOCAL datestyle TO 'ISO, YMD'; SET LOCAL timezone TO 'UTC'; \
                         SET LOCAL intervalstyle TO 'iso_8601'; SET LOCAL extra_float_digits TO 1; \
                         SET LOCAL bytea_output TO 'hex'; SET LOCAL synchronize_seqscans TO off";
@@ -122,7 +122,7 @@ async fn query(session: &Session, address: &Address) -> Result<String, String> {
     }
 }
 
-/// A table's name as SQL takes it.
+/// A table's name quoted for SQL.
 pub(super) fn table_name(schema: Option<&str>, name: &str) -> String {
     schema.map(|schema| quoted(schema) + ".").unwrap_or_default() + &quoted(name)
 }

@@ -28,12 +28,12 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    /// For a mode and the authorities in a file; without a file, the public ones.
+    /// Creates a connector for a mode and the authorities in a file; without a file, the public ones.
     ///
     /// # Errors
     /// If the file contains no certificates.
     pub(super) fn new(mode: SslMode, authorities: Option<&Path>) -> Result<Self, String> {
-        // As libpq does: a given authority is checked.
+        // As in libpq: if an authority is given, it is checked.
         let mode = if mode == SslMode::Require && authorities.is_some() { SslMode::VerifyCa } else { mode };
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -74,9 +74,9 @@ fn roots(authorities: Option<&Path>) -> Result<(RootCertStore, Vec<CertificateDe
 /// Checks what `sslmode` requires: any certificate, a certificate of an authority, or also the host's name in it.
 #[derive(Debug)]
 struct AsSaid {
-    /// `None` takes any.
+    /// `None` accepts any certificate.
     inner: Option<Arc<WebPkiServerVerifier>>,
-    /// Certificates that are trusted themselves: a server that made its own is its own authority.
+    /// Certificates that are trusted directly: a server with a self-signed certificate is its own authority.
     pinned: Vec<CertificateDer<'static>>,
     verifies_host: bool,
     provider: Arc<CryptoProvider>,

@@ -1,4 +1,4 @@
-//! Writes rows to a table: all of them or none, and idempotently.
+//! Writes rows to a table: all or none, idempotently.
 //!
 //! ```text
 //! BEGIN ─▶ COPY into a temporary table ─▶ INSERT … ON CONFLICT (id) DO UPDATE ─▶ COMMIT
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Pieces that wait for the server.
+/// Number of pieces that may wait for the server.
 const AHEAD: usize = 8;
 /// The table that collects rows until all have arrived; it ends with the transaction.
 const INCOMING: &str = "pg_temp.mlloop_incoming";
@@ -99,7 +99,7 @@ impl RowWriter {
     /// Commits the rows to the table.
     ///
     /// # Errors
-    /// The server's message; then none is written.
+    /// The server's message; in this case no row is written.
     pub fn finish(self) -> Result<Written, TableError> {
         self.order(Order::Finish)?;
         self.answer()
@@ -149,7 +149,7 @@ fn push_rows(lines: &mut Vec<u8>, table: &Table) {
 
 fn push_text(lines: &mut Vec<u8>, text: &str) {
     match text {
-        // Alone on a line it would end the rows.
+        // Alone on a line, this would end the data.
         "\\." => lines.extend_from_slice(b"\"\\.\""),
         text => push_field(lines, text, b','),
     }
@@ -267,7 +267,7 @@ async fn feed<S: Sink<Bytes> + Unpin>(rows: &mut S, lines: Vec<u8>) -> Result<()
     rows.send(Bytes::from(lines)).await
 }
 
-/// Rows replace those with the same id; of several with one id, the last one counts.
+/// Rows replace those with the same id; of several rows with one id, the last wins.
 async fn merge(session: &Session, target: &str, columns: &[Wanted], id: &str) -> Result<u64, String> {
     let key = quoted(id);
     let nameless = format!("SELECT count(*) FROM {INCOMING} WHERE {key} IS NULL");

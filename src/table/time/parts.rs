@@ -100,7 +100,7 @@ impl Parts {
         }
     }
 
-    /// Microseconds since 1970, when the parts are a real time.
+    /// Microseconds since 1970, if the parts are a valid time.
     pub(super) fn micros(mut self) -> Option<i64> {
         if let Some(afternoon) = self.afternoon {
             if !(1..=12).contains(&self.hour) {
@@ -115,9 +115,9 @@ impl Parts {
             1..=12 => 31,
             _ => return None,
         };
-        // A year of the first century is one that lacks its century: 0026 for 2026. Year 1 is what programs begin with.
+        // A year in the first century lacks its century: 0026 for 2026. Year 1 is the default value of some programs.
         let has_century = !(2..100).contains(&self.year);
-        // A leap second is taken as the next second, as Unix time does.
+        // A leap second is read as the next second, as in Unix time.
         let valid = has_century
             && (1..=days_in_month).contains(&self.day)
             && self.hour <= 23

@@ -49,7 +49,7 @@ fn refuses_what_is_no_time() {
     assert!(TimeFormat::new("%Q").unwrap_err().contains("%Q"));
     assert!(TimeFormat::new("%d/%m %H:%M").unwrap_err().contains("year"));
     assert!(TimeFormat::new("hello").is_err());
-    // A time of day alone is one; `3:2` is a score, not a time.
+    // A lone time of day is valid; `3:2` is a score, not a time.
     assert_eq!(micros("%H:%M", "13:08"), Some((13 * 60 + 8) * 60 * MICROS));
     let clock = TimeFormat::new("%H:%M").unwrap();
     assert!(clock.fits("9:05") && !clock.fits("3:2") && !clock.fits("25:00"));
@@ -100,7 +100,7 @@ fn a_year_without_its_century_is_none() {
     for (format, text) in [("%d.%m.%Y", "01.02.0026"), ("iso", "0026-02-01"), ("%d.%m.%Y", "01.02.0099")] {
         assert_eq!(micros(format, text), None, "{text}");
     }
-    // What programs begin with, and what was.
+    // Default values of programs, and real dates.
     for (format, text) in [("%d.%m.%Y", "01.01.0001"), ("iso", "0001-01-01"), ("%d.%m.%Y", "01.02.0800")] {
         assert!(micros(format, text).is_some(), "{text}");
     }

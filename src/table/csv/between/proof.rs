@@ -1,8 +1,9 @@
-//! Which of the rows that say that they are sums are such.
+//! Decides which rows with the label of a sum are summary rows.
 //!
-//! All rows with such a label in one field are one family. A family is taken for sums if nine of ten of its rows are made of the
-//! rows beside them, in the fields in which the family sums up at all (an id or a target that somebody filled in is no sum), and
-//! if that is no coincidence: the digits that agree speak for it, and the number of groups that were tried against it.
+//! All rows with such a label in one field form one family. A family is accepted as summary rows if nine of ten of its
+//! rows are computed from the neighbouring rows, and if this is not a coincidence. Only the fields that the family sums
+//! up are checked (a filled-in id or target is not a sum). The evidence is the number of agreeing digits, less a
+//! correction for the number of groups tried.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,44 +11,44 @@ use crate::stats::portable::Portable;
 
 use super::{Found, Mark, Numbers, Place, READINGS, Rows, Sum, Value, Why};
 
-/// Of ten rows of a family, so many must be sums; and of ten cells of a field.
+/// Out of ten rows of a family (or cells of a field), at least this many must be sums.
 const OF_TEN: usize = 9;
-/// Digits that must agree in a family, after those that chance explains.
+/// Digits that must agree in a family, beyond those explained by chance.
 const DIGITS: f64 = 3.0;
-/// The same where few rows agree, and some of their numbers do not.
+/// The same, if few rows agree and some of their numbers do not.
 const DIGITS_OF_PART: f64 = 5.0;
-/// So many rows with the same fields as sums rule out that the other fields were to be sums as well.
+/// This many rows with sums in the same fields show that the other fields were not meant to be sums.
 const MANY: usize = 3;
-/// Digits of one cell that count at most.
+/// Maximum number of digits counted for one cell.
 const MOST_DIGITS: f64 = 6.0;
-/// Earlier boundaries that a sum may count from, besides the first row.
+/// Number of earlier boundaries from which a sum may start, besides the first row.
 const LOOK_BACK: usize = 40;
-/// Of so many rows of a family at least half must be sums, before all are looked at.
+/// Number of rows of a family that are checked first; at least half must be sums before all are checked.
 const FIRST: usize = 100;
-/// With more rows that say so, none is compared with all rows since the first.
+/// With more labelled rows, none is compared with all rows since the first.
 const MOST_MARKS: usize = 2000;
-/// So many totals of equally many rows may be a level.
+/// This many totals of groups of equal size may be a level.
 const REPEATED: usize = 3;
-/// Other rows from which a field that they fill, and these rows do not, says something; of so many one may be blank.
+/// Number of other rows that must fill a field for its blanks in these rows to count; one in this many may be blank.
 const MIN_OTHERS: usize = 20;
 const ONE_IN: usize = 100;
 
-/// A way to look at the rows: towards which end of the file sums stand, and how numbers are read.
+/// A way to read the rows: whether sums stand above or below, and the notation of numbers.
 #[derive(Debug, Clone, Copy)]
 struct View {
     /// Totals stand below their rows.
     below: bool,
     reading: usize,
-    /// The row where a first group begins is known.
+    /// Whether the first row of the first group is known.
     is_start_known: bool,
 }
 
-/// What a number is of the numbers beside it.
+/// How a number relates to the neighbouring numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fit {
     Sum,
     Mean,
-    /// The only number, or zero of zeros.
+    /// The only number, or zero computed from zeros.
     Copy,
 }
 
@@ -56,12 +57,12 @@ enum Fit {
 struct Agreement {
     /// Field, fit and digits; `None` if it does not fit.
     cells: Vec<(usize, Option<(Fit, f64)>)>,
-    /// Groups tried up to this one.
+    /// Number of groups tried so far.
     tries: usize,
 }
 
 impl Agreement {
-    /// The digits that agree in these `fields`, less those that as many tries explain.
+    /// The digits that agree in these `fields`, less those expected by chance from the number of tries.
     fn digits(&self, fields: Option<&BTreeSet<usize>>) -> f64 {
         let counts = |field: &usize| fields.is_none_or(|fields| fields.contains(field));
         let digits: f64 =
@@ -69,7 +70,7 @@ impl Agreement {
         if digits > 0.0 { digits - (self.tries as f64).log10_portable() } else { 0.0 }
     }
 
-    /// Whether all cells in these fields fit, and there is one.
+    /// Whether all cells in these fields fit, and there is at least one.
     fn holds(&self, fields: &BTreeSet<usize>) -> bool {
         let mut of_fields = self.cells.iter().filter(|(field, _)| fields.contains(field)).peekable();
         of_fields.peek().is_some() && of_fields.all(|(_, fit)| fit.is_some())
@@ -80,17 +81,17 @@ impl Agreement {
     }
 }
 
-/// The rows of a family that are sums.
+/// The rows of a family that are summary rows.
 #[derive(Debug, Default)]
 struct Proof {
-    /// By position among the marks; what the numbers are, `None` where the group began before the block.
+    /// By position among the marks: what the numbers are; `None` if the group began before the block.
     rows: BTreeMap<usize, Option<Numbers>>,
     is_sure: bool,
     /// Share of its rows that are sums.
     share: f64,
 }
 
-/// The rows that are none: sums of others, and those that only say so but leave blank what other rows fill.
+/// The rows that are not data: sums, and rows that only have the label but leave blank what other rows fill.
 pub(super) fn found(rows: &[Rows], marks: &[Mark], place: Place) -> Vec<Found> {
     let views = [true, false].into_iter().flat_map(|below| {
         let is_start_known = if below { place.is_first } else { place.is_last };
@@ -100,7 +101,7 @@ pub(super) fn found(rows: &[Rows], marks: &[Mark], place: Place) -> Vec<Found> {
     let n_sure = |families: &BTreeMap<usize, Proof>| {
         families.values().filter(|proof| proof.is_sure).map(|proof| proof.rows.len()).sum::<usize>()
     };
-    // Of equal ones the first: totals stand below, and decimals behind a point.
+    // On a tie the first wins: totals below, decimal point.
     let best = proofs.reduce(|best, next| if n_sure(&next.1) > n_sure(&best.1) { next } else { best });
     let Some((view, families)) = best else { return Vec::new() };
     let mut found = Vec::new();
@@ -129,11 +130,11 @@ impl Mark {
     }
 }
 
-/// Whether the rows are of a level, such as the total that a table gives for each patient: all say the same word, after equally
-/// many rows, and have all cells that other rows have.
+/// Whether the rows belong to a level, such as a total that the table gives for each patient: all have the same label,
+/// follow equally many rows, and have all cells that other rows have.
 fn is_level(rows: &[Rows], marks: &[Mark], of: impl Iterator<Item = usize>, below: bool) -> bool {
     let of: Vec<usize> = of.collect();
-    // Rows between a mark and the one before it, or behind it.
+    // Rows between a mark and the previous one, or after it.
     let bounds = |place: usize| match (below, place) {
         (true, 0) => 0..of[0] + 1,
         (true, place) => of[place - 1] + 1..of[place] + 1,
@@ -147,7 +148,7 @@ fn is_level(rows: &[Rows], marks: &[Mark], of: impl Iterator<Item = usize>, belo
     of.len() >= REPEATED && (0..of.len()).all(like_first)
 }
 
-/// A field that all these rows leave blank, and hardly any other.
+/// A field that is blank in all these rows and in hardly any other.
 fn blank_here_alone<'a, I: Iterator<Item = &'a Mark>>(rows: &[Rows], marks: impl Fn() -> I) -> Option<usize> {
     let n_others: usize = rows.iter().map(|rows| rows.n_rows).sum();
     let n_blank = |field: usize| rows.iter().map(|rows| rows.n_blank[field]).sum::<usize>();
@@ -157,7 +158,8 @@ fn blank_here_alone<'a, I: Iterator<Item = &'a Mark>>(rows: &[Rows], marks: impl
     fields.filter(is_blank).find(|&field| n_others >= MIN_OTHERS && n_blank(field) * ONE_IN <= n_others)
 }
 
-/// The families, by field. One whose rows are no sums is of ordinary rows, which count in the sums of the others.
+/// The families, by field. A family that is not summary rows consists of ordinary rows, which count in the sums of the
+/// others.
 fn families(rows: &[Rows], marks: &[Mark], view: View) -> BTreeMap<usize, Proof> {
     let mut active: BTreeSet<usize> = marks.iter().map(|mark| mark.field).collect();
     let mut given_up = BTreeMap::new();
@@ -174,7 +176,7 @@ fn families(rows: &[Rows], marks: &[Mark], view: View) -> BTreeMap<usize, Proof>
     }
 }
 
-/// The proof of each family, if the rows of `active` families are in no sum.
+/// The proof for each family, if the rows of `active` families are not part of any sum.
 fn prove(rows: &[Rows], marks: &[Mark], view: View, active: &BTreeSet<usize>) -> BTreeMap<usize, Proof> {
     let best = |at: usize, fields: Option<&BTreeSet<usize>>| agreement(rows, marks, at, view, active, fields);
     let of = |field: usize| (0..marks.len()).filter(move |&at| marks[at].field == field);
@@ -184,7 +186,7 @@ fn prove(rows: &[Rows], marks: &[Mark], view: View, active: &BTreeSet<usize>) ->
         }
         let fields = fields(of(family).filter_map(|at| best(at, None)));
         let all: Vec<(usize, Option<Agreement>)> = of(family).map(|at| (at, best(at, Some(&fields)))).collect();
-        // Of the first group in a later block nothing is known.
+        // In a later block, the start of the first group is unknown.
         let is_unknown = |at: usize| !view.is_start_known && is_outermost(marks, at, view.below, active);
         let known: Vec<&(usize, Option<Agreement>)> = all.iter().filter(|(at, _)| !is_unknown(*at)).collect();
         let holding: Vec<(usize, &Agreement)> = known
@@ -203,18 +205,18 @@ fn prove(rows: &[Rows], marks: &[Mark], view: View, active: &BTreeSet<usize>) ->
     active.iter().map(prove).collect()
 }
 
-/// What speaks for the rows of a family.
+/// The evidence for the rows of a family.
 #[derive(Debug, Default)]
 struct Evidence {
     digits: f64,
-    /// Rows that add to them.
+    /// Rows that contribute.
     n_telling: usize,
     /// Whether some numbers are means.
     of_means: bool,
 }
 
-/// The digits that agree in `fields`. A mean counts once for each number: the price of a level called `average` may be the
-/// same in all its rows, and near the mean of any of them.
+/// The digits that agree in `fields`. Each distinct mean counts once: the price of a level called `average` may be the
+/// same in all its rows, and close to the mean of any group.
 fn evidence(holding: &[(usize, &Agreement)], marks: &[Mark], reading: usize, fields: &BTreeSet<usize>) -> Evidence {
     let mut means = BTreeSet::new();
     let mut evidence = Evidence::default();
@@ -261,7 +263,7 @@ fn is_likely(found: impl Iterator<Item = Agreement>) -> bool {
     2 * n_fitting >= n
 }
 
-/// The fields in which the rows of a family sum up: nine of ten of the numbers there that could tell are sums or means.
+/// The fields that a family sums up: nine of ten testable numbers in the field are sums or means.
 fn fields(found: impl Iterator<Item = Agreement>) -> BTreeSet<usize> {
     let mut counts: BTreeMap<usize, [usize; 2]> = BTreeMap::new();
     for (field, fit) in found.flat_map(|found| found.cells) {
@@ -275,13 +277,13 @@ fn fields(found: impl Iterator<Item = Agreement>) -> BTreeSet<usize> {
     counts.into_iter().filter(|(_, counts)| is_summed(*counts)).map(|(field, _)| field).collect()
 }
 
-/// Whether no row of an active family stands before this one, seen from where the first group begins.
+/// Whether no row of an active family comes before this one, seen from the start of the first group.
 fn is_outermost(marks: &[Mark], at: usize, below: bool, active: &BTreeSet<usize>) -> bool {
     let mut before = if below { marks[..at].iter() } else { marks[at + 1..].iter() };
     !before.any(|mark| active.contains(&mark.field))
 }
 
-/// How a row agrees with the group that it agrees with best: in all `fields` if they are known.
+/// How a row agrees with its best-matching group: in all `fields`, if they are known.
 fn agreement(
     rows: &[Rows],
     marks: &[Mark],
@@ -313,7 +315,7 @@ fn agreement(
             best = Some(found);
         }
     };
-    // Rows before the mark that stands at `next`, from the nearest on: `rows[i]` stand above mark `i`.
+    // Rows before the mark at `next`, nearest first: `rows[i]` stand above mark `i`.
     let mut place = at;
     loop {
         let group = if below { rows.get(place) } else { rows.get(place + 1) };
@@ -345,13 +347,13 @@ fn agreement(
     best
 }
 
-/// What a number is of the numbers of a group, to the digits that are written, and how many digits say so.
+/// How a number relates to the numbers of a group, to the written precision, and how many digits agree.
 fn fit(value: Value, sum: Sum) -> Option<(Fit, f64)> {
     let unit = 10_f64.powi(-i32::from(value.decimals));
     let error = 0.5 * unit * (1.0 + 1e-9) + 1e-12 * sum.size;
     let is_near = |found: f64| (found - value.value).abs() <= error;
     let is_news = sum.n_nonzero >= 2;
-    // Prices of 50.00 and 100.00 have fewer digits than are written.
+    // Prices such as 50.00 and 100.00 have fewer significant digits than written.
     let step = 10_f64.powi(i32::from(sum.grain.min(value.grain).min(30))).max(2.0 * error);
     let digits = |range: f64| (range / step).max(1.0).log10_portable().min(MOST_DIGITS);
     if is_near(sum.total) {

@@ -2,7 +2,7 @@ use super::*;
 
 const WHOLE: Place = Place { is_first: true, is_last: true };
 
-/// The lines of a text, cut into pieces of so many lines, that are sums of others.
+/// The lines that are sums of others, in a text cut into pieces of the given number of lines.
 fn lines(text: &str, n_fields: usize, piece: usize) -> Vec<usize> {
     let all: Vec<&str> = text.lines().collect();
     let texts: Vec<String> = all.chunks(piece).map(|lines| lines.join("\n") + "\n").collect();
@@ -26,11 +26,11 @@ fn sums_of_groups_are_found_between_the_rows() {
         assert_eq!(lines(means, 3, piece), [3, 6], "{piece}");
     }
     assert_eq!(lines(&units.replace("20.00", "20,00"), 3, 100), [3]);
-    // A word without the sums, a sum of one row, and one that only two digits speak for.
+    // A label without matching sums, a sum of one row, and a sum with only two agreeing digits.
     assert_eq!(lines("1;Rome;10.50\n2;Rome;2.25\nSubtotal;;12.76\n3;Oslo;1\n", 3, 100), [0; 0]);
     assert_eq!(lines("1;Rome;1050.25\nSubtotal;;1050.25\n3;Oslo;1\n", 3, 100), [0; 0]);
     assert_eq!(lines("Rome;5\nOslo;7\ntotal;12\nRome;9\n", 2, 100), [0; 0]);
-    // Where the beginning of a group is not known, the sums of the others speak for it.
+    // If the start of a group is unknown, the sums of the other groups are the evidence.
     let index = Index::new(b"1;2\nTotal;99\n3;4\n5;6\n7;8002\nTotal;8012\n", 1, b';', 2);
     let place = Place { is_first: false, is_last: true };
     assert_eq!(sums(&[index], place, &[]).iter().map(|found| found.row).collect::<Vec<_>>(), [1, 5]);
@@ -58,7 +58,7 @@ fn a_level_called_total_is_no_sum() {
     }
 }
 
-/// A level called `average` has the same numbers in all its rows; some of them are near the means of whatever rows.
+/// A level called `average` has the same numbers in all its rows; some of them are close to the mean of arbitrary rows.
 #[test]
 fn a_level_called_average_with_the_same_numbers_each_time_is_no_mean() {
     for n_numbers in 1..12_u64 {
@@ -82,11 +82,11 @@ fn a_total_that_each_group_has_is_a_level() {
     let text: String = (1..9).map(patient).collect();
     assert_eq!(lines(&text, 3, 100), [0; 0]);
     assert_eq!(lines(&text, 3, 4), [0; 0]);
-    // That is told, once.
+    // That is reported, once.
     let index = Index::new(text.as_bytes(), 1, b';', 3);
     let told: Vec<(usize, Why)> = sums(&[index], WHOLE, &[]).into_iter().map(|found| (found.row, found.why)).collect();
     assert_eq!(told, [(2, Why::Level { n: 8 })]);
-    // A cell that only these rows leave blank, groups of other sizes, and names of groups say that they are none.
+    // A cell blank only in these rows, groups of other sizes, and names of groups show that they are not data.
     let blank = text.replace("direct;", "direct;a;").replace("total;", "total;;");
     assert_eq!(lines(&blank, 4, 100).len(), 8);
     let longer = format!("direct;1000.5;3\n{text}");
@@ -102,7 +102,7 @@ fn a_total_that_each_group_has_is_a_level() {
     assert_eq!(lines(&named, 3, 100).len(), 8);
 }
 
-/// The rows of a table of groups, with totals as people write them; the row numbers of the totals, from 1 on.
+/// The rows of a table of groups, with totals in common layouts, and the row numbers of the totals, from 1.
 struct Pivot {
     lines: Vec<String>,
     totals: Vec<usize>,
@@ -119,7 +119,7 @@ impl Pivot {
         (self.state >> 33) % n
     }
 
-    /// A group of so many rows: amounts in cents, and counts.
+    /// A group of the given number of rows: amounts in cents, and counts.
     fn group(&mut self, city: &str, quarter: &str, n: usize) -> (u64, u64) {
         let mut sums = (0, 0);
         for _ in 0..n {
@@ -156,7 +156,7 @@ fn totals_are_found_wherever_their_label_stands_and_whatever_else_is_filled() {
         for (at, city) in CITIES.iter().enumerate() {
             let (mut all, mut counts) = (0, 0);
             for quarter in ["Q1", "Q2"] {
-                // Groups of one row too.
+                // Groups of one row as well.
                 let (cents, count) = pivot.group(city, quarter, 1 + (at * 2 + quarter.len()) % 4);
                 let label = [format!("{quarter} Total"), "-- Total --".to_owned(), format!("Total: {quarter} (3)")];
                 let amount = if written == 3 { format!("{}", (cents + 50) / 100) } else { money(cents) };
@@ -229,7 +229,7 @@ fn a_row_that_says_total_and_leaves_a_field_blank_is_told_unless_the_word_is_a_l
 
 #[test]
 fn prices_that_add_up_by_chance_are_no_sums() {
-    // Few prices, of which one is twice another, and a level that reads like a total.
+    // Few prices, one of which is twice another, and a level that reads like a total.
     let mut state = 3_u64;
     let mut next = |n: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -80,7 +80,7 @@ fn a_sign_is_no_digit() {
         let mut cells: Vec<&str> = cells.iter().map(String::as_str).collect();
         cells.push("-961");
         assert!(matches!(written(&cells, None), Written::Ambiguous(_)), "{sign:?}");
-        // Fewer are enough where most are whole.
+        // Fewer are enough if most are whole numbers.
         let few: Vec<&str> = cells[..6].iter().copied().chain(["-863"; 9]).collect();
         assert!(matches!(written(&few, None), Written::Ambiguous(_)), "{sign:?}");
         assert_eq!(written(&few[..8], None), Written::Plain);

@@ -78,7 +78,7 @@ fn numbers_codes_and_ids() {
     assert_eq!(kind("created_at", &["1700000000", "1700000100"]).0, Kind::Time);
     assert_eq!(kind("amount", &["1700000000", "1700000100"]).0, Kind::Number);
     assert_eq!(kind("date", &["20250131", "20250201"]).0, Kind::Time);
-    // Numbers that are all days of the calendar are dates, whatever their name; running numbers are not.
+    // Numbers that are all valid calendar days are dates, whatever their name; consecutive numbers are not.
     let counted = |first: u32| (0..25).map(|i| (first + i).to_string()).collect::<Vec<_>>();
     let kind_of = |cells: Vec<String>| kind("x", &cells.iter().map(String::as_str).collect::<Vec<_>>()).0;
     assert_eq!([kind_of(counted(20_250_101)), kind_of(counted(20_250_110))], [Kind::Time, Kind::Id]);

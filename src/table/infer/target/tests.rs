@@ -1,17 +1,17 @@
 use super::*;
 use crate::table::cell::Markers;
 
-/// What the cells of a column are.
+/// The cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cells {
     /// Numbers, nearly all different.
     Many,
-    /// So many texts.
+    /// This many texts.
     Levels(u64),
-    /// So many whole numbers.
+    /// This many whole numbers.
     Whole(u64),
     YesNo,
-    /// Times, texts and ids, which are no targets.
+    /// Times, texts and ids, which cannot be targets.
     Other,
 }
 
@@ -75,7 +75,7 @@ fn panel() -> Vec<Public<'static>> {
 /// An order of the columns.
 type Order = fn(&mut Vec<(&str, Cells)>);
 
-/// Tables of which the guess is right, in an order of the columns; and what is wrong with the others.
+/// Number of tables for which the guess is right, in an order of the columns; and the errors for the others.
 fn hits(half: usize, order: Order) -> (usize, Vec<String>) {
     let (mut n, mut wrong) = (0, Vec::new());
     for (name, target, mut columns) in panel().into_iter().enumerate().filter(|(at, _)| at % 2 == half).map(|(_, t)| t)
@@ -98,8 +98,8 @@ fn by_alphabet(columns: &mut Vec<(&str, Cells)>) {
     columns.sort_by_key(|(name, _)| name.to_lowercase());
 }
 
-/// Of the half by which the rule was made, and of the other: tables of which the target is guessed, in their own order and in
-/// that of the alphabet, where no place tells of it.
+/// The number of correctly guessed targets in each half of the panel (the rule was made with the first), with columns
+/// in published order and in alphabetical order, where the position gives no hint.
 #[test]
 fn the_targets_of_public_tables_are_guessed() {
     assert_eq!(panel().len(), 216);
@@ -126,7 +126,7 @@ fn two_columns_that_are_about_as_likely_are_both_named() {
     );
     let (name, told) = reason(&[("age", Cells::Many), ("churn", Cells::YesNo), ("price", Cells::Many)]);
     assert_eq!((name.as_str(), told.as_str()), ("churn", "its name says so"));
-    // What is said of the only column with yes and no is true.
+    // The reason "the only column with yes and no" is given only if it is true.
     let (_, told) =
         reason(&[("a", Cells::Many), ("wet", Cells::YesNo), ("smoker", Cells::YesNo), ("outlay", Cells::Many)]);
     assert!(!told.contains("the only column"), "{told}");
@@ -134,10 +134,10 @@ fn two_columns_that_are_about_as_likely_are_both_named() {
     assert!(name == "wet" && told.starts_with("the only column with yes and no"), "{name} {told}");
 }
 
-/// In place of how many values a column has: it says yes or no.
+/// Stands for the number of values of a column of yes and no.
 const FLAG: u64 = u64::MAX;
 
-/// Columns with how many values each has; 0 is a number with many.
+/// Columns with their number of values; 0 is a number with many.
 fn guessed(columns: &[(&str, u64)]) -> Option<String> {
     let cells = |n: u64| match n {
         0 => Cells::Many,
@@ -148,7 +148,7 @@ fn guessed(columns: &[(&str, u64)]) -> Option<String> {
     guess_of(&columns).map(|guess| guess.name)
 }
 
-/// The columns that matter of public tables, in their order, and what each is for.
+/// The relevant columns of public tables, in their order, with the role of each.
 #[test]
 fn targets_are_guessed_from_the_columns_that_matter() {
     for (columns, target) in [

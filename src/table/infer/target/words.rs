@@ -1,5 +1,5 @@
-//! Words in names of columns that speak for or against a target, with spaces between. `churn*` is every word that begins so,
-//! `*preis` every word that ends so. Lines are of English, German, French, Spanish and Italian words.
+//! Words in names of columns that are evidence for or against a target, separated by spaces. `churn*` is every word
+//! that begins so, `*preis` every word that ends so. Words are English, German, French, Spanish and Italian.
 
 /// Classes and outcomes: English, German, French, Spanish and Italian.
 pub(super) const CLASSES: &str = "\
@@ -20,7 +20,7 @@ pub(super) const CLASSES: &str = "\
     obiettivo bersaglio disdetta abbandono frode insolvente insolvenza annullato approvato deceduto diagnosi \
     guasto reso unsubscri*";
 
-/// What happens or not: words that say target where the column says yes or no.
+/// Events that happen or not: words that say target if the column says yes or no.
 pub(super) const EVENTS: &str = "\
     accept* arrested booked bought breach* buy buyer chargeback* click complain* completed death* deceased \
     delay* died disease duplicate enrolled escalated fail* hate infected lapsed late leave leaver left mortality \
@@ -32,13 +32,13 @@ pub(super) const EVENTS: &str = "\
     verspätet schaden unfall tot krank verkauft retard achat achete acheté mort panne compra compro compró \
     muerte averia avería retraso acquisto acquistato morto ritardo incidente";
 
-/// Names of classes and outcomes where nothing else is in the name.
+/// Names of classes and outcomes if the name has no other word.
 pub(super) const ALONE: &str = "y label labels class left revenue disease admit";
 
-/// Quantities that say target outright.
+/// Quantities that are always targets.
 pub(super) const QUANTITIES: &str = "target label y outcome response cnt quality medv zielvariable cible";
 
-/// Usual things to estimate.
+/// Quantities that are often estimated.
 pub(super) const USUAL: &str = "\
     price* saleprice value salary wage wages rent sales demand spend spent cost costs tip mpg charges expectancy \
     rings count rating ratings score points stars grade gpa strength resistance yield energy consumption kwh \
@@ -64,31 +64,31 @@ pub(super) const LIKELY: &str = "\
     sentiment klasse classe clase risk disorder attack* potab* mood emotion qualitaet qualität dringlichkeit \
     prioritaet priorität schweregrad urgency";
 
-/// Words that such a target has alone, and features with others.
+/// Words that such a target has alone; with other words they are features.
 pub(super) const VAGUE: &str = "\
     category dataset letter type condition quality grade rating kategorie categoria catégorie sector outlook \
     topic";
 
-/// Words of states, which are targets about as often as not.
+/// Words for states, which are targets about half of the time.
 pub(super) const STATES: &str = "status priority state stage group range level rank zustand estado stato statut";
 
-/// What a state is of where it is none to predict.
+/// Subjects whose state is not a target.
 pub(super) const OF_STATES: &str = "\
     verification marital smoking employment checking savings saving personal machine payment delivery order us \
     home customer age income address policy skill education company";
 
-/// Words before a quantity that make it a part of something, or of another time.
+/// Words before a quantity that make it a part, or a value at another time.
 pub(super) const PARTS: &str = "\
     avg average mean min max std unit list base monthly monats annual yearly daily competitor comp sell buy tax \
     initial original old discount per applicant coapplicant loan shipping service installment estimated wind \
     heart growth number num no nr n marketing advertising ad media r";
 
-/// Units and the like behind a quantity.
+/// Units and the like after a quantity.
 pub(super) const UNITS: &str = "\
     usd eur euro euros gbp chf inr dollars k kwh mwh wh ha t kg g l m2 sqm m mm min mins minutes hours h days d \
     s sec seconds pct percent mpa mw kw db amount value score of in at for";
 
-/// What people, things and days have or are, which is seldom what is to be predicted.
+/// Traits of people, things and days, which are rarely targets.
 pub(super) const TRAITS: &str = "\
     gender sex male female married marital smoker partner dependents senior citizen phone mobile email member \
     holiday weekend workingday working urban rural new own owner owns car house housing loan insured age city \
@@ -101,12 +101,12 @@ pub(super) const TRAITS: &str = "\
     familienstand sexe ville pays annee année mois paiement sexo edad ciudad pais país barrio mes año sesso eta \
     età citta città paese anno mese pagamento cambio ascensor fibra fibre tarjeta hora has billing paperless";
 
-/// Words beside the one that says it: `is_fraud`, `Attrition_Flag`, `FraudFound_P`, `clf_target`.
+/// Filler words beside the decisive one: `is_fraud`, `Attrition_Flag`, `FraudFound_P`, `clf_target`.
 pub(super) const FILLERS: &str = "\
     is has was flag ind indicator p f yn n found clf reg value label class target status binary event reported \
     or not type cat category ist hat est es";
 
-/// Words that turn the column into something about the target.
+/// Words for columns derived from the target.
 pub(super) const NOT_TARGET: &str = "\
     pred prediction proba probability predicted prob estimate next flagged previous prev prior past previously \
     already before ever history hist last confidence rank reason file fuehere vorherige letzte bisherige";

@@ -1,4 +1,4 @@
-//! Lines that are no rows: titles, second headers, sums, lines of printed pages.
+//! Lines that are not rows: titles, second headers, sums, lines of printed pages.
 
 use super::*;
 

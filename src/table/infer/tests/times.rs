@@ -109,7 +109,7 @@ fn times_among_one_other_text_or_in_two_ways_are_asked_about() {
         assert_eq!((doubt.why, doubt.kind()), (why, Kind::Time), "{name}: {doubt}");
         assert!(doubt.to_string().contains("line "), "{doubt}");
     }
-    // Texts that hold no times, and few levels that do.
+    // Texts that contain no times, and few levels that do.
     for write in [(|i, _, _, _| format!("name {}", i % 150)) as Write, |i, y, _, _| {
         format!("{y}-0{}-01{}", i % 3 + 1, if i % 5 == 0 { " or so" } else { "" })
     }] {
