@@ -50,7 +50,7 @@ pub(super) enum Origin {
     Copied,
 }
 
-/// What is wrong with a cell of it.
+/// A faulty cell of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     pub place: Place,

@@ -57,7 +57,7 @@ pub(super) fn read(file: &str, text: &str, expected: &Expected) -> Result<Answer
     }
 }
 
-/// Which field is what.
+/// The roles of the fields.
 struct Header {
     names: Vec<String>,
     id: usize,
@@ -114,7 +114,7 @@ fn heads(line: &str, expected: &Expected) -> Option<u8> {
 
 /// The line of the header, if other lines precede it.
 fn late_header(text: &str, expected: &Expected) -> Option<usize> {
-    /// Lines that a title has at most.
+    /// Maximum number of lines of a title.
     const MAX_TITLE: usize = 30;
     let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).take(MAX_TITLE);
     let first = lines.next()?;
@@ -186,7 +186,7 @@ impl Header {
         Ok(Self { id, target: answer, batch: at("batch"), annotator: at(AFTER[0]), studio: times, names })
     }
 
-    /// Takes a record in.
+    /// Adds the answers of a record.
     fn record(&self, record: &Record, read: &mut Answers) {
         let place = Place::Line(record.line);
         let raw = |at: usize| record.cells.get(at).map_or("", |cell| cell.trim_matches([' ', '\u{a0}']));

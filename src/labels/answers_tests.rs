@@ -132,7 +132,7 @@ fn real_exports_are_read_or_refused_by_their_tasks() {
     }
 }
 
-/// Every documented shape of an answer, and what is read from it.
+/// Every documented form of an answer, and the expected result.
 #[test]
 fn every_documented_shape_of_an_answer_is_read() {
     let full = |kind: &str, value: &str| {
@@ -229,7 +229,7 @@ fn the_id_of_a_task_is_not_that_of_a_row() {
         let text = format!("{header}\n{}\n", ["7", "yes", "0012"].join(delimiter));
         assert_eq!(said(&text), triples(&[("0012", "yes", "")]), "{text}");
     }
-    // A batch of ours may have a feature of that name.
+    // A batch of our own may have a feature of that name.
     let ours: Vec<String> = columns().iter().map(|c| c.replace("months", "row_id")).collect();
     let expected = Expected { target: TARGET, headers: vec![ours.as_slice()] };
     let back =

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 /// Prefix of files with decisions made on the page.
 pub(super) const SETTLED: &str = "page-settled-";
 
-/// Why a row is asked.
+/// Why a row was selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -53,7 +53,7 @@ impl fmt::Display for Stratum {
     }
 }
 
-/// The table from which batches were exported, if it was one and is still there.
+/// The table from which batches were exported, if there was one and it still exists.
 ///
 /// # Errors
 /// An unreadable `batch.json`.
@@ -139,7 +139,7 @@ impl Asked {
     }
 }
 
-/// Where a loop's batches are.
+/// Where a workspace's batches are.
 #[derive(Debug, Clone)]
 pub(super) struct Inbox<'a> {
     workspace: &'a Workspace,
@@ -155,7 +155,7 @@ impl<'a> Inbox<'a> {
         Form::of(self.workspace)
     }
 
-    /// How numbers stand beside those of the loop's table.
+    /// The notation of numbers beside those of the workspace's table.
     pub(super) fn notation(&self) -> Result<NumberFormat, LabelError> {
         Ok(self.workspace.config()?.schema().notation())
     }
@@ -170,7 +170,7 @@ impl<'a> Inbox<'a> {
         self.workspace.path("label_inbox").join(name)
     }
 
-    /// The directory of a batch that is out.
+    /// The directory of an open batch.
     pub(super) fn out(&self, batch: &str) -> PathBuf {
         self.path("batches").join(batch)
     }
@@ -180,12 +180,12 @@ impl<'a> Inbox<'a> {
         self.path("imported").join(batch)
     }
 
-    /// Every batch that is out, oldest first.
+    /// All open batches, oldest first.
     pub(super) fn open(&self) -> Result<Vec<Batch>, LabelError> {
         self.all("batches")
     }
 
-    /// Every imported batch, oldest first.
+    /// All imported batches, oldest first.
     pub(super) fn closed(&self) -> Result<Vec<Batch>, LabelError> {
         self.all("imported")
     }
@@ -255,7 +255,7 @@ impl<'a> Inbox<'a> {
         if out.exists() { replaceable(&to) } else { Ok(()) }
     }
 
-    /// Puts the files of a batch that is recorded in their place.
+    /// Moves the files of a recorded batch into place.
     pub(super) fn put_out(&self, batch: &Batch) -> Result<(), LabelError> {
         for (name, _) in &batch.files {
             self.shift(&self.out(&batch.batch).join(name), &self.path(name))?;
@@ -295,14 +295,14 @@ impl<'a> Inbox<'a> {
         Ok(())
     }
 
-    /// The batch with which a file of this name, in the inbox, was put away last.
+    /// The last archived batch whose file in the inbox had this name.
     pub(super) fn home_of(&self, path: &Path) -> Result<Option<String>, LabelError> {
         let Some(name) = path.file_name().filter(|_| self.holds(path)) else { return Ok(None) };
         let closed = self.closed()?.into_iter().rev().map(|batch| batch.batch);
         Ok(closed.into_iter().find(|batch| self.imported(batch).join(name).exists()))
     }
 
-    /// Whether an adjudicator decides in this file: the list of conflicts, or decisions made on the page.
+    /// Whether a file contains decisions of an adjudicator: the list of conflicts, or decisions made on the page.
     pub(super) fn decides(&self, path: &Path) -> bool {
         let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         (name == super::CONFLICTS || name.starts_with(SETTLED)) && self.holds(path)

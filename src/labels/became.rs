@@ -1,4 +1,4 @@
-//! Outcomes that arrive by themselves: labels without a labelling request.
+//! Outcomes that arrive without a labelling request, as labels.
 
 use super::{Label, LabelError, Labels, Merged, Source};
 use crate::atomic::Lock;
@@ -58,7 +58,7 @@ fn record(
 ) -> Result<Merged, LabelError> {
     let mut labels = Labels::held(workspace)?;
     let merged = labels.merge(said);
-    // A process that died left unrecorded labels: this line records them.
+    // A process that died left unrecorded labels: this entry records them.
     let is_unrecorded = workspace.labels_unrecorded()?;
     if !merged.is_nothing() {
         labels.save(workspace, lock)?;

@@ -44,7 +44,7 @@ pub(super) enum Source<'a> {
     },
 }
 
-/// What each pass calls for every batch: the ids and the columns.
+/// The callback that each pass calls for every batch, with the ids and the columns.
 type Each<'a> = dyn FnMut(&Texts, &Table) -> Result<(), LabelError> + 'a;
 
 impl Source<'_> {
@@ -125,7 +125,7 @@ fn moved(source: &Source) -> LabelError {
     LabelError::File { file: source.name(), what: "changed while it was read: try again".to_owned() }
 }
 
-/// Parts of tables as one table. They pass through text, which brings the levels of their categories together.
+/// Joins parts of tables into one table. Parts are converted to text, which merges the levels of their categories.
 pub(super) struct Gathered {
     schema: Schema,
     text: Vec<u8>,
@@ -133,7 +133,7 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    /// Of tables that this schema types.
+    /// The schema of the parts.
     pub(super) fn new(schema: &Schema) -> Self {
         let mut schema = schema.clone();
         schema.dialect = Dialect { delimiter: ',', header: true, ..schema.dialect.own() };
@@ -145,7 +145,7 @@ impl Gathered {
         let written = match self.names {
             Some(_) => write_rows(&mut self.text, part, &self.schema),
             None => {
-                // The values of windows are in no schema.
+                // The values of windows are not in any schema.
                 for column in part.columns() {
                     if matches!(column.values, Values::Number(_)) && self.schema.column(&column.name).is_none() {
                         self.schema.columns.push(ColumnSpec::new(column.name.clone(), Kind::Number));
@@ -158,7 +158,7 @@ impl Gathered {
         Ok(written.at("rows to label")?)
     }
 
-    /// All of them.
+    /// The joined table.
     pub(super) fn table(self) -> Result<Table, LabelError> {
         let Some(names) = self.names else { return Ok(Table::default()) };
         let options = ReadOptions { columns: Some(names), no_raw: true, ..ReadOptions::default() };

@@ -23,19 +23,19 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub(super) struct Checked {
     pub(super) labels: Vec<Label>,
-    /// What does not fit, in the order of the file.
+    /// Faults, in the order of the file.
     pub(super) faults: Vec<Fault>,
     pub(super) counts: Counts,
     /// Signs that answers are not from a person.
     pub(super) copies: Copies,
     /// Answers under the name of a person who was not assigned.
     pub(super) strangers: Strangers,
-    /// An id that lost its leading zeros, the one that it is, and how many did.
+    /// An id that lost its leading zeros, the id it stands for, and the number of such ids.
     pub(super) zeros: Option<(String, String, u64)>,
     marks: Marks,
 }
 
-/// Whose answer it is.
+/// The author of the answer.
 struct Speaker<'a> {
     name: &'a str,
     word: Word,
@@ -52,8 +52,8 @@ enum Word {
     Strange,
 }
 
-/// Whoever fills in a file can write any name. So names in a file count only if the batch names no annotators, if the
-/// importer vouches for them (`--annotator`), or if a server attests who answered.
+/// Anyone who fills in a file can write any name. So names in a file count only if the batch names no annotators, if
+/// the importer vouches for them (`--annotator`), or if a server attests who answered.
 fn speaker<'a>(answer: &'a Answer, row: &'a Asked, request: &ImportRequest<'a>) -> Speaker<'a> {
     let told = request.annotator;
     let name = if answer.annotator.is_empty() { told.unwrap_or("") } else { &answer.annotator }.trim();
@@ -75,10 +75,10 @@ fn speaker<'a>(answer: &'a Answer, row: &'a Asked, request: &ImportRequest<'a>) 
 /// Counts of numbers with a mark that may separate thousands.
 #[derive(Debug, Default)]
 struct Marks {
-    /// Answers with a decimal mark, and those with three digits behind it.
+    /// Answers with a decimal mark, and those with three digits after it.
     n_marked: u64,
     grouped: u64,
-    /// Those of them that production's answer makes likelier to be a thousand times as large.
+    /// Those for which production's prediction makes a value a thousand times as large likelier.
     misread: Vec<Fault>,
 }
 
@@ -101,7 +101,7 @@ impl Marks {
         }
     }
 
-    /// The ambiguous answers, if no number shows that the mark is a decimal one and most look like thousands.
+    /// The ambiguous answers, if no number shows that the mark is a decimal mark and most look like thousands.
     fn faults(self) -> Vec<Fault> {
         let all_grouped = self.grouped == self.n_marked;
         if all_grouped && 2 * self.misread.len() as u64 > self.grouped { self.misread } else { Vec::new() }
@@ -112,7 +112,7 @@ impl Marks {
 pub(super) struct Known {
     /// Imported batches, then open ones, oldest first.
     pub(super) batches: Vec<Batch>,
-    /// How the loop's table is written.
+    /// How the workspace's table is written.
     schema: Schema,
 }
 
@@ -131,7 +131,7 @@ impl Known {
             }
         }
         batches.extend(open);
-        // First, as the oldest: a batch that covers a row takes precedence.
+        // First, like the oldest: a batch that covers a row takes precedence.
         batches.splice(0..0, conflicts::unasked(workspace)?);
         Ok(Self { batches, schema: workspace.config()?.schema() })
     }
@@ -219,7 +219,7 @@ impl Known {
         text.is_empty() || is_marker() || (is_none() && class_of(target, text, number).is_err())
     }
 
-    /// The row that an answer is about.
+    /// The row to which an answer belongs.
     fn place<'a>(
         &'a self,
         answer: &Answer,
@@ -267,14 +267,14 @@ impl<'a> AskedRows<'a> {
         Self { by_id, zeros }
     }
 
-    /// Those of an id.
+    /// The assigned rows of an id.
     fn of(&self, id: &str) -> &[(&'a Batch, &'a Asked)] {
         self.by_id.get(id).map_or(&[][..], Vec::as_slice)
     }
 }
 
-/// The class or number that a label means, as the target writes it. A leading apostrophe, by which spreadsheets
-/// mark text, is ignored.
+/// The class or number that a label means, as the target writes it. A leading apostrophe, with which spreadsheets mark
+/// text, is ignored.
 pub(super) fn class_of(target: &Target, text: &str, number: Option<&NumberFormat>) -> Result<String, String> {
     plain_class_of(target, text, number).or_else(|wrong| {
         let bare = text.strip_prefix(['\'', '\u{2019}']).map(str::trim);

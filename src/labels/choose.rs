@@ -15,22 +15,22 @@ use crate::table::{Input, ReadOptions, Table, stream};
 use crate::workspace::{Config, Workspace};
 use std::collections::{HashMap, HashSet};
 
-/// Maximum number of candidates; of more, a random sample is used, and the probabilities account for it.
+/// Maximum number of candidates; if there are more, a random sample is used, and the probabilities account for it.
 const MAX_CANDIDATES: usize = 1 << 20;
-/// Share of the control, and its least number of rows.
+/// Share of the control rows, and their minimum number.
 const CONTROL: (f64, usize) = (0.2, 50);
 /// Diverse rows are chosen among this many times the number of rows requested.
 const DIVERSE_AMONG: usize = 5;
-/// Maximum rows considered and chosen as diverse: the cost of their distances is the product of the two.
+/// Maximum numbers of rows considered and of rows chosen as diverse: the distances cost the product of the two.
 const MAX_DIVERSE: (usize, usize) = (20_000, 2_000);
-/// Keep the draws of different steps apart.
+/// Separate random streams for the draws of different steps.
 const THIN: u64 = 0x7468_696e;
 const TIES: u64 = 0x7469_6573;
 const LOOK: u64 = 0x6c6f_6f6b;
 
 /// A selected row.
 pub(super) struct Pick {
-    /// Its number in the source.
+    /// Its index in the source.
     pub place: u32,
     /// Hash of its id.
     pub hash: u64,
@@ -48,7 +48,7 @@ pub(super) struct Chosen {
     pub notes: Vec<String>,
 }
 
-/// What rows are chosen with.
+/// The input of the selection.
 pub(super) struct Chooser<'a> {
     pub workspace: &'a Workspace,
     pub config: &'a Config,
@@ -206,7 +206,7 @@ impl Chooser<'_> {
         Ok((pull, ratios))
     }
 
-    /// The candidates, least sure first; of equal ones in random order.
+    /// The candidates, least certain first; ties in random order.
     fn order(&self, rows: &[Candidate]) -> Vec<u32> {
         let mut order: Vec<u32> = (0..rows.len() as u32).collect();
         let lot = |row: u32| hash64(&rows[row as usize].hash.to_le_bytes(), self.request.seed ^ TIES);
@@ -244,7 +244,7 @@ impl Chooser<'_> {
         Ok(Close { wanted, table })
     }
 
-    /// The pull of the drifted stratum on each candidate, and their density ratios; or why there is none.
+    /// The pull of the drifted stratum on each candidate, and the density ratios; or the reason why there is none.
     #[expect(clippy::type_complexity, reason = "a reason is no error here")]
     fn drifted(
         &self,
@@ -276,7 +276,7 @@ impl Chooser<'_> {
         Ok(Ok((t, look.iter().copied().zip(ratios).collect())))
     }
 
-    /// A random part of the reference, as many rows as the domain classifier learns from, or up to twice as many.
+    /// A random part of the reference with up to twice as many rows as the domain classifier uses.
     fn sampled(&self, rows: Input) -> Result<Table, LabelError> {
         let mut schema = self.config.schema();
         schema.know_flags(&self.pipeline.schema);
@@ -309,7 +309,7 @@ impl Chooser<'_> {
     }
 }
 
-/// Adds the rows whose lot is below `share`, and returns their number.
+/// Adds the rows whose random number is below `share`, and returns their count.
 fn thin(parts: &mut Vec<(Vec<f64>, Table)>, lots: Vec<f64>, table: Table, share: f64) -> usize {
     let kept: Vec<u32> = (0..lots.len() as u32).filter(|&row| lots[row as usize] < share).collect();
     if kept.len() == lots.len() {
@@ -320,9 +320,9 @@ fn thin(parts: &mut Vec<(Vec<f64>, Table)>, lots: Vec<f64>, table: Table, share:
     kept.len()
 }
 
-/// Rows that were read in full.
+/// Rows whose cells were read.
 struct Close {
-    /// Numbers of the candidates, ascending.
+    /// Indices of the candidates, ascending.
     wanted: Vec<u32>,
     table: Table,
 }
@@ -335,7 +335,8 @@ impl Close {
     }
 }
 
-/// The pull of the uncertain stratum of `budget` rows on each candidate, by its rank among those that are not certain.
+/// The pull of the uncertain stratum of `budget` rows on each candidate, by its rank among those not selected with
+/// certainty.
 fn uncertain_pull(order: &[u32], certain: &[u32], budget: f64) -> Vec<f32> {
     let certain: HashSet<u32> = certain.iter().copied().collect();
     let mut t = vec![0.0; order.len()];

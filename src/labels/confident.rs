@@ -3,7 +3,7 @@
 /// A label that the scores contradict.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Suspect {
-    /// Number of the row.
+    /// Index of the row.
     pub row: usize,
     /// The class that the scores favour.
     pub likely: usize,
@@ -11,7 +11,7 @@ pub struct Suspect {
     pub margin: f64,
 }
 
-/// Rows of a class that are needed to know how sure scores are of it.
+/// Minimum number of rows of a class for its threshold.
 const MIN_ROWS: usize = 5;
 
 /// The rows whose scores indicate, with the usual confidence, a class other than their label: with t_j the mean of
@@ -54,7 +54,7 @@ mod tests {
     use crate::stats::random::rng;
     use rand::Rng;
 
-    /// Rows of `n_classes`, of which scores tell most apart, and labels of which a share is wrong.
+    /// Rows of `n_classes` with mostly informative scores, and labels of which a share is wrong.
     fn planted(n: usize, n_classes: usize, wrong: f64, seed: u64) -> (Vec<usize>, Vec<Vec<f64>>, Vec<bool>) {
         let mut random = rng(seed, "planted");
         let (mut labels, mut scores, mut planted) = (Vec::new(), Vec::new(), Vec::new());

@@ -53,7 +53,7 @@ pub fn refresh(workspace: &Workspace, labels: &Labels, ids: &HashSet<&str>) -> R
     Ok(conflicts.iter().filter(|conflict| ids.contains(conflict.id.as_str())).count() as u64)
 }
 
-/// What production predicts.
+/// Production's predictions.
 ///
 /// # Errors
 /// A version that cannot be read.

@@ -4,9 +4,9 @@ use super::answer::Origin;
 use super::request::Guard;
 use crate::stats::tails::binomial;
 
-/// From this many on, answers that all equal production's and took no time are copies.
+/// From this number on, answers that all equal production's and took no time are copies.
 const COPIES: u64 = 5;
-/// Probability below which agreement with production is no longer taken for chance.
+/// Agreement with production that is less likely than this is not considered chance.
 const SELDOM: f64 = 1e-4;
 
 /// Signs that answers are not from a person: copies of production's predictions.
@@ -73,7 +73,7 @@ mod tests {
         };
         assert!(of(60, 60, Some(0.77)).unwrap().contains("60 of 60 answers equal production's"));
         assert!(of(58, 60, Some(0.77)).is_some());
-        // P(X ≥ 55) of 60 at .77 is .0028: seldom, and no proof.
+        // P(X ≥ 55) of 60 at .77 is .0028: rare, but not proof.
         assert_eq!(
             [of(55, 60, Some(0.77)), of(40, 60, Some(0.77)), of(60, 60, Some(0.97)), of(60, 60, None)],
             [const { None }; 4]

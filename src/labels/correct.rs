@@ -34,7 +34,7 @@ pub fn correct(table: Table, id: &str, target: &Target, resolved: &[Resolved<'_>
 /// # Errors
 /// A label that is not one of the target's classes, or not a number.
 pub fn outcomes(target: &Target, resolved: &[Resolved<'_>]) -> Result<Outcomes, LabelError> {
-    // Classes are few: each spelling is understood once.
+    // There are few classes: each spelling is parsed once.
     let mut understood: HashMap<&str, f64> = HashMap::new();
     let mut known = Vec::with_capacity(resolved.len());
     for row in resolved {
@@ -75,7 +75,7 @@ fn replaced(values: &Values, said: &HashMap<usize, String>) -> (Values, u64) {
         Values::Number(old) => {
             let mut new = old.clone();
             for (&row, label) in said {
-                // `normal` has made sure that it is a number, where the column holds numbers.
+                // `normal` has checked that it is a number, if the column contains numbers.
                 let label = label.parse().unwrap_or(f64::NAN);
                 n_changed += u64::from(new[row] != label);
                 new[row] = label;

@@ -32,7 +32,7 @@ pub(super) struct Pull {
 /// A selected row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Drawn {
-    /// Number of the candidate.
+    /// Index of the candidate.
     pub row: u32,
     /// The probability with which it was drawn.
     pub prob: f64,
@@ -60,7 +60,7 @@ pub(super) fn draw(pull: &Pull, n: usize, seed: u64) -> Vec<Drawn> {
 /// The probability of each row.
 struct Plan {
     prob: Vec<f64>,
-    /// The part of a row's probability that is the control's.
+    /// The control's share of each row's probability.
     floor: f64,
 }
 
@@ -139,7 +139,7 @@ impl Plan {
     }
 }
 
-/// The targeted stratum that a row was drawn for: one by lot, in proportion to how they pull it.
+/// The targeted stratum for which a row was drawn: chosen at random in proportion to the pulls.
 fn strongest(pull: &Pull, row: u32, lot: f64) -> Stratum {
     let pulls = pull.targeted.iter().map(|(stratum, t)| (*stratum, f64::from(t[row as usize])));
     let mut at = lot * pulls.clone().map(|(_, t)| t).sum::<f64>();
@@ -154,12 +154,13 @@ fn strongest(pull: &Pull, row: u32, lot: f64) -> Stratum {
     last
 }
 
-/// Keeps the order of the sample apart from other uses of the seed.
+/// Separate random stream for the order of the sample.
 const ORDER: u64 = 0x6c61_6265_6c73;
 
-/// Whether the running sum of `shares` (each at most 1), begun at `start` in [0, 1), passes a whole number at each.
+/// At each position, whether the running sum of `shares` (each at most 1), starting at `start` in [0, 1), passes a
+/// whole number.
 fn passed(shares: impl Iterator<Item = f64>, start: f64) -> impl Iterator<Item = bool> {
-    // Ten digits are kept, so that the rounding of a long sum does not lose the last whole number.
+    // Ten digits are kept, so that rounding of a long sum does not lose the last whole number.
     let whole = |sum: f64| (sum + 1e-10).floor();
     shares.scan(start, move |sum, share| {
         let before = whole(*sum);

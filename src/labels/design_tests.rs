@@ -4,7 +4,7 @@ use super::*;
 use crate::stats::weighted;
 use rand::Rng;
 
-/// Binary scores of a calibrated model that is often sure, and whether its answer at .5 is right.
+/// Binary scores of a calibrated model that is often certain, and whether its prediction at .5 is right.
 fn population(n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut random = rng(1, "population");
     let scores: Vec<f64> = (0..n)
@@ -23,7 +23,7 @@ fn by_uncertainty(scores: &[f64]) -> Vec<usize> {
     order
 }
 
-/// 20 % control, 10 % for sure, the rest pulled by uncertainty.
+/// 20 % control, 10 % selected with certainty, the rest pulled by uncertainty.
 fn mixed(scores: &[f64], n: usize) -> Pull {
     let order = by_uncertainty(scores);
     let certain: Vec<u32> = order.iter().skip(n).step_by(7).take(n / 10).map(|&row| row as u32).collect();

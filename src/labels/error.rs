@@ -49,10 +49,10 @@ pub enum LabelError {
     File {
         /// The file, or `stdin`.
         file: String,
-        /// What is wrong with it, with its line when it has one.
+        /// The error, with its line if known.
         what: String,
     },
-    /// A batch is out.
+    /// A batch is open.
     #[error(
         "{}: batch {batch} is open with {n} rows: import its answers with `mlloop label-import`, or create another \
          batch with --force",
@@ -84,7 +84,7 @@ pub enum LabelError {
         /// Whether the data may have been stored despite the error.
         may_be_there: bool,
     },
-    /// Options that do not go together, or do not fit the loop.
+    /// Options that are incompatible, or do not fit the workspace.
     #[error("{0}")]
     Usage(String),
     /// A table problem.
@@ -96,7 +96,7 @@ pub enum LabelError {
     /// Production cannot score rows.
     #[error("{0}")]
     Pipeline(#[from] PipelineError),
-    /// Regions with more rows than in training cannot be found.
+    /// Regions with more rows than in training cannot be determined.
     #[error("{0}")]
     Drift(MultivariateError),
     /// A problem of the workspace.
@@ -105,7 +105,7 @@ pub enum LabelError {
     /// A problem of the registry.
     #[error("{0}")]
     Registry(#[from] RegistryError),
-    /// The system refused.
+    /// An I/O error.
     #[error("{0}")]
     Io(#[from] AtPath),
 }

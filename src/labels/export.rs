@@ -213,7 +213,7 @@ struct Making<'a> {
     source: &'a Source<'a>,
 }
 
-/// Names a created batch that is not reported yet.
+/// Names a created batch that has not been reported yet.
 const UNTOLD: &str = "untold";
 
 /// The batch of a run that ended before it reported the export.
@@ -233,7 +233,7 @@ pub fn exported_is_told(workspace: &Workspace, _lock: &Lock) -> Result<(), Label
     Ok(atomic::forget(&path).at(&path)?)
 }
 
-/// Writes the batch, records it and puts its files in their place.
+/// Writes the batch, records it and moves its files into place.
 fn hand_out(workspace: &Workspace, lock: &Lock, making: &Making, chosen: Chosen) -> Result<Batch, LabelError> {
     let Making { request, inbox, pipeline, .. } = making;
     let (mut batch, features, reasons) = making.batch(chosen)?;
@@ -344,11 +344,11 @@ impl Making<'_> {
     }
 }
 
-/// Keeps the order of the rows apart from other uses of the seed.
+/// Separate random stream for the order of the rows.
 const SHUFFLE: u64 = 0x7368_7566;
 
 impl ExportRequest<'_> {
-    /// The annotators of the `n`th of `of` rows: in rotation, and for the first rows the next one too.
+    /// The annotators of the `n`th of `of` rows: in rotation; the first rows also get the next annotator.
     fn annotators_of(&self, n: usize, of: usize) -> Vec<String> {
         let people = self.annotators;
         if people.is_empty() {

@@ -16,10 +16,10 @@ use crate::workspace::Workspace;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// The note for a row without an answer: the person could not decide.
+/// The note for a row without an answer, because the person could not decide.
 pub const UNCERTAIN: &str = "uncertain";
 
-/// The batches that are out as tables to fill in, oldest first.
+/// The open batches that were exported as tables, oldest first.
 ///
 /// # Errors
 /// A record that cannot be read.
@@ -48,7 +48,7 @@ pub struct Line {
     pub cells: Vec<(String, String)>,
     /// The label as typed; empty without one.
     pub answer: String,
-    /// What the person noted.
+    /// The person's note.
     pub note: String,
 }
 
@@ -133,7 +133,7 @@ impl FillIn {
         self.sheet.rows.iter().filter(|row| !row[self.sheet.target].is_empty()).count()
     }
 
-    /// The first line from `from` on, then from the beginning, that is not done.
+    /// The first line, from `from` on and then from the beginning, that is not done.
     #[must_use]
     pub fn next(&self, from: usize) -> Option<usize> {
         let open = |at: &usize| self.sheet.rows.get(*at).is_some_and(|row| !self.sheet.is_done(row));
@@ -185,7 +185,7 @@ fn is_same(one: &str, other: &str) -> bool {
     person_key(one) == person_key(other)
 }
 
-/// How the files begin that hold what people answer to a batch on the page.
+/// The name prefix of files with answers to a batch from the page.
 fn prefix(batch: &Batch) -> String {
     format!("page-{}-", batch.batch)
 }
@@ -208,7 +208,7 @@ pub fn sheets(workspace: &Workspace, batch: &Batch) -> Result<Vec<FillIn>, Label
 
 /// The answers to a batch that were imported while it stayed open.
 struct Taken {
-    /// Who answered a row or skipped it; by a key that all spellings of a person's name share.
+    /// Who answered or skipped a row, by a normalised form of the name.
     said: HashMap<String, BTreeSet<String>>,
     /// Rows without a named annotator: one answer is enough.
     of_anybody: HashSet<String>,
@@ -240,7 +240,7 @@ impl Taken {
     }
 }
 
-/// How many rows of an open batch wait for an answer.
+/// The number of rows of an open batch that still need an answer.
 ///
 /// # Errors
 /// As [`FillIn::open`].
@@ -253,8 +253,8 @@ pub fn rows_left(workspace: &Workspace, batch: &Batch) -> Result<usize, LabelErr
     Ok(batch.rows.iter().filter(waits).count())
 }
 
-/// How many answers an open batch still waits for: unassigned rows without a label, answers of assigned annotators,
-/// and answers on the page that are not imported, except those of `file`.
+/// The number of answers that an open batch still needs: unassigned rows without a label, answers of assigned
+/// annotators, and answers on the page that are not imported, except those of `file`.
 pub(super) fn waits_for(
     workspace: &Workspace,
     batch: &Batch,
@@ -289,7 +289,7 @@ pub(super) fn waits_for(
 pub(super) struct Sheet {
     pub(super) header: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
-    /// The place of the answer; the annotator and the note follow it.
+    /// The column of the answer; the annotator and the note follow it.
     pub(super) target: usize,
     /// How it is written.
     form: Form,

@@ -100,7 +100,7 @@ impl Report<'_> {
         })
     }
 
-    /// Every answer of these batches, also those of earlier imports.
+    /// Every answer to these batches, including earlier imports.
     fn of_batches<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = &'a Label> {
         let names: HashSet<&str> = self.batches.iter().map(|batch| batch.batch.as_str()).collect();
         labels.rows().iter().filter(move |label| label.teaches() && names.contains(label.batch.as_str()))
@@ -213,7 +213,7 @@ impl Report<'_> {
             let margin = format!("{:.3}", doubt.margin);
             [id, batch, label, annotator, doubt.likely, &*notation.respelled(&margin)].map(str::to_owned).to_vec()
         };
-        // A doubt from an earlier import stays open until the row is answered again.
+        // A suspicion from an earlier import stays open until the row is answered again.
         let answered: HashSet<&str> = self.incoming.iter().map(|label| label.id.as_str()).collect();
         let earlier = self.listed(SUSPECTS)?.into_iter().filter(|row| !answered.contains(row[0].as_str()));
         let doubts: Vec<Vec<String>> = self.doubts().iter().map(doubt).chain(earlier).collect();
@@ -230,7 +230,7 @@ impl Report<'_> {
         write_list(self.inbox, "rejected.csv", &["place", "column", "value", "reason"], &rows)
     }
 
-    /// The lines of a list of the inbox, as [`write_list`] was given them.
+    /// The lines of a list in the inbox, as passed to [`write_list`].
     fn listed(&self, name: &str) -> Result<Vec<Vec<String>>, LabelError> {
         let path = self.inbox.path(name);
         if !path.exists() {

@@ -1,4 +1,4 @@
-//! How the tables are written that people fill in: as the loop's table, since one spreadsheet opens both.
+//! The format of tables that people fill in: that of the workspace's table, because one spreadsheet opens both.
 
 use super::LabelError;
 use crate::printable::protect;
@@ -9,19 +9,19 @@ use std::borrow::Cow;
 /// Delimiters of tables that people fill in.
 pub(crate) const DELIMITERS: [u8; 4] = *b",;\t|";
 
-/// The delimiters between fields and around records.
+/// Delimiter, line ends and number notations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Form {
     /// The delimiter between fields.
     pub delimiter: u8,
-    /// How a file begins and its records end.
+    /// The byte order mark and line ends.
     pub ends: Ends,
     /// How numbers are written there.
     pub numbers: Vec<NumberFormat>,
 }
 
 impl Form {
-    /// That of the loop's table; a delimiter that no spreadsheet knows becomes a comma.
+    /// The form of the workspace's table; a delimiter that spreadsheets do not recognise becomes a comma.
     ///
     /// # Errors
     /// When `mlloop.toml` cannot be read.
@@ -33,8 +33,8 @@ impl Form {
         Ok(Self { delimiter, ends, numbers: numbers(&config.schema()) })
     }
 
-    /// The text as from [`protect`], except for numbers in the notation of the loop's table: with an apostrophe a
-    /// spreadsheet would treat them as text, which it neither sorts nor sums.
+    /// The text as returned by [`protect`], except for numbers in the notation of the workspace's table: with an
+    /// apostrophe, a spreadsheet would treat them as text and neither sort nor sum them.
     pub(super) fn protect<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let is_number = || self.numbers.iter().any(|format| format.parse(text).is_some());
         match protect(text) {
@@ -51,7 +51,7 @@ impl Form {
     }
 }
 
-/// The ways in which a table's numbers are written.
+/// The number notations of a table.
 fn numbers(schema: &Schema) -> Vec<NumberFormat> {
     let mut all = vec![schema.notation()];
     for format in schema.columns.iter().filter_map(|column| column.number.as_ref()) {

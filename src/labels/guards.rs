@@ -9,11 +9,11 @@ use crate::stats::levels::z_test;
 use crate::wording::person_key;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// p below which the label rates of two control strata differ too much to be chance, shared out over the classes.
+/// p below which the label rates of two control strata differ by more than chance; divided by the number of classes.
 const P: f64 = 0.001;
-/// Control rows with a label that both sides need.
+/// Minimum number of labelled control rows on both sides.
 const MIN_CONTROL: u64 = 30;
-/// The largest share of the answers that one of several annotators may have.
+/// The largest share of the answers that one of several annotators may give.
 const SHARE: f64 = 0.5;
 /// With two annotators one always has half or more.
 const SEVERAL: usize = 3;
@@ -67,7 +67,7 @@ pub(super) fn change_guard(
     Some(Guard { name: "changed-labels", fired: true, text })
 }
 
-/// How many people spoke, without the adjudicator.
+/// The number of people who answered, without the adjudicator.
 fn n_people<'a>(labels: impl Iterator<Item = &'a Label>) -> usize {
     let names: BTreeSet<&str> =
         labels.filter(|label| label.source == Source::Human).map(|label| label.annotator.as_str()).collect();
@@ -94,14 +94,14 @@ fn range_guard(incoming: &[Label], (min, max): (f64, f64)) -> Option<Guard> {
     })
 }
 
-/// How often each class occurs in a control stratum.
+/// The frequency of each class in a control stratum.
 type Rates = BTreeMap<String, u64>;
 
 fn control<'a>(batches: impl Iterator<Item = &'a Batch>, labels: &mut dyn Iterator<Item = &Label>) -> Rates {
     let ids: BTreeSet<&str> = batches
         .flat_map(|batch| batch.rows.iter().filter(|row| row.stratum == Stratum::Control).map(|row| row.id.as_str()))
         .collect();
-    // A row that two people answered counts once, by the first of them.
+    // A row answered by two people counts once, with the first answer.
     let mut first: HashMap<&str, &str> = HashMap::new();
     for label in labels.filter(|label| ids.contains(label.id.as_str())) {
         first.entry(&label.id).or_insert(&label.label);
@@ -130,7 +130,7 @@ fn rate_guard(incoming: &[Label], taken: &[&Batch], earlier: &[Batch], labels: &
         return None;
     }
     let count = |rates: &Rates, class: &String| rates.get(class).copied().unwrap_or(0);
-    // For two classes, one rate implies the other.
+    // With two classes, one rate implies the other.
     let asked: Vec<&String> = if classes.len() == 2 { vec![&classes[1]] } else { classes.iter().collect() };
     let p_of = |class: &&String| {
         let split = |rates: &Rates| [total(rates) - count(rates, class), count(rates, class)];

@@ -1,8 +1,9 @@
-//! Ids that a spreadsheet changes: leading zeros go, digits beyond the fifteenth become zeros, and some become dates.
+//! Ids that a spreadsheet changes: leading zeros are dropped, digits after the fifteenth become zeros, and some ids
+//! become dates.
 
 use std::collections::HashMap;
 
-/// Digits of a number that a spreadsheet keeps.
+/// Number of digits that a spreadsheet keeps.
 const DIGITS: usize = 15;
 
 fn is_digits(id: &str) -> bool {
@@ -37,7 +38,7 @@ pub(super) fn remark<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Option<S
         .then(|| format!("{}: spreadsheets change such ids, so import the id column as text", told.join(" and ")))
 }
 
-/// Ids with leading zeros, by the form to which a spreadsheet changes them.
+/// Ids with leading zeros, by the form that a spreadsheet gives them.
 #[derive(Debug, Default)]
 pub(super) struct Zeros<'a>(HashMap<&'a str, Vec<&'a str>>);
 
@@ -139,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_id_that_a_spreadsheet_changed_is_told_with_its_reason() {
-        // One is as long as the number after it, and one of its letters spans the fifteenth byte.
+        // One is as long as the number after it, and one has a letter that spans the fifteenth byte.
         let known = ["01054", "0077", "077", "x1", "äääääääää.", "4012345678901242543"];
         let zeros = Zeros::of(known.into_iter());
         for (id, of) in [

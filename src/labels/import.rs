@@ -23,7 +23,7 @@ use crate::workspace::event::{AnswersRead, BatchClosed, Details};
 use crate::workspace::{EventKind, Workspace};
 use std::path::Path;
 
-/// What is read unless another file is named.
+/// The file that is read unless another one is given.
 pub const DEFAULT_FILE: &str = "to_label_labeled.csv";
 
 /// Imports answers.
@@ -104,16 +104,16 @@ pub fn close(
     Ok(Closing { n_open, before: closed.and_then(|closing| closing.before) })
 }
 
-/// A batch that was put away unanswered.
+/// The result of closing a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closing {
     /// Rows of it that have no label.
     pub n_open: u64,
-    /// The time of an earlier call, if it was done already.
+    /// The time of an earlier call, if the batch was already closed.
     pub before: Option<jiff::Timestamp>,
 }
 
-/// The audit entry of the closing of a batch.
+/// The earlier closing of a batch, from its audit entry.
 fn closed_before(workspace: &Workspace, batch: &str) -> Result<Option<Closing>, LabelError> {
     let chain = workspace.audit_chain()?;
     let closed = chain.last_of(|_, said: &BatchClosed| said.batch == batch)?;
@@ -138,13 +138,13 @@ fn range(workspace: &Workspace) -> Result<Option<(f64, f64)>, LabelError> {
     Ok(moments.filter(|moments| moments.min <= moments.max).map(|moments| (moments.min, moments.max)))
 }
 
-/// The returned answers that are valid.
+/// A returned file with its valid answers.
 struct Back {
     file: String,
     /// SHA-256 of its text.
     digest: String,
     checked: Checked,
-    /// Whether an adjudicator decides in it.
+    /// Whether it contains decisions of an adjudicator.
     decides: bool,
 }
 
@@ -176,7 +176,7 @@ impl Back {
     }
 }
 
-/// Takes the labels in, unless they are known or held back.
+/// Imports the labels, unless they are known or quarantined.
 fn settle(
     taking: &Taking,
     report: &Report,

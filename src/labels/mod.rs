@@ -40,9 +40,9 @@ mod studio;
 mod take;
 mod used;
 
-/// The list in the inbox of what people disagree about.
+/// The list of conflicting labels, in the inbox.
 pub const CONFLICTS: &str = "conflicts.csv";
-/// The list in the inbox of labels that the model's scores contradict.
+/// The list of labels that the model's scores contradict, in the inbox.
 pub const SUSPECTS: &str = "suspects.csv";
 
 pub use batch::{Asked, Batch, Stratum, exported_from};
@@ -62,7 +62,7 @@ pub use store::{Change, Label, Labels, Merged, Source};
 pub use strata::{Strategy, uncertainty};
 pub use used::{Used, orphans};
 
-/// Whether a text holds answers for this target: the entry point of the fuzz tests of the reader.
+/// Whether a text contains answers for this target: the entry point of the reader's fuzz tests.
 #[doc(hidden)]
 #[must_use]
 pub fn holds_answers(target: &str, text: &str) -> bool {

@@ -6,17 +6,17 @@
 use super::store::Label;
 use std::collections::{HashMap, HashSet};
 
-/// Answers that both exports must have in common.
+/// Minimum number of answers that both exports have in common.
 const ENOUGH: usize = 3;
 
-/// Gives people the names that `stored` labels know them by.
+/// Renames people to the names used in the `stored` labels.
 pub(super) fn unify(stored: &[Label], incoming: &mut [Label]) {
     let place = |label: &Label| (label.id.clone(), label.batch.clone(), label.labelled_at);
     let mut known: HashMap<_, Vec<&str>> = HashMap::new();
     for label in stored.iter().filter(|label| form(&label.annotator).is_some()) {
         known.entry(place(label)).or_default().push(&label.annotator);
     }
-    // A person whose name is stored here keeps that name.
+    // A person whose name is stored keeps that name.
     let own_names: HashSet<&str> = stored.iter().map(|label| label.annotator.as_str()).collect();
     let mut names: HashMap<String, HashMap<&str, usize>> = HashMap::new();
     for label in incoming.iter().filter(|label| !own_names.contains(label.annotator.as_str())) {

@@ -18,19 +18,19 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Tasks per request: an interrupted request loses no more.
+/// Tasks per request: an interrupted request loses at most this many.
 const TASKS_AT_ONCE: usize = 100;
 
-/// An export of a project may be this long; more is not read.
+/// Maximum size of an export that is read.
 const MAX_ANSWER: u64 = 256 << 20;
 
-/// Pages of a list of projects that are read at most.
+/// Maximum number of pages of a list of projects that are read.
 const MAX_PAGES: u32 = 100;
 
 /// The file for fetched answers, until they are imported.
 pub(crate) const PULLED: &str = "from_label_studio.json";
 
-/// A server that takes our token.
+/// A server that accepts our token.
 pub struct Studio {
     remote: Remote,
 }
@@ -166,7 +166,7 @@ impl Studio {
     }
 
     fn make(&self, batch: &Batch, title: &str, config: &str, show: bool) -> Result<u64, LabelError> {
-        // A row for two people is done when both have answered.
+        // A row for two people is done when both have answered it.
         let answers = batch.rows.iter().map(|row| row.annotators.len()).max().unwrap_or(0).max(1);
         let made = self.send(
             "/api/projects/",
@@ -234,7 +234,7 @@ impl Studio {
     }
 }
 
-/// The export for Label Studio that is not imported yet, as reported then.
+/// The export for Label Studio that is not imported yet, as it was reported.
 ///
 /// # Errors
 /// If a record cannot be read.
@@ -277,7 +277,7 @@ fn sent_files(inbox: &Inbox, batch: &Batch) -> Result<Files, LabelError> {
     Ok(Files { tasks, config: String::from_utf8_lossy(&config).into_owned() })
 }
 
-/// What a task is known by: its batch and its row.
+/// The identity of a task: its batch and its row.
 fn key(task: &Value) -> Option<(&str, &str)> {
     Some((task["data"]["batch"].as_str()?, task["data"]["row_id"].as_str()?))
 }

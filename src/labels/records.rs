@@ -1,10 +1,10 @@
-//! Records of the CSV files that the loop writes itself: every column is known by name.
+//! Records of the CSV files that mlloop writes itself: every column is known by name.
 
 use super::LabelError;
 use std::io;
 
-/// Calls `take` with the line and the cells of each record, in the order of `columns`, of which the first `required`
-/// must be in the header.
+/// Calls `take` with the line number and the cells of each record, in the order of `columns`, the first `required` of
+/// which must be in the header.
 pub(super) fn each_record<const N: usize>(
     file: &str,
     from: impl io::Read,
@@ -30,7 +30,7 @@ pub(super) fn each_record<const N: usize>(
     Ok(())
 }
 
-/// What the reader of CSV found, as a clause with its line.
+/// The CSV reader's error, as a clause with its line.
 fn record_error(err: &csv::Error) -> String {
     let line = err.position().map_or(1, csv::Position::line);
     match err.kind() {

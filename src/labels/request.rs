@@ -32,7 +32,7 @@ impl FromStr for Format {
     }
 }
 
-/// What is wanted.
+/// The options of an export.
 pub struct ExportRequest<'a> {
     /// How many rows.
     pub n: usize,
@@ -40,9 +40,9 @@ pub struct ExportRequest<'a> {
     pub strategy: Strategy,
     /// The annotators; if empty, the annotator's column is empty.
     pub annotators: &'a [String],
-    /// The share of rows that two of them get.
+    /// The share of rows that are given to two annotators.
     pub overlap: f64,
-    /// Whether production's answer is shown.
+    /// Whether production's prediction is shown.
     pub show_score: bool,
     /// The table with the candidates; if `None`, the prediction log, or `[monitor] current` if that is empty.
     pub table: Option<&'a Path>,
@@ -68,9 +68,9 @@ pub struct ImportRequest<'a> {
     pub annotator: Option<&'a str>,
     /// Skip invalid answers, and list them.
     pub skip_invalid: bool,
-    /// Take in a batch that the guards hold back.
+    /// Import a batch that the checks hold back.
     pub accept_batch: bool,
-    /// More answers follow: a batch stays open until each of its rows has every answer requested.
+    /// More answers follow: a batch stays open until each row has all requested answers.
     pub partial: bool,
     /// The names come from a server that authenticates people, not from a filled-in field.
     pub attested: bool,

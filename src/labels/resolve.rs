@@ -14,26 +14,26 @@ use std::collections::{BTreeMap, HashMap};
 /// The annotator who decides if others differ.
 pub const ADJUDICATOR: &str = "adjudicator";
 
-/// A row and the label that holds for it.
+/// A row and its resolved label.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolved<'a> {
     /// The row.
     pub id: &'a str,
-    /// What holds.
+    /// The resolved label.
     pub label: &'a str,
-    /// All labels of the row, overruled ones too, except those of models. Never empty.
+    /// All labels of the row, including overruled ones, except those of models. Never empty.
     pub said: Vec<&'a Label>,
 }
 
 impl Resolved<'_> {
-    /// The probability of selection; `None` if the row was not selected, or its outcome arrived by itself.
+    /// The probability of selection; `None` if the row was not selected, or its outcome arrived without a request.
     #[must_use]
     pub fn select_prob(&self) -> Option<f64> {
         let came = self.said.iter().any(|label| label.source == Source::Outcome);
         self.said.iter().find_map(|label| label.select_prob).filter(|_| !came)
     }
 
-    /// Whether it holds a label that no version was trained on.
+    /// Whether the row has a label that no version was trained on.
     #[must_use]
     pub fn is_new(&self, used: &Used) -> bool {
         self.said.iter().any(|label| !used.has(label))
@@ -52,7 +52,7 @@ impl Resolved<'_> {
     }
 }
 
-/// A row for which no label holds.
+/// A row without a resolved label.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Conflict {
     /// The row.
@@ -66,9 +66,9 @@ pub struct Conflict {
 /// Every row with a label.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resolution<'a> {
-    /// Rows with a label, in order of first arrival.
+    /// Rows with a resolved label, in order of first arrival.
     pub agreed: Vec<Resolved<'a>>,
-    /// Rows without, in the same order.
+    /// Rows without a resolved label, in the same order.
     pub conflicts: Vec<Conflict>,
 }
 

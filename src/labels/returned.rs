@@ -6,7 +6,7 @@
 //! | JSON-MIN | `row_id` | `label`: `"yes"`, `{"choices": ["yes"]}`, `[{"number": 5}]` | `annotator` | `lead_time` |
 //! | CSV, TSV | `row_id` | `label`: `yes`, or one of the JSON shapes of JSON-MIN | `annotator` | `lead_time` |
 //!
-//! `id` is Label Studio's number of the task in all of them. An answer of another shape is an error with its place,
+//! In all of them, `id` is Label Studio's number of the task. An answer in another form is an error with its location,
 //! never an unanswered row.
 
 use super::LabelError;
@@ -35,9 +35,9 @@ const NO_ANSWER: [&str; 17] = [
     "file_upload",
 ];
 
-/// Where an export keeps its answers.
+/// Where an export stores its answers.
 struct Export<'a> {
-    /// Our target's name: a project may call its control so.
+    /// Our target's name: a project may use it as the name of its control.
     target: &'a str,
 }
 
@@ -63,7 +63,7 @@ pub(super) fn answers(file: &str, text: &str, target: &str) -> Result<Answers, L
 
 impl Export<'_> {
     fn task(&self, task: &Value, place: Place, read: &mut Answers) {
-        // JSON-MIN lays the data flat beside the answer.
+        // JSON-MIN puts the data at the same level as the answer.
         let is_full = task["data"].is_object();
         let data = if is_full { &task["data"] } else { task };
         let Some(id) = text_of(&data["row_id"]) else {
@@ -116,7 +116,7 @@ impl Export<'_> {
     fn record(&self, record: &Value, of: &Answer, read: &mut Answers) {
         let key = [CONTROL, self.target].into_iter().find(|key| !record[*key].is_null());
         let Some(key) = key else {
-            // The control may have another name. A field added to the tasks looks the same.
+            // The control may have another name, which cannot be distinguished from an added field.
             let other = record.as_object().into_iter().flatten().find(|(name, value)| {
                 !NO_ANSWER.contains(&name.as_str()) && *name != CONTROL && *name != self.target && !value.is_null()
             });
@@ -137,7 +137,7 @@ impl Export<'_> {
         }
     }
 
-    /// The answer of an annotation: that of our control tag, or the only answer there is.
+    /// The answer of an annotation: that of our control tag, or the only answer.
     fn said(&self, result: &Value) -> Result<Option<String>, Wrong> {
         if result.is_null() {
             return Ok(None);
@@ -163,7 +163,7 @@ type Wrong = (String, String);
 
 const OTHER: &str = "is not a choice, number or text: this is another kind of project";
 
-/// The only answer among those given.
+/// The answer, if exactly one is given.
 fn one(mut said: Vec<String>) -> Result<Option<String>, Wrong> {
     match said.len() {
         0 | 1 => Ok(said.pop()),
@@ -188,7 +188,7 @@ fn flat(value: &Value) -> Result<Option<String>, Wrong> {
     one(said)
 }
 
-/// The answer in the cell of a CSV export: the text, or JSON as in JSON-MIN if it begins like that.
+/// The answer in a cell of a CSV export: the text, or JSON as in JSON-MIN if it begins like JSON.
 pub(super) fn of_cell(cell: &str) -> Result<Option<String>, Wrong> {
     match cell.starts_with(['{', '[']).then(|| serde_json::from_str::<Value>(cell)) {
         Some(Ok(value)) => flat(&value),

@@ -1,7 +1,7 @@
-//! Conflicts and suspect labels: the answer of an adjudicator decides.
+//! Conflicts and suspect labels, settled by the answer of an adjudicator.
 //!
-//! `conflicts.csv` and `suspects.csv` of the inbox are read with the rows of their batches; decisions are written as a table
-//! like `conflicts.csv`, which `label-import` takes in.
+//! `conflicts.csv` and `suspects.csv` in the inbox are read with the rows of their batches. Decisions are written as a
+//! table like `conflicts.csv`, which `label-import` reads.
 
 use super::batch::{Batch, Inbox, SETTLED};
 use super::fill::Sheet;
@@ -38,7 +38,7 @@ pub struct Settling {
     pub target: Option<Target>,
     /// The first of them, conflicts before suspects.
     pub rows: Vec<Open>,
-    /// How many there are.
+    /// The total number of such rows.
     pub n: usize,
 }
 

@@ -31,31 +31,31 @@ pub enum Line {
 }
 
 impl Line {
-    /// The line that a label is.
+    /// The store's line for a label.
     #[must_use]
     pub fn of(label: Label) -> Self {
         if label.source == Source::Outcome { Self::Outcome(label) } else { Self::Label(label) }
     }
 }
 
-/// The store of a loop.
+/// The store of a workspace.
 #[derive(Debug, Clone)]
 pub struct Shared {
     lines: Lines,
 }
 
-/// `runs/store.json`: up to where a loop has taken in what its store has.
+/// `runs/store.json`: how far the workspace has imported its store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Mark {
     format: u32,
     /// The store's address.
     store: String,
-    /// The last line that is in.
+    /// The last line imported.
     number: i64,
     /// Its SHA-256.
     sha256: String,
-    /// Where the chain ended then; nowhere when there was none.
+    /// The end of the audit chain at that time; `None` if there was no chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     chain: Option<Head>,
 }
@@ -81,7 +81,7 @@ impl Shared {
         self.lines.name()
     }
 
-    /// Adds lines: all of them or none. Once this returns they are committed.
+    /// Adds lines: all or none. When this returns, they are committed.
     ///
     /// # Errors
     /// [`LabelError::Store`] with the server's message.
@@ -139,14 +139,14 @@ impl Shared {
         Ok(last)
     }
 
-    /// The position up to which the loop has imported; `None` if unknown, or if the chain was replaced.
+    /// The position up to which the workspace has imported; `None` if unknown, or if the chain was replaced.
     ///
     /// # Errors
     /// An unreadable chain or file.
     pub fn mark(&self, workspace: &Workspace) -> Result<Option<Mark>, LabelError> {
         let path = path(workspace);
         let Some(bytes) = atomic::read(&path).if_there().at(&path)? else { return Ok(None) };
-        // Without it everything is read again, which changes nothing.
+        // Without the file everything is read again, which changes nothing.
         let Ok(mark) = serde_json::from_slice::<Mark>(&bytes) else { return Ok(None) };
         let chain = workspace.audit_chain()?;
         let is_ours = match &mark.chain {
@@ -156,7 +156,7 @@ impl Shared {
         Ok(Some(mark).filter(|mark| is_ours && mark.store == self.name()))
     }
 
-    /// Stores the position up to which the loop has imported, once that is recorded.
+    /// Stores the position up to which the workspace has imported, after the import is recorded.
     ///
     /// # Errors
     /// I/O errors.

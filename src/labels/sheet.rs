@@ -28,7 +28,7 @@ pub(super) struct Sheet<'a> {
     pub reasons: &'a [String],
     /// Whether it shows production's prediction.
     pub show_score: bool,
-    /// How it is written: as the loop's table, since one spreadsheet opens both.
+    /// Its form: that of the workspace's table, because one spreadsheet opens both.
     pub form: Form,
 }
 
@@ -83,12 +83,12 @@ impl Sheet<'_> {
         Ok(self.form.ends.file(text, self.form.delimiter))
     }
 
-    /// A number with the decimal mark of the loop's table.
+    /// A number with the decimal mark of the workspace's table.
     fn number(&self, value: f64) -> String {
         self.schema.notation().text(value)
     }
 
-    /// A prediction as the target's column is written.
+    /// A prediction in the notation of the target column.
     fn prediction<'p>(&self, batch: &Batch, text: &'p str) -> Cow<'p, str> {
         match (batch.target.task, text.parse()) {
             (Task::Regression, Ok(value)) => self.schema.notation_of(&batch.target.name).text(value).into(),
@@ -111,7 +111,7 @@ pub(super) fn cells(table: &Table, schema: &Schema) -> Result<Vec<Vec<String>>, 
     Ok(rows.collect::<Result<_, csv::Error>>().at("rows to label")?)
 }
 
-/// A column's name as a header shows it: nothing in it steers a terminal or breaks the line.
+/// A column's name as shown in a header, without terminal control characters and line breaks.
 fn shown(name: &str) -> Cow<'_, str> {
     if name.contains(printable::steers) { printable::name(name).into() } else { name.into() }
 }

@@ -99,7 +99,7 @@ impl Label {
         self
     }
 
-    /// Whether both have the same content, whatever their times.
+    /// Whether both have the same content, ignoring times.
     fn says_the_same(&self, old: &Self) -> bool {
         (&self.label, self.source, &self.batch) == (&old.label, old.source, &old.batch)
     }
@@ -138,7 +138,7 @@ pub struct Merged {
 }
 
 impl Merged {
-    /// Whether anything is new.
+    /// Whether anything is new or changed.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.n_added == 0 && self.changes.is_empty()
@@ -176,10 +176,10 @@ impl Labels {
         Self::open(workspace)
     }
 
-    /// Gives every label of a loop, one after another, without holding them all.
+    /// Passes every label of a workspace to a callback, one after another, without holding them all.
     ///
     /// # Errors
-    /// What is wrong with a line of the file.
+    /// Errors in a line of the file.
     pub fn each(workspace: &Workspace, mut take: impl FnMut(Label)) -> Result<(), LabelError> {
         let path = workspace.path("data/labels.csv");
         let Some(from) = atomic::open(&path).if_there().at(&path)? else { return Ok(()) };
@@ -233,7 +233,7 @@ impl Labels {
         self.place((id, annotator)).map(|place| &self.rows[place])
     }
 
-    /// The ids that have a label which is not a model's.
+    /// The ids with at least one label that is not from a model.
     #[must_use]
     pub fn ids(&self) -> HashSet<&str> {
         self.rows.iter().filter(|label| label.teaches()).map(|label| label.id.as_str()).collect()
@@ -257,8 +257,8 @@ impl Labels {
         old.is_none_or(|old| !label.clone().instead_of(old).says_the_same(old))
     }
 
-    /// Takes labels in, by (id, annotator). The same label is nothing new, whenever it was given; another label is a
-    /// change, and takes the place [of the old one](Label::instead_of).
+    /// Merges labels by (id, annotator). The same label is not new, whatever its time; another label is a change and
+    /// replaces [the old one](Label::instead_of).
     pub fn merge(&mut self, incoming: impl IntoIterator<Item = Label>) -> Merged {
         let mut merged = Merged::default();
         for label in incoming {

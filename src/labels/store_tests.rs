@@ -39,7 +39,7 @@ fn what_is_saved_is_read_again() {
     let mut labels = Labels::default();
     labels.merge(rows.clone());
     labels.save(&workspace, &workspace.lock().unwrap()).unwrap();
-    // Not in the chain yet, but recognised as the loop's own.
+    // Not in the chain yet, but recognised as written by mlloop.
     assert!(workspace.labels_unrecorded().unwrap());
     let read = Labels::open(&workspace).unwrap();
     assert_eq!(read.rows(), rows);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// What rows are chosen by, beside the control.
+/// The criteria by which rows are selected, besides the control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
@@ -85,7 +85,7 @@ impl FromStr for Strategy {
     }
 }
 
-/// The model's uncertainty about a row by its scores; larger is less sure. `None` for a numeric prediction.
+/// The model's uncertainty about a row, from its scores; larger is less certain. `None` for a numeric prediction.
 ///
 /// Two classes: −|p − t| with the operating threshold t. Several: −(p₍₁₎ − p₍₂₎). The strategies `margin`, `entropy` and
 /// `least-confidence` use their measure over all classes, whatever the threshold (B. Settles, "Active Learning

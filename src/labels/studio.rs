@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 pub(super) const CONTROL: &str = "label";
 const OBJECT: &str = "row";
 
-/// The tasks of a batch, for import into a project: each row nested under `data.row`, its id in `data.row_id`, and what
+/// The tasks of a batch, for import into a project: each row nested under `data.row`, its id in `data.row_id`, and
 /// production's prediction attached, with its score if `show_score` is set.
 ///
 /// # Errors
@@ -93,7 +93,7 @@ fn escape(text: &str) -> String {
     escaped(text).replace('\n', "&#10;").replace('\t', "&#9;").replace('\r', "&#13;")
 }
 
-/// Whether XML has no way to write the character.
+/// Whether XML cannot represent the character.
 fn is_beyond_xml(c: char) -> bool {
     matches!(c, '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
 }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 const PENDING: &str = "importing.json";
 
-/// Everything that taking in needs.
+/// The input of an import.
 pub(super) struct Taking<'a> {
     pub(super) workspace: &'a Workspace,
     pub(super) lock: &'a Lock,
@@ -37,7 +37,7 @@ struct Pending {
     at: jiff::Timestamp,
     by: Option<String>,
     details: AnswersRead,
-    /// (id, annotator, label) of a label that stands in `labels.csv` once they are in.
+    /// (id, annotator, label) of a label that is in `labels.csv` once they are added.
     witness: (String, String, String),
 }
 
@@ -96,7 +96,7 @@ impl Taking<'_> {
         Ok(stay)
     }
 
-    /// Replaces the labels, records that, and puts the batches away.
+    /// Replaces the labels, records this, and archives the batches.
     pub(super) fn take(&self, labels: &Labels, incoming: &[Label], imported: &Imported) -> Result<(), LabelError> {
         let before = Labels::open(self.workspace)?;
         let is_new =
@@ -133,7 +133,7 @@ impl Taking<'_> {
 }
 
 impl Taking<'_> {
-    /// Lists what people disagree about now.
+    /// Updates the list of conflicts.
     pub(super) fn list_conflicts(&self, labels: &Labels, policy: LabelPolicy) -> Result<(), LabelError> {
         conflicts::list(self.inbox, labels, policy, &self.workspace.config()?.target.column).map(drop)
     }
@@ -174,7 +174,7 @@ fn put_away(inbox: &Inbox, details: &AnswersRead, file: Option<&Path>) -> Result
     }
 }
 
-/// Finishes an import that died: when its labels are in, it is recorded and its batches are put away.
+/// Finishes an interrupted import: if its labels were added, it is recorded and its batches are archived.
 pub(super) fn complete_import(workspace: &Workspace, lock: &Lock) -> Result<Option<AnswersRead>, LabelError> {
     let inbox = Inbox::of(workspace);
     let path = inbox.path(PENDING);

@@ -73,8 +73,8 @@ impl Used {
         self.by.get(&said).map_or(&[], Vec::as_slice)
     }
 
-    /// Labels from tables that a version was trained on, by id: they have no annotator and are stored nowhere else.
-    /// Of several, that of the last version.
+    /// Labels from tables that a version was trained on, by id: they have no annotator and are stored nowhere else. If
+    /// there are several, the last version's.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<&str, &str> {
         let mut last: BTreeMap<&str, (Version, &str)> = BTreeMap::new();
