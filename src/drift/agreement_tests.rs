@@ -1,4 +1,4 @@
-//! Metrics and estimates beside those of scikit-learn and NannyML.
+//! Metrics and estimates compared with those of scikit-learn and NannyML.
 
 use super::estimate::cbpe;
 use super::losses::{Losses, dle};
@@ -14,7 +14,7 @@ use std::path::Path;
 /// The cells of each column.
 type Cells = BTreeMap<String, Vec<String>>;
 
-/// The columns of both sides of a pair, and the pair's expected values, when the collection is there.
+/// The columns of both sides of a pair, and the pair's expected values, if the collection exists.
 fn pair(name: &str) -> Option<([Cells; 2], serde_json::Value)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/oracle");
     if !root.exists() {
@@ -41,7 +41,7 @@ fn numbers(cells: &[String]) -> Vec<f64> {
     cells.iter().map(|cell| cell.parse().unwrap()).collect()
 }
 
-/// Compares the metrics of both names that `expected` holds.
+/// Compares the metrics that both results contain.
 fn agree(metrics: &[MetricChange], expected: &serde_json::Value, names: &[(&str, &str)], tolerance: f64) {
     for (ours, theirs) in names {
         close(value(metrics, ours), expected[theirs].as_f64().unwrap(), tolerance, ours);
@@ -80,7 +80,7 @@ fn measured_classes_agree_with_scikit_learn() {
         let place = |cell: &String| classes.iter().position(|class| class == cell).unwrap() as f64;
         let y: Vec<f64> = side["y_true"].iter().map(place).collect();
         let p = ["p_a", "p_b", "p_c"].map(|column| numbers(&side[column]));
-        // The file has five digits; the peer scored rows that add up to 1.
+        // The file has five digits; the peer's scores of a row add up to 1.
         let whole = |row: usize| p.iter().map(|p| p[row]).sum::<f64>();
         let scores: Vec<f64> = (0..y.len()).flat_map(|row| p.each_ref().map(|p| p[row] / whole(row))).collect();
         let reading = Reading {
@@ -99,7 +99,7 @@ fn measured_classes_agree_with_scikit_learn() {
     }
 }
 
-/// In `f64` to 1e-9; through outcomes in `f64`, as pipelines hold them, to 1e-6.
+/// The functions agree to 1e-9; metrics computed as for a pipeline agree to 1e-6.
 #[test]
 fn measured_numbers_agree_with_scikit_learn() {
     let Some((sides, expected)) = pair("perf_regression") else { return };
@@ -119,7 +119,7 @@ fn measured_numbers_agree_with_scikit_learn() {
     }
 }
 
-/// The isotonic map that scikit-learn fits to `x`, `y`, read at `at`: straight between the distinct x, flat beyond.
+/// The isotonic map that scikit-learn fits to `x`, `y`, evaluated at `at`: linear between the distinct x, flat beyond.
 fn isotonic(x: &[f64], y: &[f64], at: &[f64]) -> Vec<f64> {
     let mut pairs: Vec<(f64, f64)> = x.iter().copied().zip(y.iter().copied()).collect();
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -139,14 +139,14 @@ fn isotonic(x: &[f64], y: &[f64], at: &[f64]) -> Vec<f64> {
     at.iter().map(read).collect()
 }
 
-/// NannyML calibrates by isotonic regression on the reference and predicts by the raw score; here both come from the
-/// calibrated one, with the threshold where the raw one stood. ROC-AUC differs by the pairs of rows with themselves.
+/// NannyML calibrates by isotonic regression on the reference and predicts from the raw score. Here both use the
+/// calibrated score, with the threshold at the same place. ROC-AUC differs by the pairs of rows with themselves.
 #[test]
 fn estimated_classes_agree_with_nannyml() {
     let Some(([reference, current], expected)) = pair("perf_binary") else { return };
     let raw = numbers(&current["y_proba"]);
     let mut calibrated = isotonic(&numbers(&reference["y_proba"]), &numbers(&reference["y_true"]), &raw);
-    // A step of the isotonic map may reach over .5: a grain more keeps what was predicted positive apart.
+    // A step of the isotonic map may span .5: a tiny increment keeps rows that were predicted positive apart.
     for (p, _) in calibrated.iter_mut().zip(&raw).filter(|(_, raw)| **raw >= 0.5) {
         *p = (*p + 1e-12).min(1.0);
     }
@@ -157,7 +157,7 @@ fn estimated_classes_agree_with_nannyml() {
         close(value(&estimate.metrics, name), theirs(name), 1e-9, name);
     }
     close(value(&estimate.metrics, "roc_auc"), theirs("roc_auc"), 1e-3, "roc_auc");
-    // Theirs puts the rows of one step of the isotonic map in the order of the raw score; here they are ties.
+    // NannyML orders rows within a step of the isotonic map by the raw score; here they are ties.
     close(value(&estimate.metrics, "pr_auc"), theirs("average_precision"), 2e-2, "pr_auc");
 }
 

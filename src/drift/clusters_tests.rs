@@ -1,4 +1,4 @@
-//! Rows of the same customers: quiet weeks stay quiet, and what moved for all customers is found.
+//! Rows of the same customers: quiet weeks stay quiet, and a change for all customers is detected.
 
 use super::multivariate::{Asked, multivariate};
 use super::report::{ColumnVerdict, Summary};
@@ -16,8 +16,9 @@ fn gauss(random: &mut Xoshiro256PlusPlus) -> f64 {
     normal::quantile(random.gen_range(1e-9..1.0 - 1e-9))
 }
 
-/// New customers of one population, twenty rows of each: six numbers that scatter by 1 between customers and by `within`
-/// within them, a level and a rare level that a customer has in nearly all rows, and a number that some customers lack.
+/// New customers of one population, with twenty rows each: six numbers with standard deviation 1 between customers and
+/// `within` within them, a level and a rare level that a customer has in nearly all rows, and a number that some
+/// customers lack.
 fn week(random: &mut Xoshiro256PlusPlus, n_customers: usize, (within, shift): (f64, f64)) -> Table {
     let mut numbers = vec![Vec::new(); NUMBERS];
     let (mut keys, mut level, mut rare, mut gone) = (vec![], vec![], vec![], vec![]);
@@ -62,7 +63,8 @@ fn schema(table: &Table) -> Schema {
     Schema { dialect: Dialect::default(), columns: columns.collect() }
 }
 
-/// Weeks with an alarm of drift by columns, weeks with any drifted column, and drifted columns, of weeks against references.
+/// Compares weeks with references; returns the weeks with an alarm, the weeks with any drifted column, and the drifted
+/// columns.
 fn weeks(seed: u64, n: usize, n_customers: usize, law: (f64, f64)) -> (usize, usize, u64) {
     let mut random = random::rng(seed, "weeks of customers");
     let (mut alarms, mut with_any, mut drifted) = (0, 0, 0);
@@ -83,7 +85,7 @@ fn weeks(seed: u64, n: usize, n_customers: usize, law: (f64, f64)) -> (usize, us
 
 #[test]
 fn quiet_weeks_of_few_customers_are_quiet_and_what_moved_for_all_is_found() {
-    // Without counting customers, each of these weeks is an alarm.
+    // If customers are ignored, each of these weeks raises an alarm.
     let (alarms, with_any, _) = weeks(1, 100, 50, (0.3, 0.0));
     assert_eq!(alarms, 0);
     assert!(with_any <= 3, "{with_any} of 100");
@@ -146,7 +148,7 @@ fn what_one_customer_lacks_is_no_finding() {
         let pair = ColumnPair::of("x", &lacking(300, 0, known), &lacking(50, lacks, known)).unwrap();
         findings(&pair).len()
     };
-    // Of ten customers nobody says that it is chance.
+    // With ten customers, chance cannot be ruled out.
     assert_eq!((found(1, true), found(1, false), found(10, true)), (0, 1, 1));
 }
 
@@ -157,14 +159,14 @@ fn without_customers_nothing_changes() {
     let columns =
         compare(&pairs(&Profile::of_table(&reference), &Profile::of_table(&current)), &DriftSettings::default(), 0);
     assert!(columns.iter().all(|column| column.worth.is_none()));
-    // What counting each row makes of such a week.
+    // The result if each row counts as independent.
     assert!(columns.iter().filter(|column| column.verdict == ColumnVerdict::Drifted).count() >= 3);
     assert_ne!(columns[0].current, Summary::default());
 }
 
-/// Rows of one population, as skewed and as tied as tables are: numbers that go together, money, counts, levels of which a few
-/// are frequent, missing cells. `sizes` are the rows of each customer, of which all columns are as alike as `alike` says (0: not
-/// at all, 1: equal).
+/// Rows of one population with realistic skew and ties: correlated numbers, money, counts, levels of which a few are
+/// frequent, missing cells. `sizes` are the numbers of rows per customer; `alike` is the similarity of their rows in
+/// all columns (0: none, 1: equal).
 fn ledger(random: &mut Xoshiro256PlusPlus, sizes: &[usize], alike: f64) -> Table {
     const WIDTH: usize = 9;
     let (own, rest) = (alike.sqrt(), (1.0 - alike).sqrt());
@@ -189,7 +191,7 @@ fn ledger(random: &mut Xoshiro256PlusPlus, sizes: &[usize], alike: f64) -> Table
                         }
                     }
                     5 => z[5].round(),
-                    // Levels: three, six and forty, the first ones frequent.
+                    // Levels: three, six and forty; the first ones are frequent.
                     6 => (z[6].abs() * 1.5).floor().min(2.0),
                     7 => (z[7].abs() * 2.5).floor().min(5.0),
                     _ => (z[8] * z[8] * 6.0).floor().min(39.0),
@@ -208,8 +210,8 @@ fn ledger(random: &mut Xoshiro256PlusPlus, sizes: &[usize], alike: f64) -> Table
     Table::new(std::iter::once(keys).chain(cells.into_iter().enumerate().map(number)).collect()).unwrap()
 }
 
-/// Of `n_weeks` quiet weeks, ten for each reference: those in which the classifier tells them apart, those in which it cannot
-/// tell, and how the area scatters.
+/// For `n_weeks` quiet weeks, ten for each reference: how many the classifier distinguishes, how many it cannot decide,
+/// and how the area varies.
 fn told_apart(
     seed: u64,
     n_weeks: usize,
@@ -254,7 +256,7 @@ fn a_classifier_is_quiet_on_streams_that_its_level_was_not_made_on_at_length() {
         );
         assert!(drifted <= 2, "{n}: {drifted}");
     }
-    // Customers of ten and of twenty rows, and of 1 to 100.
+    // Customers with ten and with twenty rows, and with 1 to 100.
     let uneven = |n: usize| (1..=n).map(|k| 1 + 100 / k).collect::<Vec<usize>>();
     for (n, sizes) in [(200, vec![10; 20]), (1000, vec![20; 50]), (1000, uneven(140)), (5000, vec![20; 250])] {
         let reference: Vec<usize> = sizes

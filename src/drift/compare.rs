@@ -1,12 +1,12 @@
-//! One column at a time: reference against current, by the rule that the settings give it.
+//! Compares one column at a time, reference against current, by the rule in the settings.
 //!
-//! The default rule asks several questions of a column ([`super::probes`]) and calls it drifted when the answer to one of
-//! them is
+//! The default rule asks several questions about a column ([`super::probes`]) and calls it drifted if the answer to one
+//! of them is
 //! 1. **significant**: p ≤ `alpha` after Benjamini–Hochberg over all questions of all columns,
 //! 2. **large**: an effect of at least `effect` in the units of Cohen's h, the same for numbers, levels and missing
 //!    cells ([`crate::stats::shares::effect`]), or a PSI of at least `psi` where that is set, and
-//! 3. seen on **enough rows**: `min_rows` on either side; questions with an exact test are answered on fewer, too. Where rows
-//!    of one customer are alike, so many must be what they are worth, for a column to be stable.
+//! 3. seen on **enough rows**: `min_rows` on either side; questions with an exact test are answered with fewer rows
+//!    too. If rows of one customer are similar, a stable column needs that many effective rows.
 
 use super::large::Large;
 use super::method::Method;
@@ -22,16 +22,17 @@ use rayon::prelude::*;
 /// Chance that the PSI of any of the columns is above its critical value without drift.
 const PSI_ALPHA: f64 = 0.01;
 
-/// Questions whose test is exact, so that they are answered however few rows there are.
+/// Questions with an exact test, which are answered for any number of rows.
 const EXACT: [&str; 4] = ["missing", "infinite", "levels", "range"];
 
-/// Up to this p, the question with the smallest p stands for a stable column; beyond, that about its distribution as a whole.
+/// A stable column reports the question with the smallest p if it is at most this; otherwise the question about the
+/// whole distribution.
 const TOLD: f64 = 0.05;
 
-/// A class of the target is large news when it becomes so many times as frequent or as rare.
+/// A change of a class of the target is large if it becomes this many times as frequent or as rare.
 pub const TARGET_FACTOR: f64 = 1.25;
 
-/// What decides about a column.
+/// The rule that decides about a column.
 #[derive(Debug, Clone, Copy)]
 enum Rule {
     /// Significant, large, and on enough rows.
@@ -42,15 +43,15 @@ enum Rule {
     Psi { threshold: f64 },
 }
 
-/// A column, measured; the default rule waits for the p-values of all columns.
+/// A measured column; the default rule needs the p-values of all columns before it decides.
 struct Judged {
     report: ColumnReport,
-    /// What waits to be held to the threshold.
+    /// Questions that wait for the adjusted p-values.
     waiting: Vec<Probe>,
 }
 
-/// Compares every column and sorts by what matters: drifted first, then by importance and PSI; those that the model does
-/// not read come last, and are corrected for among themselves, so that they do not weaken what is said of the others.
+/// Compares every column and sorts by relevance: drifted first, then by importance and PSI. Columns that the model does
+/// not read come last; their p-values are adjusted separately, so they do not weaken the results for the others.
 #[must_use]
 pub fn compare(pairs: &[ColumnPair], settings: &DriftSettings, seed: u64) -> Vec<ColumnReport> {
     let (others, read): (Vec<&ColumnPair>, Vec<&ColumnPair>) = pairs.iter().partition(|pair| pair.not_read);
@@ -77,15 +78,15 @@ pub fn compare_one(pair: &ColumnPair, settings: &DriftSettings, seed: u64) -> Co
     judged(&[pair], settings, &Large::of(settings, None), seed).swap_remove(0)
 }
 
-/// Compares the score alone. By the default rule it is drifted only if its values moved too, on average by [`LEAST_SHIFT`]:
-/// ranks alone move in any quiet month if the model reads the date, by a few thousandths that change nothing.
+/// Compares the score alone. With the default rule it is drifted only if its values also moved by [`LEAST_SHIFT`] on
+/// average: if the model reads the date, ranks alone move in any quiet month by a few thousandths, which has no effect.
 #[must_use]
 pub fn compare_score(pair: &ColumnPair, settings: &DriftSettings, seed: u64) -> ColumnReport {
     let mut report = compare_one(pair, settings, seed);
     if let (PairValues::Number { reference, current, .. }, Some(_)) = (&pair.values, report.effect) {
         report.shift = distances::wasserstein(reference, current).ok().map(|measured| measured.statistic);
     }
-    // Scores that are missing or infinite are no small shift.
+    // Missing or infinite scores do not count as a small shift.
     let is_value = !matches!(report.method.as_str(), "missing" | "infinite");
     if report.verdict == ColumnVerdict::Drifted && is_value && report.shift.is_some_and(|by| by < LEAST_SHIFT) {
         (report.verdict, report.because) = (ColumnVerdict::Stable, None);
@@ -107,7 +108,7 @@ fn judged(pairs: &[&ColumnPair], settings: &DriftSettings, large: &Large, seed: 
     judged.into_iter().map(|judged| judged.report).collect()
 }
 
-/// Settles the columns of the default rule: Benjamini–Hochberg over all questions of those on enough rows.
+/// Decides the columns of the default rule: Benjamini–Hochberg over all questions about those with enough rows.
 fn adjust(judged: &mut [Judged], large: &Large) {
     let p: Vec<f64> = judged.iter().flat_map(|judged| judged.waiting.iter().map(|probe| probe.p)).collect();
     let mut adjusted = psi::benjamini_hochberg(&p).into_iter();
@@ -116,8 +117,8 @@ fn adjust(judged: &mut [Judged], large: &Large) {
         if answers.is_empty() {
             continue;
         }
-        // The threshold is alpha, or the column's own. Adjusting never makes a p smaller, so how far apart insignificant
-        // answers are need not be known.
+        // The threshold is alpha, or the column's own. Adjusting never lowers a p, so the p of insignificant answers
+        // need not be exact.
         let significant = |(_, adjusted): &&(Probe, f64)| *adjusted <= report.threshold;
         let drifted = answers.iter().filter(significant).filter(|(probe, _)| probe.is_large(large));
         let least = |a: &&(Probe, f64), b: &&(Probe, f64)| a.0.p.total_cmp(&b.0.p);
@@ -128,17 +129,17 @@ fn adjust(judged: &mut [Judged], large: &Large) {
             None if few => {}
             None => report.verdict = ColumnVerdict::Stable,
         }
-        // Without one, that nearest to deciding, where chance alone gives it once in twenty times at most.
+        // Without a decisive answer: the one with the smallest p, if chance gives it at most once in twenty times.
         let nearest = answers.iter().min_by(least).filter(|(probe, _)| probe.p <= TOLD);
         let Some(told) = decisive.or(nearest).or(answers.first().filter(|_| !few)) else { continue };
         tell(report, &told.0);
         report.p_adjusted = Some(told.1);
-        // What did not decide need not be explained.
+        // Only a decisive answer needs an explanation.
         report.because = report.because.take().filter(|_| decisive.is_some());
     }
 }
 
-/// What a question found, as the column's answer.
+/// Writes the answer to a question into the column's report.
 fn tell(report: &mut ColumnReport, probe: &Probe) {
     report.method = probe.method.to_owned();
     (report.statistic, report.p) = (Some(probe.statistic), Some(probe.p));
@@ -153,7 +154,7 @@ fn judge(pair: &ColumnPair, n_columns: usize, settings: &DriftSettings, seed: u6
         true => psi::psi_smoothed(&cells.reference, &cells.current).ok(),
         false => None,
     };
-    // Bonferroni: of a hundred columns one would be above its own 1 % value by chance.
+    // Bonferroni: among a hundred columns, one would exceed its own 1 % value by chance.
     let psi_alpha = PSI_ALPHA / n_columns as f64;
     let mut report = ColumnReport {
         name: pair.name.clone(),
@@ -230,7 +231,7 @@ fn nothing_to_compare(pair: &ColumnPair) -> ColumnVerdict {
     ColumnVerdict::CannotTell { reason: reason.to_owned() }
 }
 
-/// Gate rows that are enough to call scores stable, whatever `min_rows` says.
+/// Number of gate rows that is enough to call scores stable, whatever `min_rows` says.
 const GATE_ROWS: u64 = 100;
 
 fn own(pair: &ColumnPair, settings: &DriftSettings, alpha: f64, mut report: ColumnReport) -> Judged {
@@ -246,7 +247,7 @@ fn own(pair: &ColumnPair, settings: &DriftSettings, alpha: f64, mut report: Colu
     let mut waiting = Vec::new();
     match probes(pair) {
         Ok(found) => waiting = found,
-        // One and the same value on both sides is the plainest case of no drift.
+        // A single equal value on both sides is the simplest case of no drift.
         Err(_) if pair.is_constant() => {
             (report.statistic, report.p, report.p_adjusted) = (Some(0.0), Some(1.0), Some(1.0));
         }
@@ -256,12 +257,12 @@ fn own(pair: &ColumnPair, settings: &DriftSettings, alpha: f64, mut report: Colu
         if let Some(first) = waiting.first() {
             tell(&mut report, first);
         }
-        // Few rows can show that a column drifted where the test is exact, and never that it did not.
+        // With few rows an exact test can show drift, but nothing can show its absence.
         waiting.retain(|probe| EXACT.contains(&probe.method));
         report.because = None;
         report.verdict = ColumnVerdict::TooFewRows { need };
     }
-    // What rows are worth is counted in each p already.
+    // Each p already accounts for the effective number of rows.
     let (n_reference, n_current) = pair.worth.values.both((n_reference, n_current));
     if n_reference.min(n_current) < need && report.verdict == ColumnVerdict::Stable && !pair.is_constant() {
         if let Some(first) = waiting.first() {

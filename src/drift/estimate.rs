@@ -1,9 +1,9 @@
-//! Metrics estimated from class scores alone, before any outcome is known: CBPE. Numbers have DLE,
+//! CBPE: metrics estimated from class scores alone, before any outcome is known. For numbers there is DLE, see
 //! [`losses`](super::losses).
 //!
-//! Both assume that the outcome still depends on the columns as it did when the version was made. Then calibrated
-//! scores say how often they will be right, also for a mix of rows that has changed (covariate shift). When the
-//! dependence itself changes (concept drift), they cannot notice.
+//! Both assume that the outcome depends on the columns in the same way as when the version was trained. Then calibrated
+//! scores tell how often they are right, even if the mix of rows changes (covariate shift). A change of the dependence
+//! itself (concept drift) goes undetected.
 
 use super::performance::change;
 use super::report::{Estimate, MetricChange};
@@ -26,15 +26,15 @@ pub const CBPE_LIMIT: &str = "Estimated from the scores alone, assuming that out
                               drift: in a simulation it gave 0.870 where the truth was 0.711. Only labelled rows \
                               reveal concept drift.";
 
-/// How often outcomes are drawn for the interval.
+/// Number of draws of outcomes for the interval.
 const DRAWS: usize = 100;
-/// Rows of a draw, at most.
+/// Maximum number of rows per draw.
 const DRAWN_ROWS: usize = 2000;
 
 /// Why metrics could not be estimated.
 #[derive(Debug, thiserror::Error)]
 pub enum EstimateError {
-    /// There is nothing to estimate on.
+    /// There are no rows.
     #[error("no rows to estimate metrics on")]
     NoRows,
     /// The method is for another task.
@@ -42,26 +42,26 @@ pub enum EstimateError {
     Task {
         /// `cbpe` or `dle`.
         method: &'static str,
-        /// What it is for.
+        /// The task that it supports.
         what: &'static str,
     },
-    /// A score that no calibrated model gives.
+    /// A score that is not a probability.
     #[error("row {row}: the score {value} is not a probability")]
     Score {
         /// Index of the row, from 0.
         row: usize,
-        /// What stands there.
+        /// The invalid value.
         value: f64,
     },
-    /// Too few labelled rows to learn errors from.
+    /// Too few labelled rows to model the errors.
     #[error("{have} labelled rows are too few to model the errors; {need} are needed")]
     TooFewRows {
-        /// Labelled rows there are.
+        /// Number of labelled rows.
         have: usize,
         /// Number of rows that are needed.
         need: usize,
     },
-    /// Outcomes and labelled rows differ in number, or an outcome is missing.
+    /// The numbers of outcomes and labelled rows differ, or an outcome is missing.
     #[error("{0}")]
     Outcomes(String),
     /// A problem with scoring.
@@ -70,13 +70,13 @@ pub enum EstimateError {
     /// A problem with the columns.
     #[error("{0}")]
     Features(#[from] FeatureError),
-    /// A problem with learning the errors.
+    /// A problem with modelling the errors.
     #[error("{0}")]
     Model(#[from] ModelError),
 }
 
-/// Confidence-based performance estimation: the metrics that calibrated `scores` promise for the classes predicted
-/// from them, each beside the gate's.
+/// Confidence-based performance estimation: the metrics expected from calibrated `scores` and the classes predicted
+/// from them, each beside its value at the gate.
 ///
 /// With p the probability of the positive class and ŷ = \[p ≥ `threshold`\], the expected confusion matrix is
 /// TP = Σp·\[ŷ=1\], FP = Σ(1−p)·\[ŷ=1\], FN = Σp·\[ŷ=0\], TN = Σ(1−p)·\[ŷ=0\]; accuracy, precision, recall, F1 and
@@ -85,15 +85,16 @@ pub enum EstimateError {
 /// Expected Brier score: mean p(1−p); expected log loss: mean −p ln p − (1−p) ln(1−p). For several classes the same with
 /// one probability per class, and the highest one predicted: accuracy is the mean of the highest.
 ///
-/// The 95 % interval is where the metric of as many rows lies: rows are drawn with replacement and outcomes with the
-/// probability of their score, `DRAWS` times, at most `DRAWN_ROWS` of them, from which the error of all follows.
+/// The 95 % interval is the range of the metric on as many rows: rows are drawn with replacement, and outcomes with the
+/// probability given by their score, `DRAWS` times. Each draw has at most `DRAWN_ROWS` rows; the error for all rows is
+/// derived from that.
 ///
-/// Ratios are ratios of expectations, off by O(1∕n). Metrics that are 0 ∕ 0 (precision where nothing is predicted
-/// positive) are left out. Method: NannyML, "Confidence-based performance estimation", 2022; there a row also forms a
-/// pair with itself, which pulls ROC-AUC towards .5 by O(1∕n).
+/// Ratios are ratios of expectations, with an error of O(1∕n). Metrics that are 0 ∕ 0 (precision if nothing is
+/// predicted positive) are omitted. Method: NannyML, "Confidence-based performance estimation", 2022; there a row also
+/// forms a pair with itself, which biases ROC-AUC towards .5 by O(1∕n).
 ///
 /// # Errors
-/// No rows, numbers instead of classes, a score that is no probability.
+/// No rows, numbers instead of classes, or a score that is not a probability.
 pub fn cbpe(task: Task, scores: &Scores, threshold: f64, gate: Option<&Metrics>) -> Result<Estimate, EstimateError> {
     if task == Task::Regression {
         return Err(EstimateError::Task { method: "cbpe", what: "classes; numbers have dle" });
@@ -129,8 +130,8 @@ pub fn cbpe(task: Task, scores: &Scores, threshold: f64, gate: Option<&Metrics>)
 }
 
 impl Estimate {
-    /// Takes off what the same estimate of the gate rows, `of_gate`, is off from their known metrics: scores that are too
-    /// timid or too sure promise too little or too much there as here.
+    /// Subtracts the error of the same estimate on the gate rows, `of_gate`, whose metrics are known: underconfident or
+    /// overconfident scores bias both estimates equally.
     #[must_use]
     pub fn corrected(mut self, of_gate: &Self) -> Self {
         for change in &mut self.metrics {
@@ -138,7 +139,7 @@ impl Estimate {
             if let (Some(truth), Some(there)) = (change.gate, there) {
                 let Ok(metric) = change.name.parse::<Metric>() else { continue };
                 let value = change.value + truth - there.value;
-                // What is taken off is itself off by chance.
+                // The correction itself has a random error.
                 let half = |change: &MetricChange| change.interval.map(|(low, high)| (high - low) / 2.0);
                 let half = half(change).zip(half(there)).map(|(here, there)| here.hypot_portable(there));
                 (change.value, _) = bounded(metric, (value, value));
@@ -150,8 +151,9 @@ impl Estimate {
 }
 
 impl Estimate {
-    /// Widens intervals for rows about the same things, of which scores do not say how far their outcomes go together: the gate's
-    /// own interval, which is by thing, does. By as much as it is wider than one of as many independent rows.
+    /// Widens intervals for rows of the same entities, because scores do not show how correlated their outcomes are.
+    /// The gate's own interval, which is by entity, does: each interval becomes at least as wide as the gate's, scaled
+    /// to the number of rows.
     #[must_use]
     pub fn by_entity(mut self, gate: &Evaluation) -> Self {
         let as_many = (self.n as f64 / gate.n_rows.max(1) as f64).sqrt();
@@ -166,7 +168,7 @@ impl Estimate {
     }
 }
 
-/// Both ends within what the metric can be.
+/// Limits both ends to the range of the metric.
 fn bounded(metric: Metric, (low, high): (f64, f64)) -> (f64, f64) {
     let bounded = |value: f64| match metric.range() {
         Range::Share | Range::Unit => value.clamp(0.0, 1.0),
@@ -176,7 +178,7 @@ fn bounded(metric: Metric, (low, high): (f64, f64)) -> (f64, f64) {
     (bounded(low), bounded(high))
 }
 
-/// What rows drawn from these scores, with outcomes drawn from them, show.
+/// The expected metrics of random rows, with outcomes drawn from their scores.
 fn drawn(task: Task, scores: &Scores, threshold: f64) -> Vec<Expected> {
     let (n, width) = (scores.n_rows(), scores.width);
     let mut random = rng(0, "cbpe");
@@ -187,7 +189,7 @@ fn drawn(task: Task, scores: &Scores, threshold: f64) -> Vec<Expected> {
             let row = scores.row(random.gen_range(0..n));
             taken.values.extend_from_slice(row);
             let mut left = random.r#gen::<f64>();
-            // Of two classes the score is that of the positive one.
+            // With two classes, the score is that of the positive one.
             let class = row.iter().position(|p| {
                 left -= p;
                 left < 0.0
@@ -203,25 +205,25 @@ fn drawn(task: Task, scores: &Scores, threshold: f64) -> Vec<Expected> {
     (0..DRAWS).map(draw).collect()
 }
 
-/// What is expected of scores.
+/// Expected results for scores.
 struct Expected {
     confusion: Confusion,
-    /// Of each class against the rest; of two classes only the positive one.
+    /// For each class against the rest; with two classes only for the positive one.
     areas: Vec<ExpectedAreas>,
     log_loss: f64,
     brier: f64,
 }
 
-/// Areas that are expected of one class against the rest.
+/// Expected areas for one class against the rest.
 struct ExpectedAreas {
     roc: f64,
     pr: f64,
-    /// Expected rows of the class.
+    /// Expected number of rows of the class.
     support: f64,
 }
 
 impl Expected {
-    /// Of scores `p` when row i is positive with probability `truth[i]`.
+    /// For scores `p`, if row i is positive with probability `truth[i]`.
     fn of_two(p: &[f64], truth: &[f64], threshold: f64) -> Self {
         let mut cells = vec![0.0; 4];
         for (&p, &truth) in p.iter().zip(truth) {
@@ -240,7 +242,7 @@ impl Expected {
         }
     }
 
-    /// The same of several classes: `truth` has a probability per class and row.
+    /// The same for several classes: `truth` has a probability per class and row.
     fn of_several(scores: &Scores, truth: &[f64]) -> Self {
         let (n, width) = (scores.n_rows(), scores.width);
         let mut cells = vec![0.0; width * width];
@@ -281,8 +283,8 @@ impl Expected {
 
 /// Expected areas when rows are ordered by `scores` and row i is positive with probability `p[i]`, in O(n log n).
 ///
-/// Each row is used twice, as a positive with weight p and as a negative with weight 1 − p. The pair that it forms with
-/// itself is taken out of the ROC area: with P = Σp, N = Σ(1−p), V = Σp(1−p), that is (A·P·N − V/2) ∕ (P·N − V).
+/// Each row is used twice, as a positive with weight p and as a negative with weight 1 − p. Its pair with itself is
+/// excluded from the ROC area: with P = Σp, N = Σ(1−p), V = Σp(1−p), the area is (A·P·N − V/2) ∕ (P·N − V).
 fn expected_areas(scores: &[f64], p: &[f64]) -> ExpectedAreas {
     let n = p.len();
     let twice: Vec<f64> = scores.iter().chain(scores).copied().collect();

@@ -7,23 +7,25 @@ use crate::stats::exact::fisher;
 use crate::stats::sample::Sample;
 use crate::wording::{Plain, in_thousands};
 
-/// Chance of a finding about missing cells when nothing changed.
+/// Probability of a finding about missing cells if nothing changed.
 const ALPHA: f64 = 0.001;
-/// Smaller changes of the share of missing cells are not worth a person's time.
+/// Smaller changes of the share of missing cells are not reported.
 const MIN_MISSING_CHANGE: f64 = 0.01;
-/// Fewer values outside the reference's range are no finding.
+/// Fewer values outside the reference's range are not reported.
 const MIN_OUTSIDE: u64 = 5;
-/// The next value of an unchanged column is beyond the old extremes with probability 2/(n + 1); a finding is this much more.
+/// The next value of an unchanged column is beyond the old extremes with probability 2/(n + 1); a finding requires this
+/// many times more.
 const OUTSIDE_FACTOR: f64 = 10.0;
-/// Unseen levels that are named.
+/// Number of unseen levels that are named.
 const N_NAMED: usize = 5;
 
-/// Rows from which it means something that they share their instants.
+/// Minimum number of rows for shared instants to mean something.
 const MIN_SHARING: u64 = 20;
-/// Shares of the rows that have an instant together with others, now and in the reference, that are a finding.
+/// Shares of the rows whose instant is shared with other rows, that make a finding: at least this now, at most this in
+/// the reference.
 const SHARING: (f64, f64) = (0.5, 0.1);
 
-/// Findings about one column: completeness, unseen levels, range, instants that rows share.
+/// Findings about one column: completeness, unseen levels, range, shared instants.
 #[must_use]
 pub fn findings(pair: &ColumnPair) -> Vec<Finding> {
     let content: Vec<Finding> = match &pair.values {
@@ -38,7 +40,7 @@ pub fn findings(pair: &ColumnPair) -> Vec<Finding> {
     completeness(pair).into_iter().chain(content).collect()
 }
 
-/// More is missing (or less) than chance explains.
+/// More (or fewer) cells are missing than chance explains.
 fn completeness(pair: &ColumnPair) -> Option<Finding> {
     let ((n, m), (a, b)) = (pair.n_rows(), pair.n_missing);
     if n == 0 || m == 0 {
@@ -71,7 +73,7 @@ fn unseen(column: &str, levels: &[String], reference: &[u64], current: &[u64]) -
     Some(finding(FindingKind::CategoricalValues, column, text))
 }
 
-/// Far more values outside the reference's extremes than an unchanged column has.
+/// Many more values outside the reference's extremes than in an unchanged column.
 fn range(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Option<Finding> {
     let (low, high) = pair.reference_range()?;
     let is_outside = |value: f64| value < low || value > high;
@@ -101,7 +103,7 @@ fn spaced(x: f64) -> String {
     format!("{sign}{}{rest}", in_thousands(whole))
 }
 
-/// Instants that have not happened yet, or that all lie before the middle of the reference.
+/// Instants in the future, or all before the middle of the reference.
 fn instants(pair: &ColumnPair) -> Option<Finding> {
     let PairValues::Time { current, .. } = &pair.values else { return None };
     let (first, last) = pair.current_range()?;
@@ -118,9 +120,9 @@ fn instants(pair: &ColumnPair) -> Option<Finding> {
     Some(finding(FindingKind::Range, &pair.name, text))
 }
 
-/// Instants that rows have together with others, where the reference's rows hardly do: the time of an export in the place of
-/// the rows' own, times that were cut to days, or rows that came twice. In which order rows stand is no question: nothing
-/// that the model reads depends on it.
+/// Instants shared by many rows, if few rows of the reference share theirs: the time of an export instead of each row's
+/// own time, times truncated to days, or duplicate rows. The order of rows is not checked: nothing that the model reads
+/// depends on it.
 fn shared_instants(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Option<Finding> {
     let (before, now) = (n_sharing(reference), n_sharing(current));
     let share = |n: u64, sample: &Sample| n as f64 / sample.n().max(1) as f64;
@@ -128,7 +130,7 @@ fn shared_instants(pair: &ColumnPair, reference: &Sample, current: &Sample) -> O
     if current.n().min(reference.n()) < MIN_SHARING {
         return None;
     }
-    // A sketch keeps the share of a frequent instant, and not which ones are rare.
+    // A sketch keeps the share of a frequent instant, but not which instants are rare.
     let most_before = most_frequent(reference).map_or(0, |(_, n)| n);
     let is_sketch = pair.rank_error > 0.0;
     let spread = if is_sketch { share(most_before, reference) } else { share(before, reference) };
@@ -147,7 +149,7 @@ fn shared_instants(pair: &ColumnPair, reference: &Sample, current: &Sample) -> O
     Some(finding(FindingKind::Range, &pair.name, text))
 }
 
-/// Rows that have their value together with others.
+/// Number of rows that share their value with other rows.
 fn n_sharing(sample: &Sample) -> u64 {
     sample.counts().iter().filter(|count| **count > 1).sum()
 }
@@ -166,7 +168,7 @@ pub(super) fn horizon(pair: &ColumnPair) -> Option<i64> {
     Some(present.saturating_add(ahead.unwrap_or(0).max(0)))
 }
 
-/// How many instants are more than a day in the future: clocks and time zones differ by less.
+/// Number of instants more than a day in the future: clocks and time zones differ by less.
 pub(super) fn later_than(current: &Sample, present: i64) -> u64 {
     let tomorrow = present.saturating_add(DAY_MICROS) as f64;
     let end = current.values().partition_point(|at| *at <= tomorrow);

@@ -1,20 +1,21 @@
-//! The folds of the rows of two tables, in which copies of a row share a fold.
+//! Assigns the rows of two tables to folds; copies of a row share a fold.
 
 use crate::stats::random::hash64;
 
 pub(super) const FOLDS: usize = 5;
 
-/// Where rows are equal so many times on average, the columns have few values, and equal rows are no copies; the same of a
-/// row that so large a part of a side is equal to, as one in this number.
+/// If rows occur this many times on average, the columns have few values, and equal rows are not copies. The same holds
+/// for a row that makes up one in this many rows of a side.
 const COPIES: usize = 20;
 
 /// The folds of rows, and `Domain::copies`.
 ///
-/// Groups of equal rows are dealt in the order of a hash of their content, each to the fold that has fewest rows of the
-/// group's sides, so that the folds have about equal shares of both. Equal rows of a group that is no copy ([`is_value`])
-/// are dealt one by one, by their place on their side: of one file twice, the same rows share a fold.
+/// Groups of equal rows are processed in the order of a hash of their content; each goes to the fold with the fewest
+/// rows of the group's sides, so that both sides are spread about equally. If equal rows are not copies ([`is_value`]),
+/// they are assigned one by one, by their position on their side: if both tables are the same file, equal rows share a
+/// fold.
 ///
-/// With `together`, digests are those of what rows are about, and such rows share a fold however many they are.
+/// With `together`, digests identify entities, and rows of one entity share a fold whatever their number.
 pub(super) fn folds(digests: &[u64], n_reference: usize, (seed, together): (u64, bool)) -> (Vec<u8>, f64) {
     let mut rows: Vec<usize> = (0..digests.len()).collect();
     rows.sort_by_cached_key(|&row| (hash64(&digests[row].to_le_bytes(), seed), digests[row], row));
@@ -50,8 +51,8 @@ pub(super) fn folds(digests: &[u64], n_reference: usize, (seed, together): (u64,
     (folds, copies)
 }
 
-/// Whether a group of equal rows is a value that many rows have, such as "all is missing", and not one row many times: it is
-/// a large part of a side.
+/// Whether a group of equal rows is a common value, such as "all cells missing", rather than copies of one row: it is a
+/// large part of a side.
 fn is_value(group: [usize; 2], sizes: [usize; 2]) -> bool {
     (0..2).any(|side| group[side] * COPIES >= sizes[side])
 }

@@ -1,15 +1,15 @@
-//! When a change is large, in addition to significant.
+//! Decides whether a change is large, in addition to significant.
 
 use super::settings::DriftSettings;
 use crate::stats::portable::Portable;
 use crate::stats::{psi, shares};
 
-/// From where on a change is large.
+/// The limits from which a change is large.
 #[derive(Debug, Clone, Copy)]
 pub struct Large {
-    /// In the units of Cohen's h.
+    /// In units of Cohen's h.
     effect: f64,
-    /// As a PSI instead, where that is set.
+    /// As a PSI instead, if set.
     psi: Option<f64>,
     /// A share that changed by this factor is large as well.
     factor: Option<f64>,
@@ -31,7 +31,7 @@ impl Large {
     }
 }
 
-/// The largest factor by which a share differs that is more than chance: three standard errors of its logarithm.
+/// The largest factor by which a share changed beyond chance: three standard errors of its logarithm.
 fn by_factor(reference: &[u64], current: &[u64]) -> f64 {
     let Ok((p, q)) = shares::shares(reference, current) else { return 1.0 };
     let counts = reference.iter().zip(current).map(|(&r, &c)| (r as f64, c as f64));

@@ -1,11 +1,11 @@
-//! Direct loss estimation: how large a version's errors are on rows without labels.
+//! Direct loss estimation (DLE): how large a version's errors are on rows without labels.
 //!
-//! From rows with outcomes y that the version never learned from, boosted trees learn |y − ŷ| and (y − ŷ)² by the
-//! version's features and its prediction ŷ. Their answers on other rows, at least 0, are averaged: MAE = mean of the
-//! first, RMSE = root of the mean of the second. Method: NannyML, "Direct loss estimation", 2022.
+//! Boosted trees learn |y − ŷ| and (y − ŷ)² from the version's features and its prediction ŷ, on rows with outcomes y
+//! that the version was not trained on. Their predictions on other rows, at least 0, are averaged: MAE is the mean of
+//! the first, RMSE the root of the mean of the second. Method: NannyML, "Direct loss estimation", 2022.
 //!
-//! Trees do not reach beyond the rows they saw, so a range that lies outside of theirs gets the error at its edge. Parts of
-//! a time that go on and on (the year, the month) are therefore left out: every row to come would lie outside.
+//! Trees do not extrapolate: values outside the range of their training rows get the error at its edge. Parts of a time
+//! that always increase (the year, the month) are therefore left out: every later row would be outside.
 
 use super::estimate::EstimateError;
 use super::performance::change;
@@ -23,10 +23,10 @@ pub const DLE_LIMIT: &str = "Estimated from the errors on similar labelled rows,
                              labelled rows are similar, but is blind to concept drift. Only labelled rows reveal \
                              concept drift.";
 
-/// Fewer labelled rows than this do not say where errors are large.
+/// With fewer labelled rows, the errors cannot be modelled.
 pub const MIN_LABELLED_ROWS: usize = 100;
 
-/// How large the errors of a version are, by its features and its prediction.
+/// A model of a version's errors, from its features and its prediction.
 #[derive(Debug, Clone)]
 pub struct Losses {
     /// Of |y − ŷ|.
@@ -35,7 +35,7 @@ pub struct Losses {
     squared: Model,
 }
 
-/// What is expected of one row.
+/// The expected loss of one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExpectedLoss {
     /// |y − ŷ|, at least 0.
@@ -45,12 +45,12 @@ pub struct ExpectedLoss {
 }
 
 impl Losses {
-    /// Learns from `labelled` rows with outcomes `y`, which must be none that the model was fitted on (gate rows, or
-    /// rows whose outcome came later): on its own rows a model errs less.
+    /// Learns from `labelled` rows with outcomes `y`. The model must not have been fitted on these rows (use gate rows,
+    /// or rows whose outcome arrived later): on its own training rows a model errs less.
     ///
     /// # Errors
-    /// Classes instead of numbers, fewer than [`MIN_LABELLED_ROWS`] rows, an outcome that is missing, a column that the
-    /// version needs and the table lacks.
+    /// Classes instead of numbers, fewer than [`MIN_LABELLED_ROWS`] rows, a missing outcome, or a missing column that
+    /// the version needs.
     pub fn learn(pipeline: &Pipeline, labelled: &Table, y: &[f64], seed: u64) -> Result<Self, EstimateError> {
         if pipeline.target.task != Task::Regression {
             return Err(EstimateError::Task { method: "dle", what: "numbers; classes have cbpe" });
@@ -61,7 +61,7 @@ impl Losses {
             (0..features.n_rows).map(|row| features.row(row)).zip(predictions.iter().copied()),
             &pipeline.scale,
         );
-        // Rows to come are later than these. What is missing everywhere, no tree asks about.
+        // Later rows have later times. Trees never split on a column that is missing everywhere.
         let moving: Vec<bool> = pipeline.features.moving().chain([false]).collect();
         let cells = known.iter_mut().zip(moving.iter().cycle());
         cells.filter(|(_, moving)| **moving).for_each(|(cell, _)| *cell = f32::NAN);
@@ -69,7 +69,7 @@ impl Losses {
         Self::of_errors(&Matrix::new(known, features.n_rows, names), &predictions, y, (pipeline.scale.unit(), seed))
     }
 
-    /// The same from features that have the prediction as their last; errors are learned in `unit`s.
+    /// The same from features whose last is the prediction; errors are learned in units of `unit`.
     pub(super) fn of_errors(
         known: &Matrix,
         predictions: &[f64],
@@ -96,10 +96,10 @@ impl Losses {
         Ok(Self { absolute: model(&absolute)?, squared: model(&squared)? })
     }
 
-    /// What is expected of each of some rows, by the version's features and its prediction of it, whose scale is `scale`.
+    /// The expected losses of rows, from the version's features and its predictions, whose scale is `scale`.
     ///
     /// # Errors
-    /// Features that are not the version's.
+    /// Features that do not belong to the version.
     pub fn expect<'a>(
         &self,
         scale: &TargetScale,
@@ -114,15 +114,15 @@ impl Losses {
             .collect())
     }
 
-    /// Both models as bytes, the one of |y − ŷ| first.
+    /// Both models as bytes, that of |y − ŷ| first.
     ///
     /// # Errors
-    /// When the engine cannot write its trees.
+    /// The engine's error when it writes its trees.
     pub fn to_bytes(&self) -> Result<[Vec<u8>; 2], EstimateError> {
         Ok([self.absolute.to_bytes()?, self.squared.to_bytes()?])
     }
 
-    /// From what [`to_bytes`](Self::to_bytes) gave.
+    /// Reads the bytes of [`to_bytes`](Self::to_bytes).
     ///
     /// # Errors
     /// Anything else.
@@ -131,7 +131,7 @@ impl Losses {
     }
 }
 
-/// MAE and RMSE that the expected losses of some rows promise, each beside the gate's.
+/// MAE and RMSE from the expected losses of rows, each beside its value at the gate.
 ///
 /// # Errors
 /// No rows.

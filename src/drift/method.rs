@@ -1,4 +1,4 @@
-//! The methods of comparing two columns, by name.
+//! The methods to compare two columns, by name.
 
 use crate::wording::instead;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::stats::sample::{Cannot, Measured, Sample};
 use crate::stats::{anderson, binned, cramer, distances, epps, exact, ks, levels, location, mmd, shares, tvd};
 
-/// What a column holds, as far as its comparison goes.
+/// The type of a column's content, for its comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnKind {
@@ -62,7 +62,7 @@ pub enum Method {
     EmpiricalMmd,
 }
 
-/// How a method calls drift.
+/// How a method decides drift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {
     /// The p-value is below the threshold.
@@ -98,7 +98,7 @@ impl Method {
         Self::EmpiricalMmd,
     ];
 
-    /// Name, other name, fits numbers, fits categories, how it calls drift, from which value on.
+    /// Name, alternative name, fits numbers, fits categories, decision rule, threshold.
     const fn facts(self) -> (&'static str, Option<&'static str>, bool, bool, Call, f64) {
         match self {
             Self::Ks => ("ks", None, true, false, Call::PAtMost, 0.05),
@@ -149,7 +149,7 @@ impl Method {
         matches!(self.facts().4, Call::PBelow | Call::PAtMost)
     }
 
-    /// What is held against the threshold; `NaN` when a test has no p-value.
+    /// The value that is compared with the threshold; `NaN` if a test has no p-value.
     #[must_use]
     pub fn score(self, measured: &Measured) -> f64 {
         if self.by_p() { measured.p.unwrap_or(f64::NAN) } else { measured.statistic }
@@ -168,10 +168,10 @@ impl Method {
         }
     }
 
-    /// Compares two samples of numbers; `integer` when both columns hold whole numbers by type, which binning respects.
+    /// Compares two samples of numbers. `integer`: both columns have an integer type, which affects binning.
     ///
     /// # Errors
-    /// When the method is for categories, or cannot tell.
+    /// If the method is for categories, or has no result.
     pub fn measure_numbers(
         self,
         reference: &Sample,
@@ -200,7 +200,7 @@ impl Method {
         self.told(found)
     }
 
-    /// What is no number is no answer.
+    /// Rejects a result that is not a number.
     fn told(self, found: Measured) -> Result<Measured, Cannot> {
         match self.score(&found).is_nan() {
             true => Err(Cannot::because("the values are too large, or vary too little, for this method")),
@@ -208,11 +208,11 @@ impl Method {
         }
     }
 
-    /// Compares counts over the same `levels`, which stand in sorted order: numbers that serve as levels by value, text
-    /// by its characters. Levels that stand on neither side do not count.
+    /// Compares counts over the same `levels`, which are sorted: numbers used as levels by value, texts by characters.
+    /// Levels that occur on neither side are ignored.
     ///
     /// # Errors
-    /// When the method is for numbers, when the lengths differ, or when it cannot tell.
+    /// If the method is for numbers, the lengths differ, or it has no result.
     pub fn measure_categories(
         self,
         levels: &[&str],
@@ -238,11 +238,11 @@ impl Method {
         self.told(found)
     }
 
-    /// The method that Evidently picks by itself.
+    /// The method that Evidently picks by default.
     ///
-    /// `reference_rows` counts reference rows with a value, `distinct` the different values of both columns together. Up
-    /// to 1000 rows a test, above a distance; numbers with at most five values are taken for categories. A column of
-    /// numbers so taken is to be measured by its levels when the method does not fit numbers.
+    /// `reference_rows` counts reference rows with a value, `distinct` the distinct values of both columns together. Up
+    /// to 1000 rows it is a test, above a distance; numbers with at most five values are treated as categories. If the
+    /// method does not support numbers, such a column must be measured by its levels.
     #[must_use]
     pub const fn evidently_choice(kind: ColumnKind, reference_rows: u64, distinct: usize) -> Self {
         let many = matches!(kind, ColumnKind::Number) && distinct > 5;
@@ -262,7 +262,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// A name that no method has.
+/// An unknown method name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown method {0:?}{there}", there = instead(.0, Method::ALL.map(Method::name)))]
 pub struct UnknownMethod(pub String);
@@ -322,8 +322,8 @@ mod tests {
         assert!(!Method::Ks.drifted(&Measured { statistic: 1.0, p: None }, 0.05));
     }
 
-    /// Sums and squares overflow long before the values do: what then remains is 0, ∞ or nothing, and none of it is an
-    /// answer. Ranks have one.
+    /// Sums and squares overflow long before the values do; the result is then 0, ∞ or undefined, none of which is
+    /// valid. Ranks do not overflow.
     #[test]
     fn numbers_whose_sums_overflow_are_measured_by_rank_or_not_at_all() {
         let spread = |scale: f64, shift: f64| {

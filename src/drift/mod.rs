@@ -1,29 +1,29 @@
-//! The current table against the training table of production: is there a reason to retrain?
+//! Compares the current table with production's training table: is there a reason to retrain?
 
 #[cfg(test)]
 mod agreement_tests;
 #[cfg(test)]
 mod clusters_tests;
 pub mod compare;
-// Metrics that scores alone promise: CBPE for classes, DLE for numbers.
+// Metrics estimated from scores alone: CBPE for classes, DLE for numbers.
 pub mod estimate;
 pub mod findings;
 mod folds;
 pub mod method;
-// Direct loss estimation: metrics of numbers before any outcome is known.
+// Direct loss estimation: metrics of numeric predictions before any outcome is known.
 pub mod losses;
 pub mod large;
-// Whether a classifier can tell the two tables apart, and by which columns.
+// Whether a classifier can distinguish the two tables, and by which columns.
 pub mod multivariate;
 #[cfg(test)]
 mod multivariate_tests;
 pub mod pair;
-// Metrics on rows whose outcome is known, beside those of the gate.
+// Metrics on rows with known outcomes, beside those of the gate.
 pub mod performance;
 #[cfg(test)]
 mod performance_tests;
 pub mod plot;
-/// What the default rule asks of a column.
+/// The questions of the default rule about a column.
 pub mod probes;
 #[cfg(test)]
 mod rare_tests;
@@ -33,7 +33,7 @@ pub mod settings;
 mod simulations;
 pub mod triggers;
 pub mod verdict;
-/// How many independent rows the rows of both sides are worth.
+/// The effective number of independent rows on both sides.
 pub mod worth;
 
 pub use compare::{compare, compare_one, compare_score, compare_target};

@@ -1,11 +1,11 @@
-//! Whether a classifier can tell the two tables apart, and by which columns.
+//! Whether a classifier can distinguish the two tables, and by which columns.
 //!
 //! ```text
 //! reference ─┐ thin   unite                 5 folds, by content                       DeLong
 //! current   ─┴──────▶ levels ─▶ one table ─────────────────────▶ out-of-fold c, gain ────────▶ drifted?
 //! ```
-//! Methods that look at one column at a time do not see that two columns stopped going together; this one does
-//! (D. Lopez-Paz, M. Oquab, "Revisiting Classifier Two-Sample Tests", 2017).
+//! Methods that compare one column at a time miss that two columns are no longer correlated; this one detects it (D.
+//! Lopez-Paz, M. Oquab, "Revisiting Classifier Two-Sample Tests", 2017).
 
 use super::folds::{FOLDS, folds};
 use super::report::Multivariate;
@@ -22,31 +22,32 @@ use std::collections::{HashMap, HashSet};
 
 /// Drifted when the lower bound of the interval is above this.
 pub const THRESHOLD: f64 = 0.55;
-/// With fewer rows on a side the interval is wider than ±.08, and the folds teach little.
+/// With fewer rows on a side the interval is wider than ±.08, and the folds are too small to learn from.
 pub const MIN_ROWS: usize = 100;
-/// Things that the rows of a side are about: with fewer, what they have in common is chance.
+/// Minimum number of entities of a side: with fewer, their common properties are chance.
 const MIN_ENTITIES: usize = 20;
-/// What few things have in common is also learned: over quiet tables of 50 customers the area scatters so many times as much as
-/// its variance says, which takes what was learned as given, and more so above.
+/// The classifier also learns chance properties of few entities. Over quiet tables of 50 customers, the standard
+/// deviation of the area is this many times what its variance implies (it treats the learned model as fixed), and even
+/// more on the upper side.
 const LUCK: f64 = 1.6;
-/// The interval is taken at this level then.
+/// The level of the interval in that case.
 const ENTITY_ALPHA: f64 = 0.001;
-/// Rows of a side that are used at most: with 20 000 on each the interval is ±.006.
+/// Maximum number of rows of a side: with 20 000 on each, the interval is ±.006.
 pub const MAX_ROWS: usize = 20_000;
 /// Why no classifier can be trained to distinguish the tables.
 #[derive(Debug, thiserror::Error)]
 pub enum MultivariateError {
-    /// A side is too short.
+    /// A side has too few rows.
     #[error("the {side} table has {have} rows; at least {need} are needed to distinguish two tables")]
     TooFewRows {
         /// `reference` or `current`.
         side: &'static str,
-        /// Its rows.
+        /// Its number of rows.
         have: usize,
         /// Number of rows that are needed.
         need: usize,
     },
-    /// A side is about too few things.
+    /// A side has too few entities.
     #[error(
         "the rows of the {side} table belong to {have} entities; at least {MIN_ENTITIES} are needed to \
          distinguish two tables"
@@ -54,10 +55,10 @@ pub enum MultivariateError {
     TooFewEntities {
         /// `reference` or `current`.
         side: &'static str,
-        /// How many.
+        /// Number of entities.
         have: usize,
     },
-    /// Nothing to tell them apart by.
+    /// No common column varies.
     #[error("the tables share no number or category column that varies")]
     NoColumns,
     /// A table problem.
@@ -75,44 +76,46 @@ pub enum MultivariateError {
 }
 
 impl MultivariateError {
-    /// Whether there is too little to judge, and nothing wrong.
+    /// Whether the error only means too little data.
     #[must_use]
     pub fn is_too_little(&self) -> bool {
         matches!(self, Self::TooFewRows { .. } | Self::TooFewEntities { .. } | Self::NoColumns)
     }
 }
 
-/// What is asked of two tables.
+/// The settings of the comparison of two tables.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// Columns that are not looked at.
+    /// Columns to ignore.
     pub ignore: &'a [String],
-    /// The column that says what a row is about, where rows about the same thing are alike.
+    /// The entity column, if rows of one entity are similar.
     pub entity: Option<&'a str>,
-    /// Rows of a side that are used at most.
+    /// Maximum number of rows used per side.
     pub most: usize,
     /// The random seed.
     pub seed: u64,
 }
 
-/// Whether boosted trees can tell `current` from `reference` rows by the columns that both hold: out-of-fold ROC-AUC
-/// with DeLong's 95 % interval. .5 is "not at all"; drifted when the lower bound is above [`THRESHOLD`].
+/// Whether boosted trees can distinguish `current` from `reference` rows by the columns that both contain: out-of-fold
+/// ROC-AUC with DeLong's 95 % interval. .5 means "not at all"; drifted if the lower bound is above [`THRESHOLD`].
 ///
-/// Numbers, categories and constants of `schema` are looked at (a constant need not stay one); ids, times, texts,
-/// columns that are stored differently on the two sides, and those in `ignore` are not. The caller puts the target
-/// into `ignore`. Missing values and unseen levels count as values. At most `most` rows of a side are used,
-/// chosen by a hash of their place and `seed`.
+/// Numbers, categories and constants of `schema` are used (a constant may start to vary); ids, times, texts, columns
+/// stored differently on the two sides, and those in `ignore` are not. The caller puts the target into `ignore`.
+/// Missing values and unseen levels count as values. At most `most` rows of a side are used, chosen by a hash of their
+/// position and `seed`.
 ///
-/// Folds are dealt by the rows' content, so that copies of a row share a fold, on whichever side they are: identical files give
-/// .5, not less, and no copy tells the side of another. Copies are no independent rows, so the interval's variance is
-/// multiplied by the mean number of copies of a row (Σ m²∕Σ m over groups of m, of the side with more). Where columns have few
-/// values, rows are equal without being copies: from 20 equal rows on average on, or a twentieth of a side, each is a row of
-/// its own. With `entity`, rows about the same thing share a fold on both sides, and the variance is that of sums over them,
-/// with Student's quantile at .001 for as many as the side with fewer has, and 1.6 times as wide for what was learned of them. `columns` are the shares of the gain, a mean over folds; where nothing drifted they mean nothing.
+/// Folds are assigned by the rows' content, so copies of a row share a fold, on either side: identical files give .5,
+/// not less, and a copy does not reveal the side of another. Copies are not independent rows, so the interval's
+/// variance is multiplied by the mean number of copies of a row (Σ m²∕Σ m over groups of m, of the side with more). If
+/// columns have few values, rows are equal without being copies: groups of 20 equal rows on average, or of a twentieth
+/// of a side, count as separate rows. With `entity`, rows of one entity share a fold on both sides, and the variance is
+/// that of sums over entities, with Student's quantile at .001 for the number of entities of the side with fewer; the
+/// interval is then 1.6 times as wide to account for learned chance properties. `columns` are the shares of the gain, a
+/// mean over folds; without drift they mean nothing.
 ///
 /// # Errors
-/// [`MultivariateError::TooFewRows`] below [`MIN_ROWS`] on a side, [`MultivariateError::TooFewEntities`] where rows are about
-/// few things, [`MultivariateError::NoColumns`] without a column that varies.
+/// [`MultivariateError::TooFewRows`] below [`MIN_ROWS`] on a side, [`MultivariateError::TooFewEntities`] if rows have
+/// too few entities, [`MultivariateError::NoColumns`] if no column varies.
 pub fn multivariate(
     reference: &Table,
     current: &Table,
@@ -142,8 +145,8 @@ pub fn multivariate(
     })
 }
 
-/// The probability c of each row of `current` to be a current and not a reference row, by trees that did not learn
-/// from it.
+/// The probability c that each row of `current` is a current rather than a reference row, by trees that were not
+/// trained on it.
 ///
 /// The density ratio of the two tables at a row is c∕(1−c) · (reference rows used)∕(current rows used).
 ///
@@ -163,7 +166,7 @@ pub fn domain_scores(
     for (&row, &score) in domain.kept[1].iter().zip(own) {
         scores[row as usize] = score;
     }
-    // Rows that were thinned away taught nobody: each asks the trees of one fold.
+    // Rows that were not sampled are in no training set: each is scored by the trees of one fold.
     for (fold, (features, model)) in domain.fitted.iter().enumerate() {
         let n_rows = u32::try_from(scores.len()).unwrap_or(u32::MAX);
         let rest: Vec<u32> =
@@ -174,17 +177,17 @@ pub fn domain_scores(
     Ok(scores)
 }
 
-/// The two tables, and what was learned to tell them apart.
+/// The two tables, and the classifier that distinguishes them.
 struct Domain {
-    /// Rows of the reference and of the current table that were used.
+    /// The rows of the reference and of the current table that were used.
     kept: [Vec<u32>; 2],
     /// Out-of-fold probability of a current row, reference rows first.
     scores: Vec<f64>,
-    /// How many rows are equal to a row, itself among them, on average over the rows of the side with more.
+    /// Mean number of copies of a row, including itself, on the side with more.
     copies: f64,
-    /// What the rows are about, where that is known.
+    /// The entities of the rows, if known.
     about: Option<About>,
-    /// What each fold's other rows taught.
+    /// The model trained on the other folds, for each fold.
     fitted: Vec<(Features, Model)>,
 }
 
@@ -219,7 +222,7 @@ impl Domain {
         Ok(domain)
     }
 
-    /// Learns from all folds but one, and scores that one.
+    /// Trains on all folds but one, and scores that one.
     fn learn_fold(&mut self, table: &Table, folds: &[u8], fold: usize, seed: u64) -> Result<(), MultivariateError> {
         let all = 0..u32::try_from(folds.len()).unwrap_or(u32::MAX);
         let (held, taught): (Vec<u32>, Vec<u32>) = all.partition(|&row| folds[row as usize] as usize == fold);
@@ -239,7 +242,7 @@ impl Domain {
         (0..self.scores.len()).map(|row| row >= self.kept[0].len()).collect()
     }
 
-    /// Each raw column's share of the gain, the mean over folds, largest first; columns without any are left out.
+    /// Each raw column's share of the gain, as the mean over folds, largest first; columns without gain are omitted.
     fn shares(&self) -> Result<Vec<(String, f64)>, MultivariateError> {
         let mut sums: HashMap<String, f64> = HashMap::new();
         for (features, model) in &self.fitted {
@@ -256,22 +259,22 @@ impl Domain {
     }
 }
 
-/// What the rows of both sides are about.
+/// The entities of the rows of both sides.
 struct About {
-    /// A number for each thing, reference rows first.
+    /// A number for each row's entity, reference rows first.
     keys: Vec<u64>,
-    /// How many different ones the side with fewer has.
+    /// The number of distinct entities on the side with fewer.
     least: usize,
 }
 
 impl About {
-    /// `None` where a table lacks the column.
+    /// `None` if a table lacks the column.
     fn of(tables: [&Table; 2], kept: &[Vec<u32>; 2], entity: &str) -> Result<Option<Self>, MultivariateError> {
         let (mut keys, mut least) = (Vec::new(), usize::MAX);
         for (side, (table, rows)) in ["reference", "current"].into_iter().zip(tables.into_iter().zip(kept)) {
             let Some(column) = table.column(entity) else { return Ok(None) };
             let of_rows = entity_keys(&column.values.take(rows)).into_iter().enumerate();
-            // A row of which nobody knows it is about something else.
+            // A row without a known entity is its own entity.
             let own = |row: usize| hash64(&row.to_le_bytes(), if side == "current" { 2 } else { 1 });
             let of_rows: Vec<u64> = of_rows.map(|(row, key)| key.unwrap_or_else(|| own(row))).collect();
             let have = of_rows.iter().collect::<HashSet<_>>().len();
@@ -285,8 +288,8 @@ impl About {
     }
 }
 
-/// Trees deep enough to see columns that no longer go together, and too few to learn rows by heart. Every tree sees
-/// every column: of two columns that changed together, one alone shows nothing.
+/// The trees are deep enough to detect that columns are no longer correlated, and too few to memorise rows. Every tree
+/// uses every column: if two columns changed together, one alone shows nothing.
 fn domain_params() -> Params {
     Params {
         n_estimators: Some(80),
@@ -302,7 +305,7 @@ fn domain_params() -> Params {
     }
 }
 
-/// What the classifier predicts: the side, under a name that no column has.
+/// What the classifier predicts: the side, under a name that is not a column.
 fn side(table: &Table) -> Target {
     let mut name = "side".to_owned();
     while table.column(&name).is_some() {
@@ -311,7 +314,7 @@ fn side(table: &Table) -> Target {
     Target { name, task: Task::Binary, classes: vec!["reference".to_owned(), "current".to_owned()] }
 }
 
-/// At most `most` rows: those with the lowest hash of their place, so that two equal files keep the same.
+/// At most `most` rows: those with the lowest hash of their position, so that equal files keep the same rows.
 fn thin(n_rows: usize, most: usize, seed: u64) -> Vec<u32> {
     let mut rows: Vec<u32> = (0..u32::try_from(n_rows).unwrap_or(u32::MAX)).collect();
     if n_rows > most {
@@ -322,7 +325,7 @@ fn thin(n_rows: usize, most: usize, seed: u64) -> Vec<u32> {
     rows
 }
 
-/// The kept rows of both tables in one, reference first, without columns that say nothing.
+/// The sampled rows of both tables in one table, reference first, without uninformative columns.
 fn united(
     reference: &Table,
     current: &Table,
@@ -346,7 +349,7 @@ fn united(
     Ok(Table::new(columns)?)
 }
 
-/// Whether two cells differ, a missing one differing from every other.
+/// Whether two cells differ; a missing cell differs from every other.
 fn varies(values: &Values) -> bool {
     match values {
         Values::Number(v) => v.iter().any(|x| *x != v[0] && !(x.is_nan() && v[0].is_nan())),

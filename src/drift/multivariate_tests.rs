@@ -1,4 +1,4 @@
-//! Tables whose difference is known.
+//! Tables with a known difference.
 
 use super::multivariate::{self, Asked, MAX_ROWS, MIN_ROWS, MultivariateError, domain_scores};
 use super::report::Multivariate;
@@ -6,7 +6,7 @@ use crate::stats::{normal, random};
 use crate::table::{Categories, Column, ColumnSpec, Dialect, Kind, Schema, Table, Values};
 use rand::Rng;
 
-/// a and b go together with `correlation`, c does not matter, level is one of `levels`; the target and an id differ.
+/// a and b have the given `correlation`, c is irrelevant, level is one of `levels`; the target and an id differ.
 fn table(n: usize, seed: u64, correlation: f64, levels: &[&str]) -> Table {
     let mut random = random::rng(seed, "multivariate tests");
     let mut gauss = || normal::quantile(random.gen_range(1e-9..1.0 - 1e-9));
@@ -122,7 +122,7 @@ fn long_tables_are_thinned_and_every_row_is_scored() {
     assert!(c.len() == n && c.iter().all(|c| c.is_finite()));
 }
 
-/// Coins a and b, and a third one of three sides; `same` of them are equal.
+/// Coins a and b, and a third one with three sides; `same` of the coins are equal.
 fn coins(n: usize, seed: u64, same: f64, n_sides: u32) -> Table {
     let mut random = random::rng(seed, "coins");
     let mut row = || {
@@ -160,7 +160,7 @@ fn equal_rows_of_columns_with_few_values_are_no_copies() {
         }
     }
     assert_eq!(n_drifted, 0);
-    // One file twice is alike, whatever is equal in it.
+    // The same file on both sides gives no difference, whatever rows in it are equal.
     let old = coins(3000, 1, 0.5, 3);
     let found = multivariate(&old, &old, &schema_of_coins(), &[], (MAX_ROWS, 1)).unwrap();
     assert!(!found.drifted && (found.roc_auc - 0.5).abs() < 0.02, "{found:?}");
@@ -181,7 +181,7 @@ fn a_row_that_half_of_a_table_is_equal_to_is_a_value_and_copies_are_none() {
     let half = Table::new(gone.collect()).unwrap();
     let found = multivariate(&old, &half, &schema(), &ignored(), (MAX_ROWS, 1)).unwrap();
     assert!(found.drifted && found.roc_auc > 0.7, "{found:?}");
-    // Ten copies of each row are no more rows than there were: what is open before stays open.
+    // Ten copies of each row are not more rows than before: what was undecided stays undecided.
     let rows: Vec<u32> = (0..150).flat_map(|row| [row; 10]).collect();
     let (few, copied) = (new.take(&(0..150).collect::<Vec<u32>>()), new.take(&rows));
     let width = |table: &Table| {

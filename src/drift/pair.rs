@@ -1,4 +1,4 @@
-//! One column of both tables, in the shape that every method reads.
+//! One column of both tables, in the form that every method reads.
 
 mod built;
 
@@ -21,9 +21,9 @@ pub struct ColumnPair {
     pub values: PairValues,
     /// Missing cells of the reference and of the current table.
     pub n_missing: (u64, u64),
-    /// Numbers that are -∞, and those that are +∞, of the reference and of the current table.
+    /// Number of -∞ and of +∞, each for the reference and the current table.
     pub n_infinite: [(u64, u64); 2],
-    /// Why the current values cannot be judged: their cells are of another type.
+    /// Why the current values cannot be judged: their cells have another type.
     pub unfit: Option<String>,
     /// Largest error of a rank on both sides together; 0 when exact.
     pub rank_error: f64,
@@ -31,11 +31,11 @@ pub struct ColumnPair {
     pub importance: Option<f64>,
     /// Whether the model does not read it.
     pub not_read: bool,
-    /// Whether the reference is gate rows, of which a small table has few (`SplitSpec::gate_for`).
+    /// Whether the reference consists of gate rows, which are few in a small table (`SplitSpec::gate_for`).
     pub of_gate: bool,
-    /// How many independent rows its rows are worth.
+    /// The effective number of independent rows.
     pub worth: Worth,
-    /// Both sides in numbers.
+    /// Summaries of both sides.
     pub summaries: (Summary, Summary),
 }
 
@@ -51,7 +51,7 @@ pub enum PairValues {
         /// Whether all values of both sides are whole.
         integer: bool,
     },
-    /// Levels of either side, sorted, and how often each stands.
+    /// Levels of either side, sorted, with their counts.
     Category {
         /// Their names.
         levels: Vec<String>,
@@ -66,11 +66,11 @@ pub enum PairValues {
         reference: Sample,
         /// The current ones.
         current: Sample,
-        /// How those of either side spread over the calendar, where both profiles say so.
+        /// The distribution over the calendar on each side, if both profiles contain it.
         calendars: Option<Box<[Calendar; 2]>>,
-        /// Later ones have not happened yet; `None` when the current time is not known.
+        /// Later instants are in the future; `None` if the current time is not known.
         present: Option<i64>,
-        /// When the reference was known: instants after it had not happened then.
+        /// When the reference was known: later instants were in the future then.
         then: Option<i64>,
     },
 }
@@ -91,7 +91,7 @@ impl Cells {
         self.reference.len()
     }
 
-    /// Whether there is no cell.
+    /// Whether there are no cells.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.reference.is_empty()
@@ -103,20 +103,20 @@ impl Cells {
     }
 }
 
-/// So many levels can have a cell of their own; see [`level_cells`].
+/// Maximum number of levels with a cell of their own; see [`level_cells`].
 const MAX_LEVELS: usize = 50;
-/// Rows of a cell that are to be expected on the smaller side, where there are more levels than that.
+/// Minimum expected number of rows of a cell on the smaller side, if there are more levels than that.
 const EXPECTED: f64 = 5.0;
-/// A number that stands so often on both sides together may be a value of its own, such as 999 for "unknown".
+/// A number that occurs this often on both sides together may be a special value, such as 999 for "unknown".
 const REPEATS: u64 = 5;
-/// Up to so many different whole numbers, Evidently takes a column without missing cells for categories.
+/// Maximum number of distinct whole numbers for which Evidently treats a column without missing cells as a category.
 const EVIDENTLY_LEVELS: usize = 10;
 
 impl ColumnPair {
-    /// The pair with numbers as levels, where these are the numbers of classes; as it is where there are too many.
+    /// The pair with numbers as levels, if these are class numbers; unchanged if there are too many.
     #[must_use]
     pub fn as_classes(mut self) -> Self {
-        /// Classes at most.
+        /// Maximum number of classes.
         const MOST: usize = 1000;
         let PairValues::Number { reference, current, .. } = &self.values else { return self };
         let mut levels: Vec<f64> = [reference.values(), current.values()].concat();
@@ -143,7 +143,7 @@ impl ColumnPair {
         matches!(self.values, PairValues::Number { .. })
     }
 
-    /// Rows of the reference and of the current table, with what is missing.
+    /// Rows of the reference and of the current table, including missing cells.
     #[must_use]
     pub fn n_rows(&self) -> (u64, u64) {
         let ((n, m), [minus, plus]) = (self.n_values(), self.n_infinite);
@@ -161,8 +161,8 @@ impl ColumnPair {
         }
     }
 
-    /// Reference deciles and a cell for what lies outside of its range, or levels, or hours of the day, and one each for
-    /// -∞, +∞ and what is missing; cells empty on both sides are left out.
+    /// The counts in reference deciles plus a cell outside its range, or in levels, or in hours of the day, and one
+    /// cell each for -∞, +∞ and missing; cells empty on both sides are omitted.
     #[must_use]
     pub fn cells(&self) -> Cells {
         let mut cells = Cells::default();
@@ -187,13 +187,14 @@ impl ColumnPair {
         cells
     }
 
-    /// [`ColumnPair::cells`] of the values that are there and finite.
+    /// [`ColumnPair::cells`] of the finite values only.
     #[must_use]
     pub fn value_cells(&self) -> Cells {
         Self { n_missing: (0, 0), n_infinite: [(0, 0); 2], ..self.clone() }.cells()
     }
 
-    /// The least and the greatest number of the reference; `None` without numbers. A sketch holds neither, the moments do.
+    /// The smallest and the largest number of the reference; `None` without numbers. A sketch does not contain them,
+    /// the moments do.
     #[must_use]
     pub fn reference_range(&self) -> Option<(f64, f64)> {
         let (PairValues::Number { reference, .. } | PairValues::Time { reference, .. }) = &self.values else {
@@ -202,14 +203,14 @@ impl ColumnPair {
         extent(&self.summaries.0, reference)
     }
 
-    /// The same of the current table.
+    /// The same for the current table.
     #[must_use]
     pub fn current_range(&self) -> Option<(f64, f64)> {
         let (PairValues::Number { current, .. } | PairValues::Time { current, .. }) = &self.values else { return None };
         extent(&self.summaries.1, current)
     }
 
-    /// Current numbers below and above the reference's range, which stand in the first and the last bin, get a cell of
+    /// Current numbers outside the reference's range are in the first and the last bin; this moves them to a cell of
     /// their own.
     fn set_apart(&self, cells: &mut Cells) {
         let Some((below, above)) = self.outside() else { return };
@@ -222,7 +223,7 @@ impl ColumnPair {
         }
     }
 
-    /// How many current values lie below the least of the reference, and how many above its greatest.
+    /// The number of current values below the smallest of the reference, and above its largest.
     #[must_use]
     pub fn outside(&self) -> Option<(u64, u64)> {
         let (PairValues::Number { current, .. } | PairValues::Time { current, .. }) = &self.values else { return None };
@@ -232,7 +233,7 @@ impl ColumnPair {
         Some((parts[0], parts[2]))
     }
 
-    /// The method that Evidently picks by itself.
+    /// The method that Evidently picks by default.
     #[must_use]
     pub fn evidently_choice(&self) -> Method {
         match &self.values {
@@ -250,7 +251,7 @@ impl ColumnPair {
         }
     }
 
-    /// The statistic of a method by name. Numbers are taken for levels where the method compares only those.
+    /// The statistic of a method by name. Numbers are used as levels if the method compares only levels.
     ///
     /// # Errors
     /// Why it has no value here.
@@ -280,7 +281,7 @@ fn extent(summary: &Summary, sample: &Sample) -> Option<(f64, f64)> {
 }
 
 impl ColumnPair {
-    /// Whether all cells of both sides are one and the same.
+    /// Whether all cells of both sides have one and the same value.
     #[must_use]
     pub fn is_constant(&self) -> bool {
         let absent = [self.n_missing, self.n_infinite[0], self.n_infinite[1]];
@@ -296,9 +297,9 @@ impl ColumnPair {
         values + kinds == 1 && self.n_rows().0 > 0 && self.n_rows().1 > 0
     }
 
-    /// What stands so rarely that fewer than `expected` rows of it are to be expected on the smaller side: each level,
-    /// those about as frequent (within a factor of two) together, and numbers that repeat. Which these are depends on
-    /// both sides together. With the name of each.
+    /// The rare values, with fewer than `expected` expected rows on the smaller side: each level, groups of levels of
+    /// similar frequency (within a factor of two), and repeated numbers. Both sides together determine which values
+    /// these are. Each has a name.
     #[must_use]
     pub fn rare(&self, expected: f64) -> Vec<(String, (u64, u64))> {
         let (n, m) = self.n_values();
@@ -317,7 +318,7 @@ impl ColumnPair {
                 found.extend(several.map(|(size, sum)| (format!("{size} rare levels"), sum)));
                 found
             }
-            // A sketch's values stand for others near them.
+            // A sketch's values represent others near them.
             PairValues::Number { reference, current, .. } if self.rank_error == 0.0 => {
                 let repeats = pooled::steps(reference, current).filter(|s| s.reference + s.current >= REPEATS);
                 let all = repeats.map(|s| (s.value.to_string(), (s.reference, s.current)));
@@ -328,12 +329,12 @@ impl ColumnPair {
     }
 }
 
-/// Cells of levels, formed by how often a level stands on both sides together: whoever picks them by one side's counts
-/// finds that side's chance in them, and the other side seems to have moved.
+/// Cells of levels, chosen by their frequency on both sides together. If they were chosen by one side's counts, its
+/// chance fluctuations would look like a change on the other side.
 ///
-/// Up to [`MAX_LEVELS`] levels have a cell of their own, if the smaller side can be expected to have [`EXPECTED`] rows of
-/// them. The others share one with those about as frequent (within a factor of two), so that many rare levels that one
-/// side lacks stand out from its own.
+/// Up to [`MAX_LEVELS`] levels have a cell of their own, if at least [`EXPECTED`] rows of each are expected on the
+/// smaller side. The others share a cell with levels of similar frequency (within a factor of two), so that many rare
+/// levels absent on one side are detected.
 fn level_cells(cells: &mut Cells, reference: &[u64], current: &[u64]) {
     let both = |level: usize| reference[level] + current[level];
     let (n, m) = (reference.iter().sum::<u64>(), current.iter().sum::<u64>());
@@ -360,7 +361,7 @@ fn level_cells(cells: &mut Cells, reference: &[u64], current: &[u64]) {
 
 #[cfg(test)]
 impl ColumnPair {
-    /// Values that are all there, of a column that nothing else is known of.
+    /// Values without missing cells, of a column with no other information.
     pub(super) fn of_values(name: impl Into<String>, values: PairValues) -> Self {
         Self {
             name: name.into(),

@@ -5,26 +5,27 @@ use crate::pipeline::{Pipeline, Scores};
 use crate::profile::entity_indices;
 use crate::score::{EvaluateOptions, Metric, Metrics, Reading, ScoreError, evaluate_entities};
 
-/// Row visits that intervals may cost: `monitor` runs often, and from 2000 rows on normal intervals are as good.
+/// Maximum number of row visits for intervals: `monitor` runs often, and from 2000 rows on normal intervals are as
+/// good.
 const MAX_VISITS: usize = 400_000;
 
-/// Scored rows whose outcome is known.
+/// Scored rows with known outcomes.
 #[derive(Debug, Clone)]
 pub struct Known {
-    /// What they were scored.
+    /// Their scores.
     pub scores: Scores,
-    /// What came of them: class index or value.
+    /// Their outcomes: class index or value.
     pub y: Vec<f64>,
-    /// How many rows each stands for, itself included.
+    /// The weight of each row: how many rows it represents, including itself.
     pub weights: Vec<f64>,
-    /// What each is about, where a column says it: rows about the same thing depend on each other.
+    /// The entity of each row, if a column identifies it: rows of one entity are correlated.
     pub about: Vec<Option<u64>>,
-    /// Rows with an outcome that are not here, since what is measured learned from them.
+    /// Number of rows with an outcome that are left out because the version was trained on them.
     pub n_learned: u64,
 }
 
 impl Known {
-    /// No row yet; a row has `width` scores.
+    /// An empty collection; a row has `width` scores.
     #[must_use]
     pub fn new(width: usize) -> Self {
         let scores = Scores { values: Vec::new(), width };
@@ -45,14 +46,15 @@ impl Known {
     }
 }
 
-/// What the scores that `pipeline` gave are worth on rows whose outcome has become known.
-///
-/// The metrics, their conventions and their 95 % intervals are those of [`evaluate`](crate::score::evaluate), so that they compare with the
-/// gate's; a metric that cannot be told from these rows (ROC-AUC with one class only) is left out. Where rows are about the
-/// same things, intervals are by thing, and `n_effective` counts things. Same rows and seed, same numbers.
+/// Metrics of the scores of `pipeline` on rows whose outcome has become known.
+/// The metrics, their conventions and their 95 % intervals are those of [`evaluate`](crate::score::evaluate), so they
+/// are comparable with the gate's. A metric that these rows do not determine (ROC-AUC with one class only) is omitted.
+/// If rows belong to entities, intervals are by entity, and `n_effective` counts entities. The same rows and seed give
+/// the same numbers.
 ///
 /// # Errors
-/// No rows, an outcome that is missing or no class, a weight that is not above 0; see [`evaluate`](crate::score::evaluate).
+/// No rows, an outcome that is missing or not a class, a weight that is not above 0; see
+/// [`evaluate`](crate::score::evaluate).
 pub fn performance(
     pipeline: &Pipeline,
     known: &Known,
@@ -69,14 +71,14 @@ pub fn performance(
     Ok(Performance { n_effective, n_learned: known.n_learned, ..found })
 }
 
-/// So many rows of equal weight would say as much: (Σw)² ∕ Σw² (Kish, "Survey Sampling", 1965).
+/// The number of rows of equal weight with the same information: (Σw)² ∕ Σw² (Kish, "Survey Sampling", 1965).
 #[must_use]
 pub fn effective(weights: &[f64]) -> f64 {
     let sum: f64 = weights.iter().sum();
     sum * sum / weights.iter().map(|w| w * w).sum::<f64>()
 }
 
-/// The weights of the rows of each entity together.
+/// The total weight of the rows of each entity.
 #[must_use]
 pub fn totals(weights: &[f64], entities: &[u32]) -> Vec<f64> {
     let mut totals = vec![0.0; entities.iter().max().map_or(0, |last| *last as usize + 1)];
@@ -100,7 +102,7 @@ pub(super) fn measured(
     Ok(Performance { n: evaluation.n_rows as u64, n_effective: None, n_learned: 0, metrics })
 }
 
-/// A value beside the gate's.
+/// A value beside its value at the gate.
 pub(super) fn change(metric: Metric, value: f64, interval: Option<(f64, f64)>, gate: Option<&Metrics>) -> MetricChange {
     MetricChange { name: metric.name().to_owned(), value, interval, gate: gate.and_then(|g| g.value(metric)) }
 }

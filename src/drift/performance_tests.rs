@@ -1,4 +1,4 @@
-//! Measured and estimated metrics: a simulation whose truth is known, and values of other implementations.
+//! Measured and estimated metrics: a simulation with a known truth, and values of other implementations.
 
 use super::estimate::{EstimateError, cbpe};
 use super::losses::{Losses, dle};
@@ -92,7 +92,7 @@ fn the_gate_stands_beside() {
 
 // ── a simulation ──
 
-/// Rows of two numbers around `mean`, and the outcome that `outcome(a, b, u)` gives them, u uniform.
+/// Rows of two numbers around `mean`, with the outcome `outcome(a, b, u)`, u uniform.
 fn world(n: usize, mean: f64, seed: u64, outcome: impl Fn(f64, f64, f64) -> f64) -> (Table, Vec<f64>) {
     let mut random = random::rng(seed, "performance tests");
     let mut gauss = |mean: f64| mean + normal::quantile(random.gen_range(1e-9..1.0 - 1e-9));
@@ -131,7 +131,7 @@ fn share(logit: f64, u: f64) -> f64 {
     f64::from(u < 1.0 / (1.0 + (-logit).exp()))
 }
 
-/// The rows that `probability` gives one, each weighing its inverse.
+/// The rows that `probability` selects, each weighted by its inverse.
 fn known(scores: &Scores, y: &[f64], probability: impl Fn(usize) -> Option<f64>) -> Known {
     let mut known = Known::new(scores.width);
     for (row, &y) in y.iter().enumerate() {
@@ -140,8 +140,8 @@ fn known(scores: &Scores, y: &[f64], probability: impl Fn(usize) -> Option<f64>)
     known
 }
 
-/// Rows that a person was asked about because they are uncertain make a version look worse than it is, unless each
-/// weighs by how likely it was to be asked.
+/// Rows selected for labelling because they are uncertain make a version look worse than it is, unless each is weighted
+/// by its selection probability.
 #[test]
 fn labels_that_were_chosen_tell_of_all_rows_when_they_are_weighted() {
     let pipeline = learned(world(8_000, 0.0, 1, |a, b, u| share(2.0 * a + b, u)).0, Task::Binary);
@@ -163,7 +163,7 @@ fn labels_that_were_chosen_tell_of_all_rows_when_they_are_weighted() {
     assert!(n > 100.0 && n < weighted.n as f64 / 2.0 && all.n_effective.is_none(), "{n} of {}", weighted.n);
 }
 
-/// A mix of rows that changed is tracked within .02; a dependence that changed is not seen at all.
+/// A changed mix of rows is tracked within .02; a changed dependence is not detected at all.
 #[test]
 fn covariate_shift_is_tracked_and_concept_drift_is_not_seen() {
     let concept = |a: f64, b: f64, u: f64| share(2.0 * a + b, u);
@@ -186,8 +186,8 @@ fn covariate_shift_is_tracked_and_concept_drift_is_not_seen() {
     assert!(promised - found > 0.1, "estimated {promised}, real {found}");
 }
 
-/// Errors grow with a; what rows with a larger a bring is foreseen.
-/// Scores of .4 and .6 where the truth is .1 and .9: the promise is too low at the gate, and here by as much.
+/// Errors grow with a; the errors of rows with a larger a are predicted.
+/// Scores of .4 and .6 where the truth is .1 and .9: the estimate is too low at the gate, and by the same amount here.
 #[test]
 fn what_the_estimate_is_off_at_the_gate_is_taken_off() {
     let known = |value| Estimate { value: Some(value), ..Estimate::default() };
@@ -206,7 +206,7 @@ fn what_the_estimate_is_off_at_the_gate_is_taken_off() {
 #[test]
 fn an_estimate_of_customers_is_as_open_as_the_gate_says() {
     let y: Vec<f64> = (0..400).map(|row| f64::from(row % 2)).collect();
-    // Each of 20 customers has 20 rows, which are all right or all wrong.
+    // Each of 20 customers has 20 rows, which are all correct or all wrong.
     let p: Vec<f64> = (0..400).map(|row| if (row % 2 == 1) == (row / 20 % 5 != 0) { 0.8 } else { 0.2 }).collect();
     let classes = ["no".to_owned(), "yes".to_owned()];
     let reading = Reading { task: Task::Binary, classes: &classes, y: &y, scores: &p, weights: None, threshold: 0.5 };

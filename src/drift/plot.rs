@@ -1,4 +1,4 @@
-//! Both distributions of a column, as few enough numbers to draw.
+//! Both distributions of a column, reduced to few enough numbers to draw.
 
 use super::pair::{ColumnPair, PairValues};
 use super::report::{Axis, Plot};
@@ -7,16 +7,16 @@ use crate::stats::portable::Portable;
 use crate::stats::sample::Sample;
 
 const N_BINS: usize = 24;
-/// Up to so many distinct values, each has a bin of its own.
+/// Maximum number of distinct values for one bin per value.
 const MAX_DISCRETE: usize = 16;
 const MAX_LEVELS: usize = 12;
-/// What lies beyond these shares of the reference is drawn in the outermost bins.
+/// Values beyond these shares of the reference are drawn in the outermost bins.
 const TAIL: f64 = 0.005;
-/// A column is skewed when the middle of both sides is nearer than this to the same end of the drawn range.
+/// A column is skewed if the median of each side is closer than this to the same end of the drawn range.
 const SKEWED: f64 = 0.15;
-/// Least factor between the tails of what is drawn over equal factors.
+/// Minimum ratio of the drawn range's ends for a logarithmic axis.
 const MIN_FACTOR: f64 = 20.0;
-/// Levels that the reference does not have and that come first.
+/// Maximum number of new levels, which come first.
 const MAX_NEW: usize = 5;
 
 /// Bins or levels with the share of each side's rows.
@@ -33,7 +33,7 @@ pub fn plot(pair: &ColumnPair) -> Plot {
     }
 }
 
-/// Bins of both sides; `bends` says whether the axis may be another than a straight one.
+/// Bins of both sides; `bends` says whether a non-linear axis is allowed.
 fn numbers((reference, n): (&Sample, u64), (current, m): (&Sample, u64), bends: bool) -> Plot {
     let (edges, axis) = edges(reference, current, bends);
     if edges.len() < 2 {
@@ -70,13 +70,14 @@ fn edges(reference: &Sample, current: &Sample, bends: bool) -> (Vec<f64>, Axis) 
     }
 }
 
-/// Whether straight steps would put the middle of each side into the same corner.
+/// Whether a linear axis would put the median of each side into the same corner.
 fn is_skewed(sides: [&Sample; 2], (low, high): (f64, f64)) -> bool {
     let places = || sides.iter().filter(|side| !side.is_empty()).map(|side| (at(side, 0.5) - low) / (high - low));
     places().all(|place| place < SKEWED) || places().all(|place| place > 1.0 - SKEWED)
 }
 
-/// Edges between which about as many rows of `sample` lie; where one value is most rows, as many distinct values.
+/// Edges with about equal numbers of rows of `sample` between them; if one value makes up most rows, equal numbers of
+/// distinct values.
 fn quantiles(sample: &Sample, low: f64, high: f64) -> Vec<f64> {
     const LEAST: usize = 8;
     let ascending = |inner: &mut dyn Iterator<Item = f64>| {
@@ -96,7 +97,7 @@ fn quantiles(sample: &Sample, low: f64, high: f64) -> Vec<f64> {
     ascending(&mut (1..N_BINS).filter_map(|i| values.get(i * n / N_BINS).copied()))
 }
 
-/// Edges half-way between values, and as far outside the first and last.
+/// Edges half-way between values, and at the same distance outside the first and last.
 fn between(values: &[f64]) -> Vec<f64> {
     let inner: Vec<f64> = values.windows(2).map(|w| w[0] / 2.0 + w[1] / 2.0).collect();
     let margin = |gap: Option<f64>| gap.filter(|g| *g > 0.0 && g.is_finite()).unwrap_or(0.5);
@@ -106,7 +107,7 @@ fn between(values: &[f64]) -> Vec<f64> {
     [vec![left], inner, vec![right]].concat()
 }
 
-/// The smallest value below or at which at least `share` of the sample lies.
+/// The smallest value such that at least `share` of the sample is at or below it.
 fn at(sample: &Sample, share: f64) -> f64 {
     let target = share * sample.n() as f64;
     let mut sum = 0;
@@ -120,7 +121,7 @@ fn at(sample: &Sample, share: f64) -> f64 {
 }
 
 fn bin_shares(sample: &Sample, edges: &[f64], n_rows: u64) -> Vec<f64> {
-    // Values and edges both ascend; the outermost bins hold what lies beyond them.
+    // Values and edges both ascend; the outermost bins contain values beyond them.
     let inner = edges[1..edges.len() - 1].iter();
     shares(&sample.parts(inner.map(|edge| sample.values().partition_point(|value| value < edge))), n_rows)
 }
@@ -164,21 +165,21 @@ mod tests {
         let even = |i: u32| f64::from(i) / 1000.0;
         let flat = sample((0..1000).map(even));
         assert_eq!(edges(&flat, &flat, true).1, Axis::Linear);
-        // Log-normal amounts: straight steps put nearly all rows into the first bin.
+        // Log-normal amounts: linear steps put nearly all rows into the first bin.
         let amounts = sample((1..1000).map(|i| (4.0 + 1.5 * crate::stats::normal::quantile(even(i))).exp()));
         let (log, axis) = edges(&amounts, &amounts, true);
         assert_eq!((axis, log.len()), (Axis::Log, N_BINS + 1));
         let shares = bin_shares(&amounts, &log, amounts.n());
         assert!(shares.iter().all(|share| *share < 0.15), "{shares:?}");
         assert_eq!(edges(&amounts, &amounts, false).1, Axis::Linear, "times stay straight");
-        // With zeros there is no logarithm.
+        // With zeros, no logarithmic axis is possible.
         let gaps = sample((0..1000).map(|i| if i < 100 { 0.0 } else { -(1.0 - even(i)).ln() * 200.0 }));
         let (steps, axis) = edges(&gaps, &gaps, true);
         assert_eq!(axis, Axis::Quantile);
         let shares = bin_shares(&gaps, &steps, gaps.n());
         assert!(shares.iter().skip(1).all(|share| (0.02..0.09).contains(share)), "{shares:?}");
         assert!(steps.windows(2).all(|pair| pair[0] < pair[1]));
-        // Nearly all rows are one value: the others still stand apart.
+        // Nearly all rows have one value: the others are still separated.
         let rare = sample((0..1000).map(|i| if i < 960 { 0.0 } else { f64::from(i) }));
         assert!(edges(&rare, &rare, true).0.len() > 8);
     }

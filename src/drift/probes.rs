@@ -1,6 +1,6 @@
-//! What the default rule asks of a column, question by question. Each has a p-value of its own and a table of counts that
-//! says how large the change is, so that what is significant and what is large is the same thing. Both count rows as what
-//! they are worth (`worth.rs`); what is said of them in words counts them as they are.
+//! The questions of the default rule about a column. Each has its own p-value and a table of counts that measures how
+//! large the change is, so significance and size refer to the same change. Both use effective numbers of rows
+//! (`worth.rs`); texts report actual numbers.
 //!
 //! | question | of | test | cells of the effect |
 //! |---|---|---|---|
@@ -21,26 +21,26 @@ use crate::stats::exact::{beyond, fisher, least};
 use crate::stats::sample::{Cannot, Measured, Sample};
 use crate::stats::{kolmogorov, ks, levels, shares};
 
-/// Up to so many rows the default rule's p is exact; beyond, the asymptotic one is close and far cheaper.
+/// Up to this many rows the default rule's p is exact; beyond, the asymptotic p is close and much cheaper.
 const EXACT_P_UP_TO: u64 = 1000;
 
 /// The answer to one question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probe {
-    /// Which question.
+    /// The question's name.
     pub method: &'static str,
-    /// Its statistic, or the change of the share that it is about.
+    /// Its statistic, or the change of the share in question.
     pub statistic: f64,
-    /// The probability of as much without drift.
+    /// The probability of such a change or a larger one without drift.
     pub p: f64,
-    /// Counts of the reference and of the current table in the cells that the question is about.
+    /// Counts of the reference and of the current table in the cells of the question.
     pub cells: [Vec<u64>; 2],
-    /// In words, where it is not about the distribution as a whole.
+    /// The finding in words, unless it is about the distribution as a whole.
     pub because: Option<String>,
 }
 
 impl Probe {
-    /// How far apart the two sides are, in the units of Cohen's h.
+    /// The size of the change, in units of Cohen's h.
     #[must_use]
     pub fn effect(&self) -> Option<f64> {
         shares::effect(&self.cells[0], &self.cells[1]).ok()
@@ -53,10 +53,10 @@ impl Probe {
     }
 }
 
-/// All questions that can be answered, that about the distribution as a whole first.
+/// All questions that can be answered; the one about the distribution as a whole comes first.
 ///
 /// # Errors
-/// Why the distribution cannot be compared, when nothing else can either.
+/// Why the distribution cannot be compared, if no other question can be answered either.
 pub fn probes(pair: &ColumnPair) -> Result<Vec<Probe>, Cannot> {
     let cells = pair.value_cells();
     let worth = pair.worth.values;
@@ -92,7 +92,8 @@ pub fn probes(pair: &ColumnPair) -> Result<Vec<Probe>, Cannot> {
     }
 }
 
-/// Kolmogorov–Smirnov on the values that are there. A sketch's rank error is taken off the distance before p is computed.
+/// Kolmogorov–Smirnov on the non-missing values. A sketch's rank error is subtracted from the distance before p is
+/// computed.
 fn kolmogorov_smirnov(pair: &ColumnPair, reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     let (n, m) = (reference.n(), current.n());
     let worth = pair.worth.values.both((n, m));
@@ -109,7 +110,7 @@ fn beyond_the_sketch(d: f64, n: u64, m: u64) -> f64 {
     kolmogorov::survival(effective.round_ties_even() as u64, d.max(0.0))
 }
 
-/// Current values beyond all of the reference's, on one side or the other.
+/// Current values outside the range of the reference.
 fn range(pair: &ColumnPair) -> Vec<Probe> {
     let (n, m) = pair.n_values();
     let Some((below, above)) = pair.outside().filter(|_| n > 0 && m > 0) else { return Vec::new() };
@@ -123,7 +124,8 @@ fn range(pair: &ColumnPair) -> Vec<Probe> {
     vec![Probe { because, p, ..part("range", (0, n), (below + above, m), worth) }]
 }
 
-/// Instants before all of the reference's, and those later than they can be, see [`horizon`]. That instants go on is no drift.
+/// Instants before all of the reference's, and those in the future, see [`horizon`]. Later instants as such are not
+/// drift.
 fn instants(pair: &ColumnPair, current: &Sample, horizon: Option<i64>) -> Option<Probe> {
     let (n, m) = pair.n_values();
     let (before, _) = pair.outside().filter(|_| n > 0 && m > 0)?;
@@ -137,7 +139,7 @@ fn instants(pair: &ColumnPair, current: &Sample, horizon: Option<i64>) -> Option
     Some(Probe { because: Some(because), ..part("range", (0, n), (outside, m), pair.worth.rare) })
 }
 
-/// The rare level, or number that repeats, whose counts are the least likely.
+/// The rare level, or repeated number, with the least likely counts.
 fn rare(pair: &ColumnPair) -> Option<Probe> {
     let (n, m) = pair.n_values();
     if n == 0 || m == 0 {
@@ -172,15 +174,15 @@ fn absent(pair: &ColumnPair) -> Vec<Probe> {
     answered.map(probe).collect()
 }
 
-/// A question about a part of the rows: `a` of `n` and `b` of `m`.
+/// A question about a subset of the rows: `a` of `n` and `b` of `m`.
 fn part(method: &'static str, (a, n): (u64, u64), (b, m): (u64, u64), worth: Sides) -> Probe {
     let statistic = (b as f64 / m as f64 - a as f64 / n as f64).abs();
     let ((a, b), (n, m)) = (worth.both((a, b)), worth.both((n, m)));
     Probe { method, statistic, p: fisher((a, n), (b, m)), cells: [vec![a, n - a], vec![b, m - b]], because: None }
 }
 
-/// Hours, weekdays and months, as far as both tables cover a whole round of them: how many rows there are of each, per
-/// day of it between the first row and the last.
+/// Hours, weekdays and months, if both tables cover a whole cycle: the number of rows per hour, weekday or month,
+/// divided by the days of it between the first and last row.
 fn calendar(pair: &ColumnPair, sides: &[Calendar; 2]) -> Vec<Probe> {
     let Some((before, now)) = pair.reference_range().zip(pair.current_range()) else { return Vec::new() };
     // Dates without a time of day mean whole days.
@@ -189,7 +191,7 @@ fn calendar(pair: &ColumnPair, sides: &[Calendar; 2]) -> Vec<Probe> {
     let ranges = [before, now].map(|(first, last)| (first as i64, last as i64 + i64::from(dates) * DAY_MICROS));
     let Some((before, now)) = days(before).zip(days(now)) else { return Vec::new() };
     let worth = pair.worth.values;
-    // Less than two weeks have more of some days of the week than of others, and those have hours of their own.
+    // Less than two weeks contain some weekdays more often than others, and these have their own hours.
     let hours = match now.weekdays.iter().sum::<f64>() < 14.0 {
         true => hours_of_the_week(pair, ranges),
         false => compared("hours", 1.0, (&sides[0].hours, &before.hours), (&sides[1].hours, &now.hours), worth),
@@ -202,14 +204,14 @@ fn calendar(pair: &ColumnPair, sides: &[Calendar; 2]) -> Vec<Probe> {
     parts.into_iter().flatten().collect()
 }
 
-/// Hours of the day, the reference's being those of the days of the week that the current table covers: a Saturday is compared
-/// with Saturdays.
+/// Hours of the day, where the reference is restricted to the weekdays that the current table covers: Saturdays are
+/// compared with Saturdays.
 fn hours_of_the_week(pair: &ColumnPair, [before, now]: [(i64, i64); 2]) -> Option<Probe> {
     let PairValues::Time { reference, current, .. } = &pair.values else { return None };
     let rows = |sample: &Sample| week_of(sample.values().iter().copied().zip(sample.counts().iter().copied()));
     let (counts, days) =
         ([rows(reference), rows(current)], [week_between(before.0, before.1)?, week_between(now.0, now.1)?]);
-    // Of a sketch there are so many points.
+    // A sketch has only this share of the rows as points.
     let share = (reference.values().len() as f64 / reference.n().max(1) as f64).min(1.0);
     let share = if pair.rank_error > 0.0 { share } else { 1.0 };
     let (mut was, mut is, mut covered) = ([[0.0; 24]; 2], [0.0; 24], [0.0; 24]);
@@ -224,7 +226,7 @@ fn hours_of_the_week(pair: &ColumnPair, [before, now]: [(i64, i64); 2]) -> Optio
             }
         }
     }
-    // So many rows of the reference speak, and they stand where the current days would have them.
+    // Keeps the total number of reference rows, distributed over hours as the current days require.
     let scale = was[0].iter().sum::<f64>() / was[1].iter().sum::<f64>();
     let [was, is] = [was[1].map(|rows| rows * scale), is].map(|rows| rows.map(|rows| rows.round() as u64));
     compared("hours", 1.0, (&was, &covered), (&is, &covered), pair.worth.values).filter(|_| scale.is_finite())
@@ -244,7 +246,7 @@ fn compared(
     }
     let both = |&part: &usize| reference.1[part] > 0.0 && current.1[part] > 0.0;
     let covered: Vec<usize> = (0..reference.0.len()).filter(both).collect();
-    // What the reference would count if it covered the days that the current table does.
+    // The counts of the reference if it covered the same days as the current table.
     let expected = |part: usize| reference.0[part] as f64 * current.1[part] / reference.1[part];
     let scale = covered.iter().map(|&part| reference.0[part]).sum::<u64>() as f64
         / covered.iter().map(|&part| expected(part)).sum::<f64>();
@@ -283,7 +285,7 @@ fn percent(part: u64, all: u64) -> String {
 mod tests {
     use super::*;
 
-    /// As scipy's `ks_2samp` rounds: 1001 rows on either side are 500.5 effective ones, 1003 are 501.5.
+    /// Rounds as scipy's `ks_2samp`: 1001 rows on either side are 500.5 effective ones, 1003 are 501.5.
     #[test]
     fn half_an_effective_row_goes_to_the_even_number() {
         assert_eq!(beyond_the_sketch(0.05, 1001, 1001), kolmogorov::survival(500, 0.05));

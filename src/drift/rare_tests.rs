@@ -1,4 +1,4 @@
-//! What is new, gone or missing is seen, and nothing is seen where nothing happened, however few rows a level has.
+//! New, absent and missing levels are detected, without false alarms, however few rows a level has.
 
 use super::probes::probes;
 use super::report::{ColumnReport, ColumnVerdict};
@@ -22,12 +22,12 @@ fn number(reference: &[(f64, u64)], current: &[(f64, u64)]) -> PairValues {
     PairValues::Number { reference: sample(reference), current: sample(current), integer: false }
 }
 
-/// As many different numbers as `n` says, between 0 and 1.
+/// `n` distinct numbers between 0 and 1.
 fn spread(n: u64) -> Vec<(f64, u64)> {
     (0..n).map(|i| ((i as f64 + 0.5) / n as f64, 1)).collect()
 }
 
-/// Different numbers above 1.
+/// Distinct numbers above 1.
 fn beyond(n: u64) -> Vec<(f64, u64)> {
     (0..n).map(|i| (2.0 + i as f64, 1)).collect()
 }
@@ -44,24 +44,24 @@ fn with(mut numbers: Vec<(f64, u64)>, more: (f64, u64)) -> Vec<(f64, u64)> {
 #[test]
 fn what_exact_counts_show_is_drift_and_says_what_it_is() {
     let cases = [
-        // Missing cells, of a category and of numbers; of a column that is now missing in whole, or no longer.
+        // Missing cells, of a category and of numbers; a column that becomes entirely missing, or stops being so.
         ("missing", 5.280_810_655e-190, told(category(&[3000, 2000], &[48, 32]), (0, 120))),
         ("missing", 5.280_810_655e-190, told(number(&spread(5000), &spread(80)), (0, 120))),
         ("missing", 0.0, told(category(&[3000, 2000], &[0, 0]), (0, 5000))),
         ("missing", 0.0, told(number(&[], &spread(5000)), (5000, 0))),
-        // A level that is new, gone, or far more frequent than the few rows of a large reference.
+        // A level that is new, absent, or far more frequent than the few rows in a large reference.
         ("levels", 8.097_357_079e-61, told(category(&[600_000, 400_000, 0], &[588, 392, 20]), (0, 0))),
         ("levels", 8.097_357_079e-61, told(category(&[588, 392, 20], &[600_000, 400_000, 0]), (0, 0))),
         ("levels", 1.7e-58, told(category(&[600_000, 399_999, 1], &[588, 392, 20]), (0, 0))),
-        // The only level there was, and one more.
+        // The only existing level, and a new one.
         ("levels", 1.0e-30, told(category(&[5000, 0], &[180, 20]), (0, 0))),
-        // Twenty new levels of a row each.
+        // Twenty new levels with one row each.
         (
             "levels",
             8.097_357_079e-61,
             told(category(&[&[1_000_000][..], &[0; 20]].concat(), &[&[980][..], &[1; 20]].concat()), (0, 0)),
         ),
-        // Numbers beyond all of the others, and a number that stands for something within their range.
+        // Numbers beyond all others, and a special number within their range.
         ("range", 1.619_471_416e-60, told(number(&spread(1_000_000), &[spread(980), beyond(20)].concat()), (0, 0))),
         (
             "levels",
@@ -73,13 +73,13 @@ fn what_exact_counts_show_is_drift_and_says_what_it_is() {
     for (method, p, report) in cases {
         assert_eq!((report.method.as_str(), &report.verdict), (method, &ColumnVerdict::Drifted), "{report:?}");
         let found = report.p.unwrap();
-        // The statement of the order of magnitude will do where other code computes the same digits.
+        // The order of magnitude is enough where other code computes the same digits.
         assert!(found == p || (found.ln() - p.ln()).abs() < 3.0, "{method}: {found:e}, not {p:e}");
         assert!(report.because.is_some() && report.effect > Some(0.2), "{report:?}");
     }
 }
 
-/// A share of the scores is high; the others lie in a narrow range.
+/// A share of the scores is high; the others are in a narrow range.
 fn scores(n: u64, share: f64, low: f64) -> Vec<(f64, u64)> {
     let n_high = (n as f64 * share) as u64;
     let within = |n: u64, from: f64, width: f64| (0..n).map(move |i| (from + width * (i as f64 + 0.5) / n as f64, 1));
@@ -104,7 +104,7 @@ fn scores_that_move_in_rank_only_do_not_drift() {
         assert_eq!((&moved.verdict, moved.is_rank_only()), (&ColumnVerdict::Drifted, None), "{moved:?}");
         assert!(moved.shift > Some(0.25), "{moved:?}");
     }
-    // Infinite scores are no small shift, and what a person sets up by other means is left as it is.
+    // Infinite scores do not count as a small shift, and other presets are not affected.
     assert_eq!(judge(scores(660, 0.2, 0.1), [(0, 0), (0, 40)], &usual).verdict, ColumnVerdict::Drifted);
     let by_psi = DriftSettings { preset: super::Preset::Psi, ..DriftSettings::default() };
     let moved = judge(scores(700, 0.2, 0.11), none, &by_psi);
@@ -122,7 +122,7 @@ fn infinite_numbers_are_cells_of_their_own() {
     };
     for (n_infinite, n_values) in [
         ([(0, 0), (0, 40)], (5000, 160)),
-        // All of it, on one side, and of the other sign.
+        // All of the shift, on one side, and with the opposite sign.
         ([(0, 0), (0, 1000)], (1000, 0)),
         ([(1000, 0), (0, 1000)], (0, 0)),
     ] {
@@ -133,11 +133,11 @@ fn infinite_numbers_are_cells_of_their_own() {
     assert_eq!(judge([(0, 0), (1000, 1000)], (0, 0)).verdict, ColumnVerdict::Stable);
 }
 
-/// The change that decides must itself be large: a few more missing cells of a million and a distribution that differs by
-/// chance are none.
+/// The decisive change must itself be large: a few more missing cells in a million, plus a distribution that differs by
+/// chance, are not drift.
 #[test]
 fn what_is_significant_is_what_must_be_large() {
-    // Half a percent more missing is beyond doubt, and small.
+    // Half a percent more missing is significant, but small.
     let report = told(number(&spread(1_000_000), &spread(995_000)), (0, 5_000));
     assert_eq!((report.method.as_str(), &report.verdict), ("missing", &ColumnVerdict::Stable), "{report:?}");
     assert!(report.p < Some(1e-100) && report.effect < Some(0.2) && report.because.is_none());
@@ -156,7 +156,7 @@ fn draw(random: &mut impl Rng, n: usize, upto: &[f64], missing: f64) -> (Vec<u64
     (counts, n_missing)
 }
 
-/// Cumulated shares in proportion to 1/k.
+/// Cumulated shares proportional to 1/k.
 fn zipf(n_levels: usize) -> Vec<f64> {
     let total: f64 = (1..=n_levels).map(|k| 1.0 / k as f64).sum();
     let cumulated = (1..=n_levels).scan(0.0, |sum, k| {
@@ -166,7 +166,7 @@ fn zipf(n_levels: usize) -> Vec<f64> {
     cumulated.collect()
 }
 
-/// How often each question's p is at most .01 without drift, as (answers, false ones).
+/// How often each question's p is at most .01 without drift, as (answers, false alarms).
 fn false_answers(draws: usize) -> BTreeMap<&'static str, (u64, u64)> {
     let mut random = rng(31, "small cells");
     let mut counted = BTreeMap::new();
@@ -217,7 +217,8 @@ fn small_cells_hold_their_level_at_length() {
     hold_the_level(2000);
 }
 
-/// In how many of `draws` tables of 30 columns five points more missing cells in one of them are found, at 200 rows.
+/// In how many of `draws` tables of 30 columns with 200 rows, five percentage points more missing cells in one column
+/// are detected.
 fn power(base: f64, draws: usize) -> f64 {
     let mut random = rng(37, "missing cells");
     let upto = zipf(5);
@@ -252,25 +253,25 @@ fn power_against_missing_cells_at_length() {
     }
 }
 
-/// For a stable column the test nearest to a decision is reported, and no test without counts.
+/// For a stable column the test closest to a decision is reported, never a test without counts.
 #[test]
 fn a_stable_column_tells_the_question_that_is_nearest_to_deciding() {
     let near = told(category(&[1250, 1250], &[40, 40]), (2500, 120));
     assert_eq!((&near.verdict, near.method.as_str()), (&ColumnVerdict::Stable, "missing"));
     assert!((near.p.unwrap() - 0.006).abs() < 0.001 && near.effect.unwrap() > 0.15, "{near:?}");
-    // One in two is no question to tell of: the distribution as a whole is.
+    // A p of one half is not worth reporting: the distribution as a whole is reported.
     let far = told(category(&[1250, 1250], &[60, 60]), (2500, 120));
     assert_eq!((&far.verdict, far.method.as_str()), (&ColumnVerdict::Stable, "homogeneity"));
 }
 
-/// .59 % of 200 000 rows become .89 %: of a feature that is small, of the target every score is read by it.
+/// .59 % of 200 000 rows become .89 %: small for a feature, but for the target it changes the meaning of every score.
 #[test]
 fn a_base_rate_that_moves_by_half_is_target_drift() {
     let rate = |now: u64| pair(0, category(&[1180, 198_820], &[now, 200_000 - now]), (0, 0));
     let settings = DriftSettings::default();
     assert_eq!(compare_target(&rate(1780), &settings, 0).verdict, ColumnVerdict::Drifted);
     assert_eq!(compare_one(&rate(1780), &settings, 0).verdict, ColumnVerdict::Stable);
-    // A tenth more is significant, and not large.
+    // A tenth more is significant, but not large.
     assert_eq!(compare_target(&rate(1330), &settings, 0).verdict, ColumnVerdict::Stable);
 }
 
@@ -294,7 +295,7 @@ fn classes_that_are_numbers_drift_as_those_that_are_words() {
     }
 }
 
-/// Exact tests need no smallest count to show a drift, and no count of few rows shows that there is none.
+/// Exact tests can show drift with any number of rows, but few rows never show its absence.
 #[test]
 fn few_rows_show_a_drift_where_the_test_is_exact() {
     for (n, missing) in [(19, 180), (0, 50), (0, 20)] {
@@ -303,7 +304,7 @@ fn few_rows_show_a_drift_where_the_test_is_exact() {
     }
     let calm = told(category(&[2500, 2500], &[25, 25]), (0, 0));
     assert_eq!((&calm.verdict, calm.method.as_str()), (&ColumnVerdict::TooFewRows { need: 200 }, "homogeneity"));
-    // One that drifted of thirty that cannot be judged is no table that drifted.
+    // One drifted column among thirty that cannot be judged does not make the table drifted.
     let settings = DriftSettings::default();
     let pairs: Vec<ColumnPair> = (0..30)
         .map(|i| {

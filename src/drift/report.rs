@@ -230,10 +230,10 @@ impl Multivariate {
         !self.drifted && self.upper > self.threshold
     }
 
-    /// By which columns the rows are told apart: up to three that have clearly more than an equal share.
+    /// The columns by which the rows are distinguished: up to three that have clearly more than an equal share.
     #[must_use]
     pub fn told(&self, name: impl Fn(&str) -> String) -> String {
-        /// So many times an equal share is clearly more.
+        /// This many times an equal share is clearly more.
         const MORE: f64 = 1.2;
         let equal = 1.0 / self.columns.len().max(1) as f64;
         let named = |least: f64| -> Vec<String> {

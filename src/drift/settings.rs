@@ -221,25 +221,25 @@ impl Default for Triggers {
 }
 
 impl DriftSettings {
-    /// From this share of drifted columns on, the table drifted.
+    /// The share of drifted columns from which the table counts as drifted.
     #[must_use]
     pub fn share_threshold(&self) -> f64 {
         self.drift_share.unwrap_or(if self.preset == Preset::Evidently { 0.5 } else { 0.25 })
     }
 
-    /// Above this PSI a column drifted by the `psi` preset.
+    /// The PSI above which a column is drifted in the `psi` preset.
     #[must_use]
     pub fn psi_threshold(&self) -> f64 {
         self.psi.unwrap_or(0.2)
     }
 
-    /// Method and threshold that were set for `column`.
+    /// Method and threshold configured for `column`.
     #[must_use]
     pub fn of(&self, column: &str) -> ColumnSettings {
         self.columns.get(column).cloned().unwrap_or_default()
     }
 
-    /// What is wrong with the settings, or with a column they name.
+    /// Errors in the settings, or in the columns they name.
     ///
     /// # Errors
     /// One line that names the key.

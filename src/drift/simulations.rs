@@ -34,7 +34,7 @@ fn pair(name: usize, values: PairValues) -> ColumnPair {
     ColumnPair::of_values(format!("x{name}"), values)
 }
 
-/// A week: 20 numbers and 10 categories, as many of the numbers shifted as `shifted` says.
+/// A week: 20 numbers and 10 categories; the first `shifted` numbers are shifted.
 fn week(
     random: &mut Xoshiro256PlusPlus,
     reference: &[PairValues],
@@ -104,7 +104,7 @@ fn a_quarter_of_a_standard_deviation_is_seen_at_two_thousand_rows() {
     assert_eq!(false_alarms, 0);
 }
 
-/// Counts of `n_levels` levels, the k-th with a share in proportion to 1/k to the power of `skew`.
+/// Counts of `n_levels` levels; the share of the k-th is proportional to 1/k to the power of `skew`.
 fn many_levels(random: &mut Xoshiro256PlusPlus, n: usize, n_levels: usize, skew: f64) -> Vec<u64> {
     let weights: Vec<f64> = (1..=n_levels).map(|k| (k as f64).powf(-skew)).collect();
     let total: f64 = weights.iter().sum();
@@ -120,7 +120,7 @@ fn many_levels(random: &mut Xoshiro256PlusPlus, n: usize, n_levels: usize, skew:
     counts
 }
 
-/// Levels that were picked by the reference's counts alone, and levels that it happens to lack, would drift nearly always.
+/// Levels chosen by the reference's counts alone, and levels that it lacks by chance, would nearly always drift.
 #[test]
 fn many_levels_do_not_drift_by_themselves() {
     let mut random = rng(17, "many levels");
@@ -178,7 +178,7 @@ fn too_few_rows_are_said_and_not_judged() {
     assert_eq!(drift_share(&columns, &DriftSettings::default()).share, None);
 }
 
-/// Tables without drift in which a trigger fires, and columns of them with a PSI above .2 and above what chance explains.
+/// Tables without drift in which a trigger fires, and their columns with a PSI above .2 and above what chance explains.
 fn false_alarms(n: usize, n_columns: usize, n_tables: usize) -> (usize, usize) {
     let mut random = rng(23, "many columns");
     let settings = DriftSettings::default();
@@ -200,7 +200,7 @@ fn false_alarms(n: usize, n_columns: usize, n_tables: usize) -> (usize, usize) {
             let missing =
                 |random: &mut Xoshiro256PlusPlus| (0..n).filter(|_| random.r#gen::<f64>() < 0.05).count() as u64;
             let n_missing = if i % 2 == 0 { (0, 0) } else { (missing(&mut random), missing(&mut random)) };
-            // A column that the model lives on is no more likely to seem drifted.
+            // A column that the model relies on is no more likely to be a false alarm.
             ColumnPair { n_missing, importance: Some(if i == 0 { 0.5 } else { 0.01 }), ..pair(i, values) }
         };
         let pairs: Vec<ColumnPair> = (0..n_columns).map(column).collect();
@@ -211,13 +211,13 @@ fn false_alarms(n: usize, n_columns: usize, n_tables: usize) -> (usize, usize) {
     (alarms, real)
 }
 
-/// The largest PSI of many columns is above the critical value of one nearly always.
+/// The largest PSI of many columns nearly always exceeds the critical value for one.
 #[test]
 fn many_columns_are_no_reason_by_themselves() {
     for (n, n_columns, n_tables) in [(200, 30, 40), (250, 100, 12), (300, 400, 4)] {
         let (alarms, real) = false_alarms(n, n_columns, n_tables);
         assert_eq!(alarms, 0, "{n} rows, {n_columns} columns");
-        // Not only since no column drifted: no PSI is above what chance explains over all of them.
+        // This is not only because no column drifted: no PSI is above what chance explains over all of them.
         assert!(real <= 1, "{real} in {n_tables} tables of {n_columns}");
     }
 }

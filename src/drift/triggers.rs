@@ -8,7 +8,7 @@ use crate::score::{Direction, Metric};
 use crate::stats::betting::share_below;
 use crate::stats::portable::Portable;
 
-/// What the triggers look at.
+/// The input of the triggers.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// How much of the table drifted.
@@ -17,36 +17,37 @@ pub struct Evidence<'a> {
     pub columns: &'a [ColumnReport],
     /// Production's score.
     pub score: Option<&'a ColumnReport>,
-    /// Whether a classifier tells the two tables apart.
+    /// Whether a classifier distinguishes the two tables.
     pub multivariate: Option<&'a Multivariate>,
-    /// What is to be said of columns that cannot be judged since their cells are of another type.
+    /// Messages about columns that cannot be judged because their cells have another type.
     pub unfit: &'a [String],
-    /// What is to be said of columns that the table writes in another way than the loop reads them.
+    /// Messages about columns that the table writes in another notation than the workspace reads.
     pub otherwise: &'a [String],
-    /// Rows that are new; `None` when tables are compared without a loop, which has no reason to retrain but drift.
+    /// Number of new rows; `None` if tables are compared without a workspace, where drift is the only reason to
+    /// retrain.
     pub volume: Option<Volume>,
-    /// Rows with labels from people that no version was trained on; `None` where nothing can be learned.
+    /// Rows with human labels that no version was trained on; `None` if none can be used for training.
     pub n_feedback: Option<u64>,
     /// Human feedback on predictions of the version.
     pub judged: Option<Judged>,
     /// Metrics on rows whose outcome is known.
     pub performance: Option<&'a Performance>,
-    /// Rows with an outcome that say nothing, since the version learned from them.
+    /// Number of rows with an outcome that do not count, because the version was trained on them.
     pub n_learned: u64,
     /// Lower end of the interval of the version's accuracy at the gate.
     pub gate_accuracy: Option<f64>,
     /// Whether the version loses more than its gate allows.
     pub alarm: Option<&'a LossAlarm>,
-    /// The metric that the version is judged by.
+    /// The primary metric of the version.
     pub primary: Option<Metric>,
     /// Days since production was trained.
     pub age_days: Option<f64>,
-    /// Whether a person asked for it.
+    /// Whether the user forces a retrain.
     pub force: bool,
 }
 
 impl<'a> Evidence<'a> {
-    /// Columns alone: nothing else is known.
+    /// The evidence from columns alone.
     #[must_use]
     pub fn of(share: &'a DriftShare, columns: &'a [ColumnReport]) -> Self {
         Self {
@@ -70,14 +71,14 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// Predictions that people judged.
+/// Predictions that people checked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judged {
-    /// How many they found right or wrong.
+    /// Number of checked predictions.
     pub n: u64,
-    /// As many independent ones would say as much: fewer where some are about the same thing.
+    /// The effective number of independent predictions: lower if some belong to one entity.
     pub n_effective: f64,
-    /// The share that they found right.
+    /// The share found correct.
     pub right: f64,
 }
 
@@ -88,13 +89,13 @@ pub enum Volume {
     Labelled(u64),
     /// Rows that arrived, labelled or not.
     All(u64),
-    /// Rows have no ids, so that nothing can be learned from them.
+    /// Rows have no ids, so none can be used for training.
     NoVersion,
 }
 
-/// Fewer outcomes than this say nothing about recent accuracy.
+/// Minimum number of outcomes for recent accuracy.
 pub const MIN_OUTCOMES: u64 = 50;
-/// The probability with which `recent_accuracy` may ever fire on outcomes that come in while nothing is wrong.
+/// The probability that `recent_accuracy` ever fires while nothing is wrong.
 pub const ACCURACY_ALPHA: f64 = 0.001;
 
 /// Every trigger, fired or not.
@@ -144,8 +145,8 @@ fn drift_share(evidence: &Evidence, on: bool) -> Trigger {
     trigger("drift_share", value, on.then_some(share.threshold), fired, text)
 }
 
-/// The PSI of a drifted column counts where it is more than chance explains over all columns: at 50 rows, PSI exceeds .2
-/// more than once in four times without any drift, and the largest of many columns far more often.
+/// The PSI of a drifted column counts only if it is more than chance explains over all columns: with 50 rows and no
+/// drift, PSI exceeds .2 more than once in four times, and the largest of many columns much more often.
 fn psi(evidence: &Evidence, limit: Limit) -> Trigger {
     let drifted = |c: &&ColumnReport| !c.not_read && c.verdict == ColumnVerdict::Drifted;
     let real = |c: &ColumnReport| c.psi.filter(|&psi| c.psi_critical.is_none_or(|critical| psi > critical));
@@ -159,13 +160,13 @@ fn psi(evidence: &Evidence, limit: Limit) -> Trigger {
     trigger("psi", worst.map(|(_, psi)| psi), limit.at(), fired, text)
 }
 
-/// Where scores move, what is done with them moves, whichever column it comes from.
+/// If scores move, decisions based on them move, whichever column causes it.
 fn score_drift(evidence: &Evidence, on: bool) -> Trigger {
     let effect = evidence.score.and_then(|score| score.effect);
     let shift = evidence.score.and_then(|score| score.shift);
     let text = match (evidence.score, effect) {
         (Some(score), Some(effect)) if score.verdict == ColumnVerdict::Drifted => {
-            // Of scores that are numbers, the effect is no difference of two shares.
+            // For numeric scores, the effect is not a difference of two shares.
             shift.map_or_else(
                 || format!("the predicted classes drifted by {effect:.2} (Cohen's h)"),
                 |by| format!("the scores drifted, on average by {by:.2} standard deviations (effect {effect:.2})"),
@@ -221,8 +222,7 @@ fn multivariate(evidence: &Evidence, on: bool) -> Trigger {
     trigger("multivariate", found.map(|f| f.lower), on.then_some(threshold), found.is_some_and(|f| f.drifted), text)
 }
 
-/// A column that came to hold another type, or to be written in another way, is no drift that could be measured: it is a
-/// reason of its own.
+/// A column whose cells have another type or notation has no measurable drift: it is a reason of its own.
 fn schema(evidence: &Evidence, on: bool) -> Trigger {
     let found = [evidence.otherwise, evidence.unfit].concat();
     let n = found.len();
@@ -258,7 +258,7 @@ fn unused_feedback(evidence: &Evidence, limit: Limit) -> Trigger {
 /// interval (without a gate, below the threshold): an e-value of 1 ∕ [`ACCURACY_ALPHA`], valid for any number of looks.
 fn recent_accuracy(evidence: &Evidence, limit: Limit) -> Trigger {
     let judged = evidence.judged.filter(|judged| judged.n_effective >= MIN_OUTCOMES as f64);
-    // Rows of uneven weight say as much as fewer that weigh the same.
+    // Rows of unequal weight count as fewer rows of equal weight.
     let n_outcomes = |p: &Performance| p.n_effective.map_or(p.n, |n| n as u64);
     let measured = evidence.performance.and_then(|p| Some((n_outcomes(p), metric(p, Metric::Accuracy)?.value)));
     let uneven = evidence.performance.is_some_and(|p| p.n_effective.is_some());
@@ -297,7 +297,7 @@ fn loss_alarm(evidence: &Evidence) -> Trigger {
         return trigger("metric_drop", None, None, false, text);
     };
     let LossAlarm { loss, n, mean, limit, evidence, needed, fired, since, .. } = alarm;
-    // What is beyond all doubt needs no digits.
+    // Overwhelming evidence needs no digits.
     let evidence_told = if *evidence > 1e6 { "above 1000000".to_owned() } else { format!("{evidence:.1}") };
     let (mean, limit) = (four(*mean), four(*limit));
     let text = match since {
@@ -315,7 +315,7 @@ fn loss_alarm(evidence: &Evidence) -> Trigger {
     trigger("metric_drop", Some(*evidence), Some(*needed), *fired, text)
 }
 
-/// Fires when the metric lost more than the limit *and* its interval lies on the wrong side of the gate's value.
+/// Fires if the metric lost more than the limit *and* its interval is on the wrong side of the gate's value.
 fn metric_drop(evidence: &Evidence, limit: Limit) -> Trigger {
     let change =
         evidence.performance.zip(evidence.primary).and_then(|(p, primary)| Some((primary, metric(p, primary)?)));
@@ -335,7 +335,7 @@ fn metric_drop(evidence: &Evidence, limit: Limit) -> Trigger {
     trigger("metric_drop", Some(loss), limit.at(), fired, text)
 }
 
-/// Why nothing is measured: nothing is known, or only of rows that the version learned from.
+/// Why nothing is measured: no outcomes are known, or only those of training rows.
 fn nothing_known(evidence: &Evidence, otherwise: &str) -> String {
     match evidence.n_learned {
         0 => otherwise.to_owned(),
@@ -363,7 +363,7 @@ fn force(evidence: &Evidence) -> Trigger {
     }
 }
 
-/// Four digits: `0.4819`, `2.838`; of a small number as many decimals as show three digits of it: `0.0000312`.
+/// Four digits: `0.4819`, `2.838`; for a small number as many decimals as show three of its digits: `0.0000312`.
 fn four(x: f64) -> String {
     let size = x.abs();
     if size >= 1.0 {

@@ -4,7 +4,7 @@ use crate::stats::random::rng;
 use rand::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// Whether `recent_accuracy` fires at .7, and what it says.
+/// Whether `recent_accuracy` fires at .7, and its text.
 fn accuracy(
     gate_accuracy: Option<f64>,
     n: u64,
@@ -39,7 +39,7 @@ fn accuracy(
 fn accuracy_counts_once_enough_is_known() {
     let found = |n, n_effective, value, judged| accuracy(None, n, n_effective, value, judged);
     assert!(found(50, None, 0.4, None).0 && !found(50, None, 0.8, None).0);
-    // .6 of 50 is no surprise where .7 is usual, and of 500 it is; where .6 was seen at the gate it never is.
+    // .6 of 50 is not surprising if .7 is usual, but .6 of 500 is; if the gate had .6, it never is.
     assert!(!found(50, None, 0.6, None).0 && found(500, None, 0.6, None).0);
     assert!(!accuracy(Some(0.58), 5000, None, 0.6, None).0 && accuracy(Some(0.9), 50, None, 0.6, None).0);
     assert!(!accuracy(Some(0.9), 5000, None, 0.72, None).0, "above the line it never fires");
@@ -52,18 +52,18 @@ fn accuracy_counts_once_enough_is_known() {
     assert_eq!(found(300, None, 0.6, Some((80, 0.9))), (false, judged.to_owned()));
 }
 
-/// Successes of `n` at a share of `p`.
+/// Number of successes among `n` with probability `p`.
 fn draw(rng: &mut Xoshiro256PlusPlus, n: u64, p: f64) -> u64 {
     (0..n).filter(|_| rng.r#gen::<f64>() < p).count() as u64
 }
 
-/// Weeks of `n_weeks` in which `recent_accuracy` fires, and in which accuracy is below .7 at all, for a version whose
-/// accuracy was `before` when it was judged on 1000 rows and is `now`; each week brings `n` outcomes.
+/// The number of `n_weeks` weeks in which `recent_accuracy` fires, and in which accuracy is below .7 at all. The
+/// version's accuracy was `before` when it was judged on 1000 rows and is `now`; each week has `n` outcomes.
 fn weeks(seed: u64, n_weeks: u64, n: u64, before: f64, now: f64) -> (u64, u64) {
     let mut rng = rng(seed, "recent accuracy");
     let (mut fired, mut below, mut least) = (0, 0, 0.0);
     for week in 0..n_weeks {
-        // Each year has a version of its own, with a gate of its own.
+        // Each year has its own version and gate.
         if week % 52 == 0 {
             least = wilson(draw(&mut rng, 1000, before) as f64 / 1000.0, 1000.0).0;
         }
@@ -76,7 +76,8 @@ fn weeks(seed: u64, n_weeks: u64, n: u64, before: f64, now: f64) -> (u64, u64) {
 
 #[test]
 fn a_quiet_version_fires_in_no_week_of_fifteen_years() {
-    // Below the line by nature, and below it by chance: the line alone fires in nearly every week, and in one of six.
+    // Permanently below the threshold, and below it by chance: the threshold alone fires in nearly every week, and in
+    // one of six.
     let (fired, below) = weeks(1, 780, 300, 0.602, 0.602);
     assert!(fired == 0 && below > 770, "{fired} {below}");
     let (fired, below) = weeks(2, 780, 50, 0.75, 0.75);

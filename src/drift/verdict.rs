@@ -1,12 +1,12 @@
-//! From columns and triggers to one answer and one sentence.
+//! Combines columns and triggers into one answer and one sentence.
 
 use super::report::{Answer, ColumnReport, ColumnVerdict, DriftShare, Severity, Trigger, Verdict};
 use super::settings::DriftSettings;
 
-/// Triggers that fire because there is something to learn from, whatever the columns did.
+/// Triggers that fire because there are new rows to learn from, whatever the columns did.
 const VOLUME: [&str; 2] = ["new_rows", "unused_feedback"];
 
-/// Counts verdicts of the columns that the model reads, plainly and by importance.
+/// Counts the verdicts of the columns that the model reads, unweighted and by importance.
 #[must_use]
 pub fn drift_share(columns: &[ColumnReport], settings: &DriftSettings) -> DriftShare {
     let read = columns.iter().filter(|column| !column.not_read);
@@ -17,7 +17,7 @@ pub fn drift_share(columns: &[ColumnReport], settings: &DriftSettings) -> DriftS
     let (n_drifted, n_stable) = (is(drifted).count() as u64, is(stable).count() as u64);
     let (drifted_weight, stable_weight) = (weight(drifted), weight(stable));
     let share = |part: f64, rest: f64| (part + rest > 0.0).then(|| part / (part + rest));
-    // Of too few rows a column can be shown to have drifted, and not to be stable: beside one that did, the others count as such.
+    // With too few rows, drift can be shown but stability cannot: if one column drifted, the others count as stable.
     let few = |v: &ColumnVerdict| matches!(v, ColumnVerdict::TooFewRows { .. });
     let (n_few, few_weight) = if n_drifted > 0 { (is(few).count() as u64, weight(few)) } else { (0, 0.0) };
     let plain = share(n_drifted as f64, (n_stable + n_few) as f64);
@@ -35,8 +35,8 @@ pub fn drift_share(columns: &[ColumnReport], settings: &DriftSettings) -> DriftS
     }
 }
 
-/// LOW below a quarter, HIGH above a half. HIGH when the metric itself has dropped, whatever the columns did, and when a
-/// column that the model reads is missing or cannot be read: it has no drift, and the model has no value.
+/// LOW below a quarter, HIGH above a half. HIGH also if the metric itself has dropped, whatever the columns did, or if
+/// a column that the model reads is missing or unreadable: it has no measurable drift, but the model lacks its values.
 #[must_use]
 pub fn severity(share: &DriftShare, columns: &[ColumnReport], triggers: &[Trigger]) -> Option<Severity> {
     let fired = |name: &str| triggers.iter().any(|trigger| trigger.fired && trigger.name == name);
@@ -55,8 +55,8 @@ pub fn severity(share: &DriftShare, columns: &[ColumnReport], triggers: &[Trigge
     })
 }
 
-/// The answer: yes when a trigger fired, no when none did and something could be judged. Rows that were left out did
-/// arrive. A target that drifted is said, and is no reason by itself: `metric_drop` and the score tell what it does.
+/// The answer: yes if a trigger fired, no if none did and something could be judged. Rejected rows count as arrived.
+/// Drift of the target is reported, but is no reason to retrain: `metric_drop` and the score show its effect.
 #[must_use]
 pub fn verdict(
     share: &DriftShare,
@@ -88,8 +88,8 @@ pub fn verdict(
     Verdict { retrain, severity: severity(share, columns, triggers), sentence, table_first: false }
 }
 
-/// The verdict on a table some columns of which are written in another way than the loop reads them, as `otherwise` says: that
-/// comes first, and where it is the only reason, retraining is no answer.
+/// The verdict on a table with columns in another notation than the workspace reads (`otherwise`). These come first; if
+/// they are the only reason, retraining is not the remedy.
 #[must_use]
 pub fn corrected_first(verdict: Verdict, triggers: &[Trigger], otherwise: &[String], n_unfit: usize) -> Verdict {
     if otherwise.is_empty() {
@@ -112,7 +112,7 @@ fn cannot_tell(columns: &[ColumnReport], n_rows: u64, n_left_out: u64) -> String
         ColumnVerdict::TooFewRows { need } => Some(need),
         _ => None,
     });
-    // The least that the rows of either side are worth in any column.
+    // The smallest effective number of rows of either side in any column.
     let few = columns.iter().filter(|c| matches!(c.verdict, ColumnVerdict::TooFewRows { .. }));
     let worth = few.filter_map(|c| c.worth).map(|(n, m)| n.min(m)).min();
     match (n_rows, need.max()) {

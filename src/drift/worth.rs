@@ -2,7 +2,7 @@
 
 use crate::profile::Design;
 
-/// By how much the rows of the reference and of the current table count less than independent ones: design effects.
+/// Design effects: by how much the rows of the reference and of the current table count less than independent ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Worth {
     /// For questions about the distribution as a whole.
@@ -18,15 +18,15 @@ pub struct Worth {
 pub struct Sides(f64, f64);
 
 impl Default for Worth {
-    /// Every row is one of its own.
+    /// Every row is independent.
     fn default() -> Self {
         Self::of(None, None)
     }
 }
 
 impl Worth {
-    /// Of a side about which nothing is known, what is known of the other is taken. Rare cells may not be there on one side, or
-    /// be there by chance as single rows, so that the larger counts for both.
+    /// If one side is unknown, the other's value is used. Rare cells may be absent on one side, or occur there by
+    /// chance as single rows, so the larger value applies to both.
     #[must_use]
     pub fn of(reference: Option<Design>, current: Option<Design>) -> Self {
         let of = |part: fn(Design) -> Option<f64>| (reference.and_then(part), current.and_then(part));
@@ -42,7 +42,7 @@ impl Worth {
         }
     }
 
-    /// Whether some rows are alike.
+    /// Whether some rows are correlated.
     #[must_use]
     pub fn is_less(&self) -> bool {
         *self != Self::default()
@@ -50,25 +50,25 @@ impl Worth {
 }
 
 impl Sides {
-    /// How many independent rows so many of the reference are worth.
+    /// The effective number of independent rows for `n` rows of the reference.
     #[must_use]
     pub fn reference(self, n: u64) -> u64 {
         (n as f64 / self.0.max(1.0)).round() as u64
     }
 
-    /// How many independent rows so many current ones are worth.
+    /// The effective number of independent rows for `n` current rows.
     #[must_use]
     pub fn current(self, n: u64) -> u64 {
         (n as f64 / self.1.max(1.0)).round() as u64
     }
 
-    /// Both at once.
+    /// The same for both sides.
     #[must_use]
     pub fn both(self, (n, m): (u64, u64)) -> (u64, u64) {
         (self.reference(n), self.current(m))
     }
 
-    /// Of counts in the same cells.
+    /// The same for counts in the same cells.
     #[must_use]
     pub fn cells(self, [reference, current]: [&[u64]; 2]) -> [Vec<u64>; 2] {
         let reference = reference.iter().map(|&n| self.reference(n)).collect();

@@ -1,4 +1,4 @@
-//! Every method against Evidently and scipy on many tables, if their results are available.
+//! Compares every method with Evidently and scipy on many tables, if their results are available.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use crate::stats::sample::{Cannot, Measured, Sample};
 use crate::stats::{distances, location};
 use crate::table::{Categories, Column, Table, Values};
 
-/// What pandas reads as missing.
+/// Texts that pandas reads as missing.
 const MISSING: [&str; 18] = [
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
     "NULL", "NaN", "None", "n/a", "nan",
 ];
 
-/// The tables, or `None` where they are not at hand.
+/// The tables, or `None` if they are not available.
 fn folder() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/oracle");
     path.join("expected.json").exists().then_some(path)
@@ -91,7 +91,7 @@ impl Case<'_> {
         self.complaints.push(format!("{} {about}: {what}", self.place));
     }
 
-    /// Compares with the peer's score and flag, or with its refusal.
+    /// Compares with the peer's score and flag, or with its error.
     fn peer(&mut self, method: Method, expected: &Value, found: &Result<Measured, Cannot>) {
         if differs(&self.place, method) {
             return;
@@ -110,7 +110,7 @@ impl Case<'_> {
             }
             return;
         };
-        // Their p-values are drawn at random.
+        // The peer's p-values are drawn at random.
         let distance = match method {
             Method::Tvd => &expected["tvd"],
             Method::EmpiricalMmd => &expected["mmd"],
@@ -123,11 +123,11 @@ impl Case<'_> {
             return;
         }
         if method == Method::CramerVonMises && self.rows[0].max(self.rows[1]) <= 20 {
-            // Evidently counts in 16- or 32-bit floats; scipy's exact answer is checked instead.
+            // Evidently counts in 16- or 32-bit floats; scipy's exact result is checked instead.
             return;
         }
         let Some(score) = number(score) else { return };
-        // The peer's rounding of Σ√(pq) shows under the root, and depends on the order of its levels.
+        // The peer's rounding of Σ√(pq) is amplified by the root, and depends on the order of its levels.
         let equal = method == Method::Hellinger && (measured.statistic.powi(2) - score.powi(2)).abs() < 1e-14;
         if !equal && !close(method.score(measured), score) {
             self.complain(method.name(), format!("{score:?}, found {measured:?}"));
@@ -146,12 +146,12 @@ impl Case<'_> {
             Value::Object(_) => (number(&expected["stat"]), number(&expected["p"])),
             other => (number(other), None),
         };
-        // A single level has no test, and a W without variance is rounding.
+        // A single level has no test, and a W without variance is pure rounding error.
         if expected["p"] == "nan" || statistic.is_some_and(|s| s > 1e30) {
             return;
         }
         let Ok(found) = found else {
-            // Without a statistic there is nothing to compare; with one, an answer was due.
+            // Without a statistic there is nothing to compare; with one, a result is required.
             if statistic.is_some_and(f64::is_finite) {
                 self.complain(name, format!("{expected}, found {found:?}"));
             }
@@ -168,27 +168,27 @@ impl Case<'_> {
     }
 }
 
-/// Where the peer's answer is rounding or chance, and ours differs on purpose.
+/// Cases where the peer's result is rounding error or chance, and ours differs on purpose.
 fn differs(place: &str, method: Method) -> bool {
     match method {
-        // 1e9 and more apart from 0: their sums lose the digits that ours keep.
+        // Values of 1e9 and more: the peer's sums lose digits that ours keep.
         Method::TTest | Method::EppsSingleton if place == "extreme/bigoffset" => true,
-        // Squared distances that are multiplied out cancel.
+        // Expanded squared distances cancel.
         Method::EmpiricalMmd => place == "const_small/tiny_std",
-        // Two values: whether the covariance has rank 1 or 2 is decided by rounding.
+        // Two values: rounding decides whether the covariance has rank 1 or 2.
         Method::EppsSingleton => place.starts_with("ties_small/") && place.ends_with("_u2"),
-        // Two levels on each side, but not the same: they drop one of the levels, whichever comes last in a set.
+        // Two levels on each side, but different ones: the peer drops one of the levels, whichever comes last in a set.
         Method::FisherExact => place.starts_with("num_n2/") || place == "num_n8/zero_infl",
         _ => false,
     }
 }
 
-/// Where our definition answers although the peer does not.
+/// Cases where our method has a result although the peer's does not.
 fn answers_anyway(method: Method, told: &str) -> bool {
     match method {
-        // The peer's table builder wants samples of equal size; the test does not, and scipy answers.
+        // The peer's table builder requires samples of equal size; the test does not, and scipy has a result.
         Method::FisherExact => told.contains("not of equal length"),
-        // The peer's integers overflow in tiny samples; scipy answers.
+        // The peer's integers overflow in tiny samples; scipy has a result.
         Method::CramerVonMises => told.contains("Cannot cast ufunc"),
         _ => false,
     }
@@ -231,7 +231,7 @@ fn numbers(case: &mut Case<'_>, reference: &[String], current: &[String], intege
     }
 }
 
-/// A column of both tables as `monitor` has it, through the profiles.
+/// A column of both tables as in `monitor`, through profiles.
 fn paired(reference: Values, current: Values) -> ColumnPair {
     let profile = |values| Profile::of_table(&Table::new(vec![Column::new("x", values)]).unwrap());
     ColumnPair::of("x", &profile(reference), &profile(current)).unwrap()
@@ -246,7 +246,7 @@ fn default_rule(case: &mut Case<'_>, pair: &ColumnPair) {
             "ks" if largest > 1000 => case.scipy("scipy_num", "ks_2samp_asymp", &found),
             "ks" => case.scipy("scipy_num", "ks_2samp", &found),
             "homogeneity" => {
-                // They do not put rare levels together.
+                // The peer does not group rare levels.
                 let PairValues::Category { reference, current, .. } = &pair.values else { unreachable!() };
                 let smaller = case.rows[0].min(case.rows[1]) as f64 / (case.rows[0] + case.rows[1]) as f64;
                 if reference.len() <= 50 && reference.iter().zip(current).all(|(r, c)| (r + c) as f64 * smaller >= 5.0)
@@ -321,7 +321,7 @@ fn answers_are_the_peers() {
             let filled = types.iter().zip([&reference, &current]).filter(|(_, cells)| !cells.is_empty());
             let numeric: HashSet<bool> = filled.map(|(t, _)| t.starts_with("float") || t.starts_with("int")).collect();
             if numeric.len() > 1 || format!("{pair}/{name}") == "cat_row1/numstr" {
-                // A number is text, or written otherwise, in the other file: they find no level in common, we do.
+                // One file has numbers and the other texts, or another notation: the peer finds no common level, we do.
                 continue;
             }
             let mut case = Case { place: format!("{pair}/{name}"), column, rows: [0; 2], complaints: Vec::new() };

@@ -1,4 +1,4 @@
-//! Every method against `fixtures/reference/drift.json`, which `scripts/reference/drift.py` writes.
+//! Compares every method with `fixtures/reference/drift.json`, which `scripts/reference/drift.py` writes.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ fn close(found: f64, expected: f64) -> bool {
     (found - expected).abs() <= 1e-9 * expected.abs().max(1.0)
 }
 
-/// What differs between an answer and the peer's `[score, drift]` or null.
+/// The difference between a result and the peer's `[score, drift]` or null.
 fn complaint(method: Method, expected: &Value, found: &Result<Measured, Cannot>) -> Option<String> {
     let agrees = match (expected[0].as_f64(), found) {
         (None, found) => found.is_err(),

@@ -1,4 +1,4 @@
-//! A pair from the profiles of both tables.
+//! Builds a pair from the profiles of both tables.
 
 use super::{ColumnPair, PairValues};
 use crate::drift::report::Summary;
@@ -8,7 +8,7 @@ use crate::stats::sample::Sample;
 use crate::table::Kind;
 
 impl ColumnPair {
-    /// A column of both profiles; `None` when either lacks it, or it is no number and no category on both sides.
+    /// A column of both profiles; `None` if either lacks it, or if it is neither a number nor a category on both sides.
     #[must_use]
     pub fn of(name: &str, reference: &Profile, current: &Profile) -> Option<Self> {
         let (before, now) = (reference.column(name)?, current.column(name)?);
@@ -49,8 +49,8 @@ impl ColumnPair {
     }
 }
 
-/// Of a reference with one value, the current values as that one where they differ from it by rounding to 32 bits at most: a
-/// constant that another program wrote is no drift.
+/// For a reference with a single value: current values that differ from it only by rounding to 32 bits are set to it. A
+/// constant written by another program is not drift.
 fn steady(reference: &Sample, current: &Sample) -> Option<Sample> {
     let [value] = reference.values() else { return None };
     let near = |v: f64| (v - value).abs() <= f64::from(f32::EPSILON) * value.abs();
@@ -58,7 +58,7 @@ fn steady(reference: &Sample, current: &Sample) -> Option<Sample> {
     all.then(|| Sample::from_weighted(vec![(*value, current.n())]))
 }
 
-/// The levels of either side, sorted; what was counted without a name is one level more.
+/// The levels of either side, sorted; cells counted without a name are one more level.
 fn united(a: &Levels, b: &Levels) -> PairValues {
     let mut levels: Vec<&String> = a.counts.keys().chain(b.counts.keys()).collect();
     levels.sort_unstable();

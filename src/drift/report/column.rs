@@ -1,8 +1,8 @@
-//! What a drift report says of one column, and its picture.
+//! The part of a drift report about one column, and its plot.
 
 use serde::{Deserialize, Serialize};
 
-/// Scores that moved by less than this on average, in standard deviations of the reference, moved in rank only.
+/// Scores that moved by less than this on average, in standard deviations of the reference, moved only in rank.
 pub const LEAST_SHIFT: f64 = 0.25;
 
 /// What is said of one column.
@@ -77,17 +77,17 @@ pub struct ColumnReport {
     pub plot: Plot,
 }
 
-/// A side that has too few rows for a verdict.
+/// A side with too few rows for a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Few {
-    /// Rows of the reference and of the current table, as many independent ones as they are worth.
+    /// Effective numbers of rows of the reference and of the current table.
     pub n_rows: (u64, u64),
-    /// Rows that either needs.
+    /// Number of rows needed on each side.
     pub need: u64,
 }
 
 impl Few {
-    /// Which side has too few rows, as a sentence without its end.
+    /// Which side has too few rows, as a sentence without its full stop.
     #[must_use]
     pub fn told(&self) -> String {
         let Self { n_rows: (n_reference, n_current), need } = *self;
@@ -102,7 +102,7 @@ impl Few {
 }
 
 impl ColumnReport {
-    /// Which side has too few rows, if that is the verdict.
+    /// The side with too few rows, if that is the verdict.
     #[must_use]
     pub fn few(&self) -> Option<Few> {
         let ColumnVerdict::TooFewRows { need } = self.verdict else { return None };
@@ -110,8 +110,8 @@ impl ColumnReport {
         Some(Few { n_rows: self.worth.unwrap_or((rows(&self.reference), rows(&self.current))), need })
     }
 
-    /// By how much a score moved on average whose ranks moved significantly and which is stable all the same: the change of
-    /// its values is small.
+    /// The mean shift of a score whose ranks moved significantly but which is stable, because its values changed
+    /// little.
     #[must_use]
     pub fn is_rank_only(&self) -> Option<f64> {
         let by_rank = self.verdict == ColumnVerdict::Stable && self.p_adjusted.is_some_and(|p| p <= self.threshold);
