@@ -1,11 +1,11 @@
-//! Scores for a table of any length, in the order of its rows.
+//! Scores a table of any length, in the order of its rows.
 //!
 //! ```text
 //! record of the input ──────────────────────────▶ the same bytes , prediction , score , contributions
 //!        └ typed batch ─ pipeline.score ─▶ log ─▶ ──────────────────▲
 //! ```
-//! One batch of records is in memory at a time; the bytes of a record are passed through as they came. What is logged is
-//! on disk before the answer leaves.
+//! One batch of records is in memory at a time; the bytes of each record are passed through unchanged. Rows are logged
+//! to disk before their answer is written.
 
 mod derived;
 mod error;
@@ -35,7 +35,7 @@ use std::io::Write;
 /// Scores `input` and writes it, with the answers added, to `out`. With `log`, every row is logged before it is answered.
 ///
 /// # Errors
-/// What is wrong with the table or the options, or whatever the log or `out` says.
+/// Errors in the table or the options, or errors of the log or `out`.
 pub fn predict(
     input: Input,
     pipeline: &Pipeline,
@@ -46,10 +46,10 @@ pub fn predict(
     score(input, pipeline, options, log, Out::Bytes(out))
 }
 
-/// As [`predict`], but the rows go to a table of a database. They are part of it when the writer is finished.
+/// Like [`predict`], but the rows go to a table of a database. They are committed when the writer is finished.
 ///
 /// # Errors
-/// As [`predict`], and what the server says.
+/// As [`predict`], and the server's error.
 pub fn predict_into(
     input: Input,
     pipeline: &Pipeline,
@@ -60,7 +60,7 @@ pub fn predict_into(
     score(input, pipeline, options, log, Out::Rows(rows))
 }
 
-/// Where scored rows go.
+/// The destination of scored rows.
 enum Out<'o> {
     Bytes(&'o mut dyn Write),
     Rows(&'o mut RowWriter),
@@ -77,7 +77,7 @@ fn score(
     let schema = input_schema(pipeline, options);
     let answers = answers(pipeline, options);
     let read = ReadOptions {
-        // Where only answers are printed, and nothing is logged, what the records were is not asked.
+        // If only answers are printed and nothing is logged, the records are not needed.
         no_raw: log.is_none() && !options.columns.is_empty() && options.columns.iter().all(|c| answers.contains(c)),
         keep_stored: options.format == Format::Parquet && matches!(out, Out::Bytes(_)),
         ..read_options(pipeline, &schema, options, log.is_some())
@@ -118,7 +118,7 @@ fn score(
             continue;
         }
         let Out::Bytes(out) = &mut out else { continue };
-        // The header waits for the first answers, so that a table that cannot be read leaves nothing on stdout.
+        // The header is written with the first answers, so that an unreadable table writes nothing to stdout.
         out.write_all(&std::mem::take(&mut begin))?;
         for piece in layout.batch(&batch, &found) {
             out.write_all(&text.records(piece))?;

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! gate: loss and its interval ─▶ limit ─┐
-//! labels, in the order in which they came ─▶ one loss each ─▶ Bets, opened anew each week ─▶ evidence ≥ 1∕α ?
+//! labels, in order of arrival ─▶ one loss each ─▶ Bets, reopened each week ─▶ evidence ≥ 1∕α ?
 //! ```
-//! Rows about the same thing (`[monitor] entity`) are one bet a week, or a table (`together.rs`).
+//! Rows of one entity (`[monitor] entity`) are one bet per week or table (`together.rs`).
 //!
-//! The error that is allowed for, [`ALPHA`], is shared: among the versions that are ever in production (6∕π²k² of it to the
-//! kth), and of each share a fifth may be lost since the gate rows were lucky, three fifths over the labels of predictions
-//! that were served, and a fifth over the rows of all tables that bring their outcomes along (`kept.rs`).
+//! The allowed error probability, [`ALPHA`], is divided among the versions that are ever in production (the kth gets
+//! 6∕π²k² of it). Of each share, a fifth is for a gate estimate that is too low by chance, three fifths are for the
+//! labels of served predictions, and a fifth is for the rows of all tables with outcomes (`kept.rs`).
 
 use super::MonitorError;
 use super::arrive::Arrived;
@@ -32,37 +32,37 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::f64::consts::PI;
 
-/// The probability with which a loop ever raises a false alarm.
+/// The probability that a workspace ever raises a false alarm.
 pub const ALPHA: f64 = 0.05;
-/// A loss that is less than this much larger than the gate's, as a share of it, is none that matters.
+/// A loss that exceeds the gate's by less than this share is irrelevant.
 const MARGIN: f64 = 0.1;
-/// Errors beyond this many limits count as this many: bets need losses that end somewhere.
+/// Errors are capped at this many limits: bets need bounded losses.
 const MOST_LIMITS: f64 = 10.0;
 const WEEK_MICROS: i64 = 7 * 86_400_000_000;
 
 impl Limit {
-    /// At an error of `alpha`.
+    /// The level for an error probability of `alpha`.
     fn level(&self, alpha: f64) -> Level {
         Level { limit: self.limit, scale: self.scale, alpha }
     }
 }
 
-/// What a loss is held to.
+/// The loss and its limit.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     name: &'static str,
     gate: f64,
-    /// The largest mean that is in keeping with the gate, or too little more to matter.
+    /// The largest mean that is compatible with the gate, or exceeds it by an irrelevant amount.
     limit: f64,
-    /// What counts as a loss of 1.
+    /// The loss that is scaled to 1.
     scale: f64,
-    /// Its standard deviation on the gate rows, about.
+    /// Its approximate standard deviation on the gate rows.
     sd: f64,
 }
 
 impl Watch<'_> {
-    /// Whether production loses more than its gate allows, and what the next run is to know of it. `None` where no outcome is
-    /// known, or the gate says nothing.
+    /// Whether production loses more than its gate allows, and the state for the next run. `None` if no outcome is
+    /// known, or the gate has no such loss.
     pub(super) fn alarm(
         &self,
         arrived: &Arrived,
@@ -94,7 +94,7 @@ impl Watch<'_> {
         };
         let policy = self.config.as_ref().map(|config| config.labels.policy).unwrap_or_default();
         let resolved = resolve(&labels, policy).agreed;
-        // The least probability of a batch was fixed when it was drawn.
+        // The minimum probability of a batch was fixed when it was drawn.
         let mut least: HashMap<&str, f64> = HashMap::new();
         for label in labels.rows() {
             let probability = label.select_prob.unwrap_or(1.0);
@@ -120,7 +120,7 @@ impl Watch<'_> {
             };
             let otherwise = (known.rows.time[row], outcome.weight / heaviest);
             let (at, weight) = told.get(known.rows.id.get(row)).copied().unwrap_or(otherwise);
-            // A score that somebody took out of the log measures nothing.
+            // A score that was removed from the log measures nothing.
             let about = known.about.get(row).copied().flatten();
             loss.is_finite().then_some((row, Seen { at, loss, weight, about }))
         };
@@ -156,11 +156,11 @@ pub struct Delay {
     pub weeks: Option<f64>,
 }
 
-/// How many labels a week buy which delay of the alarm of `metric_drop`; `None` without a version in production, or where its
-/// gate says nothing of the loss.
+/// The expected delay of the alarm of `metric_drop` by the number of labels per week; `None` without a version in
+/// production, or if its gate has no such loss.
 ///
 /// # Errors
-/// A version or an audit chain that cannot be read.
+/// An unreadable version or audit chain.
 pub fn plan(workspace: &Workspace, now: jiff::Timestamp) -> Result<Option<AlarmPlan>, MonitorError> {
     let Some(production) = super::watch::production(workspace, true)? else { return Ok(None) };
     let alpha = share(ALPHA, number(workspace, production.version)?);
@@ -182,20 +182,20 @@ pub fn plan(workspace: &Workspace, now: jiff::Timestamp) -> Result<Option<AlarmP
     Ok(Some(AlarmPlan { loss: name.to_owned(), gate, limit, delays: delays.collect() }))
 }
 
-/// The evidence from which on `metric_drop = "sure"` fires on served predictions of `version`.
+/// The evidence at which `metric_drop = "sure"` fires on served predictions of `version`.
 ///
 /// # Errors
-/// An audit chain that cannot be read.
+/// An unreadable audit chain.
 pub fn needed(workspace: &Workspace, version: Version) -> Result<f64, MonitorError> {
     Ok(1.0 / of_served(share(ALPHA, number(workspace, version)?)))
 }
 
-/// The part of a version's error that is kept for its served predictions.
+/// The part of a version's error probability that is reserved for its served predictions.
 fn of_served(alpha: f64) -> f64 {
     3.0 * alpha / 5.0
 }
 
-/// The how manyth version in production this one is, from 1.
+/// The position of this version among those ever in production, from 1.
 fn number(workspace: &Workspace, version: Version) -> Result<u64, MonitorError> {
     let chain = workspace.audit_chain()?;
     let mut holders: Vec<Version> = Vec::new();
@@ -207,14 +207,14 @@ fn number(workspace: &Workspace, version: Version) -> Result<u64, MonitorError> 
     Ok(1 + holders.iter().position(|holder| *holder == version).unwrap_or(holders.len()) as u64)
 }
 
-/// The `k`th share of an error of which all shares together make `alpha`.
+/// The `k`th share of an error probability; all shares sum to `alpha`.
 fn share(alpha: f64, k: u64) -> f64 {
     let k = k as f64;
     alpha * 6.0 / (PI * PI * k * k)
 }
 
-/// The loss that goes with the target: the Brier score of two classes, the error of several, the absolute error of a number;
-/// and how large the gate lets it be, which is wrong with probability `alpha`.
+/// The loss of the target: the Brier score for two classes, the error rate for several, the absolute error for numbers.
+/// Also its largest value compatible with the gate, which is wrong with probability `alpha`.
 fn limit(production: &Production, alpha: f64) -> Option<Limit> {
     let gate = production.gate.as_ref()?;
     let found = |metric: Metric| gate.metrics.get(metric);
@@ -235,24 +235,26 @@ fn limit(production: &Production, alpha: f64) -> Option<Limit> {
     (limit > 0.0 && limit < scale).then_some(Limit { name, gate: value, limit, scale, sd })
 }
 
-/// The upper end of a mean loss of at least 0 that is too low with probability `alpha`: as if it were a number of losses of one size
-/// as vary as much, n m² ∕ sd², by the law of Poisson (F. Garwood, "Fiducial Limits for the Poisson Distribution", 1936).
+/// The upper bound of a non-negative mean loss, which is too low with probability `alpha`. The loss is treated as a
+/// Poisson count of equal losses with the same variance, n m² ∕ sd² of them (F. Garwood, "Fiducial Limits for the
+/// Poisson Distribution", 1936).
 ///
-/// A normal end would be too low where few rows make the loss, as few errors or few rare positives do: what is left out of such
-/// a gate by luck is much, and seldom seen in its own spread. No loss at all leaves room for −ln `alpha` of one row.
+/// A normal bound would be too low if few rows cause the loss (few errors, or few rare positives): such a gate may lack
+/// many losses by chance, which its own variance rarely shows. Without any loss, the bound is −ln `alpha` losses of one
+/// row.
 fn upper_end(mean: f64, sd: f64, n_rows: f64, alpha: f64) -> f64 {
     let losses = if sd > 0.0 { n_rows * (mean / sd).powi(2) } else { f64::INFINITY };
     if mean <= 0.0 {
         return -alpha.ln_portable() / n_rows;
     }
-    // So many are as good as normal, and the law of Poisson is costly there.
+    // This many are as good as normal, and the Poisson bound is expensive to compute here.
     if losses > 1e4 {
         return mean + normal::quantile(1.0 - alpha) * sd / n_rows.sqrt();
     }
     mean * chi_squared_above(alpha, 2.0 * (losses + 1.0)) / (2.0 * losses)
 }
 
-/// Losses of the rows of a table that bring their outcomes along, in its order, each with the hash that tells its row from others.
+/// Losses of the rows of a table with outcomes, in its order, each with the hash that identifies its row.
 fn of_table(target: &Target, arrived: &Arrived) -> Vec<(u64, Seen)> {
     let rows = arrived.sample.rows().iter().filter(|row| !row.learned);
     let known: Vec<_> = rows.filter_map(|row| Some((row.name?, row, row.outcome?))).collect();
@@ -285,7 +287,7 @@ fn bet(limit: Limit, seen: &[Seen], alpha: f64) -> LossAlarm {
     told(limit, Total::default().add(seen.iter()), &bets, since, alpha)
 }
 
-/// What is said of the bets on rows whose losses are `all`.
+/// The alarm for the bets on rows whose losses are `all`.
 fn told(limit: Limit, all: Total, bets: &Bets, since: Option<Total>, alpha: f64) -> LossAlarm {
     LossAlarm {
         loss: limit.name.to_owned(),
@@ -310,7 +312,7 @@ mod tests {
         assert!(spent < ALPHA && spent > 0.049_99, "{spent}");
     }
 
-    /// Clopper and Pearson's upper ends of k errors in 58, at the level that the first version's gate is held to.
+    /// Clopper and Pearson's upper bounds for k errors in 58, at the level for the first version's gate.
     #[test]
     fn the_luck_of_a_small_gate_is_allowed_for() {
         let (n, alpha) = (58.0, share(ALPHA, 1) / 5.0);
@@ -319,7 +321,7 @@ mod tests {
             let end = upper_end(p, (p * (1.0 - p)).sqrt(), n, alpha);
             assert!(end > exact - 0.0005 && end < 1.1 * exact, "{k} errors: {end}, {exact}");
         }
-        // Of many losses it is the normal end.
+        // With many losses it equals the normal bound.
         let (end, normal) = (upper_end(0.15, 0.2, 4000.0, 0.006), 0.15 + 2.512 * 0.2 / 4000_f64.sqrt());
         assert!((end / normal - 1.0).abs() < 0.003, "{end} {normal}");
     }

@@ -1,4 +1,4 @@
-//! Whether a classifier tells the current rows from the reference.
+//! Whether a classifier distinguishes the current rows from the reference.
 
 use super::MonitorError;
 use super::arrive::Arrived;
@@ -13,14 +13,14 @@ use std::path::Path;
 
 /// Largest number of cells of both tables for which a classifier is trained without a request.
 const QUICK_CELLS: u64 = 10_000_000;
-/// Cells of the rows that it then learns from.
+/// Maximum number of cells in the rows that it then learns from.
 const TAUGHT_CELLS: u64 = 1_000_000;
-/// Rows of a side that it then learns from.
+/// Maximum number of rows per side that it then learns from.
 const QUICK_ROWS: usize = 5_000;
 
 impl Watch<'_> {
-    /// Whether a classifier tells the two tables apart. Too little to judge is a note, not an error: the rest of the
-    /// report stands.
+    /// Whether a classifier distinguishes the two tables. Too little data is a note, not an error: the rest of the
+    /// report remains valid.
     pub(super) fn multivariate(
         &self,
         compared_with: &Reference,
@@ -45,7 +45,7 @@ impl Watch<'_> {
         let options = self.read_options();
         let rows = |input: Input, schema: &Schema| Ok::<_, MonitorError>(read(input, schema, &options)?.table);
         let arrived = match request.current {
-            // What came through a pipe, or at one moment from a database, is kept.
+            // The content of a pipe, or of a database at one moment, is stored.
             Some(table) => table.open()?,
             None => Input::open(&current)?,
         };
@@ -55,7 +55,8 @@ impl Watch<'_> {
         let is_left_out = |name: &&String| Some(*name) == target || Some(name.as_str()) == entity || !self.reads(name);
         let ignored: Vec<String> = names.filter(is_left_out).cloned().collect();
         let most = if asked { MAX_ROWS } else { QUICK_ROWS };
-        // The reference may have rows of a version that was rolled back: columns and classifier look at the same rows.
+        // The reference may have rows of a version that was rolled back: the classifier uses the same rows as the
+        // columns.
         let reference = match (request.reference, config, &self.production) {
             (None, Some(config), Some(production)) => self.workspace.table_of(config, production.version)?,
             _ => Input::open(&reference)?,
@@ -71,13 +72,13 @@ impl Watch<'_> {
         }
     }
 
-    /// Whether a classifier that nobody asked for costs little: both tables are files that can be read again, what
-    /// arrived is all of its file, and neither is large.
+    /// Whether a classifier that was not requested is cheap: both tables are files that can be read again, the current
+    /// rows are the whole file, and neither table is large.
     fn is_quick(&self, compared_with: &Reference, arrived: &Arrived, files: [&Path; 2]) -> bool {
         let Self { request, settings, .. } = self;
         let n_rows = [compared_with.profile.n_rows, arrived.profile.n_rows];
         let cells = |n: u64| n.saturating_mul(self.schema.columns.len() as u64);
-        // It learns from a sample, so that more rows than that are no reason not to ask.
+        // It learns from a sample, so larger tables alone do not rule it out.
         let n_taught = n_rows.map(|n| n.min(QUICK_ROWS as u64));
         settings.preset == Preset::Default
             && settings.triggers.multivariate

@@ -18,38 +18,38 @@ use crate::wording::list;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Rows that are scored for score drift and performance: at least so many when there are, at most twice.
+/// Number of rows scored for score drift and performance: at least this many if available, at most twice as many.
 pub(super) const SCORED_ROWS: usize = 20_000;
-/// Rows whose expected error is averaged, likewise.
+/// Number of rows whose expected error is averaged; the same bounds.
 const EXPECTED_ROWS: usize = 3_000;
 
-/// How the table is gone through.
+/// How the table is processed.
 pub(super) struct Pass<'a> {
     /// How it is written and typed.
     pub schema: &'a Schema,
-    /// With what production derives from its columns.
+    /// The schema plus the columns that production derives.
     pub profiled: &'a Schema,
     /// How it is read.
     pub read: &'a ReadOptions,
     /// How it is summarised.
     pub limits: Limits,
-    /// What scores rows.
+    /// The model that scores rows.
     pub pipeline: Option<&'a Pipeline>,
-    /// How large its errors are, where it predicts numbers.
+    /// The error model of production, if it predicts numbers.
     pub losses: Option<&'a Losses>,
-    /// Labels that came later.
+    /// Labels that arrived later.
     pub outcomes: &'a Outcomes,
-    /// The rows that what scores learned from, where that is known.
+    /// The rows that the model was trained on, if known.
     pub learned: Option<&'a Learned>,
-    /// How it is cut into pieces.
+    /// How the table is split into periods.
     pub by: Option<By>,
-    /// The column that says when a row happened.
+    /// The time column.
     pub time_column: &'a str,
     /// The column that says how much each row counts.
     pub weight: Option<&'a str>,
-    /// The column that says what each row is about; of a table of which nobody said so, the one that may.
+    /// The entity column; if none is configured, the column that may be one.
     pub entity: Option<&'a str>,
-    /// Which rows arrived and which were there before, where the table holds both.
+    /// Which rows are current and which are earlier, if the table contains both.
     pub windows: Option<Windows>,
     /// Seed of the sample.
     pub seed: u64,
@@ -58,35 +58,35 @@ pub(super) struct Pass<'a> {
 /// The current table.
 pub(super) struct Arrived {
     pub profile: Profile,
-    /// Of the preceding rows, where the table contains them.
+    /// The profile of the earlier rows, if the table contains them.
     pub before: Option<Profile>,
-    /// When it happened, where it was cut out of a table by time.
+    /// Its period, if it was selected from a table by time.
     pub span: Option<Span>,
     pub sample: Sample<Scored>,
-    /// Rows of the sample that left it since a later one has their id.
+    /// Number of sampled rows that were dropped because a later one has the same id.
     pub n_repeated: u64,
-    /// The errors that are expected of a sample of rows; `None` for one that was learned from.
+    /// The expected errors of a sample of rows; `None` for training rows.
     pub expected: Sample<Option<ExpectedLoss>>,
-    /// Outcomes in the scored rows that are no class of production, or no number that it could predict.
+    /// Outcomes in the scored rows that are not a class of production, or not a number that it could predict.
     pub unknown: Unknown,
-    /// Words of the scored rows that training did not have.
+    /// Words of the scored rows that are not in the training rows.
     pub words: NewWords,
     pub pieces: Vec<(String, Profile)>,
     /// The names of all fields of the file.
     pub names: Vec<String>,
-    /// Columns that production needs and that the file does not have; its rows are not scored then.
+    /// Columns that production needs and the file lacks; its rows are then not scored.
     pub absent: Vec<String>,
-    /// What is to be said of a column that may say what rows are about, though nobody said so.
+    /// A note on a column that may identify entities, although none is configured.
     pub may_be_about: Option<String>,
-    /// What stands in the file and is no row, in words.
+    /// Lines of the file that are not rows, in words.
     pub left_out: Vec<String>,
     pub rejects: Rejects,
-    /// Cells that do not fit their column; they are taken for missing.
+    /// Cells that do not fit their column; they are read as missing.
     pub misfits: Misfits,
 }
 
 impl Arrived {
-    /// What is known when only a profile is.
+    /// The result if only a profile is given.
     pub(super) fn profile(profile: Profile) -> Self {
         let (sample, expected) = (Sample::new(SCORED_ROWS, 0), Sample::new(EXPECTED_ROWS, 0));
         Self {
@@ -109,10 +109,10 @@ impl Arrived {
     }
 }
 
-/// What has been gathered of the rows so far.
+/// The data collected from the rows so far.
 pub(super) struct Gathered {
     whole: Option<ProfileBuilder>,
-    /// The preceding rows, where the table contains its own reference.
+    /// The earlier rows, if the table contains its own reference.
     before: Option<ProfileBuilder>,
     pieces: BTreeMap<i64, ProfileBuilder>,
     sample: Sample<Scored>,
@@ -120,11 +120,11 @@ pub(super) struct Gathered {
     unknown: Unknown,
     words: NewWords,
     n_rows: u64,
-    /// Whether rows cannot be scored, since a column is not there.
+    /// Whether rows cannot be scored because a column is missing.
     unscored: bool,
 }
 
-/// Outcomes that production cannot have predicted: how many, and what is wrong with the first.
+/// Outcomes that production cannot have predicted: their number, and the error of the first.
 #[derive(Debug, Default)]
 pub(super) struct Unknown {
     pub n: u64,
@@ -132,10 +132,10 @@ pub(super) struct Unknown {
 }
 
 impl Pass<'_> {
-    /// Goes through a table; `beside` are the values of windows in its rows.
+    /// Processes a table; `beside` are the values of windows in its rows.
     ///
     /// # Errors
-    /// What is wrong with the table, or too many pieces.
+    /// Errors in the table, or too many pieces.
     pub(super) fn run(&self, input: Input, mut beside: Beside) -> Result<Arrived, MonitorError> {
         let file = input.name().to_owned();
         let mut rows = stream(input, self.schema, self.read)?;
@@ -163,14 +163,14 @@ impl Pass<'_> {
         Ok(Arrived { names, absent, left_out, rejects, misfits, ..self.finish(gathered) })
     }
 
-    /// The columns that production needs and that are not among those of the file.
+    /// The columns that production needs and the file lacks.
     ///
     /// # Errors
-    /// When it has none of them: it is another table.
+    /// If it has none of them: it is another table.
     fn absent(&self, file: &str, names: &[String]) -> Result<Vec<String>, MonitorError> {
         let Some(pipeline) = self.pipeline else { return Ok(Vec::new()) };
         let inputs = pipeline.features.inputs().map(|(name, _)| name);
-        // The values of windows are filled in.
+        // The values of windows are added.
         let needed: Vec<&str> = inputs.filter(|name| pipeline.schema.column(name).is_some()).collect();
         let is_read = |name: &str| self.schema.column(name).is_some() && names.iter().any(|there| there == name);
         let absent = needed.iter().filter(|name| !is_read(name));
@@ -184,7 +184,7 @@ impl Pass<'_> {
         Ok(absent)
     }
 
-    /// The rows with those columns, in which every cell is missing, so that what is derived from other columns is judged.
+    /// Adds these columns to the rows with all cells missing, so that columns derived from other columns can be judged.
     fn completed(&self, table: Table, absent: &[String]) -> Result<Table, MonitorError> {
         if absent.is_empty() {
             return Ok(table);
@@ -196,7 +196,7 @@ impl Pass<'_> {
         Ok(Table::new(table.into_columns().into_iter().chain(missing).collect())?)
     }
 
-    /// Before the first row.
+    /// The state before the first row.
     pub(super) fn begin(&self) -> Gathered {
         let (sample, expected) = (Sample::new(SCORED_ROWS, self.seed), Sample::new(EXPECTED_ROWS, self.seed));
         Gathered {
@@ -212,10 +212,10 @@ impl Pass<'_> {
         }
     }
 
-    /// Takes in rows that arrived.
+    /// Adds current rows.
     ///
     /// # Errors
-    /// A column that scoring needs and the rows lack, or too many pieces.
+    /// A missing column that scoring needs, or too many pieces.
     pub(super) fn take_in(&self, gathered: &mut Gathered, table: &Table) -> Result<(), MonitorError> {
         if !gathered.unscored {
             self.score(table, gathered)?;
@@ -236,17 +236,17 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Adds rows, with what production derives from them, to a profile.
+    /// Adds rows, with the columns that production derives, to a profile.
     ///
     /// # Errors
-    /// A column that is derived from and that the rows lack.
+    /// A missing column from which another is derived.
     pub(super) fn profile(&self, to: &mut Option<ProfileBuilder>, table: &Table) -> Result<(), MonitorError> {
         let table = &*self.whole(table)?;
         let builder = || ProfileBuilder::for_columns(self.profiled, table, self.limits).by_entity(self.entity);
         Ok(to.get_or_insert_with(builder).push(table)?)
     }
 
-    /// The rows with what production derives from them, and what is watched of their texts.
+    /// The rows with the columns that production derives and the monitored features of their texts.
     fn whole<'t>(&self, table: &'t Table) -> Result<Cow<'t, Table>, MonitorError> {
         Ok(match self.pipeline {
             Some(pipeline) => {
@@ -262,7 +262,7 @@ impl Pass<'_> {
         })
     }
 
-    /// After the last row.
+    /// The result after the last row.
     pub(super) fn finish(&self, gathered: Gathered) -> Arrived {
         let Gathered { whole, before, pieces, mut sample, expected, unknown, words, .. } = gathered;
         let n_repeated = sample.keep_last(|row| row.id);
@@ -291,7 +291,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Scores the rows of the sample, looks up their outcomes, and says what errors are expected of some of them.
+    /// Scores the rows of the sample, looks up their outcomes, and estimates the errors of some of them.
     fn score(&self, table: &Table, gathered: &mut Gathered) -> Result<(), MonitorError> {
         let Some(pipeline) = self.pipeline else { return Ok(()) };
         let Gathered { sample, expected, unknown, words, .. } = gathered;
@@ -301,7 +301,7 @@ impl Pass<'_> {
         let ids = self.ids(&part);
         let among = self.learned.and_then(|learned| learned.among(&part.spelled(self.schema), ids));
         let is_learned = |row: usize| among.as_ref().is_some_and(|among| among[row]);
-        // Of one seed, the smaller sample lies within the larger.
+        // With one seed, the smaller sample is part of the larger.
         let wanted = if self.losses.is_some() { expected.choose(table.n_rows()) } else { Vec::new() };
         let is_wanted = |row: usize| wanted.binary_search_by_key(&chosen[row].0, |&(row, _)| row).is_ok();
         let expect = |first: usize, features: &[f32], predictions: &[f64]| {
@@ -357,7 +357,7 @@ impl Pass<'_> {
     }
 }
 
-/// The target as numbers; what is none that production knows is no outcome, and counted.
+/// The target as numbers; a value unknown to production is not an outcome, and is counted.
 fn outcomes(pipeline: &Pipeline, part: &Table, column: &Column, unknown: &mut Unknown) -> Vec<f64> {
     if let Ok(encoded) = pipeline.target.encode(column) {
         return encoded.y;
@@ -375,20 +375,20 @@ fn outcomes(pipeline: &Pipeline, part: &Table, column: &Column, unknown: &mut Un
     (0..u32::try_from(part.n_rows()).unwrap_or(u32::MAX)).map(&mut one).collect()
 }
 
-/// An outcome that counts by its row's weight, too; `None` for a row without a weight above 0.
+/// An outcome with its row's weight; `None` for a row without a weight above 0.
 fn counted(outcome: Outcome, weight: f64) -> Option<Outcome> {
     let weight = outcome.weight * weight;
     (weight > 0.0 && weight.is_finite()).then_some(Outcome { weight, ..outcome })
 }
 
-/// A digest of all that is known of each row but its outcome.
+/// A digest of each row without its outcome.
 fn contents(part: &Table, target: &str) -> Result<Vec<u64>, MonitorError> {
     let names: Vec<&str> =
         part.columns().iter().map(|column| column.name.as_str()).filter(|name| *name != target).collect();
     Ok(row_digest(part, &names).map_err(PipelineError::from)?)
 }
 
-/// The chosen rows.
+/// The selected rows.
 fn part<'a>(table: &'a Table, chosen: &[(u32, f64)]) -> Cow<'a, Table> {
     if chosen.len() == table.n_rows() {
         return Cow::Borrowed(table);

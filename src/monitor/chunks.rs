@@ -45,16 +45,16 @@ impl fmt::Display for By {
     }
 }
 
-/// Pieces beyond this many are a mistake of the cut, not a history.
+/// A larger number of pieces indicates a wrong option, not a long history.
 pub const MAX_CHUNKS: usize = 1000;
 
 const DAY_MICROS: i64 = 86_400_000_000;
-/// 1970-01-01 was a Thursday: the Monday before lies three days earlier.
+/// 1970-01-01 was a Thursday: the Monday before was three days earlier.
 const MONDAY_SHIFT: i64 = 3;
 
 impl By {
-    /// The rows of each piece that `table`, whose first row is number `first_row`, has a part of; rows without a time
-    /// belong to none.
+    /// The rows of each piece that overlaps `table`, whose first row is number `first_row`; rows without a time belong
+    /// to none.
     #[must_use]
     pub fn cut(self, table: &Table, first_row: u64, time_column: &str) -> BTreeMap<i64, Vec<u32>> {
         let mut pieces: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
@@ -82,7 +82,7 @@ impl By {
         }
     }
 
-    /// What a piece is called: its first day, or its rows.
+    /// The label of a piece: its first day, or its rows.
     #[must_use]
     pub fn name(self, key: i64, n_rows: u64) -> String {
         let named = |day: i64| date(day).map_or_else(|| format!("day {day}"), |date| date.to_string());

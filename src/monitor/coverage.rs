@@ -1,7 +1,8 @@
 //! Whether prediction intervals and sets still contain the true values.
 //!
-//! Rows about the same thing are held or missed together: n of them count as n ∕ design effect (Kish 1965), the variance over
-//! things by that of independent rows, times (t ∕ z)² since few things are little to know a variance by.
+//! Rows of one entity tend to be covered or missed together: n of them count as n ∕ design effect (Kish 1965). This is
+//! the variance over entities divided by that of independent rows, times (t ∕ z)², because a variance estimated from
+//! few entities is uncertain.
 
 use super::arrive::Arrived;
 use super::sample::{LEVEL, Scored};
@@ -12,23 +13,23 @@ use crate::stats::normal;
 use crate::stats::tails::{self, student_above};
 use std::collections::HashMap;
 
-/// Fewer known outcomes than this say nothing.
+/// Minimum number of known outcomes.
 const MIN_OUTCOMES: usize = 30;
-/// A coverage this far below the level matters.
+/// A coverage this far below the level is relevant.
 const MATTERS: f64 = 0.02;
-/// Chance of a finding where the level holds.
+/// Probability of a finding if the coverage is correct.
 const ALPHA: f64 = 0.01;
 
-/// How many of some rows had the truth in their interval.
+/// The number of rows whose interval contains the true value.
 struct Held {
     n: usize,
     share: f64,
-    /// So many rows of equal weight would say as much.
+    /// The effective number of rows of equal weight.
     n_effective: f64,
 }
 
 impl Held {
-    /// Of rows that the version did not learn from; `None` for too few.
+    /// The coverage of rows that the version was not trained on; `None` if there are too few.
     fn of(rows: &[Scored]) -> Option<Self> {
         let known = rows.iter().filter(|row| !row.learned);
         let known: Vec<(bool, f64)> = known.filter_map(|row| Some((row.held?, row.outcome?.weight))).collect();
@@ -47,7 +48,7 @@ impl Held {
         Some(Self { n: known.len(), share, n_effective: n / effect })
     }
 
-    /// The chance that so few or fewer are held where the level holds.
+    /// The probability that so few rows or fewer are covered if the level is correct.
     fn p(&self) -> f64 {
         let n = self.n_effective.round();
         let most = (self.share * n).round() as u64;
@@ -55,8 +56,8 @@ impl Held {
     }
 }
 
-/// By how much a mean of rows varies more than one of independent rows, whose variance is `independent`, at least 1; `parts` are
-/// what each row adds to it, with what it is about. 1 where no two rows are about the same thing.
+/// The design effect: the variance of a mean of rows divided by `independent`, the variance for independent rows; at
+/// least 1. `parts` are each row's contribution to the mean, with its entity. 1 if no two rows share an entity.
 fn design_effect(parts: impl Iterator<Item = (Option<u64>, f64)>, independent: f64) -> f64 {
     let (mut of_things, mut rest, mut n_rows) = (HashMap::<u64, f64>::new(), 0.0, 0);
     let mut alone = 0;
@@ -77,7 +78,7 @@ fn design_effect(parts: impl Iterator<Item = (Option<u64>, f64)>, independent: f
     if n < 2 {
         return f64::INFINITY;
     }
-    // In the order of sizes, so that sums come out alike.
+    // In order of size, so that sums are reproducible.
     let mut sums: Vec<f64> = of_things.into_values().map(|sum| sum * sum).collect();
     sums.sort_unstable_by(f64::total_cmp);
     let freedom = n as f64 - 1.0;
@@ -87,7 +88,7 @@ fn design_effect(parts: impl Iterator<Item = (Option<u64>, f64)>, independent: f
 }
 
 impl Watch<'_> {
-    /// A finding where intervals contain the true value of significantly fewer rows than they should.
+    /// A finding if intervals contain the true value of significantly fewer rows than they should.
     pub(super) fn coverage(&self, arrived: &Arrived) -> Option<Finding> {
         let held = Held::of(arrived.sample.rows())?;
         let what = match self.production.as_ref()?.pipeline.target.task {
@@ -100,7 +101,7 @@ impl Watch<'_> {
             text: format!(
                 "90 % {what} contain the true value of only {:.1} % of {} labelled rows: errors are larger than when \
                  the version was trained",
-                // A share of none is no -0.0.
+                // Avoids -0.0 for a share of none.
                 held.share * 100.0 + 0.0,
                 held.n
             ),
@@ -137,7 +138,7 @@ mod tests {
         let mut learned = rows(100, 50, 1.0);
         learned.iter_mut().for_each(|row| row.learned = true);
         assert!(Held::of(&learned).is_none());
-        // Rows that one row outweighs say less.
+        // If one row outweighs the others, the effective number is lower.
         let mut uneven = rows(100, 80, 1.0);
         uneven[99].outcome = Some(Outcome { y: 1.0, weight: 20.0 });
         let found = Held::of(&uneven).unwrap();
@@ -150,19 +151,21 @@ mod tests {
             rows.iter_mut().enumerate().for_each(|(row, scored)| scored.about = Some((row / size) as u64));
             Held::of(rows).unwrap()
         };
-        // Ten of fifty customers are missed in all of their rows: that is as good as 10 of 50 rows, and fewer for their number.
+        // Ten of fifty customers are missed in all of their rows: this counts as 10 of 50 rows, or fewer because there
+        // are few customers.
         let mut rows = rows(1000, 800, 1.0);
         let (alone, together) = (Held::of(&rows).unwrap(), of(&mut rows, 20));
         assert!(alone.p() < 1e-20 && (30.0..50.0).contains(&together.n_effective), "{}", together.n_effective);
         assert!((0.01..0.1).contains(&together.p()), "{}", together.p());
-        // One customer that was missed among 500 whose rows are held or not each by itself.
+        // One missed customer among 500 whose rows are independent.
         rows.iter_mut().enumerate().for_each(|(row, scored)| scored.held = Some(row % 5 != 0));
         let apart = of(&mut rows, 20);
         assert!(apart.n_effective > 900.0 && apart.p() < 1e-10, "{}", apart.n_effective);
         assert!(of(&mut rows, 1000).n_effective < 1e-9);
     }
 
-    /// Weeks of 50 new customers with 20 rows each in which the level holds, a customer's rows held or missed together.
+    /// Weeks of 50 new customers with 20 rows each in which the level is correct, and a customer's rows are covered or
+    /// missed together.
     #[test]
     fn quiet_weeks_of_customers_are_seldom_found() {
         use crate::stats::random::rng;

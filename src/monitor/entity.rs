@@ -1,4 +1,4 @@
-//! Rows of the same entity: how they are detected, and how they count.
+//! Rows of the same entity: how they are detected, and how they are counted.
 
 use super::arrive::Arrived;
 use super::reference::Reference;
@@ -7,9 +7,9 @@ use crate::drift::Worth;
 use crate::profile::{Design, Profile};
 use crate::table::{Kind, names_key};
 
-/// A column of fewer texts says what kind of thing a row is about, such as a contract by month or by year, not which one.
+/// A column with fewer distinct texts describes a category of rows, such as monthly or yearly contracts, not an entity.
 const LEAST_THINGS: u64 = 30;
-/// Rows count as less than this part of independent ones, before a column is reported that may explain it.
+/// Rows must count as less than this fraction of independent ones before a column that may explain it is reported.
 const WORTH_TELLING: f64 = 0.5;
 
 impl Watch<'_> {
@@ -21,7 +21,7 @@ impl Watch<'_> {
         }
     }
 
-    /// A column that may say it, where nobody said so: by its name.
+    /// A column that may identify entities by its name, if none is configured.
     pub(super) fn may_be_entity(&self) -> Option<&str> {
         let target = self.config.as_ref().map(|config| config.target.column.as_str());
         let is_key = |kinds: &[Kind]| {
@@ -30,11 +30,11 @@ impl Watch<'_> {
                 columns.find(|c| kinds.contains(&c.kind) && Some(c.name.as_str()) != target && names_key(&c.name));
             found.map(|column| column.name.as_str())
         };
-        // Ids seldom repeat.
+        // Ids rarely repeat.
         is_key(&[Kind::Category, Kind::Text]).or_else(|| is_key(&[Kind::Id]))
     }
 
-    /// A finding about a column that was not configured is reported, and has no effect.
+    /// A finding about a column that is not configured is only reported.
     pub(super) fn settle_entity(&self, arrived: &mut Arrived) {
         if self.entity().is_some() {
             return;
@@ -59,8 +59,8 @@ impl Watch<'_> {
         ))
     }
 
-    /// How many independent rows those of a column are worth: as far as profiles say it of the column that counts now, which
-    /// need not be the one that counted when they were made.
+    /// The effective numbers of rows of a column, if the profiles were made with the current entity column, which may
+    /// differ from the one at that time.
     pub(super) fn worth(&self, name: &str, reference: &Profile, current: &Profile) -> Worth {
         let entity = self.entity();
         let of = |profile: &Profile| {
@@ -70,7 +70,7 @@ impl Watch<'_> {
         Worth::of(of(reference), of(current))
     }
 
-    /// What is to be said of rows about the same thing.
+    /// Notes on rows of one entity.
     pub(super) fn about_entities(&self, reference: &Reference, arrived: &Arrived) -> Vec<String> {
         let Some(column) = self.entity() else { return arrived.may_be_about.iter().cloned().collect() };
         let Some(entities) = &arrived.profile.entities else {
@@ -99,7 +99,7 @@ impl Watch<'_> {
     }
 }
 
-/// The median over columns of by how much rows count less than independent ones.
+/// The median over columns of the design effect.
 fn median_effect(profile: &Profile, entity: &str) -> Option<f64> {
     let designs = profile.columns.iter().filter(|column| column.name != entity).filter_map(|column| column.design);
     let mut effects: Vec<f64> = designs.filter_map(|Design { values, .. }| values).collect();

@@ -7,7 +7,7 @@ use crate::report;
 use crate::workspace::Workspace;
 use std::str::FromStr;
 
-/// A form of the report.
+/// A format of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For programs.
@@ -19,10 +19,10 @@ pub enum Format {
 }
 
 impl Format {
-    /// All that this build writes.
+    /// All formats of this build.
     pub const ALL: &[Self] =
         if report::DRAWS { &[Self::Json, Self::Html, Self::Png] } else { &[Self::Json, Self::Html] };
-    /// Their names, as an option takes them.
+    /// Their names, as on the command line.
     pub const NAMES: &str = if report::DRAWS { "json,html,png" } else { "json,html" };
 }
 
@@ -43,7 +43,7 @@ impl FromStr for Format {
 /// Writes the report in each of the formats; each file is replaced as a whole.
 ///
 /// # Errors
-/// Whatever drawing or the system says.
+/// Errors of drawing, or I/O errors.
 pub fn write(workspace: &Workspace, found: &DriftReport, formats: &[Format]) -> Result<(), MonitorError> {
     let dir = workspace.path("reports");
     atomic::make_dirs(&dir).at(&dir)?;

@@ -1,4 +1,4 @@
-//! Findings about the run and the form of the table, beside those about single columns.
+//! Findings about the run and the form of the table, besides those about single columns.
 
 use super::arrive::Arrived;
 use super::watch::Watch;
@@ -9,9 +9,9 @@ use crate::features::TextEncoder;
 use crate::pipeline::unseen_name;
 use crate::table::{Kind, place};
 
-/// Why a column that production needs and that did not arrive is not judged.
+/// Why a missing column that production needs is not judged.
 pub(super) const ABSENT: &str = "is not in the table";
-/// Columns with more cells of another type than this share are not judged.
+/// Columns with a larger share of cells of another type are not judged.
 pub(super) const MISFIT_SHARE: f64 = 0.05;
 
 impl Watch<'_> {
@@ -45,7 +45,7 @@ impl Watch<'_> {
         all.extend(self.skew()?);
         all.extend(self.coverage(arrived));
         all.extend(self.vocabulary(columns, arrived));
-        // Shares of new words have a finding of their own; a score has no range to keep.
+        // Shares of new words have their own finding; a score has no fixed range.
         let of_text = |name: &str| self.production.as_ref().is_some_and(|p| p.pipeline.text_of(name).is_some());
         let of_pair = |pair: &ColumnPair| {
             findings(pair)
@@ -57,7 +57,7 @@ impl Watch<'_> {
         Ok(all)
     }
 
-    /// Texts with more words that training did not have than the gate rows had.
+    /// Texts with more new words (compared with training) than the gate rows have.
     fn vocabulary(&self, columns: &[ColumnReport], arrived: &Arrived) -> Vec<Finding> {
         let Some(production) = &self.production else { return Vec::new() };
         let found = |(column, _): (&str, &TextEncoder)| {
@@ -77,7 +77,7 @@ impl Watch<'_> {
         production.pipeline.features.texts().filter_map(found).collect()
     }
 
-    /// The share of a column's cells that are of another type than it is, and what to say of them.
+    /// The share of a column's cells that have another type, and the message about them.
     pub(super) fn misfit(&self, column: &str, arrived: &Arrived) -> Option<(f64, String)> {
         let (count, first) = arrived.misfits.columns.get(column)?;
         let n = arrived.profile.n_rows.max(*count);
@@ -91,18 +91,18 @@ impl Watch<'_> {
         Some((*count as f64 / n as f64, text))
     }
 
-    /// Whether so many cells of a column are of another type that it cannot be judged.
+    /// Whether so many cells of a column have another type that it cannot be judged.
     pub(super) fn is_misfit(&self, column: &str, arrived: &Arrived) -> bool {
         self.misfit(column, arrived).is_some_and(|(share, _)| share > MISFIT_SHARE)
     }
 
-    /// What is to be said of columns that the table writes in another way than the loop reads them, and that are judged all
-    /// the same.
+    /// Messages about columns that the table writes in another notation than the workspace reads, and that are judged
+    /// nevertheless.
     pub(super) fn otherwise(&self) -> Vec<String> {
         self.written_otherwise().map(|(name, text)| format!("{name} {text}")).collect()
     }
 
-    /// What is to be said of the columns that the model reads and that cannot be judged since their cells are of another type.
+    /// Messages about columns that the model reads and that cannot be judged because their cells have another type.
     pub(super) fn unfit(&self, arrived: &Arrived, columns: &[ColumnReport]) -> Vec<String> {
         let not_read = |name: &str| columns.iter().any(|column| column.name == name && column.not_read);
         let told = arrived
@@ -116,7 +116,7 @@ impl Watch<'_> {
         arrived.absent.iter().map(|name| format!("{name}: {ABSENT}")).chain(told).collect()
     }
 
-    /// Columns that are absent, new, or hold cells of another type.
+    /// Columns that are absent, new, or contain cells of another type.
     fn form(&self, arrived: &Arrived) -> Vec<Finding> {
         let mut all = Vec::new();
         if arrived.names.is_empty() {
@@ -159,14 +159,14 @@ fn finding(kind: FindingKind, column: Option<&str>, text: String) -> Finding {
     Finding { kind, column: column.map(str::to_owned), text }
 }
 
-/// Columns that drift in the last piece, and did not in an earlier one, with the piece since which they do.
+/// Columns that are drifted in the last piece but not in an earlier one, with the piece in which this began.
 pub(super) fn onsets(history: &[Chunk]) -> Vec<Finding> {
     let drifted = |piece: &Chunk, name: &str| {
         piece.columns.iter().find(|column| column.name == name).and_then(|column| column.drifted)
     };
     let last = history.last().map_or(&[][..], |piece| &piece.columns);
     let onset = |column: &ChunkColumn| {
-        // A piece that cannot be judged neither begins a drift nor ends one.
+        // A piece that cannot be judged neither starts nor ends a drift.
         let judged = history.iter().filter_map(|piece| Some((piece, drifted(piece, &column.name)?))).rev();
         let mut first = None;
         for (piece, drifts) in judged {
@@ -182,7 +182,7 @@ pub(super) fn onsets(history: &[Chunk]) -> Vec<Finding> {
     last.iter().filter(|column| column.drifted == Some(true)).filter_map(onset).collect()
 }
 
-/// What began or ended to drift since the last run.
+/// Columns that started or stopped drifting since the last run.
 fn changes(before: &serde_json::Value, columns: &[ColumnReport]) -> Vec<Finding> {
     let before: Vec<&str> = before.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
     let change = |column: &ColumnReport| match (&column.verdict, before.contains(&column.name.as_str())) {

@@ -1,9 +1,9 @@
-//! The bets on tables that bring their outcomes along, from one run to the next: `runs/alarm_v0001.json`.
+//! Stores the bets on tables with outcomes from one run to the next: `runs/alarm_v0001.json`.
 //!
 //! ```text
-//! rows with an outcome ─ those that no earlier run took in ─▶ Bets as the last run left them, opened anew ─▶ evidence
+//! rows with an outcome that no earlier run had ─▶ Bets of the last run, reopened ─▶ evidence
 //! ```
-//! A row counts once, whatever tables it comes in, so that the wealth of all runs together is that of one stream.
+//! A row counts once, in whichever tables it occurs, so the wealth over all runs is that of a single stream.
 
 use super::MonitorError;
 use super::raised::{Level, Total, look};
@@ -17,25 +17,25 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// So many rows are remembered (16 MB); no more are taken in.
+/// Maximum number of rows remembered (16 MB); further rows are ignored.
 const MOST_ROWS: usize = 4_000_000;
 
-/// What is kept of the bets.
+/// The stored state of the bets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kept {
-    /// Where they stand.
+    /// The state of the bets.
     pub(super) bets: Bets,
-    /// Outcomes that were taken in.
+    /// Number of outcomes counted.
     pub(super) n: u64,
-    /// Their weights together.
+    /// The sum of their weights.
     pub(super) weight: f64,
-    /// Their losses together, by weight.
+    /// The weighted sum of their losses.
     pub(super) loss: f64,
-    /// What came since the alarm was raised, where it is.
+    /// Outcomes since the alarm was raised, if it is raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) since: Option<Total>,
-    /// The rows, as the last four bytes of their hashes, in order.
+    /// The rows, as the last four bytes of their hashes, sorted.
     #[serde(serialize_with = "packed", deserialize_with = "unpacked")]
     rows: Vec<u32>,
     #[serde(skip)]
@@ -43,7 +43,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// As the last run left them; none before the first.
+    /// The state after the last run; an empty one before the first.
     pub(super) fn load(workspace: &Workspace, version: Version, limit: f64) -> Result<Self, MonitorError> {
         let path = path(workspace, version);
         let version = Some(version);
@@ -60,7 +60,7 @@ impl Kept {
         }
     }
 
-    /// Takes in the rows that no earlier run did, each with its hash; those about the same thing are one bet.
+    /// Adds the rows that no earlier run had, each with its hash; rows of one entity are one bet.
     pub(super) fn take(&mut self, rows: &[(u64, Seen)], level: Level) {
         let hash = |row: &(u64, Seen)| row.0 as u32;
         let mut new: Vec<&(u64, Seen)> =
@@ -76,15 +76,15 @@ impl Kept {
         self.rows.sort_unstable();
     }
 
-    /// The losses of all rows that were taken in.
+    /// The losses of all rows counted so far.
     pub(super) fn total(&self) -> Total {
         Total { n: self.n, weight: self.weight, loss: self.loss }
     }
 
-    /// Writes them for the next run.
+    /// Stores the state for the next run.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn save(&self, workspace: &Workspace) -> Result<(), MonitorError> {
         let Some(version) = self.version else { return Ok(()) };
         let path = path(workspace, version);
@@ -122,12 +122,12 @@ mod tests {
     use crate::stats::random::{hash64, rng};
     use rand::Rng;
 
-    /// At which no alarm is ever raised.
+    /// A level at which no alarm is ever raised.
     fn level(limit: f64) -> Level {
         Level { limit, scale: 1.0, alpha: 1e-300 }
     }
 
-    /// A table of a bad week raises the alarm, which says what came since; good ones end it, and bets begin anew.
+    /// A table of a bad week raises the alarm, which counts later outcomes; good tables end it, and betting restarts.
     #[test]
     fn an_alarm_is_over_once_what_came_since_is_good() {
         let workspace = Workspace::new(tempfile::tempdir().unwrap().path());
@@ -163,7 +163,7 @@ mod tests {
         let workspace = Workspace::new(dir.path());
         let version: Version = "v0003".parse().unwrap();
         let mut random = rng(1, "kept bets");
-        // One look at 300 rows with an error of .19 against .14 shows little, ten of them are beyond doubt.
+        // One table of 300 rows with an error of .19 against .14 is weak evidence; ten of them are conclusive.
         let tables: Vec<_> = (0..10).map(|_| rows(&mut random, 300, 0.19)).collect();
         let mut peaks = Vec::new();
         for table in &tables {
@@ -173,21 +173,21 @@ mod tests {
             peaks.push(kept.bets.peak());
         }
         assert!(peaks[0] < 165.0 && peaks[9] > 1e4, "{peaks:?}");
-        // The same rows again, alone or in a longer table, are no news.
+        // The same rows again, alone or in a longer table, add nothing.
         let mut kept = Kept::load(&workspace, version, 0.14).unwrap();
         let before = kept.clone();
         kept.take(&tables.concat(), level(0.14));
         assert_eq!(kept, before);
         assert_eq!(kept.n, 3000);
-        // Another version begins anew.
+        // Another version starts anew.
         assert_eq!(Kept::load(&workspace, "v0004".parse().unwrap(), 0.14).unwrap().n, 0);
         atomic::replace(&path(&workspace, version), |out| out.write_all(b"{\"bets\":3}")).unwrap();
         let refused = Kept::load(&workspace, version, 0.14).unwrap_err().to_string();
         assert!(refused.contains("alarm_v0003.json") && refused.contains("remove it to start again"), "{refused}");
     }
 
-    /// Lives of five years with a table of 100 outcomes a week, at the edge of the hypothesis: fewer than one in a hundred, as
-    /// the first version's tables may have, gives a false alarm.
+    /// Simulates five years with a table of 100 outcomes a week, at the limit of the hypothesis: fewer than one run in
+    /// a hundred, the first version's share for tables, gives a false alarm.
     fn lives(n: usize, error: f64) -> usize {
         let needed = 1.0 / (0.05 * 6.0 / std::f64::consts::PI.powi(2) / 5.0);
         let life = |life: usize| {

@@ -53,7 +53,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use std::path::Path;
 
-/// What can go wrong while a loop is watched.
+/// Errors of monitoring a workspace.
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {
     /// A table problem.
@@ -62,22 +62,22 @@ pub enum MonitorError {
     /// A pipeline problem.
     #[error("{0}")]
     Pipeline(#[from] PipelineError),
-    /// The rows that windows look back on cannot be had.
+    /// The history rows for windows are not available.
     #[error("{0}")]
     Past(#[from] PastError),
-    /// A version cannot be used.
+    /// A version is unusable.
     #[error("{0}")]
     Learn(#[from] TrainError),
-    /// Labels cannot be read.
+    /// Labels are unreadable.
     #[error("{0}")]
     Labels(#[from] LabelError),
-    /// Feedback cannot be read.
+    /// Feedback is unreadable.
     #[error("{0}")]
     Feedback(#[from] FeedbackError),
-    /// What can be learned from cannot be told.
+    /// The rows available for training cannot be determined.
     #[error("{0}")]
     Reference(#[from] ReferenceError),
-    /// The prediction log cannot be read.
+    /// The prediction log is unreadable.
     #[error("{0}")]
     Journal(#[from] JournalError),
     /// A problem of the workspace.
@@ -89,7 +89,7 @@ pub enum MonitorError {
     /// A profile is damaged or does not fit.
     #[error("{0}")]
     Profile(#[from] ProfileError),
-    /// The two tables cannot be told apart by a classifier.
+    /// No classifier can be trained to distinguish the two tables.
     #[error("{0}")]
     Multivariate(#[from] MultivariateError),
     /// Performance cannot be estimated.
@@ -101,25 +101,25 @@ pub enum MonitorError {
     /// The picture cannot be drawn.
     #[error("{0}")]
     Report(#[from] ReportError),
-    /// The cut gives a piece for nearly every row.
+    /// The option gives a piece for nearly every row.
     #[error("--by {by} cuts the table into more than {MAX_CHUNKS} pieces: choose larger pieces")]
     TooManyPieces {
-        /// The cut.
+        /// The option's value.
         by: By,
     },
-    /// Options that do not go together, or do not fit the loop.
+    /// Options that are incompatible, or do not fit the workspace.
     #[error("{0}")]
     Usage(String),
-    /// The system refused.
+    /// An I/O error.
     #[error("{0}")]
     Io(#[from] AtPath),
 }
 
-/// What is to be compared, and how.
+/// The options of a comparison.
 pub struct MonitorRequest<'a> {
     /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
-    /// A profile of what arrived, instead of a table.
+    /// A profile of the current rows, instead of a table.
     pub current_profile: Option<&'a Path>,
     /// What to compare with; the training rows of production when `None`.
     pub reference: Option<&'a Path>,
@@ -129,17 +129,17 @@ pub struct MonitorRequest<'a> {
     pub last: Option<SignedDuration>,
     /// Labels that arrived later; `data/labels.csv` if it exists.
     pub labels: Option<&'a Path>,
-    /// Whose rules decide, when not those of `mlloop.toml`.
+    /// The preset, if it overrides `mlloop.toml`.
     pub preset: Option<Preset>,
     /// Read every value, not sketches.
     pub exact: bool,
-    /// Also ask a classifier whether it can tell the tables apart.
+    /// Also train a classifier to distinguish the tables.
     pub multivariate: bool,
-    /// Cut the current table into pieces.
+    /// Split the current table into pieces.
     pub by: Option<By>,
-    /// Retrain whatever is found.
+    /// Retrain whatever the result.
     pub force: bool,
-    /// How the tables are written, where it is not as the loop's are.
+    /// How the tables are written, if it differs from the workspace's.
     pub read: TableOptions,
     /// Current time, injected.
     pub now: jiff::Timestamp,
@@ -147,33 +147,33 @@ pub struct MonitorRequest<'a> {
     pub seed: u64,
 }
 
-/// The report and the rows that were left out.
+/// The report and the rejected rows.
 #[derive(Debug)]
 pub struct Monitored {
     /// What was found.
     pub report: DriftReport,
-    /// What the next run is to know of the outcomes that came with the table.
+    /// The state of the alarm for the next run, from the outcomes in the table.
     kept: Option<Kept>,
-    /// Rows that did not fit.
+    /// Rejected rows.
     pub rejects: Rejects,
-    /// Rows of the reference that did not fit.
+    /// Rejected rows of the reference.
     pub reference_rejects: Rejects,
 }
 
 impl Monitored {
-    /// Keeps for the next run which outcomes were taken in, and what they said.
+    /// Stores for the next run which outcomes were counted, and the resulting state.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// I/O errors.
     pub fn keep(&self, workspace: &Workspace) -> Result<(), MonitorError> {
         self.kept.as_ref().map_or(Ok(()), |kept| kept.save(workspace))
     }
 }
 
-/// Compares what arrived with what production was trained on.
+/// Compares the current rows with production's training rows.
 ///
 /// # Errors
-/// What is wrong with a table, the options or the workspace; nothing is written here.
+/// Errors in a table, the options or the workspace; nothing is written here.
 pub fn monitor(workspace: &Workspace, request: &MonitorRequest) -> Result<Monitored, MonitorError> {
     let mut watch = Watch::open(workspace, request)?;
     let outcomes = watch.outcomes()?;
@@ -182,18 +182,18 @@ pub fn monitor(workspace: &Workspace, request: &MonitorRequest) -> Result<Monito
     watch.report(&reference, &arrived, current, &outcomes)
 }
 
-/// The columns that the model reads and that drifted, as the run log keeps them.
+/// The drifted columns that the model reads, for the run log.
 #[must_use]
 pub fn drifted(report: &DriftReport) -> Vec<&str> {
     let drifted = report.columns.iter().filter(|c| !c.not_read && c.verdict == ColumnVerdict::Drifted);
     drifted.map(|c| c.name.as_str()).collect()
 }
 
-/// Columns of which the run log keeps numbers, look by look.
+/// Maximum number of columns whose numbers the run log stores for each run.
 const MAX_COLUMNS: usize = 500;
 
-/// What the run log keeps of a column: method, statistic, p (adjusted where it is), what decided is held to, PSI. What
-/// drifted comes first, since of wide tables not every column is kept.
+/// A column's numbers in the run log: method, statistic, p (adjusted if available), threshold, PSI. Drifted columns
+/// come first, because not all columns of wide tables are stored.
 fn looks(report: &DriftReport) -> serde_json::Value {
     let mut columns: Vec<&ColumnReport> =
         report.columns.iter().chain(&report.target).chain(&report.score).filter(|c| c.statistic.is_some()).collect();
@@ -210,7 +210,7 @@ fn looks(report: &DriftReport) -> serde_json::Value {
     serde_json::Value::Object(columns.iter().take(MAX_COLUMNS).map(look).collect())
 }
 
-/// What the run log keeps of a report.
+/// The run log's part of a report.
 #[must_use]
 pub fn summary(report: &DriftReport) -> Brief {
     let fired = report.triggers.iter().filter(|t| t.fired).map(|t| t.name.clone());

@@ -1,4 +1,4 @@
-//! How well production predicts what arrived: measured where outcomes are known, estimated where they are not.
+//! Quality of production on the current rows: measured if outcomes are known, estimated otherwise.
 
 use super::MonitorError;
 use super::arrive::{Arrived, SCORED_ROWS};
@@ -15,7 +15,7 @@ use crate::pipeline::{Pipeline, Scores};
 use crate::profile::Profile;
 
 impl Watch<'_> {
-    /// Metrics on served predictions whose outcome is known, or on such rows of the table where it has more of them.
+    /// Metrics on served predictions with known outcomes, or on such rows of the table if it has more of them.
     pub(super) fn performance(
         &self,
         arrived: &Arrived,
@@ -58,7 +58,7 @@ impl Watch<'_> {
         Ok((measured, known.n_learned))
     }
 
-    /// Whether rows that production learned from can be recognised: by their ids, or by columns that arrived.
+    /// Whether production's training rows can be recognised, by id or by the columns of the current table.
     fn tells_learned(&self, arrived: &Arrived) -> bool {
         let Some(learned) = self.production.as_ref().and_then(|production| production.learned.as_ref()) else {
             return false;
@@ -70,7 +70,7 @@ impl Watch<'_> {
         !names.is_empty() && names.iter().all(|name| arrived.profile.column(name).is_some())
     }
 
-    /// What the scores of classes alone promise, or the errors that are expected of numbers.
+    /// The metrics estimated from class scores alone, or the expected errors of numbers.
     pub(super) fn estimate(
         &self,
         arrived: &Arrived,
@@ -100,7 +100,7 @@ impl Watch<'_> {
             })
         };
         let estimate = Estimate { n_learned, ..promised(values)? };
-        // Of several classes, only each one's scores are kept, not which stood together.
+        // With several classes, only the distribution of each class's scores is stored, not the scores of each row.
         let at_gate = at_gate.filter(|_| target.task == Task::Binary);
         Ok(Some(match at_gate.and_then(|profile| Some(profile.columns.first()?.sample().evenly(SCORED_ROWS))) {
             Some(gate) if !gate.is_empty() => estimate.corrected(&promised(gate)?),

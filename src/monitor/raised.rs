@@ -1,28 +1,28 @@
 //! When an alarm about the loss starts and ends.
 //!
-//! Bets say for good that the loss was too large at some time. What came since the alarm was raised, with the week or the
-//! table that raised it, says whether it still is: once its mean is no more than the gate allows, the alarm is over, and bets
-//! begin anew. That costs no level: before it, an alarm was raised.
+//! Bets only show that the loss was too large at some time. The outcomes since the alarm, including the week or table
+//! that raised it, show whether it still is. Once their mean is at most what the gate allows, the alarm ends and
+//! betting restarts. This does not increase the error probability, because an alarm has already been raised.
 
 use super::together::{Seen, together};
 use crate::stats::betting::Bets;
 use serde::{Deserialize, Serialize};
 
-/// Outcomes since the alarm from which on it may be over, by weight.
+/// Minimum weight of the outcomes since the alarm before it can end.
 const ENOUGH: f64 = 50.0;
 
-/// What losses are held to.
+/// The limit of the losses.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Level {
     /// The largest mean that the gate allows.
     pub(super) limit: f64,
-    /// What counts as a loss of 1.
+    /// The loss that is scaled to 1.
     pub(super) scale: f64,
     /// The significance level.
     pub(super) alpha: f64,
 }
 
-/// Losses of rows together.
+/// Sums over the losses of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Total {
@@ -32,7 +32,7 @@ pub(super) struct Total {
 }
 
 impl Total {
-    /// With those of `rows`.
+    /// Adds the losses of `rows`.
     pub(super) fn add<'a>(mut self, rows: impl Iterator<Item = &'a Seen>) -> Self {
         for row in rows {
             self.n += 1;
@@ -48,7 +48,7 @@ impl Total {
     }
 }
 
-/// Takes in the rows of a week or a table, of which `bets` are made on those of `bet`.
+/// Adds the rows of a week or a table; `bets` are made only on the rows of `bet`.
 pub(super) fn look<'a>(
     (bets, since): (&mut Bets, &mut Option<Total>),
     rows: impl Iterator<Item = &'a Seen>,

@@ -14,18 +14,18 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// What is compared with.
+/// The reference of a comparison.
 pub(super) struct Reference {
     pub(super) profile: Profile,
     pub(super) side: Side,
-    /// Its rows that did not fit.
+    /// Its rejected rows.
     pub(super) rejects: Rejects,
-    /// Whether it is what production was trained on.
+    /// Whether it consists of production's training rows.
     pub(super) is_training: bool,
 }
 
 impl Watch<'_> {
-    /// What is compared with, and what it is called.
+    /// The reference and its name.
     pub(super) fn reference(&mut self, arrived: &mut Arrived) -> Result<Reference, MonitorError> {
         if let Some(rolling) = self.request.rolling {
             let (name, profile) = self.rolling(rolling, arrived)?;
@@ -36,7 +36,7 @@ impl Watch<'_> {
             let trained = self.training()?;
             return trained.ok_or_else(|| MonitorError::Usage("nothing is in production".to_owned()));
         };
-        // What finding out the columns has profiled does not know of rows about the same thing; what came through a pipe is gone.
+        // The profile made while inferring the columns lacks entity information, and the content of a pipe is gone.
         let known = self.profiled.take().filter(|_| self.entity().is_none() || path.as_os_str() == "-");
         let found = match known {
             Some(found) => found,
@@ -47,7 +47,7 @@ impl Watch<'_> {
         Ok(Reference { side, profile: found.profile, rejects: found.rejects, is_training: false })
     }
 
-    /// The profile of another table, with what production derives from its columns.
+    /// The profile of another table, with the columns that production derives.
     fn profile_of(&self, path: &Path) -> Result<Profiled, MonitorError> {
         let read = self.read_options();
         if self.production.as_ref().is_none_or(|p| p.pipeline.features.derived().is_empty()) {
@@ -66,7 +66,7 @@ impl Watch<'_> {
         Ok(Profiled { profile: builder.finish(), rejects: rows.rejects().clone(), notes: rows.notes().to_vec() })
     }
 
-    /// What production was trained on; `None` where nothing is in production.
+    /// The training rows of production; `None` if nothing is in production.
     pub(super) fn training(&self) -> Result<Option<Reference>, MonitorError> {
         let Some(production) = &self.production else { return Ok(None) };
         let profile = self.workspace.registry().profile(production.version)?;
@@ -74,7 +74,7 @@ impl Watch<'_> {
         Ok(Some(Reference { side, profile, rejects: Rejects::default(), is_training: true }))
     }
 
-    /// The preceding rows: of the same table when it was cut, else of the prediction log.
+    /// The earlier rows: of the same table if it was split by time, else of the prediction log.
     fn rolling(&self, rolling: Rolling, arrived: &mut Arrived) -> Result<(String, Profile), MonitorError> {
         let name = |span: Span, of: &str| {
             let day = Timestamp::from_microsecond(span.first).map(|first| first.strftime("%Y-%m-%d").to_string());
@@ -122,7 +122,7 @@ impl Watch<'_> {
         }
     }
 
-    /// What was logged since production was trained, or in the most recent period.
+    /// The predictions logged since production was trained, or in the most recent period.
     pub(super) fn logged(&self, pass: &Pass) -> Result<(String, Arrived), MonitorError> {
         let mut gathered = pass.begin();
         let missing = self.current_path().display().to_string();
@@ -150,8 +150,8 @@ impl Watch<'_> {
         Ok((name, arrived))
     }
 
-    /// Which predictions of a window are the last of their row: who asks each night about the same customers has not seen
-    /// more of them. Rows without ids count each time, since two of them may be equal.
+    /// Selects the last prediction of each row in a window: repeated predictions for the same customers are not more
+    /// data. Rows without ids count every time, because two of them may be equal.
     fn latest(&self, window: &Window) -> Result<LastOfEach, MonitorError> {
         let layout = self.layout()?;
         if layout.id().is_none() {
@@ -165,7 +165,7 @@ impl Watch<'_> {
             }
             Ok::<(), MonitorError>(())
         })?;
-        // Where no row repeats, none is left out.
+        // If no row repeats, none is dropped.
         Ok(if places.len() as u64 == n { LastOfEach::default() } else { LastOfEach { places, n: 0 } })
     }
 
@@ -176,7 +176,7 @@ impl Watch<'_> {
         }
     }
 
-    /// The rows of a table in its last `length`, and the preceding rows.
+    /// The rows of a table within its last `length`, and the earlier rows.
     pub(super) fn windows(&self, table: &Spool, length: SignedDuration) -> Result<Windows, MonitorError> {
         let Some(column) = self.time_column() else {
             return Err(MonitorError::Usage("--last needs a time column".to_owned()));
@@ -197,17 +197,17 @@ impl Watch<'_> {
     }
 }
 
-/// The place of the last prediction of each row in a window, by the hash of its id; empty where each row stands once. It takes
-/// about 30 bytes a row.
+/// The position of the last prediction of each row in a window, by the hash of its id; empty if no row repeats. It
+/// takes about 30 bytes per row.
 #[derive(Default)]
 struct LastOfEach {
     places: HashMap<u64, u64>,
-    /// Predictions that were gone through.
+    /// Number of predictions processed.
     n: u64,
 }
 
 impl LastOfEach {
-    /// The rows of the next batch that are the last of their id; `None` when all of them are.
+    /// The rows of the next batch that are the last of their id; `None` if all of them are.
     fn among(&mut self, ids: &Texts) -> Option<Vec<u32>> {
         if self.places.is_empty() {
             return None;
@@ -220,7 +220,7 @@ impl LastOfEach {
     }
 }
 
-/// The rows that are chosen.
+/// The selected rows.
 fn chosen(table: Table, rows: Option<&[u32]>) -> Table {
     match rows {
         Some(rows) => table.take(rows),

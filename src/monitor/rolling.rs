@@ -4,8 +4,8 @@
 //! 28d          [──────────── reference ────────────)[── what arrived ──]        time →
 //! weekdays:3   [──)        [──)        [──)         [──]                         each a week before the next
 //! ```
-//! Their rows come from the prediction log; where nothing was logged, from the same table by its time column, of which
-//! `--last` then says how much arrived.
+//! The rows come from the prediction log. If nothing was logged, they come from the same table by its time column, and
+//! `--last` says which part of it is current.
 
 use super::MonitorError;
 use crate::journal::Window;
@@ -16,12 +16,12 @@ use std::str::FromStr;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// How far back a reference reaches.
+/// The extent of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rolling {
-    /// So long before what arrived.
+    /// This long a period before the current rows.
     Length(SignedDuration),
-    /// The days (UTC) of what arrived, in each of so many weeks before.
+    /// The same days (UTC) in each of this many earlier weeks.
     Weekdays(u32),
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for Rolling {
     }
 }
 
-/// When what arrived happened: its first and its last instant, in microseconds.
+/// The period of the current rows: the first and the last instant, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) first: i64,
@@ -81,7 +81,7 @@ pub(super) fn length(length: SignedDuration) -> String {
 }
 
 impl Rolling {
-    /// Where what arrived begins when it is cut at `first`: weekdays are whole days.
+    /// The start of the current period when it is cut at `first`: weekdays are whole days.
     pub(super) fn begin(self, first: i64) -> i64 {
         match self {
             Self::Length(_) => first,
@@ -89,10 +89,10 @@ impl Rolling {
         }
     }
 
-    /// The windows of the reference, in the order of time.
+    /// The windows of the reference, in order of time.
     ///
     /// # Errors
-    /// Weekdays of more than a week, or times that no calendar holds.
+    /// Weekdays of more than a week, or times outside the calendar.
     pub(super) fn windows(self, arrived: Span) -> Result<Vec<Window>, MonitorError> {
         let at = |micros: i64| {
             Timestamp::from_microsecond(micros)
@@ -122,7 +122,7 @@ impl Rolling {
     }
 }
 
-/// Which rows of one table arrived, and which were there before.
+/// Which rows of one table are current, and which are earlier.
 #[derive(Debug, Clone)]
 pub(super) struct Windows {
     pub(super) arrived: Span,
@@ -130,7 +130,7 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// The rows of `table` that arrived, and the preceding rows; rows without a time are neither.
+    /// The current rows of `table`, and the earlier rows; rows without a time are in neither.
     pub(super) fn of(&self, table: &Table, time_column: &str) -> [Vec<u32>; 2] {
         let Some(Values::Time(times)) = table.column(time_column).map(|column| &column.values) else {
             return [Vec::new(), Vec::new()];

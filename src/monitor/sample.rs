@@ -1,53 +1,53 @@
-//! A uniform sample of rows of a stream whose length is not known.
+//! A uniform sample of the rows of a stream of unknown length.
 
 use crate::journal::Outcome;
 
 use crate::stats::random::unit_hash;
 use std::collections::HashMap;
 
-/// The level of intervals that are held against outcomes.
+/// The level of the intervals that are compared with outcomes.
 pub(super) const LEVEL: f64 = 0.9;
 
 /// A scored row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scored {
-    /// The hash of its id, where it has one.
+    /// The hash of its id, if it has one.
     pub id: Option<u64>,
-    /// What tells it from other rows where its outcome is known: its id, or its content without one.
+    /// The identity of a row with a known outcome: its id, or its content if it has no id.
     pub name: Option<u64>,
-    /// What it is about, where a column says it.
+    /// Its entity, if a column identifies it.
     pub about: Option<u64>,
     /// Its scores.
     pub scores: Vec<f64>,
-    /// What came of it, when that is known.
+    /// Its outcome, if known.
     pub outcome: Option<Outcome>,
-    /// Whether the version that scored it learned from it, so that its outcome says nothing about the version.
+    /// Whether the scoring version was trained on it, so that its outcome is no evidence.
     pub learned: bool,
-    /// Whether its interval of 90 % held what came of it, where both are known.
+    /// Whether its 90 % interval contains the outcome, if both are known.
     pub held: Option<bool>,
 }
 
-/// What is known of rows whose hash lies below a threshold, which is halved whenever too many are kept: so whatever is
-/// kept is a uniform sample, and memory is bounded.
+/// Keeps rows whose hash is below a threshold, which is halved whenever too many are kept. The kept rows are a uniform
+/// sample, and memory is bounded.
 #[derive(Debug, Clone)]
 pub struct Sample<T> {
     most: usize,
     threshold: f64,
     seed: u64,
     n_seen: u64,
-    /// Each row's place in `[0, 1)`, by the hash of its number.
+    /// Each row's position in `[0, 1)`, by the hash of its number.
     places: Vec<f64>,
     rows: Vec<T>,
 }
 
 impl<T> Sample<T> {
-    /// Keeps between `most` and twice as many rows, once so many came.
+    /// Keeps between `most` and twice as many rows, once there are that many.
     #[must_use]
     pub fn new(most: usize, seed: u64) -> Self {
         Self { most, threshold: 1.0, seed, n_seen: 0, places: Vec::new(), rows: Vec::new() }
     }
 
-    /// Which of the next `n` rows are in the sample, with their places; the numbers count from 0. All of them are to be
+    /// Which of the next `n` rows are in the sample, as numbers from 0 with their positions. All of them must be
     /// pushed. Earlier rows may be dropped to make room.
     pub fn choose(&mut self, n: usize) -> Vec<(u32, f64)> {
         let first = self.n_seen;
@@ -66,7 +66,7 @@ impl<T> Sample<T> {
         chosen
     }
 
-    /// Takes in a chosen row.
+    /// Adds a selected row.
     pub fn push(&mut self, place: f64, row: T) {
         self.places.push(place);
         self.rows.push(row);
@@ -83,7 +83,7 @@ impl<T> Sample<T> {
         self.rows.iter_mut().for_each(change);
     }
 
-    /// Keeps the last row of each key, and all rows without one; says how many left.
+    /// Keeps the last row of each key, and all rows without a key; returns how many were dropped.
     pub fn keep_last(&mut self, key: impl Fn(&T) -> Option<u64>) -> u64 {
         let mut last: HashMap<u64, usize> = HashMap::new();
         for (at, row) in self.rows.iter().enumerate() {

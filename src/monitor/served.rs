@@ -16,12 +16,12 @@ use crate::table::TableOptions;
 use crate::workspace::event::Retrained;
 use std::collections::HashMap;
 
-/// Served rows that performance is measured on, at most; of more, a sample by the hash of their ids.
+/// Maximum number of served rows on which performance is measured; of more, a sample by the hash of their ids.
 const MOST: usize = 40_000;
 
-/// Logged predictions of production whose outcome is known.
+/// Logged predictions of production with known outcomes.
 pub(super) struct Served {
-    /// How many there are; scores and outcomes are those of a sample when there are many.
+    /// Their number; if it is large, scores and outcomes are those of a sample.
     n_known: usize,
     pub(super) known: Known,
     /// All of them, in the order in which their outcomes became known.
@@ -29,14 +29,14 @@ pub(super) struct Served {
 }
 
 impl Watch<'_> {
-    /// What holds for rows by `data/labels.csv`.
+    /// The resolved labels of rows in `data/labels.csv`.
     pub(super) fn stored_outcomes(&self, target: &Target) -> Result<Outcomes, MonitorError> {
         let stored = Labels::open(self.workspace)?;
         let policy = self.config.as_ref().map(|config| config.labels.policy).unwrap_or_default();
         Ok(labels::outcomes(target, &resolve(&stored, policy).agreed)?)
     }
 
-    /// The last prediction that production served of each row whose outcome is known; `None` when there is none.
+    /// The last served prediction of production for each row with a known outcome; `None` if there is none.
     pub(super) fn served(&self, outcomes: &Outcomes) -> Result<Option<Served>, MonitorError> {
         let Some(production) = &self.production else { return Ok(None) };
         let layout = Layout::of(&production.pipeline);
@@ -51,10 +51,10 @@ impl Watch<'_> {
         Ok(Some(served).filter(|served| served.n_known > 0 || served.known.n_learned > 0))
     }
 
-    /// What a retrain would learn from now; `None` without a version in production.
+    /// The rows that a retrain would learn from now; `None` without a version in production.
     pub(super) fn learnable(&self) -> Result<Option<Plan>, MonitorError> {
         let (Some(config), Some(production)) = (&self.config, &self.production) else { return Ok(None) };
-        // What does not fit is told where the table is compared.
+        // Rows that do not fit are reported where the table is compared.
         let read = TableOptions { skip_invalid: true, ..self.request.read.clone() };
         let gathering = Gathering {
             workspace: self.workspace,
@@ -67,8 +67,8 @@ impl Watch<'_> {
         Ok(Some(gathering.gather(self.request.now)?.plan))
     }
 
-    /// Of the rows of [monitor] current, those that came after the last retrain looked at it. A table with fewer rows than
-    /// it had then is another one, and all of its rows are new.
+    /// The number of rows of `[monitor] current` that were added after the last retrain read it. If the table now has
+    /// fewer rows than then, it is another one, and all of its rows are new.
     pub(super) fn n_since_retrain(&self, n_rows: u64) -> Result<u64, MonitorError> {
         let chain = self.workspace.audit_chain()?;
         let last = chain.last_of(|_, _: &Retrained| true)?;
@@ -98,7 +98,7 @@ impl Watch<'_> {
         Ok(Some(Judged { n, n_effective, right }))
     }
 
-    /// What the rows that people judged are about, by the prediction log.
+    /// The entities of the rows that people checked, from the prediction log.
     fn about(
         &self,
         production: &Production,
@@ -116,14 +116,14 @@ impl Watch<'_> {
     }
 }
 
-/// All rows, or so many that measuring stays quick; the same rows whatever their order.
+/// All rows, or a sample small enough to measure quickly; the same rows whatever their order.
 fn sampled(joined: &Joined) -> Joined {
     let share = MOST as f64 / joined.outcomes.len().max(1) as f64;
     joined.filter(|row| unit_hash(joined.rows.id.get(row).as_bytes(), 0) < share)
 }
 
 impl Served {
-    /// What a person should know of it.
+    /// A note for the user.
     pub(super) fn note(&self) -> String {
         let known = format!("{} logged predictions of production are labelled", self.n_known);
         match self.known.y.len() < self.n_known {
@@ -141,7 +141,7 @@ impl Served {
                 (0..rows.len()).flat_map(|row| rows.class_scores.iter().map(move |scores| scores[row])).collect()
             }
         };
-        // A score that somebody took out of the log measures nothing.
+        // A score that was removed from the log measures nothing.
         let width = target.n_scores();
         let mut known = Known::new(width);
         for (row, (scores, outcome)) in values.chunks_exact(width.max(1)).zip(&joined.outcomes).enumerate() {

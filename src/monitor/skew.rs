@@ -1,4 +1,4 @@
-//! Windows over a row's own past: their values for the rows that are looked at, and whether what was served agrees.
+//! Windows over a row's own past: their values for the current rows, and whether the served values agree.
 
 use super::MonitorError;
 use super::watch::Watch;
@@ -24,8 +24,8 @@ impl Watch<'_> {
         Ok(Beside::new(past::of_log(self.workspace, window, log, (windows, past))?))
     }
 
-    /// Windows whose logged values are not those that all rows known by now give: rows came late, or the program that
-    /// answered did not know them.
+    /// Windows whose logged values differ from those computed from all rows known by now: rows arrived late, or the
+    /// serving program did not have them.
     pub(super) fn skew(&self) -> Result<Vec<Finding>, MonitorError> {
         let (Some((windows, _)), Some(production)) = (&self.past, &self.production) else { return Ok(Vec::new()) };
         let window = Window::since(production.manifest.trained_at);

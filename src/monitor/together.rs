@@ -1,30 +1,31 @@
-//! Losses of rows about the same thing, as one bet each: those of one customer go together, so that twenty of them are not
-//! evidence twenty times.
+//! Losses of rows of one entity, as one bet each: a customer's losses are correlated, so twenty of them are not twenty
+//! independent pieces of evidence.
 //!
 //! ```text
 //! losses x, weights v of a batch ─ by customer, n rows each ─▶ mean x̄ = Σ v x ∕ Σ v,  weight min(1, n ∕ q) · Σ v ∕ n
 //! ```
-//! q is the number of rows that half of all rows' customers have at least, which is known before a loss is. For customers of up to
-//! q rows a bet is Σ v (x − m) ∕ q, whose mean is at most 0 while that over rows is; a customer with more rows counts as q.
+//! q is the weighted median of the customers' sizes (half of all rows belong to customers with at most q rows), which
+//! is known before any loss. For customers with up to q rows a bet is Σ v (x − m) ∕ q, whose mean is at most 0 if the
+//! mean over rows is; a customer with more rows counts as q.
 
 use std::collections::HashMap;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// A row whose outcome is known.
+/// A row with a known outcome.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     /// When its outcome became known, in microseconds.
     pub(super) at: i64,
     pub(super) loss: f64,
-    /// In (0, 1]: less for rows that were more likely to be asked for.
+    /// In (0, 1]: smaller for rows that were more likely to be selected.
     pub(super) weight: f64,
-    /// What the row is about, where a column says it.
+    /// The entity of the row, if a column identifies it.
     pub(super) about: Option<u64>,
 }
 
-/// The rows of one batch with those about the same thing made one, in the order of their first rows; rows about nothing that
-/// is known stay as they are.
+/// The rows of one batch, with rows of one entity combined, in the order of their first rows; rows without a known
+/// entity are unchanged.
 pub(super) fn together<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> Vec<Seen> {
     let mut places: HashMap<u64, usize> = HashMap::new();
     let mut units: Vec<(usize, Seen)> = Vec::new();
@@ -48,7 +49,7 @@ pub(super) fn together<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> Vec<Seen
     units.into_iter().map(one).collect()
 }
 
-/// The number of rows that the customers of half of all rows have at least.
+/// The size q of a customer such that half of all rows belong to customers with at most q rows.
 fn usual(mut sizes: Vec<usize>) -> f64 {
     sizes.sort_unstable();
     let half = sizes.iter().sum::<usize>().div_ceil(2);
@@ -60,8 +61,8 @@ fn usual(mut sizes: Vec<usize>) -> f64 {
     reached.unwrap_or(1).max(1) as f64
 }
 
-/// Of the rows of a week, in the order in which their outcomes became known, those of the first day of each thing: a bet that
-/// was made is not made again with what became known of the same thing later in the week.
+/// From the rows of a week, in the order in which their outcomes became known: those of each entity's first day.
+/// Outcomes of the same entity later in the week must not change a bet that was already made.
 pub(super) fn first_days(week: &[Seen]) -> Vec<&Seen> {
     let mut first: HashMap<u64, i64> = HashMap::new();
     let day = |row: &Seen| row.at.div_euclid(DAY_MICROS);

@@ -19,11 +19,11 @@ fn a_thing_is_one_bet_and_a_row_about_nothing_one_of_its_own() {
     let found: Vec<(f64, f64)> = together(&rows).iter().map(|unit| (unit.loss, unit.weight)).collect();
     // Sizes 1, 2, 2: the customers of half of the rows have two.
     assert_eq!(found, [(0.5, 1.0), (0.5, 0.125), (1.0 / 3.0, 0.75)]);
-    // Rows that are all of their own stay as they are.
+    // Rows that are their own entity are unchanged.
     let alone: Vec<Seen> = rows.iter().map(|seen| Seen { about: None, ..*seen }).collect();
     let same = together(&alone);
     assert!(same.iter().zip(&alone).all(|(a, b)| a.loss == b.loss && a.weight == b.weight) && same.len() == 5);
-    // One customer with a hundred rows counts as the others do.
+    // One customer with a hundred rows counts like the others.
     let mut uneven: Vec<Seen> = (0..120).map(|n| row(Some(n % 30), 0.2, 1.0)).collect();
     uneven.extend((0..60).map(|_| row(Some(99), 1.0, 1.0)));
     let weights: Vec<f64> = together(&uneven).iter().map(|unit| unit.weight).collect();
@@ -38,12 +38,12 @@ fn what_becomes_known_of_a_thing_later_in_the_week_is_no_further_bet() {
     assert_eq!(days, [0.0, 0.0, 2.0, 3.0]);
 }
 
-/// Weeks of new customers whose errors go together: a customer's rate is 0, `error`·2 or all of it, with `error` on average.
+/// Weeks of new customers with correlated errors: a customer's rate is 0, `error`·2 or 1, with mean `error`.
 fn week(random: &mut impl Rng, sizes: &[usize], error: f64) -> Vec<Seen> {
     let mut rows = Vec::new();
     for &n in sizes {
         let about = Some(random.r#gen());
-        // Half of what differs lies between customers that are wrong always and never.
+        // Half of the variance is between customers that are always or never wrong.
         let always = random.gen_bool(error);
         for _ in 0..n {
             let wrong = if random.gen_bool(0.7) { always } else { random.gen_bool(error) };
@@ -53,7 +53,8 @@ fn week(random: &mut impl Rng, sizes: &[usize], error: f64) -> Vec<Seen> {
     rows
 }
 
-/// The week in which a life of `n_weeks` raises the alarm, customers as bets and rows as bets; the error is `.15` until `change`.
+/// The week in which a simulation of `n_weeks` raises the alarm, with customers as bets and with rows as bets; the
+/// error is `.15` until `change`.
 fn life(seed: u64, n_weeks: usize, sizes: &[usize], (change, after): (usize, f64)) -> [Option<usize>; 2] {
     let mut random = rng(seed, "customers in weeks");
     let mut bets = [Bets::above(0.15), Bets::above(0.15)];
@@ -71,7 +72,7 @@ fn life(seed: u64, n_weeks: usize, sizes: &[usize], (change, after): (usize, f64
     found
 }
 
-/// Of `n` lives, those with a false alarm: customers as bets, rows as bets.
+/// Number of false alarms in `n` simulations: customers as bets, rows as bets.
 fn false_alarms(n: u64, n_weeks: usize, sizes: &[usize]) -> [usize; 2] {
     let mut false_alarms = [0; 2];
     for seed in 0..n {
@@ -98,7 +99,7 @@ fn errors_that_go_together_raise_no_alarm_at_length() {
     for (name, sizes) in [("50 of 20", vec![20; 50]), ("50 of 1 + 200 ∕ k", uneven), ("8 of 100", vec![100; 8])] {
         let [customers, rows] = false_alarms(1000, 260, &sizes);
         println!("{name}: {customers} of 1000 lives by customer, {rows} by row; 30 are allowed");
-        // .03 and three standard errors.
+        // .03 plus three standard errors.
         assert!(customers <= 46, "{name}: {customers}");
     }
     for after in [0.2, 0.25, 0.35] {

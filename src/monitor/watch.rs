@@ -1,4 +1,4 @@
-//! What `monitor` compares: the data of a loop, or two tables without a loop.
+//! What `monitor` compares: the data of a workspace, or two tables without a workspace.
 
 use super::arrive::{Arrived, Pass};
 use super::chunks::By;
@@ -29,9 +29,9 @@ pub(super) struct Production {
     pub(super) manifest: Manifest,
     pub(super) gate: Option<Evaluation>,
     losses: Option<Losses>,
-    /// What is watched of the texts of the gate rows, where texts are read.
+    /// The profile of the monitored features of the gate rows' texts, if the model reads texts.
     pub(super) texts: Option<Profile>,
-    /// The rows that it learned from, where that is known.
+    /// The rows that it was trained on, if known.
     pub(super) learned: Option<Learned>,
 }
 
@@ -42,21 +42,21 @@ impl Production {
     }
 }
 
-/// What is watched: a loop, or two tables without one.
+/// The subject of monitoring: a workspace, or two tables without one.
 pub(super) struct Watch<'a> {
     pub(super) request: &'a MonitorRequest<'a>,
     pub(super) workspace: &'a Workspace,
     pub(super) config: Option<Config>,
     pub(super) settings: DriftSettings,
     pub(super) schema: Schema,
-    /// With the columns that production derives, and what is watched of its texts.
+    /// The schema plus the columns that production derives and the monitored features of its texts.
     pub(super) profiled_schema: Schema,
     pub(super) production: Option<Production>,
-    /// The reference, when finding out its columns has profiled it already.
+    /// The reference, if it was already profiled while inferring its columns.
     pub(super) profiled: Option<Profiled>,
-    /// How the current table is read, where that is not as the reference, and what is to be said of it.
+    /// How the current table is read, if it differs from the reference, with notes about it.
     current: OnceCell<AsWritten>,
-    /// The windows of production, and the rows that they look back on.
+    /// The windows of production, and their history rows.
     pub(super) past: Option<(Windows, Past)>,
 }
 
@@ -70,15 +70,15 @@ impl<'a> Watch<'a> {
         Ok(watch)
     }
 
-    /// What is watched, where the current table is read as the reference.
+    /// The subject, with the current table read like the reference.
     fn of_reference(workspace: &'a Workspace, request: &'a MonitorRequest<'a>) -> Result<Self, MonitorError> {
         let config = match (workspace.config(), request.reference) {
             (Ok(config), _) => Some(config),
-            // Two tables can be compared without a loop.
+            // Two tables can be compared without a workspace.
             (Err(WorkspaceError::NoLoop(_)), Some(_)) => None,
             (Err(err), _) => return Err(err.into()),
         };
-        // Without a loop the reference says what the columns are, and it is profiled in the same pass.
+        // Without a workspace the schema is inferred from the reference, which is profiled in the same pass.
         let (mut schema, profiled) = match (&config, request.reference) {
             (Some(config), _) => (config.schema(), None),
             (None, Some(reference)) => {
@@ -115,7 +115,7 @@ impl<'a> Watch<'a> {
             if schema.columns.iter().any(|column| column.kind == Kind::Constant) {
                 match workspace.registry().profile(production.version) {
                     Ok(profile) => know_constants(&mut schema, &profile),
-                    // Where it is needed, it is told.
+                    // Reported where it is needed.
                     Err(RegistryError::NoProfile { .. }) => {}
                     Err(err) => return Err(err.into()),
                 }
@@ -137,8 +137,8 @@ impl<'a> Watch<'a> {
         if self.request.exact { Limits::NONE } else { Limits::default() }
     }
 
-    /// Columns may be absent, and cells may be of another type than their column: both are findings, and do not keep the other
-    /// columns from being judged.
+    /// Columns may be absent, and cells may have another type than their column: both are findings, and the other
+    /// columns are still judged.
     pub(super) fn read_options(&self) -> ReadOptions {
         ReadOptions {
             optional: self.schema.columns.iter().map(|c| c.name.clone()).collect(),
@@ -169,12 +169,12 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The schema by which the current table is read.
+    /// The schema with which the current table is read.
     pub(super) fn current_schema(&self) -> &Schema {
         self.current.get().map_or(&self.schema, |current| &current.schema)
     }
 
-    /// Columns that the current table writes otherwise than the loop reads them, and what is to be said of each.
+    /// Columns that the current table writes in another notation than the workspace reads, each with its message.
     pub(super) fn written_otherwise(&self) -> impl Iterator<Item = (&str, &str)> {
         let all = self.current.get().into_iter().flat_map(|current| &current.otherwise);
         all.map(|(name, text)| (name.as_str(), text.as_str()))
@@ -187,7 +187,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The column that says when a row happened.
+    /// The time column.
     pub(super) fn time_column(&self) -> Option<&str> {
         self.schema.time().map(|c| c.name.as_str())
     }
@@ -197,7 +197,8 @@ impl<'a> Watch<'a> {
         self.config.as_ref()?.data.weight.as_deref()
     }
 
-    /// What arrived. A table that nobody named and that is not there is what was logged since production was trained.
+    /// The current rows. If no table is named and the default one does not exist: the predictions logged since
+    /// production was trained.
     pub(super) fn arrived(&self, outcomes: &Outcomes) -> Result<(Arrived, Side), MonitorError> {
         let (mut arrived, side) = self.read_arrived(outcomes)?;
         arrived.left_out.extend(self.current.get().into_iter().flat_map(|current| current.notes.iter().cloned()));
@@ -247,7 +248,7 @@ impl<'a> Watch<'a> {
         Ok((arrived, side))
     }
 
-    /// How a table of a loop is read that was saved with other marks than the loop's, as its misfits show.
+    /// How to read a table of a workspace that was saved with another number format, as its misfits show.
     fn as_saved(&self, table: &Spool, arrived: &Arrived) -> Result<Option<AsWritten>, MonitorError> {
         let columns = self.schema.columns.iter().map(|column| column.name.as_str());
         let misfit: Vec<&str> = columns.filter(|name| self.is_misfit(name, arrived)).collect();
@@ -282,7 +283,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Lets a constant keep its one level in every spelling, as categories do: what writes `True` instead of `true` is no drift.
+/// Lets a constant keep its one level in every spelling, as categories do: `True` instead of `true` is not drift.
 fn know_constants(schema: &mut Schema, profile: &Profile) {
     for column in schema.columns.iter_mut().filter(|column| column.kind == Kind::Constant) {
         if let Some(levels) = profile.column(&column.name).and_then(ColumnProfile::levels) {
@@ -291,7 +292,7 @@ fn know_constants(schema: &mut Schema, profile: &Profile) {
     }
 }
 
-/// What is set for a comparison without a loop.
+/// The settings for a comparison without a workspace.
 fn alone(workspace: &Workspace, schema: &Schema) -> Result<DriftSettings, MonitorError> {
     let settings = monitor_alone(workspace.settings()).map_err(MonitorError::Usage)?;
     let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();

@@ -1,4 +1,4 @@
-//! The columns that are computed from those of a table, to be looked at.
+//! Writes the derived columns of a table, for inspection.
 
 use super::error::PredictError;
 use super::options::{Format, PredictOptions, Told};
@@ -12,11 +12,11 @@ use crate::table::{
 use crate::workspace::Workspace;
 use std::io::Write;
 
-/// Writes what `derived` computes of every row of `input`, after the row's id where there is one; of `options`, those of
-/// reading and the format count, and `columns` chooses among what is written.
+/// Writes the columns that `derived` computes for every row of `input`, after the row's id if there is one. Of
+/// `options`, only reading and format apply; `columns` selects from the written columns.
 ///
 /// # Errors
-/// What is wrong with the table, or a column that is not there.
+/// Errors in the table, or a missing column.
 pub fn derived_columns(
     input: Input,
     derived: &Derived,
@@ -55,7 +55,7 @@ pub fn derived_columns(
     Ok(Told { n_rows, rejects: rows.rejects().clone(), notes: Vec::new(), ..Told::default() })
 }
 
-/// Where computed columns go, after the id as the input has it.
+/// The output for derived columns, after the id as in the input.
 struct Sink {
     format: Format,
     written: Schema,
@@ -70,11 +70,11 @@ struct Sink {
 struct PassedId {
     name: String,
     field: usize,
-    /// The type that it keeps.
+    /// The type of the input, which is kept.
     stored: Option<StoredType>,
-    /// Whether texts that read as numbers are such.
+    /// Whether texts that read as numbers are numbers.
     has_literals: bool,
-    /// Whether it is a number in JSON lines, which it stays.
+    /// Whether it is a number in JSON lines, and stays one.
     is_number: bool,
 }
 
@@ -91,7 +91,7 @@ impl Sink {
         Self { format, written, ends: rows.ends(), first: true, parquet: None, id }
     }
 
-    /// Writes computed columns of some rows, and whose records they are.
+    /// Writes the derived columns of some rows, with their ids.
     fn write(&mut self, table: &Table, raw: &RawRecords, out: &mut dyn Write) -> Result<(), PredictError> {
         let is_first = std::mem::take(&mut self.first);
         let id = |column: &Column| self.id.as_ref().filter(|id| id.name == column.name);
@@ -140,10 +140,10 @@ impl Sink {
     }
 }
 
-/// The values of the windows among `derived` in every row of a table, for [`PredictOptions::windows`].
+/// The values of the windows in `derived` for every row of a table, for [`PredictOptions::windows`].
 ///
 /// # Errors
-/// What is wrong with the table.
+/// Errors in the table.
 pub fn derived_windows(
     workspace: &Workspace,
     input: Input,
@@ -156,7 +156,7 @@ pub fn derived_windows(
     Ok(past::of_table(workspace, input, &schema, &read, known)?)
 }
 
-/// How a table is read of which columns are derived.
+/// How to read a table whose columns are derived.
 fn reading(derived: &Derived, schema: &Schema, options: &PredictOptions) -> (Schema, ReadOptions) {
     let mut schema = schema.clone();
     schema.dialect = options.read.dialect(&schema.dialect);
@@ -172,7 +172,7 @@ fn reading(derived: &Derived, schema: &Schema, options: &PredictOptions) -> (Sch
     (schema, read)
 }
 
-/// How text is written that stands beside the table it comes from: its delimiter and its decimal mark; times in full.
+/// The text format for columns written beside their table: its delimiter and decimal mark, and full times.
 fn written(derived: &Derived, schema: &Schema, options: &PredictOptions, delimiter: u8) -> Schema {
     let number = Some(schema.notation()).filter(|notation| !notation.is_plain());
     let names = derived.kinds().filter(|(_, kind)| *kind == Kind::Number);
@@ -182,7 +182,7 @@ fn written(derived: &Derived, schema: &Schema, options: &PredictOptions, delimit
     written
 }
 
-/// The columns that are written of some rows.
+/// The columns to write for some rows.
 fn computed(
     table: &Table,
     derived: &Derived,

@@ -1,4 +1,4 @@
-//! Why rows cannot be scored.
+//! Errors of scoring.
 
 use crate::journal::JournalError;
 use crate::past::PastError;
@@ -7,13 +7,13 @@ use crate::table::TableError;
 use crate::wording::instead;
 use std::io;
 
-/// What can go wrong while rows are scored.
+/// An error while rows are scored.
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
     /// A table or pipeline problem.
     #[error("{0}")]
     Pipeline(#[from] PipelineError),
-    /// A column that was asked for and is neither in the table nor added.
+    /// A requested column that is neither in the table nor added.
     #[error("--columns: there is no column {column:?}{}", instead(.column, .have.iter().map(String::as_str)))]
     NoColumn {
         /// The name.
@@ -27,7 +27,7 @@ pub enum PredictError {
         /// The name.
         column: String,
     },
-    /// A row that cannot be found again.
+    /// A row without an id.
     #[error("row {row} (not counting the header) has no {column}: without an id, labels cannot be joined with it")]
     EmptyId {
         /// Number of the row, from 1.
@@ -35,13 +35,13 @@ pub enum PredictError {
         /// The id column.
         column: String,
     },
-    /// Outcomes are wanted and the table has none.
+    /// Outcomes were requested, but the table has none.
     #[error("the table has no column {column:?} with the outcomes")]
     NoOutcome {
         /// The target.
         column: String,
     },
-    /// A row whose target is no outcome.
+    /// A row whose target is not a valid outcome.
     #[error("row {row} (not counting the header) has no valid outcome: {what}")]
     Outcome {
         /// Number of the row, from 1.
@@ -49,13 +49,13 @@ pub enum PredictError {
         /// The problem.
         what: String,
     },
-    /// The rows that windows look back on cannot be had.
+    /// The history rows for windows are not available.
     #[error("{0}")]
     Past(#[from] PastError),
-    /// The log cannot be written; rows that were answered before are in it.
+    /// The log cannot be written; rows answered earlier are in it.
     #[error("{0}")]
     Journal(#[from] JournalError),
-    /// Writing failed; the system's error is the cause, so that a closed pipe is seen as one.
+    /// Writing failed; the I/O error is the cause, so that a closed pipe can be recognised.
     #[error("writing the scores: {0}")]
     Write(#[from] io::Error),
 }

@@ -1,4 +1,4 @@
-//! What is written of each row: the record, the answers, and how their numbers are written.
+//! The output for each row: the record, the answers, and the notation of their numbers.
 
 use super::error::PredictError;
 use super::options::{Format, PredictOptions};
@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use std::borrow::Cow;
 use std::io::Write;
 
-/// How text is written: as the table that it comes from, but for the delimiter that is asked for.
+/// The text format: that of the input table, except for a requested delimiter.
 pub(super) struct Text {
     pub(super) ends: Ends,
-    /// Of the table.
+    /// The table's delimiter.
     pub(super) delimiter: u8,
     pub(super) tabs: bool,
 }
@@ -21,7 +21,7 @@ impl Text {
         Self { ends: rows.ends(), delimiter: rows.delimiter(), tabs: options.format == Format::Tsv }
     }
 
-    /// Of records with the delimiter of the table, each of which a line feed ends.
+    /// Converts records with the table's delimiter, each ended by a line feed.
     pub(super) fn records(&self, records: Vec<u8>) -> Vec<u8> {
         match self.tabs {
             true => self.ends.records(with_tabs(&records, self.delimiter), b'\t'),
@@ -30,7 +30,7 @@ impl Text {
     }
 }
 
-/// The names of the answers, with `_` after those that the table has columns of.
+/// The names of the answers, with `_` appended if the table has a column of that name.
 pub(super) fn free_names(answers: Vec<String>, taken: &[String]) -> Vec<String> {
     let free = |mut name: String| {
         while taken.contains(&name) {
@@ -41,7 +41,7 @@ pub(super) fn free_names(answers: Vec<String>, taken: &[String]) -> Vec<String> 
     answers.into_iter().map(free).collect()
 }
 
-/// One sentence per answer that is called otherwise than usual.
+/// One sentence per renamed answer.
 pub(super) fn renamed(answers: &[String], taken: &[String]) -> Vec<String> {
     let free = free_names(answers.to_vec(), taken);
     let others = answers.iter().zip(free).filter(|(answer, free)| *answer != free);
@@ -55,7 +55,7 @@ pub(super) fn renamed(answers: &[String], taken: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// The names of what is added to each row.
+/// The names of the columns added to each row.
 pub(super) fn answers(pipeline: &Pipeline, options: &PredictOptions) -> Vec<String> {
     let words = pipeline.features.texts().next().is_some();
     let reason = |n| {
@@ -73,7 +73,7 @@ pub(super) struct Found<'a> {
     pub(super) pipeline: &'a Pipeline,
     pub(super) scores: &'a Scores,
     pub(super) reasons: &'a [Vec<Contribution>],
-    /// What holds the truth of each row, where it was asked for.
+    /// The column with the true value of each row, if requested.
     pub(super) bounds: Option<&'a [Bound]>,
 }
 
@@ -90,12 +90,12 @@ pub(super) enum Field {
 pub(super) struct Layout {
     pub(super) delimiter: u8,
     pub(super) answers: Vec<String>,
-    /// `None`: the record as it is, then all answers.
+    /// `None`: the unchanged record, then all answers.
     pub(super) fields: Option<Vec<Field>>,
     pub(super) notation: Notation,
 }
 
-/// How numbers are written beside those of the table.
+/// The notation of numbers, matching the table.
 pub(super) struct Notation {
     /// Scores and contributions.
     pub(super) scores: NumberFormat,
@@ -110,7 +110,7 @@ impl Notation {
     }
 }
 
-/// The lines of `n_rows` rows, formatted by several threads a piece at a time.
+/// Formats the lines of `n_rows` rows, in pieces on several threads.
 pub(super) fn in_pieces(n_rows: usize, push: impl Fn(usize, &mut Vec<u8>) + Sync) -> Vec<Vec<u8>> {
     const PIECE: usize = 2048;
     let starts: Vec<usize> = (0..n_rows).step_by(PIECE).collect();
@@ -132,7 +132,7 @@ impl Layout {
         let names = rows.names();
         let (asked, answers) = (answers.clone(), free_names(answers, names));
         let place = |column: &String| {
-            // An answer comes before a column of the table that happens to have its name.
+            // An answer takes precedence over a column of the table with the same name.
             let answer = asked.iter().position(|a| a == column);
             let answer = answer.or_else(|| answers.iter().position(|a| a == column)).map(Field::Answer);
             let field = answer.or_else(|| names.iter().position(|n| n == column).map(Field::Raw));
@@ -145,7 +145,7 @@ impl Layout {
             true => None,
             false => Some(options.columns.iter().map(place).collect::<Result<Vec<_>, _>>()?),
         };
-        // An answer that was asked for by its usual name is called so: no column of the table stands beside it unasked.
+        // An answer requested by its usual name keeps it: the table's column of that name is not in the output.
         let said = |(asked, free): (String, String)| {
             let by_free = options.columns.is_empty() || !options.columns.contains(&asked);
             if by_free { free } else { asked }
@@ -169,7 +169,7 @@ impl Layout {
         })
     }
 
-    /// One line: the record and the answers, or the columns that were asked for.
+    /// One line: the record and the answers, or the requested columns.
     fn record(&self, raw: &[u8], line: &mut Vec<u8>, answer: impl Fn(usize, &mut Vec<u8>)) {
         match &self.fields {
             None => {

@@ -9,7 +9,7 @@ use crate::registry::Version;
 use crate::table::{Batch, Stream, Texts, Values};
 use std::borrow::Cow;
 
-/// Where rows are logged, and as whose.
+/// The log, and the data common to its rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Log<'a> {
     /// The log.
@@ -20,7 +20,7 @@ pub struct Log<'a> {
     pub arm: &'a str,
     /// When the rows are predicted.
     pub now: jiff::Timestamp,
-    /// Whether the target's column holds outcomes that are wanted.
+    /// Whether the target column contains outcomes to record.
     pub outcomes: bool,
 }
 
@@ -30,12 +30,12 @@ pub(super) struct Logger<'a> {
     pipeline: &'a Pipeline,
     layout: Layout,
     writer: Writer,
-    /// Where each logged column stands in a record; `None` for one that the table lacks.
+    /// The position of each logged column in a record; `None` if the table lacks it.
     fields: Vec<Option<usize>>,
     delimiter: u8,
-    /// Where the outcome stands in a record, when the table has it.
+    /// The position of the outcome in a record, if the table has it.
     target: Option<usize>,
-    /// Outcomes by id, of the rows that have one.
+    /// Outcomes by id, for the rows that have one.
     outcomes: Vec<(String, String)>,
     /// Whether a row had an outcome although outcomes were not requested.
     passed_over: bool,
@@ -63,8 +63,8 @@ impl<'a> Logger<'a> {
         self.outcomes
     }
 
-    /// What a person should know: outcomes that were not asked for are not recorded. A table that is scored to try a model
-    /// out would be learned from otherwise.
+    /// A note for the user: outcomes are recorded only on request, because otherwise a table scored to try out a model
+    /// would become training data.
     pub(super) fn note(&self) -> Option<String> {
         self.passed_over.then(|| {
             let target = &self.pipeline.target.name;
@@ -72,7 +72,7 @@ impl<'a> Logger<'a> {
         })
     }
 
-    /// Logs a batch, which `n_before` rows came before, and waits until it is on disk.
+    /// Logs a batch that starts after `n_before` rows, and waits until it is on disk.
     pub(super) fn batch(&mut self, batch: &Batch, scores: &Scores, n_before: u64) -> Result<(), PredictError> {
         let ids = self.ids(batch, n_before)?;
         let windows: Vec<Option<&Values>> =
@@ -105,7 +105,7 @@ impl<'a> Logger<'a> {
         Ok(self.writer.append(self.log.now, &pieces.concat())?)
     }
 
-    /// Keeps what the rows of a batch say of themselves.
+    /// Collects the ids and outcomes of a batch.
     fn take_outcomes(&mut self, batch: &Batch, ids: Option<&Texts>, n_before: u64) -> Result<(), PredictError> {
         let Some(target) = self.target else { return Ok(()) };
         if !self.log.outcomes {
@@ -135,7 +135,7 @@ impl<'a> Logger<'a> {
         Ok(())
     }
 
-    /// The ids of a batch; `None` in a loop that names no id column.
+    /// The ids of a batch; `None` in a workspace without an id column.
     fn ids<'b>(&self, batch: &'b Batch, n_before: u64) -> Result<Option<&'b Texts>, PredictError> {
         let Some(name) = self.layout.id() else { return Ok(None) };
         let Some(Values::Text(ids)) = batch.table.column(name).map(|column| &column.values) else {

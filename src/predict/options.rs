@@ -1,4 +1,4 @@
-//! What is asked of a prediction, and what it found.
+//! Options and results of a prediction.
 
 use crate::features::Unseen;
 use crate::table::{Column, Rejects, TableOptions};
@@ -6,7 +6,7 @@ use crate::table::{Column, Rejects, TableOptions};
 /// How scored rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// CSV, each record as it came.
+    /// CSV, with each record unchanged.
     #[default]
     Csv,
     /// The same with tabs between fields.
@@ -17,20 +17,20 @@ pub enum Format {
     Parquet,
 }
 
-/// What is printed, and how the table is read.
+/// The output, and how the table is read.
 #[derive(Debug, Clone, Default)]
 pub struct PredictOptions {
     /// How many contributions are added for each row.
     pub explain: usize,
     /// Print only these columns, in this order; all when empty.
     pub columns: Vec<String>,
-    /// How the table is written, where that is not as the training table is, and how strict to be.
+    /// How the table is written, if it differs from the training table, and how strict to be.
     pub read: TableOptions,
     /// How the scored rows are written.
     pub format: Format,
-    /// The chance with which intervals or sets are to hold the truth, where they are wanted.
+    /// The probability that intervals or sets contain the true value, if requested.
     pub interval: Option<f64>,
-    /// The values of windows in every row, where the version has any: see [`super::windows`].
+    /// The values of windows in every row, if the version has any: see [`super::windows`].
     pub windows: Vec<Column>,
 }
 
@@ -43,8 +43,8 @@ pub struct Told {
     pub rejects: Rejects,
     /// Notes for the user.
     pub notes: Vec<String>,
-    /// Outcomes by id, when they were wanted.
+    /// Outcomes by id, if requested.
     pub outcomes: Vec<(String, String)>,
-    /// What training did not have, and the first numbers of each column.
+    /// Values that training did not have, and the first numbers of each column.
     pub unseen: Unseen,
 }

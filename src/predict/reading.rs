@@ -1,4 +1,4 @@
-//! How tables are read whose rows are scored, and the values of their windows.
+//! How tables to score are read, and the values of their windows.
 
 use super::error::PredictError;
 use super::options::PredictOptions;
@@ -8,7 +8,7 @@ use crate::registry::Version;
 use crate::table::{Column, Input, Kind, ReadOptions, Schema, TableError};
 use crate::workspace::Workspace;
 
-/// How a table is read whose rows are scored.
+/// How a table to score is read.
 pub(super) fn read_options(
     pipeline: &Pipeline,
     schema: &Schema,
@@ -28,10 +28,11 @@ pub(super) fn read_options(
     }
 }
 
-/// The values of a version's windows in every row of a table, for [`PredictOptions::windows`]; none where it has no windows.
+/// The values of a version's windows in every row of a table, for [`PredictOptions::windows`]; `None` if it has no
+/// windows.
 ///
 /// # Errors
-/// What is wrong with the table, the log or the version.
+/// Errors in the table, the log or the version.
 pub fn windows(
     input: impl FnOnce() -> Result<Input, TableError>,
     (workspace, version, pipeline): (&Workspace, Version, &Pipeline),
@@ -44,7 +45,7 @@ pub fn windows(
     Ok(past::of_table(workspace, input()?, &schema, &read, (&windows, &past))?)
 }
 
-/// The training table's schema; the delimiter and what stands above the header are the file's own.
+/// The training table's schema; the delimiter and the lines above the header are those of the file.
 pub(super) fn input_schema(pipeline: &Pipeline, options: &PredictOptions) -> Schema {
     let mut schema = pipeline.schema.clone();
     schema.dialect = options.read.dialect(&schema.dialect);

@@ -23,16 +23,16 @@ struct TypedColumn {
     field: Field,
     /// Reads the cells of numbers and times.
     reader: Option<CellReader>,
-    /// Whether texts that read as numbers or booleans are such.
+    /// Whether texts that read as numbers or booleans are such values.
     has_literals: bool,
-    /// The type that the column has in the input and keeps: then nothing of it goes through text.
+    /// The column's type in the input, if it is kept: the cells are then never converted to text.
     stored: Option<StoredType>,
-    /// The type of the booleans of JSON in Parquet, whose cells are read from text.
+    /// The Parquet type for booleans from JSON, whose cells are read from text.
     boolean: Option<StoredType>,
 }
 
 impl Typed {
-    /// For the columns of `layout`, with the fields of `rows`.
+    /// Creates a writer for the columns of `layout`, with the fields of `rows`.
     pub(super) fn new(
         format: Format,
         layout: &Layout,
@@ -47,9 +47,9 @@ impl Typed {
                 Field::Raw(k) => k,
                 Field::Answer(k) => return Ok(TypedColumn::answer(layout.answers[k].clone(), field)),
             };
-            // JSON knows no times: they stay texts as the column is written.
+            // JSON has no times: they stay texts in the column's format.
             let typed = |kind: Kind| kind == Kind::Number || (kind == Kind::Time && format != Format::JsonLines);
-            // Texts of JSON stay texts, also where the model reads numbers in them, and numbers and booleans what they are.
+            // Types of JSON values are kept: texts stay texts even if the model reads them as numbers.
             let (json, is_parquet) = (rows.json_type(k), format == Format::Parquet);
             let stays = |spec: &&ColumnSpec| spec.kind == Kind::Number && json == Some(JsonType::Text);
             let number = ColumnSpec::new(&names[k], Kind::Number);
@@ -68,7 +68,7 @@ impl Typed {
         Ok(Self { format, columns, parquet: None })
     }
 
-    /// The rows of a batch; of columns that keep their type, nothing.
+    /// The rows of a batch; columns that keep their type are empty.
     pub(super) fn table(&self, batch: &Batch, delimiter: u8, found: &Found<'_>) -> Result<Table, PredictError> {
         let n_rows = found.scores.n_rows();
         let cells: Vec<_> = match batch.raw.is_empty() {
@@ -88,7 +88,7 @@ impl Typed {
         Ok(Table::new(columns.collect())?)
     }
 
-    /// Writes the rows of a batch, of which `table` is the typed part.
+    /// Writes the rows of a batch; `table` is the typed part.
     pub(super) fn push(&mut self, table: &Table, batch: &Batch, out: &mut dyn Write) -> Result<(), PredictError> {
         if self.format == Format::JsonLines {
             let literals: Vec<bool> = self.columns.iter().map(|column| column.has_literals).collect();
@@ -123,7 +123,7 @@ impl Typed {
         match (self.format, self.parquet.take()) {
             (Format::Parquet, Some(parquet)) => Ok(parquet.finish(out)?),
             (Format::Parquet, None) => {
-                // No row was scored: the columns are all that there is.
+                // No row was scored: write the columns only.
                 let empty = |column: &TypedColumn| Column::new(column.name.clone(), Values::Text(Texts::default()));
                 let table = Table::new(self.columns.iter().map(empty).collect())?;
                 Ok(ParquetWriter::passing(&table, &self.types())?.finish(out)?)
@@ -147,8 +147,8 @@ fn booleans((column, cells): (&TypedColumn, &Column)) -> Option<Stored> {
     }
 }
 
-/// Cells of a column of numbers or times; those that do not fit, which only columns have that no feature comes from, are
-/// missing.
+/// Cells of a column of numbers or times. Cells that do not fit become missing; this happens only in columns that no
+/// feature uses.
 fn typed<'a>(cells: impl Iterator<Item = &'a str>, reader: &'a CellReader) -> Values {
     let cells: Vec<Option<Cell<'a>>> = cells.map(|text| reader.text(text)).collect();
     if reader.is_time() {
@@ -166,7 +166,7 @@ fn said<'a>(answers: impl Iterator<Item = Said<'a>>) -> Values {
         let texts: Vec<String> = answers.iter().map(text).collect();
         return Values::Text(texts.iter().map(String::as_str).collect::<Texts>());
     }
-    // As many digits as in CSV.
+    // With as many digits as in CSV.
     let number = |answer: &Said| match answer {
         Said::Number(value) | Said::Target(value) => value.widened(),
         Said::Text(_) | Said::Nothing => f64::NAN,

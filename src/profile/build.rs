@@ -1,4 +1,4 @@
-//! A profile from batches of rows, in memory that does not grow with them.
+//! Builds a profile from batches of rows, in constant memory.
 
 use super::design::{CELLS, DesignBuilder, PIECE_CELLS};
 use super::numbers::NumbersBuilder;
@@ -74,13 +74,14 @@ impl ProfileBuilder {
         Self { columns: columns.collect(), limits, n_rows: 0, design: None }
     }
 
-    /// Also measures how similar rows with the same value in `column` are. If a batch lacks it, there is no result.
+    /// Also measures how similar rows with the same value in `column` are. If a batch lacks the column, there is no
+    /// result.
     #[must_use]
     pub fn by_entity(self, column: Option<&str>) -> Self {
         self.keeping(column, CELLS)
     }
 
-    /// The same for one of many pieces of a table, with fewer rows to find it out by.
+    /// The same for one of many pieces of a table, with fewer rows kept.
     #[must_use]
     pub fn piece_by_entity(self, column: Option<&str>) -> Self {
         self.keeping(column, PIECE_CELLS)
@@ -94,12 +95,12 @@ impl ProfileBuilder {
     /// Adds rows.
     ///
     /// # Errors
-    /// When the columns are not those that the builder was made for.
+    /// If the columns are not those of the builder.
     pub fn push(&mut self, table: &Table) -> Result<(), ProfileError> {
         self.push_about(table, None)
     }
 
-    /// Adds rows, `keys` being their entities ([`entity_keys`](super::entity_keys)) if no column of theirs has it.
+    /// Adds rows; `keys` are their entities ([`entity_keys`](super::entity_keys)) if no column contains them.
     ///
     /// # Errors
     /// As [`ProfileBuilder::push`].

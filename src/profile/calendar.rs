@@ -30,7 +30,7 @@ impl Calendar {
         self.months[month(day)] += 1;
     }
 
-    /// Of both together.
+    /// The sum of both.
     pub(super) fn with(mut self, other: &Self) -> Self {
         let add = |mine: &mut [u64], theirs: &[u64]| mine.iter_mut().zip(theirs).for_each(|(a, b)| *a += b);
         add(&mut self.hours, &other.hours);
@@ -47,7 +47,7 @@ impl Calendar {
 }
 
 impl Calendar<f64> {
-    /// How many days of each part are between two times; `None` if the span is too long.
+    /// The number of days of each part between two times; `None` if the span is too long.
     ///
     /// ```
     /// use mlloop::profile::calendar::{Calendar, DAY_MICROS};

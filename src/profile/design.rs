@@ -20,13 +20,14 @@ use std::collections::{HashMap, HashSet};
 const ROWS: usize = 20_000;
 /// Maximum number of cells kept, so that wide tables keep fewer rows.
 pub(super) const CELLS: usize = 8_000_000;
-/// The same of one of many pieces of a table.
+/// The same for one of many pieces of a table.
 pub(super) const PIECE_CELLS: usize = 100_000;
 /// Minimum number of rows kept of any table.
 const LEAST_ROWS: usize = 500;
 /// With fewer entities among the kept rows, rows are dropped instead of entities.
 const FEW: usize = 400;
-/// Where variances of few entities are uncertain, tests are widened as Student's quantile is wider than the normal one here.
+/// A variance over few entities is uncertain: tests are widened by the ratio of Student's quantile to the normal one at
+/// this level.
 const ALPHA: f64 = 0.001;
 /// The rarest and most extreme cells tested: this many rows at each end, and a fiftieth of all.
 const ENDS: [usize; 2] = [5, 20];
@@ -62,7 +63,8 @@ pub struct Design {
 }
 
 impl Design {
-    /// Of `n` and `m` rows together. The same entities may be in both, so this is the most that it can be (Minkowski).
+    /// The combined effect of `n` and `m` rows. The same entities may be in both, so this is the upper bound
+    /// (Minkowski).
     pub(super) fn merged(self, n: u64, other: Self, m: u64) -> Self {
         let (n, m) = (n as f64, m as f64);
         let most = |a: Option<f64>, b: Option<f64>| match (a, b) {
@@ -123,7 +125,7 @@ impl DesignBuilder {
         }
     }
 
-    /// Adds rows; `keys` are their entities, otherwise the column is.
+    /// Adds rows; `keys` are their entities, otherwise those of the column are used.
     pub(super) fn push(&mut self, table: &Table, names: &[&str], keys: Option<&[Option<u64>]>) {
         let own = || table.column(&self.column).map(|column| entity_keys(&column.values));
         let Some(keys) = keys.map(<[_]>::to_vec).or_else(own) else {
@@ -152,7 +154,7 @@ impl DesignBuilder {
         places[0] < self.kept[0] && places[1] < self.kept[1]
     }
 
-    /// Halves the entities, or their rows where entities are few.
+    /// Drops half of the entities, or half of their rows if entities are few.
     fn thin(&mut self) {
         let n_entities = self.keys.iter().collect::<HashSet<_>>().len();
         self.kept[usize::from(n_entities < FEW)] /= 2.0;
@@ -232,7 +234,7 @@ impl Cells {
             (Self::Levels(all), values @ Values::Category(_)) => all.extend(entity_keys(values)),
             (Self::Times(all), Values::Time(values)) => all.extend(values),
             (Self::Texts(all), values) => all.extend((0..values.len()).map(|row| values.is_missing(row))),
-            // The builder refuses such a batch.
+            // The builder rejects such a batch.
             _ => {}
         }
     }
@@ -294,7 +296,7 @@ impl Groups {
 
     /// The mean over levels with the weights of Rao and Scott, and the maximum of a rare one.
     fn levels(&self, levels: &[Option<u64>]) -> (Option<f64>, Option<f64>) {
-        // Rows of each entity with a level, and how many rows of it there are of each.
+        // The number of rows of each entity with a level, and the number of rows of each entity.
         let mut sizes = vec![0.0; self.ends.len()];
         let mut cells: Vec<(u64, usize)> = Vec::with_capacity(levels.len());
         for (group, rows) in self.groups().enumerate() {
@@ -334,7 +336,7 @@ impl Groups {
         starts.zip(&self.ends).map(|(start, &end)| &self.order[start..end])
     }
 
-    /// The design effect of a share: of the rows for which `is` is known.
+    /// The design effect of a share, over the rows for which `is` is known.
     fn share(&self, is: impl Fn(usize) -> Option<bool>) -> Option<f64> {
         let counts = self.groups().map(|rows| {
             let known = rows.iter().filter_map(|&row| is(row as usize));
@@ -355,7 +357,7 @@ impl Groups {
     fn widened(&self, effect: f64, sizes: &[f64]) -> f64 {
         let squares = sizes.iter().map(|m| m * m);
         let (two, four) = squares.fold((0.0, 0.0), |(two, four), m| (two + m, four + m * m));
-        // As many entities of equal size would weigh as evenly.
+        // This many entities of equal size would have the same evenness of weights.
         let entities = two * two / four;
         if entities < 2.0 {
             return sizes.iter().sum::<f64>() / self.row_share;
@@ -366,7 +368,7 @@ impl Groups {
     }
 }
 
-/// The largest that is known.
+/// The largest known value.
 fn most(all: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
     all.into_iter().flatten().reduce(f64::max)
 }

@@ -6,8 +6,8 @@ use crate::stats::{normal, random};
 use crate::table::{Categories, Column, Table, Values};
 use rand::Rng;
 
-/// Rows of several customers: `same` is one number for all of a customer's rows, `free` another for each, `level` and
-/// `gone` (half of the cells) depend on the customer.
+/// Rows of several customers: `same` is one number for all rows of a customer, `free` a different one for each row;
+/// `level` and `gone` (half of the cells) depend on the customer.
 fn table(n_customers: usize, n_each: usize, seed: u64) -> Table {
     let mut random = random::rng(seed, "design tests");
     let mut gauss = || normal::quantile(random.gen_range(1e-9..1.0 - 1e-9));
@@ -49,7 +49,7 @@ fn effect(profile: &Profile, column: &str) -> f64 {
 fn rows_of_one_customer_count_once_where_they_are_equal_and_each_where_they_are_not() {
     let profile = profiled(&table(400, 20, 1), 1);
     assert_eq!(profile.entities.as_ref().unwrap().n, 400);
-    // Twenty equal rows are one, and for 400 customers little is added.
+    // Twenty equal rows count as one, and with 400 customers the correction is small.
     for column in ["same", "level"] {
         let effect = effect(&profile, column);
         assert!((19.5..21.5).contains(&effect), "{column}: {effect}");
@@ -61,14 +61,14 @@ fn rows_of_one_customer_count_once_where_they_are_equal_and_each_where_they_are_
     // Each row is its own entity: no correction.
     let alone = profiled(&table(4000, 1, 2), 1);
     assert!(["same", "level", "free"].iter().all(|column| effect(&alone, column) < 1.02));
-    // Few customers are little to know a variance by.
+    // A variance over few customers is uncertain.
     let few = profiled(&table(5, 20, 3), 1);
     assert!(effect(&few, "same") > 100.0, "{}", effect(&few, "same"));
 }
 
 #[test]
 fn long_tables_keep_some_of_the_customers_or_of_their_rows() {
-    // Of many customers some are kept whole, of few some of the rows.
+    // If there are many customers, some are kept whole; if few, some of their rows.
     for (n_customers, n_each) in [(6 * ROWS / 20, 20), (100, 6 * ROWS / 100)] {
         let table = table(n_customers, n_each, 4);
         let profile = profiled(&table, 7);
@@ -90,7 +90,7 @@ fn profiles_of_parts_are_taken_for_parts_of_the_same_customers() {
     merged.merge(&halves[1], Limits::default()).unwrap();
     let (together, whole) = (effect(&merged, "same"), effect(&profiled(&whole, 1), "same"));
     assert!((together / whole - 1.0).abs() < 0.02, "{together} {whole}");
-    // If one part does not know it, neither does the whole.
+    // If one part lacks it, so does the whole.
     let unknown = Profile::of_table(&table(200, 20, 6));
     merged.merge(&unknown, Limits::default()).unwrap();
     assert!(merged.entities.is_none() && merged.column("same").unwrap().design.is_none());

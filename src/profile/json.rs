@@ -1,4 +1,4 @@
-//! The JSON of a profile: short parts are readable, long ones packed; input is validated.
+//! The JSON of a profile: short lists are readable, long ones packed; input is validated.
 
 use super::kll::Kll;
 use super::{Distribution, FORMAT, Moments, Profile, ProfileError, Shape};
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 /// Longer lists are packed: base64 of little-endian f64 (values), or of unsigned integers of 1, 2, 4 or 8 bytes (counts).
 const READABLE: usize = 256;
-/// No table has more rows; counts up to here are exact as f64, and thousands of profiles add up without overflow.
+/// No table has more rows. Counts up to here are exact as f64, and thousands of profiles can be added without overflow.
 const MAX_ROWS: u64 = 1 << 53;
 
 #[derive(Serialize, Deserialize)]
@@ -35,14 +35,14 @@ enum Form<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum List<'a, T> {
-    // Tried first: of a string that is no list, an error would be written out in full.
+    // Tried first: for a string that is not a list, the error would quote it in full.
     #[serde(borrow)]
     Packed(Cow<'a, str>),
     Readable(Vec<T>),
 }
 
 impl<T: Copy> List<'_, T> {
-    /// Packs long lists, the first `width` bytes of each value's eight.
+    /// Packs long lists: the first `width` bytes of the eight of each value.
     fn new(all: &[T], width: usize, bytes: impl Fn(T) -> [u8; 8]) -> Self {
         if all.len() <= READABLE {
             return Self::Readable(all.to_vec());
@@ -52,7 +52,7 @@ impl<T: Copy> List<'_, T> {
         Self::Packed(STANDARD.encode(packed).into())
     }
 
-    /// Opens a list; packed values are `width` bytes wide, which may depend on how many bytes there are.
+    /// Unpacks a list; packed values are `width` bytes wide, which may depend on the number of bytes.
     fn open(self, width: impl Fn(usize) -> usize, value: impl Fn([u8; 8]) -> T) -> Result<Vec<T>, String> {
         let text = match self {
             Self::Readable(all) => return Ok(all),
@@ -75,7 +75,7 @@ impl<T: Copy> List<'_, T> {
     }
 }
 
-/// How many bytes a count takes, so that the largest has room: 1, 2, 4 or 8.
+/// The number of bytes per count that fits the largest: 1, 2, 4 or 8.
 fn count_width(counts: &[u64]) -> usize {
     match counts.iter().max().copied().unwrap_or(0) {
         0..=0xff => 1,
@@ -200,7 +200,7 @@ impl Profile {
     }
 }
 
-/// How many values there are, the least and the greatest.
+/// The number of values, the smallest and the largest.
 fn extent(distribution: &Distribution) -> (Option<u64>, f64, f64) {
     match distribution {
         Distribution::Exact(sample) => {

@@ -16,7 +16,7 @@ use crate::stats::portable::Portable;
 pub const DEFAULT_K: u16 = 4096;
 /// The minimum capacity of a level, part of the binary form.
 pub(super) const M: u8 = 8;
-/// The most levels there can be: weights are 64 bits wide.
+/// The maximum number of levels: weights have 64 bits.
 pub(super) const MAX_LEVELS: usize = 61;
 
 /// A sketch of the distribution of finite numbers.
@@ -40,13 +40,13 @@ impl Kll {
         Self { k, min_k: k, n: 0, min: f64::INFINITY, max: f64::NEG_INFINITY, levels: vec![Vec::new()] }
     }
 
-    /// Number of values it has seen.
+    /// Number of values added.
     #[must_use]
     pub fn n(&self) -> u64 {
         self.n
     }
 
-    /// By how much of the rows a rank can be off, with 99 % confidence.
+    /// The maximum rank error as a share of the rows, with 99 % confidence.
     ///
     /// The fit to measured errors that Apache DataSketches publishes: 2.296 ∕ k^0.9723.
     ///
@@ -116,13 +116,13 @@ impl Kll {
         while self.levels.iter().map(Vec::len).sum::<usize>() > total_capacity(self.k, self.levels.len()) {
             let n_levels = self.levels.len();
             let full = (0..n_levels).find(|&l| self.levels[l].len() >= capacity(self.k, n_levels, l));
-            // Over capacity in sum, one level is.
+            // If the total is over capacity, one level is.
             let Some(level) = full else { return };
             if level + 1 == n_levels {
                 self.levels.push(Vec::new());
             }
             let mut items = std::mem::take(&mut self.levels[level]);
-            // The last item of an odd number stays; it is as good as any, and the largest is known anyway.
+            // The last item of an odd number stays; any would do, and the largest is stored anyway.
             let stays = if items.len() % 2 == 1 { items.pop() } else { None };
             let first = usize::from(self.coin(level, &items));
             let promoted = items.len() / 2;
@@ -217,7 +217,7 @@ mod tests {
                 assert_eq!(sketch.weighted().map(|i| i.1).sum::<u64>(), n);
                 assert!(sketch.levels.iter().all(|l| l.is_sorted()));
                 assert!(sketch.levels.iter().map(Vec::len).sum::<usize>() <= total_capacity(k, sketch.levels.len()));
-                // All ranks at once are off by more than a single one: twice the bound is allowed for.
+                // The maximum over all ranks is larger than the error of a single one: twice the bound is allowed.
                 let (worst, bound) = (worst(&sketch, n), sketch.rank_error());
                 assert!(worst < 2.0 * bound, "n {n} k {k}: {worst} against {bound}");
             }

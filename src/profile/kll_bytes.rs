@@ -8,7 +8,7 @@
 //! 4  k  u16                                             …   min, max, then all items, f64 each
 //! 6  m: 8, then a zero                                      (one item: the item alone, at 8)
 //! ```
-//! All of it little-endian. Input is validated: every claimed size is checked against the length of the bytes.
+//! All numbers are little-endian. Input is validated: every claimed size is checked against the number of bytes.
 
 use super::kll::{Kll, M, MAX_LEVELS, total_capacity};
 
@@ -179,7 +179,7 @@ mod tests {
             for value in [0, 1, 7, 61, 127, 255] {
                 let mut bytes = whole.clone();
                 bytes[at] = value;
-                // Some changes give a valid sketch; none may panic.
+                // Some changes give a valid sketch; none must panic.
                 if let Ok(read) = Kll::from_bytes(&bytes) {
                     assert_eq!(read.weighted().map(|(_, w)| w).sum::<u64>(), read.n());
                 }

@@ -5,7 +5,7 @@ use crate::table::{Categories, Spelling};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// While reading a table, this many times the cap is counted, so that levels rare at first can become frequent.
+/// While reading a table, this many times the cap are counted, so that levels rare at first can become frequent.
 const SLACK: usize = 8;
 
 /// Counts of levels.
@@ -37,7 +37,7 @@ impl Levels {
         let n_levels = cells.levels.len();
         let mut counts = vec![0_u64; n_levels + 1];
         for &code in &cells.codes {
-            // A missing code is the largest there is.
+            // A missing code is larger than any other.
             counts[(code as usize).min(n_levels)] += 1;
         }
         for (level, &n) in cells.levels.iter().zip(&counts).filter(|&(_, &n)| n > 0) {
@@ -83,7 +83,7 @@ impl Levels {
             return;
         }
         let mut order: Vec<(String, u64)> = std::mem::take(&mut self.counts).into_iter().collect();
-        // Stable: equals stay in the order of their names.
+        // The sort is stable: ties stay in the order of their names.
         order.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         self.other += order.drain(keep..).map(|(_, n)| n).sum::<u64>();
         self.counts = order.into_iter().collect();

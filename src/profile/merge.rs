@@ -1,4 +1,4 @@
-//! Two profiles of parts of one table as the profile of the whole.
+//! Merges the profiles of parts of one table into that of the whole.
 
 use super::{ColumnProfile, Entities, Limits, Profile, ProfileError, Shape};
 use crate::table::Kind;
@@ -35,7 +35,7 @@ impl Profile {
                 mine.merge(theirs, limits);
             }
         }
-        // Both may have the same entities; how many is unknown.
+        // Both may share entities; how many is unknown.
         self.entities = match (self.entities.take(), &other.entities) {
             (Some(mine), Some(theirs)) if mine.column == theirs.column => {
                 Some(Entities { n: mine.n.max(theirs.n), ..mine })
@@ -49,7 +49,7 @@ impl Profile {
     }
 }
 
-/// A part in which a category is always the same calls it a constant.
+/// In a part where a category has a single value, it is profiled as a constant.
 fn same_shape(a: &ColumnProfile, b: &ColumnProfile) -> bool {
     a.kind == b.kind
         || matches!((&a.shape, &b.shape), (Shape::Levels(_), Shape::Levels(_)) | (Shape::Text, Shape::Text))

@@ -129,7 +129,7 @@ impl Profile {
     #[must_use]
     pub fn of_table(table: &Table) -> Self {
         let mut builder = ProfileBuilder::of_table(table, Limits::default());
-        // The builder was made for this very table.
+        // The builder was made for this table.
         let _ = builder.push(table);
         builder.finish()
     }
@@ -164,7 +164,7 @@ impl ColumnProfile {
         }
     }
 
-    /// By how much of the rows a rank can be off, with 99 % confidence; 0 when exact.
+    /// The maximum rank error as a share of the rows, with 99 % confidence; 0 if exact.
     #[must_use]
     pub fn rank_error(&self) -> f64 {
         match &self.shape {
@@ -179,7 +179,7 @@ impl ColumnProfile {
         n_rows.saturating_sub(self.n_missing)
     }
 
-    /// The numbers, when it is of numbers or instants.
+    /// The numbers, if it contains numbers or instants.
     #[must_use]
     pub fn numbers(&self) -> Option<&Numbers> {
         match &self.shape {
@@ -188,7 +188,7 @@ impl ColumnProfile {
         }
     }
 
-    /// The count of each level, when it is a category or a constant.
+    /// The count of each level, if it is a category or a constant.
     #[must_use]
     pub fn levels(&self) -> Option<&BTreeMap<String, u64>> {
         match &self.shape {
@@ -197,7 +197,7 @@ impl ColumnProfile {
         }
     }
 
-    /// The finite numbers as distinct values with weights; empty when it is not of numbers.
+    /// The finite numbers as distinct values with weights; empty if it has no numbers.
     #[must_use]
     pub fn sample(&self) -> Sample {
         self.numbers().map(Numbers::sample).unwrap_or_default()

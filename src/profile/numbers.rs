@@ -83,13 +83,13 @@ impl Moments {
         let (Some(&min), Some(&max)) = (values.first(), values.last()) else { return Self::default() };
         let n: u64 = counts.iter().sum();
         let weighted = || values.iter().zip(counts).map(|(&v, &c)| (v, c as f64));
-        // About the first value, so that a large offset costs no digits.
+        // Relative to the first value, so that a large offset costs no digits.
         let mean = min + weighted().map(|(v, c)| c * (v - min)).sum::<f64>() / n as f64;
         let m2 = weighted().map(|(v, c)| c * (v - mean) * (v - mean)).sum();
         Self { n, mean, m2, min, max }.bounded()
     }
 
-    /// Those of sorted values.
+    /// The moments of sorted values.
     fn of_sorted(values: &[f64]) -> Self {
         let (Some(&min), Some(&max)) = (values.first(), values.last()) else { return Self::default() };
         let n = values.len() as f64;
@@ -98,7 +98,7 @@ impl Moments {
         Self { n: values.len() as u64, mean, m2, min, max }.bounded()
     }
 
-    /// Those of two parts together (Chan, Golub, LeVeque 1983).
+    /// The moments of two parts together (Chan, Golub, LeVeque 1983).
     fn merge(self, other: Self) -> Self {
         if self.n == 0 || other.n == 0 {
             return if self.n == 0 { other } else { self };

@@ -1,12 +1,12 @@
-//! Sorted blocks of numbers: made, and merged.
+//! Sorts and merges blocks of numbers.
 
 use std::cell::RefCell;
 
 /// Bits per pass of the radix sort.
 const DIGIT: u32 = 11;
-/// Passes; lower bits are left to a sort of the values still equal.
+/// Passes; lower bits are left to a comparison sort of the remaining ties.
 const PASSES: usize = 3;
-/// Shorter blocks are not worth the counting.
+/// For shorter blocks, counting is not worth it.
 const MIN_RADIX: usize = 2048;
 
 thread_local! {
@@ -29,7 +29,7 @@ impl Keys {
     fn sort(&mut self, values: &mut [f64]) {
         const SIGN: u64 = 1 << 63;
         self.keys.clear();
-        // All bits of a negative number are turned, of others the sign alone; and turned back by the same.
+        // All bits of a negative number are flipped, of others only the sign; the reverse restores them.
         self.keys.extend(values.iter().map(|value| {
             let bits = value.to_bits();
             bits ^ if bits & SIGN == 0 { SIGN } else { u64::MAX }
@@ -44,7 +44,7 @@ impl Keys {
         }
     }
 
-    /// By digits from the lowest, of the highest bits in which keys differ: few keys agree in all of those.
+    /// Radix sort of the highest bits in which keys differ, from the lowest digit: few keys agree in all of those.
     fn radix(&mut self) {
         const MASK: u64 = (1 << DIGIT) - 1;
         let Self { keys, spare } = self;
@@ -79,7 +79,7 @@ impl Keys {
     }
 }
 
-/// Merges sorted `more` into sorted `all`, from both ends at once and without a branch on which of two is next: it is
+/// Merges sorted `more` into sorted `all`, from both ends at once. It avoids a branch on which of two is next, which is
 /// unpredictable, and neither end waits for the other.
 pub(super) fn merge_into(all: &mut Vec<f64>, more: &[f64]) {
     if all.is_empty() {
@@ -89,7 +89,7 @@ pub(super) fn merge_into(all: &mut Vec<f64>, more: &[f64]) {
     let mut merged = vec![0.0; all.len() + more.len()];
     let (mut a, mut b, mut out) = (&all[..], more, &mut merged[..]);
     while a.len() > 1 && b.len() > 1 {
-        // This many steps at either end leave something on both sides.
+        // During this many steps, both sides still have values.
         let n_steps = a.len().min(b.len()) / 2;
         let (mut left, mut right) = (0, 0);
         let (mut left_end, mut right_end, out_end) = (a.len() - 1, b.len() - 1, out.len() - 1);

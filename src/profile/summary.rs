@@ -1,4 +1,4 @@
-//! A profile for people.
+//! A text summary of a profile.
 
 use super::{ColumnProfile, Profile, Shape};
 use crate::printable::name;

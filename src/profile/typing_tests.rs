@@ -1,4 +1,5 @@
-//! The two ways to type a table agree: from its beginning while it is profiled, and from all of it before.
+//! The two ways to infer a schema agree: from the beginning of a table while it is profiled, and from the whole table
+//! before.
 
 use super::*;
 use crate::atomic;
@@ -35,7 +36,7 @@ fn without_levels((mut schema, profile): (Schema, Profile)) -> (Schema, Profile)
     (schema, profile)
 }
 
-/// Writes a table whose middle column is of this kind and returns the answers of both ways.
+/// Writes a table whose middle column is of this kind and returns the results of both ways.
 fn both(dir: &Path, (name, cell): (&str, Cell<'_>), options: &InferOptions) -> Answer {
     let mut text = format!("amount,{name},plan\n");
     for row in 0..ROWS {

@@ -1,10 +1,10 @@
-//! After a promotion: the reference becomes the table that production was trained on.
+//! After a promotion, the reference becomes the table that production was trained on.
 //!
 //! ```text
 //! runs/backup/reference.csv ◀─link─ data/reference.csv ◀─rename─ combined ─▶ mlloop.toml (when it named another file)
 //!                                            └─▶ audit: reference-updated ─▶ data/reference.json (done)
 //! ```
-//! Every step can be done again; the last one says that none is left.
+//! Every step can be repeated; the last one records that all are done.
 
 use super::{Added, Counts, Hashed, ReferenceError, combine, combined};
 use crate::atomic::{self, Lock};
@@ -22,20 +22,20 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Where the reference goes that cannot be replaced where it is.
+/// The new reference's file if the old one cannot be replaced in place.
 const USUAL: &str = "data/reference.csv";
 
-/// The reference as it was before.
+/// The backup of the old reference.
 const BACKUP: &str = "runs/backup/reference.csv";
 
-/// What was done to the reference.
+/// The change to the reference.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Adopted {
     /// The version whose rows it now has.
     pub version: Version,
     /// The file.
     pub path: PathBuf,
-    /// Where its rows come from.
+    /// The origin of its rows.
     #[serde(flatten)]
     pub counts: Counts,
     /// SHA-256 of the file.
@@ -43,7 +43,7 @@ pub struct Adopted {
 }
 
 impl Adopted {
-    /// What a person should know of the file, which may be their own.
+    /// A note for the user about the file, which may be their own.
     #[must_use]
     pub fn told(&self, workspace: &Workspace) -> String {
         let Counts { n_added, n_replaced, .. } = self.counts;
@@ -67,15 +67,15 @@ impl Adopted {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Marker {
     format: u32,
-    /// The versions whose rows the reference has.
+    /// The versions whose rows are in the reference.
     adopted: Vec<Version>,
 }
 
-/// Whether the reference can be given the rows of `version` once that is production: what would refuse it then is asked
-/// before, when nothing is changed yet.
+/// Checks that the rows of `version` can be added to the reference once that is production. Errors are found before
+/// anything changes.
 ///
 /// # Errors
-/// When the rows do not fit the reference, or a file cannot be replaced.
+/// If the rows do not fit the reference, or a file cannot be replaced.
 pub fn can_settle(workspace: &Workspace, version: Version) -> Result<(), ReferenceError> {
     let done = read_marker(&workspace.path(ADOPTED))?;
     if done.adopted.contains(&version) || !workspace.registry().path(version)?.join(super::ADDED).exists() {
@@ -101,11 +101,11 @@ pub fn can_settle(workspace: &Workspace, version: Version) -> Result<(), Referen
     combined(&from, &config.schema(), &added).map(drop)
 }
 
-/// Whether rows can be added to the reference: it is replaced where it is when it is a plain text file of the loop's
-/// directory, else `data/reference.csv` is written and `mlloop.toml` names it from then on.
+/// Checks that rows can be added to the reference. It is replaced in place if it is a plain text file in the workspace;
+/// otherwise `data/reference.csv` is written and named in `mlloop.toml` from then on.
 ///
 /// # Errors
-/// When `data/reference.csv` is taken by another table.
+/// If `data/reference.csv` is another table.
 pub fn adoptable(workspace: &Workspace, config: &Config) -> Result<(), ReferenceError> {
     let configured = workspace.path(&config.data.reference);
     let usual = workspace.path(USUAL);
@@ -126,10 +126,10 @@ pub fn adoptable(workspace: &Workspace, config: &Config) -> Result<(), Reference
     )))
 }
 
-/// Gives the reference the rows of the version in production, if that is still to be done.
+/// Adds the rows of the version in production to the reference, if not done yet.
 ///
 /// # Errors
-/// When the rows do not fit the reference, or whatever the system says; the reference is then as it was.
+/// If the rows do not fit the reference, or I/O errors; the reference is then unchanged.
 pub fn settle(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp) -> Result<Option<Adopted>, ReferenceError> {
     let Some(version) = workspace.registry().roles()?.production else { return Ok(None) };
     let marker = workspace.path(ADOPTED);
@@ -175,7 +175,7 @@ pub fn settle(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp) -> Resul
     Ok(Some(adopted))
 }
 
-/// Whether `data/reference.csv` is what a process wrote that died before it could name it in `mlloop.toml`.
+/// Whether `data/reference.csv` was written by a process that died before it could name it in `mlloop.toml`.
 fn is_ours(workspace: &Workspace, config: &Config, added: &Added) -> Result<bool, ReferenceError> {
     let usual = workspace.path(USUAL);
     let ours = combined(&workspace.path(&config.data.reference), &config.schema(), added)?.sha256;
@@ -185,7 +185,7 @@ fn is_ours(workspace: &Workspace, config: &Config, added: &Added) -> Result<bool
     Ok(hex(&hashed.hasher.finalize()) == ours)
 }
 
-/// Records the change, unless a process that died has.
+/// Records the change, unless a process that died already did.
 fn record(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp, adopted: &Adopted) -> Result<(), ReferenceError> {
     let (version, n_rows, sha256) = (adopted.version, adopted.counts.n_rows(), adopted.sha256.clone());
     let updated = ReferenceUpdated { version, n_rows, sha256 };
@@ -198,7 +198,7 @@ fn record(workspace: &Workspace, lock: &Lock, now: jiff::Timestamp, adopted: &Ad
     Ok(())
 }
 
-/// Whether the file is CSV as plain text of the loop's directory, which we may replace.
+/// Whether the file is a plain text CSV in the workspace, which may be replaced.
 fn is_own(workspace: &Workspace, path: &Path) -> Result<bool, ReferenceError> {
     let look = || {
         let (dir, file) = (workspace.dir().canonicalize()?, path.canonicalize()?);
@@ -211,7 +211,7 @@ fn is_own(workspace: &Workspace, path: &Path) -> Result<bool, ReferenceError> {
     Ok(look().at(path)?)
 }
 
-/// Keeps the bytes of `path` under another name too: a link where the file system has them, else a copy.
+/// Keeps the bytes of `path` under another name too: as a link if the file system supports it, else as a copy.
 fn keep(path: &Path, under: &Path) -> io::Result<()> {
     let beside = under.with_extension("new");
     atomic::remove_file(&beside)?;
@@ -229,7 +229,7 @@ fn read_marker(path: &Path) -> Result<Marker, ReferenceError> {
     })
 }
 
-/// What can go wrong while the new reference is written.
+/// Errors while the new reference is written.
 enum Written {
     Io(io::Error),
     Other(ReferenceError),
@@ -262,7 +262,7 @@ impl From<crate::table::TableError> for Written {
     }
 }
 
-/// A config that cannot be written names its own file.
+/// A config file that cannot be written is named in its own error.
 impl From<WorkspaceError> for Written {
     fn from(err: WorkspaceError) -> Self {
         Self::Other(err.into())

@@ -1,4 +1,4 @@
-//! Rows without ids that the reference has already.
+//! Finds rows without ids that are already in the reference.
 
 use super::gather::{Gathering, Holds, as_written};
 use super::plan::Plan;
@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Cursor;
 
 impl Gathering<'_> {
-    /// As [`Gathering::place`], where rows have no ids. Rows that the reference has already are recognised by the values of
-    /// the cells, since the log writes numbers and times in its own way: a row of the same content and label is the same
-    /// row, and none is corrected.
+    /// Like [`Gathering::place`], for rows without ids. Rows already in the reference are recognised by the values of
+    /// their cells, because the log has its own notation of numbers and times. A row with the same content and label is
+    /// the same row, and none is corrected.
     pub(super) fn place_by_content(
         &self,
         schema: &Schema,

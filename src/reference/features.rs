@@ -1,4 +1,4 @@
-//! Where the features of labelled rows are found by id.
+//! Finds the features of labelled rows by id.
 
 use super::gather::Gathering;
 use super::plan::FROM_CURRENT;
@@ -11,11 +11,11 @@ use crate::table::{ReadOptions, Schema, Spool, Table, TableError, push_record, s
 use std::collections::BTreeMap;
 
 impl Gathering<'_> {
-    /// The rows of a table that `wants` names, by id and the text of the target's cell; the last one of an id counts.
-    /// Where rows are only counted, no other column is read.
+    /// The rows of a table that `wants` names, by id and the text of the target's cell; the last row of an id counts.
+    /// If rows are only counted, no other column is read.
     ///
     /// # Errors
-    /// What is wrong with the table, with line and column, also in rows that nobody wants.
+    /// Errors in the table, with line and column, including rows that are not wanted.
     pub(super) fn rows_of_table(
         &self,
         table: &Spool,
@@ -56,10 +56,10 @@ impl Gathering<'_> {
         Ok(rows)
     }
 
-    /// The logged rows that `wants` names, as they were when they were last predicted.
+    /// The logged rows that `wants` names, as of their last prediction.
     ///
     /// # Errors
-    /// What is wrong with the log.
+    /// Errors in the log.
     pub(super) fn rows_of_journal(&self, wants: impl Fn(&str) -> bool) -> Result<Rows, ReferenceError> {
         let layout = Layout::of(self.pipeline);
         let only_ids = self.count_only && layout.id().is_some();
@@ -89,10 +89,10 @@ impl Gathering<'_> {
         Ok(rows)
     }
 
-    /// The rows that `wants` names among those that an older version added.
+    /// The rows that `wants` names among those added by an older version.
     ///
     /// # Errors
-    /// What is wrong with its file.
+    /// Errors in its file.
     pub(super) fn rows_of_version(
         &self,
         version: Version,
@@ -109,7 +109,7 @@ impl Gathering<'_> {
     }
 }
 
-/// Every row as it would stand in a file.
+/// Every row as it would be written to a file.
 fn records_of(table: &Table, schema: &Schema) -> Result<Vec<Vec<u8>>, ReferenceError> {
     let mut text = Vec::new();
     let wrong = |what: String| TableError::File { file: "predictions".to_owned(), what };

@@ -1,4 +1,4 @@
-//! Which rows a challenger learns from beyond the reference, and which labels had a part in it.
+//! Collects the rows that a challenger learns from beyond the reference, and the labels used.
 
 use super::plan::Plan;
 use super::rows::{Rows, cell};
@@ -15,37 +15,37 @@ use crate::workspace::{Config, Workspace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Where to look for what can be learned.
+/// Where to look for training rows.
 pub struct Gathering<'a> {
-    /// The loop.
+    /// The workspace.
     pub workspace: &'a Workspace,
-    /// What its `mlloop.toml` says.
+    /// Its `mlloop.toml`.
     pub config: &'a Config,
     /// The version in production.
     pub pipeline: &'a Pipeline,
     /// The current table; `[monitor] current` when `None`.
     pub current: Option<&'a Spool>,
-    /// How the current table is written, where that is not as the reference is, and whether rows that do not fit are left out.
+    /// How the current table is written, if it differs from the reference, and whether invalid rows are skipped.
     pub read: &'a TableOptions,
-    /// The rows are only counted: their records are not kept, and columns that say nothing about labels not read.
+    /// Rows are only counted: their records are not kept, and columns irrelevant for labels are not read.
     pub count_only: bool,
 }
 
-/// Rows, and the labels that had a part in them.
+/// Rows, and the labels used.
 pub struct Gathered {
-    /// What names the rows.
+    /// What identifies the rows.
     pub names: RowNames,
-    /// Rows that come to the reference, or take the place of some of its rows.
+    /// Rows that are added to the reference, or replace some of its rows.
     pub added: Added,
-    /// The labels that had a part.
+    /// The labels used.
     pub used: Vec<Label>,
     /// The rows in numbers.
     pub plan: Plan,
-    /// The current table, where there is one.
+    /// The current table, if there is one.
     pub current: Option<TableSeen>,
 }
 
-/// Whether a feature has one value here and another there, however they are written; a missing value tells nothing.
+/// Whether a feature has different values in two rows, whatever their notation; a missing value is not different.
 fn differs(
     schema: &Schema,
     target: &str,
@@ -63,7 +63,7 @@ fn differs(
     Ok(names.iter().zip(here).zip(&fields).any(differs))
 }
 
-/// What holds for a row.
+/// The resolved label of a row.
 pub(super) struct Holds {
     pub(super) label: String,
     said: Vec<Label>,
@@ -73,7 +73,7 @@ impl Gathering<'_> {
     /// Joins labels with their rows.
     ///
     /// # Errors
-    /// What is wrong with the labels or with a table that has rows to be learned from.
+    /// Errors in the labels, or in a table with training rows.
     pub fn gather(&self, now: jiff::Timestamp) -> Result<Gathered, ReferenceError> {
         let schema = self.config.schema();
         let names = RowNames::of(&schema, &self.config.target.column);
@@ -155,7 +155,7 @@ impl Gathering<'_> {
         }
     }
 
-    /// Outcomes that earlier tables brought, which older versions learned from and that stand in no file of labels.
+    /// Outcomes from earlier tables that older versions learned from and that are in no file of labels.
     fn earlier_outcomes(
         &self,
         wanted: &mut BTreeMap<String, Holds>,
@@ -172,7 +172,8 @@ impl Gathering<'_> {
         Ok(())
     }
 
-    /// Goes through the reference: rows with another label are replaced, what stands in `wanted` and not there is left.
+    /// Reads the reference: rows with another label are replaced; `wanted` keeps the rows that are not in the
+    /// reference.
     fn place(
         &self,
         (schema, id): (&Schema, &str),
@@ -227,7 +228,7 @@ impl Gathering<'_> {
         Ok(added)
     }
 
-    /// Looks for rows that the reference does not have, place by place, until all are found.
+    /// Looks for the features of rows that the reference lacks, source by source, until all are found.
     fn search(
         &self,
         wanted: &BTreeMap<String, Holds>,
@@ -254,7 +255,7 @@ impl Gathering<'_> {
 }
 
 impl Gathered {
-    /// Adds the rows that the reference does not have, and notes which labels had a part.
+    /// Adds the rows that the reference lacks, and records which labels were used.
     fn join(
         &mut self,
         workspace: &Workspace,
@@ -292,7 +293,7 @@ impl Gathered {
                 self.plan.n_added += 1;
                 *self.plan.features_from.entry(from).or_default() += 1;
             }
-            // Where the reference says the same, nothing is learned.
+            // If the reference has the same label, nothing is learned.
             if self.added.contains(&id) {
                 let new = || holds.said.iter().filter(|label| is_new(label));
                 self.plan.n_new += u64::from(new().count() > 0);
@@ -319,7 +320,7 @@ fn outcome(id: &str, label: &str, now: jiff::Timestamp) -> Label {
     }
 }
 
-/// A label as it stands in the loop's tables, whose numbers may be written in a way of their own.
+/// A label as written in the workspace's tables, whose numbers may have their own notation.
 fn in_table(schema: &Schema, target: &str, label: &str) -> String {
     match (schema.number_format(target), label.parse()) {
         (Some(format), Ok(value)) => format.text(value),
@@ -327,7 +328,7 @@ fn in_table(schema: &Schema, target: &str, label: &str) -> String {
     }
 }
 
-/// The label as the target's classes are written, or a number as it stands.
+/// The label in the notation of the target's classes, or a number unchanged.
 pub(super) fn as_written(target: &Target, id: &str, label: &str, file: &str) -> Result<String, TableError> {
     let known = match target.classes.as_slice() {
         [] => label.trim().parse::<f64>().ok().filter(|value| value.is_finite()).map(|value| value.to_string()),

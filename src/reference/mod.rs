@@ -5,8 +5,8 @@
 //!                                                          └no──▶ itself, byte for byte
 //! and after the last: the added records whose ids are new
 //! ```
-//! A version is trained on the combined table; when it is promoted the combined table becomes the reference
-//! ([`settle`]). Combining is idempotent, so a promotion that was interrupted is completed by doing it again.
+//! A version is trained on the combined table; when it is promoted, the combined table becomes the reference
+//! ([`settle`]). Combining is idempotent, so an interrupted promotion is completed by repeating it.
 
 mod adopt;
 mod content;
@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 
 pub use crate::workspace::ADDED;
 
-/// What can go wrong between the reference and what is added to it.
+/// Errors of the reference and of the rows added to it.
 #[derive(Debug, thiserror::Error)]
 pub enum ReferenceError {
     /// A table problem.
@@ -56,48 +56,48 @@ pub enum ReferenceError {
     /// A problem of the registry.
     #[error("{0}")]
     Registry(#[from] RegistryError),
-    /// The added rows and the reference do not fit together.
+    /// The added rows do not fit the reference.
     #[error("{}: {what}", .path.display())]
     Apart {
         /// The file with the added rows.
         path: PathBuf,
-        /// What does not fit.
+        /// The mismatch.
         what: String,
     },
-    /// Rows have no names, or rows cannot be added.
+    /// Rows cannot be identified, or cannot be added.
     #[error("{0}")]
     Usage(String),
-    /// The system refused.
+    /// An I/O error.
     #[error("{0}")]
     Io(#[from] AtPath),
 }
 
-/// Rows that are added to a reference, or take the place of some of its rows.
+/// Rows that are added to a reference, or replace some of its rows.
 #[derive(Debug, Clone, Default)]
 pub struct Added {
-    /// Where they were read from, for errors.
+    /// Their file, for errors.
     path: PathBuf,
-    /// The header's names, as those of the reference.
+    /// The names in the header, as in the reference.
     names: Vec<String>,
     /// (id, record without its line ending), in order.
     records: Vec<(String, Vec<u8>)>,
     places: HashMap<String, usize>,
-    /// Ids of the reference that were looked at, replaced or not.
+    /// Ids of the reference that were seen, replaced or not.
     met: HashSet<String>,
-    /// Whether rows of the reference that do not fit are left out; else they are an error.
+    /// Whether invalid rows of the reference are skipped; otherwise they are an error.
     pub skip_invalid: bool,
 }
 
-/// How many rows a combined table has, and where they come from.
+/// The number of rows of a combined table, by origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Counts {
     /// Rows of the reference.
     pub n_base: u64,
-    /// Of these, rows that were replaced.
+    /// Number of these rows that were replaced.
     pub n_replaced: u64,
-    /// Rows that came after them.
+    /// Rows that were appended.
     pub n_added: u64,
-    /// Rows of the reference that do not fit and are left out.
+    /// Invalid rows of the reference that were skipped.
     pub n_left_out: u64,
 }
 
@@ -109,19 +109,19 @@ impl Counts {
     }
 }
 
-/// A reference with what is added to it, in an unnamed temporary file.
+/// A combined table, in an unnamed temporary file.
 #[derive(Debug)]
 pub struct Combined {
     file: File,
     name: String,
-    /// Where its rows come from.
+    /// The origin of its rows.
     pub counts: Counts,
-    /// SHA-256 of its bytes, which are those of the reference after a promotion.
+    /// SHA-256 of its bytes; after a promotion, the reference has the same bytes.
     pub sha256: String,
 }
 
 impl Combined {
-    /// The combined table, to be read once.
+    /// The combined table, which can be read once.
     #[must_use]
     pub fn into_input(self) -> Input {
         Input::from_reader(&self.name, self.file)
@@ -129,13 +129,13 @@ impl Combined {
 }
 
 impl Added {
-    /// Rows of a table with these column names.
+    /// An empty set of rows for a table with these column names.
     #[must_use]
     pub fn new(names: Vec<String>) -> Self {
         Self { names, path: PathBuf::from(ADDED), ..Self::default() }
     }
 
-    /// Adds a row; `fields` are as many as there are names. A second row of the same id takes the place of the first.
+    /// Adds a row; `fields` has one entry per name. A second row with the same id replaces the first.
     pub fn push(&mut self, id: &str, fields: &[String], delimiter: u8) {
         let mut record = Vec::new();
         push_record(&mut record, fields, delimiter);
@@ -149,10 +149,10 @@ impl Added {
         }
     }
 
-    /// Reads what a version adds; `None` when it adds nothing.
+    /// Reads the rows that a version adds; `None` if it adds none.
     ///
     /// # Errors
-    /// What is wrong with the file.
+    /// Errors in the file.
     pub fn of(workspace: &Workspace, config: &Config, version: Version) -> Result<Option<Self>, ReferenceError> {
         let path = workspace.registry().path(version)?.join(ADDED);
         workspace.registry().check(version, &[ADDED])?;
@@ -184,7 +184,7 @@ impl Added {
         self.records.len()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
@@ -196,7 +196,7 @@ impl Added {
         &self.names
     }
 
-    /// Remembers that the reference has a row of this id.
+    /// Records that the reference has a row of this id.
     pub fn meet(&mut self, id: &str) {
         self.met.insert(id.to_owned());
     }
@@ -244,7 +244,7 @@ impl Added {
 /// Combines into an unnamed temporary file.
 ///
 /// # Errors
-/// What is wrong with the reference, or why the rows do not fit it.
+/// Errors in the reference, or rows that do not fit it.
 pub fn combined(path: &Path, schema: &Schema, added: &Added) -> Result<Combined, ReferenceError> {
     let file = tempfile::tempfile().at(path)?;
     let mut hashed = Hashed { out: BufWriter::with_capacity(1 << 16, file), hasher: Sha256::new() };
@@ -257,7 +257,7 @@ pub fn combined(path: &Path, schema: &Schema, added: &Added) -> Result<Combined,
     Ok(Combined { file, name, counts, sha256 })
 }
 
-/// The table that `version` was trained on, or would have been when it adds nothing: the reference with its rows.
+/// The table that `version` was trained on: the reference with the rows that the version adds, if any.
 ///
 /// # Errors
 /// As [`combined`].
@@ -270,10 +270,10 @@ pub fn input_of(workspace: &Workspace, config: &Config, version: Version) -> Res
     }
 }
 
-/// Writes the reference with its replaced and added records to `out`; where rows have no ids, none is replaced.
+/// Writes the reference with its replaced and added records to `out`; if rows have no ids, none is replaced.
 ///
 /// # Errors
-/// What is wrong with the reference, why the rows do not fit it, or what `out` says.
+/// Errors in the reference, rows that do not fit it, or errors of `out`.
 pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write) -> Result<Counts, ReferenceError> {
     let name = PathBuf::from(base.name());
     let options = ReadOptions { skip_invalid: added.skip_invalid, ..ReadOptions::default() };
@@ -292,7 +292,7 @@ pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write)
     };
     match rows.header() {
         Some(header) => write(header)?,
-        // Without a header nothing tells where the table begins but the number of lines before it.
+        // Without a header, only the number of lines before the table shows where it begins.
         None => (0..schema.dialect.skip_lines).try_for_each(|_| write(b""))?,
     }
     let mut counts = Counts::default();
@@ -322,17 +322,17 @@ pub fn combine(base: Input, schema: &Schema, added: &Added, out: &mut dyn Write)
     Ok(counts)
 }
 
-/// The same file, of which only the ids are read, where rows have them.
+/// The same file with only the ids read, if rows have ids.
 fn ids_only(schema: &Schema) -> Schema {
     let columns = match schema.id() {
         Some(id) if schema.dialect.header => schema.columns.iter().filter(|c| c.name == id).cloned().collect(),
-        // Without a header columns are found by their place, so all of them are named.
+        // Without a header columns are found by position, so all of them are named.
         _ => schema.columns.clone(),
     };
     Schema { dialect: schema.dialect.clone(), columns }
 }
 
-/// Writes and hashes.
+/// A writer that also hashes.
 struct Hashed<W> {
     out: W,
     hasher: Sha256,

@@ -1,24 +1,24 @@
-//! How the rows of a loop are distinguished.
+//! How the rows of a workspace are identified.
 
 use super::ReferenceError;
 use crate::journal::Layout;
 use crate::table::{Batch, Schema, Values};
 use std::borrow::Cow;
 
-/// What names a row: its id, or in a loop without an id column its content, as in the prediction log.
+/// What identifies a row: its id, or without an id column its content, as in the prediction log.
 ///
-/// Rows of equal content are one row, and say different things of it at different times: a label of such a row comes to the
-/// reference beside the rows that are there, and corrects none of them.
+/// Rows of equal content count as one row, but may have different labels at different times. A label of such a row is
+/// added to the reference as another row, and corrects none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RowNames {
     /// The cells of this column.
     Id(String),
-    /// [`Layout::made_up_id`] of the cells of the columns of this layout.
+    /// [`Layout::made_up_id`] of the cells in the columns of this layout.
     Content(Layout),
 }
 
 impl RowNames {
-    /// What names the rows of a loop with this schema, whose target is left out of their content.
+    /// What identifies the rows of a workspace with this schema; the target is not part of their content.
     #[must_use]
     pub fn of(schema: &Schema, target: &str) -> Self {
         let layout = Layout::of_columns(schema, target);
@@ -28,7 +28,7 @@ impl RowNames {
         }
     }
 
-    /// The id column, where there is one.
+    /// The id column, if there is one.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         match self {
@@ -37,11 +37,11 @@ impl RowNames {
         }
     }
 
-    /// The names of the rows of a batch, whose records were kept unless an id column names them. `columns` are those of the
-    /// records.
+    /// The names of the rows of a batch, whose records must be kept unless there is an id column. `columns` are those
+    /// of the records.
     ///
     /// # Errors
-    /// Without the id column.
+    /// If the id column is missing.
     pub(super) fn of_batch(
         &self,
         batch: &Batch,

@@ -1,4 +1,4 @@
-//! What was gathered, in numbers and in words.
+//! The collected rows, in numbers and in words.
 
 use crate::report::grouped;
 use serde::Serialize;
@@ -65,7 +65,7 @@ impl Plan {
         )
     }
 
-    /// What a person should know of it.
+    /// Notes for the user.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let Self { n_without_features, without_features, n_conflicts, n_by_models, n_unknown, unknown, .. } = self;
@@ -97,13 +97,14 @@ impl Plan {
         told.chain(other).chain(self.about_ids()).collect()
     }
 
-    /// What is to be known of rows whose ids name none of them, or many.
+    /// Notes on rows whose ids are missing or not unique.
     #[must_use]
     pub fn about_ids(&self) -> Vec<String> {
         let n_named = self.n_repeated + self.n_labels + self.n_conflicts;
         let told = [
             (self.n_unnamed > 0, self.n_unnamed, "have no id, so they cannot be joined or used for training"),
-            // Some repeat: a row that came twice. Most do: the column names something else, such as a file or a day.
+            // A few repeats are duplicate rows. If most ids repeat, the column identifies something else, such as a
+            // file or a day.
             (
                 2 * self.n_repeated > n_named,
                 self.n_repeated,
@@ -113,7 +114,7 @@ impl Plan {
         told.into_iter().filter(|told| told.0).map(|(_, n, what)| format!("{n} rows with an outcome {what}")).collect()
     }
 
-    /// Whether labels are there of which nothing can be learned.
+    /// Whether there are labels from which nothing can be learned.
     #[must_use]
     pub fn leaves_out(&self) -> bool {
         let Self { n_without_features, n_conflicts, n_unknown, n_unnamed, .. } = self;

@@ -1,28 +1,28 @@
-//! Rows of one place, by id.
+//! The rows of one source, by id.
 
 use crate::table::record::fields_of;
 use crate::table::{Table, TableError, Values};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rows of one place by id, as records of CSV.
+/// The rows of one source by id, as CSV records.
 pub(super) struct Rows {
-    /// What the place is called.
+    /// The name of the source.
     pub(super) from: &'static str,
     /// Its columns.
     pub(super) names: Vec<String>,
     pub(super) delimiter: u8,
     pub(super) records: BTreeMap<String, Record>,
-    /// Rows that were looked at.
+    /// Number of rows read.
     pub(super) n_rows: u64,
-    /// Rows that stand there more than once, with labels that differ.
+    /// Ids that occur more than once, with different labels.
     pub(super) differ: BTreeSet<String>,
     /// Labelled rows without an id.
     pub(super) n_unnamed: u64,
-    /// Labelled rows whose id an earlier labelled row has.
+    /// Labelled rows whose id also occurs in an earlier labelled row.
     pub(super) n_repeated: u64,
 }
 
-/// A record, and what its target's cell says.
+/// A record, and the text of its target cell.
 pub(super) struct Record {
     pub(super) raw: Vec<u8>,
     pub(super) label: String,
@@ -34,7 +34,7 @@ impl Rows {
         Self { from, names, delimiter, records, n_rows: 0, differ, n_unnamed: 0, n_repeated: 0 }
     }
 
-    /// Takes in a record; one that says nothing of the target leaves what an earlier one said.
+    /// Adds a record; a record without a label keeps the label of an earlier one with the same id.
     pub(super) fn take(&mut self, id: String, mut record: Record) {
         self.n_unnamed += u64::from(id.is_empty() && !record.label.is_empty());
         if let Some(known) = self.records.get_mut(&id) {
@@ -48,7 +48,7 @@ impl Rows {
         self.records.insert(id, record);
     }
 
-    /// The cells of the row under `names`; empty where the place has no such column.
+    /// The cells of the row under `names`; empty if the source has no such column.
     pub(super) fn fields(&self, id: &str, names: &[String]) -> Result<Option<Vec<String>>, TableError> {
         let Some(record) = self.records.get(id) else { return Ok(None) };
         let fields = fields_of(&record.raw, self.delimiter);
@@ -58,7 +58,7 @@ impl Rows {
     }
 }
 
-/// The text of a cell as a label would write it; empty when it is missing, or the column is.
+/// The text of a cell as a label would write it; empty if the cell or the column is missing.
 pub(super) fn cell(table: &Table, column: &str, row: usize) -> String {
     match table.column(column).map(|column| &column.values) {
         Some(Values::Category(levels)) => levels.level(row).unwrap_or_default().to_owned(),

@@ -31,11 +31,11 @@ fn records_are_replaced_in_place_and_added_at_the_end() {
     let lines = ["c1;c2;c3", " 1 ;a;\"no\"", "2;b;yes", "3;c;\"a\nb\"", "4;d;\"say \"\"hm\"\"; no\"", ""];
     assert_eq!(text, lines.join("\r\n"), "the header tells how lines end");
     assert_eq!(counts, Counts { n_base: 3, n_replaced: 1, n_added: 1, n_left_out: 0 });
-    // Doing it again changes nothing.
+    // Repeating it changes nothing.
     let (again, counts) = combined_text(&text, true, &ROWS);
     assert_eq!(again, text);
     assert_eq!(counts, Counts { n_base: 4, n_replaced: 2, n_added: 0, n_left_out: 0 });
-    // As a spreadsheet saves it, and as other programs do.
+    // As saved by a spreadsheet, and by other programs.
     let (marked, _) = combined_text(&format!("\u{feff}{base}"), true, &ROWS);
     assert_eq!(marked, format!("\u{feff}{text}"));
     let (plain, _) = combined_text(&base.replace("\r\n", "\n"), true, &ROWS);

@@ -15,7 +15,7 @@ use zip::ZipArchive;
 use zip::read::ZipFile;
 use zip::result::ZipError;
 
-/// Most files in an archive.
+/// Maximum number of files in an archive.
 const MAX_MEMBERS: usize = 10_000;
 /// Tables compress to a tenth, rarely to a hundredth; a higher ratio means an attempt to fill a disk.
 const MAX_RATIO: u64 = 500;
@@ -109,7 +109,7 @@ fn unzip(file: File, name: &str, budget: &mut Budget, incoming: &Incoming) -> Re
     Ok(Unpacked { names, notes: notes.into_iter().collect() })
 }
 
-/// Where a member belongs; `None` for a directory.
+/// The destination of a member; `None` for a directory.
 fn place_of<R: Read>(member: &ZipFile<'_, R>) -> Result<Option<PathBuf>, String> {
     let name = member.name().map_err(|_| "contains a file whose name is not text".to_owned())?.into_owned();
     let shown = name.escape_default();
@@ -125,7 +125,7 @@ fn place_of<R: Read>(member: &ZipFile<'_, R>) -> Result<Option<PathBuf>, String>
     Ok((!member.is_dir()).then_some(path))
 }
 
-/// `name` as a path that stays inside `data/` and does not replace one of the loop's own files.
+/// `name` as a path that stays inside `data/` and does not replace one of mlloop's own files.
 fn safe(name: &str) -> Result<PathBuf, String> {
     let shown = name.escape_default();
     let path = Path::new(name);
@@ -152,7 +152,7 @@ fn safe(name: &str) -> Result<PathBuf, String> {
 }
 
 impl Budget {
-    /// Copies to the end, as long as the limits allow it.
+    /// Copies to the end, within the limits.
     fn copy(&mut self, reader: &mut dyn Read, out: &mut dyn Write) -> Result<(), SourceError> {
         let mut piece = vec![0; 1 << 16];
         loop {

@@ -49,12 +49,13 @@ struct KaggleJson {
 
 impl Credentials {
     /// Reads `KAGGLE_API_TOKEN` (a token, or a file with one), `~/.kaggle/access_token`, `KAGGLE_USERNAME` and
-    /// `KAGGLE_KEY`, and `kaggle.json` in `secrets` (the loop's), `KAGGLE_CONFIG_DIR`, `~/.kaggle` or `~/.config/kaggle`.
+    /// `KAGGLE_KEY`, and `kaggle.json` in `secrets` (the workspace's), `KAGGLE_CONFIG_DIR`, `~/.kaggle` or
+    /// `~/.config/kaggle`.
     ///
     /// `variable` gives the value of an environment variable.
     ///
     /// # Errors
-    /// A sentence, if `kaggle.json` is invalid, or is the loop's and readable for others.
+    /// A sentence, if `kaggle.json` is invalid, or if it is in the workspace and readable for others.
     pub fn find(variable: &dyn Fn(&str) -> Option<String>, secrets: &Path) -> Result<Option<Found>, String> {
         let set = |name: &str| variable(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
         let token = |token: String, place: &str| {

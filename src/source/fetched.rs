@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// Bytes that are all there, in a file.
+/// A complete download in a file.
 pub(super) struct Fetched {
     /// The name of the file.
     pub name: String,
@@ -32,7 +32,7 @@ pub(super) enum Place {
 }
 
 impl Fetched {
-    /// A file of this machine.
+    /// A local file.
     pub fn local(path: &Path, request: &DownloadRequest) -> Result<Self, SourceError> {
         let file = File::open(path).at(path)?;
         let meta = file.metadata().at(path)?;
@@ -49,7 +49,7 @@ impl Fetched {
         Ok(Self { name: name.to_owned(), bytes, sha256, etag: None, last_modified: None, place })
     }
 
-    /// The rows of a table in a database, at one moment, or an object.
+    /// The rows of a database table as of one moment, or an object.
     pub fn served(path: &Path, request: &DownloadRequest) -> Result<Self, SourceError> {
         let from = request.source.public();
         let name = place::file_name(path).filter(|name| http::is_file_name(name));

@@ -40,7 +40,7 @@ impl Address {
         self.0.scheme_str().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
     }
 
-    /// Whether it is this machine.
+    /// Whether it is the local machine.
     pub(super) fn is_loopback(&self) -> bool {
         let host = self.host().trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -66,10 +66,10 @@ impl Address {
         is_file_name(&last).then_some(last)
     }
 
-    /// Where `location` leads from here.
+    /// The absolute address that `location` refers to.
     ///
     /// # Errors
-    /// A sentence, when it leads nowhere or from https to http.
+    /// A sentence, if it is invalid or leads from https to http.
     pub(super) fn redirected(&self, location: &str) -> Result<Self, String> {
         let (scheme, authority) =
             (self.0.scheme_str().unwrap_or("https"), self.0.authority().map_or("", |a| a.as_str()));

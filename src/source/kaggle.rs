@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// `kaggle:owner/dataset[/file][@version]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dataset {
-    /// Whose it is.
+    /// Its owner.
     pub owner: String,
     /// Its name in the address.
     pub dataset: String,
@@ -81,12 +81,12 @@ impl Dataset {
         }
     }
 
-    /// Where to ask for it, at the API's address.
+    /// The request's address below the API's address.
     pub(super) fn endpoint(api: &str) -> String {
         format!("{}/datasets.DatasetApiService/DownloadDataset", api.trim_end_matches('/'))
     }
 
-    /// The question.
+    /// The request's body.
     pub(super) fn body(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&DownloadDataset {
             owner_slug: &self.owner,

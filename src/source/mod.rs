@@ -1,4 +1,4 @@
-//! From another place to `data/`: the logic of `download`.
+//! Brings data from another place to `data/`: the logic of `download`.
 //!
 //! ```text
 //! kaggle:owner/set ─ POST ─▶ 302 ─┐
@@ -35,7 +35,7 @@ use std::time::Duration;
 /// Errors between a source and `data/`.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// A text that names no source.
+    /// A text that is not a source.
     #[error("{text:?} {what}")]
     NotASource {
         /// The text.
@@ -75,17 +75,17 @@ pub enum SourceError {
         /// The error in the response.
         what: String,
     },
-    /// Every try failed.
+    /// Every attempt failed.
     #[error("{from}: failed after {tries} attempts: {why}")]
     GaveUp {
         /// The requested source.
         from: String,
-        /// How often it was tried without getting further.
+        /// Number of attempts without progress.
         tries: u32,
         /// The error of the last attempt.
         why: String,
     },
-    /// More than was allowed.
+    /// The data is larger than allowed.
     #[error("{from}: is larger than {max} bytes")]
     TooLarge {
         /// The source, or the member of an archive.
@@ -93,7 +93,7 @@ pub enum SourceError {
         /// The limit.
         max: u64,
     },
-    /// Other bytes than were expected.
+    /// The checksum differs from the expected one.
     #[error("{from}: its SHA-256 is {found}, not {expected}; nothing was changed")]
     Digest {
         /// The source.
@@ -120,13 +120,13 @@ pub enum SourceError {
     /// A table that cannot be read.
     #[error("{0}")]
     Table(#[from] TableError),
-    /// Another process downloads the same.
+    /// Another process is downloading the same source.
     #[error("{0}: another mlloop is downloading it into this loop")]
     Busy(String),
     /// A problem of the workspace.
     #[error("{0}")]
     Workspace(#[from] WorkspaceError),
-    /// The system refused.
+    /// An I/O error.
     #[error("{0}")]
     Io(#[from] AtPath),
 }
@@ -188,7 +188,7 @@ impl Source {
     }
 }
 
-/// How rows become reference and current.
+/// How rows are split into reference and current.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Split {
     /// The rule of the split.
@@ -201,27 +201,27 @@ pub struct Split {
 
 /// The source, and the options of a download.
 pub struct DownloadRequest<'a> {
-    /// From where.
+    /// The source.
     pub source: &'a Source,
     /// The address of Kaggle's API, `https://api.kaggle.com/v1`.
     pub kaggle_api: &'a str,
-    /// Who asks.
+    /// The user agent.
     pub credentials: Option<&'a Credentials>,
     /// The expected SHA-256, as 64 hexadecimal digits.
     pub sha256: Option<&'a str>,
-    /// Most bytes to fetch, and to unpack.
+    /// Maximum number of bytes to fetch and to unpack.
     pub max_bytes: u64,
-    /// How often to try again without getting further.
+    /// Number of retries without progress.
     pub retries: u32,
     /// Certificates (PEM) to trust instead of the public ones.
     pub root_certificates: Option<&'a [u8]>,
     /// Replace files that differ.
     pub force: bool,
-    /// Make reference and current of the table.
+    /// Split the table into reference and current.
     pub split: Option<&'a Split>,
     /// Which file of an archive is the table to split.
     pub table: Option<&'a str>,
-    /// How the table is written that is split.
+    /// How the table to split is written.
     pub read: TableOptions,
     /// Current time, injected.
     pub now: jiff::Timestamp,
@@ -231,16 +231,16 @@ pub struct DownloadRequest<'a> {
     pub progress: &'a dyn Fn(Progress<'_>),
 }
 
-/// How far a download is.
+/// The progress of a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress<'a> {
-    /// Bytes that have arrived, of how many.
+    /// Bytes received, and the total if known.
     Bytes(u64, Option<u64>),
     /// The transfer failed and is tried again after a pause.
     Again {
         /// The reason.
         why: &'a str,
-        /// How long the pause is.
+        /// The length of the pause.
         pause: Duration,
     },
 }
@@ -283,7 +283,7 @@ pub fn download(workspace: &Workspace, request: &DownloadRequest) -> Result<Down
     };
     let placed = check(&fetched, request).and_then(|()| place::place(workspace, request, &fetched));
     if !matches!(placed, Err(SourceError::Exists(_) | SourceError::Split(_) | SourceError::Workspace(_))) {
-        // Bytes that are wrong would be resumed in vain; bytes that are right are now in `data/`.
+        // An invalid partial download must not be resumed; a valid one is now in `data/`.
         fetched.discard()?;
     }
     placed

@@ -1,4 +1,4 @@
-//! From fetched bytes to the files of `data/`.
+//! Turns fetched bytes into the files of `data/`.
 
 use super::archive::{self, Unpacked};
 use super::fetched::Fetched;
@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Unpacks, splits, and makes the files those of `data/`, all at once; the change is recorded.
+/// Unpacks, splits, and moves all files to `data/` at once; the change is recorded.
 pub(super) fn place(
     workspace: &Workspace,
     request: &DownloadRequest,
@@ -72,7 +72,7 @@ pub(super) fn place(
 
 fn source_name(request: &DownloadRequest) -> String {
     match request.source {
-        // A relative path would have another meaning for the next reader.
+        // A relative path would mean something else to the next reader.
         Source::File(path) => path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string(),
         other => other.public(),
     }

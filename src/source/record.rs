@@ -78,7 +78,7 @@ pub(super) fn read(workspace: &Workspace) -> Result<Option<Record>, SourceError>
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
-/// The last download, if it was the same and its files are unchanged: then the server may answer "not modified".
+/// The last download, if it had the same source and its files are unchanged: then the server may answer "not modified".
 pub(super) fn known(workspace: &Workspace, request: &DownloadRequest) -> Result<Option<Record>, SourceError> {
     let Some(record) = read(workspace)?.filter(|_| !request.force) else { return Ok(None) };
     let same_split = match (&record.split, request.split) {

@@ -19,9 +19,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Where the rows go that production learns from.
+/// The file for the rows that production is trained on.
 pub(super) const REFERENCE: &str = "reference.csv";
-/// Where the others go.
+/// The file for the other rows.
 pub(super) const CURRENT: &str = "current.csv";
 
 impl SplitRecord {
@@ -35,9 +35,8 @@ impl SplitRecord {
 
 /// The position of a key in `[0, 1)`.
 ///
-/// The loop splits its rows into train, tune and gate by another hash of the same key. With the same hash, the
-/// reference would be the first part of that range and have no gate rows; so each of its parts has its share of both
-/// sides.
+/// Rows are split into train, tune and gate by another hash of the same key. With the same hash, the reference would be
+/// the first part of that range and have no gate rows. With a separate one, each part has its share of both sides.
 fn position(key: &[u8]) -> f64 {
     const ARRIVAL_SEED: u64 = 0x00A1_21BE;
     unit_hash(key, ARRIVAL_SEED)
@@ -152,7 +151,7 @@ fn decide(inference: &Inference, wanted: &Split) -> Result<(ColumnSpec, Decider)
     match (wanted.by, &wanted.column) {
         (By::Hash, Some(name)) => {
             let spec = named(name)?;
-            // An id is the same row however it is written.
+            // Different spellings of an id denote the same row.
             let read = if spec.kind == Kind::Id { spec.clone() } else { as_text(name) };
             Ok((read, Decider::Hash { column: Some(name.clone()) }))
         }
@@ -184,7 +183,7 @@ fn decide(inference: &Inference, wanted: &Split) -> Result<(ColumnSpec, Decider)
                     spec.name
                 )));
             }
-            // An id or a few whole numbers are numbers too, when all of them are.
+            // An id, or a few whole numbers, would also pass as numbers if all of them are numeric.
             let number = spec.kind != Kind::Time;
             let kind = if number { Kind::Number } else { Kind::Time };
             let read = ColumnSpec { kind, format: spec.format.clone().filter(|_| !number), ..spec.clone() };
@@ -206,7 +205,7 @@ fn times_of(column: &Column) -> Vec<f64> {
     }
 }
 
-/// The moment that is the first of current, so that about `share` of the rows are earlier.
+/// The first time of the current rows, such that about `share` of the rows are earlier.
 fn cut_at(mut times: Vec<f64>, share: f64) -> Option<f64> {
     times.retain(|time| !time.is_nan());
     times.sort_unstable_by(f64::total_cmp);
@@ -221,7 +220,7 @@ fn cut_text(cut: f64, number: bool) -> String {
     }
 }
 
-/// Writes every record to its side; returns the number of rows of each.
+/// Writes every record to its side; returns the number of rows on each.
 fn write(
     rows: &mut Stream,
     decider: &Decider,
@@ -229,7 +228,8 @@ fn write(
     reference: &mut dyn Write,
     current: &mut dyn Write,
 ) -> Result<(u64, u64), SourceError> {
-    // A spreadsheet that saved the table opens its parts as well: they begin as it does, and their lines end alike.
+    // Both parts are written like the table, with the same byte order mark and line ends, because the same spreadsheet
+    // opens them.
     let (ends, delimiter) = (rows.ends(), rows.delimiter());
     let header = rows.header().map(|header| [header, b"\n"].concat()).unwrap_or_default();
     let begin = [ends.begin(), &ends.records(header, delimiter)].concat();
@@ -274,7 +274,7 @@ mod tests {
     use super::*;
     use crate::table::split::{Part, Shares, hash_position};
 
-    /// A split by the loop's own hash would leave the reference without gate rows.
+    /// A split by the hash used for train, tune and gate would leave the reference without gate rows.
     #[test]
     fn both_sides_have_their_share_of_gate_rows() {
         let shares = Shares { tune: 0.15, gate: 0.2 };

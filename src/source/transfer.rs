@@ -18,9 +18,9 @@ use std::time::Duration;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
-/// Most redirects that are followed.
+/// Maximum number of redirects followed.
 const HOPS: usize = 10;
-/// A pause that a server may ask for; longer ones end the download.
+/// Maximum pause that a server may request; a longer one ends the download.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -38,7 +38,7 @@ impl Meta {
         Self { etag: text("etag"), last_modified: text("last-modified"), total }
     }
 
-    /// The validator that ensures the rest belongs to the part: a strong ETag, else the date.
+    /// The validator that ensures that the rest belongs to the part: a strong ETag, else the date.
     fn validator(&self) -> Option<&str> {
         self.etag.as_deref().filter(|etag| etag.starts_with('"')).or(self.last_modified.as_deref())
     }
@@ -47,7 +47,7 @@ impl Meta {
 /// Why a connection did not complete the transfer.
 enum Stop {
     Fatal(SourceError),
-    /// Another try may do better.
+    /// A retry may succeed.
     Again {
         why: String,
         pause: Option<Duration>,
@@ -113,7 +113,7 @@ fn wrong_api(api: &str, what: String) -> SourceError {
     SourceError::NotASource { text: api.to_owned(), what }
 }
 
-/// Plain http is allowed for this machine, and for bytes with a checksum; credentials are never sent over it.
+/// Plain http is allowed for the local machine, and for bytes with a checksum; credentials are never sent over it.
 fn check_scheme(start: &Address, request: &DownloadRequest) -> Result<(), SourceError> {
     let checked = request.sha256.is_some() && matches!(request.source, Source::Http(_));
     if start.is_https() || start.is_loopback() || checked {
@@ -134,7 +134,7 @@ struct Transfer<'a> {
     meta: Meta,
     meta_path: PathBuf,
     known: Option<&'a Record>,
-    /// How often in a row an address that was handed out was refused.
+    /// The number of consecutive times that a temporary address was rejected.
     n_expired: u32,
 }
 
@@ -172,7 +172,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// One request with its redirects, and as much of the response's body as arrives.
+    /// One request with its redirects; receives as much of the response's body as possible.
     fn once(&mut self) -> Result<bool, Stop> {
         let validator = self.meta.validator().filter(|_| !self.partial.is_empty()).map(str::to_owned);
         let mut headers = Vec::new();
@@ -267,7 +267,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// Sends the request, and follows redirects; credentials stay with the host that they are for.
+    /// Sends the request and follows redirects; credentials are sent only to their own host.
     fn follow(&self, headers: &[(&str, String)]) -> Result<Answer, Stop> {
         let (mut address, home) = (self.start.clone(), self.start.origin());
         let mut body = match self.request.source {
@@ -316,7 +316,7 @@ impl Transfer<'_> {
             }
             err => match tls_trouble(&err) {
                 Some(what) => Stop::Fatal(SourceError::Answer { from: address.public(), what }),
-                // A proxy, a name or a port that is not there now may be there in a moment.
+                // A proxy, a name or a port that is unavailable now may be available soon.
                 None => again(format!("{}: {err}", address.public())),
             },
         })
@@ -328,7 +328,7 @@ impl Transfer<'_> {
         let pause = http::retry_after(answer.response.headers());
         let from = self.public();
         if answer.elsewhere && matches!(status, 400 | 401 | 403 | 404 | 410) && self.n_expired < 2 {
-            // Addresses of storages are signed for some minutes; the service hands out a fresh one.
+            // Storage addresses are signed for some minutes; the service issues new ones.
             self.n_expired += 1;
             return again(format!("the temporary address has expired (status {status})"));
         }
