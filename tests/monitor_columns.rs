@@ -114,7 +114,7 @@ fn a_table_saved_with_other_marks_is_told_apart_from_drift() {
         let report = work.run(monitor).answers(YES).value();
         let text = of(&report, "findings", "kind", "data_type")["text"].as_str().unwrap().to_owned();
         assert!(
-            text.starts_with(&format!("is written with {here}; this loop reads {there}: save the table so")),
+            text.starts_with(&format!("is written with {here}; this loop reads {there}: save the table in that")),
             "{text}"
         );
         let sentence = report["verdict"]["sentence"].as_str().unwrap();

@@ -109,7 +109,7 @@ pub struct Verdict {
     pub severity: Option<Severity>,
     /// The reason in one sentence.
     pub sentence: String,
-    /// Whether the only reason is how the current table is written: retraining is no answer to that.
+    /// Whether the only reason is how the current table is written: retraining does not help then.
     #[serde(default)]
     pub table_first: bool,
 }

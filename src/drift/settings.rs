@@ -154,11 +154,11 @@ pub struct Triggers {
     pub multivariate: bool,
     /// A column has so many cells of another type that it cannot be judged.
     pub schema: bool,
-    /// At least so many rows can be used for training, or arrived, as `count` says.
+    /// At least this many rows can be used for training, or arrived (see `count`).
     pub new_rows: Limit,
     /// Which rows `new_rows` counts.
     pub count: Count,
-    /// At least so many human labels were not used for training.
+    /// At least this many human labels were not used for training.
     pub unused_feedback: Limit,
     /// Accuracy by feedback, or on labelled rows, is below this (classes).
     pub recent_accuracy: Limit,

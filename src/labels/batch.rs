@@ -32,13 +32,13 @@ pub(super) const SETTLED: &str = "page-settled-";
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Stratum {
-    /// By chance, every candidate alike.
+    /// Drawn at random, with equal probability for every candidate.
     Control,
-    /// The model is unsure of it.
+    /// The model is uncertain about it.
     Uncertain,
-    /// It lies where there are more rows now than in training.
+    /// Rows like it are more frequent now than in training.
     Drifted,
-    /// It stands for others of its kind.
+    /// It represents other, similar rows.
     Diverse,
 }
 

@@ -30,7 +30,7 @@ pub(super) fn remark<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Option<S
     let kinds: [(Changes, &str); 3] = [
         (has_zeros, "leading zeros"),
         (is_long, "more than 15 digits"),
-        (looks_mangled, "the form of a date or of a power of ten"),
+        (looks_mangled, "the form of a date or of scientific notation"),
     ];
     let found = kinds.into_iter().filter_map(|(changes, what)| of(changes).map(|found| (found, what)));
     let told: Vec<String> = found.map(|((first, n), what)| format!("{n} ids have {what}, such as {first:?}")).collect();
@@ -63,13 +63,13 @@ pub(super) fn strange<'a>(id: &str, zeros: &Zeros, known: impl IntoIterator<Item
         return "is empty, but the row has an answer or had an id when the batch was created".to_owned();
     }
     let became = if zeros.lost(id).next().is_some() {
-        "; a spreadsheet dropped the leading zeros, and more than one id is this number"
+        "; a spreadsheet dropped the leading zeros, and several ids become this number"
     } else if power(id).is_some_and(|id| id >= 1e15) {
-        "; a spreadsheet rounded a long id to a power of ten, and its digits are lost"
+        "; a spreadsheet rounded a long id to scientific notation, and its digits are lost"
     } else if is_long(id)
         && known.into_iter().any(|known| known.len() == id.len() && known.get(..DIGITS) == id.get(..DIGITS))
     {
-        "; a spreadsheet keeps 15 digits of a number and made zeros of the others"
+        "; a spreadsheet keeps 15 digits of a number and replaced the others by zeros"
     } else if looks_mangled(id) {
         "; a spreadsheet probably turned an id into a date or a number"
     } else {
@@ -135,7 +135,7 @@ mod tests {
             assert_eq!(remark(ids.iter().copied()).as_deref(), told, "{ids:?}");
         }
         let told = remark(["824E5", "4-mar"].into_iter()).unwrap();
-        assert!(told.starts_with("2 ids have the form of a date or of a power of ten"), "{told}");
+        assert!(told.starts_with("2 ids have the form of a date or of scientific notation"), "{told}");
     }
 
     #[test]

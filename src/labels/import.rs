@@ -170,7 +170,7 @@ impl Back {
         let of = self.checked.labels.len();
         let note = format!("{nameless} of {of} answers have no annotator; set one with --annotator NAME");
         let zeros = self.checked.zeros.as_ref().map(|(id, known, n)| {
-            format!("{n} ids lost their leading zeros in a spreadsheet, such as {id} for {known}: each is one row of the batch alone")
+            format!("{n} ids lost their leading zeros in a spreadsheet, such as {id} for {known}: each matches exactly one row of the batch")
         });
         (nameless > 0).then_some(note).into_iter().chain(zeros).collect()
     }

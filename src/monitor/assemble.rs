@@ -1,4 +1,4 @@
-//! From both profiles and the sampled scores to the report.
+//! Assembles the report from both profiles and the sampled scores.
 
 use super::arrive::Arrived;
 use super::form::{self, ABSENT, MISFIT_SHARE};
@@ -92,7 +92,7 @@ impl Watch<'_> {
         Ok(Monitored { report, kept, rejects, reference_rejects })
     }
 
-    /// The triggers, by what was `found` and by what the loop has to say of itself.
+    /// The triggers, from what was `found` and from the state of the workspace.
     fn reasons(
         &self,
         found: &Evidence<'_>,
@@ -122,7 +122,7 @@ impl Watch<'_> {
         Ok(triggers(&evidence, settings))
     }
 
-    /// That a retrain finds new rows only if it is given the table that this monitor was given.
+    /// A note that a retrain finds the new rows only if it is given the same table as this monitor run.
     fn only_there(&self, plan: &Plan) -> Option<String> {
         let table = self.request.current?.path();
         let n = plan.features_from.get(FROM_CURRENT).copied().filter(|_| plan.n_new > 0)?;
@@ -130,13 +130,13 @@ impl Watch<'_> {
         (real(table) != real(&self.workspace.path(&self.settings.current))).then(|| {
             let file = table.display();
             format!(
-                "{n} labelled rows have their features in {file} alone: to learn from them, run `mlloop retrain {file}`"
+                "the features of {n} labelled rows are only in {file}: to train on them, run `mlloop retrain {file}`"
             )
         })
     }
 
-    /// Every number, category and time but the target, as far as both sides have it. Of times those that production
-    /// reads or that are watched on request; presets of other rules do not know times.
+    /// Every number, category and time except the target, if both sides have it. Times only if production reads them or
+    /// they are monitored on request; other presets do not support times.
     fn pairs(&self, reference: &Profile, current: &Profile, arrived: &Arrived) -> Vec<ColumnPair> {
         let target = self.config.as_ref().map_or("", |config| config.target.column.as_str());
         let judged = |column: &ColumnSpec| match column.kind {
@@ -146,7 +146,7 @@ impl Watch<'_> {
             }
             Kind::Id | Kind::Text | Kind::Ignore => false,
         };
-        // What the target is computed from is known once the outcome is: in rows that arrive it is mostly missing.
+        // The inputs of the target are known once the outcome is: in new rows they are mostly missing.
         let outcome = self.config.as_ref().map(|config| config.target.reads(&self.schema)).unwrap_or_default();
         let is_outcome = |c: &ColumnSpec| outcome.contains(&c.name) && !self.reads(&c.name);
         let is_feature =
@@ -162,7 +162,7 @@ impl Watch<'_> {
         columns.filter_map(pair).collect()
     }
 
-    /// Whether scores depend on a column; without production nobody knows, so that each one is looked at.
+    /// Whether scores depend on a column; without production this is unknown, so every column counts.
     pub(super) fn reads(&self, name: &str) -> bool {
         let reads = |p: &Production| {
             let features = &p.pipeline.features;
@@ -176,7 +176,7 @@ impl Watch<'_> {
         self.settings.watch.iter().any(|column| column.name == name)
     }
 
-    /// Columns that are to be watched and that the reference says nothing of: production was trained before it was asked for.
+    /// Columns to be monitored that the reference lacks: production was trained before they were configured.
     fn unwatched(&self, reference: &Reference) -> Option<String> {
         let absent = |column: &&ColumnSpec| reference.profile.column(&column.name).is_none();
         let names: Vec<&str> = self.settings.watch.iter().filter(absent).map(|column| column.name.as_str()).collect();
@@ -204,7 +204,8 @@ impl Watch<'_> {
         Some(pair)
     }
 
-    /// What is watched of texts is compared with the gate rows: the training rows taught the words. Whether it is such a column.
+    /// Whether the column is a monitored feature of texts, which is compared with the gate rows: the vocabulary comes
+    /// from the training rows.
     fn text_reference<'p>(&'p self, name: &str, reference: &'p Profile) -> (&'p Profile, bool) {
         let of_gate = self.production.as_ref().and_then(|production| production.texts.as_ref());
         match of_gate {
@@ -219,12 +220,12 @@ impl Watch<'_> {
         let is_number = self.production.as_ref().is_none_or(|at| at.pipeline.target.task == Task::Regression);
         let mut pair = if is_number { pair } else { pair.as_classes() };
         let (n, n_missing) = (pair.n_rows().1, pair.n_missing.1);
-        // What is not known yet is no outcome.
+        // Unknown values are not outcomes.
         pair.n_missing = (0, 0);
         (n > n_missing).then(|| compare_target(&pair, &self.settings, self.request.seed))
     }
 
-    /// The scores of the sampled rows against those of the gate rows.
+    /// Compares the scores of the sampled rows with those of the gate rows.
     fn score(&self, arrived: &Arrived, at_gate: Option<&Profile>) -> Result<Option<ColumnReport>, MonitorError> {
         let Some((stored, column)) = at_gate.and_then(|stored| Some((stored, stored.columns.first()?))) else {
             return Ok(None);
@@ -241,19 +242,19 @@ impl Watch<'_> {
         Ok(pair.map(|pair| compare_score(&pair, &self.settings, self.request.seed)))
     }
 
-    /// The profile of production's scores of its gate rows, where there are scores to hold against it.
+    /// The profile of production's scores on its gate rows, if there are current scores to compare with it.
     fn gate_scores(&self, arrived: &Arrived) -> Result<Option<Profile>, MonitorError> {
         let Some(production) = self.production.as_ref().filter(|_| !arrived.sample.rows().is_empty()) else {
             return Ok(None);
         };
         match self.workspace.registry().score_profile(production.version) {
-            // A version from before scores were kept; any other trouble is told.
+            // An older version without stored scores; any other error is reported.
             Err(RegistryError::NoProfile { .. }) => Ok(None),
             stored => Ok(Some(stored?)),
         }
     }
 
-    /// A reference that moves along hides what changes slowly, so training is always looked at too.
+    /// A rolling reference hides slow changes, so the training rows are always compared as well.
     fn against_training(
         &self,
         compared_with: &Reference,
@@ -321,7 +322,7 @@ impl Watch<'_> {
     }
 }
 
-/// Why no column of a piece could be judged: too few rows, or what is said of the first one.
+/// Why no column of a piece could be judged: too few rows, or the reason for the first column.
 fn unjudged(columns: &[ColumnReport], n_rows: u64) -> String {
     let too_few = |column: &&ColumnReport| matches!(column.verdict, ColumnVerdict::TooFewRows { .. });
     let at = columns.iter().find(too_few).or(columns.first());
@@ -344,7 +345,7 @@ fn chunk_column(column: &ColumnReport) -> ChunkColumn {
     ChunkColumn { name: column.name.clone(), statistic: column.statistic, drifted }
 }
 
-/// The settings with what the preset puts where nothing is set.
+/// The settings, with unset values filled in from the preset.
 fn effective(settings: &DriftSettings) -> serde_json::Value {
     let set = DriftSettings {
         drift_share: Some(settings.share_threshold()),

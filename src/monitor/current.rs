@@ -1,6 +1,5 @@
-//! How a current table is read whose numbers and times are written in another way than those of the reference. One program
-//! writes 1234.5 and another 1.234,5, and both are the same. Without a loop that is a note; a loop has one way of writing, so
-//! that there it is a finding.
+//! Reads a current table whose numbers and times are in another notation than the reference: 1234.5 and 1.234,5 are the
+//! same number. Without a workspace this is a note; a workspace has one notation, so there it is a finding.
 
 use super::MonitorError;
 use crate::table::time::TimeFormat;
@@ -8,16 +7,16 @@ use crate::table::{ColumnSpec, InferOptions, Kind, NumberFormat, ReadOptions, Sc
 use crate::wording::list;
 use std::collections::BTreeMap;
 
-/// The schema of a current table, and what a person should know of it.
+/// The schema of a current table, and notes for the user.
 pub(super) struct AsWritten {
     pub(super) schema: Schema,
     pub(super) notes: Vec<String>,
-    /// Columns of a loop's table that are written otherwise than the loop reads them, and what is to be said of each.
+    /// Columns of a workspace's table in another notation than the workspace reads, each with its message.
     pub(super) otherwise: BTreeMap<String, String>,
 }
 
-/// Holds the beginning of `table` against the `reference` schema. A column of numbers or times is read as the table writes it
-/// where that is another way; a column that is text in one and a number in the other is reported.
+/// Compares the beginning of `table` with the `reference` schema. If a number or time column has another notation, it
+/// is read in that notation; a column that is text in one table and a number in the other is reported.
 ///
 /// # Errors
 /// When the table cannot be opened; errors in its rows are reported when they are read.
@@ -34,7 +33,7 @@ pub(super) fn as_written(
         let Some(own) = own.schema.column(&column.name) else { continue };
         let is_value = |spec: &ColumnSpec| matches!(spec.kind, Kind::Number | Kind::Time);
         let differs = (&own.number, &own.format) != (&column.number, &column.format);
-        // Whole numbers fit every way of writing them: what they could be says nothing.
+        // Whole numbers fit every notation, so their inferred notation means nothing.
         if is_value(own) && own.kind == column.kind && differs && (own.number.is_some() || unfit.contains(&column.name))
         {
             otherwise.push((own.kind, column.name.clone(), [like(own), like(column)]));
@@ -59,11 +58,11 @@ pub(super) fn as_written(
     Ok(told)
 }
 
-/// Reads those of the `misfit` columns as the table writes them of which every cell fits so; `None` where there is none. A
-/// table that was saved with the marks of another country is no drift, and its values can still be compared.
+/// Reads `misfit` columns in the table's own notation if every cell fits it; `None` if there is no such column. A table
+/// saved with another country's number format is not drift, and its values can still be compared.
 ///
 /// # Errors
-/// When the table cannot be opened.
+/// If the table cannot be opened.
 pub(super) fn written_otherwise(
     loop_: &Schema,
     table: &Spool,
@@ -93,7 +92,7 @@ pub(super) fn written_otherwise(
     Ok((!otherwise.is_empty()).then_some(AsWritten { schema, notes: Vec::new(), otherwise }))
 }
 
-/// How tables are read, for one more time.
+/// The read options for another pass.
 fn again(read: &ReadOptions) -> ReadOptions {
     ReadOptions {
         optional: read.optional.clone(),
@@ -104,7 +103,7 @@ fn again(read: &ReadOptions) -> ReadOptions {
     }
 }
 
-/// How a column is written here, how the loop reads it, and what to do.
+/// How a column is written here, how the workspace reads it, and the remedy.
 fn spelled_otherwise(here: &ColumnSpec, there: &ColumnSpec) -> String {
     let decimal = |spec: &ColumnSpec| spec.number.as_ref().map_or('.', |number| number.decimal);
     let example = |spec: &ColumnSpec| match (&spec.number, &spec.format) {
@@ -116,30 +115,30 @@ fn spelled_otherwise(here: &ColumnSpec, there: &ColumnSpec) -> String {
     let (here_like, there_like) = (example(here), example(there));
     match here.kind == Kind::Number && decimal(here) != decimal(there) {
         true => format!(
-            "is written with {} ({here_like}); this loop reads {} ({there_like}): save the table so, because predict and \
-             retrain refuse it as it is",
+            "is written with {} ({here_like}); this loop reads {} ({there_like}): save the table in that notation, \
+             because predict and retrain reject it as it is",
             mark(here),
             mark(there)
         ),
         false => format!(
-            "is written like {here_like}; this loop reads {there_like}: save the table so, because predict and retrain \
-             refuse it as it is"
+            "is written like {here_like}; this loop reads {there_like}: save the table in that notation, because predict and \
+             retrain reject it as it is"
         ),
     }
 }
 
-/// Columns of which a cell at the beginning of the table does not fit.
+/// Columns with a cell at the beginning of the table that does not fit.
 fn unfit(schema: &Schema, table: &Spool, read: &ReadOptions) -> Result<Vec<String>, MonitorError> {
     let mut rows = match stream(table.open()?, schema, read) {
         Ok(rows) => rows,
         Err(_) => return Ok(Vec::new()),
     };
-    // What is wrong is told when the table is read.
+    // Errors are reported when the table is read.
     let _ = rows.next();
     Ok(rows.misfits().columns.keys().cloned().collect())
 }
 
-/// How numbers or times are written.
+/// The notation of numbers or times, in words.
 fn like(spec: &ColumnSpec) -> String {
     match (&spec.number, &spec.format) {
         (Some(number), _) => format!("like {}", number.example()),

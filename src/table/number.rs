@@ -124,7 +124,7 @@ impl NumberFormat {
     }
 
     /// The value of grouped digits, in a column whose numbers had no groups when it was declared. With decimal commas,
-    /// `1,234.50` is rejected, `1.234,50` has one meaning, and `1.234` two.
+    /// `1.234,50` has one meaning, `1.234` two.
     fn grouped(&self, digits: &str) -> Option<f64> {
         if self.thousands.is_some() {
             return None;

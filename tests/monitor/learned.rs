@@ -35,7 +35,7 @@ fn labels_of_rows_in_a_given_table_alone_name_the_retrain_that_finds_them() {
     work.write("back.csv", format!("id,churn\n{back}"));
     work.run("label-import back.csv --annotator bob --accept-batch --now 2026-11-03T00:00:00Z").answers(YES);
     let given = work.run("monitor c.csv --now 2026-11-04T00:00:00Z").answers(YES).value();
-    let note = "60 labelled rows have their features in c.csv alone: to learn from them, run `mlloop retrain c.csv`";
+    let note = "the features of 60 labelled rows are only in c.csv: to train on them, run `mlloop retrain c.csv`";
     assert!(given["notes"].as_array().unwrap().iter().any(|one| one == note), "{}", given["notes"]);
     work.run("retrain --dry-run --now 2026-11-04T00:00:00Z").answers(NO);
     work.run("retrain c.csv --now 2026-11-04T00:00:00Z").answers(YES).json("/plan/n_added", 60);

@@ -115,7 +115,7 @@ impl Ending {
             let said = index.cell(found.row, found.field, &mut scratch).to_owned();
             let (line, column) = (index.line_at(index.span(found.row).0), names.get(found.field)?);
             Some(format!(
-                "column {column:?}: the {n} rows with {said:?}, the first on line {line}, are made of the rows beside them, one \
+                "column {column:?}: the {n} rows with {said:?}, the first on line {line}, look like totals of the rows beside them, one \
                  for each group; they are kept as rows of a level. If they are totals, remove them"
             ))
         };

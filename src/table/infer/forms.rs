@@ -39,7 +39,7 @@ pub(super) fn said(form: Form) -> (&'static str, &'static str) {
         Form::Pair => ("two numbers in a cell", "write two columns"),
         Form::Fraction => ("fractions", "write them as decimals"),
         Form::Height => ("feet and inches", "write a number of inches"),
-        Form::About => ("approximate numbers or bounds", "write the number alone, and what it is in another column"),
+        Form::About => ("approximate numbers or bounds", "write only the number, and its qualifier in another column"),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! first 256 kB  ─infer_head─▶ a kind per column ─┬─ settled: no row to come can change it, if its cells fit
-//!                                                 └─ open: ids, constants, …: evidence goes on being gathered
+//!                                                 └─ open: ids, constants, …: more evidence is collected
 //! whole table ──stream (typed by the guess)──▶ Stream::settle ─▶ as guessed │ another schema │ infer it
 //! ```
 //! The result is always the same as that of [`infer`](fn@super::infer).

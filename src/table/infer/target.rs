@@ -1,24 +1,24 @@
 //! Guesses which column is the one to predict.
 //!
-//! | what speaks for a column | points |
+//! | evidence for a column | points |
 //! |---|---|
 //! | its whole name says target (`churn`, `isFraud`, `FraudFound_P`) | 6, one such word among others 4 |
 //! | … and it has two values | 3 more; up to 20 values 2 more |
-//! | … and it is a quantity, which is no class (`income`, `default` as an amount) | 4 less |
-//! | it says yes or no, and its name what happened (`isChargeback`, `HeartDisease`, `bought_again`) | 7 |
-//! | its whole name, or what its name ends with, is a usual thing to estimate (`price`, `salary_in_usd`) | 7; if that is as often a feature (`weight`) 4; one such word among others 2 |
-//! | it has few values, and its name is often that of a target (`priority`, `activity`) | 6, one such word among others 4; if that says little (`type`) 6, as the last word 3; a state (`loan_status`) 5, of two values 6 |
-//! | it alone says yes or no, and its name is no trait of a person or a day | 3 |
-//! | it is the last column | 3; with up to 20 values 4; with two values 5; at most 2 beside a name that says so |
-//! | it is the first that can be one, and has few values | 1 |
+//! | … and it is a quantity, not a class (`income`, `default` as an amount) | 4 less |
+//! | it says yes or no, and its name is an event (`isChargeback`, `HeartDisease`, `bought_again`) | 7 |
+//! | its whole name, or what its name ends with, is often a quantity to estimate (`price`, `salary_in_usd`) | 7; if it is as often a feature (`weight`) 4; one such word among others 2 |
+//! | it has few values, and its name is often that of a target (`priority`, `activity`) | 6, one such word among others 4; if the name is vague (`type`) 6, as the last word 3; a state (`loan_status`) 5, of two values 6 |
+//! | it is the only column of yes and no, and its name is not a trait of a person or a day | 3 |
+//! | it is the last column | 3; with up to 20 values 4; with two values 5; at most 2 if its name says target |
+//! | it is the first possible target, and has few values | 1 |
 //!
-//! | what speaks against it | points |
+//! | evidence against it | points |
 //! |---|---|
 //! | its name is a trait of a person, a thing or a day (`smoker`, `region`, `year`) and says nothing else | 2 less |
 //! | it is one of four columns or more whose names begin, or end, with the same word, or differ in digits only | 3 less |
 //!
-//! Names of predictions, of the past and of times are left out. The points were set by one half of a panel of public tables
-//! (`target/panel.txt`) and are checked on the other.
+//! Names of predictions, of the past and of times are left out. The points were fitted on one half of a panel of public
+//! tables (`target/panel.txt`) and are checked on the other.
 
 mod words;
 
