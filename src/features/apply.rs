@@ -12,7 +12,7 @@ use crate::table::{Categories, Cell, Column, MISSING_TIME, Table, Texts, Values}
 
 /// Rows that one task fills: their features stay in the second-level cache while column after column is written.
 const CHUNK_ROWS: usize = 1024;
-/// Fewer rows than this are not worth waking other threads for.
+/// With fewer rows than this, one thread is faster.
 const PARALLEL_ROWS: usize = 4 * CHUNK_ROWS;
 
 /// A raw column of a table with its encoder, ready to be read cell by cell.
@@ -169,7 +169,7 @@ pub(super) fn encode(encoder: &Encoder, blocks: &[f32], cell: Cell<'_>, out: &mu
     Ok(())
 }
 
-/// A table's rows with every input tied to its encoder: features are written from it, some rows at a time.
+/// A table with every input bound to its encoder; writes the features of some rows at a time.
 pub struct Rows<'a> {
     bound: Vec<Bound<'a>>,
     n_rows: usize,

@@ -30,7 +30,7 @@ pub fn row_digest(table: &Table, columns: &[&str]) -> Result<Vec<u64>, FeatureEr
     Ok(digests)
 }
 
-/// Mixes a cell into each digest; a few are not worth the threads, which a request would have to wait for.
+/// Mixes a cell into each digest; for a few rows, one thread is faster.
 fn mix_each(digests: &mut [u64], cell: impl Fn(usize) -> u64 + Sync) {
     const FEW: usize = 4096;
     let mix = |(row, digest): (usize, &mut u64)| *digest = hash64(&cell(row).to_le_bytes(), *digest);
@@ -59,7 +59,7 @@ fn add(column: &Column, digests: &mut [u64]) {
     }
 }
 
-/// Per row, the first row equal to it (itself, if there is none before).
+/// Per row, the first row equal to it (itself, if no earlier row is equal).
 #[must_use]
 pub fn first_equal(digests: &[u64]) -> Vec<u32> {
     let mut first = HashMap::with_capacity(digests.len());
@@ -72,7 +72,7 @@ pub fn count_repeated(digests: &[u64]) -> usize {
     first_equal(digests).iter().zip(0_u32..).filter(|&(&first, row)| first != row).count()
 }
 
-/// Whether each row of `there` equals one of `here`.
+/// For each row of `there`, whether it equals a row of `here`.
 #[must_use]
 pub fn shared(here: &[u64], there: &[u64]) -> Vec<bool> {
     let here: HashSet<u64> = here.iter().copied().collect();

@@ -28,11 +28,11 @@ pub enum Encoder {
     OneHot(OneHotEncoder),
     /// A category becomes the mean target of its rows.
     TargetStatistic(TargetStatistic),
-    /// A category becomes the code that a model made elsewhere knows it by.
+    /// A category becomes its code in a model trained elsewhere.
     Codes(CodeEncoder),
     /// A time becomes parts of the calendar.
     TimeParts {
-        /// One feature each.
+        /// The parts, one feature each.
         parts: Vec<TimePart>,
     },
     /// A text becomes scores of its words for the target, and its length.
@@ -71,8 +71,8 @@ pub struct NumberEncoder {
 /// levels    ["No", "Yes"]                                 hot = [1]         one of two is enough
 /// missing                                                                   a last feature, if training had missing cells
 /// ```
-/// A level that training did not have, and a missing cell if training had none, get the row `unseen`: all 0, but of
-/// two levels the more frequent one (where all 0 would be the first level).
+/// A level unseen in training, and a missing cell if training had none, get the row `unseen`: all 0; with two levels,
+/// the features of the more frequent one (all 0 would mean the first level).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OneHotEncoder {
@@ -169,7 +169,8 @@ impl Encoder {
         }
     }
 
-    /// The features of a category, one block per level and then one for missing and one for unseen; no block else.
+    /// The features of a category, one block per level, then one for missing and one for unseen; no blocks for other
+    /// kinds.
     #[must_use]
     pub fn blocks(&self) -> Vec<f32> {
         match self {
@@ -290,15 +291,15 @@ pub(super) fn write_parts(parts: &[TimePart], micros: i64, out: &mut [f32]) {
 /// a feature, which must be finite too.
 pub const LARGEST: f32 = f32::MAX / 4.0;
 
-/// To `f32`, finite numbers staying finite and infinities becoming the largest ones.
+/// Converts to `f32`; finite numbers stay finite, and infinities become ±[`LARGEST`].
 pub(super) fn narrow(value: f64) -> f32 {
     (value as f32).clamp(-LARGEST, LARGEST)
 }
 
-/// The smallest step of a 32-bit number at the size of the values may be this share of their standard deviation.
+/// Maximum step between neighbouring 32-bit numbers at the values' magnitude, as a share of their standard deviation.
 const MAX_STEP: f64 = 1e-3;
 
-/// Whether 32-bit numbers of the values' size go in steps that are large for how much the values differ: by 8 at 1e8, by
+/// Whether neighbouring 32-bit numbers at the values' magnitude are far apart for the spread of the values: 8 at 1e8,
 /// 65 536 at 1e12.
 pub(crate) fn is_coarse(values: &[f64], deviation: f64) -> bool {
     let largest = values.iter().fold(0.0_f64, |most, v| most.max(v.abs())) as f32;

@@ -4,7 +4,7 @@ use crate::table::Kind;
 
 /// A table that cannot be encoded, with the column and, if there is one, the row.
 ///
-/// Rows are counted from 1 without the header.
+/// Rows are counted from 1; the header does not count.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FeatureError {
     /// Columns that the model needs and the table lacks.
@@ -20,7 +20,7 @@ pub enum FeatureError {
         column: String,
         /// The kind in training.
         expected: Kind,
-        /// The kind now.
+        /// The kind in this table.
         found: &'static str,
     },
     /// A label that is not one of the classes.
@@ -56,13 +56,13 @@ pub enum FeatureError {
     /// An option that does not fit the table or has no meaning.
     #[error("[features] {what}")]
     Option {
-        /// Which option, and why.
+        /// The option, and the reason.
         what: String,
     },
     /// A derived feature that cannot be computed.
     #[error("{what}")]
     Derived {
-        /// Which one, where in its expression, and why.
+        /// The feature, the position in its expression, and the reason.
         what: String,
     },
     /// Rows without the values of their windows.
@@ -80,7 +80,7 @@ pub enum FeatureError {
     /// Arguments whose lengths disagree.
     #[error("{what}: {found} where the table has {expected} rows")]
     Length {
-        /// Which argument.
+        /// The argument.
         what: &'static str,
         /// Its length.
         found: usize,
@@ -124,7 +124,7 @@ fn plural(kind: Kind) -> &'static str {
 /// Why a single cell has no features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It is of another kind than the column was in training.
+    /// Its kind differs from the column's kind in training.
     #[error("does not have the kind that it had in training")]
     Kind,
     /// The rule for this column is `negative = "error"`.

@@ -40,8 +40,8 @@ const MIN_AUC: f64 = 0.99;
 const MIN_COPY_AUC: f64 = 0.97;
 /// The minimum for "no mistake".
 const PERFECT_AUC: f64 = 0.999_95;
-/// Cells present (or missing) for one class only: the minimum share of their rows, and of the class's rows, and the
-/// highest probability of as many by chance.
+/// For cells that are present (or missing) for one class only: the minimum share of these rows that are of the class,
+/// the minimum share of the class's rows, and the maximum probability that this happens by chance.
 const MIN_PURITY: f64 = 0.995;
 const MIN_COVERED: f64 = 0.1;
 const MAX_CHANCE: f64 = 1e-6;
@@ -110,7 +110,7 @@ fn sampled(rows: Vec<u32>, n_classes: usize, y: &[f64], seed: u64) -> Vec<u32> {
     chosen
 }
 
-/// The checked rows.
+/// The rows that are checked.
 struct Sample<'a> {
     rows: &'a [u32],
     task: Task,
@@ -177,7 +177,7 @@ impl<'a> Sample<'a> {
             Task::Regression => self.suspect_value(numbers.as_deref(), &bins),
             Task::Binary | Task::Multiclass => match self.suspect_classes(numbers.as_deref(), &bins) {
                 Some(How::Separates(area)) => Some(How::Separates(area)),
-                // Presence explains it better than the values.
+                // Whether the cell is present explains the target better than its value.
                 how => self.presence(column).or(how),
             },
         };
@@ -203,7 +203,7 @@ impl<'a> Sample<'a> {
             match self.task {
                 Task::Binary | Task::Multiclass => self.suspect_classes(numbers.as_deref(), &bins),
                 Task::Regression => self.suspect_value(numbers.as_deref(), &bins).map(|how| match how {
-                    // The number in the text is the target, the text is not.
+                    // The number in the text is the target, not the text as a whole.
                     How::Equal => How::Explains(1.0),
                     how => how,
                 }),

@@ -67,7 +67,7 @@ pub(super) fn learn(
     })
 }
 
-/// Whether two cells differ, a missing one differing from every other.
+/// Whether two cells differ; a missing cell differs from every present one.
 fn varies(mut values: impl Iterator<Item = f64>) -> bool {
     let Some(first) = values.next() else { return false };
     values.any(|v| v != first && !(v.is_nan() && first.is_nan()))

@@ -11,7 +11,7 @@ use crate::table::{Column, ID_WORDS, MISSING_CODE, Table, Values, has_word};
 
 /// With fewer rows nothing is excluded.
 const MIN_ROWS: usize = 50;
-/// A whole number that is called an id is one from this share of distinct values on.
+/// A column of whole numbers named like an id counts as an id from this share of distinct values on.
 const ID_SHARE: f64 = 0.95;
 /// A category is near-unique from this share of distinct levels on.
 const LEVEL_SHARE: f64 = 0.5;

@@ -1,4 +1,4 @@
-//! The numbers a model sees.
+//! The matrix that a model reads.
 
 use std::sync::Arc;
 

@@ -6,14 +6,14 @@ use crate::stats::random::hash64;
 /// Training rows take their target statistics from the other folds.
 pub(super) const FOLDS: usize = 5;
 
-/// A target statistic per class up to here; beyond, the most frequent classes have one.
+/// Up to this many classes each have a target statistic; with more classes, only the most frequent ones.
 const MAX_CLASS_STATISTICS: usize = 10;
 
-/// The target as the statistics see it.
+/// The target in the form that statistics use.
 pub(super) struct Outcome<'a> {
     y: &'a [f32],
     task: Task,
-    /// Those of the table; made-up rows follow.
+    /// Rows of the table; synthetic rows follow.
     n_real: usize,
     seed: u64,
     /// The averaged values: one 0/1 outcome per class, or the value.
@@ -24,7 +24,7 @@ pub(super) struct Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    /// Rows that `groups` puts together, one key per row that is not made up, are in one fold.
+    /// Rows with the same key in `groups` are in one fold; `groups` has one key per row that is not synthetic.
     pub(super) fn new(target: &Target, y: &'a [f32], seed: u64, groups: Option<&[u64]>) -> Self {
         let (classes, names) = match target.task {
             Task::Regression => (Vec::new(), vec![format!("mean of {}", target.name)]),

@@ -1,4 +1,4 @@
-//! Encoders compared with scikit-learn; `scripts/reference/features.py` makes the numbers.
+//! Encoders compared with scikit-learn; `scripts/reference/features.py` computes the expected values.
 
 use serde::Deserialize;
 

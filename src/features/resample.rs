@@ -53,7 +53,8 @@ pub struct Smote {
     pub k_neighbors: usize,
     /// Rows of every class, real and synthetic, as a share of the most frequent class; a class above it stays as it is.
     pub ratio: f64,
-    /// Real rows of a class that synthetic ones are made from; a random part of more, to bound the search of neighbours.
+    /// Maximum number of real rows of a class that synthetic rows are made from; of more rows, a random sample is used,
+    /// to bound the neighbour search.
     pub max_rows: usize,
 }
 
@@ -70,7 +71,7 @@ pub struct Resampled {
     pub table: Table,
     /// The class index of each.
     pub y: Vec<f32>,
-    /// How many of them, the last ones, are synthetic.
+    /// How many of the rows are synthetic; they come last.
     pub n_synthetic: usize,
 }
 
@@ -305,7 +306,7 @@ fn interpolate_times(values: &mut [i64], n_real: usize, plans: &[Plan]) {
     }
 }
 
-/// The most frequent code among the neighbours of each synthetic row's first row; missing is a code like others.
+/// The most frequent code among the neighbours of each synthetic row's first row; missing counts as a code.
 fn vote(codes: &mut [u32], n_real: usize, plans: &[Plan]) {
     let (real, synthetic) = codes.split_at_mut(n_real);
     let mut out = synthetic.iter_mut();

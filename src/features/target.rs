@@ -39,7 +39,7 @@ pub struct Target {
 pub struct Encoded {
     /// Class index (0-based, in the order of [`Target::classes`]) or value; `NaN` where the label is missing.
     pub y: Vec<f64>,
-    /// One sentence per spelling of a label that was understood without being written like its class.
+    /// One sentence per label that was matched to a class although it is spelled differently.
     pub notes: Vec<String>,
 }
 
@@ -54,12 +54,12 @@ impl Target {
 
     /// Determines the task from `column`, and returns the reason as one sentence.
     ///
-    /// Two distinct values are binary. Texts with more are classes, and so are 3 to 10 distinct integers;
-    /// other numbers are a regression. `task` overrules this. Numbers are written as short as they can be
-    /// (`0.0` and `1.0` are the classes `0` and `1`), numeric classes are sorted by value, others bytewise.
+    /// Two distinct values are binary. More distinct texts are classes, and so are 3 to 10 distinct integers; other
+    /// numbers are a regression. `task` overrides this. Numbers are written in their shortest form (`0.0` and `1.0` are
+    /// the classes `0` and `1`), numeric classes are sorted by value, others bytewise.
     ///
-    /// The positive class is `positive` if given, else a name with that meaning (`yes`, `true`, `1`, `fraud`, `churn`,
-    /// `default`, `>50K`, …), else the rarer one, on a tie the later one. Missing labels are ignored.
+    /// The positive class is `positive` if given, else a class with a positive name (`yes`, `true`, `1`, `fraud`,
+    /// `churn`, `default`, `>50K`, …), else the rarer one, on a tie the later one. Missing labels are ignored.
     ///
     /// # Errors
     /// [`FeatureError::Target`] for fewer than two values, a time, labels that hardly ever repeat, or an unsuitable
@@ -162,7 +162,7 @@ impl Target {
     }
 }
 
-/// Reads labels one at a time and takes down which spellings were bent.
+/// Reads labels one at a time and records the ones that are spelled differently from their class.
 struct LabelReader<'a> {
     target: &'a Target,
     labels: LevelFinder,
@@ -200,7 +200,7 @@ impl<'a> LabelReader<'a> {
         Ok(found.level as f64)
     }
 
-    /// `known` remembers numbers by their bits; there are few, so a linear search beats a map.
+    /// `known` maps the bits of a number to its class; there are few, so a linear search is faster than a map.
     fn read_number(&mut self, value: f64, row: usize, known: &mut Vec<(u64, f64)>) -> Result<f64, FeatureError> {
         if value.is_nan() {
             return Ok(f64::NAN);

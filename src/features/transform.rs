@@ -38,7 +38,7 @@ pub struct Features {
     sources: Vec<u32>,
     /// Per input, its first feature; one more at the end.
     starts: Vec<usize>,
-    /// Per input, the features of each level, see [`Encoder::blocks`].
+    /// Per input, the features of each level; see [`Encoder::blocks`].
     blocks: Vec<Vec<f32>>,
 }
 
@@ -127,8 +127,8 @@ impl Features {
         Self::fit_with_made(train, 0, (target, y, None), options, seed)
     }
 
-    /// As [`Features::fit`]; the last `n_made` rows are synthetic, and excluded from statistics of groups. Rows with
-    /// one key, if there are keys, are in one fold.
+    /// As [`Features::fit`]; the last `n_made` rows are synthetic, and excluded from statistics of groups. If there are
+    /// keys, rows with the same key are in one fold.
     ///
     /// # Errors
     /// As [`Features::fit`].
@@ -192,7 +192,7 @@ impl Features {
         }
         let outcome = Outcome::new(target, y, seed, groups);
         let (derived, computed) = Derived::fit(&options.derived, &table, Some(train), &target.name)?;
-        // Free texts that are not features before the others are encoded.
+        // Drop texts that are not features before the other columns are encoded.
         let unread = |c: &Column| matches!(c.values, Values::Text(_)) && !options.reads_text(&c.name);
         let dropped = |c: &Column| c.name == target.name || options.drop.contains(&c.name);
         let mut columns = table.into_columns();
@@ -200,7 +200,7 @@ impl Features {
         columns.retain(|c| !dropped(c) && !unread(c));
         let mut columns = columns.into_iter();
         let (mut inputs, mut widths) = (Vec::new(), Vec::new());
-        // One buffer per part: many of a few megabytes would leave gaps that the allocator does not return.
+        // One buffer per part: many small buffers would leave gaps that the allocator does not return to the system.
         let mut cells = [train, others[0], others[1]].map(|rows| Vec::with_capacity(rows.len() * columns.len()));
         while columns.len() > 0 {
             let some: Vec<Column> = columns.by_ref().take(rayon::current_num_threads()).collect();
@@ -236,7 +236,8 @@ impl Features {
         Ok(Matrix::new(self.rows(table, &computed)?.all()?, table.n_rows(), Arc::clone(&self.names)))
     }
 
-    /// The same, written some rows at a time; `computed` are the [`Derived::columns`] of the table.
+    /// As [`Features::transform`], but written some rows at a time; `computed` are the [`Derived::columns`] of the
+    /// table.
     ///
     /// # Errors
     /// As [`Features::transform`], except for errors of single rows.
@@ -256,7 +257,7 @@ impl Features {
         apply::encode(&self.inputs[place].encoder, &self.blocks[place], cell, out)
     }
 
-    /// Writes the features of derived columns, one row of which is computed for each row of `rows`, into `rows`.
+    /// Writes the features of derived columns into `rows`; the derived columns have one row for each row of `rows`.
     ///
     /// # Errors
     /// [`FeatureError::Negative`] if that rule is `error`.
@@ -340,7 +341,7 @@ impl Features {
         &self.sources
     }
 
-    /// Per feature, whether it is a part of a time that later rows have other values of than any row before them.
+    /// Per feature, whether it is a part of a time whose values in later rows never occur in earlier ones.
     pub fn moving(&self) -> impl Iterator<Item = bool> + '_ {
         self.inputs.iter().flat_map(|input| {
             let parts = match &input.encoder {

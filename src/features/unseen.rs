@@ -1,5 +1,5 @@
-//! Levels unseen in training: a few are drift, in most rows they are a mistake in how the column is written. The same
-//! holds for fractions where training had whole numbers, and for numbers of another magnitude.
+//! Levels unseen in training: in a few rows they are drift; in most rows the column is probably written differently.
+//! The same holds for fractions where training had whole numbers, and for numbers of another magnitude.
 
 use super::{Encoder, FeatureError, Features, NumberEncoder};
 use crate::table::{Categories, Table, Values};
@@ -36,14 +36,14 @@ pub struct Unseen {
     n_rows: u64,
 }
 
-/// Numbers of a column that are compared with the range of training, the minimum number, and the share outside from
-/// which it is reported.
+/// Maximum and minimum number of values of a column that are compared with the training range, and the share outside
+/// from which it is reported.
 const MAX_FIRSTS: usize = 2000;
 const MIN_FIRSTS: usize = 20;
 const MIN_OUTSIDE: f64 = 0.2;
-/// Levels that are named.
+/// Maximum number of levels that are named.
 const SHOWN: usize = 3;
-/// Bytes of a level that are shown.
+/// Maximum bytes of a level that are shown.
 const SHOWN_CHARS: usize = 40;
 /// From this share of rows on it is probably a mistake.
 const MISTAKE: f64 = 0.5;
@@ -51,13 +51,13 @@ const MISTAKE: f64 = 0.5;
 const MIN_FRACTIONS: f64 = 0.01;
 
 impl Unseen {
-    /// Checks the rows of a table, whose levels have the names in its schema.
+    /// Checks the rows of a table.
     ///
     /// # Errors
     /// [`FeatureError::MissingColumns`].
     pub fn push(&mut self, features: &Features, table: &Table) -> Result<(), FeatureError> {
         self.n_rows += table.n_rows() as u64;
-        // A column that is encoded and derived from has its levels twice.
+        // A column that is both encoded and used by derived features would be checked twice.
         let mut seen = Vec::new();
         for (name, _) in features.inputs() {
             if table.column(name).is_none() {

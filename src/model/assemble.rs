@@ -114,7 +114,7 @@ impl Ensemble {
         Some((0..n_iterations).flat_map(iteration).collect())
     }
 
-    /// The engine's form of a tree as one output sees it.
+    /// The engine's form of a tree for one output.
     fn tree_field(&self, (tree, output): Slot) -> Field<'_> {
         let nodes = match tree {
             None => Field::list(std::iter::once(leaf_field(0.0, 1.0))),
@@ -246,7 +246,7 @@ impl<'de> Deserializer<'de> for Field<'_> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Below {
     pub below: f32,
-    /// The child for numbers that pass the test is the right one.
+    /// Numbers that pass the test go to the right child.
     pub swapped: bool,
 }
 

@@ -1,9 +1,9 @@
 //! Candidate splits of a number: bins that follow tails and rare classes.
 //!
-//! The engine splits a feature into bins of equal counts. Of 30 000 rows each of 255 bins holds 118, and the largest 54
-//! amounts, all of them fraud, share one with honest rows. Here half of the cuts are by counts, the other half where
-//! rows are more informative: each class gets an equal share of them, however few its rows are, and both tails are cut
-//! at ever smaller counts.
+//! The engine splits a feature into bins of equal counts. With 30 000 rows, each of 255 bins holds 118, so the largest
+//! 54 amounts, all of them fraud, share a bin with honest rows. Here half of the cuts are by counts; the other half are
+//! where rows are more informative: each class gets an equal share of them, however few rows it has, and both tails are
+//! cut at ever smaller counts.
 //!
 //! ```text
 //! equal counts    |      |      |      |      |      |      |
@@ -11,11 +11,12 @@
 //!                 tail               rare class           tail
 //! ```
 //!
-//! A cut is half-way between two values, however few they are, so that later values in between go with the nearer one:
-//! if training had 0 and 10, 9.99 is like 10.
+//! A cut is half-way between two values, so that later values in between go with the nearer one: if training had 0 and
+//! 10, 9.99 is treated like 10.
 //!
-//! The engine takes no cuts, but cuts at every distinct value if these are few. So each cell is rounded down to the
-//! lower bound of its bin; a threshold of the tree is such a bound, and splits the original rows exactly as their bins.
+//! The engine accepts no cuts, but it cuts at every distinct value if there are few. So each cell is rounded down to
+//! the lower bound of its bin; a threshold of the tree is such a bound, and splits the original rows exactly as their
+//! bins.
 
 use crate::features::Matrix;
 use rayon::prelude::*;
@@ -25,9 +26,9 @@ use std::sync::Arc;
 const SAMPLE: usize = 200_000;
 /// Each tail bin is at most this many times as large as the one further out.
 const TAIL_GROWTH: f64 = 1.5;
-/// With missing cells, the last cut is at least at this share of the largest number.
+/// With missing cells, the last cut is at least this share of the largest number.
 const MOST: f32 = 0.75;
-/// Rows that are moved at a time.
+/// Rows that are processed at a time.
 const CHUNK: usize = 1024;
 
 /// The labels and weights that determine where more cuts are useful.
@@ -62,9 +63,9 @@ pub(super) fn snap(mut x: Matrix, labels: Labels<'_>, max_bin: usize) -> Matrix 
     x
 }
 
-/// The rows for choosing cuts, with the worth of each.
+/// The rows for choosing cuts, with the weight of each.
 struct Sample<'a> {
-    /// Row and worth; the worths add up to 1.
+    /// Row and weight; the weights sum to 1.
     rows: Vec<(u32, f64)>,
     weights: Option<&'a [f32]>,
 }
@@ -84,7 +85,7 @@ impl<'a> Sample<'a> {
         let mut counts = vec![0_usize; n_classes.max(1)];
         let class = |y: f32| if n_classes == 0 { 0 } else { y as usize };
         y.iter().enumerate().filter(|(row, _)| counts_for(*row)).for_each(|(_, &y)| counts[class(y)] += 1);
-        // Of a long table, a regular sample of the rows of each class, and all of the rare ones.
+        // In a long table, use a regular sample of each class's rows, and all rows of rare classes.
         let share = SAMPLE / counts.iter().filter(|&&n| n > 0).count().max(1);
         let steps: Vec<usize> = counts.iter().map(|n| n.div_ceil(share.max(1)).max(1)).collect();
         let (mut seen, n) = (vec![0_usize; counts.len()], counts.iter().sum::<usize>());
@@ -111,7 +112,7 @@ impl<'a> Sample<'a> {
             let counts = self.weights.is_none_or(|weights| weights[*row] > 0.0);
             counts && !v.is_nan()
         });
-        // The last value before each bin but the first, and its first value: the cut is between.
+        // For each bin but the first: the last value before it and its first value; the cut is between them.
         let (lowest, bins): (f32, Vec<(f32, f32)>) = match distinct(weighed.map(|(_, v)| *v), max_bin) {
             Some(all) => (*all.first()?, all.windows(2).map(|pair| (pair[0], pair[1])).collect()),
             None => {
@@ -125,7 +126,7 @@ impl<'a> Sample<'a> {
             std::iter::once(lowest).chain(bins.iter().map(|(below, value)| middle(*below, *value))).collect();
         // A value below all of the sample belongs to the first bin.
         bounds[0] = column().fold(bounds[0], f32::min);
-        // The engine separates missing cells from others at twice the largest bound: no number may be there.
+        // The engine separates missing cells from others at twice the largest bound: no number may reach that.
         if column().count() < x.n_rows {
             let largest = column().fold(f32::MIN, f32::max);
             bounds[bins.len()] = bounds[bins.len()].max(MOST * largest).min(last);
@@ -153,7 +154,7 @@ impl<'a> Sample<'a> {
     }
 }
 
-/// Half-way between two values; the upper one if no number is between.
+/// Half-way between two values; the upper one if there is no number between them.
 fn middle(below: f32, value: f32) -> f32 {
     let middle = below + (value - below) / 2.0;
     if middle > below && middle <= value { middle } else { value }
@@ -177,7 +178,7 @@ fn distinct(values: impl Iterator<Item = f32>, most: usize) -> Option<Vec<f32>> 
 fn ends(runs: &[Run], max_bin: usize) -> Vec<usize> {
     let n: f64 = runs.iter().map(|run| run.rows).sum();
     let mut begins = tail(runs.iter(), n, max_bin);
-    // From above, a tail of k runs begins at the k-th from the end.
+    // An upper tail of k runs begins at the k-th run from the end.
     begins.extend(tail(runs.iter().rev(), n, max_bin).into_iter().map(|k| runs.len() - k));
     begins.retain(|&at| at > 0 && at < runs.len());
     begins.sort_unstable();
@@ -206,13 +207,14 @@ fn tail<'a>(runs: impl Iterator<Item = &'a Run>, n: f64, max_bin: usize) -> Vec<
     found
 }
 
-/// The starts of up to `n_cuts` bins of about equal worth.
+/// The starts of up to `n_cuts` bins of about equal weight.
 fn by_worth(runs: &[Run], n_cuts: usize) -> Vec<usize> {
     let mut left: f64 = runs.iter().map(|run| run.worth).sum();
     let mut wanted = left / (n_cuts + 1) as f64;
     let (mut begins, mut bin) = (Vec::with_capacity(n_cuts), 0.0);
     for (at, run) in runs.iter().enumerate() {
-        // If half of the run would be too much, the bin ends before it; what a large run takes, later bins lack.
+        // If half of the run would be too much, the bin ends before it; after a large run, less weight is left for
+        // later bins.
         if at > 0 && begins.len() < n_cuts && bin + run.worth / 2.0 > wanted {
             begins.push(at);
             wanted = left / (n_cuts + 1 - begins.len()) as f64;

@@ -53,7 +53,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Format`] for anything else: other files, other versions, missing, added or changed bytes.
+    /// [`ModelError::Format`] for other files or versions, and for missing, added or changed bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         let damaged = |what: &str| ModelError::Format(what.to_string());
         let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("the first bytes are not those of a model"))?;

@@ -4,7 +4,7 @@
 //! n_features u32  n_margins u32  n_rounds u32  n_trees u32  n_vectors u32  n_nodes u32
 //! base scores f32 …  trees (start u32, depth u32, output u32) …  vectors f32 …  nodes (value f32, slot u16, left u16) …
 //! ```
-//! Numbers are little-endian. A layout that was read stays within its bounds, whatever its source.
+//! Numbers are little-endian. A layout that was read is checked: walks stay within its bounds, wherever it comes from.
 
 use crate::model::compact::{Compact, Node, Tree};
 
@@ -73,7 +73,7 @@ impl Compact {
         let (slot, left, nothing) = (usize::from(slot), usize::from(left), 2 * self.n_features);
         let is_leaf = slot == nothing;
         let is_within = if is_leaf { left == at } else { slot < nothing && left > at && left + 1 < n_nodes };
-        // A leaf of several values names a place among them.
+        // A leaf of several values stores an index into `vectors`.
         let last = (self.vectors.len() / self.base.len()).wrapping_sub(1);
         let names =
             !is_leaf || self.vectors.is_empty() || (value >= 0.0 && value.fract() == 0.0 && value as usize <= last);

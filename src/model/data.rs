@@ -1,4 +1,4 @@
-//! What a fit is given.
+//! The input of a fit.
 
 use crate::features::Matrix;
 use crate::model::params::Checked;
@@ -10,7 +10,7 @@ pub struct FitData<'a> {
     pub x: &'a Matrix,
     /// One target per row: a class index (0, 1, …) or a value; never missing.
     pub y: &'a [f32],
-    /// One weight per row, finite and not negative; every row weighs 1 when absent.
+    /// One weight per row, finite and not negative; if absent, every row weighs 1.
     pub weights: Option<&'a [f32]>,
 }
 
@@ -19,7 +19,7 @@ pub struct FitData<'a> {
 pub struct Round {
     /// Rounds finished, from 1.
     pub done: usize,
-    /// The most rounds there will be.
+    /// Maximum number of rounds.
     pub most: usize,
     /// Loss on the tune part after this round, if early stopping is on (log loss, or root mean squared error).
     pub tune_loss: Option<f64>,

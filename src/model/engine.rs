@@ -11,7 +11,7 @@ pub(super) struct Engine {
     open: OnceLock<BoostedModel>,
     /// The model as bytes, when it was loaded.
     packed: Option<Arc<[u8]>>,
-    /// Built when first scored; empty inside if the engine has to walk.
+    /// Built when first scored; empty inside if only the engine can score it.
     compact: OnceLock<Option<Compact>>,
     pub(super) n_features: usize,
     pub(super) n_margins: usize,
@@ -34,7 +34,7 @@ impl Engine {
         }
     }
 
-    /// A model of which only the compact layout is read; `packed` is kept for other uses.
+    /// Reads only the compact layout; `packed` is kept for other uses.
     ///
     /// # Errors
     /// If `walk` was not written by [`walk_bytes`](Self::walk_bytes).
@@ -77,7 +77,7 @@ impl Engine {
         }
     }
 
-    /// The model itself, unpacked when this is the first to ask for it.
+    /// The model itself; the first call unpacks it.
     ///
     /// # Errors
     /// When the packed bytes are not those of a model.

@@ -15,7 +15,7 @@ pub enum ModelError {
         /// The permitted values.
         allowed: &'static str,
     },
-    /// A written graph does not give the model's results.
+    /// An exported graph gives other results than the model.
     #[error("the ONNX graph is wrong, so it was not written: {0}; please report this")]
     Graph(String),
     /// A parameter does not apply to this algorithm, or contradicts another one.
@@ -42,16 +42,16 @@ pub enum ModelError {
     /// A value is infinite; missing values are `NaN`, all others finite.
     #[error("feature values must be finite or missing: {0}")]
     Infinite(String),
-    /// The bytes are not a model, or not an undamaged one.
+    /// The bytes are not a model, or a damaged one.
     #[error("not a usable model: {0}")]
     Format(String),
     /// The model contains something that the requested view cannot express.
     #[error("{0}")]
     Unsupported(String),
-    /// The tree engine refused; this names its reason.
+    /// An error of the tree engine, with its reason.
     #[error("tree engine: {0}")]
     Engine(#[from] hessboost::error::HessboostError),
-    /// `linfa` refused; this names its reason.
+    /// An error of `linfa`, with its reason.
     #[error("linfa: {0}")]
     Linfa(#[from] linfa::Error),
 }

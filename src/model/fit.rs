@@ -17,7 +17,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Up to this many cells a fit is not faster on two threads than on one (see [`threads`]).
+/// Up to this many cells, two threads are no faster than one (see [`threads`]).
 const MOST_CELLS_OF_ONE_THREAD: usize = 400_000;
 
 impl Model {
@@ -172,7 +172,7 @@ fn boost(
 /// and ties broken in the order of a hash map; a node misses a split between equal values unless it holds
 /// the last of them; subtrees whose leaves agree on a class are pruned, whatever their shares. Held-out ROC-AUC was
 /// .801 v .824 here (churn), .746 v .764 (diabetes), .687 v .746 (credit default), at 2 to 10 times the time. It
-/// supports neither missing values nor regression, and its sort with `NaN` is no total order.
+/// supports neither missing values nor regression, and its sort has no total order with `NaN`.
 fn average(
     rows: DMatrix,
     y: &[f32],

@@ -7,7 +7,7 @@ use hessboost::model::BoostedModel;
 /// Why a model of another tool was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForeignError {
-    /// The first bytes are of no format that is read.
+    /// The first bytes match no supported format.
     #[error("unknown model format: expected ONNX, XGBoost JSON or UBJSON, or LightGBM text")]
     UnknownFormat,
     /// The file is of the format, but it is broken.
@@ -104,7 +104,7 @@ impl ForeignFeatures {
     }
 }
 
-/// The task and link of an engine's model with a decoded objective.
+/// The task and link of an engine's model, from its decoded objective.
 pub(super) fn head_of(engine: &BoostedModel, format: &'static str) -> Result<Head, ForeignError> {
     let n_outputs = engine.n_outputs();
     let objective = engine.objective().name();

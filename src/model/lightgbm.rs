@@ -68,7 +68,7 @@ fn pandas_categories(bytes: &[u8]) -> Vec<Vec<String>> {
     lists.unwrap_or_default().iter().map(|levels| levels.iter().map(level_text).collect()).collect()
 }
 
-/// A level as a table has it.
+/// A level as it is written in a table.
 pub(super) fn level_text(level: &Value) -> String {
     match level {
         Value::String(text) => text.clone(),

@@ -1,7 +1,7 @@
 //! The linear model: a ridge regression, or a logistic one with the same penalty, as trees.
 //!
 //! A line in one feature is a tree of that feature alone whose leaves rise in even steps. So the model is a sum of
-//! trees like all others: it is stored, explained, exported and averaged with them in the same way.
+//! trees like any other model here: it is stored, explained, exported and averaged in the same way.
 //!
 //! ```text
 //! margin = b + Σ w·z      z: the mean of the bin that the feature's value is in, standardised
@@ -27,11 +27,11 @@ use std::ops::Range;
 
 /// Values further from the mean than this many standard deviations count as this far.
 const FAR: f64 = 4.0;
-/// Penalties that are tried, as divisors of the number of rows: from a model that hardly says more than the mean.
+/// Penalties that are tried, as divisors of the number of rows: the first gives hardly more than the mean.
 const DIVISORS: [f64; 8] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0];
-/// The one that is taken without tune rows.
+/// The penalty used without tune rows.
 const USUAL: f64 = 64.0;
-/// After so many penalties without a lower loss, smaller ones are not tried.
+/// After this many penalties without a lower loss, smaller ones are not tried.
 const PATIENCE: usize = 2;
 
 /// One penalty's model: its trees and its parameters.
@@ -95,7 +95,7 @@ pub(super) fn fit(data: &FitData<'_>, options: &FitOptions<'_>, plan: &Plan, tun
     path
 }
 
-/// Index of the lowest, the first of equals.
+/// Index of the lowest value; on a tie, the first one.
 pub(super) fn lowest(losses: &[f64]) -> Option<usize> {
     (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b]))
 }
@@ -108,12 +108,12 @@ fn link(task: Task) -> Link {
     }
 }
 
-/// One feature: the lower bounds of its bins, and what stands for the values of each.
+/// One feature: the lower bounds of its bins, and the value that represents each bin.
 struct Line {
     feature: usize,
     bounds: Vec<f32>,
     z: Vec<f64>,
-    /// Weight of the rows in each bin, and of those without a value.
+    /// Weight of the rows in each bin, and of rows without a value.
     rows: Vec<f64>,
     missing: f64,
 }
@@ -162,7 +162,7 @@ fn lines(data: &FitData<'_>, n_classes: usize, max_steps: u32) -> Vec<Line> {
     (0..n_features).map(line).filter(|line| line.bounds.len() + usize::from(line.missing > 0.0) > 1).collect()
 }
 
-/// Two values become 0 and 1; of more the mean becomes 0 and the standard deviation 1.
+/// Two distinct values become 0 and 1; more are standardised to mean 0 and standard deviation 1.
 fn standardise(line: &mut Line) {
     if line.z.len() <= 2 {
         line.z = (0..line.z.len()).map(|bin| bin as f64).collect();
@@ -177,7 +177,7 @@ fn standardise(line: &mut Line) {
     line.z.iter_mut().for_each(|z| *z = ((*z - mean) / unit).clamp(-FAR, FAR));
 }
 
-/// Rows as a linear model reads them. Term 2k is the line of feature k, term 2k + 1 says that it is missing.
+/// Rows in the form of a linear model. Term 2k is the line of feature k; term 2k + 1 is 1 if it is missing.
 struct Outcomes {
     x: Sparse,
     y: Vec<f64>,
@@ -193,7 +193,7 @@ impl Outcomes {
                 let cell = cells[line.feature];
                 let (term, value) = match cell.is_nan() {
                     true if line.missing > 0.0 => (2 * at + 1, 1.0),
-                    // What is missing, though nothing was in training, counts as the mean.
+                    // If training had no missing cells, a missing cell counts as the mean.
                     true => (2 * at, line.z[line.nearest()]),
                     false => (2 * at, line.z[line.bin(cell)]),
                 };
@@ -222,7 +222,7 @@ struct Fitter {
 }
 
 impl Fitter {
-    /// The model with this penalty. Lines in a forbidden direction are taken out, and the others fitted again.
+    /// The model with this penalty. Lines in a forbidden direction are removed, and the others fitted again.
     fn fit(&mut self, mut from: Linear, penalty: f64) -> Linear {
         let rows: Vec<u32> = (0..self.known.y.len() as u32).collect();
         loop {
@@ -240,7 +240,7 @@ impl Fitter {
     }
 
     fn is_wrong(&self, found: &Linear, at: usize) -> bool {
-        // Several classes have no directions.
+        // With several classes there are no directions.
         let weight = found.weights[2 * at * self.loss.width()];
         match self.directions.get(self.lines[at].feature).copied().flatten() {
             Some(Direction::Increasing) => weight < 0.0,
@@ -267,7 +267,7 @@ impl Fitter {
         Assembly { trees, base_scores, n_features, head }
     }
 
-    /// The second derivative of the loss where only the bias is known, for the gain of trees.
+    /// The second derivative of the loss at the bias alone, for the gain of trees.
     fn curvature(&self, bias: f64) -> f64 {
         match self.loss {
             Loss::Squared => 1.0,
@@ -282,7 +282,7 @@ struct Stairs<'a> {
     weight: f64,
     missing: f64,
     curvature: f64,
-    /// The bin of cells that are missing though none was in training.
+    /// The bin of missing cells if training had none.
     nearest: usize,
 }
 
@@ -291,7 +291,7 @@ impl Stairs<'_> {
         let bins = 0..self.line.bounds.len();
         let mut nodes = Vec::with_capacity(2 * bins.len() + 1);
         if self.line.missing > 0.0 && !bins.is_empty() {
-            // No number is below the lowest one.
+            // There is no number below the lowest one.
             nodes.push(self.branch(bins.clone(), f32::MIN, true, self.line.missing));
             nodes.push(leaf(self.missing, self.line.missing));
             let right = self.grow(&mut nodes, bins);
@@ -305,7 +305,7 @@ impl Stairs<'_> {
         Tree { nodes, outputs: output..output + 1 }
     }
 
-    /// The loss that the line removes, to second order, on the scale of the gain of boosted trees.
+    /// The decrease in loss by the line, to second order, on the scale of the gain of boosted trees.
     fn gain(&self) -> f64 {
         let of_bins = self.line.z.iter().zip(&self.line.rows).map(|(z, rows)| rows * (self.weight * z).powi(2));
         self.curvature * (of_bins.sum::<f64>() + self.line.missing * self.missing.powi(2))

@@ -75,7 +75,7 @@ where
             Task::Multiclass => y.iter().fold(0.0_f32, |most, &y| most.max(y)) as usize + 1,
             Task::Binary | Task::Regression => 2,
         };
-        // An index of at least the number of rows is not a class: it would only allocate memory.
+        // A class index that is not below the number of rows is an error: it would only allocate memory.
         if n_classes > y.len().max(2) {
             return Err(ModelError::Data(format!("class indices up to {} for {} rows", n_classes - 1, y.len())));
         }
@@ -85,7 +85,7 @@ where
 }
 
 impl<F: Cell, D: Data<Elem = F>> PredictInplace<ArrayBase<D, Ix2>, Array2<f32>> for Model {
-    /// Scores, one row per row; `NaN` when the records have other columns or an infinite value.
+    /// Scores, one row per record; `NaN` if the number of columns differs or a value is infinite.
     fn predict_inplace(&self, x: &ArrayBase<D, Ix2>, y: &mut Array2<f32>) {
         let scores = self.scores(&matrix(x, &[])).ok();
         let scores = scores.and_then(|scores| Array2::from_shape_vec((x.nrows(), self.n_scores()), scores).ok());
@@ -101,8 +101,8 @@ impl<F: Cell, D: Data<Elem = F>> PredictInplace<ArrayBase<D, Ix2>, Array2<f32>> 
 }
 
 impl<F: Cell, D: Data<Elem = F>> PredictInplace<ArrayBase<D, Ix2>, Array1<f32>> for Model {
-    /// The value, or the index of the class with the greatest score (binary: class 1 from 0.5, the first class of
-    /// equals); `NaN` when the records have other columns or an infinite value.
+    /// The value, or the index of the class with the greatest score (binary: class 1 from 0.5; on a tie, the first
+    /// class); `NaN` if the number of columns differs or a value is infinite.
     fn predict_inplace(&self, x: &ArrayBase<D, Ix2>, y: &mut Array1<f32>) {
         let mut scores: Array2<f32> = self.default_target(x);
         self.predict_inplace(x, &mut scores);

@@ -95,7 +95,7 @@ impl Head {
     }
 }
 
-/// A fitted (or imported) tree ensemble: plain data, immutable, the same on every machine.
+/// A fitted (or imported) tree ensemble: immutable plain data, identical on every machine.
 #[derive(Debug, Clone)]
 pub struct Model {
     engine: Engine,

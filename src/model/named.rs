@@ -1,4 +1,4 @@
-//! From the columns that limits name to features.
+//! Converts limits on columns to limits on features.
 
 use crate::features::{Encoder, Features, Negative};
 use crate::model::error::ModelError;
@@ -109,7 +109,7 @@ impl Params {
 }
 
 impl Named<'_> {
-    /// The kind of the feature of that name.
+    /// The kind of the feature with that name.
     fn feature(&self, key: &str, name: &str) -> Result<Kind, String> {
         let is_feature = |(column, kind): &&(&str, Kind)| {
             let left_out = *column == self.target || self.drop.iter().any(|dropped| dropped == column);

@@ -1,4 +1,4 @@
-//! All parameters of a fit: given ones, and defaults that suit the table.
+//! All parameters of a fit: the given ones, and defaults that suit the table.
 
 use crate::features::Task;
 use crate::model::params::{Algorithm, Checked, FeatureRule, GrowPolicy, MaxFeatures, Params};
@@ -149,7 +149,7 @@ impl Checked {
         if let Some(rounds) = given.early_stopping_rounds {
             plan.early_stopping_rounds = (rounds > 0 && shape.has_tune).then_some(rounds);
         }
-        // Who gives a depth or another growth does not mean the leaves that would be the limit without it.
+        // A given depth or growth order replaces the default limit on leaves.
         let other_growth = given.grow_policy.is_some_and(|policy| policy != GrowPolicy::Lossguide);
         if given.max_leaves.is_none() && (given.max_depth.is_some() || other_growth) {
             plan.max_leaves = None;
@@ -184,7 +184,7 @@ fn set<T>(slot: &mut T, value: Option<T>) {
     }
 }
 
-/// Small steps and small trees where rows are few; larger ones where rows carry them.
+/// Small steps and small trees for few rows; larger ones for many rows.
 ///
 /// Chosen by 5-fold cross-validation on tables of 768 to 48 842 rows (churn, credit default, bank marketing,
 /// census income, electricity price, bike rental, wine quality, diabetes, customer plans). How trees grow is measured in
@@ -222,23 +222,25 @@ fn boosting(task: Task, shape: Shape) -> Plan {
     };
     match (shape.n_rows, task) {
         (FEWEST_OF_SEVERAL..20_000, Task::Multiclass) => of_several_classes(&mut plan, shape),
-        // Several classes share few rows: deep trees, kept apart by the features that each split may choose from.
+        // Several classes share few rows: deep trees, made different by the features that each split may choose from.
         (..FEWEST_OF_SEVERAL, Task::Multiclass) => (plan.colsample_bytree, plan.colsample_bynode) = (1.0, 0.5),
         _ => {}
     }
     if shape.is_wide() {
-        // Of many features a tree sees some: a round costs less, and trees differ. Fewer, larger steps make up for it.
+        // With many features each tree uses a sample of them: a round costs less, and trees differ. Fewer, larger steps
+        // compensate for it.
         plan.colsample_bytree = 0.3;
         plan.learning_rate = plan.learning_rate.max(0.06);
     }
     plan
 }
 
-/// Numbers with fewer rows than this have symmetric trees, in larger steps: of small ones they need more than depth-wise trees.
+/// Below this many rows, regressions use symmetric trees, with larger steps: small symmetric trees need more steps than
+/// depth-wise ones.
 const MOST_SYMMETRIC: usize = 10_000;
 
-/// Symmetric trees where rows are few, for they vary less; depth-wise ones where rows carry them: they take two thirds of the
-/// CPU time.
+/// Symmetric trees for few rows, because they vary less; depth-wise trees for many rows, because they need two thirds
+/// of the CPU time.
 ///
 /// Held-out fifths, one boosting without a linear model, two to eight draws of each table. R² of symmetric and of depth-wise
 /// trees, up to 8000 training rows: sacramento .675 .666, concrete .937 .934, ames .926 .918, wage .361 .355, canadian wages
@@ -252,25 +254,26 @@ fn growth(task: Task, shape: Shape) -> GrowPolicy {
     }
 }
 
-/// From so many rows on, several classes have large trees. Below, the gain is not sure, or it is a loss: log loss 1.280
-/// for 1.265 on 640 rows of plans, .162 for .113 on 114 of wine, .325 for .258 on 96 of iris.
+/// From this many rows on, several classes have large trees. Below, results are equal or worse: log loss 1.280 instead
+/// of 1.265 on 640 rows of plans, .162 instead of .113 on 114 of wine, .325 instead of .258 on 96 of iris.
 pub(crate) const FEWEST_OF_SEVERAL: usize = 800;
 
-/// Large trees, best leaf first, whose splits choose from few features, in large steps: each class has trees of its own, so
-/// that fewer rounds cost less.
+/// Large trees, best leaf first, with few features per split and large steps: each class has trees of its own, so fewer
+/// rounds save time.
 ///
 /// Accuracy, log loss and CPU seconds on held-out fifths, against symmetric trees of depth 5 or 7 at a rate of .03 or .04: red
 /// wine .702 .823 2.5 s (.655 .862 6.7 s), white wine with 32 leaves .625 .956 5.2 s (.602 .977 19.9 s), computing jobs with
-/// 32 leaves .836 .429 8.3 s (.836 .457 14.4 s). Small trees suit classes that little tells apart: a small table has both.
+/// 32 leaves .836 .429 8.3 s (.836 .457 14.4 s). Small trees suit classes that are hard to separate: small tables
+/// therefore try both.
 fn of_several_classes(plan: &mut Plan, shape: Shape) {
     (plan.grow_policy, plan.max_depth, plan.max_leaves) = (GrowPolicy::Lossguide, None, Some(64));
     (plan.learning_rate, plan.min_child_weight) = (0.1, 0.1);
     plan.n_estimators = if shape.has_tune { 500 } else { 60 };
-    // Of many features a tree sees some, which costs less than a choice at each split: 64 pixels of digits took 17 s
-    // for 29 s, log loss .068 for .074.
+    // With many features each tree uses a sample of them, which costs less than a sample at each split: 64 pixels of
+    // digits took 17 s instead of 29 s, with a log loss of .068 instead of .074.
     let (of_tree, of_split) = if shape.n_features >= 30 { (0.3, 1.0) } else { (1.0, 0.3) };
     (plan.subsample, plan.colsample_bytree, plan.colsample_bynode) = (0.7, of_tree, of_split);
-    // The search for a split costs as much as the bins are many.
+    // The cost of searching a split is proportional to the number of bins.
     plan.max_bin = plan.max_bin.min(64);
 }
 
@@ -301,13 +304,13 @@ fn forest(task: Task, shape: Shape) -> Plan {
         reg_lambda: 0.0,
         reg_alpha: 0.0,
         gamma: 0.0,
-        // Random trees do not miss finer cuts, and smaller histograms stay in the nearest cache.
+        // Random trees do not need finer cuts, and smaller histograms fit the fastest cache.
         max_bin: if shape.n_rows < 50_000 { 255 } else { 64 },
         early_stopping_rounds: None,
     }
 }
 
-/// Nothing grows; the fit chooses the penalty.
+/// There are no growth parameters; the fit chooses the penalty.
 fn without_trees(shape: Shape) -> Plan {
     Plan {
         algorithm: Algorithm::Linear,
@@ -316,14 +319,14 @@ fn without_trees(shape: Shape) -> Plan {
         subsample: 1.0,
         colsample_bynode: 1.0,
         min_child_weight: 0.0,
-        // Steps of a line.
+        // The steps of a line.
         max_bin: 64,
         ..forest(Task::Regression, shape)
     }
 }
 
 fn single_tree(shape: Shape) -> Plan {
-    // Nor more than a quarter of the rarest class, which would then have no leaf.
+    // At most a quarter of the rarest class, which would otherwise have no leaf.
     let of_rarest = (shape.rarest as f64 / 4.0).floor().max(2.0);
     Plan {
         algorithm: Algorithm::DecisionTree,

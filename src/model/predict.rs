@@ -8,7 +8,7 @@ use hessboost::data::DMatrix;
 use hessboost::model::{ImportanceType, Iterations};
 use rayon::prelude::*;
 
-/// Rows that one thread scores at a time: their features stay in the second fastest memory.
+/// Rows that one thread scores at a time: their features fit the second-level cache.
 pub const BLOCK_ROWS: usize = 256;
 
 /// The contribution of each feature to each margin, and the initial value of each row.
@@ -118,7 +118,7 @@ impl Model {
         of: impl Fn(&[f32]) -> Result<Vec<f32>, ModelError> + Sync,
     ) -> Result<Vec<f32>, ModelError> {
         self.check_features(x.n_features())?;
-        // A few rows are done before other threads have woken up.
+        // For few rows, one thread is faster.
         if x.n_rows <= BLOCK_ROWS {
             return of(&x.values);
         }

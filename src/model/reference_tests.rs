@@ -1,4 +1,5 @@
-//! The same table, the same parameters: XGBoost's and scikit-learn's predictions (`scripts/reference/model.py`).
+//! Predictions equal those of XGBoost and scikit-learn for the same table and parameters
+//! (`scripts/reference/model.py`).
 
 use super::*;
 use crate::features::{Matrix, Task};

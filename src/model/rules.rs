@@ -1,4 +1,4 @@
-//! A single tree as text that a person can follow.
+//! A single tree as readable rules.
 
 use crate::features::Task;
 use crate::model::Model;
@@ -9,7 +9,7 @@ use std::fmt::Write;
 impl Model {
     /// The tree as nested rules, two spaces per level; `names` are the features', `classes` in score order.
     ///
-    /// Each leaf states the class with the greatest share (the first on a tie) and its share, or the mean, and the
+    /// Each leaf states the class with the greatest share (on a tie, the first one) and its share, or the mean, and the
     /// weight of the training rows in it (their number without weights). `told` formats the numbers.
     ///
     /// ```text

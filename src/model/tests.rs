@@ -41,7 +41,7 @@ pub(super) fn fit(params: &Params, task: Task, n: usize, seed: u64) -> Model {
     Model::fit(&FitData { x: &x, y: &y, weights: None }, &options).unwrap()
 }
 
-/// As [`fit`] with the first seed, of trees that keep to `limits`.
+/// As [`fit`] with the first seed, with trees restricted by `limits`.
 pub(super) fn fit_limited(params: &Params, task: Task, n: usize, limits: Limits) -> Model {
     let x = table(n, 1);
     let y = target(&x, task, 1);
@@ -90,7 +90,7 @@ fn every_algorithm_learns_every_task() {
         let spread = y.iter().map(|y| f64::from(y - mean).powi(2)).sum::<f64>() / y.len() as f64;
         for algorithm in ALGORITHMS {
             let loss = loss(&fit(&small(algorithm), task, 1000, 3), &x, &y);
-            // A line follows no sine.
+            // A line cannot fit a sine.
             let most = if algorithm == Algorithm::Linear { 0.65 } else { 0.45 };
             assert!(loss < most * spread, "{algorithm:?} {task:?}: {loss} of {spread}");
         }
@@ -184,7 +184,7 @@ fn another_seed_is_another_forest() {
 fn early_stopping_keeps_the_best_rounds() {
     let (x, tune) = (table(300, 1), table(200, 9));
     let y = target(&x, Task::Binary, 1);
-    // Targets independent of the features: the first rounds are the best ones.
+    // Targets independent of the features: early rounds are the best ones.
     let mut noise = rng(3, "noise");
     let tune_y: Vec<f32> = (0..200).map(|_| f32::from(noise.r#gen::<f32>() < 0.5)).collect();
     let params = Params { n_estimators: Some(200), early_stopping_rounds: Some(7), ..Params::default() };
@@ -276,7 +276,7 @@ fn data_that_cannot_be_learned_from_is_refused() {
 
 #[test]
 fn weights_count_as_rows() {
-    // A row of weight 2 is the row twice, wherever rows are not drawn.
+    // A row of weight 2 equals the row twice, unless rows are sampled.
     let x = table(200, 1);
     let y = target(&x, Task::Binary, 1);
     let params = Params {
@@ -309,7 +309,7 @@ fn weights_count_as_rows() {
 fn the_single_tree_is_no_worse_than_linfa_trees() {
     use ::linfa::prelude::*;
     use ndarray::{Array1, Array2};
-    // A table without missing values: the peer does not know them.
+    // A table without missing values: linfa-trees does not support them.
     let complete = |seed| {
         let x = table(1500, seed);
         let values = x.values.iter().map(|v| if v.is_nan() { 0.5 } else { *v }).collect();
@@ -350,7 +350,7 @@ fn linfa_predicts_what_the_model_scores() {
                 Task::Multiclass => assert!(row.iter().all(|&score| score <= row[*found as usize])),
             }
         }
-        // The wrong number of columns: no scores are invented.
+        // The wrong number of columns: scores are `NaN`.
         let wrong: Array1<f32> = model.predict(&Array2::<f32>::zeros((3, 2)));
         assert!(wrong.iter().all(|v| v.is_nan()));
     }

@@ -26,7 +26,7 @@ pub enum Node {
         /// Weight of the training rows that ended here (0 when unknown).
         cover: f32,
     },
-    /// A question to a number.
+    /// A test of a number.
     Branch {
         /// The feature.
         feature: u32,
@@ -43,7 +43,7 @@ pub enum Node {
         /// Weight of the training rows that reached it (0 if unknown).
         cover: f32,
     },
-    /// A question to a category's code; only models that were made elsewhere ask it.
+    /// A test of a category's code; only in models trained elsewhere.
     Choice {
         /// The feature.
         feature: u32,

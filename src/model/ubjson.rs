@@ -1,8 +1,8 @@
-//! Finding the texts of a UBJSON document (Universal Binary JSON, draft 12) without building it.
+//! Finds the texts of a UBJSON document (Universal Binary JSON, draft 12) without building it.
 
 use std::ops::Range;
 
-/// Containers within containers beyond this are refused.
+/// Maximum nesting depth of containers.
 const MAX_DEPTH: usize = 64;
 
 /// Calls `found` with every text of the document: the keys that lead to it, the text, and the bytes that its length
@@ -10,7 +10,7 @@ const MAX_DEPTH: usize = 64;
 ///
 /// # Errors
 ///
-/// Says at which byte the document is damaged.
+/// The position of the damage, in bytes.
 pub(super) fn strings<'a>(
     bytes: &'a [u8],
     mut found: impl FnMut(&[&'a str], &'a str, Range<usize>),

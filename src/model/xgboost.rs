@@ -65,7 +65,7 @@ struct Categories {
     enc: Vec<Levels>,
 }
 
-/// Texts as the ends of each among all bytes, or numbers.
+/// Texts as one byte array with the end of each, or numbers.
 #[derive(Deserialize, Default)]
 struct Levels {
     offsets: Option<Vec<usize>>,
@@ -130,7 +130,7 @@ pub(super) fn read(bytes: &[u8], format: Format) -> Result<ForeignTrees, Foreign
     Ok(ForeignTrees { engine, head, classes: None, features })
 }
 
-/// Whether `base_score` is the single number of older files, which the engine wants as a list of one.
+/// Whether `base_score` is the single number of older files, which the engine expects as a list of one.
 fn is_scalar(base_score: &str) -> bool {
     !base_score.trim_start().starts_with('[')
 }
@@ -283,7 +283,7 @@ mod tests {
             |texts: [&str; 2]| Holds::Category(Some(vec![(texts[0].to_owned(), 0.0), (texts[1].to_owned(), 1.0)]));
         let expected = [levels(["é", "abc"]), Holds::Number(None), levels(["7", "12"]), Holds::Category(None)];
         assert_eq!(preamble.holds, expected);
-        // Ends beyond the bytes are invalid.
+        // Ends beyond the last byte are invalid.
         let cut = document.to_string().replace("[0,2,5]", "[0,2,9]");
         let (preamble, _) = text_preamble(cut.as_bytes()).unwrap();
         assert_eq!(preamble.holds[0], Holds::Category(None));

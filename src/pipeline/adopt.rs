@@ -10,14 +10,14 @@ use crate::table::level::truth;
 use crate::table::{Categories, Column, ColumnSpec, Kind, LevelFinder, Schema, Values};
 use std::sync::Arc;
 
-/// Builds a pipeline from a model made elsewhere: its features are the table's numbers, unscaled, and its categories by
-/// name and level.
+/// Builds a pipeline from a model made elsewhere: its features are the table's numbers, unscaled, and its categories,
+/// matched by name and level.
 ///
 /// Features are matched by the names in the model's file; with `by_order`, a model without names takes the table's
 /// columns in order. Scores are those of the model; only the threshold is chosen here.
 ///
 /// # Errors
-/// If the model predicts something else than the target, or its features cannot be matched with the columns.
+/// If the model does not predict the target, or its features cannot be matched with the columns.
 pub fn adopt(
     foreign: ForeignModel,
     examples: &Examples,
@@ -89,7 +89,7 @@ pub fn adopt(
     evaluated(pipeline, &gate, held_out, parts, notes, seed)
 }
 
-/// The training rows of a model made elsewhere are unknown.
+/// The training rows of a model trained elsewhere are unknown.
 fn no_intervals() -> Arc<Intervals> {
     let why = "the model was trained elsewhere, and its training rows are not known";
     Arc::new(Intervals::refused(why.to_owned()))
@@ -126,7 +126,7 @@ struct Matching<'a> {
     drop: &'a [String],
 }
 
-/// From this share of values outside a feature's range on, the column is another one.
+/// From this share of values outside a feature's range on, the column is assumed to be a wrong match.
 const MOST_OUTSIDE: f64 = 0.5;
 
 impl<'a> Matching<'a> {
@@ -234,7 +234,7 @@ impl<'a> Matching<'a> {
         }
     }
 
-    /// A category by the codes that the model knows its levels by.
+    /// A category with the model's codes of its levels.
     fn codes(&self, column: &ColumnSpec, levels: &[(String, f32)]) -> Result<Encoder, PipelineError> {
         // The table's levels have the names given in mlloop.toml.
         let named = |level: &str| column.spelling.finder().map_or(level, |finder| finder.name(level)).to_owned();

@@ -75,7 +75,7 @@ impl Pipeline {
     }
 }
 
-/// A raw column as the graph takes it.
+/// A raw column as an input of the graph.
 pub(super) fn input(values: &Values) -> Tensor {
     Tensor::column(match values {
         Values::Number(numbers) => Elements::Double(numbers.clone()),

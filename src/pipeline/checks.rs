@@ -8,7 +8,7 @@ use crate::table::split::Parts;
 use crate::table::{Column, Schema, Values};
 use std::collections::HashSet;
 
-/// Fewer rows than this of a class are hardly enough to learn it from.
+/// With fewer rows of a class than this, it can hardly be learned.
 const FEW_OF_CLASS: usize = 20;
 /// Minimum number and share of gate rows that are copies of training rows.
 const MIN_COPIES: usize = 5;
@@ -16,7 +16,8 @@ const MIN_COPIED_SHARE: f64 = 0.02;
 /// Equal rows are copies, not coincidences, if their share is at least this many times that of distinct rows among
 /// possible ones: a table of three flags has eight possible rows, and equal ones are not copies.
 const MORE_THAN_CHANCE: f64 = 20.0;
-/// The smallest step of a 64-bit number at the target's size may be this share of the target's standard deviation.
+/// Maximum step between neighbouring 64-bit numbers at the target's magnitude, as a share of the target's standard
+/// deviation.
 const MAX_STEP: f64 = 1e-3;
 
 /// The remedy for copies.
@@ -27,14 +28,14 @@ const KEEP_TOGETHER: &str =
 const KEEP_NEAR_TOGETHER: &str = "[split] by = \"column\" keeps rows with the same value of a column on one side";
 const EQUAL: &str = "every feature and the target are equal";
 
-/// Rows that judge and are copies.
+/// Gate rows that are copies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Copied {
     /// Whether each row equals a training row; all `false` if chance explains them.
     pub of_learned: Vec<bool>,
     /// Rows that equal an earlier one.
     pub among: usize,
-    /// A digest of each row: equal ones are copies.
+    /// A digest of each row: rows with equal digests are copies.
     pub contents: Vec<u64>,
     /// The description of what is equal in copies.
     alike: String,
@@ -158,7 +159,7 @@ impl Examples {
             };
             found(&near.digests, (learned, judged), near.room, alike)
         });
-        // Of equal ones the first: with all columns.
+        // On a tie, the first one: with all columns.
         let n = |copied: &Copied| copied.n_of_learned() + copied.among;
         let most = nearly.reduce(|most, next| if n(&next) > n(&most) { next } else { most });
         Ok(most.filter(Copied::is_any).unwrap_or(equal))
@@ -199,7 +200,7 @@ fn found(digests: &[u64], (learned, judged): (&[u32], &[u32]), room: f64, alike:
     Copied { of_learned, among, contents, alike }
 }
 
-/// How many distinct cells a column has, missing ones being one.
+/// Number of distinct cells of a column; missing counts as one value.
 fn distinct(column: &Column) -> f64 {
     let count = match &column.values {
         Values::Number(v) => v.iter().map(|x| x.to_bits()).collect::<HashSet<_>>().len(),

@@ -8,8 +8,8 @@
 //! ```
 //! Split-conformal (V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005), the numbers normalised
 //! (J. Lei et al., "Distribution-Free Predictive Inference for Regression", 2018), the sets "least ambiguous" (M. Sadinle,
-//! J. Lei, L. Wasserman, "Least Ambiguous Set-Valued Classifiers with Bounded Error Levels", 2019). Where models of folds
-//! scored the rows, the model that answers learned from all of them, and errs a little less.
+//! J. Lei, L. Wasserman, "Least Ambiguous Set-Valued Classifiers with Bounded Error Levels", 2019). If models of folds
+//! scored the rows, the final model was trained on all of them, so its errors are a little smaller.
 
 use super::spread::{Spread, with_prediction};
 use super::{Pipeline, PipelineError, Scores, Weighed};
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 /// With fewer rows unseen by the model there are no intervals.
 pub const MIN_ROWS: usize = 100;
-/// Maximum number of stored steps of strangeness, besides the strangest rows one by one.
+/// Maximum number of stored steps of strangeness; in addition, the strangest rows are stored one by one.
 const MAX_STEPS: usize = 1000;
 /// The scale of a row's error is fitted on the other folds, so that it does not fit the row's own error.
 const FOLDS: usize = 3;
@@ -48,7 +48,7 @@ pub struct Intervals {
     pub(super) n_rows: usize,
     /// For numbers.
     pub(super) spread: Option<Spread>,
-    /// On the gate's rows.
+    /// Coverage on the gate rows.
     pub coverage: Vec<Coverage>,
 }
 
@@ -112,12 +112,12 @@ impl Bound {
 }
 
 impl Intervals {
-    /// None, and why.
+    /// No intervals, and the reason.
     pub(super) fn refused(why: String) -> Self {
         Self { refused: Some(why), steps: Vec::new(), n_rows: 0, spread: None, coverage: Vec::new() }
     }
 
-    /// Learns how strange truths are from rows that the deciding models did not see.
+    /// Learns the distribution of strangeness from rows that the deciding models did not see.
     pub(super) fn learn(pipeline: &Pipeline, known: &OutOfFold, seed: u64) -> Result<Self, PipelineError> {
         let n_rows = known.truth.y.len();
         if n_rows < MIN_ROWS {
@@ -135,12 +135,12 @@ impl Intervals {
 
     /// The strangeness that the share `level` of rows does not exceed.
     fn strangest(&self, level: f64) -> Option<f64> {
-        // Shares are sums of as many parts as there are rows.
+        // Shares are sums over rows: allow for rounding.
         let at = self.steps.partition_point(|(_, share)| *share < level - 1e-9);
         self.steps.get(at).map(|(strangeness, _)| *strangeness)
     }
 
-    /// Measures the coverage of intervals on rows without a part in any decision; their features are `x`.
+    /// Measures the coverage of intervals on rows that were not used for any decision; their features are `x`.
     pub(super) fn measure(
         &mut self,
         pipeline: &Pipeline,
@@ -246,7 +246,7 @@ impl Pipeline {
     }
 }
 
-/// |y − ŷ| ∕ σ, σ being learned on the other folds; and σ of all rows.
+/// |y − ŷ| ∕ σ, where σ is learned on the other folds; and σ of all rows.
 fn numbers(
     pipeline: &Pipeline,
     known: &OutOfFold,
@@ -258,7 +258,7 @@ fn numbers(
     let errors: Vec<f64> = y.iter().zip(predictions).map(|(y, prediction)| (y - prediction).abs() / unit).collect();
     let rows = (0..features.n_rows).map(|row| features.row(row)).zip(predictions.iter().copied());
     let mut values = with_prediction(rows, &pipeline.scale);
-    // Future rows are later than these: features that move with time would mislead.
+    // Future rows are later than these: features that only grow with time would mislead.
     let moving: Vec<bool> = pipeline.features.moving().chain([false]).collect();
     let cells = values.iter_mut().zip(moving.iter().cycle());
     cells.filter(|(_, moving)| **moving).for_each(|(cell, _)| *cell = f32::NAN);
@@ -279,7 +279,7 @@ fn numbers(
         let spread = learn(&others)?;
         let part: Vec<f32> = own.iter().flat_map(|&row| all.row(row)).copied().collect();
         for (row, expected) in own.into_iter().zip(spread.of(&part)?) {
-            // If the others have no error at all, the ratio is infinite, which a file cannot represent.
+            // If the other folds have no error at all, the ratio is infinite, which a file cannot represent.
             strangeness[row] = if errors[row] > 0.0 { (errors[row] / expected).min(1e9) } else { 0.0 };
         }
     }
@@ -317,7 +317,7 @@ fn steps(strangeness: &[f64], weights: Option<&[f64]>) -> Vec<(f64, f64)> {
             (strangeness[row], sum / whole)
         })
         .collect();
-    // High levels depend on single rows.
+    // High levels depend on single rows: store these exactly.
     let every = n.div_ceil(MAX_STEPS).max(1);
     let is_kept = |at: usize| n - at <= MAX_STEPS || (at + 1).is_multiple_of(every);
     all.into_iter().enumerate().filter(|(at, _)| is_kept(*at)).map(|(_, step)| step).collect()

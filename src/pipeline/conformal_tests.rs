@@ -1,4 +1,4 @@
-//! Synthetic tables with known truth: the coverage of intervals and sets on new rows.
+//! The coverage of intervals and sets on new rows of synthetic tables with known truth.
 
 use super::*;
 use crate::features::FeatureOptions;
@@ -130,7 +130,7 @@ fn shares_are_those_of_the_next_row() {
         spread: None,
         coverage: Vec::new(),
     };
-    // Of nine rows the strangest covers nine of ten, of eight none does.
+    // With nine rows, the strangest one covers nine of ten; with eight rows, none does.
     let nine: Vec<f64> = (1..=9).rev().map(f64::from).collect();
     assert_eq!((of(&nine, None).strangest(0.9), of(&nine[1..], None).strangest(0.9)), (Some(9.0), None));
     assert_eq!((of(&nine, None).strangest(0.5), of(&nine, None).strangest(0.91)), (Some(5.0), None));

@@ -25,16 +25,17 @@ const FEW_FOLDS: usize = 3;
 const WIDE: usize = 200;
 /// Up to this many rows (times classes, if more than two) every row is used for both.
 const MOST_ROWS: usize = 20_000;
-/// The limit if the rarest class has at most [`FEW`] rows: with [`FEW_FOLDS`], as a part of it would be too small.
+/// The limit if the rarest class has at most [`FEW`] rows; uses [`FEW_FOLDS`], because one tune part would hold too few
+/// of them.
 const MOST_RARE_ROWS: usize = 100_000;
 const FEW: usize = 1_000;
 /// Up to this many rows, a model is refitted with the tune part after its decisions.
 const REFIT_UP_TO: usize = 50_000;
-/// In longer tables this many tune rows decide, and the others are for training; more if they hold few of the rarest
-/// class.
+/// In longer tables this many tune rows are used for decisions, the rest for training; more if these hold few of the
+/// rarest class.
 const MOST_TUNE: usize = 10_000;
 const MOST_TUNE_RARE: usize = 500;
-/// Fewer rows than this cannot stop, calibrate or choose a threshold.
+/// Minimum number of rows for early stopping, calibration and the threshold.
 const MIN_TUNE_ROWS: usize = 30;
 
 /// How a model is learned.
@@ -65,7 +66,7 @@ pub(super) struct Decided {
     pub(super) scores: Vec<f64>,
     /// The rows, in the order of their scores.
     pub(super) rows: Vec<u32>,
-    /// The truth of the same rows, as trees learn it.
+    /// The truth of the same rows, on the trees' scale.
     pub(super) truth: Weighed,
 }
 
@@ -81,11 +82,11 @@ pub(super) struct Unseen {
     pub(super) member: Member,
     pub(super) rounds: usize,
     pub(super) margins: Vec<f32>,
-    /// The last of the models.
+    /// The last model.
     pub(super) model: Model,
 }
 
-/// The truth of rows that judge, as trees learn it.
+/// The truth of the evaluated rows, on the trees' scale.
 pub(super) fn truth(examples: &Examples, judges: &[&Part]) -> Weighed {
     let counts = || judges.iter().filter_map(|part| part.counts.as_deref()).collect::<Vec<_>>().concat();
     Weighed {
@@ -104,7 +105,7 @@ pub(super) fn n_cells(examples: &Examples, rows: &[u32]) -> usize {
     rows.len() * examples.table.columns().len()
 }
 
-/// Both, ascending.
+/// Both lists, merged ascending.
 pub(super) fn together(train: &[u32], tune: &[u32]) -> Vec<u32> {
     let mut all = [train, tune].concat();
     all.sort_unstable();
@@ -139,7 +140,7 @@ impl Trainer<'_> {
         if all.len() <= REFIT_UP_TO || self.recipe.quality == Quality::Best && !tune.is_empty() {
             return Way::Twice { train, tune };
         }
-        // The highest positions decide: by time, the latest rows.
+        // The rows with the highest positions are used for decisions: by time, the latest ones.
         let enough = (MOST_TUNE_RARE as f64 * all.len() as f64 / rarest as f64).ceil() as usize;
         let keep = MOST_TUNE.max(enough);
         if tune.len() > keep {
@@ -162,7 +163,7 @@ impl Trainer<'_> {
     /// # Errors
     /// If a fold is too small for training, or any error of the parts.
     pub(super) fn cross_fit(&self, examples: &Examples, all: &[u32], k: usize) -> Result<Decided, PipelineError> {
-        // The features of a fold are made where it is fitted: they need most of the memory.
+        // The features of a fold are computed only when it is fitted, because they need most of the memory.
         let folds = self.folds(examples, all, k);
         let fitted = self.each(&folds, n_cells(examples, all), |trainer, (learned, held)| {
             let set = trainer.training_set(examples, learned, held)?;
@@ -178,8 +179,7 @@ impl Trainer<'_> {
         Ok(Decided { members: vec![(member, 1.0)], scores, rows, truth: truth(examples, &judges) })
     }
 
-    /// Scores of `judges` by models that did not see them, one model for each, after choosing a common number of
-    /// rounds.
+    /// Scores of each set in `judges` by a model that did not see it, after choosing a common number of rounds.
     pub(super) fn unseen(
         &self,
         given: &Params,
@@ -196,12 +196,12 @@ impl Trainer<'_> {
         }
         let model = last.ok_or_else(no_rows)?;
         let member = Member { params: with_rounds(given, &model, rounds), seed };
-        // A penalty is no round.
+        // A penalty is not a round.
         let is_boosted = member.params.algorithm == Algorithm::GradientBoosting;
         Ok(Unseen { member, rounds: if is_boosted { rounds } else { 1 }, margins, model })
     }
 
-    /// For each fold, the rows of all others and its own.
+    /// For each fold, the rows of all other folds and its own rows.
     pub(super) fn folds(&self, examples: &Examples, rows: &[u32], k: usize) -> Vec<(Vec<u32>, Vec<u32>)> {
         let folds = self.deal(examples, rows, k);
         let of = |fold: usize| {
@@ -213,7 +213,7 @@ impl Trainer<'_> {
         (0..k).map(of).collect()
     }
 
-    /// The rounds of boosting at which the loss over all rows that judge is lowest.
+    /// The rounds of boosting at which the loss over all evaluated rows is lowest.
     fn rounds(&self, judges: &[&Part], watched: &[Watched]) -> usize {
         let weight = |judges: &Part| match &judges.counts {
             Some(counts) => counts.iter().sum(),
@@ -250,7 +250,7 @@ impl Trainer<'_> {
     }
 }
 
-/// The parameters of `given` with this number of rounds, whatever the defaults for more rows.
+/// The parameters of `given` with this number of rounds, independent of the defaults for more rows.
 pub(super) fn with_rounds(given: &Params, model: &Model, rounds: usize) -> Params {
     match model.plan() {
         Some(plan) if plan.algorithm == Algorithm::GradientBoosting => {
@@ -284,9 +284,9 @@ mod tests {
 
     #[test]
     fn rounds_are_those_of_the_lowest_loss_over_all_rows() {
-        // Alone the first would stop after round 1, the second after round 3.
+        // Separately, the first would stop after round 1, the second after round 3.
         assert_eq!(lowest(&[(10.0, &[1.0, 1.1, 1.2]), (10.0, &[1.0, 0.7, 0.65, 0.7])], false), Some(2));
-        // The longer one weighs more.
+        // The longer fold weighs more.
         assert_eq!(lowest(&[(10.0, &[1.0, 1.1, 1.2]), (90.0, &[1.0, 0.7, 0.65, 0.7])], false), Some(3));
         // Errors are squared: 1 + 9 against 4 + 4.1.
         assert_eq!(lowest(&[(1.0, &[1.0, 2.0]), (1.0, &[3.0, 2.025])], true), Some(2));

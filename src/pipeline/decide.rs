@@ -30,9 +30,9 @@ pub(super) fn decide(
     Ok(Some(chosen.alerts))
 }
 
-/// With few positives, models of the folds have other score levels than the model of all rows. A threshold for the
-/// highest F1 that is below all scores of that one calls every row positive: it is raised until the share of positive
-/// calls is that of the folds, or less with tied scores.
+/// With few positives, models of the folds have other score levels than the model of all rows. If the threshold with
+/// the highest F1 is below all scores of that model, it would call every row positive. It is raised until the share of
+/// positive calls is that of the folds, or less with tied scores.
 pub(super) fn lift(
     decision: &Decision,
     pipeline: &mut Pipeline,

@@ -124,7 +124,7 @@ impl Examples {
 
     /// If a part is empty because most rows are copies of each other, the error says so.
     fn since_rows_are_alike(&self, err: PipelineError) -> PipelineError {
-        /// Different rows from which each part has some.
+        /// With this many different rows, each part gets some.
         const ENOUGH: usize = 50;
         let n_different = self.keys.iter().collect::<HashSet<_>>().len();
         match err {
@@ -165,7 +165,7 @@ impl Examples {
         self.table.take(&rows)
     }
 
-    /// The same rows for a model that counts the classes in another order.
+    /// The same rows for a model whose classes have another order.
     ///
     /// # Errors
     /// When the classes are not those of the target.
@@ -195,7 +195,7 @@ impl Examples {
         rows.iter().map(|&row| self.y[row as usize]).collect()
     }
 
-    /// The labels of `rows`, and how much each counts.
+    /// The labels of `rows` with their weights.
     #[must_use]
     pub fn weighed(&self, rows: &[u32]) -> Weighed {
         let entities = self.about.as_ref().and_then(|about| {
@@ -266,8 +266,8 @@ impl Recipe {
         }
     }
 
-    /// The time of each row, for a split by time: microseconds if there is a time column, else numbers in the same
-    /// order, from the columns with its parts. If a part is missing, so is the time.
+    /// The time of each row, for a split by time: microseconds if there is a time column, else numbers in the order of
+    /// time, computed from the columns with its parts. If a part is missing, so is the time.
     ///
     /// # Errors
     /// No such column, or a part that is not a whole number from 0 on, below 1000 except for the first.
@@ -300,14 +300,14 @@ impl Recipe {
         Ok(Cow::Owned(instants))
     }
 
-    /// The columns that make a row the same as another.
+    /// The columns that identify equal rows.
     #[must_use]
     pub fn contents<'a>(&'a self, schema: &'a Schema) -> Vec<&'a str> {
         contents(schema, self).map(|column| column.name.as_str()).collect()
     }
 }
 
-/// The columns that make a row the same as another.
+/// The columns that identify equal rows.
 pub(super) fn contents<'a>(schema: &'a Schema, recipe: &'a Recipe) -> impl Iterator<Item = &'a ColumnSpec> {
     let counts = |c: &&ColumnSpec| {
         let is_feature = c.name != recipe.target.column && recipe.weight.as_ref() != Some(&c.name);

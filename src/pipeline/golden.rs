@@ -9,7 +9,7 @@ use crate::table::{self, Column, ColumnSpec, Dialect, Input, Kind, ReadOptions, 
 use std::io::Write;
 use std::path::Path;
 
-/// The number of golden rows.
+/// Number of golden rows.
 pub(super) const N_GOLDEN: usize = 100;
 /// Scores may differ by this share of their size: the last bits of `exp` differ between machines.
 const TOLERANCE: f64 = 1e-6;
@@ -93,7 +93,7 @@ pub(super) fn verify(pipeline: &Pipeline, path: &Path) -> Result<(), PipelineErr
         let Values::Number(stored) = &golden.require(&format!("{PREFIX}{k}"))?.values else { continue };
         for (row, &expected) in stored.iter().enumerate() {
             let now = scores.row(row)[k];
-            // A missing score is `NaN`, and no number is near it.
+            // A missing score is `NaN`, which is not near any number.
             let is_near = pipeline.scale.is_near(now, expected, TOLERANCE);
             if !is_near {
                 return Err(damaged(format!(
@@ -107,7 +107,7 @@ pub(super) fn verify(pipeline: &Pipeline, path: &Path) -> Result<(), PipelineErr
     if let Some(Values::Text(stored)) = golden.column(ANSWER).map(|column| &column.values) {
         for (row, expected) in stored.iter().enumerate() {
             let now = answer(pipeline, &scores, row);
-            // If two classes differ only in the last bits, either may result.
+            // If the scores of two classes differ only in the last bits, either class may be predicted.
             if now.trim() != expected.trim() && is_decided(pipeline, scores.row(row)) {
                 return Err(damaged(format!(
                     "row {} was {expected:?} {}",
@@ -120,7 +120,7 @@ pub(super) fn verify(pipeline: &Pipeline, path: &Path) -> Result<(), PipelineErr
     Ok(())
 }
 
-/// Whether another machine's last bits cannot change the class.
+/// Whether differences between machines in the last bits cannot change the class.
 fn is_decided(pipeline: &Pipeline, scores: &[f64]) -> bool {
     let mut sorted = match scores {
         [score] => return (score - pipeline.threshold.unwrap_or(0.5)).abs() > TOLERANCE,

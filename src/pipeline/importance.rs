@@ -75,7 +75,7 @@ fn permute(
     gains.sort_unstable_by(|a, b| b.total_cmp(a));
     let least = gains.get(MAX_COLUMNS).copied().unwrap_or(-1.0);
     let shuffled = |column: usize, repeat: usize| {
-        // No tree asks for it, so no score can change.
+        // No tree uses it, so no score can change.
         if all[column].gain == 0.0 {
             return baseline;
         }

@@ -254,7 +254,7 @@ impl Pipeline {
         Ok((scores, explanations))
     }
 
-    /// Lets the schema know the levels that the features know, and the classes, so that other spellings of them are found.
+    /// Adds the features' levels and the classes to the schema, so that other spellings of them are matched.
     pub(crate) fn know_levels(mut self) -> Self {
         let classes = (self.target.name.as_str(), self.target.classes.as_slice());
         for (name, levels) in self.features.levels().chain([classes]) {
@@ -293,7 +293,7 @@ impl Pipeline {
         all
     }
 
-    /// Which raw value of the model an explanation is about.
+    /// The margin of the model that an explanation is about.
     fn explained_margin(&self, scores: &[f64]) -> usize {
         match (self.target.task, self.model.n_margins()) {
             (_, 1) | (Task::Regression, _) => 0,

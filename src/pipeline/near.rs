@@ -14,8 +14,8 @@ use std::collections::HashSet;
 
 /// Numbers count as equal within about this part of their standard deviation.
 const NEAR: f64 = 1.0 / 2000.0;
-/// Minimum number of columns that each distinguish most rows that the others do: in a table of places, the town
-/// determines the region, and rows of one town are not copies.
+/// Minimum number of columns each of which distinguishes most of the rows that the others distinguish: in a table of
+/// places, the town determines the region, and rows of one town are not copies.
 const MIN_TELLING: usize = 2;
 /// A column distinguishes rows if it has this many different cells per distinct row.
 const TELLING: f64 = 0.5;
@@ -26,17 +26,17 @@ const MOST_CELLS: usize = 100_000_000;
 pub(super) struct Near {
     /// The omitted column; `None` for rounding only.
     pub(super) without: Option<String>,
-    /// Of each row.
+    /// One digest per row.
     pub(super) digests: Vec<u64>,
-    /// How many different cells there are of the other columns.
+    /// Number of different combinations of cells in the other columns.
     pub(super) room: f64,
 }
 
 impl Examples {
-    /// All ways to take rows for nearly equal under which they may be copies.
+    /// All definitions of "nearly equal" under which rows may be copies.
     ///
     /// # Errors
-    /// A column that is not there.
+    /// If a column is missing.
     pub(super) fn near(&self, names: &[&str]) -> Result<Vec<Near>, PipelineError> {
         let columns = names.iter().map(|name| self.table.require(name)).collect::<Result<Vec<_>, _>>()?;
         if columns.len() <= MIN_TELLING || self.y.len().saturating_mul(columns.len()) > MOST_CELLS {
@@ -67,7 +67,7 @@ impl Examples {
     }
 }
 
-/// A hash of each cell, numbers with fractions rounded, and how many different ones there are.
+/// A hash of each cell, numbers with fractions rounded, and the number of different cells.
 fn rounded(at: usize, column: &Column) -> (Vec<u64>, f64) {
     let hashes: Vec<u64> = match &column.values {
         Values::Number(values) if values.iter().any(|v| v.is_finite() && v.fract() != 0.0) => {

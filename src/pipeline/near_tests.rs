@@ -54,7 +54,7 @@ fn copies_with_a_little_noise_or_one_column_of_their_own_are_found() {
             weight: None,
         };
         let examples = Examples::new(table, &schema, &recipe).unwrap();
-        // As ids of their own would deal them.
+        // As a hash of unique ids would split them.
         let side = |row: &u32| random::unit_hash(&row.to_le_bytes(), 1) < 0.2;
         let (judged, learned): (Vec<u32>, Vec<u32>) = (0..examples.y.len() as u32).partition(side);
         examples.copied(&learned, &judged, &schema, &recipe).unwrap()

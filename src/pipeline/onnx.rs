@@ -12,8 +12,8 @@
 //! | category | text | the empty text |
 //! | time | microseconds since 1970-01-01 UTC | −2⁶³ |
 //!
-//! Inputs have 64 bits because a threshold may be between a number and its rounded value: the graph rounds where the
-//! pipeline does. A level that training did not have is unseen in both; common spellings of a level (case, `2.0` for
+//! Inputs have 64 bits because a threshold may be between a number and its rounded value: the graph rounds at the same
+//! point as the pipeline. A level unseen in training is unseen in both; common spellings of a level (case, `2.0` for
 //! `2`, `true` for `yes`, a space beside it) are recognised, others are unseen in a graph ([`SPELLINGS`] in its
 //! metadata says so). A number that the rule `negative = "error"` would refuse is accepted: a graph cannot refuse a
 //! row.
@@ -166,7 +166,7 @@ fn encoded(graph: &mut GraphWriter, value: &str, encoder: &Encoder, finder: Opti
             category_features(graph, value, encoder, finder)
         }
         Encoder::TimeParts { parts } => time_features(graph, value, parts),
-        // Refused earlier.
+        // Already refused.
         Encoder::Text(_) => value.to_owned(),
     }
 }

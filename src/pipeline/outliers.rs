@@ -12,7 +12,7 @@ pub(super) struct Found {
     pub(super) note: Option<String>,
 }
 
-/// Looks for numbers of `rows`, also in `computed` columns, outside Tukey's fences, which these rows decide.
+/// Looks for numbers of `rows`, also in `computed` columns, outside Tukey's fences, computed on these rows.
 pub(super) fn look(examples: &Examples, computed: &Table, rows: &[u32], options: &FeatureOptions) -> Found {
     if options.outliers == Outliers::Keep {
         return Found { rows: rows.to_vec(), note: None };

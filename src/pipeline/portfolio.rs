@@ -1,6 +1,6 @@
 //! The sets of parameters that a search tries, in order.
 //!
-//! Each is the default for the table (`model/plan.rs`) with one change, so that they complement each other. Parameters
+//! Each is the default for the table (`model/plan.rs`) with one change; the changes complement each other. Parameters
 //! set in `[model]` of `mlloop.toml` apply to all of them. The first few make the default model of a small table.
 
 use crate::features::Task;
@@ -21,7 +21,7 @@ const PAIRS: &str = "pairs alone";
 const LARGE_TREES: &str = "best leaf first, 24 leaves";
 const SMALL_TREES: &str = "best leaf first, 8 leaves";
 
-/// What is tried first after what suits the table, because it adds most for its cost; the names of [`IDEAS`].
+/// The names of the [`IDEAS`] that are tried right after the table's defaults, because they add most for their cost.
 fn first_ideas(task: Task) -> &'static [&'static str] {
     match task {
         Task::Multiclass => &[SMALL_TREES],
@@ -29,13 +29,13 @@ fn first_ideas(task: Task) -> &'static [&'static str] {
     }
 }
 
-/// How many of the candidates make the default model of a small table.
+/// Number of candidates that are blended to the default model of a small table.
 ///
 /// The linear model for all tasks: on 46 tables (67 splits) the mean scaled score rose by .05, and the sum of log losses fell
-/// by 2.5 %. Two more for numbers: on seven of nine held-out fifths of tables of 392 to 1599 rows R² was higher than with one
-/// model, by .12 of the distance from the worst to the best of seven learners in the mean. One more for several classes: log
-/// loss was .960 and .995 times that of one model in smaller steps on tables of 1599 and 2532 rows. None for two classes: of
-/// five tables two lost, and a fit costs twice as much.
+/// by 2.5 %. For regressions two more candidates: on seven of nine held-out fifths of tables of 392 to 1599 rows R² was
+/// higher than with one model, on average by .12 of the distance from the worst to the best of seven learners. For
+/// several classes one more: on tables of 1599 and 2532 rows, log loss was .960 and .995 times that of one model with
+/// smaller steps. For two classes none: on two of five tables the result was worse, and a fit costs twice as much.
 pub(super) fn n_first(task: Task) -> usize {
     match task {
         Task::Binary => 2,
@@ -111,7 +111,7 @@ fn leaves(plan: &mut Plan, leaves: u32) {
 pub(super) fn candidates(given: &Params, plan: &Plan, task: Task) -> Vec<Candidate> {
     let mut all = vec![Candidate { name: "what suits the table", params: given.clone() }];
     let is_first = |(name, _): &&Idea| first_ideas(task).contains(name);
-    // As the first ideas stand in their own list.
+    // The first ideas in the order of their own list.
     let first = first_ideas(task).iter().filter_map(|first| IDEAS.iter().find(|(name, _)| name == first));
     let ideas = first.chain(IDEAS.iter().filter(|idea| !is_first(idea))).map(|(name, change)| {
         let mut plan = plan.clone();
@@ -120,12 +120,12 @@ pub(super) fn candidates(given: &Params, plan: &Plan, task: Task) -> Vec<Candida
         Candidate { name, params: given.or(params) }
     });
     let of_other = |algorithm| Params { algorithm, monotone: given.monotone.clone(), ..Params::default() };
-    // Who sets how trees grow wants trees.
+    // With given parameters of trees, skip models without trees.
     if given.is_free() {
         all.push(Candidate { name: LINEAR, params: of_other(Algorithm::Linear) });
     }
     all.extend(ideas);
-    // For classes a forest gives shares, which cannot be averaged with log-odds.
+    // For classes a forest predicts shares, which cannot be averaged with log-odds.
     if task == Task::Regression {
         all.push(Candidate { name: "a forest", params: of_other(Algorithm::RandomForest) });
     }

@@ -24,7 +24,7 @@ struct Rows {
 }
 
 impl Rows {
-    /// `n` rows under an id.
+    /// `n` rows with an id column.
     fn new(n: usize) -> Self {
         let ids: Vec<String> = (0..n).map(|row| format!("k{row:06}")).collect();
         let ids = Values::Text(ids.iter().map(String::as_str).collect::<Texts>());
@@ -150,11 +150,11 @@ fn an_id_that_repeats_is_no_feature() {
 #[test]
 fn every_row_that_is_not_in_the_gate_teaches() {
     let of = |quality| {
-        // No line fits it, so that the first tree is a boosted one.
+        // No line fits it, so the first tree is a boosted one.
         let mut table = Rows::new(500).number("a", |row| noise(row, 1)).number("y", |row| (12.0 * noise(row, 1)).sin());
         table.quality = quality;
         let fitted = table.learn().unwrap();
-        // Covers of a squared loss count rows: a tree gets .8 of the training rows.
+        // With squared loss, a cover is a number of rows: each tree gets .8 of the training rows.
         let trees = fitted.pipeline.model.trees().unwrap();
         let crate::model::Node::Branch { cover, .. } = trees[0].nodes[0] else { panic!("a stump at least") };
         (f64::from(cover) / 0.8, fitted.parts)
@@ -175,7 +175,7 @@ fn rounds_that_nothing_may_stop_are_all_grown() {
     };
     let of = |stop| Params { n_estimators: Some(40), early_stopping_rounds: stop, ..Params::default() };
     assert_eq!(rounds(of(Some(0))), 40);
-    // There is no signal.
+    // The target has no signal.
     assert!(rounds(of(Some(5))) < 40);
     assert_eq!(
         rounds(Params { algorithm: crate::model::Algorithm::RandomForest, n_estimators: Some(7), ..of(None) }),

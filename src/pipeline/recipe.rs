@@ -227,7 +227,7 @@ impl SplitSpec {
     /// # Errors
     /// A sentence that names the conflict.
     pub fn check_parts(&self, numbers: &[&str]) -> Result<(), String> {
-        /// Up to this many parts give whole numbers that an `f64` holds exactly.
+        /// With up to this many parts, the combined number is exact in an `f64`.
         const MOST: usize = 5;
         if self.columns.is_empty() {
             return Ok(());
@@ -244,27 +244,26 @@ impl SplitSpec {
         }
     }
 
-    /// The suitable share of the gate for `n_rows`, of which `rarest` are of the rarest class; no class for a
-    /// regression.
+    /// The suitable gate share for `n_rows` rows, of which `rarest` are of the rarest class (`None` for a regression).
     ///
-    /// The share that shows a difference of .01 in ROC-AUC with a power of 80 %: about 600 rows of the rarest class. A
-    /// tenth at most, because rows of the gate are lost to the model, and a twentieth at least. More, up to a fifth, if
+    /// The share that detects a difference of .01 in ROC-AUC with a power of 80 %: about 600 rows of the rarest class.
+    /// It is at most a tenth, because the model is not trained on gate rows, and at least a twentieth; up to a fifth if
     /// a tenth would be too few rows to decide anything.
     #[must_use]
     pub fn gate_for(n_rows: u64, task: Task, rarest: Option<u64>) -> f64 {
         const OF_RAREST: f64 = 600.0;
         const LEAST: f64 = 2_000.0;
         const MOST: f64 = 20_000.0;
-        /// Score drift and the size of errors need 100 rows. A hash gives a few more or less.
+        /// Score drift and the size of errors need 100 rows. A hash selects a few more or fewer.
         const TO_DECIDE: f64 = 120.0;
-        /// With so many of the rarer of two classes, a difference of .03 in ROC-AUC is shown.
+        /// With this many rows of the rarer of two classes, a difference of .03 in ROC-AUC can be detected.
         const OF_EACH: f64 = 60.0;
         let n = n_rows.max(1) as f64;
         let of_rarest = |wanted: f64| rarest.map_or(0.0, |rarest| wanted / rarest.max(1) as f64);
         let fine = if rarest.is_some() { (of_rarest(OF_RAREST) * n).clamp(LEAST, MOST) } else { LEAST };
         let each = if task == Task::Binary { of_rarest(OF_EACH).min(MOST / n) } else { 0.0 };
         let share = (fine / n).min(0.1).max(TO_DECIDE / n).max(each);
-        // In hundredths, as people write it.
+        // Rounded to hundredths, for readability.
         ((share * 100.0).ceil() / 100.0).clamp(0.05, Self::default().gate)
     }
 
@@ -294,12 +293,12 @@ mod tests {
         let numbers = |n_rows| SplitSpec::gate_for(n_rows, Task::Regression, None);
         let two = |n_rows, rarest| SplitSpec::gate_for(n_rows, Task::Binary, Some(rarest));
         let several = |n_rows, rarest| SplitSpec::gate_for(n_rows, Task::Multiclass, Some(rarest));
-        // 120 rows up to a fifth, a tenth from 1200 rows on, then the 2000 that show what matters.
+        // 120 rows up to a fifth; a tenth from 1200 rows on; then 2000 rows, which are enough.
         assert_eq!([0, 300, 800, 1_200, 10_000, 30_000, 40_000].map(numbers), [0.2, 0.2, 0.15, 0.1, 0.1, 0.07, 0.05]);
-        // 60 of the rarer class up to a fifth; 600 where a tenth has so many.
+        // 60 rows of the rarer class up to a fifth; 600 if a tenth has that many.
         assert_eq!([two(2_000, 200), two(8_000, 400), two(7_000, 1_800)], [0.2, 0.15, 0.1]);
         assert_eq!([two(30_000, 6_636), two(284_807, 492), two(1_000_000, 400_000)], [0.1, 0.08, 0.05]);
-        // Of several classes a test needs no number of each.
+        // With several classes, no minimum per class is needed.
         assert_eq!([several(1_600, 10), several(300, 3)], [0.1, 0.2]);
     }
 

@@ -1,4 +1,4 @@
-//! Rows received one by one, without a table: the same scores in a shorter way.
+//! Scores rows received one by one, without a table; the scores are the same.
 //!
 //! ```text
 //! cell ─CellReader─▶ Cell ─Features::encode─▶ element of the matrix ───────────────┬─▶ Pipeline::score_features
@@ -15,9 +15,9 @@ pub struct RowEncoder<'a> {
     pipeline: &'a Pipeline,
     /// One row per row of the matrix.
     values: Vec<f32>,
-    /// The cells that columns are derived from.
+    /// The cells that derived columns are computed from.
     cells: Vec<Values>,
-    /// Per input, its place in `cells`.
+    /// Per input, its index in `cells`.
     places: Vec<Option<usize>>,
 }
 
@@ -61,7 +61,8 @@ impl<'a> RowEncoder<'a> {
         features.encode(input, cell, &mut self.values[row * width..(row + 1) * width])
     }
 
-    /// The cells that columns are derived from, in the order of [`Derived::reads`](crate::features::derive::Derived::reads).
+    /// The cells that derived columns are computed from, in the order of
+    /// [`Derived::reads`](crate::features::derive::Derived::reads).
     #[must_use]
     pub fn cells(&self) -> &[Values] {
         &self.cells
@@ -108,7 +109,7 @@ impl Pipeline {
         Ok((scores, matrix))
     }
 
-    /// The same scores as a matrix of one row has, with less around them.
+    /// The same scores as for a matrix of one row, with less overhead.
     fn score_one(&self, row: &[f32]) -> Result<Scores, PipelineError> {
         let width = self.target.n_scores();
         let mut scores = vec![0.0; width];

@@ -12,7 +12,7 @@ use std::fmt;
 /// Standard deviations without scaling: squares of smaller differences are below the engine's minimum gain of 1e-6,
 /// and squares of larger ones lose precision in 32 bits.
 const USUAL: std::ops::Range<f64> = 0.01..1e6;
-/// Digits of a standard deviation in 32 bits.
+/// Digits of a standard deviation that 32 bits can represent.
 const DIGITS: i32 = 7;
 
 /// The subtrahend and the divisor for the numbers to learn.
@@ -48,12 +48,12 @@ impl TargetScale {
         *self == Self::default()
     }
 
-    /// Whether a scale can be one that was stored.
+    /// Whether a stored scale is valid.
     pub(super) fn is_sound(&self) -> bool {
         self.centre.is_finite() && self.unit.is_normal() && self.unit > 0.0
     }
 
-    /// As trees learn it.
+    /// The number on the trees' scale.
     #[must_use]
     pub fn learned(&self, y: f64) -> f32 {
         ((y - self.centre) / self.unit) as f32
@@ -72,11 +72,12 @@ impl TargetScale {
         if rounded.is_finite() { rounded } else { told }
     }
 
-    /// Whether two numbers differ by at most this much of a unit, or of their size for the trees; and by a last digit.
+    /// Whether two numbers differ by at most this share of a unit, or of their size on the trees' scale, plus a last
+    /// digit.
     pub(super) fn is_near(&self, found: f64, expected: f64, tolerance: f64) -> bool {
         let size = self.unit.max((expected - self.centre).abs());
         let last = expected.abs().next_up() - expected.abs();
-        // A missing value is near no number.
+        // A missing value is not near any number.
         (found - expected).abs() <= tolerance * size + 2.0 * last
     }
 
@@ -86,13 +87,13 @@ impl TargetScale {
         self.unit
     }
 
-    /// A number of the target in the digits that it has.
+    /// A number of the target with its significant digits.
     #[must_use]
     pub fn digits(&self, value: f64) -> Digits {
         if self.is_identity() { Digits::short(value) } else { Digits::Long(value) }
     }
 
-    /// The part of the number for a tree's contribution.
+    /// The part of the number that a tree contributes.
     pub(super) fn part(&self, contribution: f32) -> f64 {
         self.unit * f64::from(contribution)
     }
@@ -104,19 +105,19 @@ impl TargetScale {
     }
 }
 
-/// A number in the digits that were computed with: seven, and those of the centre where there is one.
+/// A number with its significant digits: seven, plus those of the centre if there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Digits {
-    /// As trees say it.
+    /// The trees' output.
     Short(f32),
-    /// Put back from a scale.
+    /// Converted back from a scale.
     Long(f64),
 }
 
 impl Digits {
-    /// Of a probability or a contribution.
+    /// A probability or a contribution.
     #[must_use]
     pub fn short(value: f64) -> Self {
         Self::Short(value as f32)
@@ -169,7 +170,7 @@ mod tests {
                 assert!(scale.is_near(back, y, 1e-6), "{back} for {y}");
             }
         }
-        // As few digits as there are.
+        // Only the significant digits.
         let told = TargetScale::of(&numbers(1e8, 5.0)).told(0.123_456_79);
         assert!(told.to_string().len() <= "100002675.7195".len(), "{told}");
     }

@@ -22,16 +22,16 @@ use crate::model::{FEWEST_OF_SEVERAL, Link, Model, Params};
 use crate::stats::portable::Portable;
 use rustix::time::{ClockId, clock_gettime};
 
-/// The mean has this many parts: a member has a weight of at least a twentieth.
+/// Number of parts of the mean, so each member's weight is at least a twentieth.
 const PARTS: usize = 20;
 /// Maximum number of members, as each costs as much at prediction as a model.
 const MOST_MEMBERS: usize = 5;
 /// Minimum relative improvement of the loss by a part.
 const LEAST_GAIN: f64 = 1e-4;
-/// What suits the table, and the linear model: all tables that have folds try both.
+/// The table's defaults, and the linear model: both are tried for every table with folds.
 const WITH_LINEAR: usize = 2;
-/// More are tried up to so many rows, and cells (times classes, where there are more than two): they then cost less than a
-/// few seconds.
+/// More are tried up to this many rows and cells (times classes, if there are more than two): they then take only a few
+/// seconds.
 const MOST_BLENDED_ROWS: usize = 4_000;
 const MOST_BLENDED_CELLS: usize = 70_000;
 
@@ -49,7 +49,7 @@ struct Tried {
     loss: f64,
 }
 
-/// The truth of the rows that decide, in the order of margins.
+/// The truth of the rows used for decisions, in the order of margins.
 struct Judges {
     y: Vec<f32>,
     weights: Option<Vec<f32>>,
@@ -60,7 +60,7 @@ struct Judges {
 /// How many of the first candidates are blended by default for a table of this size.
 pub(super) fn n_blended(task: Task, n_classes: usize, n_rows: usize, n_columns: usize) -> usize {
     let outputs = if n_classes > 2 { n_classes } else { 1 };
-    // The models of the folds learn from four fifths of the rows. All are to grow as the last one does.
+    // The models of the folds are trained on four fifths of the rows. All must use the plan of the final model.
     let fewest = if task == Task::Multiclass { FEWEST_OF_SEVERAL * 5 / 4 } else { 0 };
     let is_small = (fewest..=MOST_BLENDED_ROWS).contains(&n_rows) && n_rows * n_columns * outputs <= MOST_BLENDED_CELLS;
     if is_small {
@@ -98,7 +98,7 @@ impl Trainer<'_> {
         let mut lowest = judges.loss(&first.margins);
         let mut tried = vec![Tried { name: portfolio[0].name, loss: lowest, unseen: first }];
         for (at, Candidate { name, params }) in portfolio.iter().enumerate().take(most).skip(1) {
-            // A search is never less than what is done without one.
+            // A search tries at least what is done without one.
             if at >= least && limits.budget.is_some_and(|budget| spent.would_exceed(f64::from(budget), splits.len())) {
                 break;
             }
@@ -127,8 +127,8 @@ impl Trainer<'_> {
         Ok((Decided { members, scores, rows, truth }, search))
     }
 
-    /// How many candidates the model without a search is blended of; 1 if it is one model. They are blended where folds
-    /// decide, and they cost little. A person who sets parameters of the trees gets one model with them.
+    /// Number of candidates that are blended without a search; 1 for a single model. Candidates are blended if there
+    /// are folds and they cost little. If parameters of the trees are set, there is one model with them.
     pub(super) fn n_blended(&self, examples: &Examples, way: &Way) -> usize {
         match way {
             Way::Folds(_, rows) if self.recipe.model.is_free() => {
@@ -155,7 +155,7 @@ impl Trainer<'_> {
 
     /// Fits one candidate on every split.
     fn try_one(&self, splits: &[Split], at: usize, params: &Params) -> Result<Unseen, PipelineError> {
-        // Members that see other rows in each round differ more.
+        // Members with different rows in each round differ more.
         let seed = self.seed.wrapping_add(at as u64);
         let n_cells = splits.first().map_or(0, |split| split.set.train.x.values.len());
         let watched = self.each(splits, n_cells, |trainer, Split { set, judges, .. }| {
@@ -171,7 +171,7 @@ fn judges_of(splits: &[Split]) -> Vec<&Part> {
 
 /// The result of the greedy selection.
 struct Chosen {
-    /// One for each that was tried; they sum to 1.
+    /// The weight of each candidate that was tried; they sum to 1.
     weights: Vec<f64>,
     loss: f64,
     margins: Vec<f32>,
@@ -245,7 +245,7 @@ fn log_sum_exp(margins: &[f32]) -> f64 {
     most + margins.iter().map(|&margin| (f64::from(margin) - most).exp_portable()).sum::<f64>().ln_portable()
 }
 
-/// CPU time of a search, as far as it has come.
+/// CPU time that a search has used so far.
 struct Spent {
     began: f64,
     n_tried: usize,
@@ -260,7 +260,7 @@ impl Spent {
         self.n_tried += 1;
     }
 
-    /// Whether one more candidate, and then all members on all rows, would take longer than `budget` by more than half of a
+    /// Whether one more candidate, and then all members on all rows, would exceed `budget` by more than half a
     /// candidate.
     fn would_exceed(&self, budget: f64, n_splits: usize) -> bool {
         let spent = cpu_seconds() - self.began;
@@ -268,9 +268,9 @@ impl Spent {
     }
 }
 
-/// CPU seconds ahead of a search where a candidate takes `each`: half of one, and the fits of `n_tried` on all rows.
+/// CPU seconds still needed if a candidate takes `each`: half a candidate, and the fits of `n_tried` on all rows.
 fn ahead(each: f64, n_tried: usize, n_splits: usize) -> f64 {
-    // Folds that leave out one of k hold k - 1 times the rows together; beside one tune part there are a few rows more.
+    // All folds together train on k - 1 times the rows; with one tune part, the final fit has only a few more rows.
     let of_all_rows = if n_splits > 1 { each / (n_splits as f64 - 1.0) } else { each };
     each / 2.0 + of_all_rows * n_tried.min(MOST_MEMBERS) as f64
 }
@@ -287,12 +287,12 @@ mod tests {
 
     #[test]
     fn a_budget_holds_the_fits_on_all_rows() {
-        // Five folds: a model of all rows is a quarter of a candidate.
+        // Five folds: a model of all rows costs a quarter of a candidate.
         assert_eq!(ahead(4.0, 1, 5), 2.0 + 1.0);
         assert_eq!(ahead(4.0, 3, 5), 2.0 + 3.0);
-        // No more members than there may be.
+        // At most the maximum number of members.
         assert_eq!(ahead(4.0, 12, 5), 2.0 + 5.0);
-        // One tune part: as much as the candidate.
+        // One tune part: a model of all rows costs as much as the candidate.
         assert_eq!(ahead(4.0, 2, 1), 2.0 + 8.0);
     }
 }

@@ -1,4 +1,4 @@
-//! The search for the best model, on made tables.
+//! The search for the best model, on synthetic tables.
 
 use super::search::n_blended;
 use super::{Decision, Examples, Fitted, Quality, Recipe, SearchLimits, SplitSpec, TargetSpec, fit};
@@ -34,13 +34,13 @@ fn table(task: Task, n: usize, salt: u64) -> Table {
     Table::new(columns).unwrap()
 }
 
-/// What is learned with few rounds.
+/// Parameters with few rounds.
 fn learned(task: Task, table: Table, quality: Quality, tries: Option<u32>) -> Fitted {
     let model = Params { n_estimators: Some(30), ..Params::default() };
     searched(task, table, quality, SearchLimits { budget: None, tries }, model)
 }
 
-/// What is learned with no parameter set.
+/// The result with default parameters.
 fn left_free(task: Task, table: Table, quality: Quality, search: SearchLimits) -> Fitted {
     searched(task, table, quality, search, Params::default())
 }
@@ -76,7 +76,7 @@ fn what_is_best_together_is_one_model_and_the_same_each_time() {
         let again = learned(task, table(task, 600, 1), Quality::Best, Some(5));
         assert_eq!(again.search, best.search);
         assert_eq!(again.pipeline.model.to_bytes().unwrap(), best.pipeline.model.to_bytes().unwrap());
-        // The first trial is the fit without a search: parameters of a person are for one model.
+        // The first trial is the fit without a search: given parameters apply to one model.
         let standard = learned(task, table(task, 600, 1), Quality::Standard, None);
         assert!(standard.search.is_none());
         let alone = learned(task, table(task, 600, 1), Quality::Best, Some(1));
@@ -98,7 +98,7 @@ fn a_small_table_has_a_blend_which_no_budget_cuts() {
         binary.tried.iter().map(|trial| trial.name.as_str()).collect::<Vec<_>>(),
         ["what suits the table", "linear"]
     );
-    // It is the search with as many tries, and the least budget tries as many.
+    // The result equals a search with as many tries; the smallest budget tries as many.
     for limits in [SearchLimits { budget: None, tries: Some(4) }, SearchLimits { budget: Some(1), tries: None }] {
         let best = left_free(Task::Regression, numbers(), Quality::Best, limits);
         let (tried, by_default) = (best.search.unwrap().tried, default.search.as_ref().unwrap());
@@ -116,7 +116,7 @@ fn a_small_table_has_a_blend_which_no_budget_cuts() {
 fn large_and_wide_tables_and_two_classes_try_two_models() {
     let numbers = |n_rows, n_columns| n_blended(Task::Regression, 0, n_rows, n_columns);
     assert_eq!([numbers(400, 7), numbers(4_000, 17), numbers(4_001, 7), numbers(4_000, 18)], [4, 4, 2, 2]);
-    // Several classes from 1000 rows on in each fold; each class costs as much as a number.
+    // Several classes are tried from 1000 rows per fold on; each class costs as much as a regression.
     let classes = |n_classes, n_rows| n_blended(Task::Multiclass, n_classes, n_rows, 7);
     assert_eq!([classes(4, 999), classes(4, 1_000), classes(4, 2_500), classes(4, 2_501)], [2, 3, 3, 2]);
     assert_eq!([n_blended(Task::Binary, 2, 500, 7), n_blended(Task::Binary, 2, 20_000, 201)], [2, 1]);
@@ -131,7 +131,7 @@ fn without_rows_that_decide_nothing_is_tried_and_that_is_said() {
     }
 }
 
-/// The mean loss of the true probabilities on `rows` of a table: irreducible, and common to both sides.
+/// The mean loss of the true probabilities on `rows` of a table, which no model can reduce.
 fn of_luck(task: Task, table: &Table, rows: impl Iterator<Item = usize>) -> f64 {
     let values = |name: &str| match &table.column(name).unwrap().values {
         Values::Number(values) => values.clone(),

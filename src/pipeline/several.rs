@@ -5,23 +5,24 @@ use super::trainer::Trainer;
 use crate::threads;
 use std::sync::{Mutex, PoisonError};
 
-/// So many rows times columns may be fitted several at a time: the features of one fit then need tens of megabytes.
+/// Up to this many cells (rows times columns), several fits run at a time: the features of one fit then need tens of
+/// megabytes.
 pub(super) const MOST_CELLS_AT_ONCE: usize = 4_000_000;
 
-/// How far each of several fits is: steps done, and steps in all.
+/// The progress of each of several fits: steps done, and steps in total.
 struct Shares(Mutex<Vec<(u64, u64)>>);
 
 impl Shares {
-    /// Records how far one is; returns the same for all of them.
+    /// Records the progress of one fit; returns that of all fits together.
     fn set(&self, at: usize, done: u64, most: u64) -> (u64, u64) {
         let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         shares[at] = (done, most);
-        // Those that have not begun are expected to take as long.
+        // Fits that have not begun are expected to take as long.
         let most = shares.iter().map(|(_, of)| if *of > 0 { *of } else { most }).sum();
         (shares.iter().map(|(done, _)| done).sum(), most)
     }
 
-    /// One that stopped early has no steps left.
+    /// A fit that stopped early has no steps left.
     fn finish(&self, at: usize) {
         let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         shares[at].0 = shares[at].1;
@@ -65,10 +66,10 @@ mod tests {
     #[test]
     fn the_progress_of_several_fits_is_that_of_all() {
         let shares = Shares(Mutex::new(vec![(0, 0); 3]));
-        // The two that have not begun are expected to take as long.
+        // The two fits that have not begun are expected to take as long.
         assert_eq!(shares.set(0, 10, 100), (10, 300));
         assert_eq!(shares.set(1, 5, 40), (15, 180));
-        // One that stops early is done.
+        // A fit that stops early is done.
         shares.finish(0);
         assert_eq!(shares.set(1, 40, 40), (140, 180));
         assert_eq!(shares.set(2, 1, 100), (141, 240));

@@ -35,7 +35,7 @@ pub(crate) fn with_prediction<'a>(rows: impl Iterator<Item = (&'a [f32], f64)>, 
 #[derive(Debug, Clone)]
 pub(super) struct Spread {
     pub(super) model: Model,
-    /// No row's is below this.
+    /// Minimum expected error of a row.
     pub(super) least: f64,
 }
 
@@ -43,7 +43,7 @@ impl Spread {
     /// Minimum expected error, as a share of the mean error.
     const LEAST: f64 = 0.2;
 
-    /// Learns from rows with the prediction as their last feature, and the errors that were made on them.
+    /// Learns from rows with the prediction as their last feature, and from their errors.
     pub(super) fn learn(
         known: &Matrix,
         errors: &[f64],
@@ -60,7 +60,7 @@ impl Spread {
         Ok(Self { model, least: Self::LEAST * mean })
     }
 
-    /// Of each of some rows, with the prediction as their last feature.
+    /// The expected error of each row, which has the prediction as its last feature.
     pub(super) fn of(&self, known: &[f32]) -> Result<Vec<f64>, PipelineError> {
         let expected = self.model.scores_of(known)?;
         Ok(expected.into_iter().map(|error| f64::from(error).max(self.least)).collect())

@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 /// Format 2 has a scale of the target; a pipeline without one is written as format 1, which older programs can read.
 const FORMAT: u32 = 2;
-/// Files larger than these are not a version's: refused before they are read.
+/// Larger files cannot be part of a version: they are refused before they are read.
 const MAX_MODEL_BYTES: u64 = 4 << 30;
 const MAX_PIPELINE_BYTES: u64 = 256 << 20;
 
 const INTERVALS: &str = "intervals.json";
-/// Where errors are large, for numbers.
+/// The expected size of errors, for regressions.
 const SPREAD: &str = "spread.bin";
 const INTERVALS_FORMAT: u32 = 1;
 
@@ -145,7 +145,7 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    /// Whether the parts belong together.
+    /// Checks that the parts belong together.
     fn check(&self, dir: &Path) -> Result<(), PipelineError> {
         let (have, want) = (self.features.names().len(), self.model.n_features());
         if have != want {

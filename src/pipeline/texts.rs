@@ -6,9 +6,9 @@ use crate::features::{Task, TermShare, TextEncoder};
 use crate::table::{Column, ColumnSpec, Kind, Schema, Table, Texts, Values};
 use std::collections::HashMap;
 
-/// Words that are named of a row.
+/// Maximum number of words named for a row.
 const OF_ROW: usize = 5;
-/// Words that are named of a column; of several classes, of each.
+/// Maximum number of words named for a column; with several classes, for each class.
 const OF_COLUMN: usize = 10;
 const OF_CLASS: usize = 3;
 /// Maximum number of scores whose distribution is monitored.
@@ -108,7 +108,7 @@ pub fn unseen_name(column: &str) -> String {
     format!("{column} (unseen words)")
 }
 
-/// Words that training rows did not share, and how many rows of a sample have each, by column.
+/// Words unknown from training, and how many rows of a sample have each, by column.
 #[derive(Debug, Clone, Default)]
 pub struct NewWords(HashMap<String, HashMap<String, u64>>);
 

@@ -23,7 +23,7 @@ pub type FitProgress<'a> = dyn Fn(&str, u64, u64) + Sync + 'a;
 /// A pipeline with the results of its training.
 pub(super) struct Learned {
     pub(super) pipeline: Pipeline,
-    /// The rows that decided.
+    /// The rows used for decisions.
     pub(super) known: Option<OutOfFold>,
     /// The trials, if a search was made.
     pub(super) search: Option<Search>,
@@ -34,7 +34,7 @@ pub(super) struct Trainer<'a> {
     pub(super) target: &'a Target,
     pub(super) schema: &'a Schema,
     pub(super) recipe: &'a Recipe,
-    /// Those of the recipe, with constant columns and those that name rows dropped.
+    /// The feature options of the recipe; also drops constant columns and columns that identify rows.
     options: FeatureOptions,
     /// The derived columns of all rows, for checks before training.
     pub(super) computed: Table,
@@ -50,15 +50,15 @@ pub(super) struct Trainer<'a> {
 pub(super) struct TrainingSet {
     pub(super) features: Features,
     pub(super) train: Part,
-    /// The rows that stop, calibrate and choose the threshold.
+    /// The rows for early stopping, calibration and the threshold.
     pub(super) tune: Option<Part>,
 }
 
-/// Rows of the engine; a copy shares its features.
+/// Rows in the engine's form; a copy shares the features.
 #[derive(Clone)]
 pub(super) struct Part {
     pub(super) x: Matrix,
-    /// Class index or value as trees learn it, one per row.
+    /// Class index, or value on the trees' scale, one per row.
     pub(super) y: Vec<f32>,
     /// Weight of each row for trees; all weigh the same when absent.
     pub(super) weights: Option<Vec<f32>>,
@@ -98,11 +98,11 @@ impl<'a> Trainer<'a> {
         let mut options = recipe.features.clone();
         let (derived, computed) = Derived::fit(&options.derived, table, Some(&train), &target.name)?;
         let computed = Table::new(computed)?;
-        // The result of a window is a feature under its own name.
+        // A window is a feature with its own name.
         options.drop.extend_from_slice(derived.window_columns());
         let constant = |name: &str| schema.column(name).is_some_and(|c| c.kind == Kind::Constant);
         options.drop.extend(table.columns().iter().filter(|c| constant(&c.name)).map(|c| c.name.clone()));
-        // A grouping column identifies entities; new rows are of other entities.
+        // A grouping column identifies entities; new rows have other entities.
         let is_key = |name: &&String| schema.column(name).is_some_and(|c| c.kind == Kind::Text);
         options.drop.extend(recipe.split.column.iter().filter(is_key).cloned());
         let unread =
@@ -183,7 +183,7 @@ impl<'a> Trainer<'a> {
         Ok(is_number.then(|| pipeline.features.transform(&examples.table.take(rows))).transpose()?)
     }
 
-    /// A pipeline of all `rows` with the decisions of models that had not seen them.
+    /// A pipeline trained on all `rows`; models that had not seen the rows made its decisions.
     fn learn_all(
         &self,
         examples: &Examples,
@@ -269,7 +269,7 @@ impl<'a> Trainer<'a> {
         (self.recipe.split.by == SplitBy::Column).then(keys)
     }
 
-    /// The labels of `rows` as trees learn them.
+    /// The labels of `rows` on the trees' scale.
     fn learned(&self, examples: &Examples, rows: &[u32]) -> Vec<f32> {
         rows.iter().map(|&row| self.scale.learned(examples.y[row as usize])).collect()
     }
@@ -313,7 +313,7 @@ impl<'a> Trainer<'a> {
         .know_levels()
     }
 
-    /// The model of rows that are given up, stopped early on the tune rows.
+    /// Fits a model and drops the rows; stops early on the tune rows.
     fn model(
         &self,
         features: &Features,
@@ -335,7 +335,7 @@ impl<'a> Trainer<'a> {
         seed: u64,
     ) -> Result<Watched, PipelineError> {
         let progress = |round: Round| (self.progress)("fitting", round.done as u64, round.most as u64);
-        // Of the recipe: parameters that repeat a plan do not name columns.
+        // Taken from the recipe: parameters that repeat a plan do not name columns.
         let limits = self.recipe.model.limits(features)?;
         let params = params.check(self.target.task)?.with_seed(seed).with_limits(limits);
         let options = FitOptions {
@@ -348,7 +348,7 @@ impl<'a> Trainer<'a> {
         Ok(Model::watch(x, &y, weights.as_deref(), &options)?)
     }
 
-    /// Columns that may know the target.
+    /// Columns that may reveal the target.
     pub(super) fn suspicions(&self, examples: &Examples) -> Vec<String> {
         let Examples { table, target, y, .. } = examples;
         let of = |table| find_leaks(table, target, y, &self.options.drop, self.seed);
@@ -359,7 +359,7 @@ impl<'a> Trainer<'a> {
         found.iter().map(ToString::to_string).collect()
     }
 
-    /// The columns that made-up rows take from a real one: those that no feature is, or is derived from.
+    /// The columns that synthetic rows copy from a real row: those that no feature uses.
     fn not_made(&self) -> Vec<String> {
         let columns: Vec<(&str, Kind)> = self.schema.columns.iter().map(|c| (c.name.as_str(), c.kind)).collect();
         let origins = derive::origins(&self.options.derived, &columns, &self.target.name);

@@ -10,7 +10,7 @@ use crate::features::resample::row_weights;
 use crate::table::{Kind, Schema, Table, Values};
 use crate::wording::instead;
 
-/// Made-up rows have no weight.
+/// Synthetic rows have no weight.
 pub(super) const NO_SMOTE: &str = "[data] weight cannot be combined with imbalance = \"smote\", whose synthetic rows \
                                    have no weight: use \"weights\" or \"none\"";
 
@@ -119,7 +119,7 @@ pub(super) fn at(weights: Option<&[f64]>, rows: &[u32]) -> Option<Vec<f64>> {
     weights.map(|weights| rows.iter().map(|&row| weights[row as usize]).collect())
 }
 
-/// How many of the first rows in `order` have the share `share` of all weight, to the nearest row.
+/// How many of the first rows in `order` hold the share `share` of the total weight, to the nearest row.
 pub(super) fn most(weights: &[f64], order: &[u32], share: f64) -> usize {
     let wanted = share * weights.iter().sum::<f64>();
     let mut before = 0.0;
@@ -133,8 +133,8 @@ pub(super) fn most(weights: &[f64], order: &[u32], share: f64) -> usize {
         .count()
 }
 
-/// The training weights of rows of the classes `y`: their own weights, over the mean, and with `balanced` scaled so
-/// that every class has the same total.
+/// The training weights of rows with the classes `y`: their own weights divided by the mean and, with `balanced`,
+/// scaled so that every class has the same total.
 pub(super) fn of_trees(own: Option<&[f64]>, y: &[f32], n_classes: usize, balanced: bool) -> Option<Vec<f32>> {
     let Some(own) = own else {
         return balanced.then(|| row_weights(y, n_classes));

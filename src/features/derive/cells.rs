@@ -15,7 +15,7 @@ pub(super) enum Cells<'a, T: Copy> {
 /// The value of a part of an expression.
 #[derive(Debug, Clone)]
 pub(super) enum Vector<'a> {
-    /// Numbers and truths; `NaN` is missing.
+    /// Numbers and truth values; `NaN` is missing.
     Number(Cells<'a, f64>),
     /// Times; [`MISSING_TIME`] is missing.
     Time(Cells<'a, i64>),
@@ -142,7 +142,7 @@ impl<'a> Strings<'a> {
         self.codes.each(|code| of_level.get(code as usize).copied().unwrap_or(missing))
     }
 
-    /// Another text for every level.
+    /// Replaces the text of every level.
     pub(super) fn levels_as(self, f: impl Fn(&str) -> String) -> Self {
         let levels = (0..self.levels.len()).map(|level| f(self.levels.get(level))).collect();
         Self { codes: self.codes, levels: Levels::Owned(levels) }

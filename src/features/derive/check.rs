@@ -15,7 +15,7 @@ pub(super) trait Names {
     /// A sentence that names the alternatives.
     fn find(&mut self, name: &str) -> Result<(Node, Type), String>;
 
-    /// The index for another statistic of groups.
+    /// The index of a new statistic of groups.
     ///
     /// # Errors
     /// A sentence, if statistics are not allowed.
@@ -129,7 +129,7 @@ fn binary(op: Op, left: &Expr, right: &Expr, names: &mut dyn Names) -> Checked {
     compare(op, left, right, names).map(|node| (node, Type::Bool))
 }
 
-/// A comparison; `>` is `<` with its sides exchanged.
+/// A comparison; `a > b` is computed as `b < a`.
 fn compare(op: Op, left: &Expr, right: &Expr, names: &mut dyn Names) -> Result<Node, Problem> {
     let ((a, of_a), (b, of_b)) = (check(left, names)?, check(right, names)?);
     let in_order = !matches!(op, Op::Greater | Op::AtLeast);

@@ -1,4 +1,4 @@
-//! Constants that an expression has as text and that are parsed when it is checked: times, patterns, time zones.
+//! Text constants that are parsed when an expression is checked: times, patterns, time zones.
 
 use super::Problem;
 use super::functions::Function;
@@ -8,7 +8,7 @@ use crate::features::TimePart;
 use crate::table::time::TimeFormat;
 use regex::RegexBuilder;
 
-/// Bytes that a compiled `matches` may take.
+/// Maximum size of a compiled `matches` pattern, in bytes.
 const MAX_REGEX: usize = 1 << 20;
 
 /// A constant text in the expression.

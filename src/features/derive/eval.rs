@@ -11,7 +11,7 @@ use std::borrow::Cow;
 /// The inputs of expressions.
 pub(super) struct Scope<'a> {
     pub(super) n_rows: usize,
-    /// The raw columns that are read, by their places.
+    /// The raw columns that are read, by index.
     pub(super) raw: &'a [&'a Values],
     /// The derived columns so far.
     pub(super) earlier: &'a [Column],
@@ -93,7 +93,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Of several columns of one type, for every row the cell of the one that `choice` names.
+    /// For every row, the cell of the column that `choice` selects; all columns have one type.
     fn pick(&self, parts: Vec<Vector<'a>>, choice: impl Fn(usize) -> usize) -> Vector<'a> {
         match parts.first() {
             Some(Vector::Time(_)) => {
@@ -139,7 +139,7 @@ fn of_text(test: &OfText, strings: &Strings) -> Cells<'static, f64> {
     }
 }
 
-/// The number that a text would be in a file; missing if it is none.
+/// A text parsed as a number, as in a file; missing if it is not a number.
 fn number_of(text: &str) -> f64 {
     crate::table::number_in(text.as_bytes()).filter(|value| value.is_finite()).unwrap_or(f64::NAN)
 }
@@ -165,11 +165,11 @@ fn calendar(moment: Moment, zone: &Zone, times: &Cells<i64>) -> Cells<'static, f
     })
 }
 
-/// The microseconds that a clock of the zone shows, as if it were one of UTC.
+/// The zone's local time in microseconds, as if it were UTC.
 fn local(zone: &jiff::tz::TimeZone, time: i64) -> i64 {
     match jiff::Timestamp::from_microsecond(time) {
         Ok(at) => time + i64::from(zone.to_offset(at).seconds()) * 1_000_000,
-        // Beyond the calendar's years.
+        // Outside the calendar's range.
         Err(_) => time,
     }
 }

@@ -1,4 +1,4 @@
-//! What windows see: the rows of a table as events in groups, and which of them are computed and counted.
+//! The input of windows: the rows of a table as events in groups, and which of them are computed and counted.
 
 use super::cells::Vector;
 use super::eval::Scope;
@@ -10,7 +10,8 @@ use std::collections::HashSet;
 
 /// The input of one stream's windows, for the rows of a table.
 pub(super) struct Events {
-    /// Per row, its group; [`NONE`] for a row without a key or a time: it is in no window, and its own is missing.
+    /// Per row, its group; [`NONE`] for a row without a key or a time: it is in no window, and its own value is
+    /// missing.
     pub(super) groups: Vec<u32>,
     /// The keys of each group.
     pub(super) keys: Vec<Vec<String>>,
@@ -32,7 +33,7 @@ impl Events {
         Self { groups, keys, at, values }
     }
 
-    /// The rows that are in windows: by their groups, and there in the order of time and value.
+    /// The rows that are in windows, by group, sorted by time and value.
     pub(super) fn order(&self) -> Vec<u32> {
         let mut rows: Vec<u32> =
             (0..self.groups.len() as u32).filter(|&row| self.groups[row as usize] != NONE).collect();
@@ -50,11 +51,11 @@ impl Events {
 pub(super) struct Own {
     /// The name of each row.
     pub(super) names: Vec<u64>,
-    /// Whether it is in windows of others: of equal rows, only the last is.
+    /// Per row, whether it is in windows of other rows: of equal rows, only the last one is.
     pub(super) counts: Vec<bool>,
 }
 
-/// Whether each row is the last with its name, or not among those that `may` repeat.
+/// Per row, whether it is the last with its name; always true for rows outside of `may`.
 pub(super) fn last_of_each(names: &[u64], may: impl Fn(usize) -> bool) -> Vec<bool> {
     let mut seen = HashSet::new();
     let mut counts: Vec<bool> =
@@ -64,13 +65,13 @@ pub(super) fn last_of_each(names: &[u64], may: impl Fn(usize) -> bool) -> Vec<bo
 }
 
 impl Own {
-    /// The rows of a table, which are the same where their ids are.
+    /// The rows of a table; rows with equal ids are the same row.
     pub(super) fn of(table: &Table, id: Option<&str>, names: Vec<u64>) -> Self {
         let ids = id.and_then(|id| table.column(id)).map(|column| &column.values);
         Self { counts: last_of_each(&names, |row| ids.is_some_and(|ids| !ids.is_missing(row))), names }
     }
 
-    /// Computes the windows of a stream for the rows from `first` on; earlier rows are only their past.
+    /// Computes the windows of a stream for the rows from `first` on; earlier rows only serve as their past.
     pub(super) fn look(&self, windows: &[(usize, &Window)], events: &Events, first: usize, found: &mut [Vec<f64>]) {
         let own = |row: u32| (row as usize).checked_sub(first);
         let rows = events.order();

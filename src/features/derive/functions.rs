@@ -38,7 +38,7 @@ pub(super) enum Function {
     Year,
 }
 
-/// No number of values is too many.
+/// No maximum number of values.
 const ANY: usize = usize::MAX;
 
 impl Function {

@@ -11,7 +11,7 @@ use crate::table::MISSING_TIME;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// More groups than this are not stored.
+/// Maximum number of stored groups.
 pub(super) const MAX_GROUPS: usize = 500_000;
 
 /// The statistics of groups.
@@ -22,7 +22,7 @@ pub(super) struct Learned {
     keys: Vec<Vec<String>>,
     /// Per group: the statistic, or mean and standard deviation.
     values: Vec<(f64, f64)>,
-    /// For groups that training did not have.
+    /// For groups unseen in training.
     other: (f64, f64),
     index: HashMap<String, u32>,
 }
@@ -49,7 +49,7 @@ pub(super) struct Stored {
     other: (Option<f64>, Option<f64>),
 }
 
-/// The keys of groups, their values, and those of other groups.
+/// The keys of groups, the value of each group, and the value of unseen groups.
 pub(crate) type Parts<'a> = (&'a [Vec<String>], &'a [(f64, f64)], (f64, f64));
 
 /// No group.
@@ -202,7 +202,7 @@ impl Learned {
     }
 }
 
-/// The statistic of values that are all known; sorts them for a median.
+/// The statistic of values none of which is missing; sorts them for a median.
 fn summary(statistic: Statistic, values: &mut [f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let sum = values.iter().sum::<f64>();

@@ -25,11 +25,11 @@ struct Cache {
     length_us: i64,
     /// The block of the last row, see [`Window::block`].
     block: i64,
-    /// The place of the first row of that block.
+    /// The index of the first row of that block.
     start: usize,
     /// Summary of each row of the previous block and those after it.
     suffix: Vec<Seen>,
-    /// Summary of each row of that block and those before it, as far as needed yet.
+    /// Summary of each row of that block and those before it, computed as needed.
     prefix: Vec<Seen>,
     sorted: Sorted,
 }
@@ -44,13 +44,13 @@ impl Lane {
         (self.at.partition_point(|&at| at < begin), self.at.partition_point(|&at| at < end))
     }
 
-    /// The place of a row.
+    /// The index of a row.
     pub(super) fn find(&self, name: u64, at: i64) -> Option<usize> {
         let (first, end) = self.between(at, at.saturating_add(1));
         (first..end).find(|&place| self.names[place] == name)
     }
 
-    /// Adds a row: in the order of time and, at one instant, of the values.
+    /// Inserts a row; rows are sorted by time, then by value.
     pub(super) fn insert(&mut self, name: u64, at: i64, value: f64) {
         let before = |place: usize| (self.at[place], self.values[place]);
         let is_last = self.at.len().checked_sub(1).is_none_or(|last| {
@@ -74,7 +74,7 @@ impl Lane {
         self.caches.clear();
     }
 
-    /// Takes a row away.
+    /// Removes a row.
     pub(super) fn remove(&mut self, place: usize) {
         self.at.remove(place);
         self.values.remove(place);
@@ -98,7 +98,7 @@ impl Lane {
         taken
     }
 
-    /// The value of the `nth` window of the stream in a row that uses only this group.
+    /// The value of the `nth` window of the stream for a row of this group.
     pub(super) fn look(&mut self, (nth, window): (usize, &Window), at: i64, own: f64) -> f64 {
         let (from, to) = self.between(at.saturating_sub(window.length_us), at);
         if window.statistic == Statistic::Count {

@@ -65,7 +65,7 @@ impl Tokens {
         Ok(Self { all, next: 0 })
     }
 
-    /// The next token stays the next.
+    /// Returns the next token without consuming it.
     pub(super) fn peek(&self) -> &Token {
         &self.all[self.next].1
     }
@@ -77,7 +77,7 @@ impl Tokens {
 
     pub(super) fn next(&mut self) -> (usize, Token) {
         let token = self.all[self.next].clone();
-        // The end token repeats.
+        // At the end, the end token is returned again and again.
         self.next = (self.next + 1).min(self.all.len() - 1);
         token
     }

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! They are learned and stored with the encoders that read them, so that training, batch scoring, serving and
-//! monitoring compute the same. An expression reads its own row and statistics from training, and a window earlier
-//! rows: it cannot loop, read a file or the clock, and its size is bounded. docs/features.md lists the functions and
+//! monitoring compute the same. An expression reads its own row and training statistics; a window also reads earlier
+//! rows. It cannot loop or read files or the clock, and its size is bounded. docs/features.md lists the functions and
 //! the rules for missing values.
 
 mod cells;
@@ -91,7 +91,7 @@ pub struct Derived {
     definitions: Definitions,
     program: Program,
     learned: Vec<Learned>,
-    /// The levels of training of the categories that are read, so that other spellings of them are found.
+    /// The training levels of the categories that are read, to match other spellings of them.
     levels: Vec<(String, Vec<String>)>,
     /// The columns with the values of windows.
     window_columns: Vec<String>,
@@ -111,7 +111,8 @@ pub fn check(definitions: &Definitions, columns: &[(&str, Kind)], target: &str) 
     Program::new(definitions, columns, target).map(|_| ()).map_err(|err| wrong(definitions, err))
 }
 
-/// Per definition, the raw columns that it reads, itself or through others; empty where a definition is wrong.
+/// Per definition, the raw columns that it reads, directly or through other definitions; empty if a definition is
+/// invalid.
 #[must_use]
 pub fn origins(definitions: &Definitions, columns: &[(&str, Kind)], target: &str) -> Vec<(String, Vec<String>)> {
     let Ok(program) = Program::new(definitions, columns, target) else { return Vec::new() };
@@ -196,7 +197,7 @@ impl Derived {
         Ok(computed)
     }
 
-    /// The levels of the categories that are read, in `rows` or in all.
+    /// The levels of the categories that are read, in `rows` or in all rows.
     fn levels_of(&self, table: &Table, rows: Option<&[u32]>) -> Vec<(String, Vec<String>)> {
         let reads = self.program.reads.iter().filter_map(|(name, _)| table.column(name));
         let of = |column: &Column| match &column.values {
@@ -297,12 +298,12 @@ impl Derived {
         self.program.compiled.iter().map(|compiled| (compiled.name.as_str(), compiled.of.kind()))
     }
 
-    /// The place of a derived feature.
+    /// The index of a derived feature.
     pub(crate) fn place(&self, name: &str) -> Option<usize> {
         self.program.compiled.iter().position(|compiled| compiled.name == name)
     }
 
-    /// The name, the kind and the checked expression of the derived feature at a place.
+    /// The name, the kind and the checked expression of the derived feature at an index.
     pub(crate) fn node(&self, place: usize) -> (&str, Kind, &Node) {
         let compiled = &self.program.compiled[place];
         (&compiled.name, compiled.of.kind(), &compiled.node)
@@ -314,7 +315,7 @@ impl Derived {
         (name, *kind)
     }
 
-    /// The statistics of groups: their keys, their values, and that of unseen groups.
+    /// The statistics of groups: the keys and values, and the value of unseen groups.
     pub(crate) fn groups(&self, slot: usize) -> groups::Parts<'_> {
         self.learned[slot].parts()
     }

@@ -88,19 +88,19 @@ pub(crate) enum Node {
     Time(i64),
     /// The raw column at this index of the input.
     Raw(usize),
-    /// The derived column at this place.
+    /// The derived column at this index.
     Earlier(usize),
-    /// Of a number.
+    /// A function of a number.
     Map(Unary, Box<Node>),
-    /// Of two numbers.
+    /// A function of two numbers.
     Zip(Binary, Box<Node>, Box<Node>),
-    /// Of two times.
+    /// A function of two times.
     ZipTimes(OfTimes, Box<Node>, Box<Node>),
-    /// Of the calendar.
+    /// A part of a time.
     Calendar(Moment, Zone, Box<Node>),
-    /// A number of a text, found once per distinct text.
+    /// A number computed from a text, once per distinct text.
     OfText(OfText, Box<Node>),
-    /// A text changed in case, likewise.
+    /// A text with another case, once per distinct text.
     Case(LetterCase, Box<Node>),
     /// Whether two texts are equal.
     SameText(Box<Node>, Box<Node>),
@@ -120,14 +120,14 @@ pub(crate) enum Node {
         of: Option<Box<Node>>,
         by: Vec<Node>,
     },
-    /// Over the row's own past; always a whole definition.
+    /// A window over the row's own past; always a whole definition.
     Window(Box<Window>),
 }
 
 /// A checked window.
 #[derive(Debug, Clone)]
 pub(crate) struct Window {
-    /// Its place among the windows.
+    /// Its index among the windows.
     pub(super) slot: usize,
     pub(super) statistic: Statistic,
     pub(super) of: Option<Node>,
@@ -142,7 +142,7 @@ impl Window {
         format!("{:?} {:?} {:?}", self.of, self.by, self.time)
     }
 
-    /// The parts that it is computed of.
+    /// The parts that it is computed from.
     pub(super) fn parts(&self) -> impl Iterator<Item = &Node> {
         self.of.iter().chain(&self.by).chain([&self.time])
     }
@@ -200,7 +200,7 @@ impl Node {
         }
     }
 
-    /// A part that computes `f` of two numbers; at once where both are stated.
+    /// A part that computes `f` of two numbers; if both are constants, it is evaluated at once.
     pub(super) fn zip(f: Binary, left: Self, right: Self) -> Self {
         match (left, right) {
             (Self::Number(left), Self::Number(right)) => Self::Number(f.function()(left, right)),

@@ -26,13 +26,13 @@ pub(crate) enum Binary {
     Divide,
     Equal,
     Less,
-    /// At most the second.
+    /// The first, at most the second.
     Lower,
     Max,
     Min,
     Multiply,
     Or,
-    /// At least the second.
+    /// The first, at least the second.
     Raise,
     Remainder,
     Round,
@@ -165,22 +165,22 @@ fn or(left: f64, right: f64) -> f64 {
     if left == 1.0 || right == 1.0 { 1.0 } else { left + right }
 }
 
-/// The smaller one that is known.
+/// The smaller one; ignores missing values.
 fn min(left: f64, right: f64) -> f64 {
     if right.is_nan() || left <= right { left } else { right }
 }
 
-/// The larger one that is known.
+/// The larger one; ignores missing values.
 fn max(left: f64, right: f64) -> f64 {
     if right.is_nan() || left >= right { left } else { right }
 }
 
-/// At least `low`, unless that is missing; missing stays missing.
+/// Raised to `low`, unless `low` is missing; a missing value stays missing.
 fn raise(value: f64, low: f64) -> f64 {
     if value < low { low } else { value }
 }
 
-/// At most `high`, unless that is missing; missing stays missing.
+/// Lowered to `high`, unless `high` is missing; a missing value stays missing.
 fn lower(value: f64, high: f64) -> f64 {
     if value > high { high } else { value }
 }
@@ -207,7 +207,7 @@ fn round(value: f64, digits: f64) -> f64 {
     match digits {
         0.0 => value.round_ties_even(),
         digits if digits > 0.0 => {
-            // A number that has no digits there is not made infinite by the scale.
+            // If scaling overflows, the number has no digits there: keep it.
             let scaled = value * scale;
             if scaled.is_finite() { scaled.round_ties_even() / scale } else { value }
         }
@@ -233,7 +233,7 @@ fn not_later(left: i64, right: i64) -> f64 {
     truth(left <= right)
 }
 
-/// The median of values in order.
+/// The median of sorted values.
 pub(super) fn middle(sorted: &[f64]) -> f64 {
     let half = sorted.len() / 2;
     match sorted.len() {

@@ -19,10 +19,10 @@ pub struct Windows {
     streams: Vec<Vec<usize>>,
 }
 
-/// Rows that happened, each once: those of other tables and of the prediction log.
+/// Past rows, each once, from other tables and the prediction log.
 #[derive(Debug, Clone, Default)]
 pub struct Past {
-    /// The id column, by which a row is known; without one, rows are the same where all that windows read is.
+    /// The id column that identifies a row; without one, rows are the same if all values that windows read are equal.
     id: Option<String>,
     rows: Table,
     /// Per time column, the latest training row: of the training rows before it, only some are in `rows`.
@@ -210,7 +210,7 @@ impl Windows {
         self.names.iter().zip(found).map(column).collect()
     }
 
-    /// The raw columns of a part, by their places in the program; those that no window reads are empty.
+    /// The raw columns of a part, by their index in the program; those that no window reads are empty.
     pub(super) fn raw<'t>(&self, part: &'t Table, empty: &'t Values) -> Result<Vec<&'t Values>, FeatureError> {
         let reads = self.program.reads.iter().zip(self.is_read());
         reads.map(|(read, is_read)| if is_read { raw_values(read, part) } else { Ok(empty) }).collect()
@@ -236,7 +236,7 @@ impl Windows {
         streams.iter().filter_map(|windows| windows.first()).map(|(_, window)| Events::of(window, &scope)).collect()
     }
 
-    /// Whether all that a part names is read.
+    /// Whether every column that a part uses is read.
     fn can_read(&self, node: &Node, is_read: &[bool]) -> bool {
         let mut can = true;
         node.visit(&mut |part| match part {
@@ -283,8 +283,8 @@ fn table_of(columns: Vec<Column>) -> Result<Table, FeatureError> {
 }
 
 impl Past {
-    /// The rows of `parts`, each of which has the columns of [`Windows::part`]; of a row in several, that of the
-    /// last.
+    /// The rows of `parts`, each of which has the columns of [`Windows::part`]; for a row in several parts, the last
+    /// one counts.
     ///
     /// # Errors
     /// If a column is missing, or differs in kind.
@@ -320,8 +320,8 @@ impl Past {
         Self::of(windows, self.id.as_deref(), &parts)
     }
 
-    /// Whether a window of the table may need missing rows: a row precedes the latest of the past rows, of which only
-    /// the last are stored.
+    /// Whether a window of the table may need rows that were not stored: only the last past rows are stored, and a row
+    /// of the table precedes the latest of them.
     #[must_use]
     pub fn lacks_rows_of(&self, table: &Table) -> bool {
         self.until.iter().any(|(name, until)| times(table, name).any(|time| time < *until))
@@ -333,7 +333,7 @@ impl Past {
         self.rows.n_rows()
     }
 
-    /// The rows that `table`, with the names `held`, does not contain.
+    /// The rows that are not in `table`, whose rows have the names `held`.
     fn without(&self, windows: &Windows, table: &Table, held: &[u64]) -> Result<Table, FeatureError> {
         if self.rows.n_rows() == 0 {
             return Ok(Table::default());
@@ -346,7 +346,7 @@ impl Past {
     }
 }
 
-/// The name of each row: its id, or a digest of all that windows read of it.
+/// The name of each row: its id, or a digest of all its values that windows read.
 pub(super) fn names(windows: &Windows, id: Option<&str>, table: &Table) -> Result<Vec<u64>, FeatureError> {
     let of_cells = || row_digest(table, &windows.reads().iter().map(|(name, _)| *name).collect::<Vec<_>>());
     let Some(ids) = id.and_then(|id| table.column(id)) else { return of_cells() };

@@ -14,7 +14,7 @@ pub(super) struct Compiled {
     pub(super) name: String,
     pub(super) of: Type,
     pub(super) node: Node,
-    /// Whether it depends on its row alone: on no window and no training statistic.
+    /// Whether it depends on its row alone, not on a window or a training statistic.
     pub(super) is_plain: bool,
 }
 
@@ -41,7 +41,7 @@ struct Known<'a> {
     columns: &'a [(&'a str, Kind)],
     /// The target, which no expression may read.
     target: &'a str,
-    /// All definitions with their trees, and the place of this one.
+    /// All definitions with their trees, and the index of this one.
     trees: &'a [(&'a str, Expr)],
     place: usize,
 }
@@ -109,7 +109,7 @@ impl Known<'_> {
 
 /// The path on which a definition depends on itself through another one: `a → b → a`.
 fn cycle(trees: &[(&str, Expr)], from: usize, through: usize) -> Option<String> {
-    // Which definition each was reached from.
+    // For each definition, the one it was reached from.
     let mut before = vec![None; trees.len()];
     before[through] = Some(from);
     let mut open = vec![through];
@@ -199,7 +199,7 @@ impl Program {
         windows.map(column).collect()
     }
 
-    /// Per definition, the raw columns that it reads, itself or through others.
+    /// Per definition, the raw columns that it reads, directly or through other definitions.
     pub(super) fn origins(&self) -> Vec<Vec<&str>> {
         let mut all: Vec<Vec<&str>> = Vec::new();
         for compiled in &self.compiled {

@@ -19,11 +19,11 @@ use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How late a row may arrive and still find all rows of its windows: a day.
+/// Up to this much lateness (a day), all rows of a late row's windows are still stored.
 const LATE_US: i64 = 86_400_000_000;
-/// Rows that are added before others have their turn.
+/// Rows added before the lock is released once.
 const PIECE: usize = 256;
-/// Lanes of a stream that are swept for old rows, for each new row; and the number while there are too many.
+/// Lanes of a stream that are swept for old rows, per new row; and how many while there are too many rows.
 const SWEEP: usize = 2;
 const SWEEP_FAST: usize = 64;
 
@@ -43,7 +43,7 @@ pub struct Held {
     pub n_rows: u64,
     /// Rows removed because there were too many, although a window may need them.
     pub n_left: u64,
-    /// Rows so late that their windows may lack removed rows.
+    /// Rows so late that rows of their windows may already have been removed.
     pub n_late: u64,
 }
 
@@ -212,7 +212,7 @@ impl Recent {
         }
     }
 
-    /// Adds rows that happened, each once: one that is known takes the place of itself, unless it was logged before that.
+    /// Adds past rows, each once: a known row is replaced, unless the stored one was logged later.
     ///
     /// # Errors
     /// As [`Recent::values`].
@@ -315,7 +315,7 @@ impl Kept {
         stream.in_a_hurry = hurries.saturating_sub(1);
         let lane = &mut stream.lanes[stream.next];
         let n = lane.at.partition_point(|&at| at < stream.floor.max(reach));
-        // The rows behind them have to move, so that a few wait for more.
+        // Removal moves all later rows, so wait until several can be removed together.
         if n == 0 || (hurries == 0 && n * 2 < lane.at.len()) {
             return;
         }

@@ -6,7 +6,7 @@ use crate::table::{Column, Kind, MISSING_TIME, Table, Texts, Values};
 
 const MINUTE: i64 = 60_000_000;
 const DAY: i64 = 1440 * MINUTE;
-/// Long after all of the rows.
+/// A time long after all rows.
 const NOW: i64 = i64::MAX / 2;
 
 /// Numbers without a pattern.
@@ -100,7 +100,7 @@ fn each_row_has_the_value_that_a_table_of_all_rows_gives() {
     for (id, seed) in [(Some("id"), 1), (None, 2)] {
         let mut dice = Dice(seed);
         let mut rows = stream(1_500, &mut dice);
-        // Stored beforehand, like the last training rows; some of it arrives again.
+        // Stored beforehand, like the last training rows; some of them arrive again.
         let stored = table(&rows[..300]);
         let recent = Recent::new(of.clone(), id, 1_000_000);
         recent.push(&stored, &vec![i64::MIN; 300], NOW).unwrap();
@@ -114,7 +114,7 @@ fn each_row_has_the_value_that_a_table_of_all_rows_gives() {
             let expected = bits(&of.compute(&past, &request).unwrap());
             assert_eq!(bits(&recent.values(&request).unwrap()), expected, "{} rows are left", left.len());
             n_cached += expected[1].iter().flatten().filter(|count| f64::from_bits(**count) > 64.0).count();
-            // A row that is not logged leaves no trace.
+            // A row that is not logged is not stored.
             if dice.one_in(10) {
                 continue;
             }
@@ -130,7 +130,7 @@ fn each_row_has_the_value_that_a_table_of_all_rows_gives() {
     }
 }
 
-/// One row a minute of one card, or of as many cards as rows.
+/// One row per minute, of one card or each of another card.
 fn steady(range: std::ops::Range<i64>, cards: bool) -> Table {
     let ids: Vec<String> = range.clone().map(|n| format!("r{n}")).collect();
     let own: &[String] = if cards { &ids } else { &[] };
@@ -164,7 +164,7 @@ fn rows_that_no_window_reaches_leave() {
         if !cards {
             assert_eq!(told(&recent, 20 * DAY), 120.0);
             assert_eq!((told(&recent, 19 * DAY + 5 * MINUTE), recent.held().n_late), (120.0, 0));
-            assert_eq!((told(&recent, DAY), recent.held().n_late), (0.0, 1), "it is told that rows had left");
+            assert_eq!((told(&recent, DAY), recent.held().n_late), (0.0, 1), "the row counts as late");
         }
     }
     // A future time does not age rows.

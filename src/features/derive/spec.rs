@@ -5,7 +5,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// A derived feature as a person wrote it.
+/// A derived feature as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
     /// The name of the column.
@@ -14,7 +14,7 @@ pub struct Definition {
     pub expression: String,
 }
 
-/// Derived features in their order: an expression may name those above it.
+/// Derived features in file order: an expression may use those above it.
 ///
 /// ```toml
 /// [features.derived]
@@ -26,13 +26,13 @@ pub struct Definition {
 pub struct Definitions(pub Vec<Definition>);
 
 impl Definitions {
-    /// Whether there are none.
+    /// Whether there are no derived features.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The definition of a name.
+    /// The definition with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Definition> {
         self.0.iter().find(|definition| definition.name == name)

@@ -14,11 +14,11 @@ pub(super) struct Stream {
     /// How long a row is kept.
     pub(super) keep_us: i64,
     pub(super) newest: i64,
-    /// Rows before it were removed because no window reached them.
+    /// Rows before this time were removed because no window reached them.
     pub(super) reached: i64,
-    /// Rows before it were removed because there were too many.
+    /// Rows before this time were removed because there were too many.
     pub(super) floor: i64,
-    /// The next lane to sweep, and how many to sweep fast.
+    /// The next lane to sweep, and how many to sweep at the faster rate.
     pub(super) next: usize,
     pub(super) in_a_hurry: usize,
 }

@@ -209,7 +209,7 @@ fn one_row_is_computed_to_the_bit_as_in_a_table_and_so_is_what_was_stored() {
         Values::Text(texts) => texts.get(row).to_owned(),
     };
     for row in 0..table.n_rows() {
-        // As a request has them: texts that no dictionary knows.
+        // As in a request: texts that are in no dictionary.
         let one = |(name, _): (&str, Kind)| match table.column(name).unwrap().values.take(&[row as u32]) {
             Values::Category(cells) => Values::Text(std::iter::once(cells.level(0).unwrap_or_default()).collect()),
             values => values,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! time of the group's rows   ──a──b────c─c──────d───▶      a row at d with a window that begins between a and b
-//!                                 [ window      )          sees b and both c: at least d − length, and before d
+//!                                 [ window      )          sees b and both c: rows from d − length to before d
 //! ```
 //! Rows with equal times are not in each other's windows. For a row without a time or a key every statistic is missing.
 //! An empty window has the count and the sum 0; its other statistics are missing.
@@ -17,7 +17,7 @@ use super::numbers::middle;
 pub(super) struct Line<'a> {
     pub(super) at: &'a [i64],
     pub(super) values: &'a [f64],
-    /// The names of the rows; may be empty if no row occurs twice.
+    /// The identities of the rows; may be empty if no row occurs twice.
     pub(super) names: &'a [u64],
 }
 
@@ -27,14 +27,14 @@ pub(super) struct Looking {
     /// The index of its value.
     pub(super) row: usize,
     pub(super) at: i64,
-    /// Its own value, for a score.
+    /// Its own value, for `zscore`.
     pub(super) own: f64,
-    /// Its name, where the group may have it at another time: a row does not see itself.
+    /// Its identity, if the group may contain it at another time: a row does not see itself.
     pub(super) not: Option<u64>,
 }
 
 impl Window {
-    /// Its values in rows sorted by time.
+    /// The window's values for rows sorted by time.
     pub(super) fn look(&self, line: Line, looking: &[Looking], found: &mut [f64]) {
         let Line { at, values, names } = line;
         let seen = match self.statistic {
@@ -65,7 +65,7 @@ impl Window {
         }
     }
 
-    /// Its value in a row at `time`, computed directly from its rows.
+    /// The window's value for a row at `time`, computed directly from its rows.
     pub(super) fn of(&self, at: &[i64], values: &[f64], time: i64, own: f64) -> f64 {
         match self.statistic {
             Statistic::Count => at.len() as f64,
@@ -84,7 +84,7 @@ impl Window {
         }
     }
 
-    /// The block of an instant, see [`Blocks`].
+    /// The block of a time, see [`Blocks`].
     pub(super) fn block(&self, time: i64) -> i64 {
         time.div_euclid(self.length_us.max(1))
     }
@@ -116,7 +116,7 @@ impl Seen {
         }
     }
 
-    /// The summary of both together. Nothing is ever subtracted from a sum (Chan, Golub and LeVeque, 1983).
+    /// The summary of both together. Sums are only added, never subtracted (Chan, Golub and LeVeque, 1983).
     pub(super) fn with(self, other: Self) -> Self {
         if self.n == 0.0 || other.n == 0.0 {
             return if self.n == 0.0 { other } else { self };
@@ -136,7 +136,7 @@ impl Seen {
         if self.n < 2.0 { f64::NAN } else { (self.squares / (self.n - 1.0)).sqrt() }
     }
 
-    /// A statistic; for a score, of a row with the value `own`.
+    /// A statistic; `zscore` is that of a row with the value `own`.
     pub(super) fn statistic(self, statistic: Statistic, own: f64) -> f64 {
         let mean = self.sum / self.n;
         let value = match statistic {
@@ -167,9 +167,9 @@ impl Seen {
 struct Blocks {
     /// Per value, its block.
     block: Vec<i64>,
-    /// Per value, the summary of it and those before it in its block.
+    /// Per value, the summary of it and the values before it in its block.
     prefix: Vec<Seen>,
-    /// Per value, the summary of it and those after it in its block.
+    /// Per value, the summary of it and the values after it in its block.
     suffix: Vec<Seen>,
 }
 
@@ -214,7 +214,7 @@ pub(super) struct Sorted {
 }
 
 impl Sorted {
-    /// The median of the values from `from` to before `to`; both ends only increase.
+    /// The median of the values from `from` to before `to`; `from` and `to` must not decrease between calls.
     pub(super) fn median(&mut self, values: &[f64], from: usize, to: usize) -> f64 {
         if from >= self.to {
             self.values = known(&values[from..to]);
@@ -238,8 +238,8 @@ impl Sorted {
 mod tests {
     use super::*;
 
-    /// Windows of several lengths equal the directly computed values, also after a value that would absorb the
-    /// others; and are bit-identical without the earlier rows.
+    /// Windows of several lengths equal the directly computed values, even after a value so large that it would absorb
+    /// the others; and they are bit-identical without the earlier rows.
     #[test]
     fn values_that_leave_a_window_leave_nothing_behind() {
         let huge = |at: usize| if at.is_multiple_of(37) { 1e17 } else { 0.0 };

@@ -45,7 +45,7 @@ const STREAM: [&str; 9] = [
     "1 a 10 2024-01-01",
     "2 a 20 2024-01-03",
     "3 b 5 2024-01-03",
-    // Of the same instant as row 2.
+    // At the same time as row 2.
     "4 a 40 2024-01-03",
     "5 a - 2024-01-05",
     "6 - 70 2024-01-06",
@@ -102,7 +102,8 @@ fn rows_of_the_past_count_once_and_as_rows_of_the_table_do() {
             let found = of.compute(&past, &after).unwrap();
             let places: Vec<u32> = (cut as u32..STREAM.len() as u32).collect();
             assert_eq!(told(&found), told(&[whole[0].take(&places)]), "{expression} from row {cut} on");
-            // Without ids, rows are the same when all that is read is: two of this stream have one card and one instant.
+            // Without ids, rows are the same if all values that are read are equal: two rows of this stream share card
+            // and time.
             if expression.starts_with("count") {
                 continue;
             }
@@ -128,7 +129,7 @@ fn features_read_windows_by_name_and_nothing_is_guessed_without_the_past() {
     assert_eq!(of.names(), ["n = count() by card over 7d"]);
     let (derived, computed) = Derived::fit(&defined, &filled, Some(&[0, 1, 3]), "y").unwrap();
     assert_eq!(told(&computed), "0 1 0 1 3 - - 4 4");
-    // In the rows 0, 1 and 3 the mean of card a is 2/3; b is not among them, and gets the overall mean.
+    // In rows 0, 1 and 3 the mean of card a is 2/3; card b is not among them and gets the overall mean.
     assert_eq!(told(&computed[1..]).split(' ').nth(4), Some((3.0_f64 - 2.0 / 3.0).to_string().as_str()));
     assert_eq!(told(&computed[2..]), "0 0 0 0 1 - - 1 1");
     let stored: Derived = serde_json::from_str(&serde_json::to_string(&derived).unwrap()).unwrap();
@@ -202,7 +203,7 @@ fn a_wrong_window_is_one_line_with_its_character() {
         assert!(text.contains(expected), "{expression}: {text}");
     }
     assert!(check(&definitions(&[("x", "count() by card over 7d of due")]), &two, "y").is_ok());
-    // A column may be called so.
+    // Columns may have these names.
     assert!(check(&definitions(&[("x", "over + of")]), &[("over", Kind::Number), ("of", Kind::Number)], "y").is_ok());
 }
 

@@ -4,7 +4,7 @@ use super::{ENOUGH_CLASS_ROWS, How, MIN_AUC, MIN_CLASS_ROWS, PERFECT_AUC, Sample
 use crate::features::target::Task;
 use crate::stats::ranks;
 
-/// Share of the rows that may be in another group of classes than the rest of their class.
+/// Maximum share of rows that may be in another group of classes than the rest of their class.
 const MAX_MIXED: f64 = 0.005;
 /// Maximum number of values of a column that divides a number into ranges, minimum number of rows per value, and
 /// minimum share of rows with such a value.

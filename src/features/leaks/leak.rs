@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::fmt;
 
-/// One or two columns that are suspected of knowing the target.
+/// One or two columns that are suspected of revealing the target.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Leak {
     /// The columns.

@@ -16,7 +16,7 @@ pub(super) fn numbers(column: &Column, rows: &[u32]) -> Option<Vec<f64>> {
     }
 }
 
-/// Bins of equal frequency; equal values share one, missing ones have the last.
+/// Bins of equal frequency; equal values share a bin, missing values have the last one.
 pub(super) fn bins(values: &[f64]) -> Vec<u32> {
     let n_bins = BINS.min(values.len() / 20).max(2);
     let present: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();

@@ -23,7 +23,7 @@ pub(super) fn parts(texts: &[&str]) -> Vec<Part> {
     levels.flatten().map(Part::Levels).chain(numbers.into_iter().flatten().map(Part::Numbers)).collect()
 }
 
-/// The codes of levels, unless most rows have one of their own.
+/// The codes of levels, `None` if most rows have a level of their own.
 fn levels<'t>(texts: impl Iterator<Item = &'t str>) -> Option<Vec<u32>> {
     let mut known: HashMap<&str, u32> = HashMap::new();
     let codes: Vec<u32> = texts
@@ -35,7 +35,7 @@ fn levels<'t>(texts: impl Iterator<Item = &'t str>) -> Option<Vec<u32>> {
     (known.len() > 1 && known.len() * 2 <= codes.len()).then_some(codes)
 }
 
-/// The numbers, where most texts have one and they vary.
+/// The numbers, if most texts have one and the numbers vary.
 fn numbers(texts: &[&str], number: fn(&str) -> f64) -> Option<Vec<f64>> {
     let found: Vec<f64> = texts.iter().map(|text| number(text)).collect();
     let mut present = found.iter().filter(|value| !value.is_nan());

@@ -42,7 +42,7 @@ pub(super) fn is_of_the_next_row(column: &Column, table: &Table, target: &Target
     2 * n_rows >= n && n_changes >= MIN_CHANGES && agree(n_alike, n_rows) && agree(n_alike_changes, n_changes)
 }
 
-/// The column's cells as the target is encoded; `None` when they are other things.
+/// The column's cells, encoded like the target; `None` if they are not values of the target.
 fn as_outcomes(column: &Column, target: &Target) -> Option<Vec<f64>> {
     match (&column.values, target.task) {
         (Values::Number(values), Task::Regression) => Some(values.clone()),
@@ -61,7 +61,7 @@ fn as_outcomes(column: &Column, target: &Target) -> Option<Vec<f64>> {
     }
 }
 
-/// Whether a time column shows that later rows come first.
+/// Whether a time column shows that the table is sorted from latest to earliest.
 fn runs_backwards(table: &Table) -> bool {
     table.columns().iter().any(|column| {
         let Values::Time(times) = &column.values else { return false };

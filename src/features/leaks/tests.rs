@@ -195,7 +195,7 @@ fn a_column_that_gives_away_one_class_of_several_is_named_with_it() {
 
 #[test]
 fn a_column_that_is_there_for_one_class_only_is_named() {
-    // Every second row of class b has a reason; every class has a remark as often.
+    // Every second row of class b has a reason; remarks are equally frequent in every class.
     let y: Vec<f64> = (0..N).map(|r| (r % 3) as f64).collect();
     let given = |r: usize| r % 3 == 1 && r.is_multiple_of(2);
     let table = Table::new(vec![
@@ -207,7 +207,7 @@ fn a_column_that_is_there_for_one_class_only_is_named() {
     let leaks = find_leaks(&table, &classes(&["a", "b", "c"]), &y, &[], 0);
     let how: Vec<How> = leaks.into_iter().map(|leak| leak.how).collect();
     assert_eq!(how, [How::FilledFor("b".into(), 100), How::EmptyFor("c".into(), 160)]);
-    // Two classes: only one of them has the reason.
+    // Two classes: only one of them has a reason.
     let y: Vec<f64> = (0..N).map(|r| f64::from(u8::from(r % 3 == 1))).collect();
     let leaks = find_leaks(&table, &classes(&["stayed", "left"]), &y, &[], 0);
     assert_eq!(leaks[0].how, How::FilledFor("left".into(), 100));
@@ -222,7 +222,7 @@ fn a_number_that_is_rounded_or_cut_into_ranges_is_seen() {
         category("size", |r| ["S", "M", "L"][usize::from(y(r) > 200.0) + usize::from(y(r) > 800.0)].into()),
         category("range", |r| format!("{}-{}", (y(r) / 50.0).floor() * 50.0, (y(r) / 50.0).floor() * 50.0 + 50.0)),
         category("said", |r| format!("paid {:.2} in {}", y(r), ["March", "May"][r % 2])),
-        // Three of some 40 rows that are called large are not.
+        // About three of 40 rows that are called large are not.
         number("nearly", |r| f64::from(u8::from(y(r) > 1500.0 || r < 3))),
         category("kind", |r| ["a", "b", "c"][usize::from(noise(r, 1) > 0.3) + usize::from(noise(r, 1) > 0.8)].into()),
     ])
@@ -292,7 +292,7 @@ fn the_target_of_a_later_row_is_seen_and_that_of_an_earlier_one_is_no_leak() {
         [("lag".to_owned(), How::NextRow)],
         "the latest row stands first"
     );
-    // Of classes that change in a third of the rows.
+    // The class changes in a third of the rows.
     let class = |r: usize| f64::from(u8::from(noise(r / 2, 1) < 0.3));
     let y: Vec<f64> = (0..N).map(class).collect();
     let table = Table::new(vec![

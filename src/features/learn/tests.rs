@@ -55,8 +55,8 @@ fn a_column_of_one_value_is_left_out() {
     let native = FeatureOptions::default();
     let filled = FeatureOptions { impute: Impute::Median, ..FeatureOptions::default() };
     assert!(none(&[2.0, 2.0], &native) && none(&[f64::NAN, f64::NAN], &native) && none(&[], &native));
-    assert!(!none(&[2.0, f64::NAN], &native), "that a cell is missing tells something");
-    assert!(none(&[2.0, f64::NAN], &filled), "but not once it is filled");
+    assert!(!none(&[2.0, f64::NAN], &native), "missing cells are informative");
+    assert!(none(&[2.0, f64::NAN], &filled), "not after they are filled");
     assert!(none(&[f64::NAN], &filled));
     // A fence of width 0 would make most columns of counts constant.
     let clipped = FeatureOptions { clip: Clip::Iqr, ..FeatureOptions::default() };
@@ -204,7 +204,7 @@ fn numbers_far_from_0_have_a_scale_that_tells_them_apart() {
     };
     assert!(told_apart(1.7e12, 1000.0) && told_apart(-1e9, 1.0) && told_apart(1.0, 1e-9) && told_apart(1e-46, 1e-46));
     assert!(!told_apart(0.0, 1.0) && !told_apart(1e6, 1e4) && !told_apart(1e-30, 1e-31));
-    // A very large one does not change the others.
+    // A very large number does not change the others.
     assert_eq!(
         encoder(&[0.5, 1.5, f64::NAN, f64::INFINITY, 1e30], &FeatureOptions::default()),
         NumberEncoder::default()

@@ -10,7 +10,7 @@ use crate::wording::instead;
 
 /// More distinct integers than this are a quantity, not classes (red wine is graded 3 to 8).
 const MAX_INTEGER_CLASSES: usize = 10;
-/// More classes than this need a model each and are more likely an id.
+/// More classes than this are more likely an id, and each class needs trees of its own.
 const MAX_CLASSES: usize = 1000;
 /// Distinct numbers are counted up to this limit; beyond it a column is a quantity.
 const MAX_COUNTED: usize = MAX_CLASSES + 1;
@@ -72,7 +72,7 @@ struct Seen {
     numeric: bool,
     integers: bool,
     n_labelled: u64,
-    /// Counting stopped: there are more distinct numbers than classes can be.
+    /// Counting stopped: there are more distinct numbers than the maximum number of classes.
     many: bool,
 }
 
@@ -252,7 +252,7 @@ fn guess(labels: &[(String, u64)]) -> (usize, String) {
         (None, Some(false)) => return (0, format!("{:?} says no", labels[1].0)),
         _ => {}
     }
-    // 0/1 and -1/1, however written.
+    // 0/1 and -1/1, in any notation.
     if let (Some(low), Some(high)) = (parse(&labels[0].0), parse(&labels[1].0))
         && low <= 0.0
         && high > 0.0
@@ -269,7 +269,7 @@ fn guess(labels: &[(String, u64)]) -> (usize, String) {
 /// Whether a label names the positive (`true`) or the negative class.
 fn word(label: &str) -> Option<bool> {
     let text = fold(label);
-    // 1 means "yes" beside 0, but not beside 2; numbers are compared as numbers.
+    // 1 means "yes" if the other class is 0, but not if it is 2; numbers are compared by value.
     if parse(&text).is_some() {
         return None;
     }

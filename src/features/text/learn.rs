@@ -52,7 +52,7 @@ pub(in crate::features) fn learn(texts: &Texts, outcome: &Outcome<'_>, seed: u64
     Some((encoder, values))
 }
 
-/// Rows with a text and a label that were not made up; of many, some.
+/// Rows with a text and a label that are not synthetic; a sample if there are many.
 fn rows_that_teach(texts: &Texts, outcome: &Outcome<'_>, seed: u64) -> Vec<u32> {
     let usable = |row: &u32| !texts.get(*row as usize).is_empty() && !outcome.is_open(*row as usize);
     let mut rows: Vec<u32> = (0..outcome.n_real() as u32).filter(usable).collect();
@@ -66,7 +66,7 @@ fn rows_that_teach(texts: &Texts, outcome: &Outcome<'_>, seed: u64) -> Vec<u32> 
 
 /// Whether the texts of `rows` have several words, and there are enough.
 pub(super) fn are_prose(texts: &Texts, rows: &[u32]) -> bool {
-    // Some hundreds show it.
+    // Some hundreds of texts are enough to decide.
     let some = rows.iter().step_by(rows.len().div_ceil(500).max(1));
     rows.len() >= MIN_TEXTS && mean_words(some.map(|&row| texts.get(row as usize))) >= PROSE
 }
@@ -127,7 +127,7 @@ impl Score {
                 let with = correlation(&out_of_fold, &y);
                 (at, out_of_fold, with)
             })
-            // Of equal ones the most regularised.
+            // On a tie, the most regularised one.
             .reduce(|best, next| if next.2 > best.2 { next } else { best })?;
         if with.is_nan() || with * (taught.len() as f64).sqrt() < MIN_STRENGTH {
             return None;

@@ -101,7 +101,7 @@ pub struct TermShare {
     pub toward: Option<String>,
 }
 
-/// Memory that one text after another is read into.
+/// A buffer that is reused for one text after another.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     words: Words,
@@ -162,7 +162,7 @@ impl TextEncoder {
         &self.0.stored.outputs
     }
 
-    /// The place of a class's score.
+    /// The index of a class's score.
     #[must_use]
     pub fn output_of(&self, class: &str) -> Option<usize> {
         self.outputs().iter().position(|output| output.strip_prefix("score of ") == Some(class))
@@ -233,7 +233,8 @@ impl TextEncoder {
         self.strongest(reader.terms.iter().map(share).collect(), n)
     }
 
-    /// The `n` terms with the strongest effect on an output in any text, strongest first: each as if alone.
+    /// The `n` terms with the strongest effect on an output in any text, strongest first; each term is rated as if it
+    /// were alone.
     #[must_use]
     pub fn strongest_of(&self, output: usize, n: usize) -> Vec<TermShare> {
         let Stored { outputs, weights, .. } = &self.0.stored;

@@ -64,7 +64,7 @@ fn words_and_pairs_become_one_score_and_counts() {
     // Three rows in four have such a word: the ideal area is .75.
     let of_test = auc((0..400).map(|row| found.row(row)[0]), &y[800..]);
     assert!((0.70..0.80).contains(&of_test), "{of_test}");
-    // Values for training rows are as good as for others, not better.
+    // Values for training rows are as good as for other rows, not better.
     let of_train = auc((0..800).map(|row| matrix.row(row)[0]), &y[..800]);
     assert!((of_train - of_test).abs() < 0.05, "{of_train} {of_test}");
     let strongest = encoder(&features).strongest_of(0, 3);
@@ -103,7 +103,7 @@ fn every_way_to_the_features_is_the_same() {
     assert_eq!(same, features);
     let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<u32>>();
     assert_eq!(bits(&of_train.values), bits(&matrix.values));
-    // Stored, read again, one cell at a time.
+    // Stored, read back, and applied one cell at a time.
     let read: Features = serde_json::from_str(&serde_json::to_string_pretty(&features).unwrap()).unwrap();
     assert_eq!(read, features);
     for row in 0..50 {

@@ -47,7 +47,7 @@ impl Words {
                 }
                 continue;
             } else if open && !joint && (c == '\'' || c == '\u{2019}') {
-                // Within a word or after it: the next letter decides.
+                // The next letter decides whether this is within a word or after it.
                 joint = true;
                 continue;
             } else {

@@ -106,7 +106,7 @@ fn falls(model: &Model, of: usize) -> f32 {
 
 #[test]
 fn predictions_keep_to_their_direction() {
-    // The target rises with a, and goes up and down with b: rising with b contradicts the data.
+    // The target rises with a, and rises and falls with b: a rising direction for b contradicts the data.
     let limits = |directions: [Option<Direction>; 4]| Limits { directions: directions.to_vec(), groups: Vec::new() };
     let up = Some(Direction::Increasing);
     let growths = [None, Some(GrowPolicy::Symmetric), Some(GrowPolicy::Lossguide), Some(GrowPolicy::Depthwise)];
@@ -150,7 +150,7 @@ fn paths(model: &Model) -> Vec<Vec<u32>> {
 
 #[test]
 fn features_act_together_only_within_their_group() {
-    // The target is of a and b.
+    // The target depends on a and b.
     let groups = vec![vec![0, 2], vec![1, 3]];
     for (algorithm, task) in
         ALGORITHMS.into_iter().flat_map(|a| [(a, Task::Binary), (a, Task::Regression), (a, Task::Multiclass)])
@@ -160,7 +160,7 @@ fn features_act_together_only_within_their_group() {
             let fits = |path: &[u32]| groups.iter().any(|group| path.iter().all(|feature| group.contains(feature)));
             paths(model).iter().any(|path| !fits(path))
         };
-        // A linear model has nothing that acts together.
+        // A linear model has no interactions.
         let is_sum = algorithm == Algorithm::Linear;
         assert!(
             is_sum || mixes(&fit_limited(&small(algorithm), task, 600, Limits::default())),

@@ -1,4 +1,4 @@
-//! Reading a node's attributes, by name and with their kind checked.
+//! Reads a node's attributes by name and checks their kind.
 
 use crate::model::foreign::ForeignError;
 use crate::model::onnx::proto::{AttributeProto, NodeProto};
@@ -17,7 +17,7 @@ impl<'a> Attributes<'a> {
         self.node.attribute.iter().find(|a| a.name == name)
     }
 
-    /// A damaged attribute, named.
+    /// The error for a damaged attribute.
     pub(super) fn damaged(&self, reason: impl std::fmt::Display) -> ForeignError {
         ForeignError::Damaged { format: "ONNX", reason: format!("{}: {reason}", self.node.op_type) }
     }

@@ -1,4 +1,4 @@
-//! A node's inputs and attributes, as an operator reads them.
+//! The inputs and attributes of a node.
 
 use super::proto::{AttributeProto, NodeProto};
 use super::tensor::Tensor;
@@ -35,7 +35,7 @@ impl Call<'_> {
         texts.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
     }
 
-    /// Only axis `wanted` is known.
+    /// Only axis `wanted` is supported.
     pub(super) fn expect_axis(&self, wanted: i64) -> Result<(), String> {
         match self.int("axis", 0) {
             axis if axis == wanted => Ok(()),

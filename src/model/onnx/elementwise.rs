@@ -13,7 +13,7 @@ pub(super) fn unary(call: &Call) -> Result<Tensor, String> {
         ("Abs", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.abs()).collect()),
         ("Ceil", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.ceil()).collect()),
         ("Floor", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.floor()).collect()),
-        // Halves to the even neighbour.
+        // Round half to even.
         ("Round", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.round_ties_even()).collect()),
         ("Sqrt", Elements::Double(v)) => Elements::Double(v.iter().map(|v| v.sqrt()).collect()),
         ("IsNaN", Elements::Double(v)) => Elements::Bool(v.iter().map(|v| v.is_nan()).collect()),
@@ -80,7 +80,7 @@ pub(super) fn arithmetic(call: &Call) -> Result<Tensor, String> {
     let (dims, a, b) = pair(call)?;
     let elements = match (&a, &b) {
         (Elements::Float(a), Elements::Float(b)) => {
-            // Rounded once: a sum, difference, product or quotient of 32-bit numbers is exact enough in 64 bits for that.
+            // Computed in 64 bits and rounded once: the result equals that of 32-bit arithmetic.
             let each = |(&a, &b): (&f32, &f32)| real(op, f64::from(a), f64::from(b)).map(|v| v as f32);
             Elements::Float(a.iter().zip(b).map(each).collect::<Result<_, _>>()?)
         }
@@ -102,7 +102,7 @@ fn real(op: &str, a: f64, b: f64) -> Result<f64, String> {
         "Sub" => a - b,
         "Mul" => a * b,
         "Div" => a / b,
-        // With the dividend's sign, as for `fmod = 1`; the only one for such elements.
+        // With the dividend's sign, as for `fmod = 1`, which floating-point elements require.
         "Mod" => a % b,
         "Max" | "Min" if is_nan => f64::NAN,
         "Max" => a.max(b),
@@ -112,7 +112,7 @@ fn real(op: &str, a: f64, b: f64) -> Result<f64, String> {
 }
 
 fn whole(op: &str, a: i64, b: i64) -> Result<i64, String> {
-    // Overflow wraps, as in runtimes: a missing time is the smallest integer, and its parts are not used.
+    // Overflow wraps, as in runtimes: a missing time is the smallest integer, and its parts are not read.
     let found = match op {
         "Add" => Some(a.wrapping_add(b)),
         "Sub" => Some(a.wrapping_sub(b)),

@@ -2,8 +2,8 @@
 //!
 //! The older two list nodes as parallel arrays with a tree id and a node id each, in any order, and leaf weights
 //! in other arrays; TreeEnsemble (version 5) lists branches and leaves separately, with indices instead of ids. Both
-//! become [`RawTree`]s. Reference: ONNX Operators, domain `ai.onnx.ml` (onnx.ai/onnx/operators), and what it leaves
-//! undefined (one weight per leaf for two classes) as in onnxruntime.
+//! become [`RawTree`]s. Reference: ONNX Operators, domain `ai.onnx.ml` (onnx.ai/onnx/operators); where it is undefined
+//! (one weight per leaf for two classes), this follows onnxruntime.
 
 use crate::model::assemble::RawTree;
 use crate::model::foreign::ForeignError;
@@ -80,7 +80,7 @@ struct Table<'a> {
     modes: Vec<&'a str>,
     values: Vec<f64>,
     missing: &'a [i64],
-    /// The place in the table of a tree's node.
+    /// The index in the table of a tree's node.
     place: HashMap<(i64, i64), usize>,
     /// The weights of each node in the table.
     weights: Vec<Vec<(u32, f64)>>,

@@ -21,10 +21,10 @@ use std::rc::Rc;
 /// A value of the graph, as far as it is understood.
 #[derive(Clone)]
 enum Value {
-    /// Columns of the inputs, in the order in which trees count them.
+    /// Columns of the inputs, in the order of the trees' feature indices.
     Columns(Rc<[Columns]>),
     Scores(Rc<Scores>),
-    /// The scores of several ensembles, one behind the other.
+    /// The scores of several ensembles, concatenated.
     Stack(Rc<[Rc<Scores>]>),
     /// A class, or a value computed from classes only.
     Label,
@@ -44,7 +44,7 @@ pub(super) struct Graph {
     pub feature_names: Option<Vec<String>>,
 }
 
-/// Reads the one score that `graph` puts out.
+/// Reads the one score that `graph` outputs.
 pub(super) fn read(graph: &GraphProto) -> Result<Graph, ForeignError> {
     let mut reader = Reader { graph, values: HashMap::new(), columns: None, held: 0 };
     reader.start();
@@ -202,7 +202,7 @@ fn constant(tensor: &TensorProto) -> Value {
     tensor.numbers().map_or(Value::Label, |numbers| Value::Constant(Rc::from(numbers)))
 }
 
-/// The value of any operator but the trees.
+/// The value of any operator that is not a tree ensemble.
 fn apply(node: &NodeProto, inputs: &[Value]) -> Result<Value, ForeignError> {
     let at = Attributes::of(node);
     let unknown =
@@ -340,7 +340,7 @@ fn rescale(scores: &mut Scores, factor: f64) {
     scores.base.iter_mut().for_each(|b| *b *= factor);
 }
 
-/// A constant applied to scores; `None` when the result would be no ensemble's.
+/// A constant applied to scores; `None` if the result is not an ensemble.
 fn arithmetic(op: &str, scores: &Rc<Scores>, constant: &[f64]) -> Option<Value> {
     let &first = constant.first()?;
     if constant.iter().any(|&c| c != first) || !first.is_finite() {

@@ -1,4 +1,4 @@
-//! From the tests of a file's branches to one tree, children after their parents.
+//! Builds a tree, children after their parents, from the tests of a file's branches.
 
 use crate::model::assemble::{Below, RawNode, RawTree};
 use crate::model::foreign::ForeignError;
@@ -12,7 +12,7 @@ pub(super) struct Test<'a> {
     pub missing_true: bool,
 }
 
-/// Lays out a tree from its root, children after their parents; each child is a place in the file.
+/// Lays out a tree from its root, children after their parents; each child is an index in the file.
 pub(super) struct Builder<'t> {
     tree: &'t mut RawTree,
     waiting: Vec<(usize, usize)>,
@@ -24,7 +24,7 @@ impl<'t> Builder<'t> {
         Self { tree, waiting: Vec::new(), started: false }
     }
 
-    /// The next place to visit and the slot of the tree that its node takes.
+    /// The next index in the file to visit, and the slot of its node in the tree.
     pub(super) fn next(&mut self, root: usize) -> Option<(usize, usize)> {
         if !self.started {
             self.started = true;
@@ -81,5 +81,5 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// Feature indices beyond this are damaged ones.
+/// Feature indices beyond this are treated as damage.
 pub(super) const MAX_FEATURES: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! Models as ONNX: tree ensembles of any converter in, the project's own models out.
+//! Models as ONNX: reads tree ensembles of any converter, and writes the project's own models.
 
 mod attributes;
 mod call;

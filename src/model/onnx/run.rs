@@ -1,7 +1,8 @@
 //! Runs a graph made by [`super::write`], to check that it gives the model's scores.
 //!
-//! Each operator is implemented by its ONNX page (operator set 17, `ai.onnx.ml` 3), for the element types we write,
-//! independently of pipelines. It is for a hundred rows, not for speed; any other operator or type is an error.
+//! Each operator follows its ONNX page (operator set 17, `ai.onnx.ml` 3) for the element types that are written,
+//! without using the code of pipelines. It is meant for a hundred rows, not for speed; any other operator or type is an
+//! error.
 
 use super::call::Call;
 use super::elementwise::{arithmetic, clip, compare, logic, unary};
@@ -105,7 +106,7 @@ fn concat(call: &Call) -> Result<Tensor, String> {
         }
         widths.push(width);
     }
-    // One part after the other, then row by row.
+    // Rearranges one part after the other to row by row.
     let others: Vec<&Elements> = call.inputs[1..].iter().map(|input| &input.elements).collect();
     let all = first.elements.clone().followed_by(&others)?;
     let mut places = Vec::new();
@@ -139,7 +140,7 @@ fn gather(call: &Call) -> Result<Tensor, String> {
     Tensor { dims, elements: from.elements.pick(&places) }.checked()
 }
 
-/// The only reshape that is written: to one axis.
+/// The only reshape that we write: to one axis.
 fn flat(call: &Call) -> Result<Tensor, String> {
     let from = call.input(0)?;
     match &call.input(1)?.elements {
@@ -162,7 +163,7 @@ fn choose(call: &Call) -> Result<Tensor, String> {
     Tensor { dims, elements: both.pick(&places) }.checked()
 }
 
-/// Sum or greatest of each row, as a column.
+/// Sum or maximum of each row, as a column.
 fn reduce(call: &Call) -> Result<Tensor, String> {
     let from = call.input(0)?;
     let (rows, width) = from.rows_and_columns()?;
@@ -186,7 +187,7 @@ fn reduce(call: &Call) -> Result<Tensor, String> {
     Tensor { dims: vec![rows, 1], elements }.checked()
 }
 
-/// The place of the greatest of each row, the first of equal ones.
+/// The index of each row's maximum; on a tie, the first one.
 fn arg_max(call: &Call) -> Result<Tensor, String> {
     call.expect_axis(1)?;
     let (rows, width) = call.input(0)?.rows_and_columns()?;

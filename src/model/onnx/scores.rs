@@ -1,4 +1,4 @@
-//! The outputs of a file's tree operators, in either representation.
+//! The outputs of a file's tree operators.
 
 use crate::model::Link;
 use crate::model::assemble::RawTree;
@@ -129,7 +129,7 @@ fn kind_of_sums(trees: &[RawTree]) -> Kind {
     if negative { Kind::Margins } else { Kind::Probabilities }
 }
 
-/// Targets beyond this are a damaged count.
+/// A larger number of targets is treated as damage.
 pub(super) const MAX_TARGETS: usize = 1 << 12;
 
 pub(super) fn count(n: usize) -> f64 {

@@ -49,7 +49,7 @@ impl Elements {
         }
     }
 
-    /// These elements and then those of `others`, which are of the same type.
+    /// Concatenates these elements and those of `others`, which have the same type.
     pub(super) fn followed_by(self, others: &[&Self]) -> Result<Self, String> {
         let mut all = self;
         for other in others {

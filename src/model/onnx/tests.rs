@@ -1,4 +1,4 @@
-//! Hand-made graphs: the meaning of each mode, operator and kind of damage.
+//! Hand-made graphs: each mode, each operator and each kind of damage.
 
 use super::proto::{
     AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto,

@@ -1,4 +1,4 @@
-//! Writing graphs: a small builder, and the trees of a model.
+//! Writes graphs: a small builder, and the trees of a model.
 
 use crate::features::Task;
 use crate::model::error::ModelError;
@@ -9,7 +9,7 @@ use crate::model::onnx::proto::{
 use crate::model::{Link, Model, Node, Tree};
 use prost::Message;
 
-/// Operator sets that runtimes have known since 2022.
+/// Operator sets that runtimes have supported since 2022.
 const OPSET: i64 = 17;
 const OPSET_ML: i64 = 3;
 const IR_VERSION: i64 = 8;
@@ -57,7 +57,7 @@ pub(crate) struct Writer {
 impl Writer {
     fn fresh(&mut self) -> Name {
         self.named += 1;
-        // Columns are read as text, which contains no control characters.
+        // Column names contain no control characters.
         format!("\u{1}{}", self.named)
     }
 
@@ -74,7 +74,7 @@ impl Writer {
         self.graph.input.iter().any(|input| input.name == name)
     }
 
-    /// Names a value as an output; with `columns`, it has rows of that many, without, it is one value per row.
+    /// Declares a value as an output: rows of `columns` values, or one value per row without `columns`.
     pub(crate) fn output(&mut self, value: &str, name: &str, element: Element, columns: Option<usize>) {
         // An output must not have the name of an input.
         let mut name = name.to_owned();
@@ -105,7 +105,7 @@ impl Writer {
         output
     }
 
-    /// `value` as other elements.
+    /// Casts `value` to another element type.
     pub(crate) fn cast(&mut self, value: &str, to: Element) -> Name {
         self.node("Cast", &[value], &[("to", Value::Int(i64::from(to.code())))])
     }

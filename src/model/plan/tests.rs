@@ -26,7 +26,7 @@ fn leaves_hold_as_many_rows_whatever_the_share_of_a_class() {
         checked.plan(Shape { n_rows: 2000, n_features: 3, rarest, n_classes: 2, has_tune: true }).min_child_weight
     };
     assert_eq!(weight(1000), 1.0);
-    // A row's second derivative is p (1 − p), .0099 at one in a hundred: four rows at any share.
+    // A row's second derivative is p (1 − p), .0099 at 1 %: four rows at any share.
     assert!((weight(20) / 0.0099 - 4.0).abs() < 1e-9, "{}", weight(20));
     assert_eq!(plan(r#"{"min_child_weight": 2.5}"#, 1000).min_child_weight, 2.5);
 }
@@ -39,7 +39,7 @@ fn a_rare_class_among_several_leaves_the_leaves_of_the_others_alone() {
     };
     assert_eq!([weight(3000, 5, 600), weight(3000, 5, 3), weight(1000, 5, 3), weight(3000, 26, 3)], [0.1; 4]);
     assert_eq!([weight(30_000, 5, 6000), weight(30_000, 5, 3), weight(700, 5, 3)], [0.3; 3]);
-    // Of 26 letters each is rare.
+    // Each of 26 letters is rare.
     assert!((weight(30_000, 26, 3) - 4.0 / 26.0 * 25.0 / 26.0).abs() < 1e-12);
 }
 

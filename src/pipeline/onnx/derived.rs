@@ -38,7 +38,7 @@ pub(super) fn cannot(node: &Node) -> Option<String> {
     found
 }
 
-/// Whether a key is certainly a text: a constant group of `case` may be one, a column is checked where it is read.
+/// Whether a key can be a text: a constant result of `case` can; a column is checked where it is read.
 fn is_text(key: &Node) -> bool {
     match key {
         Node::Text(_) => true,
@@ -61,7 +61,7 @@ impl<'a> Exporter<'a> {
         Self { derived, schema, done: vec![None; derived.definitions().len()] }
     }
 
-    /// The value of the derived feature at this place.
+    /// The value of the derived feature at this index.
     pub(super) fn column(&mut self, graph: &mut GraphWriter, place: usize) -> Value {
         if let Some(done) = &self.done[place] {
             return done.clone();
@@ -112,7 +112,7 @@ impl<'a> Exporter<'a> {
                 Value::Number(calendar(graph, *moment, zone, of.name()))
             }
             Node::OfText(test, of) => Value::Number(self.one_of_texts(graph, test, of)),
-            // Unsupported parts never get here: see `cannot`.
+            // Unsupported parts never reach this point: see `cannot`.
             Node::Case(_, of) => self.value(graph, of),
             node => self.chosen(graph, node),
         }
@@ -220,7 +220,7 @@ impl<'a> Exporter<'a> {
     }
 }
 
-/// Why the graph does not compute the derived feature at this place; `None` when it does.
+/// Why the graph does not compute the derived feature at this index; `None` if it does.
 pub(super) fn why_not(derived: &Derived, place: usize) -> Option<String> {
     let (_, _, node) = derived.node(place);
     let number_key = |node: &Node| match node {

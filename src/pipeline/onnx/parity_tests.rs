@@ -1,4 +1,4 @@
-//! Each function in a graph, on the cells that pandas was given: missing ones, extremes, several time zones.
+//! Each function in a graph gives pandas' results: on missing cells, extremes and several time zones.
 
 use super::derived::{Exporter, why_not};
 use super::operators::Value;
