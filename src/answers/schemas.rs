@@ -23,13 +23,13 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The schema of an answer, as it is written.
+/// The schema of an answer, as serialized.
 fn of<T: JsonSchema>() -> Value {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     generator.into_root_schema_for::<T>().to_value()
 }
 
-/// Of an answer that has several forms.
+/// The schema of an answer that has several forms.
 fn any(of: Vec<Value>) -> Value {
     let mut definitions = serde_json::Map::new();
     let mut forms = Vec::new();
@@ -37,7 +37,7 @@ fn any(of: Vec<Value>) -> Value {
         let inner = form.as_object_mut().and_then(|form| form.remove("$defs"));
         for (name, schema) in inner.as_ref().and_then(Value::as_object).into_iter().flatten() {
             let known = definitions.entry(name.clone()).or_insert_with(|| schema.clone());
-            assert_eq!(known, schema, "{name} is two things");
+            assert_eq!(known, schema, "{name} has two different schemas");
         }
         form.as_object_mut().map(|form| form.remove("$schema"));
         forms.push(form);
@@ -99,7 +99,7 @@ fn answers() -> BTreeMap<&'static str, Value> {
     ])
 }
 
-/// What is a title besides is the name of a type, which nobody asked for.
+/// Other titles are names of types, which are omitted.
 fn titled(name: &str, mut schema: Value) -> Value {
     let title = match name.strip_prefix("serve-") {
         Some(page) => format!("mlloop serve: {page}"),
@@ -116,7 +116,7 @@ fn titled(name: &str, mut schema: Value) -> Value {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a person asks for it")]
+#[expect(clippy::disallowed_methods, reason = "set by the developer")]
 fn schemas_are_those_of_the_types() {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/schemas");
     let answers = answers();
@@ -128,14 +128,14 @@ fn schemas_are_those_of_the_types() {
             std::fs::write(&path, &text).unwrap();
         }
         if std::fs::read_to_string(&path).unwrap_or_default() != text {
-            wrong.push(format!("{name}.json is not what the type says"));
+            wrong.push(format!("{name}.json differs from the type"));
         }
     }
     let files = std::fs::read_dir(&dir).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     wrong.extend(
         files
             .filter(|file| file != "README.md" && !answers.contains_key(file.trim_end_matches(".json")))
-            .map(|file| format!("{file} is of no answer")),
+            .map(|file| format!("{file} belongs to no answer")),
     );
     assert!(wrong.is_empty(), "{}\nMLLOOP_WRITE_SCHEMAS=1 cargo test --lib schemas writes them", wrong.join("\n"));
 }

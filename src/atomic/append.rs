@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub struct Appender {
     path: PathBuf,
     file: File,
-    /// Whether the header was found to be the file's; it does not change after that.
+    /// Whether the header was already compared with the file's; it does not change later.
     headed: bool,
 }
 
@@ -62,7 +62,7 @@ impl Appender {
         disk::sync_dir(parent(&self.path))
     }
 
-    /// Locks the file now at the path, and closes one that was removed or replaced since.
+    /// Locks the file that is now at the path; if the open file was removed or replaced, opens the new one.
     fn lock(&mut self) -> io::Result<()> {
         loop {
             self.file.lock()?;
@@ -98,7 +98,7 @@ impl Appender {
             }
         };
         if let Err(err) = write() {
-            // A full disk leaves nothing behind for readers before the next writer.
+            // If the disk is full, remove the partial line, so that readers never see it.
             let _ = self.file.set_len(whole).map(|()| disk::wrote(&self.path));
             return Err(err);
         }
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!((claimed(&to).unwrap(), fs::read(&from).unwrap()), (b"1\n2\n".to_vec(), b"3\n".to_vec()));
     }
 
-    /// What `work` gives while another handle holds the lock of `path`, under which it writes `rest` later on.
+    /// The result of `work` while another handle holds the lock of `path` and writes `rest` a little later.
     fn beside_a_writer<T: Send>(path: &Path, rest: &[u8], work: impl FnOnce() -> T + Send) -> T {
         let other = OpenOptions::new().append(true).open(path).unwrap();
         other.lock().unwrap();
@@ -201,7 +201,7 @@ mod tests {
         let path = dir.path().join("log.csv");
         fs::write(&path, "1\n").unwrap();
         assert_eq!(beside_a_writer(&path, b"2\n", || claimed(&path).unwrap()), b"1\n2\n");
-        // The line that is half written becomes whole, and the next one follows it.
+        // The half-written line is completed, and the next one follows it.
         fs::write(&path, "1\nha").unwrap();
         beside_a_writer(&path, b"lf\n", || super::super::append(&path, b"3\n").unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "1\nhalf\n3\n");

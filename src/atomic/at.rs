@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The system refused something to do with a file or folder.
+/// A system error with the path of the file or directory.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", .path.display())]
 pub struct AtPath {
@@ -19,7 +19,7 @@ impl AtPath {
         Self { path: path.into(), source: source.into() }
     }
 
-    /// Whether the file is not there.
+    /// Whether the file is missing.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound

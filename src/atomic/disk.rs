@@ -71,7 +71,7 @@ pub(super) fn created(_path: &Path) {
     noted!(Op::Create(_path.to_owned()));
 }
 
-/// Bytes of `path` were written, or cut off.
+/// Bytes of `path` were written or truncated.
 pub(super) fn wrote(_path: &Path) {
     noted!(Op::Data(_path.to_owned(), fs::read(_path).expect("it was written just now")));
 }

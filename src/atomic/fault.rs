@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// What happens at the chosen point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The process ends there and then, as by `kill -9`.
+    /// The process ends immediately, as by `kill -9`.
     Die,
     /// The disk is full from there on.
     Full,
@@ -34,7 +34,7 @@ pub fn plan(fault: Fault, n: u64) {
     let _ = (fault, n);
 }
 
-/// Passes a point.
+/// Passes a fault point.
 #[cfg(debug_assertions)]
 pub(super) fn point() -> io::Result<()> {
     let n = PASSED.fetch_add(1, Relaxed) + 1;

@@ -20,7 +20,7 @@ const COMMITTED: &str = ".incoming";
 pub struct Incoming {
     staged: tempfile::TempDir,
     into: PathBuf,
-    /// The permissions that its files have at most.
+    /// The maximum permissions of its files.
     limit: u32,
 }
 
@@ -67,7 +67,7 @@ impl Incoming {
         self.write_within(name, self.limit, write)
     }
 
-    /// As [`Incoming::write`], for a file that has these permissions at most.
+    /// As [`Incoming::write`], for a file with at most these permissions.
     ///
     /// # Errors
     /// As [`Incoming::write`].
@@ -122,13 +122,13 @@ impl Incoming {
     }
 }
 
-/// The directory of a set that is committed and not moved yet.
+/// The directory of a set that is committed but not moved yet.
 #[must_use]
 pub fn incoming_of(into: &Path) -> PathBuf {
     into.join(COMMITTED)
 }
 
-/// Whether a process died after its commit, so that there is something to be moved.
+/// Whether a process died after its commit, so that files are still to be moved.
 #[must_use]
 pub fn is_incoming(into: &Path) -> bool {
     into.join(COMMITTED).is_dir()

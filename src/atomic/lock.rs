@@ -22,8 +22,8 @@ impl Held {
     }
 }
 
-/// To close the file is not enough: a process that another thread is just starting has it open too, until it begins its
-/// own program.
+/// Closing the file is not enough: a child process that another thread is just starting also has it open, until it
+/// executes its program.
 impl Drop for Held {
     fn drop(&mut self) {
         let _ = self.0.unlock();
@@ -55,7 +55,7 @@ pub struct Lock {
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] if another process holds it; otherwise any I/O error.
 pub fn lock(path: &Path) -> io::Result<Lock> {
-    // Opening for reading and writing never waits for the other end of a pipe.
+    // Opening for reading and writing never blocks on a pipe.
     let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
     let file = super::open::only_plain(file)?;
     let mut file = Held::new(file).map_err(|err| match err.kind() {
@@ -64,7 +64,7 @@ pub fn lock(path: &Path) -> io::Result<Lock> {
         }
         _ => err,
     })?;
-    // Names the holder in others' messages; only these need it.
+    // Other processes name the holder in their messages; nothing else needs this number.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(Lock { _file: file })
 }
@@ -142,7 +142,7 @@ mod tests {
         let path = dir.path().join(".mlloop.lock");
         let limit = 20 * STEP;
         let held = lock(&path).unwrap();
-        assert!(lock_in_turn(&path, limit).is_err(), "nobody else gets it");
+        assert!(lock_in_turn(&path, limit).is_err(), "no other process gets it");
         let hands = path.clone();
         // The lock changes holders every five steps, and is free after thirty: longer than the limit.
         let others = std::thread::spawn(move || {
@@ -161,7 +161,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(".mlloop.lock");
         let held = lock(&path).unwrap();
-        // A new process of another thread inherits open files, as a cloned file does.
+        // A child process of another thread inherits open files, like a cloned file.
         let in_the_child = held._file.try_clone().unwrap();
         drop(held);
         lock(&path).unwrap();

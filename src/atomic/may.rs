@@ -16,7 +16,7 @@ pub fn replaceable(path: &Path) -> io::Result<()> {
         Err(err) if err.kind() == io::ErrorKind::NotFound => {}
         Err(err) => return Err(err),
         Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        // It is written to.
+        // A device or pipe is written to, not replaced.
         Ok(found) if !found.is_file() => return Ok(()),
         Ok(_) => not_fixed(&end)?,
     }

@@ -40,7 +40,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// What names of half-written files begin with.
+/// Prefix of the names of incomplete files.
 const PREFIX: &str = ".mlloop-";
 
 /// Replaces `path` by what `write` writes. Of a link, the target is replaced. A device or a pipe is written to, not
@@ -68,7 +68,7 @@ pub fn replace_like<T, E: From<io::Error>>(
     replace_within(path, limit, write)
 }
 
-/// As [`replace`], for what its owner alone may read.
+/// As [`replace`], for a file that only its owner may read.
 ///
 /// # Errors
 /// As [`replace`].
@@ -260,7 +260,7 @@ pub fn forget(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A whole file of at most `max_bytes`: one that claims to be a model must not fill the memory.
+/// A whole file of at most `max_bytes`: a file that is not really a model must not fill the memory.
 ///
 /// # Errors
 /// Those of reading; [`io::ErrorKind::FileTooLarge`] for a larger one.
@@ -355,7 +355,7 @@ pub fn remove_leftovers(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What is half written in `dir`.
+/// Incomplete files in `dir`.
 fn leftovers(dir: &Path) -> io::Result<Vec<fs::DirEntry>> {
     let entries = match fs::read_dir(dir) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -5,10 +5,10 @@ use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 
-/// Every permission that a file can give.
+/// All permission bits of a file.
 pub(super) const ALL: u32 = 0o7777;
 
-/// The permissions that a file gives.
+/// The permissions of a file.
 pub(super) fn of(file: &Metadata) -> u32 {
     file.permissions().mode() & ALL
 }
@@ -29,8 +29,8 @@ fn named(mode: u32) -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// Gives `file` the owner and the mode of the one that it replaces, the mode within `limit`. Only a superuser may give a
-/// file away: for others it is theirs.
+/// Gives `file` the owner and the mode of the one that it replaces, with the mode restricted to `limit`. Only a
+/// superuser may change the owner; other users stay the owner.
 pub(super) fn keep(file: &File, old: Option<&Metadata>, limit: u32) -> io::Result<()> {
     let Some(old) = old.filter(|old| old.is_file()) else { return Ok(()) };
     let new = file.metadata()?;

@@ -1,4 +1,4 @@
-//! Opens files of a loop for reading. A pipe in place of one would block forever, a device be read forever.
+//! Opens files of a loop for reading. A pipe instead of a file would block forever; a device would be read forever.
 
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
@@ -11,7 +11,7 @@ use std::path::Path;
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`] for a pipe, a device or a socket; otherwise any I/O error.
 pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
-    // Do not wait for a writer of a pipe.
+    // Do not block on a pipe without a writer.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     only_plain(OpenOptions::new().read(true).custom_flags(flags).open(path)?)
 }
@@ -36,7 +36,7 @@ pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
     Ok(text)
 }
 
-/// Refuses anything but files and directories; reading a directory fails by itself.
+/// Refuses anything but files and directories; reading a directory fails anyway.
 pub(super) fn only_plain(file: File) -> io::Result<File> {
     let kind = file.metadata()?.file_type();
     match kind.is_file() || kind.is_dir() {

@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// The bytes that have arrived so far; no other process can add to them while it lives.
+/// The bytes that have arrived so far; locked, so that no other process can add to them.
 #[derive(Debug)]
 pub struct Partial {
     file: Held,
@@ -30,7 +30,7 @@ impl Partial {
         Ok(Self { file, path: path.to_owned(), len })
     }
 
-    /// Bytes so far.
+    /// Number of bytes so far.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.len

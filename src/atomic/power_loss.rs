@@ -44,10 +44,10 @@ fn put(tree: &Tree, root: &Path) {
 /// A file or directory, independent of its name.
 #[derive(Clone, Default)]
 struct Node {
-    /// A file's bytes that are safe, and those since.
+    /// A file's durable bytes, and those written since.
     safe: Vec<u8>,
     unsafe_: Option<Vec<u8>>,
-    /// A directory's names that are safe.
+    /// A directory's durable names.
     names: BTreeMap<String, usize>,
     is_dir: bool,
 }
@@ -131,7 +131,7 @@ impl Disk {
             }
             Op::SyncDir(path) => {
                 let dir = self.now[&short(path)];
-                // A rename is safe once the directory that it leads to is.
+                // A rename is durable once its target directory is synced.
                 let touches = |change: &Change| match (&change.came, &change.gone) {
                     (Some((at, ..)), _) | (None, Some((at, _))) => *at == dir,
                     (None, None) => false,

@@ -261,7 +261,7 @@ fn plan(args: &Args, out: &mut Output) -> Result<Outcome> {
     Ok(Outcome::Yes)
 }
 
-/// The arm of each unit that was asked for.
+/// The arm of each requested unit.
 fn assign(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
     let none = || AbError::None(ctx.workspace.path(FILE));
     let experiment = Experiment::load(&ctx.workspace)?.ok_or_else(none)?;

@@ -3,7 +3,7 @@
 use super::{Context, Outcome, Output};
 use anyhow::{Result, bail};
 
-/// Whatever follows the verb.
+/// All arguments after the verb.
 #[derive(Debug, clap::Args)]
 #[command(about = "Not in this build", disable_help_flag = true)]
 pub(crate) struct Args {
@@ -11,7 +11,7 @@ pub(crate) struct Args {
     rest: Vec<String>,
 }
 
-/// Says how to get a build that has it.
+/// Tells how to get a build that has the verb.
 pub(crate) fn run(_: &Args, _: &Context, _: &mut Output) -> Result<Outcome> {
     bail!(
         "this mlloop was built without serve and dashboard; `cargo build --release` or `make install` builds all of it"

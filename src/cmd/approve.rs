@@ -64,7 +64,8 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     Ok(Outcome::Yes)
 }
 
-/// Approves a retraining and carries it out. If the process dies in between, the approval is recorded: the next `run` trains.
+/// Approves a retraining and carries it out. The approval is recorded first: if the process dies before training, the
+/// next `run` trains.
 fn train(args: &Args, ctx: &Context, out: &mut Output, lock: Lock, started: Instant) -> Result<Outcome> {
     let (ticket, already) = approval::approve(&ctx.workspace, &lock, &args.id, &args.by, ctx.now)?;
     let steps = ctx.progress.steps();

@@ -262,7 +262,7 @@ fn roles_text(roles: &Roles, style: Style) -> String {
     format!("{} was in production{challenger}", style.bold(&production))
 }
 
-/// An entry in a line; what was done, and by whom, takes `width`, so that the sentences stand below each other.
+/// An entry in one line; the event and the name are padded to `width`, so that the sentences are aligned.
 fn entry_text(entry: &Entry, width: usize, style: Style) -> String {
     let when = entry.at.strftime("%Y-%m-%d %H:%M");
     let (event, by) = (entry.event.to_string(), by(entry.by.as_deref().unwrap_or_default()));

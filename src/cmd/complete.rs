@@ -7,7 +7,7 @@ use mlloop::workspace::event::ExperimentChanged;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// The options and arguments whose values are looked up, by name, and how.
+/// The options and arguments whose values are looked up, by name, with their lookup.
 type Lookup = fn(&Workspace) -> Vec<String>;
 const LOOKUPS: [(&str, &[&str], Lookup); 12] = [
     ("predict", &["model"], versions),
@@ -24,7 +24,7 @@ const LOOKUPS: [(&str, &[&str], Lookup); 12] = [
     ("label-import", &["file"], batches),
 ];
 
-/// The command with what is completed from the loop.
+/// Adds the values of the loop to the command's completion.
 pub(crate) fn command() -> Command {
     let mut command = super::Cli::command();
     for (verb, args, lookup) in LOOKUPS {
@@ -42,7 +42,7 @@ pub(crate) fn command() -> Command {
 
 fn candidates(typed: &OsStr, lookup: Lookup) -> Vec<CompletionCandidate> {
     let Some(typed) = typed.to_str() else { return Vec::new() };
-    // In a list, what stands after the last comma is completed.
+    // In a list, the part after the last comma is completed.
     let (before, last) = typed.rfind(',').map_or(("", typed), |at| typed.split_at(at + 1));
     let names = lookup(&Workspace::new(loop_dir()));
     let fitting = names.into_iter().filter(|name| name.starts_with(last));

@@ -18,7 +18,8 @@ pub(crate) struct Args {
     shell: String,
 }
 
-/// zsh loads the file as the function `_mlloop` at the first completion: without this, only the second one would work.
+/// zsh loads the file as the function `_mlloop` at the first completion: without this line, the first completion would
+/// do nothing.
 const AUTOLOADED: &str =
     "\nif [ \"$funcstack[1]\" = \"_mlloop\" ]; then\n    _clap_dynamic_completer_mlloop \"$@\"\nfi\n";
 

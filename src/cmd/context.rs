@@ -1,4 +1,4 @@
-//! What every verb receives: the workspace, the time, the seed.
+//! The context of every verb: the workspace, the time, the seed.
 
 use super::Global;
 use super::progress::Progress;
@@ -37,8 +37,8 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Reads the global options and sets the number of threads. A verb that creates a loop `starts` it here; any other
-    /// finds its loop from a subdirectory as well.
+    /// Reads the global options and sets the number of threads. If `starts`, the verb creates a loop in the current
+    /// directory; any other verb also finds its loop from a subdirectory.
     pub(crate) fn new(global: &Global, starts: bool) -> Result<Self> {
         let threads = global.threads.map(|n| n.min(most_threads()));
         if let Some(n) = threads {
@@ -91,7 +91,7 @@ impl Context {
     }
 
     fn lock_and_take_in(&self) -> Result<(Lock, Result<(), FeedbackError>), WorkspaceError> {
-        // A server may be slow: do not hold the lock meanwhile.
+        // A server may be slow: do not hold the lock while waiting.
         let fetched = fetch(&self.workspace);
         let lock = self.workspace.lock()?;
         let taken = fetched.and_then(|fetched| take_in(&self.workspace, &lock, fetched, self.now));
@@ -172,8 +172,8 @@ fn settings(global: &Global) -> Result<Vec<Setting>, String> {
 
 /// The nearest directory, from the current one upwards, that has a `mlloop.toml`, as a path relative to the current one.
 ///
-/// The search ends at a directory of another owner: a file that another user left in a shared parent must not decide what
-/// is run.
+/// The search ends at a directory of another owner: a file of another user in a shared parent must not control what is
+/// run.
 pub(crate) fn enclosing_loop() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
     let owner = |dir: &Path| dir.metadata().ok().map(|facts| facts.uid());

@@ -38,7 +38,7 @@ pub(crate) struct Args {
     drifted: bool,
 }
 
-/// A step of the walk.
+/// A step of the demo.
 enum Step {
     /// The purpose, the command, how many lines of its output are shown, and the expected exit status.
     Run(&'static str, &'static str, usize, i32),
@@ -49,12 +49,12 @@ enum Step {
 }
 use Step::{Answer, Head, Run};
 
-/// Lines of a file that are shown.
+/// Number of lines of a file that are shown.
 const N_HEAD: usize = 3;
-/// Lines of an output that is shown whole.
+/// Number of lines to show the whole output.
 const WHOLE: usize = usize::MAX;
 
-/// What the demo says and runs, in order.
+/// The steps of the demo, in order.
 const STEPS: [Step; 19] = [
     Head("data/reference.csv"),
     Run("Guess the type of each column, and write mlloop.toml.", "init data/reference.csv --text", 13, 0),
@@ -144,7 +144,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     Ok(Outcome::Yes)
 }
 
-/// The walk through a demo.
+/// A running demo.
 struct Walk<'a> {
     mlloop: PathBuf,
     dir: &'a Path,
@@ -243,8 +243,8 @@ fn reset(dir: &Path) -> Result<()> {
             entry.path().display()
         );
     }
-    // The files that identify a demo go last, so that an interrupted reset can be repeated. Jobs of pages stay: this
-    // process may be one.
+    // The files that identify a demo go last, so that an interrupted reset can be repeated. Jobs started from a page
+    // stay: this process may be one.
     let (mut marks, mut others) = (Vec::new(), Vec::new());
     for path in found.iter().map(std::fs::DirEntry::path) {
         match path.file_name().and_then(|name| name.to_str()) {
@@ -274,7 +274,7 @@ fn write_table(path: &Path, table: &Table) -> Result<()> {
     atomic::replace(path, |out| write_csv(out, table, &Schema::default())).with_context(|| path.display().to_string())
 }
 
-/// Writes label_inbox/to_label_labeled.csv; the number of answers.
+/// Writes label_inbox/to_label_labeled.csv; returns the number of answers.
 fn answer_batch(dir: &Path, truth: &Table) -> Result<u64> {
     let (batch, answered) = (dir.join("label_inbox/to_label.csv"), dir.join("label_inbox/to_label_labeled.csv"));
     let from = File::open(&batch).with_context(|| batch.display().to_string())?;

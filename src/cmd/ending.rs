@@ -27,7 +27,7 @@ enum Packing {
     Zstd,
 }
 
-/// The name without what says how it is packed, and that.
+/// The name without the ending of the compression, and the compression.
 fn unpacked(path: &Path) -> (&Path, Option<Packing>) {
     let name = path.file_name().map(Path::new).unwrap_or(path);
     let packing = match ending(name).as_str() {

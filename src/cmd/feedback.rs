@@ -185,11 +185,11 @@ fn given_text(given: &Given) -> String {
 }
 
 fn stats_text(found: &Stats, style: Style) -> String {
-    /// Columns up to the share that was right, and with the share that was corrected.
+    /// Width of the table up to the accuracy, and including the share of corrections.
     const NARROW: usize = 60;
     const WHOLE: usize = 71;
     let is_narrow = style.width().is_some_and(|width| width < WHOLE);
-    // The share that was corrected is what is left of the one that was right.
+    // The share of corrections is 1 − accuracy.
     let cut = |line: &str| if is_narrow { line.chars().take(NARROW).collect() } else { line.to_owned() };
     let line = |name: &str, count: &Count| {
         let percent = |rate: Option<f64>| rate.map_or("-".to_owned(), |rate| format!("{:.1} %", rate * 100.0));

@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let project = args.studio.project(ctx);
     let studio = args.to.as_ref().map(|_| args.studio.connect()).transpose()?;
     if let Some(studio) = &studio {
-        // A server that is down or refuses the token is reported before a batch is created.
+        // Report a server that is down or refuses the token before a batch is created.
         studio.find(&project)?;
     }
     let exported = match export(&ctx.workspace, &lock, &request) {

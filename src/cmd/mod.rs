@@ -152,7 +152,7 @@ enum Verb {
     AbStep(ab_step::Args),
     AbStop(ab_stop::Args),
     Run(run::Args),
-    // Boxed: it has more flags than all others.
+    // Boxed: it has more options than all others.
     AbReport(Box<ab_report::Args>),
     LabelExport(label_export::Args),
     LabelImport(label_import::Args),
@@ -216,7 +216,7 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
 
 /// Calls the verb.
 pub(crate) fn run(cli: Cli) -> Result<Outcome> {
-    // Checked first: otherwise a result could not be written after the work is done.
+    // Check first: otherwise a result might not be writable after the work is done.
     cli.global.output.as_deref().map_or(Ok(()), ending::check)?;
     if let Some(loops) = several::loops(&cli.global) {
         let mut out = Output::new(&cli.global);
@@ -226,7 +226,7 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
     let ctx = Context::new(&cli.global, cli.verb.starts_a_loop())?;
     let mut out = Output::new(&cli.global);
     refuse_own_file(&ctx.workspace, &out)?;
-    // These two must see the files unchanged.
+    // These two verbs must see the files unchanged.
     if !matches!(cli.verb, Verb::Doctor(_) | Verb::Audit(_)) && ctx.workspace.restore_roles().unwrap_or(false) {
         ctx.progress.note(format_args!("note: models/roles.json was missing; restored it from audit.jsonl"));
     }
@@ -239,7 +239,7 @@ pub(crate) fn run(cli: Cli) -> Result<Outcome> {
         track::after(&ctx);
     }
     note_clock(&ctx);
-    // What the chain records has happened, even if a later write failed.
+    // A change recorded in the chain has happened, even if a later write failed.
     match (done, ctx.workspace.last_recorded()) {
         (Err(err), Some(line)) => Err(err.context(format!(
             "line {line} of audit.jsonl was written, so the change is recorded; the next command completes it"

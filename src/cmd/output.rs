@@ -1,4 +1,4 @@
-//! Where a verb's result goes: stdout or a file, as JSON, as readable text, or nowhere.
+//! Writes a verb's result to stdout or a file, as JSON or readable text, or not at all.
 
 use super::Global;
 use super::args::Color;
@@ -75,7 +75,7 @@ impl Output {
             true => {
                 let text = text(Style { color: self.color, width: self.width });
                 let text = if self.color { printable_styled(&text, &MARK) } else { printable(&text) };
-                // Pages have the sign of typography, a terminal the one that people type.
+                // Pages use the typographic character, a terminal the typed one.
                 let text = text.replace('−', "-");
                 self.width.map_or_else(|| text.clone(), |width| wrapped(&text, width))
             }
@@ -94,8 +94,8 @@ impl Output {
         self.write(|out| Ok(out.write_all(bytes)?))
     }
 
-    /// Writes bytes as they come: stdout is streamed, a file appears when it is whole. A terminal is shown what would
-    /// steer it; a pipe and a file get the bytes.
+    /// Streams bytes to stdout; a file appears when it is complete. On a terminal, control characters are shown instead
+    /// of executed; a pipe and a file get the bytes.
     pub(crate) fn write<T>(&mut self, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
         if !self.terminal || self.quiet {
             return self.send(write);
@@ -123,7 +123,7 @@ impl Output {
                 object.put(&mut kept, Condition::Always)?;
                 Ok(written)
             }
-            // What `write` says names its own place; what the system says about the file does not.
+            // Errors of `write` name their own path; errors of the system about the file do not.
             Some(path) => {
                 let named = |err: anyhow::Error| match err.is::<io::Error>() {
                     true => err.context(path.display().to_string()),
@@ -142,10 +142,10 @@ impl Output {
     }
 }
 
-/// Marks our own colour codes until the text is written: names in a text come from others, who cannot know the mark.
+/// Marks our own colour codes until the text is written: names in a text come from others, who cannot guess the mark.
 static MARK: LazyLock<String> = LazyLock::new(|| format!("\x1b{:016x};", RandomState::new().build_hasher().finish()));
 
-/// How readable text is set.
+/// The style of readable text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
     color: bool,
@@ -153,17 +153,17 @@ pub(crate) struct Style {
 }
 
 impl Style {
-    /// Text that stands out.
+    /// Bold text.
     pub(crate) fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    /// Text that steps back.
+    /// Dimmed text.
     pub(crate) fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
 
-    /// A verdict in red, green or amber; its words say the same.
+    /// A verdict in red, green or amber; the words themselves say the same.
     pub(crate) fn verdict(self, tone: &str, text: &str) -> String {
         self.paint(
             match tone {

@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let input = match pipeline.features.derived().window_columns() {
         [] => Input::open(&args.table)?,
         _ => {
-            // The table is read twice: rows that come later in it may have happened before.
+            // The table is read twice: later rows of the file may have earlier times.
             let table = Spool::new(&args.table)?;
             options.windows = windows(|| table.open(), (&ctx.workspace, version, &pipeline), &options, args.log)?;
             table.open()?
@@ -112,7 +112,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
         ctx.progress
             .note(format_args!("note: recorded {n_outcomes} outcomes as labels, {new} of them new (source outcome)"));
     }
-    // Read only where there are enough numbers to compare.
+    // Computed only if there are enough numbers to compare.
     let usual = LazyCell::new(|| ctx.workspace.registry().profile(version).ok());
     let range = |name: &str| {
         let column = usual.as_ref()?.column(name)?;

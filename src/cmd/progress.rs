@@ -27,12 +27,12 @@ impl Progress {
         }
     }
 
-    /// The rows skipped in a table, with the first reasons.
+    /// Reports the rows skipped in a table, with the first reasons.
     pub(crate) fn rejects(&self, rejects: &Rejects) {
         self.rejects_of("", rejects);
     }
 
-    /// The same for one of several tables, `of` being a clause such as " of the reference".
+    /// The same for one of several tables; `of` is a phrase such as " of the reference".
     pub(crate) fn rejects_of(&self, of: &str, rejects: &Rejects) {
         const SHOWN: usize = 5;
         if rejects.count == 0 {
@@ -48,14 +48,14 @@ impl Progress {
         }
     }
 
-    /// A bar over bytes that arrive, with their rate, hidden unless stderr is a terminal.
+    /// A bar for received bytes, with their rate; hidden unless stderr is a terminal.
     pub(crate) fn transfer(&self) -> Transfer<'_> {
         let hidden = self.quiet || !self.terminal;
         let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         Transfer { bar: ProgressBar::with_draw_target(None, target), progress: self }
     }
 
-    /// A bar that names what is being done, hidden unless stderr is a terminal.
+    /// A bar that names the current step; hidden unless stderr is a terminal.
     pub(crate) fn steps(&self) -> Steps {
         let hidden = self.quiet || !self.terminal;
         let bar = ProgressBar::with_draw_target(
@@ -76,15 +76,15 @@ fn lines_wanted() -> bool {
     wanted.is_ok_and(|wanted| wanted == "lines")
 }
 
-/// A bar over several things that are done one after another.
+/// A bar for several steps that are done one after another.
 pub(crate) struct Steps {
     bar: ProgressBar,
-    /// The last line printed, where lines are wanted: the step and its quarter.
+    /// The last line printed, if lines are printed: the step and its quarter.
     lines: Option<Mutex<(String, u64)>>,
 }
 
 impl Steps {
-    /// `done` of `total` steps of `what` are done.
+    /// Shows that `done` of `total` steps of `what` are done.
     pub(crate) fn at(&self, what: &str, done: u64, total: u64) {
         if let Some(said) = &self.lines {
             let quarter = 4 * done / total.max(1);
@@ -104,20 +104,20 @@ impl Steps {
         self.bar.set_position(done);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// A bar over bytes that arrive.
+/// A bar for received bytes.
 pub(crate) struct Transfer<'a> {
     bar: ProgressBar,
     progress: &'a Progress,
 }
 
 impl Transfer<'_> {
-    /// So many bytes of all.
+    /// Sets the number of received bytes, and the total.
     pub(crate) fn bytes(&self, n: u64, all: u64) {
         self.at(mlloop::source::Progress::Bytes(n, Some(all)));
     }
@@ -144,7 +144,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }

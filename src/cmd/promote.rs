@@ -103,7 +103,7 @@ fn readable(promotion: &Promotion, style: Style) -> String {
     text + &pruned(&promotion.pruned)
 }
 
-/// The next step for a better challenger that only guardrails hold back.
+/// The next step for a better challenger that is refused only by guardrails.
 pub(crate) fn next(promotion: &Promotion) -> Option<String> {
     let report = promotion.report.as_ref().filter(|report| report.judgement.verdict == Verdict::Superior)?;
     let broken: Vec<&str> =
@@ -112,7 +112,7 @@ pub(crate) fn next(promotion: &Promotion) -> Option<String> {
     (!broken.is_empty()).then(|| next.replace("{}", &broken.join(", ")))
 }
 
-/// A line on versions that were removed.
+/// A line about versions that were removed.
 pub(super) fn pruned(versions: &[Version]) -> String {
     match versions {
         [] => String::new(),

@@ -77,12 +77,12 @@ fn readable(done: &Pushed, style: Style) -> String {
     text
 }
 
-/// Names, as long as they are few.
+/// The names, if they are few; else their number.
 pub(super) fn some(names: &[String]) -> String {
     name(&list(names.iter().map(String::as_str))).to_string()
 }
 
-/// A number of lines of the history; `new` stands before the word.
+/// A number of lines of the history; `new` is put before the word.
 pub(super) fn lines(n: u64, new: &str) -> String {
     format!("{n} {new}{} of the history", if n == 1 { "line" } else { "lines" })
 }

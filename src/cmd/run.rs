@@ -98,12 +98,13 @@ impl FromStr for Yes {
 }
 
 impl Args {
-    /// The name that was given.
+    /// The given name.
     fn named(&self) -> Option<&str> {
         self.by.as_deref().map(str::trim).filter(|by| !by.is_empty())
     }
 
-    /// Who requests. A person who only answers has not requested: the reasons are the loop's own.
+    /// The person who requests. A person who only answers has not requested anything: the loop itself found the
+    /// reasons.
     fn asks(&self) -> Option<&str> {
         self.named().filter(|_| self.force || !self.answers())
     }
@@ -112,7 +113,7 @@ impl Args {
         self.yes.is_some() || self.no
     }
 
-    /// Who answers, without a person at the terminal.
+    /// The person who answers if nobody is at the terminal.
     fn answerer(&self) -> Option<String> {
         #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
         let user = || std::env::var("USER").ok().filter(|user| !user.trim().is_empty());
@@ -144,7 +145,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     let mut round = round::run(&ctx.workspace, &lock, &request)?;
     steps.finish();
     round.rejects().for_each(|rejects| ctx.progress.rejects(rejects));
-    // Do not hold the lock while a person thinks.
+    // Do not hold the lock while waiting for the answer.
     drop(lock);
     while let Some(agreed) = decide(args, ctx, &mut round)? {
         let lock = lock_again(ctx)?;
@@ -180,7 +181,7 @@ pub(super) fn outcome(done: RoundOutcome) -> Outcome {
     }
 }
 
-/// Takes the lock again to finish the round: it waits longer than a verb that has done nothing yet.
+/// Takes the lock again to finish the round: waits longer than a verb that has not done anything yet.
 fn lock_again(ctx: &Context) -> Result<Lock> {
     const LEAST: Duration = Duration::from_secs(10);
     Ok(ctx.workspace.lock_within(ctx.workspace.patience().max(LEAST))?)

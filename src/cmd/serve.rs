@@ -159,18 +159,18 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     serve(args, ctx, out, &Pages { port: 8080, own_token: None, open: args.open })
 }
 
-/// What differs between `serve` and `dashboard`.
+/// The differences between `serve` and `dashboard`.
 pub(super) struct Pages {
-    /// The port when none is named.
+    /// The default port.
     pub(super) port: u16,
-    /// A token for the pages of this run alone.
+    /// A token for the pages of this run only.
     pub(super) own_token: Option<String>,
-    /// Whether a browser is to show the pages.
+    /// Whether to open the pages in a browser.
     pub(super) open: bool,
 }
 
 impl Pages {
-    /// Where one begins; a token that was made for this run is in it.
+    /// The address of the start page; contains the token if one was created for this run.
     fn address(&self, url: &str) -> String {
         match &self.own_token {
             Some(token) => format!("{url}/ui/sign-in#token={token}"),
@@ -179,12 +179,12 @@ impl Pages {
     }
 }
 
-/// What glibc reads when a process begins: free memory goes back to the system at once. By itself it raises both limits with
-/// each large piece that was taken, and keeps what a count over all labels took for the next one. Training with them takes as
-/// long as without (two runs each on 32 561 rows: 10.6 and 10.5 s of CPU) in less memory.
+/// Settings that glibc reads at start: free memory is returned to the system at once. By default glibc raises both
+/// limits with each large allocation, and keeps the memory that a count over all labels needed. With these settings
+/// training takes as long as without (two runs each on 32 561 rows: 10.6 and 10.5 s of CPU) and needs less memory.
 const GIVE_BACK: [(&str, &str); 2] = [("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
 
-/// Restarts this program in the same process with settings that return memory; unless the user has set them.
+/// Restarts this program in the same process with settings that return memory, unless the user has set them.
 fn give_back_memory() {
     let is_chosen = |(name, _): &(&str, &str)| std::env::var_os(name).is_some();
     if cfg!(not(target_env = "gnu")) || GIVE_BACK.iter().any(is_chosen) {
@@ -195,7 +195,7 @@ fn give_back_memory() {
     if let Some(own) = args.next() {
         anew.arg0(own);
     }
-    // It returns only on failure: then memory is kept, which is harmless.
+    // `exec` returns only on failure: then memory is kept, which is harmless.
     let _ = anew.args(args).envs(GIVE_BACK).exec();
 }
 
@@ -205,7 +205,7 @@ pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages)
         (Some(cert), Some(key)) => Some(Tls::read(cert, key)?),
         _ => None,
     };
-    // This thread accepts; those that answer are the server's own.
+    // This thread accepts connections; threads of the server answer.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let port = args.port.unwrap_or(pages.port);
@@ -254,7 +254,7 @@ pub(super) fn serve(args: &Args, ctx: &Context, out: &mut Output, pages: &Pages)
         let after = |n: u32| {
             let mut seen = seen.clone();
             async move {
-                // The sender lives as long as this.
+                // The sender must live as long as the server.
                 let _ = seen.wait_for(|count| *count >= n).await;
             }
         };
@@ -267,7 +267,7 @@ fn threads(ctx: &Context) -> usize {
     ctx.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// Opens a page in a browser, where there is one.
+/// Opens a page in a browser, if there is one.
 fn browse(page: &str) {
     for program in ["xdg-open", "open"] {
         let quiet = std::process::Stdio::null;
@@ -313,7 +313,7 @@ impl Args {
         Ok(Dashboard::open(ctx.workspace.clone(), settings)?)
     }
 
-    /// Warns about what other machines can do.
+    /// Warns about what other machines can access.
     fn warn(&self, ctx: &Context, settings: &ServeSettings, is_tls: bool) {
         if settings.is_local {
             return;
@@ -353,7 +353,7 @@ impl Args {
              everybody)",
             self.host
         );
-        #[expect(clippy::disallowed_methods, reason = "a server lives on, so its clock must")]
+        #[expect(clippy::disallowed_methods, reason = "a server keeps running, so it needs the real clock")]
         let now = jiff::Timestamp::now;
         let is_name = self.host.parse::<std::net::IpAddr>().is_err();
         Ok(ServeSettings {

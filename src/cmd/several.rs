@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output as Called, Stdio};
 
-/// The loops that `-C` names, when it is a pattern: directories with a mlloop.toml, in the order of their names.
+/// The loops that match `-C` if it is a pattern: directories with a mlloop.toml, sorted by name.
 pub(crate) fn loops(global: &Global) -> Option<Vec<PathBuf>> {
     let pattern = global.dir.as_ref()?;
     let is_pattern = pattern.to_str()?.contains(['*', '?', '[']) && !pattern.exists();
@@ -87,10 +87,10 @@ struct Answer {
     text: String,
 }
 
-/// Runs `verb` in each loop, one after another, and sums up.
+/// Runs `verb` in each loop, one after another, and summarises the results.
 ///
-/// The exit status is 2 when any loop failed, else 4 when any waits for approval, else 0 when any said yes, else 3 when
-/// any cannot tell, else 1.
+/// The exit status is 2 if any loop failed, else 4 if any waits for approval, else 0 if any says yes, else 3 if any
+/// cannot tell, else 1.
 pub(crate) fn run(verb: &str, dirs: &[PathBuf], global: &Global, out: &mut Output) -> Result<Outcome> {
     ensure!(
         ["status", "run", "report"].contains(&verb),
@@ -107,7 +107,7 @@ pub(crate) fn run(verb: &str, dirs: &[PathBuf], global: &Global, out: &mut Outpu
         .iter()
         .map(|answer| OfLoop { dir: &answer.dir, exit_status: answer.status, answer: &answer.said })
         .collect();
-    // As of one loop, the report in a pipe or a file is a page for people, unless JSON is asked for.
+    // As for one loop, a report written to a pipe or a file is a readable page, unless JSON is requested.
     let words = words();
     let is_page = verb == "report" && !out.wants_json() && !words.iter().any(|word| word.ends_with("json"));
     match is_page && !global.text && !out.is_terminal() {
@@ -125,7 +125,7 @@ pub(crate) fn run(verb: &str, dirs: &[PathBuf], global: &Global, out: &mut Outpu
     })
 }
 
-/// The words of the command line without those that say which loops, and where and in which form to answer.
+/// The words of the command line without the options for the loops, the output file and the output format.
 fn words() -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut given = std::env::args().skip(1);
@@ -156,7 +156,7 @@ fn pages(dirs: &[PathBuf], answers: &[Answer]) -> Result<String> {
     Ok(text)
 }
 
-/// Calls mlloop in one loop with the same words.
+/// Runs mlloop in one loop with the same arguments.
 fn ask(dir: &Path, verb: &str) -> Result<Answer> {
     let mut words = words();
     if verb == "report" {
@@ -169,7 +169,7 @@ fn ask(dir: &Path, verb: &str) -> Result<Answer> {
     Ok(Answer { dir: dir.display().to_string(), status: output.status.code().unwrap_or(2), said, text })
 }
 
-/// Takes out `--format FORM`, which is given anew.
+/// Removes `--format FORM`, which is added again.
 fn drop_format(words: &mut Vec<String>) {
     words.retain(|word| !word.starts_with("--format="));
     if let Some(at) = words.iter().position(|word| word == "--format") {
@@ -215,7 +215,7 @@ fn word(status: i32) -> &'static str {
 fn sentence(answer: &Answer) -> String {
     let of = |path: &str| answer.said.pointer(path).and_then(Value::as_str).map(str::to_owned);
     let first = ["/sentence", "/verdict/sentence", "/monitor/sentence", "/headline"].into_iter().find_map(of);
-    // `report` lists versions by what they are.
+    // `report` lists versions by role.
     let holder = |role: &str| {
         let versions = answer.said.pointer("/versions").and_then(Value::as_array)?;
         let version = versions.iter().find(|version| version["role"] == role)?;

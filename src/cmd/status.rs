@@ -65,7 +65,7 @@ fn experiment_line(experiment: &Running) -> String {
     format!("{what} {} is running: {}; see `mlloop ab-status`\n", name(&experiment.name), arms.join(" · "))
 }
 
-/// What was counted toward each reason to retrain.
+/// The progress of each reason to retrain.
 fn triggers(progress: &Progress) -> String {
     let mut text = String::from("\nreasons to retrain:\n");
     progress.notes.iter().for_each(|note| text.push_str(&format!("  note: {note}\n")));
@@ -79,12 +79,12 @@ fn triggers(progress: &Progress) -> String {
 fn standing(trigger: &Standing) -> String {
     let plain = |value: f64| match value.fract() == 0.0 && value >= 0.0 {
         true if value < 1e9 => grouped(value as u64),
-        // Huge values need no digits.
+        // Huge values are shown without decimals.
         _ if value >= 1e6 => format!("{value:.1e}"),
         _ => format!("{value:.4}"),
     };
     let Standing { count, threshold, remaining, progress_percent, fired, as_of, .. } = trigger;
-    // It is beyond its limit, but not significant, too small to matter, or of too few rows.
+    // The value is beyond its limit, but not significant, too small to matter, or measured on too few rows.
     let is_held_back = !*fired && remaining.is_some_and(|remaining| remaining <= 0.0);
     let why = match &trigger.text {
         Some(text) if is_held_back => format!(" ({text})"),
@@ -94,7 +94,7 @@ fn standing(trigger: &Standing) -> String {
         let (p, value, limit) = (p_value(Some(*value)), plain(*value), plain(*limit));
         let fired = if *fired { "fired" } else { "not fired" };
         match trigger.name.as_str() {
-            // Both must fall.
+            // These two fire below their limit.
             "score_drift" => return format!("p {p}, can fire at {limit} or below: {fired}{why}"),
             "recent_accuracy" => return format!("accuracy {value}, can fire below {limit}: {fired}{why}"),
             _ => {}
@@ -138,7 +138,7 @@ fn waiting(status: &Status, now: jiff::Timestamp, style: Style) -> String {
     text
 }
 
-/// Columns of the table of versions before the metric.
+/// Width of the table of versions before the metric.
 const BEFORE_METRIC: usize = 48;
 
 fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
@@ -148,7 +148,7 @@ fn readable(status: &Status, now: jiff::Timestamp, style: Style) -> String {
         text.push_str("no version yet: run `mlloop train`\n");
         return text;
     }
-    // Where the table is wider than the terminal, it does without times.
+    // If the table is wider than the terminal, omit the times.
     let metrics: Vec<String> = status.versions.iter().map(|listed| listed.manifest.headline(status.decides)).collect();
     let longest = metrics.iter().map(|metric| metric.chars().count()).max().unwrap_or(0);
     let with_times = style.width().is_none_or(|width| width >= BEFORE_METRIC + longest);
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(standing(&of(1e300, false)), "evidence 1.0e300 of 20, not fired");
         assert_eq!(standing(&of(21.5, true)), "evidence 21.5000 of 20 (100 %), fired");
         assert_eq!(standing(&of(321.0, true)), "evidence 321 of 20 (100 %), fired");
-        // An accuracy must fall.
+        // An accuracy fires below its limit.
         let accuracy = |count: f64, fired| Standing {
             name: "recent_accuracy".to_owned(),
             threshold: Some(0.7),

@@ -37,7 +37,7 @@ enum What {
     Status,
 }
 
-/// Longest time that one call of `sync` may take: a model may be large.
+/// Timeout of one request of `sync`: a model may be large.
 const PATIENT: Duration = Duration::from_secs(300);
 
 pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcome> {
@@ -84,14 +84,14 @@ pub(crate) fn after(ctx: &Context) {
     let server = match server(&rules, limit) {
         Ok(Some(server)) => server,
         Ok(None) => return,
-        // MLFLOW_TRACKING_URI may be meant for another program; an address in mlloop.toml is meant for mlloop.
+        // MLFLOW_TRACKING_URI may be set for another program; an address in mlloop.toml is set for mlloop.
         Err(_) if rules.uri.is_none() => return,
         Err(err) => return ctx.progress.note(format_args!("note: the tracking server was not informed: {err:#}")),
     };
     let (told, tell) = mpsc::channel();
     let (workspace, now, name) = (ctx.workspace.clone(), ctx.now, server.address().to_owned());
     let begun = thread::Builder::new().name("track".to_owned()).spawn(move || {
-        // After the time limit the receiver is gone; the cursor remembers the progress.
+        // After the time limit the receiver is gone; the cursor stores the progress.
         let _ = told.send(track::sync(&workspace, &rules, &server, true, now));
     });
     let late = || format!("no answer within {} seconds", limit.as_secs_f64());
@@ -109,7 +109,7 @@ pub(crate) fn after(ctx: &Context) {
     }
 }
 
-/// The server, when one is named: by the environment, else by the settings.
+/// The server, if one is configured: in the environment, else in the settings.
 #[expect(clippy::disallowed_methods, reason = "the binary reads the environment")]
 fn server(rules: &TrackRules, timeout: Duration) -> Result<Option<Server>> {
     let set = |name| std::env::var(name).ok().filter(|text: &String| !text.is_empty());

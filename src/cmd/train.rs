@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args, ctx: &Context, out: &mut Output) -> Result<Outcom
     }
     let started = Instant::now();
     let lock = ctx.lock()?;
-    // A promotion that was interrupted may have left the reference, and its name, behind.
+    // An interrupted promotion may not have updated the reference and its name.
     reference::settle(&ctx.workspace, &lock, ctx.now)?;
     config.data = ctx.workspace.config()?.data;
     config.read_by(&args.read.options());
@@ -166,7 +166,7 @@ fn held(learned: &Trained) -> Option<String> {
     ))
 }
 
-/// Characters of the longest importance bar, and of the text before it.
+/// Width of the longest importance bar, and of the text before it, in characters.
 const MOST_BAR: usize = 40;
 const BEFORE_BAR: usize = 36;
 
@@ -200,7 +200,7 @@ fn readable(learned: &Trained, style: Style) -> String {
     if let Some(line) = held(learned) {
         let _ = writeln!(text, "{line}");
     }
-    // Of a small table's few the page tells; a search was asked for.
+    // The few trials of a small table are only shown on the page; those of a requested search are printed.
     let was_asked = manifest.recipe["quality"] == "best";
     if let Some(search) = manifest.search.as_ref().filter(|_| was_asked) {
         text.push_str(&tried(search, style));

@@ -1,8 +1,8 @@
-//! Usage errors in the form of all other errors; and help that is wrapped once.
+//! Usage errors in the format of all other errors, and help that is wrapped once.
 
 use clap::error::ErrorKind;
 
-/// The error in our form, `mlloop: what` with hints below; `None` for help and version, which are not errors.
+/// The error in our format, `mlloop: what` with hints below; `None` for help and version, which are not errors.
 pub(crate) fn in_words(err: &clap::Error) -> Option<String> {
     if matches!(
         err.kind(),
@@ -13,7 +13,7 @@ pub(crate) fn in_words(err: &clap::Error) -> Option<String> {
     let rendered = err.render().to_string();
     let mut what = String::new();
     let mut below = String::new();
-    // A verb with verbs of its own has a line of usage for each way.
+    // A verb with subcommands has a usage line for each of them.
     let mut in_usage = false;
     for line in rendered.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some(tip) = line.strip_prefix("tip: ") {
@@ -32,7 +32,7 @@ pub(crate) fn in_words(err: &clap::Error) -> Option<String> {
     Some(format!("mlloop: {}\n{below}", plain(what)))
 }
 
-/// Plain messages for those of number and time parsers.
+/// Plain messages that replace those of number and time parsers.
 fn plain(mut what: String) -> String {
     const WORDS: [(&str, &str); 5] = [
         ("invalid digit found in string", "not a whole number"),
@@ -51,7 +51,7 @@ fn plain(mut what: String) -> String {
 }
 
 /// A doc comment as help: the lines of a paragraph are joined and wrapped once, to the terminal's width; indented
-/// lines, which are examples, stay.
+/// lines, which are examples, are kept.
 pub(crate) fn unwrapped(text: &str) -> String {
     let mut out = String::new();
     let mut in_paragraph = false;
@@ -91,7 +91,7 @@ mod tests {
             for width in [80, 100] {
                 command = command.term_width(width);
                 let help = command.render_long_help().to_string();
-                // What cannot be broken, such as a list of values, may stand out.
+                // Text that cannot be broken, such as a list of values, may be wider.
                 let wide = help.lines().find(|line| line.chars().count() > width && line.trim().contains(' '));
                 assert_eq!(wide, None, "mlloop {name} at {width}");
                 assert!(help.lines().count() > 5, "mlloop {name}");

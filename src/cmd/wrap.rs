@@ -2,7 +2,7 @@
 
 use mlloop::printable::style_code;
 
-/// The columns to fit: those of COLUMNS, else those of the terminal; `None` where output is no terminal.
+/// The width to fit: COLUMNS, else the width of the terminal; `None` if the output is not a terminal.
 pub(crate) fn width(terminal: bool) -> Option<usize> {
     #[expect(clippy::disallowed_methods, reason = "the one place that asks for COLUMNS")]
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
@@ -10,14 +10,13 @@ pub(crate) fn width(terminal: bool) -> Option<usize> {
     columns.or_else(asked).filter(|width| *width >= 40)
 }
 
-/// Lines that are longer than `width` broken between words; what follows stands below the last column of the line that
-/// leaves room for words, or a little to the right of its beginning.
+/// Breaks lines that are longer than `width` between words. The continuation is aligned with the last column of the
+/// line that leaves room for words, or indented a little.
 pub(crate) fn wrapped(text: &str, width: usize) -> String {
     by_lines(text, width, |line| hanging(line, width))
 }
 
-/// A message, whose lines have no columns: what follows stands a little to the right of the line's beginning. As it is
-/// without a `width`.
+/// Wraps a message, whose lines have no columns: continuation lines are indented a little. Unchanged without a `width`.
 pub(crate) fn message(text: &str, width: Option<usize>) -> String {
     width.map_or_else(|| text.to_owned(), |width| by_lines(text, width, |line| indent(line) + 2))
 }
@@ -35,7 +34,7 @@ fn by_lines(text: &str, width: usize, hang: impl Fn(&str) -> usize) -> String {
     out
 }
 
-/// Characters without colour codes.
+/// Number of characters without colour codes.
 fn visible(text: &str) -> usize {
     let mut n = 0;
     let mut rest = text;
@@ -48,7 +47,7 @@ fn visible(text: &str) -> usize {
 }
 
 fn wrap_line(line: &str, width: usize, indent: usize, out: &mut String) {
-    // A number and its unit are one word.
+    // Keep a number and its unit together.
     let line = &*line.replace(" %", "\u{a0}%");
     let mut column = 0;
     let mut gap = 0;
@@ -76,7 +75,7 @@ fn indent(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// Where the last column of a line begins that leaves room for words; else two more than its own indentation.
+/// The start of the line's last column that leaves room for words; else the line's indentation plus two.
 fn hanging(line: &str, width: usize) -> usize {
     let own = indent(line);
     let body = &line[own..];

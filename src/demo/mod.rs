@@ -1,10 +1,10 @@
 //! A small seeded simulation of card payments with drift, for trying the loop.
 //!
 //! One row is one payment. Its risk is a logistic function of common signs of fraud: many payments in a day,
-//! far from home, online at night, a young card, an amount out of line with the merchant. About one payment in twenty is
-//! fraud. [`payments`] with `drift = 0` has no drift; with `drift = 1` three things have changed: more
-//! payments are online and abroad (the inputs drift), a new merchant category appears, and fraud moves
-//! from cards far from home to contactless payments in quick succession (the concept drifts).
+//! far from home, online at night, a young card, an unusual amount for the merchant. About one payment in twenty is
+//! fraud. [`payments`] with `drift = 0` has no drift; with `drift = 1` three things have changed: more payments are
+//! online and abroad (the inputs drift), a new merchant category appears, and fraud moves from cards far from home to
+//! contactless payments in quick succession (the concept drifts).
 
 mod people;
 
@@ -69,10 +69,10 @@ struct Payment {
     is_fraud: bool,
 }
 
-/// Makes a stretch of the stream.
+/// Creates a section of the stream.
 ///
 /// # Errors
-/// None that its arguments can cause.
+/// None for any arguments.
 pub fn payments(stream: Stream) -> Result<Table, TableError> {
     let rows: Vec<Payment> = (stream.first..stream.first + stream.n_rows).map(|n| payment(n, stream)).collect();
     let number = |get: fn(&Payment) -> f64| Values::Number(rows.iter().map(get).collect());

@@ -8,13 +8,13 @@ use std::io::{Read, Write};
 
 /// The column of [`payments`](super::payments) that names the row.
 const ID: &str = "payment_id";
-/// The column of [`payments`](super::payments) that people know and the loop does not.
+/// The column of [`payments`](super::payments) that the annotators know and the loop does not.
 const TARGET: &str = "is_fraud";
 
 /// The payments as they arrive, without the target.
 ///
 /// # Errors
-/// None that a table of [`payments`](super::payments) can cause.
+/// None for a table of [`payments`](super::payments).
 pub fn without_target(payments: &Table) -> Result<Table, TableError> {
     Table::new(payments.columns().iter().filter(|column| column.name != TARGET).cloned().collect())
 }
@@ -48,7 +48,7 @@ pub fn answer(batch: impl Read, truth: &Table, out: impl Write) -> Result<u64, c
 /// Visitors of a shop that shows half of them a new page: 10 % buy from the old one, 12 % from the new one.
 ///
 /// # Errors
-/// None that its arguments can cause.
+/// None for any arguments.
 pub fn visits(n_rows: usize, seed: u64) -> Result<Table, TableError> {
     let mut rng = rng(seed, "visits");
     let visits: Vec<(&str, f64)> = (0..n_rows)

@@ -37,7 +37,7 @@ pub(super) fn sound(workspace: &Workspace, moved: impl Fn(&str) -> bool) -> Resu
     }
 }
 
-/// No name may lead out of the loop, or to a file that no copy has.
+/// Refuses names that lead out of the loop, or to a file that does not belong in a copy.
 pub(super) fn names(place: &Place, index: &Index) -> Result<(), DepotError> {
     let hex = |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     let wrong = index.files.iter().find(|(name, file)| kind(name).is_none() || !hex(&file.sha256));
@@ -66,7 +66,7 @@ pub(super) fn chain_of(place: &Place, index: &Index) -> Result<Chain, DepotError
     }
 }
 
-/// Holds the names and digests of versions to the chain.
+/// Verifies the names and digests of versions by the chain.
 pub(super) fn held(place: &Place, index: &Index, chain: &Chain, reference: Option<&str>) -> Result<(), DepotError> {
     let refused = |name: &str, what: &str| {
         Err(DepotError::Refused(format!("{}: {name} {what}; nothing was changed", place.shown())))
@@ -99,7 +99,7 @@ pub(super) fn held(place: &Place, index: &Index, chain: &Chain, reference: Optio
             return refused(&version.to_string(), "has a role and is missing");
         }
     }
-    // Data, where the place has it.
+    // Data, if the place has it.
     for (name, sha256) in recorded_data(chain, reference.unwrap_or_default())? {
         if index.files.get(&name).is_some_and(|file| file.sha256 != sha256) {
             return refused(&name, "differs from what its audit chain records");
@@ -124,7 +124,7 @@ pub(super) fn reference_of(place: &Place, index: &Index) -> Result<Option<String
     }
 }
 
-/// The digests of the files of a version, in the line that has them.
+/// The digests of the files of a version, from the line that records them.
 fn seals_of(entry: &Entry, version: Version) -> Result<Option<Seals>, WorkspaceError> {
     Ok(entry.of::<Trained>()?.filter(|made| made.version == version).and_then(|made| made.files))
 }

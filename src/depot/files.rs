@@ -27,7 +27,7 @@ const MADE: [&str; 2] = ["reports", "approvals"];
 const BESIDE: [&str; 2] = ["data/reference.json", "data/SOURCE.json"];
 const KEPT: &str = "runs/kept";
 
-/// What of a loop has a copy.
+/// The files of a loop that are copied.
 #[derive(Debug, Default)]
 pub(super) struct Own {
     pub(super) files: BTreeMap<String, Filed>,
@@ -138,7 +138,7 @@ pub(super) enum Kind {
     Chain,
     Config,
     Version(Version),
-    /// Verbs regenerate it.
+    /// A verb regenerates it.
     Made,
     Data,
     /// A table that may be the reference.
@@ -190,7 +190,7 @@ fn is_table(name: &str) -> bool {
     !own && !is_own_file && parts.iter().all(plain) && !name.contains("//")
 }
 
-/// Whether this names a file that is to be seen.
+/// Whether this is the name of a visible file.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']) && !name.chars().any(char::is_control)
 }

@@ -34,16 +34,16 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Errors of push and pull.
 #[derive(Debug, thiserror::Error)]
 pub enum DepotError {
-    /// Something is wrong with the loop.
+    /// A problem of the loop.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
-    /// An object store would not.
+    /// An error of an object store.
     #[error(transparent)]
     S3(#[from] S3Error),
-    /// The system refused.
+    /// A system error.
     #[error("{0}")]
     Io(#[from] AtPath),
-    /// It would lose data, or the copy is damaged.
+    /// Refused, because data would be lost or the copy is damaged.
     #[error("{0}")]
     Refused(String),
 }
@@ -60,9 +60,9 @@ impl From<RegistryError> for DepotError {
 struct Index {
     /// Version of this format: 1.
     format: u32,
-    /// Which mlloop wrote it.
+    /// The version of mlloop that wrote it.
     mlloop: String,
-    /// When.
+    /// When it was written.
     at: Timestamp,
     /// The end of its audit chain.
     head: Head,
@@ -85,11 +85,11 @@ struct Filed {
 /// The relation of a loop and its copy.
 #[derive(Debug, PartialEq, Eq)]
 enum Standing {
-    /// They end with the same line.
+    /// Both end with the same line.
     Same,
-    /// This many lines are only there.
+    /// This many lines are only in the copy.
     Behind(usize),
-    /// This many lines are only here.
+    /// This many lines are only in this loop.
     Ahead(usize),
     /// The chains differ after this many lines.
     Apart(usize),
@@ -127,16 +127,16 @@ fn apart(place: &Place, here: &Chain, there: &Chain, common: usize) -> DepotErro
     ))
 }
 
-/// A file that both sides have, and how: what each did since they were the same.
+/// How a file that both sides have was changed since both were the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Since {
-    /// They are the same.
+    /// Both are the same.
     Nothing,
     /// Only this side changed it.
     Here,
-    /// Only the other side did.
+    /// Only the other side changed it.
     There,
-    /// Both did, or it is unknown.
+    /// Both changed it, or it is unknown.
     Both,
 }
 
@@ -149,5 +149,5 @@ fn since(base: Option<&str>, here: &str, there: &str) -> Since {
     }
 }
 
-/// Does something for each of `total` bytes.
+/// Reports progress over `total` bytes.
 pub type Progress<'a> = &'a dyn Fn(u64, u64);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const INDEX: &str = "loop.json";
 const OBJECTS: &str = "objects";
-/// An index is smaller.
+/// Maximum size of an index.
 const MAX_INDEX: u64 = 256 << 20;
 /// How long to wait for another push to the same directory: it writes one file.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,24 +25,24 @@ pub struct Place {
 
 enum At {
     Folder(PathBuf),
-    /// The index; all else is beside it.
+    /// The index; all other files are beside it.
     Bucket(Object),
 }
 
-/// An index, and what tells it from another one.
+/// An index, and a tag that identifies its state.
 pub(super) struct Found {
     pub(super) index: Index,
     tag: Option<String>,
 }
 
-/// The bytes of an index, and what tells them from others where the place can tell.
+/// The bytes of an index, and a tag that identifies them, if the place supports it.
 type Tagged = (Option<String>, Vec<u8>);
 
 impl Place {
     /// The place of this name: `s3://BUCKET/PREFIX`, `file:///DIRECTORY`, or a directory.
     ///
     /// # Errors
-    /// What is wrong with the name.
+    /// The error in the name.
     pub fn named(name: &str) -> Result<Self, DepotError> {
         let trimmed = name.trim_end_matches('/');
         if s3::is_address(Path::new(name)) {
@@ -59,13 +59,13 @@ impl Place {
         Ok(Self { shown: dir.to_owned(), at: At::Folder(PathBuf::from(dir)) })
     }
 
-    /// Its name.
+    /// The name of the place.
     #[must_use]
     pub fn shown(&self) -> &str {
         &self.shown
     }
 
-    /// Whether it is this directory.
+    /// Whether the place is this directory.
     pub(super) fn is(&self, dir: &Path) -> bool {
         let At::Folder(folder) = &self.at else { return false };
         folder.canonicalize().ok().is_some_and(|folder| dir.canonicalize().ok() == Some(folder))
@@ -139,7 +139,7 @@ impl Place {
         }
     }
 
-    /// Whether it has all of an object.
+    /// Whether it has a complete object.
     pub(super) fn has(&self, file: &Filed) -> Result<bool, DepotError> {
         let bytes = match &self.at {
             At::Folder(dir) => {
@@ -203,7 +203,7 @@ impl Place {
             },
         };
         let mut both = Hashing { from: &mut from, to, failed: None };
-        // One byte more than it should have is enough to see that it is another.
+        // One byte more than expected is enough to detect a wrong object.
         let read = digest::of((&mut both).take(file.bytes + 1));
         if let Some(source) = both.failed {
             return Err(AtPath::new("runs/pulling", source).into());

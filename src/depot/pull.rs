@@ -1,4 +1,4 @@
-//! From a place to a loop.
+//! Copies a place to a loop.
 
 use super::checks::{OURS, chain_of, held, names, reference_of, sound, sum};
 use super::files::{self, CHAIN, Kind, kind};
@@ -13,13 +13,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// What waits for the rest of a pull.
+/// Fetched files of an incomplete pull.
 const FETCHED: &str = "runs/pulling";
 
-/// What is to be fetched.
+/// What to fetch.
 #[derive(Debug, Clone, Copy)]
 pub struct PullRequest {
-    /// Labels, feedback and the reference too.
+    /// Also labels, feedback and the reference.
     pub data: bool,
     /// Take `mlloop.toml` of the place although it was changed here as well.
     pub force: bool,
@@ -49,7 +49,7 @@ pub fn pull(
     let chain = chain_of(place, &there)?;
     let reference = reference_of(place, &there)?;
     held(place, &there, &chain, reference.as_deref())?;
-    // Taking the lock completes a pull that died half way.
+    // Taking the lock completes an interrupted pull.
     let is_new = !workspace.config_path().exists() && !atomic::is_incoming(workspace.dir());
     let lock = if is_new && request.dry_run { None } else { Some(begin(workspace, is_new)?) };
     let here = if is_new { Chain::of(b"") } else { sound(workspace, |name| there.files.contains_key(name))? };
@@ -111,7 +111,7 @@ fn begin(workspace: &Workspace, is_new: bool) -> Result<Lock, DepotError> {
     Ok(workspace.lock()?)
 }
 
-/// Which files are to be written.
+/// The files to write.
 struct Plan<'a> {
     workspace: &'a Workspace,
     place: &'a Place,
@@ -119,7 +119,7 @@ struct Plan<'a> {
     away: Option<Away>,
     request: PullRequest,
     take: BTreeMap<String, Filed>,
-    /// Changed here since, and they stay.
+    /// Files changed here since then; they are kept.
     ours: Vec<String>,
 }
 
@@ -183,7 +183,7 @@ impl Plan<'_> {
     }
 }
 
-/// Files with data that the copy or its loop has and that will not be here.
+/// Files with data that the copy or its loop has, but that will not be in this loop.
 fn not_here(workspace: &Workspace, there: &Index, take: &BTreeMap<String, Filed>) -> BTreeSet<String> {
     let data = there.files.keys().filter(|name| kind(name).is_some_and(Kind::is_data));
     let all = there.left_out.iter().chain(data);

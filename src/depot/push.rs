@@ -1,4 +1,4 @@
-//! From a loop to a place.
+//! Copies a loop to a place.
 
 use super::checks::{OURS, chain_of, sound, sum};
 use super::files::{self, Kind, Own, kind};
@@ -9,10 +9,10 @@ use crate::workspace::{CONFIG_FILE, Workspace, recorded_gone};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is to be sent.
+/// What to send.
 #[derive(Debug, Clone, Copy)]
 pub struct PushRequest {
-    /// Labels, feedback and the reference too.
+    /// Also labels, feedback and the reference.
     pub data: bool,
     /// Check every object, also those that the index of the place lists.
     pub recheck: bool,
@@ -90,7 +90,7 @@ pub fn push(
     Ok(answer)
 }
 
-/// How many lines the place does not have.
+/// Number of lines that the place lacks.
 fn ahead(place: &Place, chain: &Chain, there: &Index) -> Result<u64, DepotError> {
     if chain.entry(there.head.seq).is_some_and(|entry| entry.hash == there.head.hash) {
         return Ok(chain.entries.len() as u64 - there.head.seq);

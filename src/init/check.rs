@@ -1,4 +1,4 @@
-//! Whether `train` can use the table as it is described.
+//! Checks whether `train` can use the table as described.
 
 use super::leaks::LeftOut;
 use super::look::NAMES_ROWS;
@@ -81,9 +81,9 @@ impl InitRequest<'_> {
     }
 }
 
-/// What each column but the target is, with the reason, and what else was noted of the table.
+/// The kind of each column except the target, with the reason, and other notes on the table.
 fn others(inference: &Inference, config: &Config) -> String {
-    /// Columns that are told at most.
+    /// Maximum number of columns that are listed.
     const TOLD: usize = 10;
     let others = inference.columns.iter().filter(|found| found.name != config.target.column);
     let mut told: Vec<String> = others

@@ -1,4 +1,4 @@
-//! Rows in doubt, not columns: another header among the rows, or a remark.
+//! Doubtful rows: a second header among the rows, or a remark.
 
 use crate::table::{Doubt, Why};
 use crate::wording::list;
@@ -6,8 +6,8 @@ use crate::wording::list;
 /// Maximum number of stored cells of a doubt; beyond it the rest is unknown.
 const SHOWN: u64 = 3;
 
-/// The message on rows whose cells are invalid in several columns, and the remedies; `None` if columns are in doubt for
-/// cells of different rows.
+/// The message about rows whose cells are invalid in several columns, with the remedies; `None` if the invalid cells
+/// are in different rows.
 pub(super) fn of_rows(doubts: &[&Doubt]) -> Option<(String, String)> {
     let (first, more) = doubts.split_first()?;
     let lines = |doubt: &Doubt| -> Vec<u64> { doubt.cells.iter().map(|(line, _)| *line).collect() };

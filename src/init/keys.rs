@@ -19,7 +19,7 @@ const MIN_ALIKE: f64 = 0.2;
 const MIN_TIMES: f64 = 6.0;
 /// Hexadecimal digits from which a text is a hash or a UUID.
 const MIN_HEX: usize = 16;
-/// Rows of each spelling, and how unlikely their difference is by chance, from which two spellings are two codes.
+/// Minimum rows of each spelling, and maximum p-value of their difference, for two spellings to count as two codes.
 const MIN_ROWS: usize = 20;
 const MIN_DEVIATIONS: f64 = 5.0;
 
@@ -82,7 +82,7 @@ fn outcomes(target: &Target, labels: &Table) -> Result<Vec<Vec<f64>>, InitError>
     Ok(all)
 }
 
-/// The intraclass correlation of the outcomes of rows with one value; `None` where chance reaches it.
+/// The intraclass correlation of the outcomes of rows with one value; `None` if it may be due to chance.
 fn alike(values: &Categories, outcomes: &[Vec<f64>]) -> Option<f64> {
     let (mut together, mut alone, mut n_pairs, mut n) = (0.0, 0.0, 0.0, 0.0);
     for (which, y) in outcomes.iter().enumerate() {
@@ -105,8 +105,8 @@ fn alike(values: &Categories, outcomes: &[Vec<f64>]) -> Option<f64> {
         return None;
     }
     let correlation = together / n_pairs / variance;
-    // Pairs are counted twice in the sum.
-    // The mean of all pairs is one of large groups, which may be further out than the rows as a whole.
+    // The sum counts each pair twice. The mean over all pairs is dominated by large groups, which may be further from
+    // the overall mean.
     (correlation * (n_pairs / 2.0).sqrt() > MIN_TIMES).then_some(correlation.min(1.0))
 }
 
@@ -207,7 +207,7 @@ mod tests {
         let hash = |row: u64| crate::stats::random::unit_hash(&row.to_le_bytes(), 3);
         let shared = centred((0..1200).map(|row| f64::from(u8::from(hash(row % 300) < 0.3))).collect());
         assert!((alike(&keys(300, 4), &shared).unwrap() - 1.0).abs() < 1e-9);
-        // None of 40 independent draws is found.
+        // In 40 independent draws, none is detected.
         for draw in 0..40 {
             let own = centred((0..1200).map(|row| f64::from(u8::from(hash(row + 5000 * draw) < 0.3))).collect());
             assert_eq!(alike(&keys(300, 4), &own), None);

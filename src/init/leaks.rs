@@ -8,16 +8,16 @@ use crate::table::{Finding, Inference, Input, Kind, ReadOptions, Table, stream};
 /// Rows checked for columns that reveal the target.
 const SAMPLE_ROWS: usize = 20_000;
 
-/// A column that is ignored although nobody asked for it.
+/// A column that is ignored automatically.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LeftOut {
     column: String,
-    /// Why, as a clause.
+    /// The reason, as a clause.
     reason: String,
 }
 
 impl LeftOut {
-    /// All of them with the way to keep them, as the end of a message; empty without any.
+    /// All ignored columns with the way to keep them, as the end of a message; empty if there are none.
     pub(super) fn told(all: &[Self]) -> String {
         let told: Vec<String> = all.iter().map(|left| format!("{} is ignored: {}", left.column, left.reason)).collect();
         if told.is_empty() {
@@ -28,11 +28,11 @@ impl LeftOut {
     }
 }
 
-/// What was found of columns that know the target.
+/// The columns found to reveal the target.
 pub(super) struct Leaks {
-    /// Those that are left out.
+    /// The ignored columns.
     pub(super) left_out: Vec<LeftOut>,
-    /// What is to be said of the others.
+    /// Notes on the other columns.
     pub(super) suspicions: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ impl InitRequest<'_> {
                 How::Equal => Some(format!("it equals {}", target.name)),
                 _ => None,
             };
-            // Who names the kind of a column wants it.
+            // A column whose kind is given on the command line is kept.
             let is_asked = |column: &String| self.kinds.iter().any(|(name, _)| name == column);
             match reason.filter(|_| !leak.columns.iter().any(is_asked)) {
                 Some(reason) => {

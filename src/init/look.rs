@@ -1,4 +1,4 @@
-//! What the table is, with what the user says of its columns.
+//! Infers the schema of the table, with the user's options for columns.
 
 use super::{InitError, InitRequest, doubt};
 use crate::table::{
@@ -9,7 +9,7 @@ use crate::wording::{instead, list};
 
 /// Words in names of columns that identify a row, at any position.
 pub(super) const NAMES_ROWS: [&str; 8] = ["id", "ids", "uuid", "guid", "key", "no", "nr", "number"];
-/// Names of the column with which other tools number the rows of a table; the first means no name.
+/// Names that other tools give to a column of row numbers; the first is the empty name.
 const COUNTERS: [&str; 8] = ["c1", "index", "idx", "row", "rowid", "rownames", "unnamed: 0", "level_0"];
 
 impl InitRequest<'_> {
@@ -64,7 +64,7 @@ impl InitRequest<'_> {
                     set_kind(inference, name, *kind, "set by --kind");
                     inference.schema.columns.iter_mut().filter(|c| c.name == *name).for_each(|c| c.clone_from(&spec));
                 }
-                // If the kind is the same anyway, the notation is kept.
+                // If the inferred kind is the same, keep its notation.
                 None if inference.schema.column(name).is_some_and(|column| column.kind == *kind) => {
                     let found = inference.columns.iter_mut().filter(|found| found.name == *name);
                     found.for_each(|found| found.reason = format!("set by --kind; {}", found.reason));
@@ -117,7 +117,7 @@ impl InitRequest<'_> {
         Err(InitError::Doubt { what: format!("{}: {first}{more}", self.table.display()), ways_out: first.ways_out() })
     }
 
-    /// Some columns. If rows may be rejected all of them are read, since each can reject a row.
+    /// Reads some columns. If rows may be rejected, all columns are read, because each can reject a row.
     pub(super) fn read_columns(&self, inference: &Inference, names: Vec<String>) -> Result<Table, InitError> {
         let skip_invalid = self.read.skip_invalid;
         let options =

@@ -1,4 +1,4 @@
-//! `mlloop.toml`, and the report of what was decided.
+//! Writes `mlloop.toml`, and reports the decisions.
 
 use super::{Chosen, Column, Gate, InitError, InitReport, InitRequest};
 use crate::drift::DriftSettings;
@@ -9,10 +9,10 @@ use crate::table::{Finding, Inference, Schema};
 use crate::workspace::{Config, DataSpec, LabelRules, PromoteRules, Workspace};
 use std::path::{Component, Path, PathBuf};
 
-/// What was decided beside the columns.
+/// The decisions other than those about columns.
 pub(super) struct Decided {
     pub(super) target: Target,
-    /// Why this target.
+    /// The reason for this target.
     pub(super) reason: String,
     pub(super) gate: Gate,
 }
@@ -65,7 +65,7 @@ pub(super) fn write(
     let Inference { columns, n_rows, rejects, notes, .. } = inference;
     workspace.create()?;
     let config = Config {
-        // The directory certainly exists only now.
+        // Only now does the directory certainly exist.
         data: DataSpec { reference: from_workspace(workspace.dir(), wanted.table), ..config.data },
         ..config
     };

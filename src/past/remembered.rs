@@ -54,7 +54,7 @@ impl Remembered {
     /// # Errors
     /// Errors of the log.
     pub fn catch_up(&self, workspace: &Workspace, now: Timestamp) -> Result<(), PastError> {
-        // Clocks differ, but not by days.
+        // Clocks may differ, but not by days.
         self.read(workspace, &Window::last(SignedDuration::from_hours(48), now), now)
     }
 
@@ -100,7 +100,7 @@ impl Remembered {
         Ok(self.recent.push(part, &vec![at.as_microsecond(); part.n_rows()], now.as_microsecond())?)
     }
 
-    /// How much is remembered.
+    /// The numbers of stored and removed rows.
     #[must_use]
     pub fn held(&self) -> Held {
         self.recent.held()

@@ -34,7 +34,7 @@ pub fn artifacts(fitted: &Fitted) -> Vec<(&'static str, Vec<u8>)> {
     files
 }
 
-/// A line for each threshold, from the highest down.
+/// A line per threshold, the highest first.
 fn curves_csv(points: &[CurvePoint]) -> Vec<u8> {
     let mut text = "threshold,false_positive_rate,recall,precision\n".to_owned();
     for p in points {

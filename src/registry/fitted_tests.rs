@@ -6,7 +6,7 @@ use crate::table::{Column, ColumnSpec, Dialect, Kind, Schema, Table, Values};
 use serde_json::json;
 use std::borrow::Cow;
 
-/// Of 600 rows whose target is a number, one of two or one of three classes.
+/// A pipeline fitted on 600 rows, for a regression, two classes or three classes.
 pub(super) fn fitted(task: Task) -> Fitted {
     let x: Vec<f64> = (0..600).map(|row| f64::from(row * 7919 % 1000)).collect();
     let y = |x: &f64| match task {

@@ -24,7 +24,7 @@ const SEED: u64 = 0x1D5;
 /// If a smaller share of the rows is unique, content does not identify rows. The share is also the probability that a
 /// new row differs from all training rows (Good and Turing).
 const MIN_UNLIKE: f64 = 0.95;
-/// Files larger than this are not a version's: refused before they are read.
+/// Larger files cannot be part of a version: they are refused before they are read.
 const MAX_BYTES: u64 = 1 << 33;
 
 /// The rows that a version was fitted or tuned on, by id, or by content without ids.
@@ -32,12 +32,12 @@ const MAX_BYTES: u64 = 1 << 33;
 pub struct Learned {
     /// Columns whose cells identify a row; empty with ids.
     columns: Vec<String>,
-    /// Ascending, each once.
+    /// Sorted, without duplicates.
     hashes: Vec<u64>,
 }
 
 impl Learned {
-    /// The rows of these ids; an empty id is ignored.
+    /// The rows with these ids; empty ids are ignored.
     pub fn new<'a>(ids: impl Iterator<Item = &'a str>) -> Self {
         let mut hashes: Vec<u64> = ids.filter(|id| !id.is_empty()).map(hash).collect();
         hashes.sort_unstable();
@@ -59,7 +59,7 @@ impl Learned {
         (n_unlike as f64 >= MIN_UNLIKE * n_rows as f64).then_some(Self { columns: names, hashes })
     }
 
-    /// Whether the row of this id was a training row.
+    /// Whether the row with this id was a training row.
     #[must_use]
     pub fn has(&self, id: &str) -> bool {
         self.columns.is_empty() && self.holds(hash(id))
@@ -191,7 +191,8 @@ mod tests {
         learned.save(&of_version).unwrap();
         let read = registry.learned(Version(1)).unwrap().unwrap();
         assert_eq!(read, learned);
-        // A gate row, a row that differs in one cell, and another target: of these only the last was a training row.
+        // A gate row, a row that differs in one cell, and a row with another target: only the last one was a training
+        // row.
         let mut arrived = table(&[3.0, 35.0, 4.0, 5.0], &[3.0, 35.0, 4.5, 5.0]);
         assert_eq!(read.among(&arrived, None).unwrap(), [true, false, false, true]);
         assert!(!read.has("3"), "no id names a row here");

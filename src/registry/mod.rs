@@ -44,10 +44,10 @@ fn vacant(role: Role) -> &'static str {
 /// Errors of a registry.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// The system refused.
+    /// A system error.
     #[error("{0}")]
     Io(#[from] AtPath),
-    /// `roles.json` cannot be understood.
+    /// `roles.json` cannot be parsed.
     #[error("{}: {what}", .path.display())]
     Damaged {
         /// The file.
@@ -55,7 +55,7 @@ pub enum RegistryError {
         /// The problem.
         what: String,
     },
-    /// A file of a version is not the one that was stored.
+    /// A file of a version differs from the stored one.
     #[error(
         "{}: was changed after {version} was stored: its SHA-256 differs from the audit line; restore the file, or \
          train again (`mlloop audit verify --deep` lists every such file)",
@@ -82,12 +82,12 @@ pub enum RegistryError {
     /// The pipeline of a version cannot be used.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
-    /// A version that was stored before profiles were.
+    /// A version that was stored before profiles existed.
     #[error("{}: version {version} has no profile of its training rows", .path.display())]
     NoProfile {
         /// The version.
         version: Version,
-        /// The file that is not there.
+        /// The missing file.
         path: PathBuf,
     },
     /// A version that does not exist.
@@ -108,7 +108,7 @@ pub enum RegistryError {
         /// The models directory.
         dir: PathBuf,
     },
-    /// A name that is not a version's.
+    /// A name that is not that of a version.
     #[error("{0:?} is not a version: write v0001, v1 or 1")]
     NotAVersion(String),
 }
@@ -220,7 +220,8 @@ impl Registry {
         Ok(version)
     }
 
-    /// Who is production, challenger and predecessor, held to the audit line that `roles.json` names.
+    /// The versions that are production, challenger and predecessor, verified by the audit line that `roles.json`
+    /// names.
     ///
     /// # Errors
     /// When `roles.json` exists and cannot be read, or was changed.
@@ -228,7 +229,7 @@ impl Registry {
         self.held(self.roles_as_written()?)
     }
 
-    /// The same, whatever the audit file says.
+    /// The same, without verification by the audit file.
     ///
     /// # Errors
     /// When `roles.json` exists and cannot be read.
@@ -300,7 +301,7 @@ mod tests {
         let roles = Roles { production: Some(Version(3)), challenger: Some(Version(7)), ..Roles::default() };
         let found = [3, 7, 12].map(|n| roles.role_of(Version(n)));
         assert_eq!(found, [Some(Role::Production), Some(Role::Challenger), None]);
-        // The first version of a loop makes the directory, and so do its roles.
+        // Storing the first version creates the directory, and so does writing roles.
         let other = Registry::new(dir.path().join("another/models"));
         other.set_roles(&roles).unwrap();
         assert_eq!(other.roles().unwrap(), roles);
@@ -316,7 +317,7 @@ mod tests {
         });
         assert!(failed.unwrap_err().to_string().ends_with("disk full"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-        // Nor does a process that died while it stored one.
+        // A process that dies while it stores a version leaves no version either.
         std::fs::create_dir(dir.path().join(".mlloop-half")).unwrap();
         registry.store(|_, dir| std::fs::write(dir.join("model.bin"), "whole")).unwrap();
         let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -11,7 +11,7 @@ use std::path::Path;
 const PROFILE: &str = "profile.json";
 const SCORES: &str = "scores.json";
 const LOSSES: [&str; 2] = ["loss_absolute.bin", "loss_squared.bin"];
-/// Files larger than this are not a version's: refused before they are read.
+/// Larger files cannot be part of a version: they are refused before they are read.
 const MAX_BYTES: u64 = 1 << 30;
 
 /// Writes both profiles into a version directory that is not visible yet.
@@ -45,7 +45,7 @@ impl Registry {
     /// The profile of the rows that `version` was trained on.
     ///
     /// # Errors
-    /// [`RegistryError::NoProfile`] for a version stored before there were any, [`RegistryError::Damaged`].
+    /// [`RegistryError::NoProfile`] for a version stored before profiles existed, [`RegistryError::Damaged`].
     pub fn profile(&self, version: Version) -> Result<Profile, RegistryError> {
         self.read_profile(version, PROFILE)
     }

@@ -75,7 +75,7 @@ impl Roles {
         [Role::Production, Role::Challenger].into_iter().find(|&role| self.holder(role) == Some(version))
     }
 
-    /// How these differ from those that the audit line `line` recorded, as a clause; `None` where they are the same.
+    /// How these roles differ from those recorded in the audit line `line`, as a clause; `None` if they are the same.
     #[must_use]
     pub fn differ(&self, line: u64, recorded: &Self) -> Option<String> {
         let name =
@@ -93,7 +93,8 @@ impl Roles {
         ))
     }
 
-    /// The roles after a new version came: production when there is none and it is `fit` for it, else the challenger.
+    /// The roles after a new version was stored: it is production if there is none and it is `fit`, else the
+    /// challenger.
     #[must_use]
     pub fn admit(mut self, version: Version, fit: bool) -> (Self, Role) {
         if self.production.is_none() && fit {

@@ -25,12 +25,13 @@ pub type Seals = BTreeMap<String, String>;
 /// The text that marks a line with digests.
 const MARK: &[u8] = b"\"files\":{";
 
-/// What a line that changed the roles contains.
+/// The text that marks a line that changed the roles.
 const ROLES_MARK: &[u8] = b"\"roles\":{";
-/// Lines with roles that are kept: a process that died after its line leaves `roles.json` as it was before it.
+/// Number of lines with roles that are kept: a process that died after writing its line leaves the previous
+/// `roles.json`.
 const ROLES_KEPT: usize = 4;
 
-/// As much of a line as is needed.
+/// The parts of a line that are needed.
 #[derive(Deserialize)]
 struct Line {
     details: Details,
@@ -62,7 +63,7 @@ pub struct Difference {
 /// The digests that an audit file has.
 #[derive(Debug)]
 pub(super) struct Sealed {
-    /// The stamp of the file then.
+    /// The stamp of the file when it was read.
     stamp: Stamp,
     by: HashMap<Version, Option<Arc<Seals>>>,
     /// Invalid lines, each with its error message.
@@ -112,8 +113,8 @@ impl Sealed {
     }
 }
 
-/// The last roles among the lines of an audit file, and the number of its last line. Lines that cannot be understood are
-/// `mlloop audit verify`'s.
+/// The last roles among the lines of an audit file, and the number of its last line. Invalid lines are skipped: `mlloop
+/// audit verify` reports them.
 fn last_roles(lines: &[u8]) -> (Vec<(u64, Roles)>, u64) {
     let mark = memchr::memmem::Finder::new(ROLES_MARK);
     let parsed = |line: &[u8]| serde_json::from_slice::<RolesLine>(line).ok();
@@ -124,15 +125,15 @@ fn last_roles(lines: &[u8]) -> (Vec<(u64, Roles)>, u64) {
 }
 
 impl Registry {
-    /// Whether `roles` are those of the audit line that they name; an error says where they differ.
+    /// Checks that `roles` are those of the audit line that they name; the error tells the difference.
     ///
     /// # Errors
-    /// [`RegistryError::Damaged`], and whatever the system says.
+    /// [`RegistryError::Damaged`], and system errors.
     pub(super) fn held(&self, roles: Roles) -> Result<Roles, RegistryError> {
         let Some(seq) = roles.audit.as_ref().map(|head| head.seq) else { return Ok(roles) };
         let wrong = self.with_sealed(|sealed| {
             let (line, recorded) = sealed.roles.iter().find(|(line, _)| *line <= seq)?;
-            // While files are fetched from elsewhere the lines may come later than the roles.
+            // While files are copied from another machine, the lines may arrive after the roles.
             (seq <= sealed.last).then(|| roles.differ(*line, recorded)).flatten()
         })?;
         match wrong.flatten() {
@@ -156,11 +157,11 @@ impl Registry {
         Ok(found)
     }
 
-    /// The digests that the audit line of `version` has; `None` for one without. The audit file is read again when it has
+    /// The digests in the audit line of `version`; `None` if it has none. The audit file is read again when it has
     /// changed.
     ///
     /// # Errors
-    /// When the audit file cannot be read, or a line with digests not be understood.
+    /// When the audit file cannot be read, or a line with digests is invalid.
     pub fn seals(&self, version: Version) -> Result<Option<Arc<Seals>>, RegistryError> {
         match self.with_sealed(|sealed| sealed.of(version))? {
             Some(Err(what)) => {
@@ -172,7 +173,7 @@ impl Registry {
         }
     }
 
-    /// Asks what the audit file says now; `None` where there is none.
+    /// The current content of the audit file; `None` if there is no file.
     fn with_sealed<T>(&self, ask: impl FnOnce(&Sealed) -> T) -> Result<Option<T>, RegistryError> {
         let Some(path) = &self.audit else { return Ok(None) };
         let Some(stamp) = Stamp::look(path).at(path)? else { return Ok(None) };
@@ -190,7 +191,7 @@ impl Registry {
         }
     }
 
-    /// The bytes of a file of `version`, of at most `max_bytes`, held to its digest.
+    /// The bytes of a file of `version`, of at most `max_bytes`, verified by its digest.
     ///
     /// # Errors
     /// [`RegistryError::Altered`], and any I/O error.
@@ -260,7 +261,7 @@ impl Registry {
     }
 }
 
-/// The digest of a file; `None` when it is not there.
+/// The digest of a file; `None` if it is missing.
 fn digest_of(path: &PathBuf) -> Result<Option<String>, RegistryError> {
     Ok(atomic::open(path).and_then(digest::of).if_there().at(path)?.map(|(_, sha256)| sha256))
 }
@@ -284,18 +285,18 @@ mod tests {
 
         fs::write(&audit, line(1, "aa") + &line(1, "ab") + "{\"details\":{\"files\":{\"mod").unwrap();
         assert_eq!(of(1).unwrap().as_deref(), Some("ab"));
-        assert_eq!(of(2).unwrap(), None, "what a crash cut short is no line");
+        assert_eq!(of(2).unwrap(), None, "an incomplete line is ignored");
 
-        // The file is read again when it has changed, though the registry is the same.
+        // The same registry reads the file again when it has changed.
         fs::write(&audit, line(1, "aa") + &line(2, "bb") + &line(3, "cc").replace("cc\"", "cc") + &line(4, "dd"))
             .unwrap();
         assert_eq!([of(1), of(2), of(4)].map(|seal| seal.unwrap().unwrap()), ["aa", "bb", "dd"]);
         let fault = of(3).unwrap_err().to_string();
         assert!(fault.contains("audit.jsonl") && fault.contains("damaged"), "{fault}");
-        assert!(of(5).is_err(), "the damaged line may have been its");
+        assert!(of(5).is_err(), "the damaged line may be that of v0005");
     }
 
-    /// A version with two files that the chain has digests of, in the registry of `dir`.
+    /// A version in the registry of `dir`, with two files whose digests are in the chain.
     fn sealed(dir: &Path) -> (Registry, Version) {
         let audit = dir.join("audit.jsonl");
         let registry = Registry::new(dir.join("models")).audited(&audit);
@@ -326,7 +327,7 @@ mod tests {
 
         fs::write(path("scores.json"), "2").unwrap();
         assert!(matches!(registry.check(version, &both), Err(RegistryError::Altered { .. })));
-        assert!(registry.check(version, &both[1..]).is_ok(), "nobody asked for it");
+        assert!(registry.check(version, &both[1..]).is_ok(), "files not listed are not checked");
         assert!(matches!(registry.read(version, "scores.json", 9), Err(RegistryError::Altered { .. })));
         assert_eq!(what(), ["models/v0001/scores.json was changed"]);
 

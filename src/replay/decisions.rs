@@ -1,4 +1,4 @@
-//! Verdicts, promotions, experiments and imports of labels made again.
+//! Replays verdicts, promotions, experiments and label imports.
 
 use super::shadow::{Shadow, find, named};
 use super::{Part, Replay, ReplayError, Source};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The guardrail that a clock decides.
+/// The guardrail that depends on a clock.
 const BY_CLOCK: &str = "latency_ratio";
 
 /// The gate's verdict on the same rows.
@@ -131,7 +131,7 @@ pub(super) fn ab_stopped(source: &Source, entry: &Entry) -> Result<Replay, Repla
         let verdict = Part::of(entry.seq, "verdict", json!(recorded), json!(now));
         match said.log.flatten() {
             was if was == read => parts.push(verdict),
-            // A change from before rows were recorded.
+            // A change that was written before rows were recorded.
             None if verdict.agrees => parts.push(verdict),
             None => shadow.missing.push(format!(
                 "the predictions of line {}: it does not record which rows of the log were used, and the current \
@@ -209,7 +209,7 @@ fn outcome(said: &AnswersRead) -> [(&'static str, Value); N_OUTCOMES] {
     ]
 }
 
-/// The batches exported by then; those that the answers belong to are open again.
+/// The batches exported by then; those with answers in the file are open again.
 fn inbox(source: &Source, shadow: &Shadow, entry: &Entry, said: &AnswersRead) -> Result<(), ReplayError> {
     for place in ["batches", "imported"] {
         let from = source.workspace.path("label_inbox").join(place);

@@ -47,7 +47,7 @@ pub enum ReplayError {
     /// The gate failed.
     #[error("{0}")]
     Gate(#[from] GateError),
-    /// The experiment cannot be judged again.
+    /// The experiment cannot be evaluated again.
     #[error("{0}")]
     Ab(#[from] AbError),
     /// The labels cannot be imported again.
@@ -56,7 +56,7 @@ pub enum ReplayError {
     /// There is nothing to replay.
     #[error("{0}")]
     Usage(String),
-    /// The system refused.
+    /// A system error.
     #[error("{0}")]
     Io(#[from] AtPath),
 }
@@ -64,7 +64,7 @@ pub enum ReplayError {
 /// The decision to replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
-    /// A version: it is trained again, and its last verdict is given again.
+    /// A version: it is trained again, and its last verdict is repeated.
     Version(Version),
     /// The change in this line of the chain.
     Line(u64),
@@ -72,7 +72,7 @@ pub enum What {
 
 /// The decision to replay, and the available files.
 pub struct ReplayRequest<'a> {
-    /// Which decision.
+    /// The decision.
     pub what: What,
     /// Copies of files that the loop no longer has, in any order: each is identified by its digest.
     pub files: &'a [PathBuf],
@@ -86,7 +86,7 @@ pub struct ReplayRequest<'a> {
 pub struct Part {
     /// The line of the chain that recorded it.
     pub line: u64,
-    /// What it is: a file, a verdict, a count.
+    /// What is compared: a file, a verdict, a count.
     pub what: String,
     /// Whether the results are the same.
     pub agrees: bool,
@@ -99,7 +99,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// Two values that should be one.
+    /// Compares two values that should be equal.
     fn of(line: u64, what: impl Into<String>, recorded: Value, now: Value) -> Self {
         let agrees = recorded == now;
         let (recorded, now) = if agrees { (Value::Null, Value::Null) } else { (recorded, now) };

@@ -110,7 +110,7 @@ impl Shadow {
         there
     }
 
-    /// The reference that counted before the line, or the one that the line itself names.
+    /// The reference in effect before the line, or the one that the line itself names.
     pub(super) fn reference(&mut self, source: &Source, entry: &Entry) -> Result<bool, ReplayError> {
         let mut config = self.workspace.config()?;
         let called = config.data.reference.display().to_string();
@@ -176,7 +176,7 @@ impl Shadow {
         Ok(write().at(&path)?)
     }
 
-    /// The same file under another name: the bytes are not copied where the file system has links.
+    /// The same file under another name; hard links avoid copying the bytes if the file system has them.
     pub(super) fn link(&self, from: &Path, to: &Path) -> Result<(), ReplayError> {
         let link = || {
             to.parent().map_or(Ok(()), atomic::make_dirs)?;
@@ -186,7 +186,7 @@ impl Shadow {
     }
 }
 
-/// A file and its digest, for a user who searches for it.
+/// A file and its digest, so that the user can search for it.
 pub(super) fn named(file: &str, sha256: Option<&str>) -> String {
     match sha256 {
         Some(sha256) => format!("{file} with SHA-256 {sha256}"),

@@ -56,7 +56,7 @@ fn again(
     let registry = source.workspace.registry();
     let recipe = registry.recipe(version, manifest)?;
     let mut config = shadow.settings()?;
-    // What the version was made with, of which the command line may have set any part.
+    // The settings of the version; the command line may have set any of them.
     (config.target, config.split, config.data.weight) = (recipe.target, recipe.split, recipe.weight);
     (config.model, config.features, config.decision) = (recipe.model, recipe.features, recipe.decision);
     (config.train.quality, config.train.search) = (recipe.quality, recipe.search);
@@ -81,7 +81,7 @@ fn again(
             _ => train::train(&shadow.workspace, &lock, &request(skip_invalid))?,
         })
     };
-    // Older versions do not record whether rows were skipped; the number of rows tells.
+    // Older versions do not record whether rows were skipped; the number of rows shows it.
     let made = make(manifest.skip_invalid).or_else(|err| make(true).map_err(|_| err))?;
     let remade = shadow.workspace.registry();
     let new = remade.digests(made.version)?;

@@ -14,7 +14,8 @@ use crate::workspace::event::Retrained;
 use std::collections::HashSet;
 use std::path::Path;
 
-/// Retrains `version` of `from`, which `entry` records, in `workspace`, whose reference is the one of that time.
+/// Retrains `version` of `from`, which `entry` records, in `workspace`, whose reference is the one in effect at that
+/// time.
 ///
 /// # Errors
 /// Errors in the tables or the parameters.

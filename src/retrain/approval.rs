@@ -22,17 +22,17 @@ use serde_json::json;
 /// Approval to train a challenger.
 #[derive(Debug)]
 pub enum Consent {
-    /// Yes: no approval is needed.
+    /// Trained at once: no approval is needed.
     Free,
-    /// A person has to agree; the request, and whether it is new.
+    /// A person has to approve: the request, and whether it is new.
     Waits(Box<Ticket>, bool),
-    /// A person rejected it; until when that holds, as text.
+    /// A person rejected it: until when the rejection holds, as text.
     TurnedDown(String),
 }
 
 /// Why a challenger should be trained.
 pub struct Reasons<'a> {
-    /// In one sentence.
+    /// The reason, in one sentence.
     pub sentence: &'a str,
     /// The training data.
     pub found: &'a Retrained,
@@ -44,7 +44,7 @@ pub struct Reasons<'a> {
     pub now: Timestamp,
 }
 
-/// The request for a retraining of `production` that is open.
+/// The open request for a retraining of `production`.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -73,7 +73,7 @@ pub fn agreed(
     let is_of = |entry: &Entry, said: &Approved| entry.seq > since && said.asks == Some(Asks::Retraining);
     let Some((_, word)) = chain.last_of(is_of)? else { return Ok(None) };
     let ticket = find(workspace, &word.id)?;
-    // The same request may have been made again since.
+    // The same request may have been created again since.
     let holds = settled(chain, &ticket, Settled::Approved)?;
     Ok((holds && Some(ticket.production) == production && now < ticket.expires_at).then_some(ticket))
 }
@@ -147,7 +147,7 @@ fn turned_down(
     )))
 }
 
-/// Approves the training of a challenger. The second result tells whether it was approved before.
+/// Approves the training of a challenger. The second result is whether it was already approved.
 ///
 /// # Errors
 /// If there is no such request, it has expired or was decided, or its input has changed.
@@ -182,7 +182,7 @@ pub fn approve(
     Ok((request, false))
 }
 
-/// Rejects it: nothing changes.
+/// Rejects the request; nothing is trained.
 ///
 /// # Errors
 /// If there is no such request, or it was decided.

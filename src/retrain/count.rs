@@ -61,7 +61,7 @@ pub(super) fn count(
         // The count of `monitor` includes only new or changed labels; counting labels alone cannot tell.
         None => [0, 1].map(|at| labels.with_table[at].unwrap_or((labels.alone[at] as f64, now))),
     };
-    // Of a table that is named with each call, only `monitor` knows.
+    // If the table is named with each call, only `monitor` can count it.
     if let Some(report) = seen.filter(|_| plan.is_some() && !workspace.path(&config.monitor.current).exists()) {
         for (counted, name) in [(&mut new_rows, "new_rows"), (&mut by_people, "unused_feedback")] {
             let seen = value_of(report, name).filter(|value| *value > counted.0);
@@ -77,11 +77,11 @@ pub(super) fn count(
     Ok(counted)
 }
 
-/// Whether all that is read for a count is small.
+/// Whether all files read for a count are small.
 fn is_quick(workspace: &Workspace, config: &Config, version: Version) -> bool {
     let bytes = |path: &Path| match path.metadata() {
         Ok(found) if found.is_file() => found.len(),
-        // A pipe would be waited for.
+        // Opening a pipe would block.
         Ok(found) if !found.is_dir() => QUICK_BYTES + 1,
         _ => 0,
     };
@@ -100,7 +100,7 @@ fn plan(workspace: &Workspace, config: &Config, version: Version, now: Timestamp
     Ok(gathering.gather(now)?.plan)
 }
 
-/// Rows with new labels: all of them, and those by people.
+/// Rows with new labels: all, and those labelled by people.
 struct ByLabels {
     /// Counted from labels alone, whether their rows are known or not.
     alone: [u64; 2],

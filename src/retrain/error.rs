@@ -43,7 +43,7 @@ pub enum RetrainError {
     /// Options that are invalid, or do not fit the loop.
     #[error("{0}")]
     Usage(String),
-    /// The system refused.
+    /// A system error.
     #[error("{0}")]
     Io(#[from] AtPath),
 }

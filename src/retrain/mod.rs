@@ -47,11 +47,11 @@ pub struct RetrainRequest<'a> {
     pub current: Option<&'a Spool>,
     /// Parameter overrides, as `key=value`.
     pub set: &'a [String],
-    /// Also when there are few new labels, or it is too soon.
+    /// Train even with few new labels, or too soon after the last retrain.
     pub force: bool,
-    /// Who requests it, if given.
+    /// The person who requests it, if given.
     pub by: Option<&'a str>,
-    /// How the current table is written, where that is not as the reference is, and whether rows that do not fit are left out.
+    /// The format of the current table if it differs from the reference, and whether invalid rows are skipped.
     pub read: TableOptions,
     /// Current time, injected.
     pub now: jiff::Timestamp,

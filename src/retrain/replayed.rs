@@ -1,4 +1,4 @@
-//! The old rows that a retraining uses again.
+//! Old training rows that a retraining uses again.
 
 use super::error::RetrainError;
 use crate::pipeline::{Examples, Recipe};
@@ -7,7 +7,7 @@ use crate::stats::random::unit_hash;
 use crate::table::{Column, Values};
 use std::collections::HashSet;
 
-/// How much of production's training data is used again.
+/// The share of production's training data that is used again.
 pub(super) struct Replayed<'a> {
     share: f64,
     /// The id column.

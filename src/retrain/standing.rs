@@ -114,7 +114,7 @@ enum Fires {
 /// The direction for the value of a trigger.
 fn fires(name: &str) -> Fires {
     match name {
-        // A probability, and a share of right answers.
+        // A p-value, and an accuracy.
         "score_drift" | "recent_accuracy" => Fires::Below,
         _ => Fires::Above,
     }
@@ -216,10 +216,10 @@ fn looked_at(name: &str, is_on: bool, threshold: Option<f64>, seen: Option<&Drif
     let Some((at, trigger)) = found else {
         return Standing { as_of: None, ..standing(name, is_on, None, threshold, Timestamp::UNIX_EPOCH) };
     };
-    // Without a measurement, the report's threshold is meaningless.
+    // Without a measurement, the report's threshold has no meaning.
     let held = trigger.value.and(trigger.threshold).or(threshold);
     let told = standing(name, is_on, trigger.value, held.filter(|_| is_on), at);
-    // `monitor` also asks whether chance explains the value.
+    // `monitor` also tests whether the value may be due to chance.
     Standing { fired: trigger.fired && is_on, text: Some(trigger.text.clone()), ..told }
 }
 

@@ -84,10 +84,10 @@ pub struct Round {
     /// The request that waits for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Ticket>,
-    /// The whole report, for those who tell people of drift.
+    /// The whole report, for notifications about drift.
     #[serde(skip)]
     pub report: Option<DriftReport>,
-    /// Whether a person is asked for the first time.
+    /// Whether the request is new.
     #[serde(skip)]
     pub is_new_request: bool,
 }
@@ -110,7 +110,7 @@ impl Round {
         }
     }
 
-    /// Rows rejected on the way.
+    /// Rows that were rejected during the round.
     pub fn rejects(&self) -> impl Iterator<Item = &Rejects> {
         let retrained = self.retrain.iter().map(|found| &found.rejects);
         retrained.chain(self.promotion.iter().map(|found| &found.rejects))
@@ -124,7 +124,7 @@ impl Round {
         self.add(sentence);
     }
 
-    /// The request was decided, so it no longer waits.
+    /// The request was decided: remove the sentence that it waits.
     pub(super) fn no_longer_waits(&mut self) {
         let Some(waits) = self.request.as_ref().map(Ticket::waits) else { return };
         self.sentence = self.sentence.replacen(&waits, "", 1).replace("  ", " ").trim().to_owned();

@@ -13,7 +13,7 @@ use crate::retrain::RetrainError;
 use crate::workspace::Workspace;
 use serde_json::json;
 
-/// Takes the due step of a rollout if nothing became worse; back to the first arm if something did.
+/// Takes the due step of a rollout if no guardrail broke; otherwise returns to the first arm.
 pub(super) fn roll(
     workspace: &Workspace,
     lock: &Lock,
@@ -38,7 +38,7 @@ pub(super) fn roll(
 
 /// Exports rows for labelling if drift or too few labels require it and no batch is open: `[labels] auto_export`.
 ///
-/// It never fails the round: earlier steps stay done, and the obstacle is reported.
+/// It never fails the round: earlier steps stay done, and the error is reported.
 pub(super) fn hand_out(
     workspace: &Workspace,
     lock: &Lock,

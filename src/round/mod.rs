@@ -8,7 +8,7 @@
 //!             └no            └no                   └no, too few, too soon      └no, or an experiment runs
 //! ```
 //! While an experiment runs nothing is promoted: that would end the experiment, which a person started.
-//! One lock is held from the first read to the last write.
+//! The lock is held from the first read to the last write.
 
 mod answer;
 mod beside;
@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 /// Errors of a round.
 #[derive(Debug, thiserror::Error)]
 pub enum RoundError {
-    /// While the loop was watched.
+    /// While monitoring.
     #[error("{0}")]
     Monitor(#[from] MonitorError),
     /// While training a challenger.
@@ -136,7 +136,7 @@ pub fn go_on(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: 
     Ok(())
 }
 
-/// The challenger, when the gate has not seen it.
+/// The challenger, if the gate has not evaluated it yet.
 fn unjudged(chain: &Chain, roles: &Roles) -> Result<Option<Version>, RoundError> {
     match roles.challenger {
         Some(version) if chain.is_unjudged(version)? => Ok(Some(version)),
@@ -251,7 +251,7 @@ fn watch(workspace: &Workspace, _lock: &Lock, request: &RoundRequest, round: &mu
     round.add(&found.report.verdict.sentence);
     round.monitor = Some(summary);
     let verdict = &found.report.verdict;
-    // A table that was saved with other marks teaches nothing until it is corrected.
+    // A table with another number format is not used for training until it is corrected.
     let answer = if verdict.table_first { Answer::CannotTell } else { verdict.retrain };
     round.report = Some(found.report);
     round.done = if answer == Answer::CannotTell { RoundOutcome::CannotTell } else { RoundOutcome::NoReason };
@@ -289,7 +289,7 @@ fn learn(
     Ok(matches!(done, RetrainOutcome::Retrained | RetrainOutcome::Already))
 }
 
-/// Does the challenger deserve production?
+/// Is the challenger better than production?
 fn judge(workspace: &Workspace, lock: &Lock, request: &RoundRequest, round: &mut Round) -> Result<(), RoundError> {
     if let Some(experiment) = running(workspace, round.production)? {
         round.add(&format!(

@@ -10,13 +10,13 @@ pub struct RoundRequest<'a> {
     pub current: Option<&'a Spool>,
     /// Retrain regardless of `monitor` and of the number of new labels.
     pub force: bool,
-    /// This step alone.
+    /// Only this step.
     pub step: Option<Step>,
-    /// Who requests it; another person must approve.
+    /// The person who requests it; another person must approve.
     pub by: Option<&'a str>,
-    /// Whether the requester agreed to a retraining in advance, so that its request is the loop's own.
+    /// Whether the requester approved a retraining in advance; the loop then counts as its requester.
     pub agrees: bool,
-    /// How the current table is written, where that is not as the reference is, and whether rows that do not fit are left out.
+    /// The format of the current table if it differs from the reference, and whether invalid rows are skipped.
     pub read: TableOptions,
     /// Current time, injected.
     pub now: jiff::Timestamp,
@@ -31,11 +31,11 @@ pub struct RoundRequest<'a> {
 /// A part of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// A rollout's step, and whether there is a reason to retrain.
+    /// Take a rollout's step, and check for a reason to retrain.
     Monitor,
-    /// A challenger.
+    /// Train a challenger.
     Retrain,
-    /// The gate, and production.
+    /// Let the gate decide, and promote.
     Promote,
 }
 

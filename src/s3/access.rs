@@ -43,7 +43,7 @@ static ACCESS: OnceLock<Access> = OnceLock::new();
 /// Sets the access, once for the process: tables are opened in many places, and none of them may read the
 /// environment.
 pub fn reach_as(access: Access) {
-    // Whoever was first stays.
+    // The first setting wins.
     let _ = ACCESS.set(access);
 }
 
@@ -61,10 +61,10 @@ pub(super) struct Resolved {
 }
 
 impl Access {
-    /// The environment first, then the section of the profile in the two files.
+    /// Reads the environment first, then the section of the profile in the two files.
     ///
     /// # Errors
-    /// For a key without its secret, a profile that is not there, and a file that others can read.
+    /// For a key without its secret, a missing profile, and a file that other users can read.
     pub(super) fn resolve(&self) -> Result<Resolved, String> {
         let profile = self.profile.as_deref().unwrap_or("default");
         let heading = [profile.to_owned(), format!("profile {profile}")];

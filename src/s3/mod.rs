@@ -23,7 +23,7 @@ use std::path::Path;
 
 const SCHEME: &str = "s3://";
 
-/// Whether this is the address of an object and not a file.
+/// Whether this is the address of an object, not a file.
 #[must_use]
 pub fn is_address(path: &Path) -> bool {
     path.to_str().is_some_and(|text| text.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME)))

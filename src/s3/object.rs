@@ -13,11 +13,11 @@ use std::time::Duration;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
-/// Validity of a signed URL. A request begins at once; clocks differ.
+/// Validity of a signed URL. Requests begin at once, but clocks differ.
 const VALID: Duration = Duration::from_secs(900);
 /// A connection slower than this many bytes per second is closed.
 const SLOWEST: u64 = 20_000;
-/// Connections for one object that break without any new bytes.
+/// Maximum number of consecutive connections that break without new bytes.
 const TRIES: u32 = 4;
 
 /// An object, with the access to it.
@@ -92,7 +92,7 @@ impl Object {
     /// Its bytes from the beginning.
     ///
     /// # Errors
-    /// When it is not there, or the server will not.
+    /// If the object is missing, or the server refuses.
     pub fn open(&self) -> Result<(Stored, impl Read + Send + use<>), S3Error> {
         let answer = self.get(0, None)?;
         if answer.status() != 200 {
@@ -103,7 +103,7 @@ impl Object {
         Ok((stored.clone(), Bytes { object: self.clone(), body, stored, at: 0, tries: 0 }))
     }
 
-    /// All of a small object, with its tag.
+    /// All bytes of a small object, with its tag.
     ///
     /// # Errors
     /// As [`open`](Self::open), and when it is longer than `limit` bytes.
@@ -197,7 +197,7 @@ fn parse(text: &str) -> Result<(&str, &str), &'static str> {
     if key.is_empty() || key.ends_with('/') {
         return Err("names a prefix, not an object");
     }
-    // In an address these would lead to another object.
+    // In a URL these would lead to another object.
     if key.split('/').any(|part| part == "." || part == "..") || key.chars().any(char::is_control) {
         return Err("has an invalid key: no part of it may be . or .., and control characters are not allowed");
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Bytes of a file that are read at most.
+/// Maximum number of bytes read from a file.
 const LIMIT: u64 = 1 << 20;
 
 /// A section of a file, by key.
@@ -16,7 +16,7 @@ impl Section {
     /// The section whose heading is one of `names`; empty without such a file or section.
     ///
     /// # Errors
-    /// If it cannot be read, or holds secrets and is readable for others.
+    /// If it cannot be read, or holds secrets and is readable for other users.
     pub(super) fn of(path: Option<&Path>, names: &[String], secret: bool) -> Result<Self, String> {
         let Some(path) = path.filter(|path| path.is_file()) else { return Ok(Self::default()) };
         let failed = |err: std::io::Error| format!("{}: {err}", path.display());

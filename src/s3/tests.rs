@@ -15,10 +15,10 @@ struct Kept {
     asked: Vec<String>,
     breaks_after: Option<usize>,
     busy: u32,
-    /// Parts of uploads that are not complete, by the name of the upload and the number of the part.
+    /// Parts of incomplete uploads, by upload name and part number.
     parts: BTreeMap<(String, u16), Vec<u8>>,
     n_uploads: u32,
-    /// From which part on the server refuses.
+    /// The first part that the server refuses.
     refuses: Option<u16>,
     /// The response to completing an upload.
     completes_with: Option<&'static str>,
@@ -167,7 +167,7 @@ fn an_object_that_changes_is_no_mixture_and_conditions_hold() {
     kept.lock().unwrap().objects.insert("/bucket/k".to_owned(), vec![4; 90_000]);
     let told = bytes.read_to_end(&mut Vec::new()).unwrap_err().to_string();
     assert!(told.contains("rewritten while it was read"), "{told}");
-    // A server without any progress is given up.
+    // Without any progress, the client gives up.
     kept.lock().unwrap().breaks_after = Some(0);
     let told = object.read(1 << 20).unwrap_err().to_string();
     assert!(told.contains("s3://bucket/k") && !told.contains("Signature"), "{told}");
@@ -192,7 +192,7 @@ fn a_large_object_is_sent_in_parts_and_is_whole_or_as_it_was() {
     assert_eq!(there().unwrap(), bytes);
     let parts = |kept: &Kept| kept.asked.iter().filter(|head| head.contains("partNumber=")).count();
     assert_eq!(parts(&kept.lock().unwrap()), 3 + 4);
-    // A length that parts fill exactly.
+    // A length that is a multiple of the part size.
     put(50_000, Condition::Always).unwrap();
     assert_eq!((there().unwrap() == bytes, parts(&kept.lock().unwrap())), (true, 9));
     // Conditions apply when the parts are completed; an error in a success response is an error.

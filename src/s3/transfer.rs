@@ -7,24 +7,24 @@ use ureq::http::{Response, StatusCode};
 use ureq::typestate::WithBody;
 use ureq::{Agent, Body, RequestBuilder};
 
-/// Pauses before another try; there is one try more.
+/// Pauses before retries; the number of tries is one more.
 const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(3)];
-/// Bytes of an error that are read at most.
+/// Maximum number of bytes read from an error.
 const TOLD: u64 = 64 << 10;
 
-/// Under which condition an object is written.
+/// The condition under which an object is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition<'a> {
     /// Overwrite an existing object.
     Always,
-    /// Only if there is none.
+    /// Write only if there is no such object.
     New,
-    /// When it is the one with this tag.
+    /// Write only if the object has this tag.
     Same(&'a str),
 }
 
 impl Condition<'_> {
-    /// The request under this condition.
+    /// Adds this condition to the request.
     pub(super) fn on(self, request: RequestBuilder<WithBody>) -> RequestBuilder<WithBody> {
         match self {
             Self::Always => request,
@@ -40,7 +40,7 @@ impl Condition<'_> {
 pub struct S3Error {
     /// The object's address.
     pub object: String,
-    /// Why.
+    /// The reason.
     pub why: Why,
 }
 
@@ -50,7 +50,7 @@ pub enum Why {
     /// There is no such object.
     #[error("the object does not exist")]
     NotThere,
-    /// It is another one than the condition wants.
+    /// The object does not match the condition.
     #[error("another process wrote it at the same time")]
     Changed,
     /// Any other reason.
@@ -79,7 +79,7 @@ pub(super) fn persist(
     send()
 }
 
-/// Whether a server that answers this may do better in a moment.
+/// Whether a retry may succeed after this status.
 fn may_pass(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504)
 }

@@ -17,7 +17,7 @@ use ureq::{Body, SendBody};
 const PART_BYTES: u64 = 64 << 20;
 /// Maximum number of parts of an object.
 const MOST_PARTS: u64 = 10_000;
-/// The largest object that the protocol knows.
+/// Maximum size of an object in the protocol.
 const MAX_OBJECT_BYTES: u64 = 5 << 40;
 /// Maximum number of bytes read of a response.
 const ANSWER: u64 = 64 << 10;
@@ -91,7 +91,7 @@ impl Object {
         let mut at = 0;
         while at < length {
             let n_bytes = part.min(length - at);
-            // There are at most ten thousand.
+            // At most ten thousand parts.
             let number = u16::try_from(tags.len() + 1).unwrap_or(u16::MAX);
             let send = || {
                 file.seek(SeekFrom::Start(at))?;
@@ -142,13 +142,13 @@ impl Object {
             self.agent().delete(self.signed(action).as_str()).call()
         };
         match self.asked(persist(send)) {
-            // It no longer exists.
+            // The upload no longer exists.
             Err(err) if err.why == Why::NotThere => Ok(()),
             answer => answer.map(drop),
         }
     }
 
-    /// An answer that is a yes.
+    /// A successful response.
     fn asked(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, S3Error> {
         let answer = answer.map_err(|err| self.failed(unreachable(&err)))?;
         if answer.status().is_success() { Ok(answer) } else { Err(self.refused(answer)) }

@@ -8,15 +8,15 @@ use base64::Engine as _;
 use serde_json::Value;
 use std::time::Duration;
 
-/// No answer of a tracking server is longer; more is not read.
+/// Maximum size of a response; more is not read.
 const MAX_ANSWER: u64 = 16 << 20;
 
 /// Credentials, from the environment only.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
-    /// Who logs in (basic authentication).
+    /// The user (basic authentication).
     pub user: Option<String>,
-    /// With which password.
+    /// The password.
     pub password: Option<Secret>,
     /// A bearer token; it takes precedence over user and password.
     pub token: Option<Secret>,
@@ -79,7 +79,7 @@ impl Server {
         self.ask(method, &format!("/api/2.0/mlflow/{path}"), Some((&body, "application/json")))
     }
 
-    /// Asks for `api/2.0/mlflow/PATH?query`.
+    /// Requests `api/2.0/mlflow/PATH?query`.
     pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, CallError> {
         self.ask(Method::Get, &format!("/api/2.0/mlflow/{path}{}", encoded(query)), None)
     }
@@ -91,7 +91,7 @@ impl Server {
             &format!("/api/2.0/mlflow-artifacts/artifacts{}", encoded(&[("path", path)])),
             None,
         ) {
-            // Nothing is stored there yet.
+            // No artifacts are stored yet.
             Err(CallError::Refused { status: 404, .. }) => return Ok(Vec::new()),
             answered => answered?,
         };

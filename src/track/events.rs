@@ -57,7 +57,7 @@ impl Facts {
     }
 }
 
-/// A name that MLflow takes: letters, digits and `_-. :/`, not too long.
+/// A name that MLflow accepts: letters, digits and `_-. :/`, not too long.
 fn key(name: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || "_-. ".contains(c) { c } else { '_' };
     let mut key = String::new();
@@ -144,7 +144,7 @@ impl Round<'_> {
         Ok(Some(RunAt { id, experiment: experiment.to_owned(), finished: run["status"] == "FINISHED" }))
     }
 
-    /// Makes the run of a line.
+    /// Creates the run of a line.
     fn begin(&self, experiment: &str, entry: &Entry, name: &str, version: Option<Version>) -> Result<RunAt, Stop> {
         let mut tags = vec![
             (AUDIT, entry.hash.clone()),

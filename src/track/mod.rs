@@ -33,10 +33,10 @@ use std::time::Duration;
 /// Local errors.
 #[derive(Debug, thiserror::Error)]
 pub enum TrackError {
-    /// The settings make no sense.
+    /// The settings are invalid.
     #[error("{0}")]
     Settings(String),
-    /// The system refused.
+    /// A system error.
     #[error("{0}")]
     Io(#[from] AtPath),
     /// A problem of the workspace.
@@ -50,7 +50,7 @@ pub enum TrackError {
     Pipeline(#[from] PipelineError),
 }
 
-/// The reason for stopping a round: a local error, or the server.
+/// The reason for stopping: a local error, or the server.
 enum Stop {
     Here(TrackError),
     There(CallError),
@@ -76,7 +76,7 @@ pub struct Synced {
     pub server: String,
     /// Changes that were sent now.
     pub sent: u64,
-    /// Changes that wait.
+    /// Changes that still wait.
     pub waiting: u64,
     /// Why they wait.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,17 +104,17 @@ pub struct Cursor {
     pub hash: String,
     /// The line up to which the aliases are right.
     pub aliases: u64,
-    /// Rounds that failed since the last one that did not.
+    /// Number of failed attempts since the last success.
     pub attempts: u32,
     /// The time of the next automatic attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<jiff::Timestamp>,
-    /// Why the last round failed.
+    /// Why the last attempt failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
 }
 
-/// Tries after which waiting no longer doubles: 2^9 minutes are about eight hours.
+/// After this many attempts, the waiting time no longer doubles: 2^9 minutes are about eight hours.
 const MAX_DOUBLINGS: u32 = 9;
 /// How long to wait for another sending process before leaving the work to it.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -153,8 +153,8 @@ fn path(workspace: &Workspace) -> PathBuf {
     workspace.path("runs/track.json")
 }
 
-/// Sends lines not sent yet. `by_itself`: for a verb that has just changed something, so that a server that
-/// failed recently is not called for 2, 4, 8, … minutes.
+/// Sends lines not sent yet. `by_itself` is for automatic sending after a change: a server that failed recently is then
+/// not called for 2, 4, 8, … minutes.
 ///
 /// # Errors
 /// Local errors; a failing server is reported in [`Synced::trouble`].
@@ -189,7 +189,7 @@ pub fn sync(
         synced.trouble = Some(format!("{why}; next attempt after {next}"));
         return Ok(synced);
     }
-    // Count the round as failed until it succeeds, so that a killed process is counted too.
+    // Count the attempt as failed until it succeeds, so that a killed process is counted too.
     cursor.attempts += 1;
     let minutes = 1_i64 << cursor.attempts.min(MAX_DOUBLINGS);
     cursor.next_at = now.checked_add(jiff::SignedDuration::from_mins(minutes)).ok();
@@ -238,7 +238,7 @@ fn save(workspace: &Workspace, cursor: &Cursor) -> Result<(), TrackError> {
     Ok(atomic::replace_json(&path, cursor).at(path)?)
 }
 
-/// One walk from the cursor to the end of the chain.
+/// One pass from the cursor to the end of the chain.
 struct Round<'a> {
     workspace: &'a Workspace,
     server: &'a Server,
@@ -273,7 +273,7 @@ impl Round<'_> {
                 let made = self.server.call(Method::Post, "experiments/create", &json!({ "name": name }));
                 match made {
                     Ok(made) => return text(&made["experiment_id"], "experiment_id"),
-                    // Somebody else was faster.
+                    // Another client created it meanwhile.
                     Err(err) if err.is("RESOURCE_ALREADY_EXISTS") => find()?,
                     Err(err) => return Err(err),
                 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// Larger files are not sent.
 const MAX_BYTES: u64 = 1 << 30;
-/// MLflow takes no longer digests of data sets.
+/// MLflow's limit for digests of data sets.
 const MAX_DIGEST: usize = 36;
 /// MLflow's names for the versions with these roles.
 const ALIASES: [(Role, &str); 2] = [(Role::Production, "champion"), (Role::Challenger, "challenger")];
@@ -49,13 +49,13 @@ impl Round<'_> {
         self.model(run, entry, version, &manifest)
     }
 
-    /// Where the artifacts of a run go; `None` when the server does not take them.
+    /// The path for a run's artifacts; `None` if the server does not accept them.
     fn place(&self, run: &RunAt) -> Result<Option<String>, CallError> {
         let found = self.server.get("runs/get", &[("run_id", &run.id)])?;
         Ok(taken(&found["run"]["info"]["artifact_uri"]))
     }
 
-    /// Stores files that are not there yet in the same length: an interrupted round continues.
+    /// Stores files that are missing there or have another length: an interrupted attempt continues.
     fn store(&self, place: &str, files: &[(String, Vec<u8>)]) -> Result<(), CallError> {
         let there = self.server.stored(place)?;
         for (name, bytes) in files {
@@ -67,7 +67,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// Its training tables, with their digests.
+    /// Logs the version's training tables with their digests.
     fn inputs(&self, run: &RunAt, manifest: &Manifest) -> Result<(), CallError> {
         let datasets = manifest.data.iter().map(|data| {
             json!({
@@ -85,7 +85,7 @@ impl Round<'_> {
         self.server.call(Method::Post, "runs/log-inputs", &asked).map(drop)
     }
 
-    /// The page of the drift that a retrain answered, while it is the one of then.
+    /// The drift report that caused a retrain, if it was not replaced since.
     fn drift_page(&self, entry: &Entry) -> Result<Option<Vec<u8>>, TrackError> {
         if entry.event != EventKind::Retrained {
             return Ok(None);
@@ -118,7 +118,7 @@ impl Round<'_> {
         let logged = self.logged_model(run, version, &named)?;
         let (place, id) = match logged {
             Some((place, id)) => (place, Some(id)),
-            // A server before 3.0 knows no logged models: the model is a folder among the artifacts of the run.
+            // Servers before 3.0 have no logged models: the model is a folder in the artifacts of the run.
             None => match self.place(run)? {
                 Some(place) => (format!("{place}/model"), None),
                 None => return Ok(()),
@@ -144,7 +144,7 @@ impl Round<'_> {
         self.register(run, &place, id.as_deref(), &named)
     }
 
-    /// The logged model of a run, found or created: the place of its files, and its id; `None` on servers without
+    /// The logged model of a run, found or created: the path of its files, and its id; `None` on servers without logged
     /// models.
     fn logged_model(&self, run: &RunAt, version: Version, tags: &Value) -> Result<Option<(String, String)>, CallError> {
         let asked = json!({ "experiment_ids": [run.experiment], "filter": format!("source_run_id = '{}'", run.id) });
@@ -167,7 +167,7 @@ impl Round<'_> {
         Ok(Some((place.unwrap_or_else(|| format!("{}/models/{id}/artifacts", run.experiment)), id)))
     }
 
-    /// The version of the registered model that this run made, found or made.
+    /// The registered model version of this run, found or created.
     fn register(&self, run: &RunAt, place: &str, id: Option<&str>, tags: &Value) -> Result<(), Stop> {
         let name = self.names.model.as_str();
         if self.registered(run)?.is_some() {
@@ -236,7 +236,7 @@ impl Round<'_> {
 /// The path below the server's own artifact store; `None` for another store.
 fn taken(uri: &Value) -> Option<String> {
     let rest = uri.as_str()?.strip_prefix("mlflow-artifacts:")?;
-    // With a host, the path begins after it.
+    // If there is a host, the path begins after it.
     let path = match rest.strip_prefix("//") {
         Some(rest) => rest.split_once('/').map(|(_, path)| path)?,
         None => rest,
@@ -267,8 +267,8 @@ fn facts(manifest: &Manifest) -> Facts {
     facts
 }
 
-/// MLflow's description of the ONNX graph. Its inputs are tensors of one column each: MLflow hands those of a signature of
-/// columns to the graph without their second dimension.
+/// MLflow's description of the ONNX graph. Its inputs are tensors of one column each: with a signature of columns,
+/// MLflow passes them to the graph without their second dimension.
 fn mlmodel(pipeline: &Pipeline, run: &RunAt, entry: &Entry, manifest: &Manifest, id: Option<&str>) -> String {
     let tensor = |name: &str, kind: &str, shape: &[i64]| json!({ "name": name, "type": "tensor", "tensor-spec": { "dtype": kind, "shape": shape } });
     let inputs = pipeline.features.encoders().iter().map(|column| match column.encoder {
@@ -281,7 +281,7 @@ fn mlmodel(pipeline: &Pipeline, run: &RunAt, entry: &Entry, manifest: &Manifest,
         Task::Regression => json!([tensor("prediction", "float32", &[-1, 1])]),
         _ => json!([tensor("prediction", "object", &[-1]), tensor("score", "float32", &[-1, -1])]),
     };
-    // A text of JSON is a text of YAML.
+    // A JSON string is a YAML string.
     let quoted = |value: &Value| Value::String(value.to_string()).to_string();
     let model_id = id.map(|id| format!("model_id: {id}\n")).unwrap_or_default();
     format!(

@@ -47,7 +47,7 @@ pub struct Effect {
 /// Values of a column, each with the mean prediction.
 #[derive(Debug)]
 pub enum Seen {
-    /// Numbers, rising.
+    /// Numbers, ascending.
     Numbers(Vec<(f64, f64)>),
     /// Levels, the most frequent first.
     Levels(Vec<(String, f64)>),
@@ -78,7 +78,7 @@ impl Closer {
     }
 }
 
-/// Looks closer at a version that was trained on the reference.
+/// Makes the detailed report of a version that was trained on the reference.
 ///
 /// # Errors
 /// As [`super::train`].
@@ -104,7 +104,7 @@ pub fn look_closer(workspace: &Workspace, request: &TrainRequest, learned: &Trai
         }
         let mut some = [&rows[..n], &parts.gate].concat();
         some.sort_unstable();
-        // A small sample may lack a class, or a whole part: then there is no such point.
+        // A small sample may lack a class, or a whole part: then this point is omitted.
         let fitted =
             pipeline::fit(Cow::Owned(examples.clone().take(&some)), &schema, &fast, request.seed, &|_, _, _| {});
         let found = fitted.ok().and_then(|fitted| fitted.gate).and_then(|gate| gate.metrics.get(metric).cloned());
@@ -147,7 +147,7 @@ fn effects(pipeline: &Pipeline, sample: &Table, learned: &Trained) -> Result<(St
             Values::Time(values) => {
                 let tried = quantiles(values.iter().filter(|t| **t != MISSING_TIME).map(|t| *t as f64));
                 let points = tried.into_iter().map(|x| Ok((x, with(column, Values::Time(vec![x as i64; n]))?)));
-                // Days since 1970 are numbers that an axis can have.
+                // Converted to days since 1970, for a numeric axis.
                 let days = |(x, y): (f64, f64)| (x / 86_400e6, y);
                 Seen::Numbers(points.map(|point| point.map(days)).collect::<Result<_, PipelineError>>()?)
             }
@@ -168,7 +168,7 @@ fn effects(pipeline: &Pipeline, sample: &Table, learned: &Trained) -> Result<(St
     Ok((predicted, effects))
 }
 
-/// Distinct values without the extremes, at equal numbers of rows.
+/// Distinct values at equal numbers of rows, without the extremes.
 fn quantiles(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut sorted: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     sorted.sort_unstable_by(f64::total_cmp);

@@ -3,8 +3,8 @@
 //! ```text
 //! train, tune rows ─▶ train.csv, tune.csv, parameters.json ─▶ the program ─▶ ONNX, XGBoost or LightGBM ─▶ adopted
 //! ```
-//! The split, the gate, the registry, calibration, drift and serving are ours: the program sees the training
-//! rows and nothing of the gate.
+//! The split, the gate, the registry, calibration, drift and serving are ours: the program gets the training rows, and
+//! never the gate rows.
 
 use super::{TrainError, TrainRequest};
 use crate::atomic::At;
@@ -40,10 +40,10 @@ const SECRETS: [&str; 13] = [
     "AWS_SESSION_TOKEN",
     "PGPASSFILE",
 ];
-/// Larger files are not a model.
+/// Maximum size of a model file.
 const MAX_MODEL_BYTES: u64 = 4 << 30;
 
-/// Has the program fit a model, and takes it in.
+/// Runs the program to fit a model, and imports the model.
 ///
 /// # Errors
 /// When the program cannot be started, fails, takes too long, or writes no model that fits the table.
@@ -94,7 +94,7 @@ pub(super) fn fit(
     }
     let bytes = fs::read(&output).at(FOLDER)?;
     let foreign = ForeignModel::read(&bytes).map_err(PipelineError::from)?;
-    // A file without names has the columns in the order in which they were handed out.
+    // If the file has no feature names, the columns have the order of train.csv.
     let by_order = foreign.features.names.is_none();
     Ok(pipeline::adopt(foreign, examples, schema, &recipe, by_order, request.seed)?)
 }
@@ -163,7 +163,7 @@ fn run(workspace: &Workspace, spec: &TrainerSpec, dir: &Path) -> Result<(), Trai
     }
 }
 
-/// How the program ended; `None` when its time was up.
+/// The exit status of the program; `None` if it exceeded its time limit.
 fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     const PAUSE: Duration = Duration::from_millis(20);
     let start = Instant::now();
@@ -173,7 +173,7 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
         }
         if start.elapsed() >= limit {
             let group = rustix::process::Pid::from_child(child);
-            // A group that has ended meanwhile needs no end.
+            // If the process group has already ended, there is nothing to stop.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
             child.wait()?;
             return Ok(None);

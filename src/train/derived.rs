@@ -1,4 +1,4 @@
-//! The columns that `mlloop.toml` derives from a table, before there is a version.
+//! The derived columns of `mlloop.toml` for a table, without a version.
 
 use super::{TrainError, TrainRequest, read};
 use crate::features::derive::{Derived, Past};
@@ -21,7 +21,7 @@ pub fn derived(workspace: &Workspace, request: &TrainRequest) -> Result<(Derived
     let (table, last) = past::of_training(workspace, table, &schema, &recipe)?;
     let examples = Examples::new(table, &schema, &recipe)?;
     let rows = match request.config.trainer {
-        // A program is given the statistics of the rows that are not its tune rows.
+        // For an external program, statistics are computed without the tune rows.
         Some(_) => examples.parts(&recipe)?.train,
         None => rows_that_teach(&examples, &schema, &recipe, request.seed)?,
     };

@@ -21,7 +21,7 @@ pub enum TrainError {
     /// A problem of the registry.
     #[error("{0}")]
     Registry(#[from] RegistryError),
-    /// How large errors are cannot be learned.
+    /// The error profile cannot be computed.
     #[error("{0}")]
     Losses(#[from] EstimateError),
     /// The history rows for windows are not available.
@@ -30,7 +30,7 @@ pub enum TrainError {
     /// A problem with the profile of the training rows.
     #[error("{0}")]
     Profile(#[from] ProfileError),
-    /// The program of `[trainer] command` gave no model.
+    /// The program of `[trainer] command` produced no model.
     #[error("[trainer] command {what}")]
     Trainer {
         /// How it ended, and its last message.

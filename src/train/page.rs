@@ -15,7 +15,7 @@ use crate::score::{Evaluation, ThresholdRule};
 use crate::workspace::Workspace;
 use askama::Template;
 
-/// Columns, classes and effects that are listed.
+/// Maximum number of columns, classes and effects listed.
 const MAX_COLUMNS: usize = 40;
 const MAX_CLASSES: usize = 30;
 

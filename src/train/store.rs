@@ -74,7 +74,7 @@ pub(super) fn store(
         narrow(workspace, request, dir)
     })?;
     (record.step)("update");
-    // A model brought by a person becomes production on that person's decision.
+    // An imported model becomes production only if the user decides so.
     let fit = manifest.doubts.is_empty() || request.from.is_some();
     let (roles, role) = registry.roles()?.admit(version, fit);
     let made = event::Trained {
@@ -113,11 +113,13 @@ fn narrow(workspace: &Workspace, request: &TrainRequest, dir: &Path) -> io::Resu
 fn manifest(request: &TrainRequest, parent: Option<Version>, fitted: &Fitted, evidence: &Evidence) -> Manifest {
     let parts = &fitted.parts;
     let doubts = fitted.gate.as_ref().map(score::doubts).unwrap_or_default();
-    // Noted with the first version only, as it is about the loop's gate; few gate rows are covered by the doubts.
+    // Noted with the first version only, because it is about the loop's gate; too few gate rows are covered by the
+    // doubts.
     let is_told = parent.is_none() && doubts.slight.is_empty();
     let mut recipe = request.config.recipe();
     if let Some(search) = fitted.search.as_ref().filter(|_| recipe.quality == Quality::Best) {
-        // A budget depends on the machine: training this version again tries the same number.
+        // A budget depends on the machine: store the number of tries, so that training this version again tries as
+        // many.
         recipe.search = SearchLimits { budget: None, tries: u32::try_from(search.tried.len()).ok() };
     }
     let resolution = fitted.gate.as_ref().filter(|_| is_told).and_then(score::resolution);
@@ -167,7 +169,7 @@ pub(super) fn trained_on(
     pipeline: Option<&Pipeline>,
     entity: Option<&str>,
 ) -> Result<Profile, TrainError> {
-    /// Rows that are copied at a time.
+    /// Rows copied at a time.
     const ROWS: usize = 1 << 14;
     let mut rows = [parts.train.as_slice(), &parts.tune].concat();
     rows.sort_unstable();
@@ -198,7 +200,7 @@ fn losses(fitted: &Fitted, seed: u64) -> Result<Option<Losses>, TrainError> {
 fn score_profile(fitted: &Fitted, about: Option<(&str, &[Option<u64>])>) -> Result<Profile, TrainError> {
     let Fitted { pipeline, scores, .. } = fitted;
     let values = |score: usize| (0..scores.n_rows()).map(|row| scores.row(row)[score]).collect();
-    // The first answer of a class is its name.
+    // The first output column of a classifier is the class name.
     let skip = usize::from(pipeline.target.task != Task::Regression);
     let names = pipeline.answer_columns().into_iter().skip(skip).enumerate();
     let columns =

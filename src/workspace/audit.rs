@@ -94,7 +94,7 @@ impl Entry {
         Head { seq: self.seq, hash: self.hash.clone() }
     }
 
-    /// The SHA-256 that the line names anywhere.
+    /// Every SHA-256 in the line.
     pub(crate) fn digests(&self) -> Vec<String> {
         fn within(value: &Value, found: &mut Vec<String>) {
             match value {
@@ -111,7 +111,7 @@ impl Entry {
         found
     }
 
-    /// The latest time up to this line, as far as the line knows it.
+    /// The latest time up to this line, as recorded in it.
     fn latest(&self) -> jiff::Timestamp {
         self.behind.unwrap_or(self.at)
     }
@@ -123,7 +123,7 @@ pub(super) fn behind(latest: Timestamp, at: Timestamp) -> Option<Timestamp> {
     (latest.duration_since(at) > SignedDuration::from_mins(1)).then_some(latest)
 }
 
-/// The same value with the keys of every object in order.
+/// The same value with the keys of every object sorted.
 fn canonical(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -169,7 +169,7 @@ impl Chain {
     }
 }
 
-/// Where `roles.json` is not what the last line with roles says, of those up to its head.
+/// The break, if `roles.json` differs from the last line with roles up to its head.
 fn roles_differ(chain: &Chain, head: &Head, roles: &Roles) -> Option<Break> {
     let seen = chain.entries.get(..usize::try_from(head.seq).ok()?)?;
     let (entry, recorded) = seen.iter().rev().find_map(|entry| Some((entry, entry.roles.as_ref()?)))?;
@@ -178,7 +178,7 @@ fn roles_differ(chain: &Chain, head: &Head, roles: &Roles) -> Option<Break> {
 }
 
 impl Workspace {
-    /// Walks along the whole chain and compares its end with the head in `roles.json`.
+    /// Verifies the whole chain and compares its end with the head in `roles.json`.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -259,7 +259,7 @@ impl Workspace {
             prev: last.map_or_else(|| GENESIS.to_owned(), |entry| entry.hash),
             hash: String::new(),
         };
-        // The files written after the line must be writable too.
+        // Files written after the line must be writable too: check that first.
         self.replaceable("models/roles.json")?;
         if entry.experiment().is_some() {
             self.replaceable(EXPERIMENT_FILE)?;
@@ -328,8 +328,8 @@ impl Workspace {
     }
 }
 
-/// The verified first bytes of the chain: a server, or a verb that reads it several times, need not compute the hashes
-/// again. Each time it checks that the bytes are the same.
+/// The verified first bytes of the chain, so that a server, or a verb that reads it several times, need not compute the
+/// hashes again. Each time it checks that the bytes are the same.
 #[derive(Debug)]
 pub(super) struct Walked {
     n_bytes: usize,

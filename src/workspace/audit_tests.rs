@@ -60,7 +60,7 @@ fn any_tampering_is_found() {
         (String::new(), 1),
     ];
     for (tampered, line) in cases {
-        // Also where this process walked along the whole chain before, and found it right.
+        // Also if this process verified the whole chain before.
         fs::write(&path, &text).unwrap();
         assert_eq!(workspace.audit_chain().unwrap().broken, None);
         let text = tampered;
@@ -86,7 +86,7 @@ fn roles_catch_up_with_a_chain_that_ran_ahead() {
     workspace.record(&workspace.lock().unwrap(), event(5, production(5))).unwrap();
     fs::write(&roles, before).unwrap();
     assert_eq!(workspace.registry().roles().unwrap().production, Some(Version(4)));
-    assert_eq!(workspace.audit_chain().unwrap().broken, None, "a death between the two is no tampering");
+    assert_eq!(workspace.audit_chain().unwrap().broken, None, "a crash between the two writes is not tampering");
     drop(workspace.lock().unwrap());
     assert_eq!(workspace.registry().roles().unwrap().production, Some(Version(5)));
     assert_eq!(workspace.record(&workspace.lock().unwrap(), event(6, None)).unwrap().seq, 6);
@@ -103,7 +103,7 @@ fn a_role_that_was_changed_is_found_by_the_chain_and_by_whoever_reads_it() {
     let broken = workspace.audit_chain().unwrap().broken.unwrap();
     assert!(broken.line == 4 && broken.what.contains(says), "{broken:?}");
     assert!(workspace.registry().roles().unwrap_err().to_string().contains("production is v0003 here and v0004"));
-    // A line without roles leaves those of the line before.
+    // A line without roles keeps those of the preceding line.
     roles["production"] = json!("v0004");
     fs::write(&path, roles.to_string()).unwrap();
     workspace.record(&workspace.lock().unwrap(), event(5, None)).unwrap();
@@ -115,7 +115,7 @@ fn at(text: &str) -> jiff::Timestamp {
     text.parse().unwrap()
 }
 
-/// Lines written at these times, each making the version with its number production.
+/// Lines written at these times; each makes the version with the line's number production.
 fn written_at(times: &[&str]) -> (tempfile::TempDir, Workspace) {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("models")).unwrap();
@@ -198,7 +198,7 @@ fn a_line_says_by_which_line_its_clock_is_behind() {
     assert_eq!(chain.broken, None);
     let marks: Vec<Option<jiff::Timestamp>> = chain.entries.iter().map(|entry| entry.behind).collect();
     let latest = Some(at(times[0]));
-    assert_eq!(marks, [None, latest, latest, None, None], "half a minute is a process that waited for the lock");
+    assert_eq!(marks, [None, latest, latest, None, None], "half a minute is explained by waiting for the lock");
     let found: Vec<(u64, u64)> = chain.clock_went_back().iter().map(|back| (back.line, back.after_line)).collect();
     assert_eq!(found, [(2, 1), (3, 1)]);
 }
@@ -206,7 +206,7 @@ fn a_line_says_by_which_line_its_clock_is_behind() {
 #[test]
 fn lines_from_before_the_mark_are_read_as_they_are_and_their_clocks_are_seen() {
     let (dir, workspace) = written_at(&["2026-02-11T00:00:00Z"]);
-    // A line without a mark, as written before there were marks.
+    // A line without a mark, as older versions wrote it.
     let mut old = workspace.audit_chain().unwrap().entries.remove(0);
     (old.seq, old.at, old.prev) = (2, at("1970-01-01T00:05:00Z"), old.hash.clone());
     old.hash = old.digest().unwrap();
@@ -232,7 +232,7 @@ fn lines_are_shown_as_they_stand_wherever_the_chain_breaks() {
     assert_eq!(shown(4, 2), [(4, Some(4))]);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replacen("{\"at\"", "at\"", 2)).unwrap();
-    assert_eq!(shown(2, 9), [(2, None), (3, Some(3)), (4, Some(4))], "a line that is none");
+    assert_eq!(shown(2, 9), [(2, None), (3, Some(3)), (4, Some(4))], "an invalid line");
 }
 
 #[test]

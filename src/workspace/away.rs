@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The file.
 pub(crate) const AWAY: &str = "runs/place.json";
-/// It is smaller.
+/// Maximum size of the file.
 const LIMIT: u64 = 256 << 20;
 
 /// The record of a copy.
@@ -16,11 +16,11 @@ const LIMIT: u64 = 256 << 20;
 pub(crate) struct Away {
     /// Its address.
     pub(crate) place: String,
-    /// The end of the audit chain then.
+    /// The end of the audit chain at that time.
     pub(crate) head: Head,
-    /// SHA-256 of the files that both had then, by name.
+    /// SHA-256 of the files that both had at that time, by name.
     pub(crate) files: BTreeMap<String, String>,
-    /// Files with data that the loop has elsewhere and not here.
+    /// Files with data that the copy has and this loop lacks.
     pub(crate) not_here: BTreeSet<String>,
 }
 
@@ -43,7 +43,7 @@ impl Away {
         self.files.get(name).map(String::as_str).filter(|_| self.place == place)
     }
 
-    /// Writes it.
+    /// Writes the record.
     ///
     /// # Errors
     /// I/O errors.

@@ -5,9 +5,10 @@
 //! its clock      10:00  11:00  2099   10:30  12:00       3 was ahead, 4 was behind
 //! counts from    10:00  11:00  12:00  12:00  12:00       corrected by its neighbours in order
 //! ```
-//! As many lines as possible keep their clock's time: a longest non-decreasing run of times, of two such runs the one
-//! with the later lines. Another line gets the time of the line before it if its clock was behind, and of the line
-//! after it if its clock was ahead. The current time is the last of all, so that no line is in the future.
+//! As many lines as possible keep their clock's time: a longest non-decreasing subsequence of times; of two such
+//! subsequences, the one with the later lines. Any other line gets the time of the line before it if its clock was
+//! behind, and of the line after it if its clock was ahead. The current time is the last of all, so that no line is in
+//! the future.
 
 use super::audit::{Chain, Entry, behind};
 use crate::registry::Roles;
@@ -65,9 +66,9 @@ pub struct InForce<'a> {
     pub since: Timestamp,
 }
 
-/// Which of `times` are in a longest non-decreasing run; of equally long ones, one with the latest lines.
+/// Which of `times` are in a longest non-decreasing subsequence; of equally long ones, one with the latest lines.
 fn in_order(times: &[Timestamp]) -> Vec<bool> {
-    // The last line of the run of each length with the smallest end, and each line's predecessor in its run.
+    // For each length, the last line of the subsequence with the smallest end; and each line's predecessor.
     let mut ends: Vec<usize> = Vec::new();
     let mut before: Vec<Option<usize>> = Vec::with_capacity(times.len());
     for (line, time) in times.iter().enumerate() {
@@ -92,7 +93,7 @@ fn counted(times: &[Timestamp]) -> Vec<Timestamp> {
     let stands = in_order(times);
     let mut next = times.last().copied().unwrap_or_default();
     let mut counted = times.to_vec();
-    // Ahead: from the next line of the run.
+    // Ahead: use the time of the next line of the subsequence.
     for (time, stands) in counted.iter_mut().zip(&stands).rev() {
         if *stands {
             next = *time;
@@ -100,7 +101,7 @@ fn counted(times: &[Timestamp]) -> Vec<Timestamp> {
             *time = next.min(*time);
         }
     }
-    // Behind: from the previous line.
+    // Behind: use the time of the previous line.
     let mut latest = Timestamp::MIN;
     for time in &mut counted {
         latest = latest.max(*time);
@@ -110,7 +111,7 @@ fn counted(times: &[Timestamp]) -> Vec<Timestamp> {
 }
 
 impl Chain {
-    /// From when each line counts, at `now`.
+    /// The time from which each line counts, at `now`.
     #[must_use]
     pub fn times(&self, now: Timestamp) -> Vec<Timestamp> {
         let clocks: Vec<Timestamp> = self.entries.iter().map(|entry| entry.at).chain([now]).collect();
@@ -119,8 +120,8 @@ impl Chain {
         counted
     }
 
-    /// The line that decided which versions held which roles at `instant`: the last that changed them and counts from then
-    /// or before. At `now` it is the last one of all.
+    /// The line that decided which versions held which roles at `instant`: the last one that changed them and counts
+    /// from `instant` or earlier. At `now` it is the last one of all.
     #[must_use]
     pub fn roles_at(&self, instant: Timestamp, now: Timestamp) -> Option<InForce<'_>> {
         let times = self.times(now);
@@ -188,10 +189,10 @@ mod tests {
             (&[10, 99, 20, 30], &[10, 20, 20, 30]),
             (&[10, 11, 99, 5, 12, 13], &[10, 11, 12, 12, 12, 13]),
             (&[10, 20, 99, 30], &[10, 20, 30, 30]),
-            // Of two that contradict each other the later is trusted.
+            // If two times contradict each other, the later line is trusted.
             (&[10, 40, 30, 50], &[10, 30, 30, 50]),
             (&[7, 7, 7], &[7, 7, 7]),
-            // A current time before all others is the wrong one.
+            // If the current time is before all others, it is the wrong one.
             (&[10, 20, 30, 0], &[10, 20, 30, 30]),
         ] {
             assert_eq!(counted(&seconds(clocks)), seconds(expected), "{clocks:?}");
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn times_never_fall_and_the_present_sees_the_end_of_the_chain() {
-        // Every order of six clocks, of which two are equal.
+        // Every permutation of six times, two of which are equal.
         let mut clocks = [1, 2, 3, 3, 5, 6];
         let mut n = 0;
         loop {
@@ -214,7 +215,7 @@ mod tests {
                 .max();
             assert!(Some(kept) >= longest, "{clocks:?}: {counts:?}");
             n += 1;
-            // The next order.
+            // The next permutation.
             let Some(at) = (0..5).rfind(|at| clocks[*at] < clocks[at + 1]) else { break };
             let with = (at + 1..6).rfind(|with| clocks[at] < clocks[*with]).unwrap();
             clocks.swap(at, with);

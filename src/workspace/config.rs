@@ -33,7 +33,7 @@ pub struct Config {
     /// The model and its parameters.
     #[serde(default)]
     pub model: Params,
-    /// The program that fits instead.
+    /// The program that trains instead of mlloop.
     #[serde(default)]
     pub trainer: Option<TrainerSpec>,
     /// From scores to predictions.
@@ -134,8 +134,8 @@ impl Config {
         }
     }
 
-    /// Makes monitored columns readable that the model does not use: they have the kind in `[monitor.watch]`, and are
-    /// not features. The same for the column in `[monitor] entity`.
+    /// Reads monitored columns that the model does not use: their kind is that in `[monitor.watch]`, and they are not
+    /// features. Also reads the column in `[monitor] entity`.
     fn watch(&mut self) -> Result<(), String> {
         let entity = self.monitor.entity.as_deref();
         let ignored = self.columns.iter_mut().find(|c| Some(c.name.as_str()) == entity && c.kind == Kind::Ignore);
@@ -198,7 +198,7 @@ impl Config {
         }
     }
 
-    /// Reads the reference by the options of a command line, where these are given.
+    /// Reads the reference with the options of the command line, if given.
     pub fn read_by(&mut self, options: &TableOptions) {
         let Dialect { delimiter, skip_lines, comment, .. } = options.dialect(&self.schema().dialect);
         (self.data.delimiter, self.data.skip_lines, self.data.comment) = (delimiter, skip_lines, comment);
@@ -228,7 +228,7 @@ impl Config {
     }
 }
 
-/// What is wrong with a line even if it is written as its error `said`: `line 2: a text needs quotes: a = "b"`.
+/// The error that remains if a line is corrected as its error `said` suggests: `line 2: a text needs quotes: a = "b"`.
 fn mended(text: &str, said: &str) -> Option<String> {
     let (at, better) = said.strip_prefix("line ")?.split_once(": a text needs quotes: ")?;
     let line = at.parse::<usize>().ok()?.checked_sub(1)?;

@@ -75,7 +75,7 @@ fn the_last_value_that_fits_is_taken() {
         assert_eq!(wrong_with(more), "", "{more}");
     }
     let store = |text: &str| Config::parse(&format!("{BASE}[labels]\nstore = \"{text}\"\n")).unwrap().labels.store;
-    assert_eq!(store(" "), None, "an empty text is no store");
+    assert_eq!(store(" "), None, "an empty text means no store");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_fault_of_data_and_columns_is_said() {
         let said = wrong((from, to), "");
         assert!(said.contains(says), "{to}: {said:?}");
     }
-    assert_eq!(wrong(("x = \"number\"", "x = \"id\""), ""), "", "one id is none too many");
+    assert_eq!(wrong(("x = \"number\"", "x = \"id\""), ""), "", "one id is allowed");
 }
 
 #[test]

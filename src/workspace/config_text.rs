@@ -60,13 +60,13 @@ pub(super) fn place(text: &str, err: &toml::de::Error) -> String {
     if err.message().starts_with("duplicate key") {
         return format!("line {}: {}", line + 1, twice(text, line));
     }
-    // Of a text that is TOML, the message is about a value; otherwise it is the invalid line.
+    // If the text is valid TOML, the message is about a value; otherwise it is about the invalid line.
     let is_toml = toml::from_str::<toml::Table>(text).is_ok();
     let written = text.lines().nth(line).and_then(toml_line).filter(|_| !is_toml);
     format!("line {}: {}", line + 1, written.unwrap_or(message))
 }
 
-/// The duplicate, with its line counted from 0, and its first occurrence.
+/// A duplicate key: its line, counted from 0, and its first occurrence.
 fn twice(text: &str, line: usize) -> String {
     let name = |line: &str| {
         let plain = line.split('#').next().unwrap_or_default().trim();

@@ -79,14 +79,15 @@ impl Workspace {
         Ok(became(&reference, entry, Some(&sha256), self.digest_of(Path::new(&reference))?.as_ref()))
     }
 
-    /// Whether `ab.json` is another experiment than the one of the last line that has one.
+    /// Whether `ab.json` differs from the experiment in the last line that has one.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn experiment_differs(&self, chain: &Chain) -> Result<Option<Difference>, WorkspaceError> {
         let Some((entry, recorded)) = chain.last_with(|entry| Ok(entry.experiment()))? else { return Ok(None) };
         if self.registry().roles_as_written()?.audit != chain.entries.last().map(Entry::head) {
-            // A process died after the line and before the file: the next command that changes the loop completes it.
+            // A process that died after the line and before the file is no tampering: the next command that changes the
+            // loop completes it.
             return Ok(None);
         }
         let path = self.path(EXPERIMENT_FILE);
@@ -99,7 +100,7 @@ impl Workspace {
     /// changes the loop completes that.
     fn adoption_is_unfinished(&self) -> Result<bool, WorkspaceError> {
         let Some(version) = self.registry().roles_as_written()?.production else { return Ok(false) };
-        // A version that is gone is told of by itself.
+        // A missing version is reported separately.
         if !self.registry().path(version).is_ok_and(|dir| dir.join(ADDED).exists()) {
             return Ok(false);
         }
@@ -125,9 +126,9 @@ impl Workspace {
 
 /// The training rows of a version besides the reference, in its directory.
 pub const ADDED: &str = "added.csv";
-/// Which versions' rows the reference has.
+/// The versions whose rows are in the reference.
 pub(crate) const ADOPTED: &str = "data/reference.json";
-/// It is smaller.
+/// Maximum size of that file.
 const MAX_MARKER: u64 = 1 << 20;
 /// The labels of a loop.
 pub const LABELS_FILE: &str = "data/labels.csv";
@@ -151,7 +152,7 @@ pub(super) fn became<T: PartialEq>(
 /// The digest of the reference in a line that has one.
 ///
 /// # Errors
-/// A line that cannot be understood.
+/// An invalid line.
 pub(crate) fn reference_of(entry: &Entry, reference: &str) -> Result<Option<String>, WorkspaceError> {
     Ok(match entry.event {
         EventKind::Accepted => {

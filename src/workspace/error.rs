@@ -14,7 +14,7 @@ pub enum WorkspaceError {
     /// `mlloop.toml` exists and would be replaced.
     #[error("{}: exists; --force replaces it", .0.display())]
     Exists(PathBuf),
-    /// `mlloop.toml` cannot be understood.
+    /// `mlloop.toml` is invalid.
     #[error("{}: {what}", .path.display())]
     Config {
         /// The file.
@@ -70,7 +70,7 @@ pub enum WorkspaceError {
         /// The loop's reference.
         reference: PathBuf,
     },
-    /// A line of the audit chain lacks a detail, or has one that cannot be understood.
+    /// A line of the audit chain lacks a detail, or has an invalid one.
     #[error("audit.jsonl: line {line} ({event}): {key:?} {what}")]
     Event {
         /// The line, from 1.
@@ -88,7 +88,7 @@ pub enum WorkspaceError {
     /// A table cannot be opened.
     #[error("{0}")]
     Table(#[from] TableError),
-    /// The system refused.
+    /// A system error.
     #[error("{0}")]
     Io(#[from] AtPath),
 }

@@ -21,15 +21,15 @@ use std::path::{Path, PathBuf};
 pub const FEEDBACK_FILE: &str = "data/feedback.csv";
 /// The announced digest of the labels.
 const ANNOUNCED: &str = "runs/labels.json";
-/// It is smaller.
+/// Maximum size of that file.
 const LIMIT: u64 = 4096;
 
 /// The announced state of `data/labels.csv`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Announced {
-    /// Its SHA-256 in the chain then.
+    /// Its SHA-256 in the chain at that time.
     chain: Option<String>,
-    /// Its SHA-256.
+    /// The announced SHA-256.
     sha256: String,
 }
 
@@ -105,7 +105,7 @@ impl Workspace {
         Ok(memchr::memchr_iter(b'\n', &bytes).count().saturating_sub(1))
     }
 
-    /// Refuses labels that are not recorded.
+    /// Refuses labels that differ from the recorded ones.
     ///
     /// # Errors
     /// [`WorkspaceError::Altered`] if they differ from those in the chain.
@@ -113,7 +113,7 @@ impl Workspace {
         held(self.labels_differ(&self.audit_chain()?)?)
     }
 
-    /// Refuses feedback that is not recorded.
+    /// Refuses feedback that differs from the recorded one.
     ///
     /// # Errors
     /// [`WorkspaceError::Altered`] if its lines differ from those in the chain.
@@ -121,8 +121,8 @@ impl Workspace {
         held(self.feedback_differs(&self.audit_chain()?)?)
     }
 
-    /// Records the current state of a file as correct, whatever the chain has; `false` if that is the same already.
-    /// Allowed are the labels, the feedback and the reference. Labels and feedback may be missing.
+    /// Records the current state of a file as correct; `false` if the chain already has that state. Allowed are the
+    /// labels, the feedback and the reference. Labels and feedback may be missing.
     ///
     /// # Errors
     /// [`WorkspaceError::NotHeld`] for any other file, [`WorkspaceError::Needed`] for a missing reference, and if a

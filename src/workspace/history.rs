@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 
 /// The key of the whole experiment in an experiment event.
 const EXPERIMENT: &str = "experiment";
-/// Under which a change of the labels has their digest.
+/// The key of the digest of the labels in a line that changes them.
 const LABELS: &str = "labels_sha256";
-/// Under which a line about feedback has its [`Seal`].
+/// The key of the [`Seal`] in a line about feedback.
 const FEEDBACK: &str = "feedback";
 /// The key of the number of corrections in such a line.
 const LINES: &str = "lines";
@@ -70,7 +70,7 @@ impl Entry {
         T::deserialize(value).map_err(|err| self.damaged(key, &err.to_string()))
     }
 
-    /// A detail that lines of several kinds have, those of a later mlloop among them.
+    /// A detail that lines of several kinds have, also of kinds from a later mlloop.
     fn shared<T: DeserializeOwned>(&self, key: &str) -> Result<Option<Option<T>>, WorkspaceError> {
         self.details.get(key).map(|value| self.understood(key, value)).transpose()
     }
@@ -124,7 +124,7 @@ impl Entry {
 }
 
 impl Chain {
-    /// The last line of that kind.
+    /// The last line of this kind.
     #[must_use]
     pub fn last(&self, kind: &EventKind) -> Option<&Entry> {
         self.entries.iter().rfind(|entry| entry.event == *kind)
@@ -158,7 +158,7 @@ impl Chain {
         all_of(&self.entries)
     }
 
-    /// Whether the last line is of that kind.
+    /// Whether the last line is of this kind.
     #[must_use]
     pub fn ends_with(&self, kind: &EventKind) -> bool {
         self.entries.last().is_some_and(|entry| entry.event == *kind)
@@ -233,9 +233,9 @@ pub fn all_of<T: Details>(entries: &[Entry]) -> impl Iterator<Item = Result<(&En
 /// How a request was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// A request was approved.
+    /// The request was approved.
     Approved,
-    /// A request was rejected.
+    /// The request was rejected.
     Rejected,
     /// The requested version is production.
     Promoted,

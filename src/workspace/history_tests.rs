@@ -70,7 +70,7 @@ fn a_detail_that_is_damaged_is_an_error_with_its_line_and_key_and_never_nothing(
     );
     let asked = [(EventKind::ApprovalRequested, json!({ "id": ["x"] }))];
     assert!(chain(&asked).request("x").is_err() && chain(&asked).is_decided("x", Settled::Approved).is_err());
-    // A key in both halves of a line is named as well as a key in one.
+    // An invalid key is named, whether it belongs to both parts of the details or to one.
     let labels = json!({ "version": "v0002", "n_new": "many", "seed": 7 });
     let said = chain(&[(EventKind::Retrained, labels)]).last_retrain().unwrap_err().to_string();
     assert!(said.starts_with("audit.jsonl: line 1 (retrained): \"n_new\" "), "{said}");
@@ -85,7 +85,7 @@ fn a_line_is_written_as_it_always_was_and_what_a_later_version_adds_is_no_fault(
         let said = lines.entries[0].of::<T>().unwrap().unwrap();
         assert_eq!(said.value(), details, "{kind}");
     }
-    // A request for a promotion is written as it was when there was no other.
+    // A request for a promotion is written as in older versions, which had no other requests.
     assert_eq!([Asks::Promotion, Asks::Retraining].map(Asks::told), [None, Some(Asks::Retraining)]);
     let hash = "0".repeat(64);
     let table = json!({ "path": "data/reference.csv", "n_rows": 3, "sha256": hash });
@@ -144,9 +144,9 @@ fn the_last_line_that_has_something_is_the_one_that_counts() {
     assert_eq!(seq(whole.maker_of(Version(1)).unwrap()), Some(1));
     assert_eq!(seq(whole.maker_of(Version(2)).unwrap()), Some(2));
     assert_eq!(seq(whole.maker_of(Version(3)).unwrap()), None);
-    assert!(!whole.is_unjudged(Version(3)).unwrap(), "nobody made it");
+    assert!(!whole.is_unjudged(Version(3)).unwrap(), "it does not exist");
     let labels = whole.last_with(Entry::labels_sha256).unwrap().map(|(entry, digest)| (entry.seq, digest));
-    assert_eq!(labels, Some((4, None)), "the file was gone then");
+    assert_eq!(labels, Some((4, None)), "the file was missing at that time");
     let seal = Seal { bytes: 5, sha256: "f".to_owned() };
     assert_eq!(whole.entries[4].feedback_seal().unwrap(), Some(Some(seal)));
     assert_eq!(whole.entries[4].n_feedback().unwrap(), Some(4));
@@ -180,5 +180,5 @@ fn a_request_is_decided_by_what_follows_it_under_its_name() {
         assert_eq!(whole.is_decided(id, how).unwrap(), is, "{id}: {how:?}");
     }
     let again = chain(&[approved, asked("a", "v0002")]);
-    assert!(!again.is_decided("a", Settled::Approved).unwrap(), "it was asked for anew");
+    assert!(!again.is_decided("a", Settled::Approved).unwrap(), "it was requested again");
 }

@@ -1,4 +1,4 @@
-//! `runs/kept/`: inputs of decisions that were replaced since, by digest, so that the decisions can be replayed.
+//! `runs/kept/`: replaced inputs of decisions, by digest, so that the decisions can be replayed.
 //!
 //! | file | kept when |
 //! |---|---|
@@ -57,9 +57,9 @@ impl Workspace {
         Ok((digest::sha256(&bytes) == sha256).then_some(bytes))
     }
 
-    /// The table that `version` was trained on: the reference if unchanged, else its stored copy (after a
-    /// rollback the reference still has the rows of the version that was rolled back). If neither exists, the
-    /// current reference.
+    /// The table that `version` was trained on: the reference if unchanged, else its stored copy (after a rollback the
+    /// reference still contains the rows of the version that was rolled back). If neither exists, the current
+    /// reference.
     ///
     /// # Errors
     /// I/O errors, and errors in the version.
@@ -67,7 +67,7 @@ impl Workspace {
         let path = self.path(&config.data.reference);
         let manifest = self.registry().manifest(version)?;
         let Some(trained_on) = manifest.data.first() else { return Ok(Input::open(&path)?) };
-        // A reference that cannot be replaced in place got another name when rows were added.
+        // A reference that cannot be overwritten got another name when rows were added.
         for path in [&path, &self.path(&trained_on.path)] {
             match atomic::open(path).and_then(digest::of) {
                 Ok((_, sha256)) if sha256 == trained_on.sha256 => return Ok(Input::open(path)?),
@@ -88,7 +88,7 @@ impl Workspace {
         self.path(DIR).join(format!("{sha256}{ENDING}"))
     }
 
-    /// Removes files that no line names since the oldest existing version was created.
+    /// Removes files that are not named by any line since the oldest existing version was created.
     ///
     /// # Errors
     /// I/O errors.

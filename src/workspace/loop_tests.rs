@@ -128,7 +128,7 @@ fn the_lock_completes_what_was_left_and_takes_nothing_from_strangers() {
         }
         File::options().write(true).open(at(folder).join(".mlloop-old")).unwrap().set_modified(hours_ago).unwrap();
     }
-    // A download that was committed and not moved, and the same of a pull.
+    // A download, and a pull, that were committed but not moved.
     write("data/.incoming/a.csv");
     write("data/.incoming/SOURCE.json");
     write(".incoming/reports/b.json");
@@ -138,9 +138,9 @@ fn the_lock_completes_what_was_left_and_takes_nothing_from_strangers() {
     }
     for folder in folders {
         assert!(!at(folder).join(".mlloop-old").exists(), "{folder}");
-        assert!(at(folder).join(".mlloop-new").exists(), "somebody may be writing it: {folder}");
+        assert!(at(folder).join(".mlloop-new").exists(), "another process may be writing it: {folder}");
     }
-    // A download must not contain labels that nobody gave.
+    // A download must not bring labels that no person gave.
     for own in ["labels.csv", "Feedback.csv", "reference.json"] {
         write(&format!("data/.incoming/{own}"));
         let said = workspace.lock().unwrap_err().to_string();
@@ -174,7 +174,7 @@ fn settings_are_written_once_unless_forced_and_each_line_has_their_digest() {
     workspace.write_config(&config, &[], false).unwrap();
     let read = workspace.config().unwrap();
     assert_eq!((&read.data, &read.target, &read.columns), (&config.data, &config.target, &config.columns));
-    // What a person wrote since stays.
+    // Later edits by a person are kept.
     fs::write(workspace.config_path(), TOML).unwrap();
     assert!(
         matches!(workspace.write_config(&config, &[], false), Err(WorkspaceError::Exists(path)) if path == workspace.config_path())

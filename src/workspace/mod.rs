@@ -1,4 +1,4 @@
-//! A loop's directory: `mlloop.toml`, where things are, and the run log.
+//! A loop's directory: `mlloop.toml`, the paths of its files, and the run log.
 
 pub mod audit;
 pub(crate) mod away;
@@ -87,7 +87,7 @@ impl Workspace {
         Self { patience, ..self }
     }
 
-    /// The same workspace, with these settings in its configuration; the last of a key counts.
+    /// The same workspace, with these settings in its configuration; the last value of a key counts.
     #[must_use]
     pub fn with_settings(self, mut settings: Vec<Setting>) -> Self {
         let mut seen = HashSet::new();
@@ -115,7 +115,7 @@ impl Workspace {
         &self.dir
     }
 
-    /// Makes the directory when it is not there.
+    /// Creates the directory if it is missing.
     ///
     /// # Errors
     /// I/O errors.
@@ -123,7 +123,8 @@ impl Workspace {
         Ok(atomic::make_dirs(&self.dir).at(&self.dir)?)
     }
 
-    /// A path that `mlloop.toml` names: relative ones start at the workspace; an address of a database or of S3 stays.
+    /// A path that `mlloop.toml` names: relative ones start at the workspace; an address of a database or of S3 is
+    /// unchanged.
     #[must_use]
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         if place::is_address(path.as_ref()) {
@@ -132,7 +133,7 @@ impl Workspace {
         self.dir.join(path)
     }
 
-    /// The last line of the audit chain written by this process: that change did happen.
+    /// The last line of the audit chain written by this process: that change has happened.
     #[must_use]
     pub fn last_recorded(&self) -> Option<u64> {
         Some(self.recorded.load(Ordering::Relaxed)).filter(|line| *line > 0)
@@ -200,10 +201,10 @@ impl Workspace {
         Ok(atomic::replace(&path, |out| out.write_all(whole.as_bytes())).at(&path)?)
     }
 
-    /// Lets `mlloop.toml` name another reference; nothing else in it changes.
+    /// Sets another reference in `mlloop.toml`; the rest of the file is unchanged.
     ///
     /// # Errors
-    /// [`WorkspaceError::Config`] when it cannot be understood, and any I/O error.
+    /// [`WorkspaceError::Config`] if it is invalid, and any I/O error.
     pub(crate) fn name_reference(&self, reference: &str) -> Result<(), WorkspaceError> {
         let path = self.config_path();
         let text = atomic::read_to_string(&path).at(&path)?;
@@ -237,7 +238,7 @@ impl Workspace {
         self.locked(atomic::lock_in_turn(&self.lock_path(), self.patience))
     }
 
-    /// As [`Workspace::lock`]; while another process has it, waits for `limit` at most.
+    /// As [`Workspace::lock`]; while another process holds it, waits up to `limit`.
     ///
     /// # Errors
     /// As [`Workspace::lock`].
@@ -276,7 +277,7 @@ impl Workspace {
         self.complete(lock)
     }
 
-    /// Removes incomplete files of dead processes; the lock was written just now.
+    /// Removes incomplete files of dead processes; the lock's modification time is the current time.
     fn tidy(&self, lock: &Path) -> Result<(), WorkspaceError> {
         const FOLDERS: [&str; 9] =
             ["", "data", "runs", "runs/backup", "runs/kept", "runs/outbox", "reports", "approvals", "label_inbox"];

@@ -41,8 +41,7 @@ pub fn is_named(name: &str, own: &str) -> bool {
 }
 
 impl Workspace {
-    /// The file of this loop at `path`, if it is one that only the loop itself writes: its settings, its
-    /// history, its versions, labels and logs, and the reference.
+    /// The loop's own file at `path`, if any: settings, history, versions, labels, logs, or the reference.
     #[must_use]
     pub fn own_file(&self, path: &Path) -> Option<PathBuf> {
         let dir = self.dir.canonicalize().ok()?;
@@ -109,7 +108,7 @@ mod tests {
         }
     }
 
-    /// docs/durability.md says for each file of the loop what it is compared with, or why with nothing.
+    /// docs/durability.md states for each file of the loop what it is compared with, or why it is not compared.
     #[test]
     fn the_page_on_durability_names_every_file_of_the_loop_once() {
         let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/durability.md")).unwrap();
@@ -120,7 +119,7 @@ mod tests {
         let own = |list: &[&str], ending: &str| list.iter().map(|name| format!("{name}{ending}")).collect::<Vec<_>>();
         let data: Vec<String> = OWN_DATA_FILES.iter().map(|name| format!("data/{name}")).collect();
         for file in [data, own(&OWN_FILES, ""), own(&OWN_DIRS, "/")].concat() {
-            // Of versions and runs, each kind of file is named.
+            // For versions and runs, each kind of file is named.
             let n =
                 named.iter().filter(|name| **name == file || (file == "models/" && name.starts_with(&file))).count();
             assert!(n == 1 || (file == "models/" && n == 2), "{file} is named {n} times: {named:?}");

@@ -106,7 +106,7 @@ impl Default for Guardrails {
 }
 
 impl PromoteRules {
-    /// What is wrong with the rules.
+    /// Checks the rules.
     ///
     /// # Errors
     /// One line that names the key.

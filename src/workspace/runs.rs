@@ -20,7 +20,7 @@ pub struct Run {
     pub result: serde_json::Value,
 }
 
-/// Bytes at the end of the log that are read first when only its last runs are wanted.
+/// Bytes at the end of the log that are read first if only the last runs are needed.
 const TAIL: u64 = 1 << 20;
 
 impl Workspace {
@@ -128,10 +128,10 @@ mod tests {
         std::fs::write(&path, text.clone() + "{\"at\": cut").unwrap();
         assert!(text.len() as u64 > TAIL);
         let all = workspace.runs("monitor").unwrap();
-        assert_eq!(all.len(), 6000, "the line that was cut short is passed over");
+        assert_eq!(all.len(), 6000, "the incomplete line is skipped");
         assert_eq!(workspace.last_runs("monitor", 3).unwrap(), all[5997..]);
         assert_eq!(workspace.last_runs("monitor", 7000).unwrap(), all);
-        assert_eq!(workspace.last_run("train").unwrap(), Some(run("train", 0)), "it stands before the end");
+        assert_eq!(workspace.last_run("train").unwrap(), Some(run("train", 0)), "it is before the part read first");
         // The position of the end does not matter: at a line's first byte, or inside of it.
         for len in [TAIL - 1, TAIL, TAIL + 1] {
             let cut = text.len() - len as usize;

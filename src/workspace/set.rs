@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::path::Path;
 use toml::{Table, Value};
 
-/// The sections that can be set, those inside of others last.
+/// The sections that can be set; nested ones come last.
 const SECTIONS: [&str; 18] = [
     "data",
     "target",
@@ -155,7 +155,7 @@ pub fn monitor_alone(settings: &[Setting]) -> Result<DriftSettings, String> {
     Ok(alone.monitor)
 }
 
-/// An unknown key that another section has, or one that is spelt like it.
+/// The message for an unknown key that exists in another section, or resembles a key there.
 fn elsewhere(key: &str, what: &str) -> Option<String> {
     let (own, word) = key.rsplit_once('.')?;
     if !what.starts_with("unknown key") {
@@ -173,9 +173,9 @@ fn elsewhere(key: &str, what: &str) -> Option<String> {
     Some(format!("unknown key {word:?} in [{own}]: did you mean {}?", found.join(" or ")))
 }
 
-/// The keys of a section, as the error of one that does not exist lists them.
+/// The keys of a section, taken from the error message for an unknown key.
 fn keys_of(section: &str) -> Vec<String> {
-    /// No key.
+    /// A name that is not a key.
     const NONE: &str = "no_such_key";
     let Err(err) = toml::from_str::<Config>(&format!("[{section}]\n{NONE} = 0\n")) else { return Vec::new() };
     let listed = err.message().split_once(NONE).map_or("", |(_, listed)| listed);

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-/// Where the roles are.
+/// The file of the roles.
 pub const ROLES_FILE: &str = "models/roles.json";
 
 impl Workspace {
@@ -34,7 +34,7 @@ impl Workspace {
     }
 
     /// Restores `models/roles.json` if it is missing although the chain has lines; returns whether it did. Any command
-    /// may call it first: without roles nothing is in production.
+    /// may call it at its start: without roles nothing is in production.
     ///
     /// # Errors
     /// As [`Workspace::lock`].
@@ -81,7 +81,7 @@ impl Workspace {
         let mut found = Vec::new();
         for line in chain.all_of::<LabelsExported>() {
             let (entry, LabelsExported { batch, record, .. }) = line?;
-            // Older lines do not record it.
+            // Older lines do not record the digest.
             let Some(record) = record else { continue };
             let places = ["batches", "imported"].map(|folder| format!("label_inbox/{folder}/{batch}/batch.json"));
             let mut digests = Vec::new();
@@ -136,7 +136,7 @@ impl Workspace {
         Ok(found)
     }
 
-    /// The lines since the oldest existing version was created: files named by earlier ones may be removed.
+    /// The lines since the oldest existing version was created: files named by earlier lines may be removed.
     fn since_the_oldest_version<'a>(&self, chain: &'a Chain) -> Result<&'a [Entry], WorkspaceError> {
         let oldest = self.registry().versions()?.first().copied();
         let made = oldest.map(|version| chain.maker_of(version)).transpose()?.flatten();

@@ -61,7 +61,7 @@ impl Loop {
         self.work.accept(&self.lock(), Path::new(file), "ann", Timestamp::UNIX_EPOCH).map_err(|err| err.to_string())
     }
 
-    /// Versions are stored one after another, without a digest of their files.
+    /// Stores versions one after another, without digests of their files.
     fn store(&self) -> Version {
         let version = self.work.registry().store(|_, dir| fs::write(dir.join("scores.json"), "{}")).unwrap();
         self.record(EventKind::Trained, json!({ "version": version }));
@@ -77,17 +77,17 @@ fn different(file: &str, what: &str) -> Vec<(String, String)> {
 fn labels_are_those_that_the_chain_or_a_writer_that_died_speaks_of() {
     let l = Loop::new();
     l.write(LABELS_FILE, "a");
-    assert_eq!(l.different(), [], "the chain does not speak of them yet");
+    assert_eq!(l.different(), [], "the chain does not record them yet");
     l.record(EventKind::Outcomes, json!({ "added": 1, "labels_sha256": sha256(b"a") }));
     assert_eq!(l.different(), []);
     assert!(l.work.hold_labels().is_ok() && !l.work.labels_unrecorded().unwrap());
     l.write(LABELS_FILE, "b");
     assert_eq!(l.different(), different(LABELS_FILE, "was changed after line 1 (outcomes)"));
     assert!(l.work.hold_labels().unwrap_err().to_string().starts_with("data/labels.csv was changed after line 1"));
-    // They were announced: a process wrote them and died.
+    // The labels were announced: a process wrote them and died.
     l.write(LABELS_FILE, "a");
     l.work.announce_labels(&l.lock(), b"b").unwrap();
-    assert!(!l.work.labels_unrecorded().unwrap(), "they are still the old ones");
+    assert!(!l.work.labels_unrecorded().unwrap(), "they are still the old labels");
     l.write(LABELS_FILE, "b");
     assert!(l.work.hold_labels().is_ok() && l.work.labels_unrecorded().unwrap());
     l.write(LABELS_FILE, "c");
@@ -98,7 +98,7 @@ fn labels_are_those_that_the_chain_or_a_writer_that_died_speaks_of() {
     l.write(LABELS_FILE, "b");
     assert!(l.work.hold_labels().is_err() && !l.work.labels_unrecorded().unwrap());
     assert_eq!(l.accept(LABELS_FILE), Ok(true));
-    assert_eq!(l.accept(LABELS_FILE), Ok(false), "the chain says so already");
+    assert_eq!(l.accept(LABELS_FILE), Ok(false), "the chain already has this state");
     let chain = l.work.audit_chain().unwrap();
     let last = chain.entries.last().unwrap();
     assert_eq!((last.by.as_deref(), last.labels_sha256().unwrap()), (Some("ann"), Some(Some(sha256(b"b")))));
@@ -154,10 +154,10 @@ fn the_reference_is_the_table_that_was_read_unless_rows_are_just_added_to_it() {
     assert_eq!(l.different(), different("data/r.csv", "was changed after line 1 (trained)"));
     let chain = l.work.audit_chain().unwrap();
     assert_eq!(recorded_data(&chain, "data/r.csv").unwrap(), [("data/r.csv".to_owned(), sha256(b"a"))]);
-    // The version in production brought rows, and it is not recorded yet that the reference has them.
+    // The version in production added rows to the reference, but this is not recorded yet.
     let roles = Roles { production: Some(Version(1)), ..Roles::default() };
     l.record_with(EventKind::Promoted, json!({ "version": "v0001", "from": null }), Some(roles));
-    assert_eq!(l.different().len(), 1, "it brought none");
+    assert_eq!(l.different().len(), 1, "it added no rows");
     l.write("models/v0001/added.csv", "y\n1\n");
     assert_eq!(l.different(), []);
     l.write("data/reference.json", "{\"adopted\": [\"v0001\"]}");
@@ -203,9 +203,9 @@ fn versions_and_roles_that_are_gone_are_told() {
     assert_eq!((gone.len(), gone[0].0.as_str()), (1, "models/v0001"));
     assert!(gone[0].1.starts_with("is missing; line 1 (trained) recorded it"), "{gone:?}");
     l.record(EventKind::Pruned, json!({ "versions": [first] }));
-    assert_eq!(l.different(), [], "it was removed, and the chain says so");
+    assert_eq!(l.different(), [], "its removal is recorded");
     let roles = l.work.registry().roles().unwrap();
-    assert!(!l.work.restore_roles().unwrap(), "they are there");
+    assert!(!l.work.restore_roles().unwrap(), "they exist");
     l.remove(ROLES_FILE);
     assert_eq!(l.different(), different(ROLES_FILE, "is missing: the next command restores it from audit.jsonl"));
     assert!(l.work.restore_roles().unwrap());
@@ -217,7 +217,7 @@ fn records_of_batches_are_those_that_went_out_wherever_they_are() {
     let l = Loop::new();
     let details = |record: Value| json!({ "batch": "b1", "n": 3, "record": record });
     l.record(EventKind::LabelsExported, details(Value::Null));
-    assert_eq!(l.different(), [], "a line from before it was recorded does not say");
+    assert_eq!(l.different(), [], "an older line does not record it");
     l.record(EventKind::LabelsExported, details(json!(sha256(b"{}"))));
     let (out, back) = ("label_inbox/batches/b1/batch.json", "label_inbox/imported/b1/batch.json");
     let missing = "is missing; line 2 (labels-exported) recorded it: restore it from a backup";
@@ -282,7 +282,7 @@ fn what_decisions_were_made_from_is_kept_as_long_as_a_version_may_need_it() {
     let first = l.work.registry().versions().unwrap()[0];
     fs::remove_dir_all(l.work.registry().path(first).unwrap()).unwrap();
     l.record(EventKind::Pruned, json!({ "versions": [first] }));
-    assert_eq!(l.different(), [], "the lines since {second} name what is there");
+    assert_eq!(l.different(), [], "the lines since {second} name only existing files");
     l.work.forget_kept(&l.lock(), &l.work.audit_chain().unwrap()).unwrap();
     let left = fs::read_dir(l.dir.path().join("runs/kept")).unwrap().map(|entry| entry.unwrap().file_name());
     let of_now = format!("{}.zst", sha256(format!("{TOML}# other\n").as_bytes()));
@@ -307,7 +307,7 @@ fn files_that_were_left_out_of_a_copy_are_not_missing() {
     let found = l.work.verify_files(&l.work.audit_chain().unwrap()).unwrap();
     assert_eq!((found.different, found.not_here), (vec![], vec![LABELS_FILE.to_owned()]));
     l.write(LABELS_FILE, "b");
-    assert_eq!(l.different().len(), 1, "what is here is looked at");
+    assert_eq!(l.different().len(), 1, "existing files are checked");
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn the_first_file_of_runs_makes_the_directory() {
     let l = Loop::new();
     l.work.announce_labels(&l.lock(), b"id,label\n").unwrap();
     l.write(LABELS_FILE, "id,label\n");
-    assert!(l.work.labels_unrecorded().unwrap(), "the labels are those that were announced");
+    assert!(l.work.labels_unrecorded().unwrap(), "the labels match the announcement");
     let l = Loop::new();
     let head = Head { seq: 1, hash: "0".repeat(64) };
     let away = Away { place: "there".to_owned(), head, files: [].into(), not_here: [].into() };

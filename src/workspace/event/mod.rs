@@ -41,7 +41,7 @@ pub trait Details: Serialize + DeserializeOwned {
     /// The kinds.
     const KINDS: &'static [EventKind];
 
-    /// As the line has it.
+    /// The details as stored in the line.
     fn value(&self) -> Value {
         serde_json::json!(self)
     }
@@ -50,7 +50,7 @@ pub trait Details: Serialize + DeserializeOwned {
 /// SHA-256 of a file at that time: `None` if the line does not state it, `Some(None)` if there was no file.
 pub type Kept = Option<Option<String>>;
 
-/// A field that is present, whether or not it is `null`.
+/// Deserialises a present field, even if it is `null`.
 fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
@@ -111,7 +111,7 @@ pub enum EventKind {
 
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The name that serde writes; kinds are plain texts.
+        // The name that serde writes; kinds are plain strings.
         self.serialize(f)
     }
 }
