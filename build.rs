@@ -1,6 +1,6 @@
-//! Tells the binary what `mlloop --version` prints: the version, and the commit where it is known.
+//! Tells the binary what `mlloop --version` prints: the version, and the commit if it is known.
 
-#![allow(clippy::disallowed_methods, reason = "a build script is told what it needs by the environment")]
+#![allow(clippy::disallowed_methods, reason = "a build script gets its input from the environment")]
 
 use std::env::var;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn main() {
     println!("cargo:rustc-env=MLLOOP_VERSION={version}");
 }
 
-/// The commit that cargo notes in a package of crates.io.
+/// The commit that cargo records in a package of crates.io.
 fn packed() -> Option<String> {
     let noted = std::fs::read_to_string(".cargo_vcs_info.json").ok()?;
     let (_, rest) = noted.split_once("\"sha1\"")?;
@@ -23,8 +23,8 @@ fn packed() -> Option<String> {
     (commit.len() == 12 && commit.chars().all(|c| c.is_ascii_hexdigit())).then_some(commit)
 }
 
-/// The commit of a checkout, with `-dirty` where files differ from it. Debug builds do not ask: they would be built anew
-/// after every commit.
+/// The commit of a checkout, with `-dirty` if files differ from it. Not in debug builds: they would be rebuilt after
+/// every commit.
 fn checked_out() -> Option<String> {
     if var("PROFILE").as_deref() != Ok("release") || !Path::new(".git").exists() {
         return None;

@@ -50,9 +50,9 @@ STEPS = {
 
 
 def step(name, arguments, loop):
-    """A task that runs mlloop in a directory, which goes by the environment because it may hold any character.
+    """A task that runs mlloop in a directory, passed by the environment because it may contain any character.
 
-    While another program changes the loop, it is waited for.
+    The task waits while another program changes the loop.
     """
     return BashOperator(
         task_id=name,
@@ -79,9 +79,9 @@ def find_loops():
 
 @task
 def notify(loop):
-    """Says how far the loop came, and what `mlloop report` says of it."""
+    """Reports how far the loop came, with the output of `mlloop report`."""
     ti = get_current_context()["ti"]
-    # By run, then by task with its place among the loops; a task that was not reached may have no state.
+    # By run, then by task with its index among the loops; a task that was not reached may have no state.
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], map_index=ti.map_index, task_group_id="a_loop")
     of_task = {name.removesuffix(f"_{ti.map_index}"): state for name, state in states.get(ti.run_id, {}).items()}
     states = [f"{name}: {of_task.get('a_loop.' + name) or 'not reached'}" for name in STEPS]

@@ -4,16 +4,16 @@ each job as soon as it is measured.
 
 usage: scripts/bench.py [--jobs forest,boost,…] [--rows N] [--repeats N] [--json FILE] [--venv DIR] [--work DIR]
 
-Every measurement is a whole process, started in turn (ours, peer, peer, ours, …) so that a busy machine hurts all
-alike. CPU time (user + system), wall time and peak memory come from the kernel's account of that process (wait4).
-Threads of OpenMP wait without turning (OMP_WAIT_POLICY), lest peers on a busy machine be charged for waiting.
-Figures of mlloop are whole processes too: its init has run before, its train reads the CSV file, fits on the 65 % of
-the rows that are neither for tuning nor for the gate, calibrates, evaluates and stores a version, where the peers only
-read, fit on all rows and score the test table. "fit alone" is the CPU time around the fit in each process: ours then
-fits on all rows too, from typed columns to a model, as the peers' goes from a data frame to a model.
-A small run of about a minute: --rows 20000 --repeats 1. The virtual environment is made on the first run from
-scripts/bench/requirements.txt. Needs target/release/mlloop (cargo build --release). How good the models are on real
-tables, beside LightGBM's, CatBoost's and others', is told by scripts/bench/quality.py (docs/quality.md).
+Every measurement is a whole process, started in turn (ours, peer, peer, ours, …) so that a busy machine affects all of
+them equally. CPU time (user + system), wall time and peak memory come from the kernel's accounting of that process
+(wait4). Threads of OpenMP wait without spinning (OMP_WAIT_POLICY), so that peers on a busy machine are not charged for
+waiting. Figures of mlloop are for whole processes, too: `init` has run before; `train` reads the CSV file, fits on the
+65 % of the rows that are neither for tuning nor for the gate, calibrates, evaluates and stores a version. The peers
+only read, fit on all rows and score the test table. "fit alone" is the CPU time of the fit in each process: ours then
+also fits on all rows, from typed columns to a model, as the peers do from a data frame to a model. A small run of
+about a minute: --rows 20000 --repeats 1. The virtual environment is made on the first run from
+scripts/bench/requirements.txt. Needs target/release/mlloop (cargo build --release). scripts/bench/quality.py compares
+the quality of models with LightGBM, CatBoost and others on real tables (docs/quality.md).
 """
 
 import argparse
@@ -75,7 +75,7 @@ def parse():
 
 
 def environment(folder, requirements="requirements.txt"):
-    """The Python of the virtual environment, made with the pinned peers when it is not there."""
+    """The Python of the virtual environment, created with the pinned peers if it is missing."""
     python = folder / "bin" / "python"
     if not python.exists():
         print(f"bench: making {folder}", file=sys.stderr)
@@ -86,7 +86,7 @@ def environment(folder, requirements="requirements.txt"):
 
 
 class Bench:
-    """Runs processes and keeps what they used."""
+    """Runs processes and records their resource usage."""
 
     def __init__(self, python, work, rows, repeats):
         self.python, self.work, self.rows, self.repeats = python, work, rows, repeats
@@ -123,7 +123,7 @@ class Bench:
         return folder
 
     def forest(self, train, name):
-        """The peers' forest, and a workspace that has taken it in, so that all walk the same trees; made once."""
+        """The peers' forest, and a workspace that has imported it, so that all score the same trees; made once."""
         folder, stored, onnx = self.workspace(train, name), self.work / f"{name}.joblib", self.work / f"{name}.onnx"
         if not onnx.exists():
             self.run(self.peer("make_forest.py", train, stored, onnx))
@@ -131,7 +131,7 @@ class Bench:
         return folder, stored, onnx
 
     def run(self, command):
-        """One process: what it used and what it said in JSON."""
+        """One process: its resource usage, and its JSON output."""
         start = time.perf_counter()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             env = {**os.environ, "OMP_WAIT_POLICY": "passive"}
@@ -149,7 +149,7 @@ class Bench:
         return figures
 
     def side_by_side(self, commands, repeats=None):
-        """Medians of each command, all of them run in turn several times."""
+        """Medians of each command; all commands are run in turn, several times."""
         runs = {name: [] for name in commands}
         for _ in range(repeats or self.repeats):
             for name, command in commands.items():
@@ -157,7 +157,7 @@ class Bench:
         return {name: {k: statistics.median(r[k] for r in of) for k in of[0]} for name, of in runs.items()}
 
     def roc_auc(self, folder, test):
-        """The area of ours on the test table."""
+        """The ROC-AUC of mlloop on the test table."""
         scored = folder / "scored.csv"
         subprocess.run([MLLOOP, "-C", folder, "-q", "predict", test, "-o", scored], check=True)
         code = "import sys, pandas as p; from sklearn.metrics import roc_auc_score as auc; "
@@ -209,7 +209,7 @@ def train_default(bench):
 
 
 def score(bench):
-    """All three write the scores alone."""
+    """All three write only the scores."""
     train, test = bench.tables(284_807, 0, 0.01, 1)
     folder, stored, onnx = bench.forest(train, "score")
     out = bench.work / "out.csv"
@@ -232,14 +232,14 @@ def row(bench):
 
 
 def derived(bench):
-    """30 derived features: cells a second on one thread, and one row as a request has it."""
+    """30 derived features: cells a second on one thread, and one row as in a request."""
     return bench.side_by_side({"mlloop": [MLLOOP.parent / "examples" / "derived"]})
 
 
 def monitor(bench):
-    """CSV on disk to a JSON report; ours also against its stored profile, which spares it one of the tables."""
+    """CSV on disk to a JSON report; mlloop also against its stored profile, which saves reading one of the tables."""
     rows = bench.rows or 1_000_000
-    # Evidently wants an older pandas than the other peers have.
+    # Evidently needs an older pandas than the other peers.
     python = environment(TARGET / "bench-venv-drift", "requirements-drift.txt")
     peer = lambda script: [python, PEERS / script, reference, current, bench.work / "drift.json"]
     reference, current = bench.work / f"reference_{rows}.csv", bench.work / f"current_{rows}.csv"
@@ -265,7 +265,7 @@ def monitor_small(bench):
 
 
 def labels(bench):
-    """Rows to label out of a log of predictions, and a tenth of the log answered and taken in."""
+    """Rows to label out of a log of predictions, and importing answers for a tenth of the log."""
     rows = bench.rows or 1_000_000
     train, _ = bench.tables(rows, 10, 0.2, 2)
     folder = bench.workspace(train, f"labels_{rows}", n_estimators=100)
@@ -289,7 +289,7 @@ def labels(bench):
 
 
 def log(bench):
-    """What a million logged predictions cost: to write, to join with the labels that came since, to find one row in."""
+    """The cost of a million logged predictions: to write them, to join them with later labels, to find one row."""
     rows = bench.rows or 1_000_000
     table, _ = bench.tables(rows, 10, 0.2, 2)
     folder = bench.workspace(table, f"log_{rows}", n_estimators=50)
@@ -364,7 +364,7 @@ COLUMNS = [
 
 
 def table(results, header=True):
-    """Markdown, with or without its first two lines; a ratio says how many times ours goes into the peer's figure."""
+    """Markdown, with or without its first two lines; a ratio is the peer's figure divided by ours."""
     ratios = ("cpu_s", "mlloop", "CPU ratio"), ("wall_s", "mlloop", "wall ratio"), ("fit_cpu_s", FIT_ALONE, "fit ratio")
     titles = [title for _, title, _ in COLUMNS] + [title for _, _, title in ratios]
     lines = ["| job | program | " + " | ".join(titles) + " |", "|---|---|" + "---:|" * len(titles)]

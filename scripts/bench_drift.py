@@ -4,9 +4,9 @@
 usage: scripts/bench_drift.py [--seeds N] [--streams KIND,…] [--work DIR] [--mlloop FILE] [--peers evidently,nannyml,alibi]
 
 26 weeks of 500 rows each against 4000 rows of reference; the change begins in week 14 (scripts/bench/streams.py). Each
-peer has a virtual environment of its own, made on the first run; one that cannot be installed is left out and named.
-mlloop trains once on the reference and is asked with outcomes and without; the number of rows that arrived is no alarm. Of
-clustered rows it is told the customer ([monitor] entity); no peer can be told.
+peer has its own virtual environment, created on the first run; a peer that cannot be installed is skipped and named.
+mlloop trains once on the reference and monitors with outcomes and without; the number of new rows is not an alarm. For
+clustered rows it gets the customer column ([monitor] entity), which no peer supports.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def main():
             print(f"{peer} could not be installed and is left out", file=sys.stderr)
             continue
         print(f"bench: {peer}", file=sys.stderr)
-        # Nobody is told that they ran.
+        # Do not report their usage.
         env = {**os.environ, "NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}
         done = subprocess.run([python, STREAMS, peer, work], capture_output=True, text=True, env=env)
         if done.returncode != 0:
@@ -65,7 +65,7 @@ def main():
 
 
 def environment(peer):
-    """The Python of a peer's virtual environment; None where it cannot be made."""
+    """The Python of a peer's virtual environment; None if it cannot be created."""
     folder = TARGET / "bench-drift" / peer
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():

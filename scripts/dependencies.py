@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes the tables of docs/dependencies.md, from the line that says so to the end.
+"""Writes the tables of docs/dependencies.md, from the marker line to the end.
 
 usage: scripts/dependencies.py
 
-What a dependency is for is the comment above it in Cargo.toml; who needs whom is in Cargo.lock; `cargo tree` says which
-packages a build on Linux needs.
+The purpose of a dependency is the comment above it in Cargo.toml; the dependencies of packages are in Cargo.lock;
+`cargo tree` lists the packages of a build on Linux.
 """
 
 import re
@@ -20,7 +20,7 @@ MOST = 4
 
 
 def graph():
-    """Each package, as (name, version), with those that it needs; the root has the name mlloop."""
+    """Each package, as (name, version), with the packages it needs; the root is named mlloop."""
     packages = tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
     versions = defaultdict(list)
     for package in packages:
@@ -44,7 +44,7 @@ def reached(needs, begin):
 
 
 def purposes():
-    """What each direct dependency is for: the comment above it."""
+    """The purpose of each direct dependency: the comment above it."""
     found, comment, text = {}, [], (ROOT / "Cargo.toml").read_text()
     for line in text[text.index("\n[dependencies]") : text.index("\n[lints")].splitlines():
         if line.startswith("# "):
@@ -58,7 +58,7 @@ def purposes():
 
 
 def features(cargo):
-    """The features of mlloop that bring an optional dependency."""
+    """The features of mlloop that enable an optional dependency."""
     found = defaultdict(list)
     for feature, parts in cargo["features"].items():
         for part in parts:

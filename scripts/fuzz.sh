@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Gives every reader damaged input, led by coverage (libFuzzer): scripts/fuzz.sh SECONDS [TARGET], SECONDS for each target.
-# Prints executions, those a second, edges of the code that were reached, and memory. A find ends with status 1; its input is
-# kept in target/fuzz/finds, the inputs that reached new code in target/fuzz/corpus. Needs a C++ compiler.
+# Fuzzes every reader with coverage guidance (libFuzzer): scripts/fuzz.sh SECONDS [TARGET], SECONDS for each target.
+# Prints executions, executions per second, code edges reached, and memory. The exit status is 1 if a fault was found;
+# its input is kept in target/fuzz/finds, inputs that reached new code in target/fuzz/corpus. Needs a C++ compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:?"usage: scripts/fuzz.sh SECONDS [TARGET]"} only=${2:-}
@@ -12,7 +12,7 @@ rm -rf "$work/seeds" "$work/loop" "$work/logs"
 mkdir -p "$work/finds" "$work/logs"
 MLLOOP_FUZZ_DIR=$work cargo test --quiet --test tests fuzz::seeds_are_written -- --ignored >&2
 
-# The counters that libFuzzer reads. They are options of the stable compiler; no sanitizer is built in.
+# The counters that libFuzzer reads: options of the stable compiler; no sanitizer is built in.
 flags="-Cpasses=sancov-module"
 for option in level=4 inline-8bit-counters pc-table trace-compares; do
   flags+=" -Cllvm-args=-sanitizer-coverage-$option"
@@ -20,7 +20,7 @@ done
 RUSTFLAGS=$flags cargo build --locked --release --manifest-path fuzz/Cargo.toml --target "$host" >&2
 program=$CARGO_TARGET_DIR/$host/release/fuzz
 
-# Runs one target in a loop of its own.
+# Runs one target.
 one() {
   local target=$1 loop
   loop=$(mktemp -d)
@@ -34,7 +34,7 @@ one() {
 }
 export -f one
 export work program seconds
-[ -d "$work/seeds/${only:-csv}" ] || { echo "no target is called $only; there are: $(ls "$work/seeds" | xargs)" >&2; exit 2; }
+[ -d "$work/seeds/${only:-csv}" ] || { echo "unknown target $only; the targets are: $(ls "$work/seeds" | xargs)" >&2; exit 2; }
 find "$work/seeds" -mindepth 1 -maxdepth 1 -name "${only:-*}" -printf '%f\n' | sort \
   | xargs -P "$(getconf _NPROCESSORS_ONLN)" -I{} bash -c 'one {}'
 

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Changes the code of a module, one place at a time, and lists the changes that no test notices.
 #
-#   mutants.sh [atomic]             the writing of files, as a crate of its own: minutes
+#   mutants.sh [atomic]             the writing of files, as a separate crate: minutes
 #   mutants.sh journal gate …       modules within the whole crate, each change tested by the module's own tests: hours
 #
-# Wants cargo-mutants (cargo install --locked cargo-mutants); scripts/mutate.py needs no other program. What survives stands in docs/testing.md with the reason.
+# Needs cargo-mutants (cargo install --locked cargo-mutants); scripts/mutate.py needs no other program. Changes that
+# survive are listed in docs/testing.md with the reason.
 # Exit status: that of cargo-mutants: 0 every change was noticed, 2 some were not.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo mutants --version >/dev/null || { echo "mutants.sh: cargo-mutants is not installed" >&2; exit 2; }
 target=${CARGO_TARGET_DIR:-$PWD/target}/mutants
 
-# atomic uses no other module, so that it builds in seconds when it stands alone.
+# atomic uses no other module, so it builds in seconds as a separate crate.
 alone() {
     local crate=$target/$1
     rm -rf "$crate"

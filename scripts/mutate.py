@@ -6,15 +6,15 @@ usage: scripts/mutate.py MODULE ... [--most N] [--seconds 120] [--seed 1] [--onl
        scripts/mutate.py MODULE ... --verbs FILTER ...     by the tests of the verbs
        scripts/mutate.py MODULE ... --binary PATH …        the tests as they were built before, of the same source and modules
 
-All changes are built once, each behind a switch, so that a change costs a run of the tests and no build: a copy of the
-crate is made, in which `MLLOOP_MUTANT=17` switches the 17th change on. The changes are: a condition of `if` turned round, a
-comparison with its border moved, a call that is a statement left out, a function that returns at once (`Ok(())`, `None`,
+All changes are built once, each behind a switch, so that a change needs a run of the tests but no build: in a
+copy of the crate, `MLLOOP_MUTANT=17` switches the 17th change on. The changes are: a condition of `if` negated, a
+comparison with its bound moved, a call that is a statement removed, a function that returns at once (`Ok(())`, `None`,
 `true`, `false`, an empty list).
 
-Each change is tried by the tests of its own module, or by those whose names have one of the filters of `--tests`, or with
-`--verbs` by those of `tests/`. Each test runs once, alone, and says which changes it comes by; a change is then tried by
-these, the quickest first, for SECONDS in all. `--changes FILE` takes only those that a list of survivors names; `--reached FILE`
-keeps what each test came by, and is used again where it is there.
+Each change is tested by the tests of its own module, or by those that match one of the filters of `--tests`, or with
+`--verbs` by those of `tests/`. Each test first runs once, alone, and reports which changes it executes; a change is then
+tested by these, the fastest first, for SECONDS in total. `--changes FILE` tests only the changes that a list of survivors
+names; `--reached FILE` stores which changes each test executes, and is reused if it exists.
 
 Prints a line for each change with its place: it survives, the tests could not all be run within the time, or the test that
 noticed it. Exit status: 0 every change was noticed, 1 some were not.
@@ -66,7 +66,7 @@ SIGNATURE_END = re.compile(r"^\s*\) -> (.*) \{$")
 
 
 class Place:
-    """Where something is changed, and how."""
+    """A place that is changed, and the change."""
 
     def __init__(self, n, module, path, line, what):
         self.n, self.module, self.path, self.line, self.what = n, module, path, line, what
@@ -76,7 +76,7 @@ class Place:
 
 
 def of_tests(lines):
-    """The indices of the lines that are built for tests alone: what follows `#[cfg(test)]`, to its end."""
+    """The indices of the lines that are built only for tests: the item after each `#[cfg(test)]`."""
     hidden, end = set(), None
     for n, line in enumerate(lines):
         if line.strip() == "#[cfg(test)]" and end is None:
@@ -130,7 +130,7 @@ def files(module):
 
 
 def places(modules):
-    """Every change, and the text of each file with all of them."""
+    """Every change, and the text of each file with all its changes."""
     found, texts = [], {}
     for module in modules:
         for file in files(module):
@@ -140,7 +140,7 @@ def places(modules):
 
 
 def alone(copy):
-    """The module `atomic`, which uses no other one, as a crate of its own: it is built in seconds."""
+    """The module `atomic`, which uses no other module, as a separate crate: it builds in seconds."""
     shutil.copytree(ROOT / "src" / "atomic", copy / "src" / "atomic")
     (copy / "src" / "lib.rs").write_text("pub mod atomic;\n")
     wanted = re.compile(r"^(?:memchr|rustix|serde|serde_json|tempfile|thiserror) = .*$", re.M)
@@ -151,7 +151,7 @@ def alone(copy):
 
 
 def built(copy, texts, kind):
-    """A copy of the crate with every change behind a switch; gives the binary of its tests, those of `--lib` or of `--test tests`."""
+    """Makes a copy of the crate with every change behind a switch; returns its test binary, that of `--lib` or `--test tests`."""
     shutil.rmtree(copy, ignore_errors=True)
     if all(name.parts[:2] == ("src", "atomic") for name in texts):
         alone(copy)
@@ -173,7 +173,7 @@ def built(copy, texts, kind):
 
 
 def notices(binary, copy, tests, n, seconds, **more):
-    """How a test tells of change `n`: it fails, or does not end within `seconds`; "" where it passes."""
+    """How a test detects change `n`: it fails, or does not end within `seconds`; "" if it passes."""
     ran = subprocess.Popen(
         [binary, *tests], cwd=copy, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "MLLOOP_MUTANT": str(n), **more}, start_new_session=True,
@@ -187,8 +187,8 @@ def notices(binary, copy, tests, n, seconds, **more):
 
 
 def come_by(pool, binary, copy, filters, seconds, kept):
-    """For each change the tests that come by it, with the seconds that they take; the quickest first. `kept` is the file that
-    has what was found before, a line for each test."""
+    """For each change the tests that execute it, with their duration in seconds, the fastest first. `kept` is the file
+    with earlier results, a line for each test."""
     known = [json.loads(line) for line in kept.read_text().splitlines()] if kept and kept.exists() else []
     known = {name: (name, *rest) for name, *rest in known}
     listed = subprocess.run([binary, "--list"], cwd=copy, text=True, stdout=subprocess.PIPE, check=True).stdout
@@ -217,13 +217,13 @@ def come_by(pool, binary, copy, filters, seconds, kept):
 
 
 def seen(binary, copy, tests, n, seconds):
-    """The test that notices change `n`; `None` where none of those that come by it does, "" where not all of them were run within
+    """The test that notices change `n`; `None` if none of the tests that execute it does, "" if not all of them ran within
     the time."""
     ends = time.monotonic() + seconds
     for took, name in tests:
         if time.monotonic() + took > ends:
             return ""
-        # On a busy machine a test may take many times as long as it did alone.
+        # On a busy machine a test may take many times as long as alone.
         if told := notices(binary, copy, [name, "--exact"], n, 20 * took + 60):
             return f"{name}, which {told}"
     return None
@@ -239,7 +239,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tests", nargs="*", help="filters of tests; those of a change's own module by default")
     parser.add_argument("--verbs", nargs="*", help="filters of the tests of verbs, which are run in place of the module's")
-    parser.add_argument("--reached", type=Path, help="file of what each test of this binary comes by")
+    parser.add_argument("--reached", type=Path, help="file of the changes that each test of this binary executes")
     parser.add_argument("--jobs", type=int, default=2, help="tests that run at a time")
     parser.add_argument("--changes", type=Path, help="only changes that this list names, as it was printed before")
     args = parser.parse_args()

@@ -4,8 +4,8 @@
 #
 #   package.sh BINARY TARGET DIRECTORY
 #
-# The same binary gives the same bytes. SHARE=DIR also leaves man pages and completions in DIR (cargo-deb takes them).
-# HOST_BINARY makes them if BINARY is for another machine.
+# The same binary gives the same bytes. SHARE=DIR also leaves man pages and completions in DIR (for cargo-deb).
+# HOST_BINARY generates them if BINARY is for another machine.
 set -euo pipefail
 
 if [ $# -ne 3 ]; then
@@ -37,7 +37,7 @@ if [ -n "${SHARE:-}" ]; then
     cp -r "$share/." "$SHARE/"
 fi
 
-# Names in order, one owner, one time: the archive depends on its files alone. Python has a tar everywhere that does so.
+# Sorted names, one owner, one time: the archive depends only on its files. Python's tarfile does this on every system.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 0)} \
     python3 - "$work" "$name" "$to/$name.tar.gz" <<'PYTHON'
 import gzip, os, sys, tarfile

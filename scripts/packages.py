@@ -6,8 +6,8 @@
 
 The wheel and the Debian package hold a binary for glibc 2.17 and newer, linked by zig (maturin, ziglang and cargo-zigbuild
 from PyPI, and cargo-deb from crates.io, into target/packages/tools). The static binary needs `rustup target add
-x86_64-unknown-linux-musl`, the old system root and `debootstrap`. What is not there is skipped, and said. Without a static
-binary, installer and container are tried with the one for glibc.
+x86_64-unknown-linux-musl`, the old system root and `debootstrap`. Steps without their requirements are skipped, and
+reported. Without a static binary, installer and container are tested with the glibc binary.
 """
 import functools
 import gzip
@@ -35,7 +35,7 @@ ENV = {**os.environ, "CARGO_TARGET_DIR": str(TARGET), "PATH": f"{TOOLS}/bin:{os.
 
 
 class Skipped(Exception):
-    """Something that a step needs is not there."""
+    """A requirement of a step is missing."""
 
 
 def run(*command, status=0, **options):
@@ -95,7 +95,7 @@ def build_static():
 
 
 def oldest_glibc():
-    """The newest symbol of glibc that the binary asks for."""
+    """The newest glibc symbol that the binary needs."""
     need("objdump")
     asked = re.findall(r"GLIBC_([\d.]+)", run("objdump", "-T", binary(GNU)))
     newest = max(tuple(map(int, one.split("."))) for one in asked)
@@ -108,7 +108,7 @@ def oldest_glibc():
 
 
 def goes_around(*mlloop, cwd, env=None):
-    """The whole loop, once, by this binary; and its version."""
+    """Runs the whole loop once with this binary; returns its version."""
     options = {"cwd": cwd, "env": env or ENV}
     said = run(*mlloop, "--version", **options).strip()
     assert said.startswith(f"mlloop {version()}"), said
@@ -130,7 +130,7 @@ def try_wheel():
 
 
 def old_system():
-    """A Debian of years ago, made once."""
+    """An old Debian, created once."""
     need("debootstrap", "chroot")
     if os.geteuid() != 0:
         raise Skipped("a chroot needs root")
@@ -189,7 +189,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 def try_installer():
-    """The installer takes the static archive, and refuses it under another checksum; without one, the other binary in its place."""
+    """The installer installs the static archive, and refuses a wrong checksum; if there is no static archive, the other binary is used."""
     name = f"mlloop-{version()}-{MUSL}.tar.gz"
     with tempfile.TemporaryDirectory() as clean:
         release = pathlib.Path(clean, f"v{version()}")
@@ -222,7 +222,7 @@ def try_installer():
 def try_container():
     """The image as a root: the static binary, a directory for the loop, and nothing else.
 
-    Without a static binary the one for glibc is tried, with the libraries that it names from the old system.
+    Without a static binary, the glibc binary is tested with the libraries it needs from the old system.
     """
     if os.geteuid() != 0:
         raise Skipped("a chroot needs root")
@@ -247,7 +247,7 @@ def try_container():
         command = ["/usr/bin/mlloop", "demo", "/loop/demo", "-q"]
         inside(root, *command, home="/loop", user=["--userspec=65532:65532"])
         packed = len(gzip.compress(program.read_bytes(), 9))
-        # What is pulled is packed.
+        # Images are pulled compressed.
         assert packed <= 15e6, f"the image has {packed / 1e6:.1f} MB packed, {size / 1e6:.1f} MB unpacked"
         return f"{packed / 1e6:.1f} MB packed, {size / 1e6:.1f} MB unpacked, {'static' if static else 'with the libraries of glibc'}"
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What pandas gives for every function of derived features, on cells that are missing, extreme, and of several time zones.
+"""The results of pandas for every function of derived features, on missing cells, extremes and several time zones.
 
     python scripts/reference_features.py > fixtures/reference/derived.json
 
-Needs pandas. src/features/derive/tests.rs compares each expression, in a table and row by row. What is not finite is missing (null),
-as docs/features.md says; times are compared as UTC, or as a clock of the named zone shows them.
+Needs pandas. src/features/derive/tests.rs compares each expression, in a table and row by row. Results that are not finite are
+missing (null), as in docs/features.md; times are compared in UTC, or in the local time of the named zone.
 """
 
 import json
@@ -25,13 +25,13 @@ frame = pd.DataFrame({"a": numbers, "b": others, "t": pd.Series(texts).replace("
 frame["at"] = pd.to_datetime(pd.Series(times).replace("", None), utc=True, format="ISO8601")
 a, b, t, at = frame["a"], frame["b"], frame["t"], frame["at"]
 nullable_a, nullable_b = a.astype("Float64"), b.astype("Float64")
-# Float64 keeps NaN apart from a missing value; here both are missing.
+# Float64 distinguishes NaN from a missing value; here both are missing.
 nullable_a[a.isna()] = pd.NA
 nullable_b[b.isna()] = pd.NA
 positive, small = nullable_a > 0, nullable_b < 1
 local = lambda zone: at.dt.tz_convert(zone).dt
 month_end = lambda parts: parts.is_month_end.astype("Float64").where(at.notna())
-# pandas takes a missing text for one that holds nothing.
+# pandas treats a missing text as an empty one.
 known = lambda found: found.astype("Float64").where(t.notna())
 by = frame.groupby("t")
 
@@ -118,7 +118,7 @@ def cell(value):
 
 
 # Windows over a row's own past: [t - length, t) of the rows of its card. Cards a and b have distinct times, so that
-# pandas' rolling gives them, too; c has rows of one instant, which do not see each other.
+# pandas' rolling gives the same results; c has rows with equal times, which do not see each other.
 draw = np.random.default_rng(18)
 n = 120
 past = pd.DataFrame({
@@ -134,7 +134,7 @@ past.loc[past.index[past["card"] == "c"][9], "amount"] = 1e15
 
 
 def window(by, length, of, statistic):
-    """One row after another, straight from the definition."""
+    """Row by row, directly from the definition."""
     def value(row):
         if pd.isna(row["at"]) or any(row[key] == "" for key in by):
             return nan

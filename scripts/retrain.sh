@@ -39,7 +39,7 @@ tell() {
 
 log=/dev/null
 if ! { cd "$dir" && mkdir -p runs; } 2>/dev/null; then
-    tell "retrain.sh: $dir is not there, or nothing can be written to it"
+    tell "retrain.sh: $dir does not exist or is not writable"
     exit 2
 fi
 dir=$PWD
@@ -50,7 +50,7 @@ say() { printf '%s %s\n' "$(date +%Y-%m-%dT%H:%M:%S%z)" "$1" >>"$log"; }
 # One round at a time: the next one does not start while this one runs.
 exec 9>runs/.retrain-lock
 if ! flock -n 9; then
-    say "the round before is still at work"
+    say "the previous round is still running"
     exit 1
 fi
 

@@ -17,7 +17,7 @@ server=0
 cd "$work/payments"
 sed 's/^approval = "auto"/approval = "manual"/' mlloop.toml > new.toml
 mv new.toml mlloop.toml
-# 0 and 1 are answers, 4 waits for a person; anything else is a fault.
+# 0 and 1 are results, 4 waits for approval; anything else is an error.
 run() {
   status=0
   "$mlloop" "$@" > "$work/said" 2>&1 || status=$?

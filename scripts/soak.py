@@ -4,9 +4,9 @@
 usage: scripts/soak.py [--minutes 10] [--kill] [--binary PATH] [--load PATH]
 
 A loop with two versions is made of fixtures/tables/churn.csv. The load of examples/load.rs keeps the machine busy; other
-clients ask with ids of their own and remember which were acknowledged. `promote --override` and `rollback` take turns.
-At the end the server is stopped (killed with --kill): no request may have failed, every acknowledged id must be in the
-log, and memory must be flat. Needs cargo build --release --features bench --bins --examples, or --binary and --load.
+clients send unique ids and record which were acknowledged. `promote --override` and `rollback` take turns. At the end
+the server is stopped (killed with --kill): no request may have failed, every acknowledged id must be in the log, and
+memory must be flat. Needs cargo build --release --features bench --bins --examples, or --binary and --load.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def soak(folder, args):
             memory.append(int(next(l for l in status.splitlines() if l.startswith("VmRSS")).split()[1]) / 1024)
             time.sleep(1)
     finally:
-        # Also where a command failed: the clients would go on for ever.
+        # Also if a command failed: otherwise the clients would never stop.
         if args.kill:
             server.kill()
         over.set()

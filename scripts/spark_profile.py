@@ -3,9 +3,9 @@
     spark-submit scripts/spark_profile.py --loop loops/churn --output whole.json hdfs:///events/2026-11
     mlloop -C loops/churn monitor --current-profile whole.json
 
-The table is Parquet, or what --format says (csv, json, orc, …). The columns are those of the loop's mlloop.toml. Only the
-profiles come back to the driver: some kilobytes a partition. Executors need pyarrow and the mlloop of --mlloop, which is
-sent to them unless it is `mlloop`, to be found on their PATH.
+The table is Parquet, or the format of --format (csv, json, orc, …). The columns are those of the loop's mlloop.toml. Only
+the profiles are sent to the driver: some kilobytes per partition. Executors need pyarrow and mlloop: the binary of
+--mlloop is sent to them, unless it is `mlloop`, which must be on their PATH.
 """
 import argparse
 import os
@@ -19,9 +19,9 @@ from pyspark.sql import SparkSession
 
 
 def mlloop(program, *args, cwd):
-    """Runs mlloop; what it prints. Its one line on stderr becomes the error of the task."""
+    """Runs mlloop; returns its output. Its one line on stderr becomes the error of the task."""
     if os.sep in program:
-        # Spark does not keep the right to execute.
+        # Spark does not keep the execute permission.
         path = os.path.join(cwd, "mlloop")
         shutil.copyfile(program if os.path.exists(program) else SparkFiles.get(os.path.basename(program)), path)
         os.chmod(path, 0o755)
@@ -33,7 +33,7 @@ def mlloop(program, *args, cwd):
 
 
 def profile_of(program):
-    """What each task does with the rows of its partition."""
+    """The work of each task on the rows of its partition."""
 
     def profile(batches):
         import pyarrow

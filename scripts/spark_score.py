@@ -2,10 +2,11 @@
 
     spark-submit scripts/spark_score.py --loop loops/churn --output hdfs:///scored/2026-11 hdfs:///events/2026-11
 
-The table is Parquet, or what --format says; the answer is Parquet with the same rows and columns in each partition, and the
-columns of the scores behind them. Spark commits the files of a task when it ends well, so a task that fails and runs again
-leaves no row twice. Executors need pyarrow and the mlloop of --mlloop, which is sent to them unless it is `mlloop`, to be
-found on their PATH; the version is sent too. Versions with windows over earlier rows are refused: each partition is alone.
+The table is Parquet, or the format of --format; the output is Parquet with the same rows and columns in each partition,
+followed by the columns of the scores. Spark commits the files of a task when it succeeds, so a task that fails and runs
+again leaves no duplicate rows. Executors need pyarrow and mlloop: the binary of --mlloop is sent to them, unless it is
+`mlloop`, which must be on their PATH; the version is sent, too. Versions with windows over earlier rows are refused,
+because each partition is scored separately.
 """
 import argparse
 import csv
@@ -25,12 +26,12 @@ PACK = "mlloop-version.tar.gz"
 
 
 def unpacked(program, folder):
-    """Puts the version into a folder; the program to run there."""
+    """Copies the version into a folder; returns the program to run there."""
     with tarfile.open(SparkFiles.get(PACK)) as pack:
         pack.extractall(folder)
     if os.sep not in program:
         return program
-    # Spark does not keep the right to execute.
+    # Spark does not keep the execute permission.
     path = os.path.join(folder, "mlloop")
     shutil.copyfile(SparkFiles.get(os.path.basename(program)), path)
     os.chmod(path, 0o755)
@@ -38,7 +39,7 @@ def unpacked(program, folder):
 
 
 def run(program, *args, cwd):
-    """Runs mlloop; what it prints. Its one line on stderr becomes the error of the task."""
+    """Runs mlloop; returns its output. Its one line on stderr becomes the error of the task."""
     done = subprocess.run([program, *args], cwd=cwd, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr.strip())
@@ -46,7 +47,7 @@ def run(program, *args, cwd):
 
 
 def score_with(program, version, answers):
-    """What each task does with the rows of its partition."""
+    """The work of each task on the rows of its partition."""
 
     def score(batches):
         import pyarrow
@@ -79,7 +80,7 @@ def score_with(program, version, answers):
 
 
 def answers_of(program, loop, version, first):
-    """The columns that are added, and their types in Spark: told by the first row."""
+    """The columns that are added, and their types in Spark: determined from the first row."""
     with tempfile.TemporaryDirectory() as folder:
         import pyarrow.parquet
 
@@ -98,7 +99,7 @@ def main():
     parser.add_argument("table", nargs="+")
     parser.add_argument("--loop", default=".", help="the folder with mlloop.toml (default: this one)")
     parser.add_argument("--model", help="the version (default: production)")
-    parser.add_argument("--output", required=True, help="the folder for the scored table; it must not be there")
+    parser.add_argument("--output", required=True, help="the folder for the scored table; it must not exist")
     parser.add_argument("--format", default="parquet")
     parser.add_argument("--mlloop", default="mlloop", help="the program: a path is sent to the executors")
     args = parser.parse_args()

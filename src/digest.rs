@@ -1,4 +1,4 @@
-//! SHA-256 as text: what binds versions, batches, approvals, downloads and the audit chain to bytes.
+//! SHA-256 as text: identifies the bytes of versions, batches, approvals, downloads and the audit chain.
 
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
@@ -46,7 +46,7 @@ pub fn of(mut from: impl Read) -> io::Result<(u64, String)> {
 mod tests {
     use super::*;
 
-    /// Gives few bytes at a time, and is interrupted before each.
+    /// Returns few bytes at a time, and is interrupted before each read.
     struct Slow(Vec<u8>, bool);
 
     impl Read for Slow {
@@ -68,7 +68,7 @@ mod tests {
             let bytes: Vec<u8> = (0..n).map(|i: u32| (i % 251) as u8).collect();
             assert_eq!(of(Slow(bytes.clone(), false)).unwrap(), (u64::from(n), sha256(&bytes)));
         }
-        // That of "abc" in FIPS 180-4.
+        // The digest of "abc" in FIPS 180-4.
         assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

@@ -1,4 +1,4 @@
-//! From a table to `mlloop.toml`: the work of `init`.
+//! From a table to `mlloop.toml`: the logic of `init`.
 
 mod check;
 mod doubt;
@@ -38,7 +38,7 @@ pub enum InitError {
     /// A column whose type the user must decide.
     #[error("{what}: {ways_out}")]
     Doubt {
-        /// Which, and its cells.
+        /// The column, and its cells.
         what: String,
         /// The remedy.
         ways_out: String,

@@ -40,7 +40,7 @@ pub struct Lineage {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Predicted {
-    /// When.
+    /// The time of the prediction.
     pub time: Option<Timestamp>,
     /// The version.
     pub version: Version,
@@ -74,7 +74,7 @@ impl Lineage {
 /// Follows the row `id` through the loop.
 ///
 /// # Errors
-/// A log or labels that cannot be read.
+/// If the log or the labels cannot be read.
 pub fn follow(workspace: &Workspace, id: &str) -> Result<Lineage, LineageError> {
     let mut predictions = Vec::new();
     Journal::of(workspace).scan(&Window::default(), &Layout::default(), false, |rows| {

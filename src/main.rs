@@ -25,7 +25,7 @@ fn ends_with() -> u8 {
     CompleteEnv::with_factory(cmd::complete::command).complete();
     let cli = match cmd::parse() {
         Ok(cli) => cli,
-        // clap prints help and version to stdout with status 0; usage errors get the form of all other errors.
+        // clap prints help and version to stdout with status 0; usage errors get the format of all other errors.
         Err(err) => {
             let _ = match cmd::usage::in_words(&err) {
                 Some(said) => write!(std::io::stderr(), "{}", printable::printable(&said)),
@@ -53,14 +53,15 @@ fn ends_with() -> u8 {
     }
 }
 
-/// Makes a write beyond `ulimit -f` fail like one on a full disk; by default it would end the process without a message.
+/// Makes a write beyond `ulimit -f` fail like one on a full disk; by default the signal would end the process without a
+/// message.
 fn outlive_file_limits() {
-    // Where the handler cannot be installed, the signal ends the process as before.
+    // If the handler cannot be installed, the signal ends the process as before.
     let _ = signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), std::sync::Arc::default());
 }
 
 /// In debug builds, `MLLOOP_FAULT=die:7` ends the process at its seventh write point, `full:7` makes the disk full from
-/// there on, so that tests can show that nothing is lost.
+/// that point on; tests use this to show that nothing is lost.
 fn plan_fault() {
     use mlloop::atomic::fault::{Fault, plan};
     if cfg!(not(debug_assertions)) {

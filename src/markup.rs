@@ -1,6 +1,6 @@
-//! Text of others in HTML, SVG and XML.
+//! Escapes untrusted text for HTML, SVG and XML.
 
-/// Text that is safe between tags and in quoted attributes.
+/// The text, escaped for use between tags and in quoted attributes.
 ///
 /// ```
 /// assert_eq!(mlloop::markup::escaped("a<b> & 'c' \"d\""), "a&lt;b&gt; &amp; &#39;c&#39; &quot;d&quot;");

@@ -4,7 +4,7 @@
 //! past.csv of the version: the last rows of its training table ─┐
 //! prediction log: all rows that were scored ────────────────────┼─▶ each row once (by its id) ─▶ windows of a table's rows
 //! the table itself ─────────────────────────────────────────────┤
-//! the reference, where the table has rows before its end ───────┘
+//! the reference, if the table has rows before its end ──────────┘
 //! ```
 //! One rule for all: a row's windows use all known earlier rows, each once.
 
@@ -27,7 +27,7 @@ pub use remembered::Remembered;
 
 /// The rows of a version's training table that later windows may need, in its directory.
 pub const FILE: &str = "past.csv";
-/// More rows than this are not stored with a version.
+/// Maximum number of rows stored with a version.
 const MAX_ROWS: usize = 5_000_000;
 
 /// Errors with past rows.
@@ -78,7 +78,7 @@ pub fn known(
 }
 
 /// The columns that windows read, for the rows logged in a window of time, in the order of the log; and their order by
-/// time, so that of a row logged several times the last one is last, whichever file it is in.
+/// time, so that of a row logged several times the latest one comes last, in whichever file it is.
 fn logged(
     workspace: &Workspace,
     window: &Window,
@@ -155,7 +155,7 @@ fn knowing(schema: &Schema, table: &Table) -> Schema {
 /// Writes the rows that a version stores.
 ///
 /// # Errors
-/// Those of `out`.
+/// Errors of `out`.
 pub fn save(last: &Table, schema: &Schema, out: &mut dyn Write) -> io::Result<()> {
     write_csv(out, last, &stored_schema(last.columns().iter().map(|column| column.name.as_str()), schema))
 }
@@ -227,7 +227,7 @@ fn parts(
     stream(input, written, read)?.map(part).collect()
 }
 
-/// The values of windows of no row.
+/// Window values for zero rows.
 fn nothing(windows: &Windows) -> Vec<Column> {
     windows.names().iter().map(|name| Column::new(name.clone(), Values::empty(Kind::Number))).collect()
 }
@@ -265,7 +265,7 @@ pub fn of_cells(
     cells: &[Values],
 ) -> Result<Vec<Column>, PastError> {
     let Some((windows, past)) = of_version(workspace, version, pipeline)? else { return Ok(Vec::new()) };
-    // Texts of single cells are levels where tables have levels.
+    // Single cells are converted to levels for columns that have levels in tables.
     let level = |((_, kind), values): ((&str, Kind), &Values)| match values {
         Values::Text(texts) if kind == Kind::Category => Values::Category(Categories::from_texts(texts.iter())),
         other => other.clone(),
@@ -301,7 +301,7 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// These columns, from their first row on.
+    /// Starts at the first row of these columns.
     #[must_use]
     pub fn new(columns: Vec<Column>) -> Self {
         Self { columns, next: 0 }
@@ -336,7 +336,7 @@ impl Beside {
     }
 }
 
-/// How often logged values of a window differ from those computed from the whole past.
+/// Counts how often logged values of a window differ from those computed from the whole past.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Skew {
     /// Values that were compared.
@@ -348,9 +348,9 @@ pub struct Skew {
 }
 
 impl Skew {
-    /// Compares the values of rows that were logged with those that are computed now.
+    /// Compares the logged values of rows with those computed now.
     pub fn push(&mut self, logged: &Values, computed: &Values, of: impl Fn(usize) -> bool) {
-        /// Sums of another order differ in their last digits.
+        /// Sums in another order differ in their last digits.
         const TOLERANCE: f64 = 1e-9;
         let (Values::Number(logged), Values::Number(computed)) = (logged, computed) else { return };
         for (row, (&logged, &computed)) in logged.iter().zip(computed).enumerate() {

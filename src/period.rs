@@ -36,7 +36,7 @@ impl Period {
         Self { seconds: self.seconds / i64::try_from(n).unwrap_or(i64::MAX).max(1) }
     }
 
-    /// `n` of them after each other.
+    /// `n` times this period.
     #[must_use]
     pub fn times(self, n: usize) -> Self {
         Self::seconds(self.seconds.saturating_mul(i64::try_from(n).unwrap_or(i64::MAX)))
@@ -51,7 +51,7 @@ impl Period {
 
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Weeks are read but written as days, which people count in.
+        // Weeks can be read, but are written as days.
         let whole = UNITS.iter().skip(1).find(|(_, size)| self.seconds >= *size && self.seconds % size == 0);
         let (unit, size) = whole.copied().unwrap_or(("s", 1));
         write!(f, "{}{unit}", self.seconds / size)

@@ -5,11 +5,11 @@ use crate::wording::is_unseen;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// Characters of a line that are shown; a cell may have many more.
+/// Maximum number of characters shown of a line; a cell may have many more.
 const LONGEST_LINE: usize = 1500;
 
-/// The text with every character escaped that controls a terminal: controls except the line feed, and those that
-/// change the direction of text.
+/// The text with all characters escaped that control a terminal: control characters except the line feed, and those
+/// that change the direction of text.
 #[must_use]
 pub fn printable(text: &str) -> String {
     escaped(text, |_| None)
@@ -101,8 +101,8 @@ pub fn steers(c: char) -> bool {
     is_unseen(c) && !matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-/// An HTML page in which no text moves, hides or reorders the text around it: such a character is shown as �. In values
-/// sent back by a form it is kept, as a character reference, so that the right row is identified.
+/// Makes an HTML page safe: characters that move, hide or reorder the text around them are shown as �. In values that a
+/// form sends back they are kept as character references, so that the right row is identified.
 #[must_use]
 pub fn page(html: String) -> String {
     let is_shown = |c: char| !steers(c) || matches!(c, '\n' | '\t');
@@ -124,7 +124,7 @@ pub fn page(html: String) -> String {
         }
         match c {
             c if is_shown(c) => told.push(c),
-            // HTML reads references to these as letters of another set.
+            // HTML interprets references to these as characters of another set.
             '\u{80}'..='\u{9f}' if in_quotes && is_sent => told.push(c),
             c if in_quotes && is_sent => told.push_str(&format!("&#x{:x};", u32::from(c))),
             _ => told.push('\u{fffd}'),
@@ -147,10 +147,10 @@ impl<W: Write> Screen<W> {
         Self { out, begun: Vec::new() }
     }
 
-    /// Writes the rest.
+    /// Writes the remaining text.
     ///
     /// # Errors
-    /// Those of the output.
+    /// Errors of the output.
     pub fn finish(mut self) -> io::Result<()> {
         let rest = std::mem::take(&mut self.begun);
         self.show(&rest)?;
@@ -189,7 +189,7 @@ impl<W: Write> Write for Screen<W> {
     }
 }
 
-/// Bytes before the last character, if that may continue in the next write.
+/// Number of bytes before the last character, if that may continue in the next write.
 fn n_whole(bytes: &[u8]) -> usize {
     let n = bytes.len();
     if bytes.last() == Some(&b'\r') {
@@ -217,14 +217,14 @@ pub fn style_code(text: &str) -> Option<usize> {
     codes[..end].split(';').all(allowed).then_some(end + 3)
 }
 
-/// Whether a spreadsheet may take this first character for the beginning of a formula.
+/// Whether a spreadsheet may interpret this first character as the beginning of a formula.
 fn begins_formula(text: &str) -> bool {
-    // The wide forms count where a spreadsheet is set to an East Asian language.
+    // Spreadsheets in East Asian languages also accept the full-width forms.
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
 }
 
-/// The text in a form that a spreadsheet does not change: a `'` is added in front of text that looks like a formula, or
-/// begins with `'` already, so that [`restore`] returns every text. A plain number is not changed.
+/// The text in a form that a spreadsheet does not change: a `'` is added before text that looks like a formula or
+/// already begins with `'`, so that [`restore`] returns the original text. A plain number is not changed.
 ///
 /// ```text
 /// =HYPERLINK("…")  ─▶  '=HYPERLINK("…")          -12.5  ─▶  -12.5          '=x  ─▶  ''=x

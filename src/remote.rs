@@ -15,7 +15,7 @@ pub struct Remote {
     authorization: Option<Secret>,
     /// Texts that must never be shown.
     hidden: Vec<Secret>,
-    /// Bytes of an answer that are read at most.
+    /// Maximum number of bytes read from a response.
     limit: u64,
     agent: ureq::Agent,
 }
@@ -31,7 +31,7 @@ pub struct Access<'a> {
     pub hidden: Vec<Secret>,
     /// How long each call may take.
     pub timeout: Duration,
-    /// Bytes of an answer that are read at most.
+    /// Maximum number of bytes read from a response.
     pub limit: u64,
     /// Certificate authorities instead of the public ones (PEM).
     pub authorities: Option<&'a [u8]>,
@@ -40,7 +40,7 @@ pub struct Access<'a> {
 /// Why a call failed.
 #[derive(Debug)]
 pub enum CallError {
-    /// The server answered that it will not.
+    /// The server refused the request.
     Refused {
         /// The status.
         status: u16,
@@ -49,7 +49,7 @@ pub enum CallError {
         /// Its message.
         said: String,
     },
-    /// No answer, or one that cannot be understood.
+    /// No response, or an invalid one.
     Broken(String),
 }
 
@@ -87,7 +87,7 @@ pub fn take_apart(uri: &str) -> Result<(Option<&str>, String), &'static str> {
 }
 
 impl Remote {
-    /// The server at an address that [`take_apart`] gave.
+    /// The server at an address from [`take_apart`].
     #[must_use]
     pub fn new(base: String, access: Access) -> Self {
         let Access { name, authorization, mut hidden, timeout, limit, authorities } = access;
@@ -191,7 +191,7 @@ fn agent(timeout: Duration, authorities: Option<&[u8]>) -> ureq::Agent {
     trusting(config, authorities).build().new_agent()
 }
 
-/// The error without the address, which some of them quote.
+/// The error without the address, which some errors quote.
 fn trouble(err: &ureq::Error) -> String {
     match err {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => "its address is not a URL".to_owned(),

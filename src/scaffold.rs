@@ -116,7 +116,7 @@ pub fn write(
             path.parent().map_or(Ok(()), atomic::make_dirs)?;
             atomic::replace(path, |out| out.write_all(text.as_bytes()))?;
             match path.extension().is_some_and(|ending| ending == "sh") {
-                // Who may read it may run it.
+                // Whoever may read the file may also execute it.
                 true => std::fs::metadata(path).and_then(|meta| {
                     let mode = meta.permissions().mode();
                     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode | (mode & 0o444) >> 2))
@@ -129,7 +129,8 @@ pub fn write(
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }
 
-/// The DAG for a loop: its texts are literals of Python, which those of JSON are too, and its name is one that Airflow takes.
+/// The DAG for a loop: its texts are written as JSON strings, which are also Python literals, and its name is valid in
+/// Airflow.
 fn python(text: &str, dir: &Path, binary: &str) -> String {
     let literal = |text: &str| serde_json::Value::from(text).to_string();
     let name = dir.file_name().unwrap_or_default().to_string_lossy();

@@ -59,7 +59,7 @@ pub enum SimulateError {
     Workspace(#[from] WorkspaceError),
 }
 
-/// A column that is to drift: `amount` or `amount=12`.
+/// A column to drift: `amount` or `amount=12`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drift {
     /// The column.
@@ -84,7 +84,7 @@ impl FromStr for Drift {
     }
 }
 
-/// Where rows go.
+/// The destination of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum To {
     /// The prediction log of the loop.
@@ -100,7 +100,7 @@ pub enum To {
 
 /// The options of a simulation.
 pub struct SimulateRequest<'a> {
-    /// Where rows are drawn from; the reference when `None`.
+    /// The table to draw rows from; the reference if `None`.
     pub table: Option<&'a Path>,
     /// How many rows.
     pub n: u64,
@@ -110,7 +110,7 @@ pub struct SimulateRequest<'a> {
     pub with_labels: bool,
     /// Which columns drift.
     pub drift: &'a [Drift],
-    /// Where rows go.
+    /// The destination of rows.
     pub to: &'a To,
     /// Current time, injected at each piece.
     pub clock: &'a dyn Fn() -> Timestamp,
@@ -142,7 +142,7 @@ pub struct Simulated {
     pub ids: Option<(String, String)>,
 }
 
-/// Most rows of one request.
+/// Maximum number of rows per request.
 const PIECE: u64 = 500;
 
 /// Generates traffic.
@@ -198,14 +198,14 @@ pub fn simulate(workspace: &Workspace, request: &SimulateRequest) -> Result<Simu
     Ok(told)
 }
 
-/// Columns that a table to draw from may lack: all that no feature needs.
+/// Columns that the table may lack: those that no feature needs.
 fn optional(pipeline: &Pipeline, schema: &Schema) -> Vec<String> {
     let needed: Vec<&str> = pipeline.features.inputs().map(|(name, _)| name).collect();
     let names = schema.columns.iter().map(|column| column.name.clone());
     names.filter(|name| !needed.contains(&name.as_str())).collect()
 }
 
-/// The table with its drift.
+/// The table with the drift applied.
 fn drifted(table: Table, drift: &[Drift], pipeline: &Pipeline) -> Result<Table, SimulateError> {
     let mut columns = table.into_columns();
     for Drift { column: name, value } in drift {
@@ -244,7 +244,7 @@ fn deviation(numbers: &[f64]) -> f64 {
     (known.iter().map(|number| (number - mean).powi(2)).sum::<f64>() / n).sqrt()
 }
 
-/// The level that fewest rows have, the first of equal ones.
+/// The rarest level; on a tie, the first one.
 fn rarest(levels: &table::Categories) -> Option<String> {
     let count = |code: usize| levels.codes.iter().filter(|&&c| c as usize == code).count();
     let present = (0..levels.levels.len()).map(|code| (count(code), code)).filter(|(n, _)| *n > 0);
@@ -292,7 +292,7 @@ impl Maker<'_> {
     }
 }
 
-/// Scores and logs the rows, as `predict --log` does; the number of outcomes.
+/// Scores and logs the rows, as `predict --log` does; returns the number of outcomes.
 fn log(
     workspace: &Workspace,
     version: Version,
@@ -322,7 +322,7 @@ fn log(
     Ok(n)
 }
 
-/// Sends the rows to a server; the number of outcomes.
+/// Sends the rows to a server; returns the number of outcomes.
 fn post(
     url: &str,
     token: Option<&str>,

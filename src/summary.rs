@@ -120,7 +120,7 @@ fn out_of_date(roles: &Roles, drift: Option<&DriftReport>, judged: Option<&GateR
             date(report.at)
         )
     });
-    // A promoted challenger that is now neither in production nor challenger was rolled back.
+    // A promoted challenger that is now neither production nor challenger was rolled back.
     let back = judged.filter(|report| report.decision == Decision::Promote && report.production == production);
     let back = back.map(|report| {
         if roles.challenger == Some(report.challenger) {

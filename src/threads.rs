@@ -1,28 +1,29 @@
-//! How work is shared among threads.
+//! Shares work among threads.
 //!
-//! A fit of a few thousand rows is thousands of steps of some microseconds. Threads that share each step wait for each
-//! other longer than they work: on two cores a fit of 16 000 rows of 10 features took one and a half times as long as
-//! on one thread, and twice the CPU time. So such pieces are done by one thread each, several at a time.
+//! A fit of a few thousand rows is thousands of steps of some microseconds. Threads that share each step spend more
+//! time waiting for each other than working: on two cores a fit of 16 000 rows of 10 features took one and a half times
+//! as long as on one thread, and twice the CPU time. So each such piece is done by one thread, several pieces at a
+//! time.
 
 use rayon::ThreadPoolBuilder;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Does `work` on one thread, with whatever it would share among threads.
+/// Does `work` on one thread, including all parallel parts of it.
 pub fn alone<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     if rayon::current_num_threads() == 1 {
         return work();
     }
     match ThreadPoolBuilder::new().num_threads(1).build() {
         Ok(pool) => pool.install(work),
-        // Without a thread to be had it only takes longer.
+        // If no thread can be created, the work only takes longer.
         Err(_) => work(),
     }
 }
 
-/// `work` for each of `items`, as many at a time as there are threads, each on one thread. Results are in the order of
-/// the items. One item alone has all threads.
+/// Does `work` for each of `items`, each on one thread, as many at a time as there are threads. Results are in the
+/// order of the items. A single item uses all threads.
 pub fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let n_threads = rayon::current_num_threads().min(items.len());
     if n_threads <= 1 {
@@ -54,7 +55,7 @@ mod tests {
         let items: Vec<u64> = (0..57).collect();
         let found = ThreadPoolBuilder::new().num_threads(3).build().unwrap().install(|| {
             side_by_side(&items, |&item| {
-                // The first take longest.
+                // The first items take longest.
                 thread::sleep(std::time::Duration::from_micros(20 * (60 - item)));
                 (item * item, rayon::current_num_threads(), side_by_side(&[1, 2], |n| n + 1))
             })

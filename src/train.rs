@@ -40,11 +40,11 @@ pub struct TrainRequest<'a> {
     pub seed: u64,
     /// Current time, injected.
     pub now: jiff::Timestamp,
-    /// Number of folds, when cross-validation is wanted.
+    /// Number of folds, if cross-validation is requested.
     pub cv: Option<usize>,
     /// An additional labelled table for evaluation.
     pub test: Option<&'a Path>,
-    /// A model made elsewhere, adopted instead of fitting one.
+    /// A model trained elsewhere, which is imported instead of fitting one.
     pub from: Option<&'a Path>,
     /// Whether the features of that model are the table's columns in their order.
     pub features_by_order: bool,
@@ -84,7 +84,7 @@ pub struct Trained {
 impl Trained {
     /// Predicted and true numbers of some gate rows, at even intervals; empty for classes.
     fn pairs(&self) -> Result<Vec<(f64, f64)>, TrainError> {
-        /// Dots that a picture has.
+        /// Maximum number of dots in a plot.
         const MOST: usize = 800;
         let Some((rows, truth)) = &self.labelled else { return Ok(Vec::new()) };
         let shown: Vec<u32> = (0..truth.len() as u32).step_by(truth.len().div_ceil(MOST).max(1)).collect();
@@ -93,7 +93,7 @@ impl Trained {
     }
 }
 
-/// Reads the reference, fits (or adopts) a pipeline, evaluates it and stores it as the next version.
+/// Reads the reference, fits (or imports) a pipeline, evaluates it and stores it as the next version.
 ///
 /// # Errors
 /// Any error of the table, the parameters or the workspace; nothing is stored then.
@@ -129,13 +129,13 @@ pub struct Material<'a> {
     pub table: Table,
     /// Rejected rows.
     pub rejects: Rejects,
-    /// Remarks for a person.
+    /// Remarks for the user.
     pub notes: Vec<String>,
     /// The tables read.
     pub data: Vec<DataDigest>,
     /// The examples kept, given their parts; all if `None`. Parts do not change.
     pub thin: &'a dyn Fn(&Examples) -> Option<Vec<u32>>,
-    /// Puts more files into the version's directory before anybody sees it.
+    /// Adds files to the version's directory before it becomes visible.
     pub extra: &'a dyn Fn(&Path, &Pipeline) -> io::Result<()>,
     /// Who requested it, if given.
     pub by: Option<&'a str>,
@@ -145,7 +145,7 @@ pub struct Material<'a> {
     pub step: &'a dyn Fn(&'static str),
 }
 
-/// Fits (or adopts) a pipeline on `material`, evaluates it and stores it as the next version.
+/// Fits (or imports) a pipeline on `material`, evaluates it and stores it as the next version.
 ///
 /// # Errors
 /// As [`train`].
@@ -239,7 +239,7 @@ fn read(input: Input, schema: &Schema, request: &TrainRequest) -> Result<(Table,
     Ok((read.table, read.rejects, read.notes))
 }
 
-/// Fits a pipeline, has one fitted, or takes one in.
+/// Fits a pipeline, runs an external program to fit one, or imports one.
 fn fit(
     workspace: &Workspace,
     examples: Cow<'_, Examples>,

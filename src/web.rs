@@ -25,7 +25,7 @@ pub fn trusting(config: ConfigBuilder<AgentScope>, authorities: Option<&[u8]>) -
     config
 }
 
-/// What is wrong with the encryption, if that is the error.
+/// The problem of the encryption, if that is the error.
 #[must_use]
 pub fn tls_trouble(err: &ureq::Error) -> Option<String> {
     match err {

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-/// Names that a list shows.
+/// Maximum number of names that a list shows.
 const LISTED: usize = 10;
 
 /// A number in its shortest exact digits: `12.5`, and `1e200` instead of many zeros.
@@ -45,10 +45,10 @@ pub fn in_thousands(digits: &str) -> String {
     text
 }
 
-/// Refuses a file of a format that this mlloop does not know.
+/// Refuses a file whose format this mlloop does not support.
 ///
 /// # Errors
-/// Both formats, as a clause.
+/// The found and the supported format, as a clause.
 pub fn known_format(found: u32, known: u32) -> Result<(), String> {
     match found == known {
         true => Ok(()),
@@ -57,7 +57,7 @@ pub fn known_format(found: u32, known: u32) -> Result<(), String> {
 }
 
 /// The name of which `word` is probably a misspelling: the nearest one, by insertions, deletions, substitutions and
-/// swaps; otherwise, one with a part of which it is probably a misspelling.
+/// swaps; otherwise, a name with a part of which it is probably a misspelling.
 ///
 /// ```
 /// use mlloop::wording::nearest;
@@ -128,7 +128,7 @@ pub fn person_key(name: &str) -> String {
     seen.trim().to_lowercase()
 }
 
-/// People by the names under which they are known.
+/// People by the names that are used for them.
 #[derive(Debug, Default)]
 pub struct People<'a> {
     names: HashSet<&'a str>,
@@ -147,14 +147,14 @@ impl<'a> People<'a> {
         people
     }
 
-    /// The name under which the person of another spelling is known.
+    /// The name that is used for the person with another spelling of it.
     #[must_use]
     pub fn other_spelling(&self, name: &str) -> Option<&'a str> {
         if self.names.contains(name) { None } else { self.by_key.get(&person_key(name)).copied() }
     }
 }
 
-/// The names in a row, at most ten of them: `a, b, c, … (12 in all)`.
+/// The names in one line, at most ten of them: `a, b, c, … (12 in all)`.
 pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     let shown = names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");

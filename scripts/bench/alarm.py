@@ -3,7 +3,7 @@ a rule with a fixed number of labels and NannyML's CBPE.
 
 usage: alarm.py [ELEC2.csv]      (a Python with numpy, pandas, scipy, lightgbm and nannyml: bench_drift.py makes one)
 
-Each week brings rows of which LABELS are drawn at random and labelled. The limit is what the gate allows (monitor/alarm.rs).
+Each week has new rows, of which LABELS are drawn at random and labelled. The limit is that of the gate (monitor/alarm.rs).
     bets           Bets of src/stats/betting.rs, opened anew each week
     + variates     the same on x - theta (g - mean of g over all rows of the week): g = p (1 - p), the loss that the score promises;
                    theta from the gate; stakes are lowered so that no bet can lose more than it has
@@ -32,10 +32,10 @@ QUIET_LIVES, QUIET_WEEKS = 1000, 260
 
 
 class Bets:
-    """Of many lives at once."""
+    """The state of many simulated lives at once."""
 
     def __init__(self, limit, lives, room=0.0):
-        # With control variates a loss may lie `room` below 0, and a stake counts what is lost there.
+        # With control variates a loss may be up to `room` below 0; the stake accounts for it.
         self.limit, self.bets = limit, STAKES / (limit + room)
         self.wealth, self.rest, self.starts = np.zeros((lives, 6)), 1.0, 0
         self.won = np.zeros(lives, bool)
@@ -60,7 +60,7 @@ def upper_end(losses, alpha=FIRST / 5):
 
 
 class Setting:
-    """A model, its gate, and what control variates are worth there."""
+    """A model, its gate, and the value of control variates there."""
 
     def __init__(self, taught, gate):
         self.columns = [c for c in taught.columns if c != "y"]

@@ -1,4 +1,4 @@
-"""Two tables for the monitor's benchmark: made, not downloaded, and the same on every machine."""
+"""Two tables for the monitor's benchmark: synthetic, and the same on every machine."""
 
 import sys
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures how predictions fare while other clients and processes are a burden.
+"""Measures predictions while other clients and processes load the server.
 
 usage: scripts/bench/isolation.py [--binary PATH] [--seconds 5] [--only NAME ...] [--assert]
 
@@ -10,7 +10,7 @@ first alone, then beside each burden:
   gets       64 clients ask for the state of the loop, one after another
   bodies     16 clients send 9000 rows each
   idle       1000 connections that send nothing, and 60 that send a byte each second
-  slow       520 connections that began a request and do not go on
+  slow       520 connections that began a request and do not continue
   drip       1000 connections of many addresses that send a byte of a body each .4 s
   promote    production changes each second
   kill       the server is ended with SIGKILL each second and started anew
@@ -54,7 +54,7 @@ TOKEN = "isolation"
 
 
 class Client:
-    """One connection that is kept."""
+    """One connection that stays open."""
 
     def __init__(self, address):
         self.socket = socket.create_connection(address, timeout=120)
@@ -79,7 +79,7 @@ class Client:
 
 
 def keep_asking(over, address, seen, method, path, body):
-    """Asks until it is over; whoever is turned away comes again. `body` may be a function that makes one after another."""
+    """Sends requests until the end; reconnects if refused. `body` may be a function that makes one body after another."""
     while not over.is_set():
         try:
             client = Client(address)
@@ -214,7 +214,7 @@ def full(folder, address, over, start):
 
 
 def clock(folder, address, over, start):
-    """The file that libfaketime reads says how far the clock is off."""
+    """Writes the clock's offset to the file that libfaketime reads."""
     for days in itertools.cycle([1, 0, -1, 0]):
         (folder.parent / "clock").write_text(f"{days:+d}d\n")
         if over.wait(0.5):
@@ -228,13 +228,13 @@ FAKETIME = next(
 
 
 def mounted(folder):
-    """Whether the folder is a small file system of its own now."""
+    """Whether the folder is now a separate small file system."""
     told = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], stderr=subprocess.DEVNULL)
     return told.returncode == 0
 
 
 def rounds(folder, verb="run"):
-    """How often a verb ran, by the run log."""
+    """How often a verb ran, according to the run log."""
     try:
         lines = (folder / "runs" / "runs.jsonl").read_text().splitlines()
     except FileNotFoundError:
@@ -245,7 +245,7 @@ def rounds(folder, verb="run"):
 def round_beside(folder, address, over, start):
     while not over.is_set():
         before = rounds(folder)
-        # The server trains meanwhile, and holds the lock as long as that takes.
+        # The server trains meanwhile, and holds the lock during training.
         words = ["-C", folder, "-q", "simulate", "-n", "1000", "--with-labels", "--wait", "60"]
         subprocess.run([BINARY[0], *words], check=True, stdout=subprocess.DEVNULL)
         while rounds(folder) == before and not over.wait(0.2):
@@ -256,12 +256,12 @@ BURDENS = {
     "alone": None, "lock": lock, "gets": gets, "bodies": bodies, "idle": idle, "slow": slow, "drip": drip,
     "promote": promote, "kill": kill, "full": full, "clock": clock, "round": round_beside,
 }
-# How a server is started besides.
+# Further options of the server.
 OPTIONS = {"round": ["--run-every", "1s"]}
-# Burdens of many clients, which are a process of their own: threads of one Python take turns, and a prediction would wait
-# for the clients instead of the server. Clients are on other machines; here theirs is what nobody else needs of the cores.
+# Burdens of many clients run in a separate process: threads of one Python take turns, and a prediction would wait for
+# the clients instead of the server. Real clients are on other machines, so here they get the lowest priority.
 CROWDS = {"lock", "gets", "bodies", "drip"}
-# Burdens that stop the server, or let it refuse, for a while.
+# Burdens that stop the server, or make it refuse requests, for a while.
 STOPS = {"kill", "full"}
 BINARY, SERVER = [], [None]
 
@@ -289,7 +289,7 @@ def started(folder, port, options):
 
 
 class Rows:
-    """Rows with ids that nobody else has, and which of them were acknowledged."""
+    """Rows with unique ids, and which of them were acknowledged."""
 
     def __init__(self, name):
         self.name, self.count, self.acknowledged = name, itertools.count(), []
@@ -308,7 +308,7 @@ class Rows:
 
 
 class Threads:
-    """Threads that work until it is over."""
+    """Threads that work until the end."""
 
     def __init__(self, address):
         self.address, self.over, self.threads, self.seen = address, threading.Event(), [], []
@@ -331,7 +331,7 @@ class Threads:
 
 
 def crowd(name, folder, address, answered):
-    """What the process of a crowd does, until it is killed; it counts the answers that its clients get."""
+    """The process of a crowd of clients, until it is killed; it counts their responses."""
     os.nice(19)
     threads = Threads(address)
     threads.burden(name, folder)
@@ -369,7 +369,7 @@ def measure(folder, address, name, seconds):
 
 
 def faults(name, figures):
-    """What is not as it should be."""
+    """The bounds that are not kept."""
     found = []
     if figures["lost"]:
         found.append(f"{figures['lost']} acknowledged rows are lost")
@@ -420,7 +420,7 @@ def main():
 
 
 def beside(folder, name, seconds):
-    """The figures of a burden, on a loop and a server of its own, so that nothing is left over from the one before."""
+    """The figures of a burden, on a separate loop and server, so that nothing remains from the previous burden."""
     run = lambda *words: subprocess.run([BINARY[0], "-C", folder, "-q", *words], check=True)
     run("init", ROOT / "fixtures" / "tables" / "churn.csv")
     for _ in range(2 if name == "promote" else 1):
@@ -436,7 +436,7 @@ def beside(folder, name, seconds):
         SERVER[0].wait(timeout=30)
     except subprocess.TimeoutExpired:
         SERVER[0].kill()
-    # The chain holds, and the files are those that it speaks of.
+    # The chain is intact, and the files match it.
     checked = subprocess.run([BINARY[0], "-C", folder, "audit", "verify", "--deep"], capture_output=True, text=True)
     if checked.returncode:
         sys.exit(f"{name}: audit verify --deep: {checked.stdout}{checked.stderr}")

@@ -4,12 +4,12 @@
 usage: scripts/bench/pages.py [--binary PATH] [--versions 1000] [--predictions 1000000] [--labels 100000]
                               [--columns 200] [--keep DIR] [--report]
 
-A loop is made with so many versions (one is trained, the others are links to it with manifests and lines of the audit
-chain of their own), predictions in its log, labels from feedback and columns. Then `mlloop serve` answers each page some
-times, one after another, and while a client asks for predictions. Prints, as JSON: milliseconds of the first and the
-median answer of each page, the largest memory, and p50 and p99 of predictions alone and beside the pages; and of the pages
-that count, the first answer after somebody gave feedback, at once and once the server has read ahead. Ends with 1 when
-a page takes 100 ms or more, or the server 100 MB or more, unless --report is given. Needs a built mlloop.
+Makes a loop with that many versions (one is trained, the others are links to it with their own manifests and lines of the
+audit chain), logged predictions, labels from feedback, and columns. Then requests each page several times from `mlloop
+serve`, one after another, while a client requests predictions. Prints, as JSON: milliseconds of the first and the median
+response of each page, peak memory, and p50 and p99 of predictions alone and beside the pages; and for pages with counts,
+the first response after feedback, at once and after the server has read ahead. The exit status is 1 if a page takes 100 ms
+or more, or the server 100 MB or more, unless --report is given. Needs a built mlloop.
 """
 
 import argparse
@@ -35,7 +35,7 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 TOKEN = "pages"
 MAX_MS = 100
 MAX_MB = 100
-# Seconds in which the server has read what changed before somebody asks.
+# Seconds within which the server reads changes ahead of requests.
 AHEAD = 4
 PAGES = {
     "overview": "/ui",
@@ -60,7 +60,7 @@ def table(path, first, n_rows, n_columns, seed, shift=0.0, labelled=True):
     """Numbers and a flag that depends on a few of them."""
     draw = random.Random(seed)
     names = [f"x{i:03}" for i in range(n_columns)]
-    # Rows are repeats of a few hundred: what the pages do does not depend on it, and making a million takes seconds.
+    # Rows repeat a few hundred: the pages do not depend on it, and a million rows are made in seconds.
     rows = []
     for _ in range(300):
         x = [round(draw.gauss(shift if i % 4 == 0 else 0.0, 1.0), 3) for i in range(n_columns)]
@@ -74,10 +74,10 @@ def table(path, first, n_rows, n_columns, seed, shift=0.0, labelled=True):
 
 
 def lengthen(loop, n_versions):
-    """Versions that are links to the first, each with its manifest and three lines of the chain."""
+    """Versions that are links to the first one, each with its own manifest and three lines of the chain."""
     chain = [json.loads(line) for line in (loop / "audit.jsonl").read_text().splitlines()]
     last, first = chain[-1], loop / "models/v0001"
-    # The first version was made now; the others come after it, minute by minute.
+    # The first version was made now; the others follow, one per minute.
     at = time.time()
     lines = []
 
@@ -203,7 +203,7 @@ def peak_mb(pid):
 
 
 def after_change(loop, url, cookie):
-    """Milliseconds of the first answer of the pages that count, after a change of feedback and labels."""
+    """Milliseconds of the first response of the pages with counts, after a change of feedback and labels."""
     taken = {}
     for wait, name in [(0, "at_once"), (AHEAD, "read_ahead")]:
         for n, (page, path) in enumerate([("overview", "/ui"), ("feedback", "/ui/feedback")]):
@@ -251,7 +251,7 @@ def main():
     parser.add_argument("--labels", default=100_000, type=int)
     parser.add_argument("--columns", default=200, type=int)
     parser.add_argument("--keep", type=Path, help="make the loop here and keep it; one that is there is used again")
-    parser.add_argument("--report", action="store_true", help="end with 0 whatever is found")
+    parser.add_argument("--report", action="store_true", help="always exit with 0")
     args = parser.parse_args()
     place = Path(tempfile.mkdtemp(prefix="mlloop-pages-"))
     loop = Loop(args.binary.resolve(), args.keep or place / "loop")

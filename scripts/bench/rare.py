@@ -3,11 +3,11 @@
 
 usage: scripts/bench/rare.py MLLOOP DATA [TABLE…]
 
-MLLOOP is the binary, DATA a folder with the public tables named below. Of each table, half of the rows are for learning;
-of them only some positives are kept, so that they are rare. All are judged on the same other half (ROC-AUC and average
-precision; the mean over seeds). mlloop keeps its gate out of what it learns from; the peers learn from every row. LightGBM
-has min_sum_hessian_in_leaf = 1e-3, the forest 300 trees. Prints a Markdown table. Needs pandas, scikit-learn and lightgbm.
-MLLOOP_MODEL may hold lines for the section [model] of mlloop.toml, to try parameters.
+MLLOOP is the binary, DATA a folder with the public tables named below. Half of each table's rows are for training; only
+some of their positives are kept, so that they are rare. All learners are evaluated on the same other half (ROC-AUC and
+average precision; the mean over seeds). mlloop does not train on its gate rows; the peers train on every row. LightGBM has
+min_sum_hessian_in_leaf = 1e-3, the forest 300 trees. Prints a Markdown table. Needs pandas, scikit-learn and lightgbm.
+MLLOOP_MODEL may contain lines for the section [model] of mlloop.toml, to try parameters.
 """
 
 import io
@@ -24,7 +24,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 SEEDS = range(int(os.environ.get("SEEDS", "3")))
-# title: file, target, separator, columns that are no features, (rows, positives) to learn from
+# title: file, target, separator, columns that are not features, (rows, positives) for training
 REAL = {
     "telco": ("telco_ibm/Telco-Customer-Churn.csv", "Churn", ",", ["customerID"], [(2500, 5), (2500, 25)]),
     "credit": ("uci_credit_default/UCI_Credit_Card.csv", "default.payment.next.month", ",", ["ID"], [(10000, 20), (10000, 100), (10000, 500)]),

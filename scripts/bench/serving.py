@@ -1,7 +1,7 @@
-"""The serving jobs: each server by itself on loopback under the same load, CPU from the kernel's account of its process.
+"""The serving jobs: each server alone on loopback under the same load, CPU from the kernel's account of its process.
 
 Requests carry rows of the test table as JSON; predictions are logged. The load comes from examples/load.rs. CPU and
-wall time are given per 1000 requests, because a slow server is asked fewer times; the peer's access log is off.
+wall time are given per 1000 requests, because a slow server gets fewer requests; the peer's access log is off.
 """
 
 import csv
@@ -30,7 +30,7 @@ def memory_mb(pid, name):
 
 
 def bodies(table, path, rows, wrap):
-    """One body a line: `rows` rows of the table each."""
+    """One body per line, each with `rows` rows of the table."""
     with open(table) as file:
         records = [{k: float(v) for k, v in r.items() if k not in ("id", "y")} | {"id": r["id"]} for r in csv.DictReader(file)]
     n = min(200, len(records) // rows)

@@ -1,4 +1,4 @@
-"""Streams of weekly tables with a known change, and what each tool says of every week.
+"""Streams of weekly tables with a known change, and the result of each tool for every week.
 
 usage: streams.py make DIR SEEDS KIND,…  writes DIR/SEED/KIND/ref.csv and DIR/SEED/KIND/wNN.csv
        streams.py evidently|nannyml|alibi DIR      prints {"tool": {"SEED/KIND": [alarm per week, …]}} as JSON
@@ -16,7 +16,7 @@ WEEKS, ONSET, ROWS, REFERENCE = 26, 13, 500, 4000
 NUMBERS = [f"n{i}" for i in range(8)]
 LEVELS = {"c0": 3, "c1": 6, "c2": 25}
 WEIGHTS = np.array([1.0, -0.8, 0.6, 0.5, 0.0, 0.0, 0.3, 0.0])
-# Kinds without a change that anybody should act on come first.
+# Kinds without a relevant change come first.
 STABLE = ["stable", "clustered", "seasonal"]
 DRIFTING = ["sudden", "gradual", "recurring", "one column", "many", "new level", "missing", "label shift", "concept only"]
 
@@ -40,7 +40,7 @@ def rows(rng, n, kind=None, strength=0.0, clustered=False):
     logit = x @ weights - 1.0 + 0.4 * (levels["c0"] == 1)
     y = rng.random(n) < 1 / (1 + np.exp(-logit))
     if kind == "label shift" and strength > 0:
-        # Half of the rows of the frequent class stay away; what a row of a class looks like does not change.
+        # Half of the rows of the frequent class are missing; the distribution within each class does not change.
         keep = y | (rng.random(n) < 0.5)
         again = rng.choice(np.flatnonzero(keep), size=n)
         x, y = x[again], y[again]
@@ -54,7 +54,7 @@ def rows(rng, n, kind=None, strength=0.0, clustered=False):
     gone = 0.05 + (0.15 * strength if kind == "missing" else 0.0)
     table.loc[rng.random(n) < gone, "n1"] = np.nan
     if clustered:
-        # Nobody comes twice.
+        # No customer occurs in two weeks.
         table["customer"] = np.char.add(f"k{rng.integers(10**9)}-", who.astype(str))
     table["y"] = np.where(y, "yes", "no")
     return table
@@ -74,7 +74,7 @@ def strength(kind, week):
 def table(rng, kind, week, n):
     if kind != "seasonal":
         return rows(rng, n, kind, strength(kind, week), clustered=kind == "clustered")
-    # One day a batch, in order: weekends are different people.
+    # One batch per day, in order: weekends have other customers.
     return weekday(rows(rng, n), week % 7)
 
 
@@ -165,10 +165,10 @@ def alibi(folder):
         features = NUMBERS + list(LEVELS)
         alarms = []
         for week in weeks:
-            # It refuses levels that it was not told of, and levels that occur nowhere: each week is told its own.
+            # It refuses unknown levels, and levels that do not occur: each week gets its own list.
             both = pd.concat([reference, week])
             levels = {c: {v: i for i, v in enumerate(sorted(both[c].unique()))} for c in LEVELS}
-            # It knows no missing values.
+            # It does not support missing values.
             middle = reference[NUMBERS].median()
             matrix = lambda part: part[features].assign(**{c: part[c].map(levels[c]) for c in LEVELS}).fillna(middle)
             categories = {features.index(c): list(range(len(levels[c]))) for c in LEVELS}

@@ -1,4 +1,4 @@
-"""The tables of the benchmark: made, not downloaded, and the same on every machine."""
+"""The tables of the benchmark: synthetic, and the same on every machine."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ def make(path_train, path_test, n_rows, n_categories, share_positive, seed):
     rng = np.random.default_rng(seed)
     n = n_rows + n_rows // 4
     numbers = rng.normal(size=(n, 30 - n_categories)).astype(np.float32)
-    # Half of the numbers matter: straight, bent, and in pairs; the others are noise.
+    # Half of the numbers matter: linear, non-linear, and in pairs; the others are noise.
     signal = numbers[:, 0] - 0.7 * numbers[:, 1] + 0.8 * numbers[:, 2] * numbers[:, 3]
     signal += np.where(numbers[:, 4] > 0.5, 1.0, -0.3) + np.sin(2 * numbers[:, 5])
     signal += numbers[:, 6:15].sum(axis=1) * 0.15

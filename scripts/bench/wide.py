@@ -3,9 +3,9 @@
 
 usage: scripts/bench/wide.py MLLOOP [ROWSxCOLUMNS…]
 
-MLLOOP is the binary. Each table has ROWS rows and COLUMNS columns of normal noise, of which three decide about two classes.
-Prints a Markdown table of CPU seconds (user and system, the middle of three runs), wall seconds, peak memory and the
-ROC-AUC at the gate. Needs nothing but the standard library; the largest run wants Linux for the peak.
+MLLOOP is the binary. Each table has ROWS rows and COLUMNS columns of normal noise, of which three determine one of two
+classes. Prints a Markdown table of CPU seconds (user and system, the middle of three runs), wall seconds, peak memory and
+the ROC-AUC at the gate. Needs only the standard library; peak memory is measured on Linux.
 """
 
 import json
@@ -35,7 +35,7 @@ def main():
 
 
 def made(path, rows, columns):
-    """Noise, and a class that three columns decide with some chance."""
+    """Noise, and a class that depends on three columns and chance."""
     draw = random.Random(7)
     with open(path, "w") as out:
         out.write("y," + ",".join(f"x{c}" for c in range(columns)) + "\n")

@@ -46,13 +46,14 @@ def means():
         welch = stats.ttest_ind(a, b, equal_var=False)
         case = {"a": list(a), "b": list(b), "t": welch.statistic, "freedom": welch.df, "p": welch.pvalue}
         case["pre_a"], case["pre_b"] = list(pre_a), list(pre_b)
-        # y ~ arm + pre: the slope of pre is that within the arms, and arm's the difference adjusted by it.
+        # y ~ arm + pre: the coefficient of pre is the slope within the arms, and that of arm is the adjusted
+        # difference.
         y, x = np.concatenate([a, b]), np.concatenate([pre_a, pre_b])
         arm = np.repeat([0.0, 1.0], [n, m])
         if n + m > 4:
             ols = sm.OLS(y, sm.add_constant(np.column_stack([arm, x]))).fit()
             case["cuped"] = {"theta": ols.params[2], "difference": ols.params[1]}
-        # Ratios: by the delta method written out with numpy's covariance.
+        # Ratios: the delta method, with numpy's covariance.
         def ratio(num, den):
             r = num.mean() / den.mean()
             cov = np.cov(num, den)

@@ -1,4 +1,4 @@
-"""Agreement of annotators as scikit-learn and the krippendorff package have it: fixtures/reference/agreement.json."""
+"""Agreement of annotators as computed by scikit-learn and the krippendorff package: fixtures/reference/agreement.json."""
 
 import importlib.metadata
 import json

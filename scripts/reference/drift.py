@@ -21,7 +21,7 @@ CATEGORIES = ["chisquare", "z", "g_test", "fisher_exact", "jensenshannon", "kl_d
 
 
 def score(name, reference, current, kind):
-    """[score, drift]; None where the peer raises or has no number."""
+    """[score, drift]; None if the peer raises or has no result."""
     try:
         test = registry.get_registered_stattest(name, kind)
         found = test(pd.Series(reference), pd.Series(current), kind, None)
@@ -34,7 +34,7 @@ def score(name, reference, current, kind):
 def number_case(reference, current):
     found = {name: score(name, reference, current, ColumnType.Numerical) for name in NUMBERS}
     if max(len(reference), len(current)) <= 20 and min(len(reference), len(current)) > 1:
-        # Evidently counts arrangements in floats of 16 or 32 bits, scipy in whole numbers.
+        # Evidently counts arrangements in 16- or 32-bit floats, scipy in integers.
         p = float(stats.cramervonmises_2samp(reference, current).pvalue)
         found["cramer_von_mises"] = [p, p <= 0.1]
     values = [list(zip(*(a.tolist() for a in np.unique(side, return_counts=True)))) for side in (reference, current)]
@@ -48,13 +48,13 @@ def category_case(reference, current):
     found = {name: score(name, *rows, ColumnType.Categorical) for name in CATEGORIES}
     used = [(r, c) for r, c in zip(reference, current) if r + c]
     if len(used) == 2 and sum(reference) != sum(current):
-        # Evidently wants samples of equal size, scipy does not.
+        # Evidently requires samples of equal size, scipy does not.
         p = float(stats.fisher_exact(used)[1])
         found["fisher_exact"] = [p, p < 0.1]
     if len(used) == 1:
         found["fisher_exact"] = [1.0, False]
     if len(used) > 2:
-        # With two levels on each side but three in all, Evidently drops one of them.
+        # With two levels on each side but three in total, Evidently drops one of them.
         found["fisher_exact"] = None
     if not sum(reference) or not sum(current):
         found = dict.fromkeys(found)

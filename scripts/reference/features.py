@@ -1,4 +1,4 @@
-"""Encoders, class weights and neighbours as scikit-learn has them: fixtures/reference/features.json."""
+"""Encoders, class weights and neighbours as computed by scikit-learn: fixtures/reference/features.json."""
 
 import json
 import pathlib

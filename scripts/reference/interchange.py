@@ -1,4 +1,4 @@
-"""Small models of other tools, and what those tools predict: fixtures/models/.
+"""Small models of other tools, and the predictions of those tools: fixtures/models/.
 
 Run with a Python that has scikit-learn, lightgbm, xgboost, catboost, skl2onnx, onnxmltools and onnxruntime:
 
@@ -18,7 +18,7 @@ N_TREES, DEPTH = 6, 3
 
 
 def plain_ints():
-    """skl2onnx hands numpy integers to onnx for HistGradientBoosting, which newer onnx refuses."""
+    """skl2onnx passes numpy integers to onnx for HistGradientBoosting, which newer onnx refuses."""
     import onnx.helper
 
     make = onnx.helper.make_attribute
@@ -66,7 +66,7 @@ def scores(model, x, task):
 
 
 def runtime_scores(path, x, task):
-    """What onnxruntime gives for one input of all columns."""
+    """The output of onnxruntime for one input of all columns."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -244,7 +244,7 @@ def booster_cases(cases, y, n, rounds=N_TREES):
 
 
 def more_booster_cases(cases, y, n):
-    """Links, names, early stopping and what older versions wrote."""
+    """Links, names, early stopping and files of older versions."""
     import lightgbm
     import xgboost
 

@@ -21,7 +21,7 @@ def session(path):
 
     onnxruntime.set_default_logger_severity(3)
     options = onnxruntime.SessionOptions()
-    # Trees are then added in their order; in parts, the last digit of a sum depends on the number of cores.
+    # With one thread, trees are added in order; otherwise the last digit of a sum depends on the number of cores.
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
@@ -46,7 +46,7 @@ def columns(job):
         else:
             values = np.fromfile(path, dtype={"number": "<f8", "time": "<i8"}[kind])
         feed[name] = values.reshape(-1, 1)
-    # The prediction comes first, and for classes the scores after it; their names give way to columns' names.
+    # The prediction comes first, then for classes the scores; if a column has an output's name, the output is renamed.
     prediction, *scores = session(job["model"]).run(None, feed)
     np.asarray(scores[0] if scores else prediction, dtype="<f8").tofile(job["out"])
     if scores:
@@ -82,7 +82,7 @@ def train(job):
             values.astype("<f4").tofile(folder / f"{table}_{name}.x")
         here = folder / table
         made = interchange.Cases(here, tables)
-        # Few rows to learn from, so that it is quick; all rows are scored.
+        # Trained on few rows, to be fast; all rows are scored.
         interchange.sklearn_cases(made, {task: y}, 3000)
         interchange.booster_cases(made, {task: y}, 3000, rounds=100)
         for case in made.cases:

@@ -63,7 +63,7 @@ PENALTY = 7.0
 
 
 def linear(x, targets):
-    """Ridge and logistic regression of what the linear model reads: two values as 0 and 1, more as standard scores of at
+    """Ridge and logistic regression on the linear model's input: two values as 0 and 1, more as standard scores of at
     most 4, and for missing cells a column of its own."""
     columns = []
     for of in x.T:

@@ -15,7 +15,7 @@ warnings.filterwarnings("ignore")
 
 
 def number(value):
-    """A float for JSON; None where the peer has no answer."""
+    """A float for JSON; None if the peer has no result."""
     value = float(value)
     return value if np.isfinite(value) else None
 
@@ -62,7 +62,7 @@ def multiclass(y, p, w=None):
     yhat = p.argmax(axis=1)
     kw = dict(sample_weight=w)
     zero = dict(zero_division=0, **kw)
-    # One against the rest over the classes that occur (scikit-learn has no answer when one does not).
+    # One against the rest over the classes that occur (scikit-learn has no result if a class is missing).
     present = np.unique(y)
     rocs = [m.roc_auc_score(y == c, p[:, c], **kw) for c in present]
     prs = [m.average_precision_score(y == c, p[:, c], **kw) for c in present]
@@ -100,7 +100,7 @@ def multiclass(y, p, w=None):
 
 
 def regression(y, p, w=None):
-    # The truth of a table is single precision; the peer gets the same numbers.
+    # The truth of a table has single precision; the peer gets the same numbers.
     y, p = np.asarray(y, dtype=np.float32).astype(float), np.asarray(p, dtype=float)
     kw = dict(sample_weight=w)
     values = {
@@ -270,7 +270,7 @@ def mcnemar_cases():
 
 
 def paired_share_cases():
-    """McNemar's mid-p and the bounds of Bonett and Price (2012), which include 0 where the test finds nothing."""
+    """McNemar's mid-p and the bounds of Bonett and Price (2012), which include 0 if the test is not significant."""
     for n, gained, lost, alpha in [(200, 18, 5, 0.05), (200, 9, 7, 0.05), (1000, 3, 21, 0.05), (50, 0, 0, 0.05), (400, 40, 12, 0.01)]:
         fewer, differ = min(gained, lost), gained + lost
         coin = scipy.stats.binom(differ, 0.5)

@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def types(n=500):
-    """One column a type; every seventh row is null except in `id`."""
+    """One column per type; every seventh row is null except in `id`."""
     def nulls(values):
         return [None if i % 7 == 3 else v for i, v in enumerate(values)]
 

@@ -1,4 +1,4 @@
-"""What the peer scripts share: read a table, time a fit, say what came out."""
+"""Shared by the peer scripts: read a table, time a fit, print the result."""
 
 import json
 import resource

@@ -1,6 +1,6 @@
 """Fits the forest that the scoring and serving jobs use and stores it for scikit-learn and as ONNX (not timed).
 
-mlloop takes the ONNX file in (`train --from`), so that all of them walk the same trees.
+mlloop imports the ONNX file (`train --from`), so that all of them score the same trees.
 """
 
 import sys

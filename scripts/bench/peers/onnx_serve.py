@@ -1,4 +1,4 @@
-"""FastAPI over onnxruntime, as one would write it with care: model.onnx port log.csv
+"""FastAPI over onnxruntime, carefully written: model.onnx port log.csv
 
 One matrix into the session, one thread, uvloop and httptools, no validation beyond the names, one line of the log per row.
 """

@@ -1,4 +1,4 @@
-"""What a person writes with pandas to see what served predictions were worth: pandas_log.py PREDICTIONS_DIR LABELS"""
+"""A pandas script to evaluate served predictions: pandas_log.py PREDICTIONS_DIR LABELS"""
 
 import json
 import sys

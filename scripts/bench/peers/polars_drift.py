@@ -1,4 +1,4 @@
-"""What a careful person writes by hand with polars and scipy: polars_drift.py REFERENCE CURRENT OUT.json
+"""A careful script with polars and scipy: polars_drift.py REFERENCE CURRENT OUT.json
 
 Kolmogorov-Smirnov and decile PSI for numbers, chi-squared and PSI for categories.
 """

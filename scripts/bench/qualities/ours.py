@@ -1,4 +1,4 @@
-"""mlloop as a person runs it: `init`, `train`, `predict`."""
+"""mlloop as on the command line: `init`, `train`, `predict`."""
 
 import io
 import subprocess
@@ -13,7 +13,7 @@ LEVEL = 0.9
 
 
 def ours(mlloop, words, x, y, test_x, task, group=None, test_y=None):
-    """Scores of `test_x` by what `mlloop train WORDS` learns; with `test_y`, also how often intervals hold the truth."""
+    """Scores of `test_x` by the model of `mlloop train WORDS`; with `test_y`, also how often intervals contain the truth."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         table, rows = x.assign(y_target=y), test_x.copy()
@@ -21,7 +21,7 @@ def ours(mlloop, words, x, y, test_x, task, group=None, test_y=None):
         rows.insert(0, "row_key", [f"t{i:06}" for i in range(len(rows))])
         if group is not None:
             table.insert(1, "of_group", [f"g{i:05}" for i in group])
-            # Rows to come are about others.
+            # Future rows are about other groups.
             rows.insert(1, "of_group", [f"h{i:05}" for i in range(len(rows))])
         table.to_csv(folder / "train.csv", index=False)
         rows.to_csv(folder / "test.csv", index=False)
@@ -47,7 +47,7 @@ def ours(mlloop, words, x, y, test_x, task, group=None, test_y=None):
 
 
 def split_by_group(config):
-    """Rows of a group are on one side, and the group is no feature."""
+    """Rows of a group are on one side, and the group is not a feature."""
     text = config.read_text().replace('"of_group" = "category"', '"of_group" = "text"')
     before, found, after = text.partition("\n[split]\n")
     if not found:
@@ -59,7 +59,7 @@ def split_by_group(config):
 
 
 def coverage(run, folder, task, y, scored):
-    """The share of rows whose interval or set holds the truth; the same of the third that is least sure; mean size."""
+    """The share of rows whose interval or set contains the truth, the same for the least certain third, and the mean size."""
     try:
         found = pd.read_csv(
             io.BytesIO(run("predict", folder / "test.csv", "--model", "v0001", "--interval", str(LEVEL))), dtype={"set": str}

@@ -1,4 +1,4 @@
-"""docs/quality.md, from what was measured."""
+"""Writes docs/quality.md from the measurements."""
 
 import datetime
 import os
@@ -57,7 +57,7 @@ def row(*cells):
 
 
 class Part:
-    """The tables of one way to split that all learners were measured on."""
+    """The tables of one kind of split, measured with all learners."""
 
     def __init__(self, lines):
         by = {}
@@ -74,7 +74,7 @@ class Part:
                 self.found[table] = {learner: [of[learner][cut] for cut in sorted(cuts)] for learner in self.learners}
 
     def mean(self, table, learner, key):
-        """Over the splits; None where a fit failed or there is none."""
+        """The mean over the splits; None if a fit failed or is missing."""
         values = [line.get(key) for line in self.found[table][learner]]
         return None if None in values else float(np.mean(values))
 
@@ -86,7 +86,7 @@ class Part:
         return self.of(table)["task"]
 
     def scaled(self, table):
-        """0 for the worst of the table and 1 for the best; a fit that failed is a worst one."""
+        """0 for the worst of the table and 1 for the best; a failed fit counts as the worst."""
         scores = {learner: self.mean(table, learner, "score") for learner in self.learners}
         known = [score for score in scores.values() if score is not None]
         low, spread = min(known), max(known) - min(known)
@@ -161,7 +161,7 @@ class Part:
 
 
 def unfinished(chance):
-    """What of the protocol was not measured: the run was stopped."""
+    """The parts of the protocol that were not measured because the run was stopped."""
     missing = sum(source.group is None for source in SOURCES.values()) - len(chance.tables)
     once = sum(n < 3 and chance.of(table)["rows"] < 5000 for table, n in chance.n_cuts.items())
     if missing or once:

