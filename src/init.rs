@@ -91,12 +91,12 @@ pub struct InitReport {
     pub columns: Vec<Column>,
     /// Notes for the user.
     pub notes: Vec<String>,
-    /// Rows that were left out.
+    /// Rows that were skipped.
     #[serde(skip)]
     pub rejects: Rejects,
 }
 
-/// The target and why.
+/// The target, with the reason.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Chosen {
@@ -106,7 +106,7 @@ pub struct Chosen {
     pub task: Task,
     /// The positive class of two.
     pub positive: Option<String>,
-    /// Why this column, task and class.
+    /// The reason for this column, task and class.
     pub reason: String,
 }
 
@@ -121,7 +121,7 @@ pub struct Gate {
     /// About how many of them are of the rarest class; absent where numbers are predicted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n_rarest: Option<u64>,
-    /// Why not more or fewer, in one sentence.
+    /// The reason for this share, in one sentence.
     pub reason: String,
 }
 
@@ -147,7 +147,7 @@ impl Gate {
 pub struct Column {
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// The reason, in one line.
     pub reason: String,

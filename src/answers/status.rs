@@ -51,7 +51,7 @@ pub struct Listed {
     pub version: Version,
     /// Its role, when it has one.
     pub role: Option<Role>,
-    /// What it was made from and how good it is.
+    /// Its origin and its metrics.
     #[serde(flatten)]
     pub manifest: Manifest,
 }
@@ -84,7 +84,7 @@ pub struct LastVerdict {
     pub production: Option<Version>,
     /// The challenger.
     pub challenger: Option<Version>,
-    /// What was found.
+    /// The verdict.
     pub verdict: Option<Verdict>,
     /// The decision.
     pub decision: Option<Decision>,

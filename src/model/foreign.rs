@@ -85,7 +85,7 @@ pub struct ForeignFeatures {
     pub holds: Vec<Holds>,
 }
 
-/// The kind of a feature of a model made elsewhere.
+/// The kind of a feature of a model trained elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Holds {
     /// A number, with the lowest and highest value of the training rows when the file has them.

@@ -2,18 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which way a prediction may go as a number rises, everything else being equal.
+/// The allowed direction of a prediction as a number rises, all else equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// Never down.
+    /// It never falls.
     Increasing,
-    /// Never up.
+    /// It never rises.
     Decreasing,
 }
 
-/// Which columns may act together in one tree path.
+/// Which columns may interact in one tree path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "interactions must be groups of columns, [[\"a\", \"b\"], [\"c\"]], or \"none\"")]
@@ -38,6 +38,6 @@ pub enum InteractionRule {
 pub struct Limits {
     /// A direction per feature; empty without any.
     pub(super) directions: Vec<Option<Direction>>,
-    /// Features that may act together; empty where all may.
+    /// Features that may interact; empty if all may.
     pub(super) groups: Vec<Vec<u32>>,
 }

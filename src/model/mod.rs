@@ -100,7 +100,7 @@ impl Head {
 pub struct Model {
     engine: Engine,
     head: Head,
-    /// Absent for a model that was made elsewhere.
+    /// Absent for a model that was trained elsewhere.
     plan: Option<Plan>,
 }
 
@@ -152,7 +152,7 @@ impl Model {
         self.head.link
     }
 
-    /// The parameters it was fitted with; `None` for a model that was made elsewhere.
+    /// The parameters it was fitted with; `None` for a model that was trained elsewhere.
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         self.plan.as_ref()

@@ -97,7 +97,7 @@ impl MaxFeatures {
     }
 }
 
-/// What `mlloop.toml` says under `[model]`; whatever is absent has a default that suits the table.
+/// The section `[model]` of `mlloop.toml`; absent keys have a default that suits the table.
 ///
 /// ```
 /// use mlloop::features::Task;
@@ -120,10 +120,10 @@ pub struct Params {
     /// Number of trees (an upper bound when early stopping is on); 1 to 100 000.
     #[serde(alias = "num_boost_round", alias = "num_iterations", skip_serializing_if = "Option::is_none")]
     pub n_estimators: Option<u32>,
-    /// Greatest depth of a tree, 1 to 64; 0 is no limit.
+    /// Maximum depth of a tree, 1 to 64; 0 is no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_depth: Option<u32>,
-    /// What each boosted tree is multiplied by, in `(0, 1]`.
+    /// The learning rate: each boosted tree is multiplied by it, in `(0, 1]`.
     #[serde(alias = "eta", skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// Share of the rows that a tree sees (drawn without replacement), in `(0, 1]`.
@@ -138,13 +138,13 @@ pub struct Params {
     /// Features that a split may choose from: `"sqrt"`, `"log2"`, `"all"`, a count, or a share such as `0.5`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_features: Option<MaxFeatures>,
-    /// Least sum of second derivatives (boosting) or row weights (forest, tree) in a leaf.
+    /// Minimum sum of second derivatives (boosting) or row weights (forest, tree) in a leaf.
     #[serde(alias = "min_sum_hessian_in_leaf", skip_serializing_if = "Option::is_none")]
     pub min_child_weight: Option<f64>,
-    /// Fewest rows in a leaf of a forest or tree (their weights, when rows are weighted).
+    /// Minimum rows in a leaf of a forest or tree (their weights, if rows are weighted).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_samples_leaf: Option<u32>,
-    /// Most leaves of a tree, from 2; 0 is no limit.
+    /// Maximum leaves of a tree, from 2; 0 is no limit.
     #[serde(alias = "num_leaves", alias = "max_leaf_nodes", skip_serializing_if = "Option::is_none")]
     pub max_leaves: Option<u32>,
     /// L2 penalty on leaf values, or on the weights of a linear model; from 0.
@@ -153,28 +153,28 @@ pub struct Params {
     /// L1 penalty on leaf values, from 0.
     #[serde(alias = "alpha", alias = "lambda_l1", skip_serializing_if = "Option::is_none")]
     pub reg_alpha: Option<f64>,
-    /// Least gain of a split, from 0.
+    /// Minimum gain of a split, from 0.
     #[serde(alias = "min_split_gain", alias = "min_split_loss", skip_serializing_if = "Option::is_none")]
     pub gamma: Option<f64>,
-    /// Most histogram bins per feature, 2 to 65 535.
+    /// Maximum histogram bins per feature, 2 to 65 535.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_bin: Option<u32>,
     /// In which order a boosted tree grows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grow_policy: Option<GrowPolicy>,
-    /// Stop when the tune part has not improved for so many rounds; 0 switches it off.
+    /// Stop if the tune part has not improved for this many rounds; 0 switches it off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping_rounds: Option<u32>,
-    /// Columns that the prediction may only rise or only fall with.
+    /// Columns with which the prediction may only rise or only fall.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub monotone: BTreeMap<String, Direction>,
-    /// Which columns may act together; all when absent.
+    /// Which columns may interact; all if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interactions: Option<Interactions>,
 }
 
 impl Params {
-    /// Whether the user leaves the growth of boosted trees to us: only columns may be restricted.
+    /// Whether the user set nothing about the growth of boosted trees; only columns may be restricted.
     #[must_use]
     pub fn is_free(&self) -> bool {
         let (monotone, interactions) = (self.monotone.clone(), self.interactions.clone());

@@ -12,13 +12,13 @@ pub struct Plan {
     pub algorithm: Algorithm,
     /// Number of trees per output; an upper bound under early stopping.
     pub n_estimators: u32,
-    /// Greatest depth, `None` for no limit.
+    /// Maximum depth, `None` for no limit.
     pub max_depth: Option<u32>,
-    /// Most leaves, `None` for no limit.
+    /// Maximum number of leaves, `None` for no limit.
     pub max_leaves: Option<u32>,
     /// In which order a tree grows.
     pub grow_policy: GrowPolicy,
-    /// What each tree is multiplied by.
+    /// The learning rate: each tree is multiplied by it.
     pub learning_rate: f64,
     /// Share of the rows that a tree sees.
     pub subsample: f64,
@@ -26,15 +26,15 @@ pub struct Plan {
     pub colsample_bytree: f64,
     /// Share of the features that a split may choose from.
     pub colsample_bynode: f64,
-    /// Least sum of second derivatives in a leaf.
+    /// Minimum sum of second derivatives in a leaf.
     pub min_child_weight: f64,
     /// L2 penalty on leaf values.
     pub reg_lambda: f64,
     /// L1 penalty on leaf values.
     pub reg_alpha: f64,
-    /// Least gain of a split.
+    /// Minimum gain of a split.
     pub gamma: f64,
-    /// Most histogram bins per feature.
+    /// Maximum histogram bins per feature.
     pub max_bin: u32,
     /// Rounds without improvement on the tune part after which boosting stops.
     pub early_stopping_rounds: Option<u32>,

@@ -10,8 +10,8 @@ use crate::table::level::truth;
 use crate::table::{Categories, Column, ColumnSpec, Kind, LevelFinder, Schema, Values};
 use std::sync::Arc;
 
-/// Builds a pipeline from a model made elsewhere: its features are the table's numbers, unscaled, and its categories,
-/// matched by name and level.
+/// Builds a pipeline from a model trained elsewhere: its features are the table's numbers, unscaled, and its
+/// categories, matched by name and level.
 ///
 /// Features are matched by the names in the model's file; with `by_order`, a model without names takes the table's
 /// columns in order. Scores are those of the model; only the threshold is chosen here.

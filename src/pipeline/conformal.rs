@@ -52,17 +52,17 @@ pub struct Intervals {
     pub coverage: Vec<Coverage>,
 }
 
-/// How often intervals of a level held the truth.
+/// How often intervals of a level contained the true value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Coverage {
-    /// The wanted share.
+    /// The requested share.
     pub level: f64,
-    /// Rows that it was measured on.
+    /// Number of rows it was measured on.
     pub n_rows: u64,
-    /// The share of them whose interval or set holds the truth.
+    /// The share of them whose interval or set contains the true value.
     pub held: f64,
-    /// The same among the third with the widest intervals (the least sure rows, for classes).
+    /// The same for the third with the widest intervals (for classes, the least certain rows).
     pub held_widest: f64,
     /// Mean width of the intervals, or mean number of classes in a set.
     pub mean_size: f64,

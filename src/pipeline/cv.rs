@@ -7,7 +7,7 @@ use crate::score::Evaluation;
 use crate::table::Schema;
 use crate::table::split::{Parts, hash_position};
 
-/// What cross-validation found.
+/// The result of cross-validation.
 #[derive(Debug, Clone, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CrossValidated {

@@ -7,18 +7,18 @@ use crate::score::{EvaluateOptions, Metric, Reading, evaluate};
 use crate::table::Table;
 use std::sync::Arc;
 
-/// How much a raw column matters.
+/// The importance of a raw column.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Importance {
     /// The column.
     pub column: String,
-    /// Its share of the loss that the trees' splits took away; all columns together 1.
+    /// Its share of the decrease in loss by the trees' splits; the shares of all columns sum to 1.
     pub gain: f64,
-    /// How much worse the primary metric gets when the column is shuffled among the gate rows; `None` when it cannot
-    /// be told, and beyond the 200 columns of the largest gain.
+    /// How much worse the primary metric gets if the column is shuffled among the gate rows; `None` if it cannot be
+    /// computed, and beyond the 200 columns with the largest gain.
     pub permutation: Option<f64>,
-    /// Of a text, the words that say most, the strongest first.
+    /// For a text, the words with the strongest effect, strongest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<TermShare>,
 }

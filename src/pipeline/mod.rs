@@ -78,7 +78,7 @@ pub enum PipelineError {
     /// A metric or calibration problem.
     #[error("{0}")]
     Score(#[from] ScoreError),
-    /// A model made elsewhere that cannot be read, or does not fit the table.
+    /// A model trained elsewhere that cannot be read, or does not fit the table.
     #[error("{0}")]
     Foreign(#[from] ForeignError),
     /// Too few rows to train on, or a row that would be in both parts.

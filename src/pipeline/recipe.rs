@@ -7,13 +7,13 @@ use crate::table::split::Shares;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Everything that decides what is learned from a table.
+/// All settings that determine how a table is used for training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Recipe {
     /// The column to predict.
     pub target: TargetSpec,
-    /// Which rows learn and which judge.
+    /// Which rows are for training and which for evaluation.
     pub split: SplitSpec,
     /// From columns to features.
     pub features: FeatureOptions,
@@ -21,39 +21,39 @@ pub struct Recipe {
     pub model: Params,
     /// From scores to answers.
     pub decision: Decision,
-    /// How much is done for a good model.
+    /// How much work to spend on a good model.
     #[serde(default, skip_serializing_if = "Quality::is_default")]
     pub quality: Quality,
-    /// Where `quality = "best"` ends.
+    /// The limits of the search with `quality = "best"`.
     #[serde(default, skip_serializing_if = "SearchLimits::is_default")]
     pub search: SearchLimits,
-    /// The column that says how much each row counts; it is among the columns that `features` leaves out.
+    /// The column with row weights; it is never a feature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<String>,
 }
 
-/// `[train] quality`: how much is done for a good model.
+/// `[train] quality`: how much work to spend on a good model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Quality {
-    /// Every row that is not in the gate teaches, and decides as far as that pays.
+    /// Every row outside the gate is used for training and, if it is worth the cost, for decisions.
     #[default]
     Standard,
-    /// One fit: the tune rows decide, the others teach.
+    /// One fit: the tune rows are for decisions, the others for training.
     Fast,
-    /// Several sets of parameters are tried, and what is best together is one model.
+    /// Several sets of parameters are tried, and the best combination becomes one model.
     Best,
 }
 
-/// Where a search for the best model ends: at the first of both.
+/// The limits of a search; the first one reached ends it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SearchLimits {
-    /// Seconds of CPU time after which nothing more is tried; what is tried then is finished.
+    /// CPU time in seconds after which no further set is tried; a running one is finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<u32>,
-    /// So many sets of parameters are tried; all of the portfolio when absent.
+    /// Maximum number of parameter sets to try; all of the portfolio if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tries: Option<u32>,
 }
@@ -111,34 +111,34 @@ pub struct TargetSpec {
     /// The class whose probability is the score, for two classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positive: Option<String>,
-    /// What computes it where its cell is empty, or where the table lacks the column.
+    /// The expression that computes it if its cell is empty or the table lacks the column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expression: Option<String>,
-    /// Features that may read what the expression reads, and why.
+    /// Features that may read columns of the expression, with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub allow: BTreeMap<String, String>,
 }
 
 impl TargetSpec {
-    /// The columns that a table with the rows to learn from may lack.
+    /// The columns that a table of training rows may lack.
     #[must_use]
     pub fn optional(&self) -> Vec<String> {
         self.expression.iter().map(|_| self.column.clone()).collect()
     }
 }
 
-/// `[split]`: which rows learn and which judge.
+/// `[split]`: which rows are for training and which for evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitSpec {
-    /// What decides a row's side.
+    /// What determines a row's side.
     pub by: SplitBy,
     /// With `by = "column"`: rows with the same value of this column stay on one side.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// With `by = "time"`: numbers that together say when a row was, the longest part first (year, month, day, hour), where
-    /// no column is a time.
+    /// With `by = "time"`: numbers that together are the time of a row, the longest part first (year, month, day,
+    /// hour), if no column is a time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
     /// Share of rows for early stopping, calibration and the threshold.
@@ -147,7 +147,7 @@ pub struct SplitSpec {
     pub gate: f64,
 }
 
-/// What decides a row's side.
+/// What determines a row's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -156,7 +156,7 @@ pub enum SplitBy {
     Id,
     /// The hash of all features: equal rows stay together.
     Row,
-    /// The time column: the latest rows judge.
+    /// The time column: the latest rows are the gate.
     Time,
     /// The hash of `column`, such as a customer with many rows.
     Column,
@@ -167,7 +167,7 @@ pub enum SplitBy {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Decision {
-    /// What is done about rare classes.
+    /// How rare classes are treated.
     pub imbalance: Imbalance,
     /// How scores become probabilities.
     pub calibration: CalibrationRule,
@@ -175,19 +175,19 @@ pub struct Decision {
     pub threshold: ThresholdRule,
 }
 
-/// What is done about rare classes, on the training part only.
+/// How rare classes are treated, on the training part only.
 ///
-/// Nothing by default: the threshold takes care of rare positives, and weights cost more than they give. Measured out of
+/// By default nothing: the threshold handles rare positives, and weights cost more than they gain. Measured out of
 /// fold, ROC-AUC without and with weights: Telco .848 and .849, credit default .785 and .784, bank marketing .938 and
-/// .939, Pima .830 and .817, card fraud .996 and .987; a forest with 1 % positives .849 and .835; red wine in six classes,
-/// accuracy .61 and .46.
+/// .939, Pima .830 and .817, card fraud .996 and .987; a forest with 1 % positives .849 and .835; red wine in six
+/// classes, accuracy .61 and .46.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Imbalance {
     /// Rows weigh in inverse proportion to their class.
     Weights,
-    /// Made-up rows of the rare classes (SMOTE-NC).
+    /// Synthetic rows of the rare classes (SMOTE-NC).
     Smote,
     /// Nothing.
     None,

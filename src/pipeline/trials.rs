@@ -2,16 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Search {
-    /// What was tried, in order.
+    /// The trials, in order.
     pub tried: Vec<Trial>,
-    /// How many sets of parameters there were to try.
+    /// Number of available parameter sets.
     pub portfolio: usize,
-    /// Loss of the chosen mean on rows that no part of it saw: mean log loss, or mean squared error of targets as they are
-    /// learned (mean 0, deviation 1).
+    /// Loss of the chosen mean on rows that no part of it was trained on: mean log loss, or mean squared error of
+    /// scaled targets (mean 0, deviation 1).
     pub loss: f64,
 }
 
@@ -19,13 +19,13 @@ pub struct Search {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Trial {
-    /// What is special about it.
+    /// Its name.
     pub name: String,
-    /// Its loss on rows that it did not see.
+    /// Its loss on rows that it was not trained on.
     pub loss: f64,
-    /// Rounds of boosting at which that was lowest.
+    /// Number of boosting rounds with the lowest loss.
     pub rounds: usize,
-    /// Its share in the model; 0 when it has no part.
+    /// Its share in the model; 0 if it is not used.
     pub weight: f64,
 }
 
@@ -38,7 +38,7 @@ impl Search {
         order
     }
 
-    /// How many models are one.
+    /// Number of models that are combined.
     #[must_use]
     pub fn n_members(&self) -> usize {
         self.tried.iter().filter(|trial| trial.weight > 0.0).count()

@@ -16,7 +16,7 @@ const NAME: &str = "manifest.json";
 /// Larger files are not a manifest: refused before reading.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// What is known of a version.
+/// The origin and the metrics of a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Manifest {
@@ -50,7 +50,7 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<crate::pipeline::CrossValidated>"))]
     pub cross_validation: Option<serde_json::Value>,
-    /// Metrics on another table, if one was named.
+    /// Metrics on another table, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<Evaluation>"))]
     pub test: Option<serde_json::Value>,
@@ -67,7 +67,7 @@ pub struct Manifest {
     /// Why it is not fit for production, from its gate rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
-    /// Whether rows of its tables that do not fit were left out (`--skip-invalid`).
+    /// Whether invalid rows of its tables were skipped (`--skip-invalid`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skip_invalid: bool,
 }
@@ -78,11 +78,11 @@ pub struct Manifest {
 pub struct ModelFacts<'a> {
     /// The algorithm and its parameters; absent for a model trained elsewhere.
     pub parameters: Option<&'a Plan>,
-    /// How many trees there are.
+    /// Number of trees.
     pub n_trees: usize,
-    /// How many rounds of boosting there were.
+    /// Number of boosting rounds.
     pub rounds: usize,
-    /// How many features it reads.
+    /// Number of features.
     pub n_features: usize,
 }
 
@@ -90,7 +90,7 @@ pub struct ModelFacts<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DataDigest {
-    /// Its path as `mlloop.toml` or the command line gave it.
+    /// Its path as given in `mlloop.toml` or on the command line.
     pub path: String,
     /// Its rows.
     pub n_rows: u64,

@@ -12,9 +12,9 @@ pub struct PromoteRules {
     /// The metric that decides; the task's own when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric: Option<Metric>,
-    /// Least improvement, as a share of production's value.
+    /// Minimum improvement, as a share of production's value.
     pub min_improvement: f64,
-    /// Chance of promoting a challenger that is no better, in (0, .5).
+    /// Probability of promoting a challenger that is not better, in (0, .5).
     pub alpha: f64,
     /// The improvement must be significantly above this, in the metric's unit (errors: as a share of production's).
     pub margin: f64,
@@ -30,7 +30,7 @@ pub struct PromoteRules {
     pub keep_versions: u32,
     /// How to treat gate rows used in earlier comparisons.
     pub holdout: Holdout,
-    /// Metrics that must not get worse, whatever the deciding one shows.
+    /// Metrics that must not get worse, whatever the result of the deciding one.
     pub guardrails: Guardrails,
 }
 
@@ -52,7 +52,7 @@ pub enum Holdout {
     /// Add a warning.
     #[default]
     Warn,
-    /// The k-th use is tested at 6 alpha ∕ (π² k²), so that all uses together err with chance alpha.
+    /// The k-th use is tested at 6 alpha ∕ (π² k²), so that the overall error probability is alpha.
     Spend,
 }
 
@@ -60,15 +60,15 @@ pub enum Holdout {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Guardrails {
-    /// Largest significant rise of the Brier score, as a share of production's (classes).
+    /// Maximum significant increase of the Brier score, as a share of production's (classes).
     pub calibration: Limit,
-    /// Largest significant rise of the loss in a slice of the rows, as a share of production's.
+    /// Maximum significant increase of the loss in a slice of the rows, as a share of production's.
     pub slices: Limit,
     /// Slices with fewer gate rows are ignored.
     pub slice_rows: u32,
-    /// Largest share of rows whose predicted class changes.
+    /// Maximum share of rows whose predicted class changes.
     pub flip_rate: Limit,
-    /// How many times longer scoring may take.
+    /// How many times longer scoring may take at most.
     pub latency_ratio: Limit,
     /// Whether the challenger must need the same columns.
     pub schema: bool,

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// `[train]`: how much is done for a good model.
+/// `[train]`: how much work to spend on a good model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(from = "TrainKeys")]
 pub struct TrainRules {
-    /// How much.
+    /// The amount of work.
     pub quality: Quality,
-    /// Where a search for the best ends.
+    /// The limits of a search.
     pub search: SearchLimits,
 }
 
@@ -124,11 +124,11 @@ impl TrainerSpec {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetrainRules {
-    /// Fewest rows with a label that no version was trained on.
+    /// Minimum number of rows with a label that no version was trained on.
     pub min_new_labels: u64,
-    /// Hours that must have passed since the last retrain.
+    /// Minimum hours since the last retrain.
     pub cooldown_hours: f64,
-    /// Share of the reference's training rows that a challenger learns from again, above 0 and at most 1.
+    /// Share of the reference's training rows that a challenger is trained on again, above 0 and at most 1.
     pub replay: f64,
     /// Whether rows of `[monitor] current` with a target are outcomes.
     pub outcomes: bool,

@@ -30,12 +30,12 @@ pub struct Retrained {
     /// The version, its files, and what it was made from.
     #[serde(flatten)]
     pub made: Trained,
-    /// The labels that it learned from.
+    /// The labels that it was trained on.
     #[serde(flatten)]
     pub from: FromLabels,
 }
 
-/// The labels that a challenger learned from, in numbers.
+/// The numbers of labels that a challenger was trained on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FromLabels {
@@ -57,7 +57,7 @@ pub struct FromLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TableSeen {
-    /// Its path as `mlloop.toml` or the command line gave it.
+    /// Its path as given in `mlloop.toml` or on the command line.
     pub path: String,
     /// Its rows.
     pub n_rows: u64,
@@ -76,7 +76,7 @@ pub struct Promoted {
     pub because: Because,
 }
 
-/// Why a version was promoted: each field is there only where that was the reason.
+/// Why a version was promoted: a field is present only if it was the reason.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Because {
