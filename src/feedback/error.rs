@@ -6,41 +6,41 @@ use crate::labels::LabelError;
 use crate::workspace::WorkspaceError;
 use std::path::PathBuf;
 
-/// What can go wrong with feedback.
+/// Errors of feedback.
 #[derive(Debug, thiserror::Error)]
 pub enum FeedbackError {
-    /// A correction that cannot be taken in.
+    /// An invalid correction.
     #[error("{place}: {what}")]
     Correction {
-        /// Where it stands: a line of the input, or the row's id.
+        /// The place of the correction: a line of the input, or the row's id.
         place: String,
         /// The problem.
         what: String,
     },
-    /// A file that cannot be read as what it should be.
+    /// A file with invalid content.
     #[error("{}: {what}", .path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, with its line when it has one.
+        /// The problem, with its line if there is one.
         what: String,
     },
-    /// Corrections are kept, and what follows from them is not done.
+    /// Corrections were recorded, but not the labels that follow from them.
     #[error("data/feedback.csv contains the {n} corrections; the next command finishes recording them: {source}")]
     Unfinished {
         /// How many.
         n: usize,
-        /// What went wrong then.
+        /// The error.
         source: Box<FeedbackError>,
     },
-    /// Corrections are in the store, and not yet here.
+    /// Corrections are in the store, but not yet in this loop.
     #[error("{store} contains the {n} corrections; the next command imports them: {source}")]
     Sent {
         /// How many.
         n: usize,
         /// The store's address.
         store: String,
-        /// What went wrong then.
+        /// The error.
         source: Box<FeedbackError>,
     },
     /// A problem of the prediction log.
@@ -52,7 +52,7 @@ pub enum FeedbackError {
     /// A problem of the workspace.
     #[error("{0}")]
     Workspace(#[from] WorkspaceError),
-    /// The system refused.
+    /// An I/O error.
     #[error("{0}")]
     Io(#[from] AtPath),
 }

@@ -7,19 +7,19 @@ use crate::registry::Version;
 use crate::workspace::Workspace;
 use serde::Serialize;
 
-/// Which corrections are meant.
+/// Selects corrections.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Of this row; of every row when `None`.
+    /// With this row id; any row if `None`.
     pub id: Option<String>,
-    /// Given in this time.
+    /// Given within this time.
     pub window: Window,
     /// With these free fields.
     pub fields: Fields,
 }
 
 impl Filter {
-    /// Whether the correction is one of them.
+    /// Whether the correction is selected.
     #[must_use]
     pub fn holds(&self, entry: &Entry) -> bool {
         self.id.as_ref().is_none_or(|id| *id == entry.id)
@@ -41,10 +41,10 @@ pub struct Told {
     pub used_since: Option<Version>,
 }
 
-/// The corrections that are meant, in the order in which they were given.
+/// The selected corrections, in the order in which they were given.
 ///
 /// # Errors
-/// Feedback or versions that cannot be read.
+/// If feedback or versions cannot be read.
 pub fn list(workspace: &Workspace, filter: &Filter) -> Result<Vec<Told>, FeedbackError> {
     let used = Used::open(workspace)?;
     let told = |entry: Entry| {

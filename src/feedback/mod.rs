@@ -4,9 +4,9 @@
 //! correction ─checked against the prediction log─▶ runs/feedback.json ─▶ data/feedback.csv ─▶ data/labels.csv ─▶ audit.jsonl
 //!                                                   what will be added     append               replace            how many lines
 //! ```
-//! The audit line is the last step and says how many lines `feedback.csv` has. Lines beyond that are what a process left
-//! that died in between: the next one completes them when they are those that `runs/feedback.json` announced. Lines that
-//! nobody announced came from elsewhere and are refused.
+//! The audit line is the last step and contains the number of lines of `feedback.csv`. Further lines come from a
+//! process that crashed before this step: the next process completes them if `runs/feedback.json` announced them.
+//! Unannounced lines came from elsewhere and are refused.
 
 mod error;
 mod list;
@@ -41,19 +41,19 @@ use std::collections::{HashMap, HashSet};
 /// Feedback on the last prediction of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Correction {
-    /// Where it stands, for errors: `stdin: line 3`, or the row's id.
+    /// The place, for errors: `stdin: line 3`, or the row's id.
     pub place: String,
-    /// The row.
+    /// The id of the row.
     pub id: String,
     /// Whether the prediction was right.
     pub verdict: Verdict,
-    /// What would have been right, where it was not.
+    /// The actual value, if the prediction was wrong.
     pub actual: Option<String>,
-    /// Who says so; may be empty.
+    /// The person; may be empty.
     pub by: String,
-    /// Anything else.
+    /// A comment.
     pub comment: String,
-    /// Anything else that has a name: an account, a period.
+    /// Free fields by name, such as an account or a period.
     pub fields: Fields,
 }
 
@@ -81,14 +81,14 @@ impl Given {
     }
 }
 
-/// Takes corrections in: all of them, or none when one is wrong. What a person has said of a prediction before, word for
-/// word, is nothing new.
+/// Records corrections: all of them, or none if one is invalid. Feedback identical to what the same person gave before
+/// is not new.
 ///
-/// Each must be of a row in the prediction log and is about its last prediction. `correct` takes the prediction as the
-/// label, `incorrect` the actual value; `uncertain` makes no label.
+/// Each must be about a row in the prediction log; it refers to the last prediction of that row. With `correct` the
+/// prediction becomes the label, with `incorrect` the actual value; `uncertain` gives no label.
 ///
 /// # Errors
-/// [`FeedbackError::Correction`] for one that cannot be taken in, with its place; what is wrong with the workspace.
+/// [`FeedbackError::Correction`] for an invalid correction, with its place; and errors of the workspace.
 pub fn give(
     workspace: &Workspace,
     lock: &Lock,
@@ -104,7 +104,7 @@ pub fn give(
     }
 }
 
-/// Commits corrections to the store, and takes in what it has by then.
+/// Sends corrections to the store, then imports what the store contains.
 fn give_to(
     store: &Shared,
     workspace: &Workspace,
@@ -117,7 +117,7 @@ fn give_to(
     if fresh.is_empty() {
         return Ok(Given { n_unchanged: n as u64, ..take(workspace, lock, known, &fresh, at)? });
     }
-    // What would stop the loop from taking them in is said before anybody else knows of them.
+    // Anything that would prevent importing them is reported before they are sent.
     hold(workspace)?;
     Labels::held(workspace)?;
     workspace.replaceable(LABELS_FILE)?;
@@ -128,7 +128,7 @@ fn give_to(
     Ok(Given { n_new: n_new as u64, n_unchanged: (n - n_new) as u64, ..given })
 }
 
-/// The corrections as they are kept, once each is found to be right. Nothing is changed.
+/// Validates corrections and converts them to their stored form. Nothing is changed.
 ///
 /// # Errors
 /// As [`give`].
@@ -147,7 +147,7 @@ pub fn check(
     let ids: HashSet<&str> = corrections.iter().map(|correction| correction.id.as_str()).collect();
     let journal = Journal::of(workspace);
     let predictions = journal.latest(&ids)?;
-    // A line that cannot be read may have been the row's.
+    // An unreadable log line may be a prediction of the row.
     let unread = if predictions.len() < ids.len() { journal.unread(&Window::default())? } else { None };
     let number = schema.number_format(&target.name).filter(|_| target.classes.is_empty());
     let checked = |correction: &Correction| {
@@ -161,7 +161,7 @@ pub fn check(
     corrections.iter().map(checked).collect()
 }
 
-/// Takes in what was checked, beside what is `known`.
+/// Records checked corrections; `known` are the existing ones.
 fn take(
     workspace: &Workspace,
     lock: &Lock,
@@ -188,7 +188,7 @@ fn take(
     let n_recorded = recorded(workspace)?.min(known.len());
     let unfinished = &known[n_recorded..];
     store::announced(workspace, n_recorded, unfinished)?;
-    // What follows the lines can be written too.
+    // The later steps must be possible as well.
     workspace.replaceable(LABELS_FILE)?;
     let after = unfinished.iter().chain(new.iter().copied());
     store::announce(workspace, n_recorded, after)?;
@@ -210,7 +210,8 @@ fn take(
     }
 }
 
-/// Makes labels of what is in `data/feedback.csv` by now, and records it. Gives how many of the new rows are in conflict.
+/// Turns the current lines of `data/feedback.csv` into labels, and records that. Returns how many new rows are in
+/// conflict.
 fn finish(
     workspace: &Workspace,
     lock: &Lock,
@@ -229,7 +230,7 @@ fn finish(
     Ok(conflicts::refresh(workspace, labels, &ids)?)
 }
 
-/// The correction as it is kept.
+/// The stored form of the correction.
 fn entry(
     correction: &Correction,
     prediction: Option<&Latest>,
@@ -293,7 +294,7 @@ fn entry(
     })
 }
 
-/// The value as the target writes it, or why it is none of its values.
+/// The value in the target's format, or why it is not one of the target's values.
 fn understood(actual: &str, target: &Target, number: Option<&NumberFormat>) -> Result<String, String> {
     if target.classes.is_empty() {
         let value = label_value(actual, number).map_err(|what| format!("{actual:?} {what}"))?;
@@ -303,10 +304,10 @@ fn understood(actual: &str, target: &Target, number: Option<&NumberFormat>) -> R
     class.ok_or_else(|| format!("{actual:?} is not one of the classes {}", target.classes.join(", ")))
 }
 
-/// The outcome that a cell of a table of this schema holds; `None` for an empty one and for a missing marker.
+/// The outcome in a cell of a table with this schema; `None` if it is empty or a missing marker.
 ///
 /// # Errors
-/// Why it is none of the target's values.
+/// Why it is not one of the target's values.
 pub fn outcome_in(cell: &str, target: &Target, schema: &Schema) -> Result<Option<String>, String> {
     let cell = cell.trim();
     if cell.is_empty() || schema.dialect.missing.iter().any(|marker| marker.trim() == cell) {
@@ -315,7 +316,7 @@ pub fn outcome_in(cell: &str, target: &Target, schema: &Schema) -> Result<Option
     understood(cell, target, schema.number_format(&target.name)).map(Some)
 }
 
-/// What it teaches.
+/// The resulting label.
 fn label(entry: &Entry) -> Option<Label> {
     (entry.verdict != Verdict::Uncertain).then(|| Label {
         id: entry.id.clone(),
@@ -329,10 +330,11 @@ fn label(entry: &Entry) -> Option<Label> {
     })
 }
 
-/// Refuses lines that neither the chain nor `runs/feedback.json` knows, and lines that were changed.
+/// Refuses lines that are neither in the audit chain nor announced by `runs/feedback.json`, and lines that were
+/// changed.
 ///
 /// # Errors
-/// [`FeedbackError`] with the line, and what cannot be read.
+/// [`FeedbackError`] with the line, and for unreadable files.
 pub fn hold(workspace: &Workspace) -> Result<(), FeedbackError> {
     workspace.hold_feedback()?;
     let known = entries(workspace)?;
@@ -340,13 +342,13 @@ pub fn hold(workspace: &Workspace) -> Result<(), FeedbackError> {
     store::announced(workspace, n_recorded, &known[n_recorded..])
 }
 
-/// Whether `runs/feedback.json` is another file than the one that the last `feedback` left. Nothing is lost by that while the
-/// chain knows every correction.
+/// Whether `runs/feedback.json` differs from what the last `feedback` wrote. This loses nothing, because the audit
+/// chain contains every correction.
 ///
 /// # Errors
-/// What cannot be read.
+/// If a file cannot be read.
 pub fn announcement_differs(workspace: &Workspace) -> Result<Option<Difference>, FeedbackError> {
-    // Whoever accepted the file as it is has changed what stands there.
+    // After `audit accept`, the file is expected to differ.
     let chain = workspace.audit_chain()?;
     let last = chain.last_with(audit::Entry::n_feedback)?;
     if last.is_none_or(|(entry, _)| entry.event != EventKind::Feedback) {
@@ -359,10 +361,10 @@ pub fn announcement_differs(workspace: &Workspace) -> Result<Option<Difference>,
     }))
 }
 
-/// How many lines of `feedback.csv` the audit chain knows of.
+/// The number of lines of `feedback.csv` recorded in the audit chain.
 fn recorded(workspace: &Workspace) -> Result<usize, FeedbackError> {
     let chain = workspace.audit_chain()?;
-    // A line of feedback that does not say how many there are is damaged.
+    // A feedback entry without a line count is damaged.
     let count = |entry: &audit::Entry| match entry.of::<event::Feedback>()? {
         Some(said) => Ok(Some(said.lines)),
         None => entry.n_feedback(),

@@ -1,4 +1,4 @@
-//! Feedback recorded on other machines, in its order, and how a loop imports it.
+//! Feedback recorded on other machines, in order, and its import into a loop.
 
 use super::store::{self, Entry, Verdict};
 use super::{FeedbackError, Given, take};
@@ -10,17 +10,17 @@ use crate::workspace::Workspace;
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 
-/// Lines put together: of labels, the last word of each person on each row.
+/// Collects lines: of labels, the last one for each person and row.
 #[derive(Debug, Default)]
 pub(super) struct Fold {
     n_lines: usize,
-    /// With the place of the line that says so.
+    /// Each with the index of its line.
     labels: Vec<(usize, Label)>,
     places: HashMap<(String, String), usize>,
     said: Vec<(usize, Entry)>,
 }
 
-/// What came of lines.
+/// The result of importing lines.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
     pub(super) n_labels: u64,
@@ -33,7 +33,7 @@ impl Fold {
     /// Adds the next line.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The problem with the line.
     pub(super) fn push(&mut self, line: Line) -> Result<(), String> {
         let n = self.n_lines;
         self.n_lines += 1;
@@ -56,7 +56,7 @@ impl Fold {
         Ok(())
     }
 
-    /// Takes the lines in. What is in already changes nothing, also when more was said since.
+    /// Records the lines. Lines that are already recorded change nothing, even if newer ones followed.
     pub(super) fn record(
         self,
         workspace: &Workspace,
@@ -66,7 +66,7 @@ impl Fold {
     ) -> Result<Recorded, FeedbackError> {
         let mut recorded = Recorded::default();
         let Self { labels, mut said, .. } = self;
-        // Of each row and person, the last correction that teaches, and whether it is new here.
+        // The last correction with a label for each row and person, and whether it is new here.
         let mut taught: HashMap<(String, String), (usize, bool)> = HashMap::new();
         let (mut known, mut new) = (Vec::new(), Vec::new());
         if !said.is_empty() {
@@ -84,9 +84,9 @@ impl Fold {
         let (mut before, mut after) = (Vec::new(), Vec::new());
         for (n, label) in labels {
             match taught.get(&(label.id.clone(), label.annotator.clone())) {
-                // The correction takes its place, and keeps its batch.
+                // The correction replaces the label, and keeps its batch.
                 Some((later, true)) if *later > n => before.push(label),
-                // It has done so.
+                // The correction has already replaced it.
                 Some((later, false)) if *later > n => {}
                 _ => after.push(label),
             }
@@ -124,7 +124,7 @@ fn record_labels(
     })
 }
 
-/// Gives people the names under which they are known, or under which they come first.
+/// Uses the known spelling of each person's name, or else the first one.
 fn spell_as_known(known: &[Entry], said: &mut [(usize, Entry)]) {
     let names: HashSet<&str> = known.iter().map(|entry| entry.by.as_str()).collect();
     let people = People::known(known.iter().map(|entry| entry.by.as_str()));
@@ -137,16 +137,16 @@ fn spell_as_known(known: &[Entry], said: &mut [(usize, Entry)]) {
     }
 }
 
-/// A correction that says something else than its person had said before.
+/// A correction that differs from the person's previous one on the same row.
 struct Counted<'a> {
-    /// The place of its line.
+    /// The index of its line.
     n: usize,
     entry: &'a Entry,
-    /// Whether the loop does not have it.
+    /// Whether it is not recorded in the loop yet.
     is_new: bool,
 }
 
-/// The corrections that count. One that says what its person had said before of the same prediction does not.
+/// The corrections that count: all but those equal to the person's previous one on the same prediction.
 fn counted<'a>(known: &'a [Entry], said: &'a [(usize, Entry)]) -> Vec<Counted<'a>> {
     let incoming: HashSet<String> = said.iter().map(|(_, entry)| entry.line()).collect();
     let (mut there, mut last) = (HashSet::new(), HashMap::new());
@@ -171,14 +171,14 @@ fn counted<'a>(known: &'a [Entry], said: &'a [(usize, Entry)]) -> Vec<Counted<'a
     counted
 }
 
-/// Those corrections that are not known yet, with people named as they are known.
+/// The corrections that are not recorded yet, with known spellings of names.
 pub(super) fn fresh(known: &[Entry], checked: Vec<Entry>) -> Vec<Entry> {
     let mut said: Vec<(usize, Entry)> = checked.into_iter().enumerate().collect();
     spell_as_known(known, &mut said);
     counted(known, &said).into_iter().filter(|one| one.is_new).map(|one| one.entry.clone()).collect()
 }
 
-/// What a store has that a loop has not taken in.
+/// Lines of a store that a loop has not imported.
 #[derive(Debug)]
 pub struct News {
     mark: Option<Mark>,
@@ -186,10 +186,10 @@ pub struct News {
     last: Option<(i64, String)>,
 }
 
-/// Asks the store of the loop for what is new, without the lock of the loop; `None` without a store.
+/// Fetches new lines from the store of the loop, without the lock of the loop; `None` without a store.
 ///
 /// # Errors
-/// What the server says.
+/// Errors of the server.
 pub fn fetch(workspace: &Workspace) -> Result<Option<News>, FeedbackError> {
     let Some(store) = Shared::of(workspace)? else { return Ok(None) };
     let mark = store.mark(workspace)?;
@@ -202,7 +202,8 @@ fn news(store: &Shared, mark: Option<Mark>) -> Result<News, FeedbackError> {
     Ok(News { mark, fold, last })
 }
 
-/// Takes in what the store has. What was fetched before the lock was taken is used when nobody took it in meanwhile.
+/// Imports new lines of the store. Lines fetched before the lock was taken are used unless another process has imported
+/// them meanwhile.
 pub(super) fn receive(
     workspace: &Workspace,
     lock: &Lock,
@@ -221,10 +222,10 @@ pub(super) fn receive(
     Ok(recorded)
 }
 
-/// Records outcomes: in the store first where there is one.
+/// Records outcomes; in a loop with a store, there first.
 ///
 /// # Errors
-/// What the server says, and what is wrong with the labels or the audit chain.
+/// Errors of the server, the labels or the audit chain.
 pub fn record_known(
     workspace: &Workspace,
     lock: &Lock,
@@ -234,7 +235,7 @@ pub fn record_known(
     let Some(store) = Shared::of(workspace)? else { return Ok(record_outcomes(workspace, lock, outcomes, at)?) };
     let mut fold = Fold::default();
     for outcome in outcomes {
-        // A label can always be understood.
+        // A label is always valid.
         let _ = fold.push(Line::Outcome(outcome));
     }
     let labels = Labels::held(workspace)?;

@@ -11,7 +11,7 @@ fn at(second: usize) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second as i64).unwrap()
 }
 
-/// Lines about few rows by few people, so that they often speak of the same.
+/// Lines about few rows by few people, so that many are about the same row and person.
 fn lines(rng: &mut impl Rng, n: usize) -> Vec<Line> {
     let mut draw = |n: usize| rng.gen_range(0..n);
     let line = |second: usize| {
@@ -73,7 +73,8 @@ fn however_lines_are_cut_and_how_often_they_come_the_loop_knows_the_same() {
         take_all(&whole, &lines);
         lines.iter().for_each(|line| drop(take_all(&single, std::slice::from_ref(line))));
         assert_eq!(known(&single), known(&whole), "{lines:#?}");
-        // Somebody dies after each take, before the mark is kept: the next begins where the one before did.
+        // A process may crash after each import, before the mark is stored: then the next import begins at the same
+        // line.
         let (mut from, mut to) = (0, 0);
         while to < lines.len() {
             to = (to + 1 + rng.gen_range(0..4)).min(lines.len());
@@ -81,7 +82,7 @@ fn however_lines_are_cut_and_how_often_they_come_the_loop_knows_the_same() {
             from = if rng.gen_range(0..2) == 0 { to } else { from };
         }
         assert_eq!(known(&again), known(&whole), "{lines:#?}");
-        // All of it once more changes nothing, not even the chain.
+        // Importing all lines again changes nothing, not even the audit chain.
         let chain = again.audit_chain().unwrap().entries.len();
         let recorded = take_all(&again, &lines);
         assert_eq!((recorded.n_feedback, recorded.given.is_nothing()), (0, true));

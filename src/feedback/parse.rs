@@ -9,7 +9,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::io::{BufRead, BufReader, Read};
 
-/// What a line may say.
+/// The content of a line.
 #[derive(Debug, Deserialize)]
 struct Line<T> {
     id: T,
@@ -21,20 +21,20 @@ struct Line<T> {
     by: Option<String>,
     #[serde(default)]
     comment: Option<String>,
-    /// Whatever else it says, by name.
+    /// All other keys.
     #[serde(skip)]
     fields: Fields,
 }
 
-/// The keys that mean something.
+/// The keys with a meaning; others are free fields.
 const KEYS: [&str; 5] = ["id", "verdict", "actual", "by", "comment"];
-/// Most free fields of a correction, and the most characters of a name and of a value.
+/// Most free fields of a correction, and most characters of a name and of a value.
 const LARGEST: (usize, usize, usize) = (32, 64, 1000);
 
-/// Keeps a free field; an empty one is none.
+/// Adds a free field; an empty one is skipped.
 ///
 /// # Errors
-/// When its name or value is too long or no text, or looks like a misspelt key.
+/// If its name or value is too long or not a text, or its name looks like a misspelt key.
 pub fn field(fields: &mut Fields, name: &str, value: &str) -> Result<(), String> {
     let (most, longest_name, longest_value) = LARGEST;
     let (name, value) = (name.trim(), value.trim());
@@ -61,12 +61,12 @@ fn nothing<T>() -> Option<T> {
     None
 }
 
-/// A verdict as a person may write it; in JSON it may also be a truth value.
+/// A verdict as a person may write it; JSON may also use a boolean.
 fn verdict<'de, D: Deserializer<'de>>(from: D) -> Result<Verdict, D::Error> {
     String::from(Value::deserialize(from)?).parse().map_err(D::Error::custom)
 }
 
-/// A text; JSON may also give a number or a truth value.
+/// A text; JSON may also use a number or a boolean.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "a text, a number, true or false")]
 enum Value {
@@ -99,11 +99,12 @@ impl<T: Into<String>> Line<T> {
     }
 }
 
-/// Reads corrections: CSV with a header of `id`, `verdict` and, as far as there are any, `actual`, `by` and `comment`; or
-/// one JSON object a line with these keys. Other columns and keys are kept as free fields. `file` is the name in errors, `by` who says so where a line does not.
+/// Reads corrections: CSV with a header of `id`, `verdict` and optionally `actual`, `by` and `comment`; or one JSON
+/// object per line with these keys. Other columns and keys become free fields. `file` is the name used in errors, `by`
+/// the person for lines that name none.
 ///
 /// # Errors
-/// What is wrong with a line, with its place.
+/// The problem of a line, with its place.
 pub fn corrections(file: &str, from: impl Read, by: &str) -> Result<Vec<Correction>, FeedbackError> {
     let mut from = BufReader::new(from);
     let wrong = |what: String| FeedbackError::Correction { place: file.to_owned(), what };
@@ -159,7 +160,7 @@ fn csv(file: &str, mut from: impl Read, by: &str) -> Result<Vec<Correction>, Fee
     for record in &mut records {
         let Record { line, cells } = record.map_err(|open| wrong(file.to_owned(), open.to_string()))?;
         let place = format!("{file}: line {line}");
-        // A spreadsheet's blank rows at the end, and blank lines before the header.
+        // Blank rows at the end of a spreadsheet, and blank lines before the header, are skipped.
         if cells.iter().all(|cell| cell.trim().is_empty()) {
             continue;
         }
@@ -176,7 +177,7 @@ fn csv(file: &str, mut from: impl Read, by: &str) -> Result<Vec<Correction>, Fee
             );
             return Err(wrong(place, what));
         }
-        // Texts, so that an id keeps its leading zeros.
+        // Parsed as text, so that an id keeps its leading zeros.
         let mut line: Line<String> = record.deserialize(Some(header)).map_err(|err| {
             let what = match err.kind() {
                 csv::ErrorKind::Deserialize { err, .. } => clause(&err.kind().to_string()),
@@ -193,7 +194,7 @@ fn csv(file: &str, mut from: impl Read, by: &str) -> Result<Vec<Correction>, Fee
     Ok(lines)
 }
 
-/// The delimiter under which the header has an id and a verdict; a comma where none does.
+/// The delimiter for which the header contains an id and a verdict; otherwise a comma.
 fn delimiter(text: &str) -> u8 {
     let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let fits = |delimiter: &u8| {
@@ -203,13 +204,13 @@ fn delimiter(text: &str) -> u8 {
     DELIMITERS.into_iter().find(fits).unwrap_or(b',')
 }
 
-/// A name of the header; those that mean something may be written in capitals.
+/// A name of the header; known keys may be written in capitals.
 fn key(name: &str) -> &str {
     KEYS.into_iter().find(|key| key.eq_ignore_ascii_case(name)).unwrap_or(name)
 }
 
-/// The message as the end of a line of ours.
+/// The message as the end of one of our messages.
 fn clause(message: &str) -> String {
-    // serde_json counts lines of the one line it was given.
+    // serde_json appends the position within the one line it was given: remove it.
     message.split(" at line 1 column").next().unwrap_or(message).to_owned()
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::str::FromStr;
 
-/// How long a period is.
+/// The length of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Period {
     /// A calendar day (UTC).
@@ -46,7 +46,7 @@ impl Period {
     }
 }
 
-/// Corrections counted. What a person said of the same prediction before counts no more.
+/// Counts of corrections. Only a person's last one on each prediction counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Count {
@@ -89,10 +89,10 @@ impl Count {
     }
 }
 
-/// What versions learned from.
+/// The training rows of versions.
 type LearnedBy = HashMap<Version, Learned>;
 
-/// What the versions of these predictions learned from, where that is known.
+/// The training rows of the versions of these predictions, where known.
 fn learned_by(workspace: &Workspace, entries: &[Entry]) -> Result<LearnedBy, FeedbackError> {
     let registry = workspace.registry();
     let versions: BTreeSet<Version> = entries.iter().map(|entry| entry.version).collect();
@@ -130,10 +130,10 @@ pub struct Stats {
     pub by_period: Vec<Group>,
 }
 
-/// Counts those of `entries`, the feedback of the loop, that `filter` means.
+/// Counts those of `entries`, the feedback of the loop, that `filter` selects.
 ///
 /// # Errors
-/// Labels or versions that cannot be read.
+/// If labels or versions cannot be read.
 pub fn stats(
     workspace: &Workspace,
     entries: &[Entry],
@@ -143,7 +143,7 @@ pub fn stats(
     let latest: Vec<&Entry> = latest(entries).into_iter().filter(|entry| filter.holds(entry)).collect();
     let learned = learned_by(workspace, entries)?;
     let used = Used::open(workspace)?;
-    // How often each label counts: what somebody said of two predictions of a row is one label.
+    // The number of corrections for each label: corrections of two predictions of a row give one label.
     let mut said: HashMap<(&str, &str), u64> = HashMap::new();
     for entry in latest.iter().filter(|entry| entry.verdict != Verdict::Uncertain) {
         *said.entry(entry.key()).or_default() += 1;
@@ -163,11 +163,10 @@ pub fn stats(
     })
 }
 
-/// The rows of which people said whether the prediction of one version was right, and whether it was; without those that it
-/// learned from.
+/// The rows whose prediction by one version was judged, and whether it was right; without training rows of the version.
 ///
 /// # Errors
-/// Feedback that cannot be read.
+/// If feedback cannot be read.
 pub fn judged(workspace: &Workspace, version: Version) -> Result<Vec<(String, bool)>, FeedbackError> {
     let entries = entries(workspace)?;
     let learned = learned_by(workspace, &entries)?;
@@ -181,7 +180,7 @@ pub fn judged(workspace: &Workspace, version: Version) -> Result<Vec<(String, bo
     Ok(own.filter_map(said).collect())
 }
 
-/// The last word of each person on each prediction, in the order of the file.
+/// The last correction of each person on each prediction, in the order of the file.
 fn latest(entries: &[Entry]) -> Vec<&Entry> {
     fn key(entry: &Entry) -> ((&str, &str), Timestamp) {
         (entry.key(), entry.predicted_at)

@@ -42,7 +42,7 @@ impl fmt::Display for Verdict {
 impl FromStr for Verdict {
     type Err = String;
 
-    /// A verdict by its name, or by a word that says yes or no, as labels may be written: `true`, `WAHR`, `falsch`.
+    /// Parses a verdict: its name, or a word for yes or no that is also accepted in labels: `true`, `WAHR`, `falsch`.
     fn from_str(text: &str) -> Result<Self, String> {
         const NAMES: [(&str, Verdict); 3] =
             [("correct", Verdict::Correct), ("incorrect", Verdict::Incorrect), ("uncertain", Verdict::Uncertain)];
@@ -85,14 +85,14 @@ pub struct Entry {
 /// Free fields by name.
 pub type Fields = BTreeMap<String, String>;
 
-/// What is about to be added to the corrections.
+/// The file that lists the corrections about to be added.
 pub(super) const ANNOUNCEMENT: &str = "runs/feedback.json";
 
 const HEADER: &[u8] = b"id,verdict,label,by,at,comment,version,prediction,predicted_at,fields\n";
-/// The header as it was before there were free fields.
+/// The header before free fields were introduced.
 const OLD_HEADER: &[u8] = b"id,verdict,label,by,at,comment,version,prediction,predicted_at\n";
 
-/// Free fields stand in one cell, as a JSON object; nothing stands there when there are none.
+/// Free fields are one cell, as a JSON object; the cell is empty if there are none.
 fn fields<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Fields, D::Error> {
     let text = String::deserialize(from)?;
     match text.as_str() {
@@ -102,12 +102,12 @@ fn fields<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Fields, D::Error>
 }
 
 impl Entry {
-    /// Who said something of which row.
+    /// The row and the person.
     pub(super) fn key(&self) -> (&str, &str) {
         (&self.id, &self.by)
     }
 
-    /// Whether the same was said of the same prediction.
+    /// Whether it gives the same feedback on the same prediction.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
         let said = |entry: &Self| (entry.verdict, entry.version, entry.predicted_at);
         let texts = |entry: &Self| (entry.label.clone(), entry.comment.clone(), entry.fields.clone());
@@ -123,14 +123,14 @@ impl Entry {
         String::from_utf8_lossy(&line).into_owned()
     }
 
-    /// What a line says, or what is wrong with it.
+    /// Parses a line, or reports its problem.
     pub(super) fn of_line(line: &str) -> Result<Self, String> {
         let text = [HEADER, line.as_bytes()].concat();
         let mut entries = read(text.as_slice(), 0).map_err(|err| err.to_string())?;
         entries.pop().ok_or_else(|| "is not a correction".to_owned())
     }
 
-    /// SHA-256 of its line; of one without free fields as it was before there were any.
+    /// SHA-256 of its line; without free fields, of the line in the old format.
     fn digest(&self) -> String {
         let mut line = Vec::new();
         self.push(&mut line);
@@ -147,7 +147,7 @@ impl Entry {
             (self.at.to_string(), self.version.to_string(), self.predicted_at.to_string());
         let free = match self.fields.is_empty() {
             true => String::new(),
-            // Texts under texts are always JSON.
+            // A map of texts can always be written as JSON.
             false => serde_json::to_string(&self.fields).unwrap_or_default(),
         };
         let fields = [
@@ -166,19 +166,19 @@ impl Entry {
     }
 }
 
-/// Every correction that was ever given, in order; an unfinished last line is not there.
+/// Every correction, in order; an incomplete last line is skipped.
 ///
 /// # Errors
-/// A file that is damaged, with its line.
+/// If the file is damaged, with the line.
 pub fn entries(workspace: &Workspace) -> Result<Vec<Entry>, FeedbackError> {
     Ok(entries_from(workspace, 0)?.0)
 }
 
-/// The corrections after the first `seen` bytes of the file, which ended with a line; and how long it is up to the end of a
-/// line. None where the file has become shorter.
+/// The corrections after the first `seen` bytes of the file, which must end with a line, and the offset of the end of
+/// the last complete line. Fails if the file has become shorter.
 ///
 /// # Errors
-/// A file that is damaged.
+/// If the file is damaged.
 pub fn entries_from(workspace: &Workspace, seen: u64) -> Result<(Vec<Entry>, u64), FeedbackError> {
     let path = path(workspace);
     let Some(file) = atomic::open(&path).if_there().at(&path)? else { return Ok((Vec::new(), seen)) };
@@ -192,7 +192,7 @@ pub fn entries_from(workspace: &Workspace, seen: u64) -> Result<(Vec<Entry>, u64
 }
 
 fn read(lines: impl Read, n_bytes: u64) -> Result<Vec<Entry>, csv::Error> {
-    // A line is hardly shorter than its two times; a list that grows is held twice while it does.
+    // Lines are rarely shorter than this. Reserving avoids growing the list, which needs both copies in memory.
     let mut entries = Vec::with_capacity(usize::try_from(n_bytes / 80).unwrap_or(0));
     for entry in csv::Reader::from_reader(lines).deserialize::<Entry>() {
         let mut entry = entry?;
@@ -204,7 +204,7 @@ fn read(lines: impl Read, n_bytes: u64) -> Result<Vec<Entry>, csv::Error> {
     Ok(entries)
 }
 
-/// Adds lines: all of them or none, synced.
+/// Appends lines: all of them or none, synced.
 pub(super) fn append(workspace: &Workspace, entries: &[&Entry]) -> Result<(), FeedbackError> {
     if entries.is_empty() {
         return Ok(());
@@ -223,7 +223,7 @@ pub(super) fn append(workspace: &Workspace, entries: &[&Entry]) -> Result<(), Fe
     }
 }
 
-/// Gives a file written before free fields existed its new header, with an empty cell at the end of each line.
+/// Converts a file without free fields: a new header, and an empty cell at the end of each line.
 fn upgrade(path: &Path) -> io::Result<()> {
     let Some(file) = atomic::open(path).if_there()? else { return Ok(()) };
     let mut text = Vec::new();
@@ -232,7 +232,7 @@ fn upgrade(path: &Path) -> io::Result<()> {
     let Some(lines) = text.strip_prefix(OLD_HEADER) else { return Ok(()) };
     atomic::replace(path, |out| {
         out.write_all(HEADER)?;
-        // A record is one line: what breaks lines is written otherwise.
+        // Line breaks inside cells are escaped, so each record is one line.
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
             out.write_all(line.strip_suffix(b"\n").unwrap_or(line))?;
             out.write_all(b",\n")?;
@@ -241,14 +241,14 @@ fn upgrade(path: &Path) -> io::Result<()> {
     })
 }
 
-/// What is about to be added: how many lines stand before it, and the SHA-256 of each line that follows.
+/// The announcement: the number of existing lines, and the SHA-256 of each line to be added.
 #[derive(Debug, Serialize, Deserialize)]
 struct Announced {
     after: usize,
     lines: Vec<String>,
 }
 
-/// Says which lines will follow the first `after` ones, before they are written. Nothing is written when there are none.
+/// Announces the lines that will be added after the first `after` ones. Without lines, nothing is written.
 pub(super) fn announce<'a>(
     workspace: &Workspace,
     after: usize,
@@ -266,10 +266,10 @@ pub(super) fn announce<'a>(
     Ok(write().at(&path)?)
 }
 
-/// Whether the lines after the first `after` ones are those that were announced, or the first of them.
+/// Checks that the lines after the first `after` ones are the announced lines, or the first of them.
 ///
 /// # Errors
-/// [`FeedbackError::File`] with the line when they are not.
+/// [`FeedbackError::File`] with the line if they are not.
 pub(super) fn announced(workspace: &Workspace, after: usize, entries: &[Entry]) -> Result<(), FeedbackError> {
     if entries.is_empty() {
         return Ok(());
@@ -298,8 +298,8 @@ pub(super) fn announced(workspace: &Workspace, after: usize, entries: &[Entry]) 
     Err(FeedbackError::File { path: self::path(workspace), what })
 }
 
-/// What is wrong with `runs/feedback.json`, which says what was added last: it cannot be understood, or says otherwise than
-/// `known`, the corrections that stand.
+/// The problem with `runs/feedback.json`, which lists the last added lines: it is unreadable, or does not match
+/// `known`, the existing corrections.
 pub(super) fn announcement_fault(
     workspace: &Workspace,
     known: &[Entry],

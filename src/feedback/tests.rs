@@ -12,7 +12,7 @@ fn at(text: &str) -> Timestamp {
     Window::parse_instant(text).unwrap()
 }
 
-/// A loop in which `a` and `c` were predicted yes, `b` no.
+/// A loop with the predictions yes for `a` and `c`, and no for `b`.
 fn predicted() -> (tempfile::TempDir, Workspace) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("models")).unwrap();
@@ -124,7 +124,7 @@ fn what_a_process_left_unfinished_is_completed_by_the_next() {
     let planted = give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-10").unwrap_err().to_string();
     assert!(planted.contains("\"b\" on) were not written by `mlloop feedback`"), "{planted}");
     assert!(Labels::open(&workspace).unwrap().get("b", "bob").is_none());
-    // The same line, and another that was never written, as a process announced them.
+    // The same line, and another that was announced but never written.
     std::fs::write(&path, before.clone() + line + &line.replace("b,", "d,")).unwrap();
     store::announce(&workspace, 1, entries(&workspace).unwrap()[1..].iter()).unwrap();
     std::fs::write(&path, before + line + "d,corr").unwrap();
@@ -244,10 +244,10 @@ fn free_fields_are_kept_filtered_and_followed_to_the_version_that_used_them() {
     let trained = Event { at: at("2026-11-09"), event: EventKind::Retrained, by: None, roles: None, details };
     workspace.record(&workspace.lock().unwrap(), trained).unwrap();
     assert_eq!(one()[0].used_since, Some(Version(4)));
-    // The same with another field is something new.
+    // The same with another field is new feedback.
     let again = parse::corrections("stdin", csv.replace("zeta", "beta").as_bytes(), "ann").unwrap();
     assert_eq!(give_at(&workspace, &again, "2026-11-10").unwrap().n_new, 1);
-    // A file of before there were free fields is read, and gets its new header with the next line.
+    // A file without free fields is readable, and gets its new header with the next line.
     drop(dir);
     let (dir, workspace) = predicted();
     give_at(&workspace, &[said("a", Verdict::Correct, None)], "2026-11-09").unwrap();
@@ -255,7 +255,7 @@ fn free_fields_are_kept_filtered_and_followed_to_the_version_that_used_them() {
     let now = std::fs::read_to_string(&path).unwrap();
     let then: String = now.lines().map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
     assert!(then.starts_with("id,verdict,label,by,at,comment,version,prediction,predicted_at\n"));
-    // The chain of then says how many lines there are, and nothing of their bytes.
+    // The audit chain of that version has the number of lines, but no hash of them.
     drop(dir);
     let (dir, workspace) = predicted();
     let path = dir.path().join("data/feedback.csv");
@@ -303,7 +303,7 @@ fn what_waits_is_taken_in_once_and_its_last_word_counts() {
     assert_eq!((label("a", ""), label("b", ""), label("a", "ann")), ("no".into(), "no".into(), "yes".into()));
     assert_eq!(entries(&workspace).unwrap(), corrections);
 
-    // A process died after it was done and before it could remove the file.
+    // A process crashed after recording, before it removed the file.
     let files =
         || ["data/labels.csv", "data/feedback.csv", "audit.jsonl"].map(|f| std::fs::read(workspace.path(f)).unwrap());
     let before = files();

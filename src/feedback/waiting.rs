@@ -1,12 +1,13 @@
-//! Outcomes and feedback that come while another process changes the loop: kept at once, taken in by whoever changes it next.
+//! Outcomes and feedback that arrive while another process changes the loop: saved at once, recorded by the next
+//! process that takes the lock.
 //!
 //! ```text
 //! request ─append, sync─▶ runs/waiting.jsonl ─rename─▶ runs/taking.jsonl ─▶ labels, feedback, audit ─▶ removed
 //!            no lock of the loop                under the lock of the loop
 //! ```
-//! Each step can be done again: what a process left that died in between is taken in first, and what is in already is
-//! nothing new. So nothing is lost, nothing is there twice, and the last word on a row stays the last. A loop with a store
-//! sends what waits there first, and takes it in from there.
+//! Each step can be repeated: data left by a crashed process is imported first, and data already recorded changes
+//! nothing. So nothing is lost or duplicated, and the last label of a row stays the last. A loop with a store first
+//! sends its waiting data to the store, and imports them from there.
 
 use super::FeedbackError;
 use super::news::{Fold, News, Recorded, receive};
@@ -18,19 +19,19 @@ use crate::workspace::Workspace;
 use jiff::Timestamp;
 use std::path::PathBuf;
 
-/// What was taken in.
+/// The number of imported records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TakenIn {
-    /// Outcomes and labels that were new here, one for each row and person.
+    /// New outcomes and labels, one per row and person.
     pub n_outcomes: u64,
-    /// Corrections that were.
+    /// New corrections.
     pub n_feedback: u64,
 }
 
-/// Keeps outcomes and checked corrections, without the lock of the loop: all of them or none.
+/// Saves outcomes and checked corrections, without the lock of the loop: all of them or none.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn keep(workspace: &Workspace, outcomes: Vec<Label>, corrections: &[Entry]) -> Result<(), FeedbackError> {
     let said = corrections.iter().map(|entry| Line::Feedback(entry.line()));
     let mut lines = Vec::new();
@@ -49,17 +50,17 @@ pub fn keep(workspace: &Workspace, outcomes: Vec<Label>, corrections: &[Entry]) 
     Ok(write().at(&path)?)
 }
 
-/// Whether anything waits.
+/// Whether any saved data is waiting.
 #[must_use]
 pub fn is_waiting(workspace: &Workspace) -> bool {
     [waiting(workspace), taking(workspace)].iter().any(|path| path.exists())
 }
 
-/// Takes in what waits here, and what the store has that is new. Whoever takes the lock to write labels or to learn from
-/// them does this first. What was [fetched](super::fetch) before may be given; it is asked for otherwise.
+/// Imports waiting data, and new data of the store. Every process that takes the lock to write labels or to learn from
+/// them calls this first. `fetched` may be the result of an earlier [fetch](super::fetch); otherwise the store is
+/// asked.
 ///
-/// # Errors
-/// A file that is damaged, a store that does not answer, or what is wrong with the workspace; what waits then goes on
+/// If a file is damaged, the store does not answer, or the workspace has a problem; waiting data then stays.
 /// waiting.
 pub fn take_in(
     workspace: &Workspace,
@@ -79,7 +80,7 @@ pub fn take_in(
         let (lines, fold) = read(workspace, &bytes)?;
         match &store {
             None => taken.add(&fold.record(workspace, lock, None, at)?),
-            // From there they come back in their order among those of others.
+            // They come back from the store in order, together with those of others.
             Some(store) => store.send(&lines)?,
         }
         atomic::remove_file(&path).at(&path)?;

@@ -38,7 +38,7 @@ impl Journal {
         Ok(scanned.unread())
     }
 
-    /// Every file that has lines which cannot be read, or no header of a prediction log.
+    /// Every file with unreadable lines, or without the header of a prediction log.
     ///
     /// # Errors
     /// I/O errors.

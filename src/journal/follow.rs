@@ -15,9 +15,8 @@ pub struct Follow {
 }
 
 impl Journal {
-    /// Passes the rows that were appended to the files of `window` since `follow` to `each`, with the columns of
-    /// `layout`; all rows of a new file, or of one that became shorter. An incomplete last line is left for the next
-    /// call.
+    /// Passes the rows appended to the files of `window` since `follow` to `each`, with the columns of `layout`; all
+    /// rows of a new file, or of one that became shorter. An incomplete last line is left for the next call.
     ///
     /// # Errors
     /// As [`Journal::scan`]; rows already passed on may be repeated then.
@@ -43,7 +42,7 @@ impl Journal {
     }
 }
 
-/// The header of a file and its complete lines after the first `before` bytes, if any; and their end.
+/// The header of a file and its complete lines after the first `before` bytes, if any; and the offset of their end.
 fn appended(path: &Path, before: u64) -> io::Result<(Option<Input>, u64)> {
     let mut file = atomic::open(path)?;
     let len = file.metadata()?.len();

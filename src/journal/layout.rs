@@ -13,7 +13,7 @@ use std::io::Write as _;
 const RESERVED: [&str; 6] = ["id", "time", "version", "arm", "score", "prediction"];
 /// The prefix of the name of a class's score.
 const SCORE: &str = "score:";
-/// The prefix for the name of a feature that equals one of the other columns.
+/// The prefix for a feature whose name equals that of another column.
 const FEATURE: &str = "feature:";
 
 /// The columns logged for a loop's rows.
@@ -22,11 +22,11 @@ const FEATURE: &str = "feature:";
 /// id,time,version,arm,score,prediction   [score:CLASS … with several classes]   the loop's columns as raw text
 ///                                                             [NAME = EXPRESSION … the values of windows]
 /// ```
-/// - `score` is that of the positive class, or with several classes that of the predicted one; empty for a number.
-/// - The loop's columns are all but the id, the target and ignored ones, in schema order, as received.
+/// - `score` is the score of the positive class or, with several classes, of the predicted one; empty for a number.
+/// - The loop's columns are all except the id, the target and ignored ones, in schema order, as received.
 /// - A column with one of the reserved names, or one that begins with `score:` or `feature:`, is called `feature:NAME`.
-/// - A cell with a line break in it is written as a JSON string, and so is one that begins with a quotation mark; so a
-///   cell that begins with a quotation mark is read as a JSON string.
+/// - A cell that contains a line break or begins with a quotation mark is written as a JSON string; so a cell that
+///   begins with a quotation mark is read as a JSON string.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Layout {
     id: Option<String>,
@@ -40,7 +40,7 @@ pub struct Layout {
 /// A prediction to be logged.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
-    /// Names the row.
+    /// The id of the row.
     pub id: &'a str,
     /// The time of the prediction; the log stores microseconds.
     pub at: jiff::Timestamp,
@@ -87,13 +87,13 @@ impl Layout {
         Self { windows, ..Self::new(&pipeline.schema, &pipeline.target) }
     }
 
-    /// The same with only one of the loop's columns; `None` if it is not logged.
+    /// The same layout with only one of the loop's columns; `None` if it is not logged.
     pub(super) fn only(&self, column: &str) -> Option<Self> {
         let features = vec![self.features.iter().find(|spec| spec.name == column)?.clone()];
         Some(Self { features, windows: Vec::new(), ..self.clone() })
     }
 
-    /// The loop's id column; without one, [`Layout::made_up_id`] names a row.
+    /// The loop's id column; without one, [`Layout::made_up_id`] gives a row its id.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
@@ -133,14 +133,14 @@ impl Layout {
         let mut names: Vec<Cow<str>> = RESERVED.map(Cow::from).to_vec();
         names.extend(self.scored_classes().iter().map(|class| score_name(class).into()));
         names.extend(self.features().chain(self.windows()).map(feature_name));
-        // A line break in the name of a class or column must not break the header's line.
+        // Line breaks in the name of a class or column are escaped, so that the header is one line.
         let names: Vec<Cow<str>> = names.iter().map(|name| one_line(name)).collect();
         let mut line = Vec::new();
         push_record(&mut line, &names, b',');
         line
     }
 
-    /// The same with columns of windows.
+    /// The same layout with window columns.
     #[cfg(test)]
     pub(super) fn with_windows(self, windows: Vec<ColumnSpec>) -> Self {
         Self { windows, ..self }
@@ -179,7 +179,7 @@ impl Layout {
         lines.push(b'\n');
     }
 
-    /// How a file of the log is read: the reserved columns, the scores of classes, and with `features` the loop's.
+    /// The schema of a log file: the reserved columns, the scores of classes, and with `features` the loop's columns.
     pub(super) fn schema(&self, features: bool) -> Schema {
         let kinds = [Kind::Text, Kind::Time, Kind::Category, Kind::Text, Kind::Number, Kind::Text];
         let mut columns: Vec<ColumnSpec> = RESERVED.iter().zip(kinds).map(|(name, kind)| spec(name, kind)).collect();

@@ -10,22 +10,22 @@ use std::collections::HashMap;
 /// Rows of the log, column by column.
 #[derive(Debug, Clone, Default)]
 pub struct Logged {
-    /// The ids of the rows.
+    /// The id of each row.
     pub id: Texts,
-    /// When they were predicted, in microseconds since 1970-01-01 UTC.
+    /// When each was predicted, in microseconds since 1970-01-01 UTC.
     pub time: Vec<i64>,
     /// The version that predicted.
     pub version: Vec<Version>,
     /// The arm; empty outside experiments.
     pub arm: Texts,
-    /// Score of the positive class, or of the predicted one of several; `NaN` for a number.
+    /// Score of the positive class or, with several classes, of the predicted one; `NaN` for a number.
     pub score: Vec<f64>,
     /// The class or number, as text.
     pub prediction: Texts,
     /// With several classes, the scores of each class; otherwise empty.
     pub class_scores: Vec<Vec<f64>>,
-    /// The loop's columns by its schema, its id first, if requested. A column that a file lacks is missing
-    /// in all its rows.
+    /// The loop's columns in schema order, the id first, if requested. A column that a file lacks is missing in all its
+    /// rows.
     pub features: Option<Table>,
 }
 

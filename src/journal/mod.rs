@@ -74,10 +74,10 @@ impl Journal {
         Self { dir: workspace.path("predictions") }
     }
 
-    /// Appends lines that [`Layout::push`] made, all of the time `at`, and syncs them.
+    /// Appends lines made by [`Layout::push`], all with the time `at`, and syncs them.
     ///
     /// # Errors
-    /// I/O errors; nothing was added then.
+    /// I/O errors; then nothing was added.
     pub fn append(&self, layout: &Layout, at: jiff::Timestamp, lines: &[u8]) -> Result<(), JournalError> {
         self.writer(layout, Durability::Always).append(at, lines)
     }
@@ -88,7 +88,7 @@ impl Journal {
         Writer::new(self.dir.clone(), layout, durability)
     }
 
-    /// Whether nothing was ever logged.
+    /// Whether the log has no files.
     ///
     /// # Errors
     /// If the directory exists and cannot be listed.
@@ -128,6 +128,6 @@ fn parse_name(name: &str) -> Option<Place> {
         None => (stem, 1),
         Some((day, n)) => (day, n.parse().ok().filter(|&n| n > 1)?),
     };
-    // Writers use only one spelling of a date.
+    // Writers use only this spelling of a date.
     day.parse::<jiff::civil::Date>().ok().filter(|date| date.to_string() == day).map(|day| (day, n))
 }

@@ -10,12 +10,13 @@ use std::path::Path;
 pub struct Outcome {
     /// Class index or value; never `NaN`.
     pub y: f64,
-    /// Rows that it represents: 1/π if the row was selected with probability π, else 1.
+    /// Number of rows it represents: 1/π if the row was selected with probability π, else 1.
     pub weight: f64,
 }
 
 impl Outcome {
-    /// The outcome of a row selected with `probability`, above 0 and up to 1; `None` if it arrived by itself.
+    /// The outcome of a row selected with `probability`, above 0 and up to 1; `None` if it arrived without being
+    /// requested.
     #[must_use]
     pub fn new(y: f64, probability: Option<f64>) -> Self {
         Self { y, weight: probability.map_or(1.0, |p| 1.0 / p) }
@@ -38,9 +39,9 @@ pub struct Reading<'a> {
 }
 
 impl Outcomes {
-    /// Reads labels: the id is in the loop's id column or in `id`, the label in the target's column or in `label`.
-    /// Rows whose `source` is `model` are not outcomes. The last label of an id counts. With a `select_prob`, a
-    /// row is weighted by its inverse, unless its `source` is `outcome`: those arrive by themselves.
+    /// Reads labels: the id is in the loop's id column or in `id`, the label in the target's column or in `label`. Rows
+    /// whose `source` is `model` are not outcomes. The last label of an id counts. With a `select_prob`, a row is
+    /// weighted by its inverse, unless its `source` is `outcome`: outcomes arrive without being requested.
     ///
     /// # Errors
     /// If a column is missing, a label is not one of the classes, or a probability is invalid.
@@ -55,7 +56,7 @@ impl Outcomes {
         if let Some(doubt) = inference.doubts.iter().find(|doubt| number && doubt.column == label) {
             return Err(TableError::File { file: path.display().to_string(), what: doubt.to_string() });
         }
-        // Numbers are written as the file writes them.
+        // Numbers are kept in the format of the file.
         let written = inference.schema.number_format(&label).filter(|_| number).cloned();
         let mut wanted = vec![
             ColumnSpec { name: id.clone(), ..reading.id.clone() },
@@ -94,7 +95,7 @@ impl Outcomes {
         Self { by_id: known.into_iter().collect() }
     }
 
-    /// The outcome of a row, when it is known.
+    /// The outcome of a row, if it is known.
     #[must_use]
     pub fn of(&self, id: &str) -> Option<Outcome> {
         self.by_id.get(id).copied()

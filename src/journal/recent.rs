@@ -9,13 +9,12 @@ use std::path::Path;
 
 /// Bytes read first; at least doubled each time they contain too few rows.
 const FIRST: u64 = 1 << 18;
-/// Most bytes that are read for one answer.
+/// Most bytes read for one call.
 const MOST: u64 = 1 << 24;
 
 impl Journal {
-    /// The last rows of the log, at least `n` of them unless there are fewer or 16 MB are not enough; the oldest
-    /// first. With `features` they have the columns of `layout`. Reads only the ends of the newest files of
-    /// days in `window`.
+    /// The last rows of the log, oldest first: at least `n`, unless there are fewer or 16 MB do not contain as many.
+    /// With `features` they have the columns of `layout`. Reads only the ends of the newest files of days in `window`.
     ///
     /// # Errors
     /// A file that is not a prediction log, or I/O errors.
@@ -60,7 +59,7 @@ impl Journal {
     }
 }
 
-/// The header of a file and its last whole lines, from at most `n` bytes; the bytes that were read, and whether these
+/// The header of a file and its last whole lines, from at most `n` bytes; the number of bytes read, and whether these
 /// are all lines.
 fn end_of(path: &Path, n: u64) -> io::Result<(Option<Input>, u64, bool)> {
     let mut file = atomic::open(path)?;
@@ -75,7 +74,7 @@ fn end_of(path: &Path, n: u64) -> io::Result<(Option<Input>, u64, bool)> {
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
     file.take(n).read_to_end(&mut bytes)?;
-    // The first line is cut; a line is a record.
+    // The first line is incomplete: skip it.
     let first = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
     header.extend_from_slice(&bytes[first..]);
     Ok((Some(Input::from_reader(&name, Cursor::new(header))), n, from == 0))

@@ -1,4 +1,4 @@
-//! The log read from its end, from the last position, and line by line if damaged; and when it is synced.
+//! Reading the log from its end, from the last position, and line by line if damaged; and when it is synced.
 
 use super::tests::{all, append, at, cells, ids, layout, new, of_two, row};
 use super::*;
@@ -30,7 +30,7 @@ fn the_end_of_the_log_is_read_without_the_rest_and_in_its_order() {
     assert!((500..600).contains(&found.len()), "{}", found.len());
     assert_eq!(found.last().map(String::as_str), Some("2026-10-02-899"));
     assert_eq!(found[0], format!("2026-10-02-{}", 900 - found.len()), "none is left out between");
-    // More than one read covers, and then the day before as well.
+    // More than one read covers; then also the day before.
     let found = recent(700);
     assert!(found.len() >= 700 && found.last().unwrap() == "2026-10-02-899", "{}", found.len());
     let found = recent(903);
@@ -75,7 +75,7 @@ fn who_follows_gets_each_row_once() {
     assert_eq!(news(), (vec![], 0));
     fs::write(&path, format!("{whole}{line}\n")).unwrap();
     assert_eq!(news(), (vec!["d".to_owned()], 1));
-    // A file that became shorter is another one.
+    // A file that became shorter counts as a new file.
     fs::write(&path, &whole).unwrap();
     assert_eq!(news(), (vec!["c".to_owned()], 1));
 }

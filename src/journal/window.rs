@@ -4,7 +4,7 @@ use super::day;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-/// A span of time; without ends it is all of it.
+/// A time interval; without ends it is unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
     /// From this instant on.
@@ -55,14 +55,14 @@ impl Window {
         Ok(SignedDuration::from_mins(i64::from(n) * minutes))
     }
 
-    /// Whether the time, in microseconds, is in it.
+    /// Whether the time, in microseconds, is in the window.
     #[must_use]
     pub fn holds(&self, micros: i64) -> bool {
         self.since.is_none_or(|since| micros >= since.as_microsecond())
             && self.until.is_none_or(|until| micros < until.as_microsecond())
     }
 
-    /// Whether a part of the day (UTC) is in it.
+    /// Whether any part of the day (UTC) is in the window.
     pub(super) fn touches(&self, date: Date) -> bool {
         self.since.is_none_or(|since| date >= day(since)) && self.until.is_none_or(|until| date <= day(until))
     }

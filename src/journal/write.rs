@@ -6,16 +6,16 @@ use jiff::{SignedDuration, Timestamp};
 use std::io;
 use std::path::PathBuf;
 
-/// When lines are made to survive a crash of the machine; they always survive one of the process.
+/// When lines are made to survive a crash of the machine; they always survive a crash of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// Before an append returns.
     #[default]
     Always,
-    /// Once a second, by the times of appended lines, and when a file is closed.
+    /// Once a second, measured by the times of appended lines, and when a file is closed.
     Batch,
-    /// When the system sees fit.
+    /// When the operating system decides.
     Off,
 }
 
@@ -37,10 +37,10 @@ impl Writer {
         Self { dir, header: layout.header(), durability, open: None, synced_at: Timestamp::MIN }
     }
 
-    /// Appends lines made by [`Layout::push`], all of the time `at`: all of them or none, in one piece.
+    /// Appends lines made by [`Layout::push`], all with the time `at`: all of them or none, in one write.
     ///
     /// # Errors
-    /// I/O errors; nothing was added then, and the next append tries again.
+    /// I/O errors; then nothing was added, and the next append tries again.
     pub fn append(&mut self, at: Timestamp, lines: &[u8]) -> Result<(), JournalError> {
         if lines.is_empty() {
             return Ok(());
@@ -56,7 +56,7 @@ impl Writer {
             let appended = self.append_to((day, n), lines, sync);
             match appended.at(path)? {
                 true => break,
-                // The day's file has another header: that of a version with other columns.
+                // This file has the header of a version with other columns.
                 false => n += 1,
             }
         }
@@ -97,7 +97,7 @@ impl Writer {
         Ok(file.sync().at(path_of(&self.dir, *place))?)
     }
 
-    /// Leaves the file; the next append opens one again.
+    /// Closes the file; the next append opens one again.
     ///
     /// # Errors
     /// I/O errors.

@@ -6,7 +6,7 @@ pub(super) fn mailbox(text: &str) -> Result<lettre::message::Mailbox, String> {
     text.parse().map_err(|_| format!("{text:?} is not a mail address"))
 }
 
-/// Whether mail could be sent there.
+/// Whether this is a valid mail address.
 #[cfg(feature = "mail")]
 pub(super) fn is_address(text: &str) -> bool {
     mailbox(text).is_ok()

@@ -25,13 +25,13 @@ pub struct Delivery {
 
 /// How long to wait for another sending process before leaving the queue to it.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// Tries after which waiting no longer doubles: 2^9 minutes are about eight hours.
+/// Number of attempts after which the delay no longer doubles: 2^9 minutes are about eight hours.
 const MAX_DOUBLINGS: u32 = 9;
 
 impl Outbox {
-    /// Sends queued messages that are due. A channel that fails is not called again in this round, and the message
+    /// Sends queued messages that are due. After a failure, a channel is not used again in this call, and the message
     /// waits 2, 4, 8, … minutes (at most eight hours) before a retry; one older than `max_age_hours` is dropped. If
-    /// another process is sending, this does nothing. Relative paths of `settings` start at `base`.
+    /// another process is sending, this does nothing. Relative paths of `settings` are relative to `base`.
     ///
     /// # Errors
     /// If the queue itself cannot be read or written; failing servers are reported in [`Delivery::trouble`].
@@ -135,7 +135,7 @@ impl Round<'_> {
         sent.map_err(|what| self.scrub(what))
     }
 
-    /// Removes secrets from the text of a server or a library.
+    /// Removes secrets from a message of a server or a library.
     fn scrub(&self, mut text: String) -> String {
         let Secrets { smtp_password, webhook, webhook_secret, .. } = self.secrets;
         let secrets = [smtp_password.as_ref(), webhook.as_ref(), webhook_secret.as_ref()];
@@ -146,8 +146,8 @@ impl Round<'_> {
     }
 }
 
-/// Runs `work`, which may hang where no library has a timeout (a name server, a slow byte stream), for about twice
-/// `timeout` at most; then it is abandoned.
+/// Runs `work`, which may hang where a library has no timeout (name resolution, a slow byte stream), for at most about
+/// twice `timeout`; then it is abandoned.
 fn within(timeout: Duration, work: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
     let (told, tell) = mpsc::channel();
     let begun = thread::Builder::new().name("notify".to_owned()).spawn(move || told.send(work()));

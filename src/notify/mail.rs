@@ -49,7 +49,7 @@ impl Letter {
         Ok(Self { mail, wire: wire(email, base)?, email: email.clone(), login })
     }
 
-    /// Sends it; each exchange with the server may take `timeout`.
+    /// Sends it; `timeout` limits each exchange with the server.
     pub(super) fn send(self, timeout: Duration) -> Result<(), String> {
         let mut server = SmtpTransport::builder_dangerous(&self.email.host)
             .port(self.email.port())
@@ -77,7 +77,7 @@ fn wire(email: &Email, base: &Path) -> Result<Wire, String> {
     Ok(if email.tls == Tls::Tls { Wire::Wrapper(parameters) } else { Wire::Required(parameters) })
 }
 
-/// The text, and the same as HTML with the picture in it.
+/// The text, and the same as HTML with the picture.
 fn body(message: &Message, picture: Option<Vec<u8>>) -> MultiPart {
     let text = SinglePart::builder().header(ContentType::TEXT_PLAIN).body(format!("{}\n", message.text));
     let page = SinglePart::builder().header(ContentType::TEXT_HTML).body(html(message, picture.is_some()));
@@ -92,14 +92,14 @@ fn body(message: &Message, picture: Option<Vec<u8>>) -> MultiPart {
     }
 }
 
-/// The picture's bytes; a mail is sent without one that is missing, or too large for mail.
+/// The bytes of the picture; `None` if it is missing or too large for mail.
 fn picture(path: &Path) -> Option<Vec<u8>> {
     const LARGEST: u64 = 4 << 20;
     let facts = std::fs::metadata(path).ok()?;
     (facts.is_file() && facts.len() <= LARGEST).then(|| std::fs::read(path).ok()).flatten()
 }
 
-/// The message as HTML: its first line is the heading, lines that begin with `- ` are a list.
+/// The message as HTML: the first line is the heading, lines that begin with `- ` are a list.
 fn html(message: &Message, has_picture: bool) -> String {
     let mut lines = message.text.lines();
     let heading = escaped(lines.next().unwrap_or_default());

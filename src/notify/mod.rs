@@ -4,9 +4,9 @@
 //! verb ─▶ Notice ─▶ queue: runs/outbox/EVENT-ID.json ─▶ deliver ─▶ SMTP, HTTP
 //!   └ observe: onsets and ends ◀─ runs/notified.jsonl          └ refused, slow, down: the file stays, retried later
 //! ```
-//! A message is on disk before a server is called, so a crash loses none; one that was sent and not yet removed is sent
-//! again under the same Message-ID. Delivery never fails the verb: its problems are reported, but are not errors.
-//! Passwords and the webhook's URL are arguments; they are never in a file or in text that leaves this module.
+//! A message is on disk before a server is called, so a crash loses none; if the crash comes after sending, it is sent
+//! again with the same Message-ID. Delivery never fails the command: its problems are reported, but are not errors.
+//! Passwords and the webhook's URL are arguments; they are never written to a file or to text that leaves this module.
 
 mod address;
 mod deliver;
@@ -51,7 +51,7 @@ pub struct Notice {
     pub subject: String,
     /// The full text, plain; lines that begin with `- ` are a list.
     pub text: String,
-    /// A picture that mail carries, relative to the workspace.
+    /// A picture attached to mail, relative to the workspace.
     pub picture: Option<PathBuf>,
 }
 
@@ -72,7 +72,7 @@ impl Notice {
     }
 }
 
-/// The observations of a drift report: columns and the score by their verdicts, triggers by whether they fired.
+/// The observations of a drift report: columns and the score by verdict, triggers by whether they fired.
 /// A column without a verdict neither begins nor ends.
 #[must_use]
 pub fn observations(report: &DriftReport) -> Vec<Observation> {
@@ -91,7 +91,7 @@ pub fn observations(report: &DriftReport) -> Vec<Observation> {
     };
     let columns = report.columns.iter().map(|column| of_column("drift", column));
     let score = report.score.iter().map(|column| of_column("score", column));
-    // A trigger requested by a person begins and ends with the request.
+    // A trigger requested by a person is active only for that request.
     let triggers = report.triggers.iter().filter(|trigger| trigger.name != "force");
     let triggers = triggers.map(|trigger| Observation {
         key: format!("trigger/{}", trigger.name),
@@ -104,7 +104,7 @@ pub fn observations(report: &DriftReport) -> Vec<Observation> {
 /// Triggers that count rows or time, not drift.
 const COUNTED: [&str; 3] = ["trigger/new_rows", "trigger/unused_feedback", "trigger/age"];
 
-/// Onsets and ends since the last report, as at most one notice each.
+/// Onsets and ends since the last report, at most one notice each.
 #[must_use]
 pub fn drift_notices(changes: &Changes, sentence: &str) -> Vec<Notice> {
     let notice = |kind, word: (&str, &str), found: &[Observation], tail: &str| {

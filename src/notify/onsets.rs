@@ -1,4 +1,4 @@
-//! The notices sent already: every change of a check is reported once.
+//! Notices already sent, so that every change of a check is reported once.
 
 use super::{NotifyError, Outbox};
 use crate::atomic::{self, At};
@@ -19,7 +19,7 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// Its subject, without the check.
+    /// What the check is about: the key without the check.
     #[must_use]
     pub fn name(&self) -> &str {
         self.key.split_once('/').map_or(&self.key, |(_, name)| name)
@@ -29,7 +29,7 @@ impl Observation {
 /// Onsets and ends.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// Stands out, and did not before.
+    /// Alerting, and not before.
     pub began: Vec<Observation>,
     /// No longer alerting.
     pub ended: Vec<Observation>,
@@ -57,7 +57,7 @@ impl Outbox {
         Ok(Changes { began: differing(true), ended: differing(false) })
     }
 
-    /// Records the notices. Call it after they are queued: a crash in between notifies twice, not never.
+    /// Records the notices. Call it after they are queued: a crash in between sends them twice instead of never.
     ///
     /// # Errors
     /// I/O errors.
@@ -77,7 +77,7 @@ impl Outbox {
         Ok(append().at(self.record())?)
     }
 
-    /// The checks already notified as alerting. Incomplete lines of a crash are skipped.
+    /// The checks already reported as alerting. Incomplete lines left by a crash are skipped.
     fn open_keys(&self) -> Result<BTreeSet<String>, NotifyError> {
         let Some(text) = atomic::read_to_string(self.record()).if_there().at(self.record())? else {
             return Ok(BTreeSet::new());

@@ -30,26 +30,26 @@ pub(super) struct Message {
     pub event: Kind,
     /// One line.
     pub subject: String,
-    /// All of it.
+    /// The full text.
     pub text: String,
-    /// A picture that mail carries, relative to the workspace.
+    /// A picture attached to mail, relative to the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<PathBuf>,
     /// The pending channels.
     pub pending: Vec<Channel>,
-    /// How often that failed.
+    /// Number of failed attempts.
     #[serde(default)]
     pub attempts: u32,
     /// The earliest time of the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<jiff::Timestamp>,
-    /// Why it failed last.
+    /// The last error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
 }
 
 impl Message {
-    /// The line that people see first.
+    /// The subject line.
     pub(super) fn title(&self) -> String {
         format!("[mlloop {}] {}", self.name, self.subject)
     }
@@ -67,7 +67,7 @@ impl Outbox {
         Self { runs: runs.into(), name: name.into() }
     }
 
-    /// Stores the enabled `notices` on disk, for the channels that leave the machine.
+    /// Writes the enabled `notices` to disk, for the channels that leave the machine.
     ///
     /// # Errors
     /// I/O errors.

@@ -13,7 +13,7 @@ pub enum Channel {
     Console,
     /// SMTP.
     Email,
-    /// An HTTP POST with `{"text": …}`, as Slack and its like take it.
+    /// An HTTP POST with `{"text": …}`, as accepted by Slack and similar services.
     Webhook,
 }
 
@@ -23,17 +23,17 @@ pub enum Channel {
 pub enum Kind {
     /// A column, the score or a trigger began to alert.
     DriftOnset,
-    /// It no longer does.
+    /// It stopped alerting.
     DriftRecovery,
     /// There is a new challenger.
     Retrained,
     /// The gate's verdict on the challenger.
     GateVerdict,
-    /// A person has to decide.
+    /// A person must decide.
     ApprovalWanted,
     /// Rows were exported for labelling.
     LabelsWanted,
-    /// Production is going to change unless the request is rejected.
+    /// Production will change unless the request is rejected.
     WillPromote,
     /// Production changed.
     Promoted,
@@ -103,13 +103,13 @@ impl fmt::Debug for Secret {
 /// Secrets, from the environment only.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
-    /// Who logs in at the mail server.
+    /// The user name at the mail server.
     pub smtp_user: Option<String>,
-    /// With which password.
+    /// The password at the mail server.
     pub smtp_password: Option<Secret>,
-    /// The webhook's address.
+    /// The URL of the webhook.
     pub webhook: Option<Secret>,
-    /// The key for signing events; without one only the text is sent.
+    /// The key for signing events; without one, only the text is sent.
     pub webhook_secret: Option<Secret>,
 }
 
@@ -119,7 +119,7 @@ pub struct Secrets {
 pub enum Tls {
     /// No encryption.
     None,
-    /// Plain at first, then TLS; refused when the server does not offer it.
+    /// Plain at first, then TLS; fails if the server does not offer it.
     #[default]
     StartTls,
     /// TLS from the first byte.
@@ -145,10 +145,10 @@ pub struct Email {
     pub from: String,
     /// The recipients of mail.
     pub to: Vec<String>,
-    /// Empty: a password is a secret.
+    /// Not allowed here: a password is a secret.
     #[serde(default, deserialize_with = "password_elsewhere", alias = "smtp_password", alias = "pass")]
     password: (),
-    /// Empty: the user is given with the password.
+    /// Not allowed here: the user is set in the environment with the password.
     #[serde(default, deserialize_with = "user_elsewhere", alias = "username", alias = "smtp_user")]
     user: (),
 }
@@ -171,7 +171,7 @@ fn user_elsewhere<'de, D: serde::Deserializer<'de>>(_: D) -> Result<(), D::Error
 }
 
 impl Email {
-    /// The port that is called.
+    /// The port to connect to.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match self.tls {
@@ -183,7 +183,7 @@ impl Email {
 }
 
 /// `[notify]`.
-#[allow(clippy::manual_non_exhaustive, reason = "the key of nothing is there to be refused with what to do")]
+#[allow(clippy::manual_non_exhaustive, reason = "the private field refuses a misplaced key with a hint")]
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NoticeSettings {
@@ -191,11 +191,11 @@ pub struct NoticeSettings {
     pub channels: Vec<Channel>,
     /// The events that are notified.
     pub events: Vec<Kind>,
-    /// A message that could not be delivered for this many hours is dropped.
+    /// Messages that could not be delivered for this many hours are dropped.
     pub max_age_hours: f64,
-    /// How long a server may take.
+    /// Time limit for a server, in seconds.
     pub timeout_seconds: f64,
-    /// Empty: the webhook's URL is a secret.
+    /// Not allowed here: the webhook's URL is a secret.
     #[serde(deserialize_with = "webhook_elsewhere", alias = "webhook_url", alias = "url")]
     webhook: (),
     /// How mail is sent.
@@ -216,13 +216,13 @@ impl Default for NoticeSettings {
 }
 
 impl NoticeSettings {
-    /// Whether `kind` is notified.
+    /// Whether `kind` is reported.
     #[must_use]
     pub fn wants(&self, kind: Kind) -> bool {
         !self.channels.is_empty() && self.events.contains(&kind)
     }
 
-    /// Whether messages go out through `channel`.
+    /// Whether messages are sent through `channel`.
     #[must_use]
     pub fn has(&self, channel: Channel) -> bool {
         self.channels.contains(&channel)

@@ -70,7 +70,7 @@ fn a_webhook_takes_what_slack_takes() {
 #[test]
 fn a_signed_event_stands_beside_the_text_and_is_known_when_it_comes_twice() {
     let dir = tempfile::tempdir().unwrap();
-    // The first answer is lost, the second breaks off.
+    // The first response is lost, the second is incomplete.
     let (port, heard) = forgetful();
     let (settings, mut secrets) = hook(port);
     outbox(dir.path()).queue(&settings, &promoted(), NOW).unwrap();

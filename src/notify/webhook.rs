@@ -1,4 +1,4 @@
-//! An HTTP POST accepted by Slack, Mattermost and similar; for programs, a signed event is added to the text.
+//! An HTTP POST accepted by Slack, Mattermost and similar services; for programs, a signed event is added to the text.
 //!
 //! The signature is that of the Standard Webhooks specification (`webhook-id`, `webhook-timestamp`, `webhook-signature`), which
 //! libraries of many languages verify.
@@ -12,9 +12,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::time::Duration;
 
-/// The prefix that the specification allows for a secret.
+/// The prefix allowed by the specification for a secret.
 const PREFIX: &str = "whsec_";
-/// Shorter secrets can be guessed.
+/// Shorter secrets could be guessed.
 const LEAST_BYTES: usize = 16;
 
 /// A body and its destination.
@@ -26,7 +26,7 @@ pub(super) struct Post {
 }
 
 impl Post {
-    /// The request at `now`; with a secret, the event is added to the text and all of it is signed.
+    /// The request at `now`; with a secret, the event is added to the text and the whole body is signed.
     ///
     /// # Errors
     /// Errors in the secret.
@@ -49,7 +49,7 @@ impl Post {
             "data": { "loop": message.name, "subject": message.subject, "text": message.text },
         });
         post.body = event.to_string();
-        // A receiver of a repeated message, after a lost response, recognises its id.
+        // The id lets a receiver recognise a message that is repeated after a lost response.
         let (id, at) = (format!("msg_{}", message.id()), now.as_second().to_string());
         let signature = signature(key, format!("{id}.{at}.{}", post.body).as_bytes());
         post.headers = vec![("webhook-id", id), ("webhook-timestamp", at), ("webhook-signature", signature)];
@@ -72,7 +72,7 @@ impl Post {
     }
 }
 
-/// The key of a secret.
+/// The key from a secret.
 fn key(secret: &str) -> Result<Hmac<Sha256>, String> {
     let bytes = BASE64.decode(secret.strip_prefix(PREFIX).unwrap_or(secret).trim()).unwrap_or_default();
     match bytes.len() {
@@ -90,7 +90,7 @@ fn signature(mut key: Hmac<Sha256>, text: &[u8]) -> String {
     format!("v1,{}", BASE64.encode(key.finalize().into_bytes()))
 }
 
-/// The error without the address, which some of them quote.
+/// The error without the address, which some errors quote.
 fn trouble(err: &ureq::Error) -> String {
     match err {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => "its address is not a URL".to_owned(),

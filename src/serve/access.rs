@@ -48,7 +48,7 @@ impl Access {
 
     /// Checks the request's `Host`, and the origin of its page.
     ///
-    /// A page whose name was made to resolve to this server (DNS rebinding) sends its own name as `Host`.
+    /// A page whose host name resolves to this server (DNS rebinding) sends its own name as `Host`.
     ///
     /// # Errors
     /// [`Refusal::Misdirected`], [`Refusal::Foreign`], [`Refusal::Malformed`] without a usable `Host`.
@@ -72,8 +72,8 @@ impl Access {
         }
     }
 
-    /// Whether this is a name of the server: those of this machine, configured ones, and, if it listens on a
-    /// network, any IP address, because no page can have one as its name.
+    /// Whether this is a name of the server: this machine's names, configured names, and, if it listens on a network,
+    /// any IP address, because no foreign page can have an IP address as its host name.
     fn answers_to(&self, name: &str) -> bool {
         let name = name.strip_suffix('.').unwrap_or(name);
         let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
@@ -102,8 +102,8 @@ impl Access {
         if bool::from(sent(headers).ct_eq(token)) { Ok(()) } else { Err(Refusal::Unauthorized) }
     }
 
-    /// Checks the right to send outcomes: they are training data of the next model. On this machine only, without a
-    /// token for changes, any client could as well write the file.
+    /// Checks the right to send outcomes: they are training data of the next model. On a server for this machine only
+    /// and without a token, this is allowed: any client could as well write the file.
     ///
     /// # Errors
     /// As [`Access::may_change`].
@@ -114,11 +114,11 @@ impl Access {
     /// Checks the right to request predictions and model information.
     ///
     /// # Errors
-    /// [`Refusal::Unauthorized`] if a token is required and another or none was sent.
+    /// [`Refusal::Unauthorized`] if a token is required and a wrong one or none was sent.
     pub(super) fn may_predict(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         match &self.predict {
             None => Ok(()),
-            // Who may change may ask.
+            // The right to make changes includes predictions.
             Some(token) => {
                 let sent = sent(headers);
                 let fits = sent.ct_eq(token) | self.change.map_or(0.into(), |change| sent.ct_eq(&change));

@@ -1,4 +1,4 @@
-//! The protocols of other servers, onto the one path from rows to scores.
+//! Translates the protocols of other servers to our prediction path.
 //!
 //! ```text
 //! KServe V2, KServe V1, SageMaker, MLflow, Label Studio ─ their body ─▶ rows ─▶ predict ─▶ predictions ─ their answer ─▶
@@ -23,23 +23,23 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// A request of another protocol: rows as ours, and how the answer is written.
+/// A request of another protocol: its rows in our format, and the format of the answer.
 struct Asked {
     rows: Bytes,
     form: Form,
 }
 
-/// How an answer is written.
+/// The format of an answer.
 enum Form {
     /// `{"predictions": ["yes"], "scores": [0.7], "ids": […]}`.
     Plain,
     /// A line per row: the score of two classes, else the prediction.
     Csv,
-    /// Tensors, under the name and id of the request.
+    /// Tensors, with the name and id of the request.
     Tensors { model: String, id: Option<String> },
 }
 
-/// The answer of the one path.
+/// The answer of the common prediction path.
 #[derive(Deserialize)]
 struct Told {
     predictions: Vec<One>,
@@ -101,7 +101,7 @@ fn is(headers: &axum::http::HeaderMap, name: header::HeaderName, what: &str) -> 
     headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(what))
 }
 
-/// The model that a path names; it must be the one that is here, and the version the one that answers.
+/// The requested model and version; both must be the ones that are served.
 fn named(app: &App, snapshot: &Snapshot, endpoint: Endpoint, parts: &Parts) -> Result<String, Refusal> {
     let mut words = parts.uri.path().split('/').skip_while(|word| *word != "models").skip(1);
     let Some(name) = words.next() else { return Ok(app.name.clone()) };
@@ -137,7 +137,7 @@ fn from_csv(body: &[u8], snapshot: &Snapshot) -> Result<Bytes, Refusal> {
     Ok(rows.to_string().into())
 }
 
-/// The predictions in an answer of the one path.
+/// The predictions in an answer of the common path.
 fn told(json: &[u8]) -> Result<Vec<One>, Refusal> {
     let fault = |err: serde_json::Error| Refusal::Internal(err.to_string());
     let told: Value = serde_json::from_slice(json).map_err(fault)?;

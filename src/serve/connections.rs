@@ -24,21 +24,21 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
-/// How often the files that determine the snapshot are checked.
+/// How often the snapshot's files are checked.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Pause after the system refused a connection (no file descriptor left), so that others can close.
+/// Pause after a failed accept (no file descriptor left), so that connections can close.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Time limit for a health request over the connection limit.
+/// Time limit for a health request beyond the connection limit.
 const SPARE_PATIENCE: Duration = Duration::from_secs(1);
-/// Bytes that are read ahead on a connection; also the longest headers.
+/// Size of a connection's read buffer; also the limit on headers.
 const BUFFER: usize = 1 << 16;
 
-/// Serves connections until `stop`, on `n_threads` threads, then lets open ones finish their requests within
-/// the limits' grace period or until `at_once`, and closes the log.
+/// Serves connections on `n_threads` threads until `stop`. Then open connections finish their requests, within the
+/// grace period or until `at_once`, and the log is closed.
 ///
 /// `router` is [`super::app`] of the state, or one that wraps it.
 ///
-/// Changes of roles and experiments on disk are applied meanwhile.
+/// Meanwhile, changes of roles and experiments on disk are applied.
 ///
 /// # Errors
 /// If no threads can be created.
@@ -74,7 +74,7 @@ pub async fn serve(
             turn_away(stream);
             continue;
         };
-        // A socket belongs to the loop that waits for it.
+        // A socket belongs to one runtime: it is re-registered with that of the worker.
         let Ok(stream) = stream.into_std() else { continue };
         if let Some(worker) = workers.iter().min_by_key(|worker| worker.n_open()) {
             worker.give(stream, seated);
@@ -176,14 +176,14 @@ impl Watcher {
         Ok(Self { is_over, thread })
     }
 
-    /// Ends it; a version that it is loading is not waited for.
+    /// Ends the thread without waiting for a version that it is loading.
     fn end(self) {
         self.is_over.store(true, Ordering::Relaxed);
         self.thread.thread().unpark();
     }
 }
 
-/// Answers that there is no room, without blocking.
+/// Answers 503 without blocking.
 fn turn_away(stream: TcpStream) {
     const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
         Content-Type: application/json\r\nContent-Length: 63\r\n\r\n\
@@ -194,7 +194,7 @@ fn turn_away(stream: TcpStream) {
 }
 
 async fn connection(stream: TcpStream, seat: &Arc<Seat>, desk: Desk) {
-    // Answers are written in one piece; waiting for more would only delay them.
+    // Answers are written in one piece, so delaying small packets has no benefit.
     let _ = stream.set_nodelay(true);
     let patience = if seat.is_spare() { SPARE_PATIENCE.min(desk.limits.patience) } else { desk.limits.patience };
     let stream = Patient::new(stream, patience);

@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How often to try for the lock.
 const AGAIN: Duration = Duration::from_millis(20);
-/// How often, if no request waits for an answer.
+/// How often to try if no request waits for an answer.
 const BESIDE: Duration = Duration::from_millis(200);
 /// How long to wait before contacting a failed store again.
 const ALONE: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ const QUEUE: usize = 256;
 enum Work {
     /// Feedback on predictions of the model in production.
     Feedback(Arc<Loaded>, Vec<Correction>),
-    /// Those of many requests are recorded together.
+    /// Outcomes; those of many requests are recorded together.
     Outcomes(Vec<Label>),
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Done {
     Given(Given),
     /// Outcomes were recorded.
     Recorded,
-    /// This many are saved, and will be imported once the loop is no longer locked.
+    /// This many are saved to a file, and will be imported later.
     Kept(usize),
 }
 
@@ -58,7 +58,7 @@ struct Job {
     done: oneshot::Sender<Result<Done, Refusal>>,
 }
 
-/// Where changes wait.
+/// The queue of feedback and outcomes.
 pub(super) struct Desk {
     shared: Arc<Shared>,
 }
@@ -180,7 +180,7 @@ impl Shared {
             };
             let Some(app) = app.upgrade() else { return };
             let is_alone = silent_since.is_some_and(|since| since.elapsed() < ALONE);
-            // A slow store must not block others: the lock is taken afterwards.
+            // Contact the store before taking the lock: a slow store must not block other processes.
             let fetched = if is_alone { None } else { ask_store(&app) };
             if !is_alone {
                 silent_since = fetched.is_none().then(Instant::now);

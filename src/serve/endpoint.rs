@@ -31,12 +31,12 @@ pub(super) enum Endpoint {
     StudioSetup,
     StudioPredict,
     StudioWebhook,
-    /// An address that does not exist.
+    /// Any other address.
     Other,
 }
 
 impl Endpoint {
-    /// All of them, in the order of the enum.
+    /// All endpoints, in the order of the enum.
     pub(super) const ALL: [Self; 29] = [
         Self::Info,
         Self::Docs,
@@ -69,7 +69,7 @@ impl Endpoint {
         Self::Other,
     ];
 
-    /// Those that have an address.
+    /// Those with an address.
     pub(super) fn addressed() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|endpoint| *endpoint != Self::Other)
     }
@@ -109,7 +109,7 @@ impl Endpoint {
         }
     }
 
-    /// The paths that lead here: the address, and the same of a version.
+    /// The paths of this endpoint: the address, and the same with a version.
     pub(super) fn paths(self) -> Vec<String> {
         let of_version = self.label().replace("{name}", "{name}/versions/{version}");
         match self {

@@ -1,4 +1,4 @@
-//! Which columns a request may name, and where their cells go.
+//! The columns that a request may name, and the index of each.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ pub(super) struct Form {
     names: Vec<String>,
     /// The index of a name; `None` for known names that are ignored.
     places: HashMap<String, Option<usize>>,
-    /// Where rows that are lists of values have them: the features of production.
+    /// The column of each value in rows that are lists of values: the features of production, in order.
     order: Vec<Option<usize>>,
     /// The index of the outcome.
     target: Option<usize>,
@@ -38,12 +38,12 @@ impl Form {
         self.target = Some(target);
     }
 
-    /// The places of a row that is a list of values.
+    /// The index of each value in a row that is a list of values.
     pub(super) fn order(&self) -> &[Option<usize>] {
         &self.order
     }
 
-    /// The place of the outcome.
+    /// The index of the outcome.
     pub(super) fn target(&self) -> Option<usize> {
         self.target
     }
@@ -53,7 +53,7 @@ impl Form {
         self.names.len()
     }
 
-    /// The name at a place.
+    /// The name at an index.
     pub(super) fn name(&self, place: usize) -> &str {
         &self.names[place]
     }

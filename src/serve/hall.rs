@@ -49,28 +49,28 @@ pub(super) struct Seat {
     id: u64,
     address: IpAddr,
     is_spare: bool,
-    /// Whether a request of it is being answered, so that it may not be closed.
+    /// Whether one of its requests is being answered; then it may not be closed.
     is_busy: AtomicBool,
     /// Time of the last traffic, in milliseconds since the hall was opened.
     touched_ms: AtomicU64,
-    /// The start of the arriving request, and its bytes so far.
+    /// When the arriving request began, and its bytes so far.
     asked_ms: AtomicU64,
     came: AtomicU64,
     began: Instant,
     leave: Notify,
-    /// Whether the last request's head gave its length in two ways.
+    /// Whether the last request stated its length in two ways.
     pub(super) is_ambiguous: AtomicBool,
     /// Whether the next bytes begin a request.
     pub(super) head_comes: AtomicBool,
 }
 
 impl Seat {
-    /// Only questions about health are answered here.
+    /// Whether only health requests are answered here.
     pub(super) fn is_spare(&self) -> bool {
         self.is_spare
     }
 
-    /// Notes traffic.
+    /// Records traffic.
     pub(super) fn touch(&self) {
         self.touched_ms.store(millis(self.began), Ordering::Relaxed);
     }
@@ -87,7 +87,7 @@ impl Seat {
         is_first
     }
 
-    /// Since when it is idle or its request too slow; `None` if neither.
+    /// Since when it is idle or its request is too slow; `None` if neither.
     fn waits_since(&self, now_ms: u64) -> Option<u64> {
         if self.is_busy.load(Ordering::Relaxed) {
             return None;
@@ -186,7 +186,7 @@ impl Hall {
 
     /// Returns when no connections are left.
     pub(super) async fn is_empty(&self) {
-        // The sender is here, so that waiting cannot fail.
+        // `self` keeps the sender alive, so waiting cannot fail.
         let _ = self.n_open.subscribe().wait_for(|n| *n == 0).await;
     }
 }
@@ -231,7 +231,7 @@ mod tests {
         Hall::new(&limits, Arc::new(Metrics::new()))
     }
 
-    /// As if there had been no traffic for a while.
+    /// Simulates a time without traffic.
     fn age(seated: &Seated, hall: &mut Arc<Hall>) {
         let _ = hall;
         seated.seat.touched_ms.store(0, Ordering::Relaxed);
@@ -272,7 +272,7 @@ mod tests {
             assert!(!hall.seats().taken.contains_key(&seats[gone].seat.id), "the older one first");
         }
         assert!(hall.seats().taken.contains_key(&seats[1].seat.id));
-        // One that is between two requests, or is answered, is not slow.
+        // A connection between two requests, or one being answered, is not slow.
         seats[1].seat.came.store(1, Ordering::Relaxed);
         let now = millis(hall.began);
         assert_eq!(seats[1].seat.waits_since(now), Some(10_000));

@@ -1,10 +1,10 @@
-//! The loop as a job beside the server: `mlloop run` as a separate process, one at a time.
+//! Runs `mlloop run` beside the server as a separate process, one at a time.
 //!
 //! ```text
 //! every 1h ─┐
 //! at new_rows ┴─ due? ─▶ start `mlloop run` (at lower priority) ─▶ its status and last line stored
 //! ```
-//! The process shares no memory or threads with the server, and does what a crontab entry would do.
+//! The process shares no memory or threads with the server; it does what a cron job would do.
 
 use super::endpoint::Endpoint;
 use super::rounds::{State, Told};
@@ -24,13 +24,13 @@ use std::time::{Duration, Instant};
 
 /// How often to check whether a round is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Triggers are counted when one of their files has changed, and at least this often: age needs no file.
+/// Triggers are counted when one of their files has changed, and at least this often, because age depends on no file.
 const COUNT_EVERY: Duration = Duration::from_secs(60);
 /// Counting uses at most 1/50 of a core's time.
 const COUNT_SHARE: u32 = 50;
 /// How often to check a running round.
 const WAIT: Duration = Duration::from_millis(100);
-/// After a triggered round, the trigger pauses: if the round found nothing to do, it stays reached.
+/// After a triggered round, triggers pause: one that had nothing to do would fire again at once.
 const REST: Duration = Duration::from_secs(600);
 /// Maximum bytes kept of a round's output.
 const KEPT: usize = 4_000;
@@ -52,7 +52,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// A job, when there is an occasion for one.
+    /// A job; `None` if no schedule or trigger is set.
     pub(super) fn new(settings: &JobSettings) -> Option<Arc<Self>> {
         let wanted = settings.every.is_some() || !settings.at.is_empty();
         wanted.then(|| {
@@ -91,7 +91,7 @@ impl Job {
         std::thread::Builder::new().name("job".to_owned()).spawn(move || job.keep(&app))
     }
 
-    /// Ends it. A running round is asked to stop: what it has completed is kept, and the next one continues from there.
+    /// Ends it. A running round is asked to stop: completed steps are kept, and the next round continues from there.
     pub(super) fn end(&self, thread: JoinHandle<()>) {
         self.is_over.store(true, Ordering::Relaxed);
         thread.thread().unpark();
@@ -126,7 +126,7 @@ impl Job {
         self.change(|state| state.next_at = next);
     }
 
-    /// Why a round is due.
+    /// The reason why a round is due; `None` if it is not.
     fn is_due(&self, app: &App, began: Instant, seen: &mut Seen) -> Option<String> {
         if self.settings.every.is_some_and(|every| began.elapsed() >= every) {
             return Some("every".to_owned());

@@ -1,5 +1,4 @@
-//! Where large requests are computed: on threads of their own that step back behind those that answer, a piece at a time,
-//! so that the pieces of many requests take turns.
+//! Computes large requests on separate low-priority threads, in pieces, so that the pieces of many requests take turns.
 
 use super::problem::Refusal;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -12,7 +11,7 @@ pub(super) struct Lane {
     pool: ThreadPool,
 }
 
-/// How far these threads step back: of a contended core they get a tenth.
+/// Niceness of these threads: on a busy core they get about a tenth of the time.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
@@ -40,18 +39,18 @@ impl Lane {
     }
 }
 
-/// Lets the server go before a process that it started.
+/// Gives a child process a lower priority than the server.
 pub(crate) fn let_step_back(child: &Child) {
     #[cfg(target_os = "linux")]
-    // Without the permission it is only less polite.
+    // If this fails, only the priority is unchanged.
     let _ = rustix::process::setpriority_process(Some(rustix::process::Pid::from_child(child)), NICE);
     #[cfg(not(target_os = "linux"))]
     let _ = child;
 }
 
-/// Lets the threads that answer go first. Elsewhere than on Linux this would concern the whole process.
+/// Lowers the priority of the current thread. On other systems than Linux this would affect the whole process.
 fn step_back() {
     #[cfg(target_os = "linux")]
-    // Without the permission it is only less polite.
+    // If this fails, only the priority is unchanged.
     let _ = rustix::process::nice(NICE);
 }

@@ -9,13 +9,13 @@ pub struct Limits {
     pub max_body_bytes: usize,
     /// Most rows of one request.
     pub max_rows: usize,
-    /// Most requests that are answered at once; further ones are refused.
+    /// Most requests answered concurrently; more are refused.
     pub max_in_flight: usize,
-    /// Most bytes of bodies, their cells and answers that are held at once.
+    /// Most bytes held concurrently for bodies, their cells and answers.
     pub max_bytes_in_flight: usize,
     /// Most open connections.
     pub max_connections: usize,
-    /// Most open connections of one client's address.
+    /// Most open connections per client address.
     pub max_per_address: usize,
     /// Maximum time for headers, for the body, for sending the answer, and for idling.
     pub patience: Duration,

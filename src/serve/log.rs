@@ -42,15 +42,15 @@ struct Entry {
     done: oneshot::Sender<Result<(), String>>,
 }
 
-/// The entries that requests of one thread want to write.
+/// The entries to be written for the requests of one thread.
 #[derive(Default)]
 struct Tray {
     entries: Vec<Entry>,
-    /// Whether a task is at it.
+    /// Whether a task is emptying it.
     taken: bool,
 }
 
-/// Trays that threads share out among themselves; more threads than these share.
+/// Number of trays; beyond this many threads, they share.
 const N_TRAYS: usize = 64;
 /// How often unsynced lines are synced, and a failed log is retried.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -67,7 +67,7 @@ pub(super) struct Log {
     trays: [Mutex<Tray>; N_TRAYS],
     durability: Durability,
     shared: Arc<Shared>,
-    /// The channel to the log's own thread; `None` after the end.
+    /// The channel to the log's own thread; `None` once closed.
     inbox: Mutex<Option<Sender<Entry>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -231,14 +231,14 @@ impl Shared {
     }
 }
 
-/// The right to empty a tray; given back also when its holder falls or is dropped.
+/// The right to empty a tray; released also if its holder panics or is dropped.
 struct Turn<'a> {
     tray: &'a Mutex<Tray>,
     is_over: bool,
 }
 
 impl Turn<'_> {
-    /// The entries of the tray; `None` if it is empty, and then another task may use it.
+    /// The entries of the tray; if it is empty, `None`, and another task may take the tray.
     fn next(&mut self) -> Option<Vec<Entry>> {
         let mut tray = locked(self.tray);
         tray.taken = !tray.entries.is_empty();
@@ -250,7 +250,7 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            // Who is in the tray learns of it.
+            // Dropped entries notify the waiting requests.
             *locked(self.tray) = Tray::default();
         }
     }
@@ -282,7 +282,7 @@ struct Book {
     unsynced: HashSet<PathBuf>,
 }
 
-/// Maximum number of layouts kept open: versions with other columns come one after another.
+/// Maximum number of layouts kept open; only successive versions have different columns.
 const MAX_WRITERS: usize = 8;
 
 /// The pieces with the lines of a waiting request.
@@ -333,13 +333,13 @@ impl Book {
         Ok(())
     }
 
-    /// The place of the writer for a layout.
+    /// The index of the writer for a layout.
     fn writer(&mut self, layout: &Arc<Layout>) -> usize {
         let same = |(known, _): &(Arc<Layout>, Writer)| Arc::ptr_eq(known, layout) || known == layout;
         match self.writers.iter().rposition(same) {
             Some(place) => place,
             None => {
-                // The log's own thread syncs once a second; a writer would do it while it is waited for.
+                // The log's own thread syncs once a second; the writer itself would sync while requests wait for it.
                 let durability =
                     if self.durability == Durability::Always { Durability::Always } else { Durability::Off };
                 self.writers.push((Arc::clone(layout), self.journal.writer(layout, durability)));

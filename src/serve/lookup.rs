@@ -4,8 +4,8 @@
 //! request ─ its thread's turn ─ cached and the files unchanged? ─▶ sent
 //!             one at a time          └ no: one reader at a time, on its own thread ─▶ cached
 //! ```
-//! A thread answers one of these at a time and serves its other connections in between, so that any number of them
-//! delays a prediction by no more than one.
+//! Each thread answers one of these at a time and serves its other connections in between, so any number of them delays
+//! a prediction by at most one.
 
 use super::endpoint::Endpoint;
 use super::problem::{self, Refusal, json};
@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot};
 
-/// Longest queue of questions; further ones are answered with 503.
+/// Longest queue of such requests; further ones are answered with 503.
 const MAX_WAITING: usize = 256;
 /// Files are checked at most this often.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ pub(super) struct Answers {
     waiting: AtomicUsize,
     /// Changes of the loop that this server has recorded.
     n_recorded: AtomicUsize,
-    /// Who reads files.
+    /// Limits reading of files to one request at a time.
     reader: Semaphore,
     models: Mutex<Option<Known>>,
     retrain: Mutex<Option<Known>>,
@@ -47,7 +47,7 @@ struct Known {
     files: Vec<Option<Stamp>>,
     job: Option<u64>,
     looked: Instant,
-    /// The number of changes recorded by this server then.
+    /// The value of `n_recorded` when it was read.
     n_recorded: usize,
     bytes: Bytes,
 }
@@ -67,7 +67,7 @@ impl Answers {
         if endpoint == Endpoint::Models { &self.models } else { &self.retrain }
     }
 
-    /// Something was recorded: the next request reads it.
+    /// Something was recorded: the next request reads the files again.
     pub(super) fn look_again(&self) {
         self.n_recorded.fetch_add(1, Ordering::Relaxed);
     }
@@ -115,7 +115,7 @@ impl Answers {
     }
 }
 
-/// Reads the files of an answer. Their stamps are taken before, so that a change meanwhile is seen the next time.
+/// Reads the files of an answer. Their stamps are taken first, so that a concurrent change is noticed next time.
 fn look(app: &App, endpoint: Endpoint) -> Result<Known, Refusal> {
     let n_recorded = app.answers.n_recorded.load(Ordering::Relaxed);
     let (snapshot, looked) = (app.snapshot(), Instant::now());
@@ -130,7 +130,7 @@ fn look(app: &App, endpoint: Endpoint) -> Result<Known, Refusal> {
 }
 
 thread_local! {
-    /// One question at a time on each thread.
+    /// One of these requests at a time on each thread.
     static TURN: Arc<Semaphore> = Arc::new(Semaphore::new(1));
 }
 
@@ -151,7 +151,7 @@ pub(super) async fn look_up(app: &Arc<App>, endpoint: Endpoint, parts: &Parts) -
     }
     let turn = TURN.with(Arc::clone);
     let _turn = turn.acquire().await.map_err(|err| Refusal::Internal(err.to_string()))?;
-    // Waiting predictions go first.
+    // Let waiting predictions run first.
     tokio::task::yield_now().await;
     let snapshot = app.snapshot();
     Ok(match endpoint {
@@ -183,7 +183,7 @@ pub(super) async fn look_up(app: &Arc<App>, endpoint: Endpoint, parts: &Parts) -
     })
 }
 
-/// Counts a question that waits.
+/// Counts a waiting request.
 struct Waiting<'a> {
     count: &'a AtomicUsize,
     before: usize,
@@ -235,7 +235,7 @@ struct ReadyModel {
     past: Option<String>,
 }
 
-/// Why the next prediction will probably not be answered.
+/// Why the next prediction will probably be refused.
 fn why_not_ready(app: &App) -> Option<&'static str> {
     match app.production() {
         None => Some("no version is in production"),
@@ -262,7 +262,7 @@ fn too_small(app: &App) -> Option<String> {
 /// `/ready`: whether the next prediction will be answered.
 fn ready(app: &App, parts: &Parts) -> Response<Body> {
     let (version, why) = (app.production(), why_not_ready(app));
-    // The rest is for clients with access to the model.
+    // The other fields are for clients with access to the model.
     let may_know = app.access.may_predict(&parts.headers).is_ok();
     let model = may_know.then(|| ReadyModel { version, stale: app.stale(), past: too_small(app) });
     let told = Readiness { ready: why.is_none(), why, model };

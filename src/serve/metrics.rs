@@ -1,4 +1,4 @@
-//! Counters, in the text form that Prometheus reads.
+//! Counters, in the Prometheus text format.
 //!
 //! Source: "Exposition formats", prometheus.io/docs/instrumenting/exposition_formats, version 0.0.4.
 
@@ -51,7 +51,7 @@ impl Histogram {
     }
 }
 
-/// Values read at the time of the request.
+/// Values at the time of the request.
 #[derive(Debug)]
 pub(super) struct Now<'a> {
     /// Requests being answered.
@@ -60,7 +60,7 @@ pub(super) struct Now<'a> {
     pub(super) arriving: usize,
     /// Whether files changed and could not be loaded.
     pub(super) stale: bool,
-    /// Role or arm with its version.
+    /// Each role or arm with its version.
     pub(super) versions: Vec<(&'a str, Version)>,
 }
 
@@ -121,7 +121,7 @@ impl Metrics {
         *locked(&self.shadow).entry((version, outcome)).or_default() += n_rows;
     }
 
-    /// Rows are in the log.
+    /// Counts rows written to the log.
     pub(super) fn logged(&self, n_rows: u64, bytes: usize) {
         self.log_commits.fetch_add(1, Relaxed);
         self.logged_rows.fetch_add(n_rows, Relaxed);
@@ -133,7 +133,7 @@ impl Metrics {
         self.log_failures.fetch_add(1, Relaxed);
     }
 
-    /// Files changed and were loaded, or could not be.
+    /// Files changed; `fine` tells whether they were loaded.
     pub(super) fn reloaded(&self, fine: bool) {
         if fine { &self.reloads } else { &self.reload_failures }.fetch_add(1, Relaxed);
     }
@@ -153,12 +153,12 @@ impl Metrics {
         self.refused_connections.fetch_add(1, Relaxed);
     }
 
-    /// A request made us panic, and was answered with 500.
+    /// A request caused a panic, and was answered with 500.
     pub(super) fn panicked(&self) {
         self.panics.fetch_add(1, Relaxed);
     }
 
-    /// The page.
+    /// The whole text.
     pub(super) fn text(&self, now: &Now) -> String {
         let mut page = Page::default();
         page.head("mlloop_requests_total", "counter", "Requests by endpoint and status.");

@@ -4,7 +4,7 @@
 //! TCP ─(TLS)─ connection ─▶ Router ─▶ predict ─▶ rows ─▶ scores ─▶ log ─▶ answer
 //!   bounded     bounded               bounded        ▲ Snapshot, swapped when roles.json or ab.json change
 //! ```
-//! The server is given its listener, its state and its end, so that tests need no socket: [`app`] is a router.
+//! Listener, state and shutdown are arguments, and [`app`] is a router, so tests need no socket.
 
 mod access;
 mod adapter;
@@ -98,7 +98,7 @@ pub enum ServeError {
     /// The system refused.
     #[error("{what}: {source}")]
     Io {
-        /// The requested resource.
+        /// What was requested of the system.
         what: &'static str,
         /// The I/O error.
         source: io::Error,
@@ -182,7 +182,7 @@ impl Asked {
     }
 }
 
-/// Refuses requests that the connection does not allow.
+/// Refuses requests that the connection may not make.
 fn fits_the_seat(endpoint: Endpoint, parts: &Parts, seat: Option<&Seat>) -> Result<(), Refusal> {
     let both = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].iter().all(|name| parts.headers.contains_key(name));
     if both || seat.is_some_and(|seat| seat.is_ambiguous.swap(false, Ordering::Relaxed)) {
@@ -232,7 +232,7 @@ fn finish(
     response
 }
 
-/// The id of a request, from its URL or header; a new one if it has none, or one that is invalid as a header or in a
+/// The id of a request, from its URL or header; a new one if there is none, or if it is not allowed in a header or a
 /// log.
 fn request_id(app: &App, parts: &Parts, asked: Option<&str>) -> String {
     let header = || parts.headers.get("x-request-id").and_then(|id| id.to_str().ok());

@@ -120,7 +120,7 @@ const ERRORS: [(&str, &str); 11] = [
     ("503", "no version yet, too many requests at once, or the log cannot be written; see Retry-After"),
 ];
 
-/// The columns of a row: required are the inputs of production.
+/// The columns of a row; the inputs of production are required.
 fn row_schema(snapshot: &Snapshot) -> Value {
     let Some(live) = &snapshot.production else { return json!({ "type": "object" }) };
     let pipeline = &live.model.pipeline;
@@ -138,7 +138,7 @@ fn row_schema(snapshot: &Snapshot) -> Value {
     }
     let levels = pipeline.features.encoders().iter().filter_map(|input| Some((&input.column, input.encoder.levels()?)));
     for (column, levels) in levels {
-        // Others are allowed: they are scored as unseen levels.
+        // Other values are allowed: they are scored as unseen levels.
         let examples: Vec<&String> = levels.iter().take(20).collect();
         if let Some(schema) = properties.get_mut(column) {
             schema["examples"] = json!(examples);
@@ -237,7 +237,7 @@ pub(super) fn docs(snapshot: &Snapshot) -> Result<String, askama::Error> {
             .collect(),
         columns,
         errors: ERRORS,
-        // A quote in a shell's single quotes.
+        // Escapes quotes inside the shell's single quotes.
         example: printable_json(Value::Object(example).to_string()).replace('\'', "'\\''"),
     };
     page.render().map(printable::page)

@@ -28,7 +28,7 @@ pub(super) struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct Behind(Vec<Seen>);
 
-/// Bytes of a row besides its cells, for the values of windows and their input.
+/// Bytes per row beyond its cells: the values of windows and their input.
 pub(super) fn bytes_per_row(snapshot: &Snapshot) -> usize {
     let of = |(live, _): (&Live, &Remembered)| {
         let derived = live.model.pipeline.features.derived();
@@ -79,7 +79,7 @@ impl Behind {
         values.iter().map(|column| column.take(&rows)).collect()
     }
 
-    /// The same for one row, as logged.
+    /// The same for one row, in the log's format.
     pub(super) fn of_row(&self, version: Version, row: usize) -> Vec<f64> {
         let value = |column: &Column| match &column.values {
             Values::Number(values) => values[row],
@@ -111,7 +111,7 @@ fn cell<'a>(live: &'a Live, rows: &'a Rows, (row, input): (usize, usize), digits
     understand(rows, rows.cell(row, live.inputs[input]), &live.model.readers[input], digits)
 }
 
-/// The cells of [`Derived::reads`] that windows read. An invalid row has none, as the log would not contain it.
+/// The cells of [`Derived::reads`] that windows read. An invalid row has none, as it would not be in the log.
 fn cells(live: &Live, past: &Remembered, rows: &Rows) -> Vec<Values> {
     let pipeline = &live.model.pipeline;
     let derived: &Derived = pipeline.features.derived();

@@ -33,24 +33,24 @@ use serde::Deserialize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Bodies up to this size are processed on the connection's thread: a row takes microseconds. Larger ones would delay
-/// others.
+/// Bodies up to this size are processed on the connection's thread, at microseconds per row. Larger ones would delay
+/// other requests.
 pub(super) const INLINE_BYTES: usize = 16 << 10;
-/// Bodies above this are computed one at a time on each thread of the lane.
+/// Bodies above this size are computed one at a time on each thread of the lane.
 const HEAVY_BYTES: usize = 256 << 10;
-/// Rows of a large request that are scored before others have their turn: a millisecond or a few.
+/// Rows of a large request scored before other requests get a turn: one to a few milliseconds.
 const PIECE_ROWS: usize = 256;
-/// Cells that one request may have: 16 MB.
+/// Most cells of one request: 16 MB.
 const MAX_CELLS: usize = 1 << 20;
 
 /// The options in a request's address.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Options {
-    /// How many contributions are wanted.
+    /// Number of contributions to return.
     #[serde(default)]
     explain: usize,
-    /// The probability with which an interval or a set must contain the truth.
+    /// Coverage of intervals and sets.
     #[serde(default)]
     interval: Option<f64>,
     /// The request id.
@@ -59,7 +59,7 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// Those of a request.
+    /// Parses the options of a request.
     ///
     /// # Errors
     /// [`Refusal::Malformed`].
@@ -115,7 +115,7 @@ pub(super) async fn predict(
     Ok(problem::body(StatusCode::OK, "application/json", Body::new(held)))
 }
 
-/// From a received body to its response, which is logged by then.
+/// Answers a received body; its rows are logged before this returns.
 ///
 /// # Errors
 /// The reason for a refusal.
@@ -200,7 +200,7 @@ async fn score_all(
     if problems.is_empty() { Ok(groups) } else { Err(Refusal::Rows(problems)) }
 }
 
-/// The rows by arm, in pieces.
+/// The rows by arm, split into pieces.
 fn pieces(arms: &[Option<usize>]) -> Vec<(Option<usize>, Vec<usize>)> {
     let mut pieces: Vec<(Option<usize>, Vec<usize>)> = Vec::new();
     for (row, &arm) in arms.iter().enumerate() {
@@ -238,13 +238,13 @@ impl Job {
         self.app.log.as_ref().filter(|_| self.endpoint != Endpoint::StudioPredict)
     }
 
-    /// The experiment whose other arms score in the shadow.
+    /// The experiment if it is a shadow, where the other arms only score.
     fn shadow(&self) -> Option<&Running> {
         let asked = matches!(self.endpoint, Endpoint::Predict | Endpoint::PredictAb);
         self.snapshot.running.as_ref().filter(|running| asked && running.experiment.shadow)
     }
 
-    /// Who answers each row: an arm of the experiment, or production.
+    /// What answers each row: an arm of the experiment, or production.
     fn arms(&self, rows: &Rows) -> Result<Vec<Option<usize>>, Refusal> {
         let all = |arm| Ok(vec![arm; rows.len()]);
         match (&self.snapshot.running, self.endpoint) {
@@ -354,8 +354,8 @@ fn out_of_range(err: &serde_json::Error) -> String {
 }
 
 impl Job {
-    /// The id of a row: its id column; a digest of its features if the loop has none; the request id if the
-    /// request has none.
+    /// The id of a row: its id column; in a loop without one, a digest of its features; the request id if the row has
+    /// no id.
     fn id_of(&self, rows: &Rows, row: usize, live: &Live) -> Option<String> {
         let place = live.id?;
         Some(match rows.written(row, place) {

@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use std::fmt;
 
-/// One thing that is wrong with the rows of a request.
+/// One error in the rows of a request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Problem {
     /// Which row, from 0.
@@ -44,13 +44,13 @@ impl Problem {
         Self { row: None, column: None, problem }
     }
 
-    /// A name that the training table did not have.
+    /// A column name that the training table did not have.
     pub(super) fn unknown(row: Option<usize>, column: &str) -> Self {
         Self { row, column: Some(shorten(column)), problem: "unknown".to_owned() }
     }
 }
 
-/// The beginning of a possibly long text.
+/// The beginning of a text that may be long.
 pub(super) fn shorten(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -120,27 +120,27 @@ pub(super) enum Refusal {
     Malformed(String),
     /// The length of the body is given in two ways: 400, and the connection is closed.
     Ambiguous,
-    /// A token is wanted: 401.
+    /// A token is missing or wrong: 401.
     Unauthorized,
-    /// Nobody may, as the server was started: 403.
+    /// Not possible on a server that was started without a token: 403.
     Closed,
-    /// A page of another origin asks: 403.
+    /// The request comes from a page of another origin: 403.
     Foreign,
-    /// Sent to a name that is not the server's: 421.
+    /// The host name is not that of the server: 421.
     Misdirected(String),
-    /// Nothing with that name: 404.
+    /// The requested thing does not exist: 404.
     NotFound(String),
-    /// There, but not for this method: 405.
+    /// The endpoint does not support this method: 405.
     Method,
     /// The body did not arrive in time: 408.
     Slow,
     /// Not possible in the current state of the loop: 409.
     Conflict(String),
-    /// Larger than the server takes: 413.
+    /// Too large: 413.
     TooLarge(String),
     /// Not `application/json`: 415.
     MediaType,
-    /// Packed by `Content-Encoding`: 415.
+    /// Compressed (`Content-Encoding`): 415.
     Packed,
     /// JSON, but not the rows that the model needs: 422.
     Rows(Problems),
@@ -150,7 +150,7 @@ pub(super) enum Refusal {
     Internal(String),
     /// There is no version in production, or the log cannot be written: 503.
     Unavailable(String),
-    /// Too much at once: 503 with `Retry-After`.
+    /// Too many requests: 503 with `Retry-After`.
     Overload,
 }
 

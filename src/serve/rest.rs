@@ -1,7 +1,7 @@
 //! Reads and drops the rest of a refused body, for a while.
 //!
-//! A refused client is often still sending. If its connection were closed then, the system would discard the response
-//! together with the unread bytes, and the client would see a broken connection instead of 413 or 503.
+//! A refused client is often still sending. If its connection were closed at once, the system would discard the
+//! response together with the unread bytes, and the client would see a broken connection instead of 413 or 503.
 
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
@@ -9,11 +9,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// A body up to this size arrived with its head.
+/// A body up to this size has arrived with its headers.
 const SMALL: u64 = 16 << 10;
-/// Maximum bytes read of the rest,
+/// Most bytes read of the rest.
 const MOST: usize = 64 << 20;
-/// and maximum time.
+/// Longest time spent on reading it.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// A body whose rest is read when it is dropped.
@@ -22,7 +22,7 @@ struct Lingering {
     is_over: bool,
 }
 
-/// Wraps a body: its rest is read and dropped if it is not used.
+/// Wraps a body, so that the unread rest is read and dropped.
 pub(super) fn lingering(body: Body) -> Body {
     match body.size_hint().exact() {
         Some(bytes) if bytes <= SMALL => body,

@@ -23,7 +23,7 @@ mod wrapper;
 use cell::CellSeed;
 use key::{Key, KeySeed};
 
-/// A cell as JSON gave it.
+/// A cell as in the JSON.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Raw {
     /// The row does not name the column.
@@ -50,7 +50,7 @@ pub(super) struct Rows {
     charged: usize,
     /// Outcomes in the order of the rows, if they are in a separate list.
     labels: Option<Vec<Raw>>,
-    /// The list of rows that is a list of values instead.
+    /// Set if the list of rows is a list of values instead.
     flat: Option<Flat>,
     /// Whether outcomes are in a separate list.
     pub(super) has_labels: bool,
@@ -82,20 +82,20 @@ impl Flat {
 pub(super) enum NoRows {
     /// Not JSON, with line and column.
     Json(serde_json::Error),
-    /// A number that no double is near, with line and column.
+    /// A number outside the range of `f64`, with line and column.
     OutOfRange(serde_json::Error),
-    /// More rows than are taken at once.
+    /// More rows than the limit.
     TooMany,
-    /// Their cells need more memory than there is.
+    /// The cells need more memory than is available.
     NoRoom,
 }
 
 const TOO_MANY: &str = "too many rows in one request";
 const NO_ROOM: &str = "too many cells in one request";
-/// The memory of a cell here, as a feature, and in the log.
+/// Bytes per cell: here, as a feature, and in the log.
 const BYTES_PER_CELL: usize = size_of::<Raw>() + 24;
 
-/// The memory budget for rows: whether this many more bytes may be used.
+/// The memory budget: whether this many more bytes may be used.
 pub(super) type Allow<'a> = &'a mut dyn FnMut(usize) -> bool;
 
 impl Rows {
@@ -110,7 +110,7 @@ impl Rows {
         let parsed = Top(&mut Reader { rows: &mut rows, form, max_rows, allow })
             .deserialize(&mut json)
             .and_then(|()| json.end());
-        // One sentence instead of one for each value.
+        // One message instead of one for each value.
         if let (Ok(()), Some(flat)) = (&parsed, rows.flat) {
             rows.problems = Problems::one(Problem::of_all(flat.told()));
             rows.cells.clear();
@@ -124,14 +124,14 @@ impl Rows {
         }
     }
 
-    /// Adds a row without cells; its number.
+    /// Adds a row without cells; returns its index.
     fn push_empty(&mut self) -> usize {
         let row = self.len();
         self.cells.resize(self.cells.len() + self.n_columns, Raw::Absent);
         row
     }
 
-    /// Reserves memory for another row; doubles it each time, so that requests are rare.
+    /// Reserves memory for another row; the capacity doubles each time, so that this is rare.
     fn make_room(&mut self, allow: Allow) -> bool {
         let need = (self.cells.len() + self.n_columns) * BYTES_PER_CELL + self.text.len();
         if need <= self.charged {
@@ -147,7 +147,7 @@ impl Rows {
         self.cells.len().checked_div(self.n_columns).unwrap_or(0)
     }
 
-    /// The cell of a row at a place of the form.
+    /// The cell of a row at an index of the form.
     pub(super) fn cell(&self, row: usize, place: usize) -> Raw {
         self.cells[row * self.n_columns + place]
     }
@@ -171,8 +171,8 @@ impl Rows {
         }
     }
 
-    /// Writes the cells of a row at these places one after another into `out`, each number as its column is written, and
-    /// where each ends into `ends`.
+    /// Appends the cells of a row at these indices to `out`, each number in its column's format, and the end of each
+    /// cell to `ends`.
     pub(super) fn write(
         &self,
         row: usize,
@@ -237,7 +237,7 @@ impl<'de> Visitor<'de> for Top<'_, '_> {
     }
 }
 
-/// A list of rows; with an order of columns also those that are lists of values.
+/// A list of rows; if there is a column order, rows may also be lists of values.
 struct List<'r, 'a> {
     reader: &'r mut Reader<'a>,
     order: Option<&'r [Option<usize>]>,
@@ -261,7 +261,7 @@ impl<'de> Visitor<'de> for List<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
         self.reader.rows.many = true;
         match self.order {
-            // One row in the place of a list of them.
+            // A single row instead of a list.
             None => read_row(self.reader, map, false).map(|_| ()),
             Some(_) => wrapper::read_columns(self.reader, map),
         }

@@ -1,4 +1,4 @@
-//! Rows to scores: cells that fit are written straight into the model's matrix, the others are named.
+//! Rows to scores: valid cells are written straight into the model's matrix, invalid ones are reported.
 
 use super::form::Form;
 use super::problem::{Problem, Problems, Refusal, shorten};
@@ -11,9 +11,9 @@ use crate::table::{Cell, CellReader, Column};
 /// The requested additions to scores.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Wanted {
-    /// How many contributions.
+    /// Number of contributions.
     pub(super) explain: usize,
-    /// The probability with which an interval or a set must contain the truth.
+    /// Coverage of intervals and sets.
     pub(super) interval: Option<f64>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Scored {
     pub(super) unseen: Vec<(String, u64)>,
 }
 
-/// Scores the rows at `which` by `live`; `windows` are the values of its windows in these rows.
+/// Scores the rows `which` with `live`; `windows` are the values of its windows in these rows.
 ///
 /// # Errors
 /// [`Refusal::Rows`] with all invalid cells.
@@ -86,7 +86,7 @@ struct Encoded {
     unseen: Vec<u64>,
 }
 
-/// The features of the rows at `which`.
+/// The features of the rows `which`.
 fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize], windows: &[Column]) -> Encoded {
     let features = &live.model.pipeline.features;
     let mut encoder = RowEncoder::new(&live.model.pipeline, which.len());
@@ -131,10 +131,10 @@ fn encode(live: &Live, form: &Form, rows: &Rows, which: &[usize], windows: &[Col
     Encoded { values, problems, unseen }
 }
 
-/// Why a cell does not fit.
+/// Why a cell is invalid.
 enum Wrong {
     Kind,
-    /// `"1e400"`, `"inf"`: as a text or a JSON number, not a finite number.
+    /// `"1e400"`, `"inf"`: not a finite number, as text or as a JSON number.
     NotFinite,
     /// The error of a feature.
     Rule(Refused),
@@ -146,7 +146,7 @@ impl From<Refused> for Wrong {
     }
 }
 
-/// The meaning of a cell for a column: a text is read as in a file, a number in a text column is its digits.
+/// Interprets a cell for a column: a text is read as in a file; a number in a text column becomes its digits.
 pub(super) fn understand<'a>(
     rows: &'a Rows,
     raw: Raw,
@@ -167,7 +167,7 @@ pub(super) fn understand<'a>(
                 reader.text(digits)
             }
         },
-        // A 0/1 number may be a word, as in a file.
+        // Read like the words in a file, which may stand for 0 and 1.
         Raw::Bool(value) => reader.text(if value { "true" } else { "false" }),
     }
 }

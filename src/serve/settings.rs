@@ -1,4 +1,4 @@
-//! How a server is to work.
+//! Settings of a server.
 
 use super::limits::Limits;
 use crate::journal::Durability;
@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a server is to work.
+/// Settings of a server.
 #[derive(Debug, Clone)]
 pub struct ServeSettings {
-    /// The clock.
+    /// Returns the current time.
     pub now: fn() -> Timestamp,
     /// A seed that makes request ids differ between servers.
     pub seed: u64,
@@ -21,30 +21,30 @@ pub struct ServeSettings {
     pub token: Option<String>,
     /// The token required for predictions and model information; `None`: no token needed.
     pub predict_token: Option<String>,
-    /// Further host names of the server, besides those of this machine.
+    /// Further host names of the server, in addition to those of this machine.
     pub hosts: Vec<String>,
     /// Whether only this machine can reach it.
     pub is_local: bool,
-    /// About how many rows are stored for windows, per version.
+    /// Approximate number of rows stored for windows, per version.
     pub past_rows: usize,
-    /// Whether Label Studio is answered.
+    /// Whether requests of Label Studio are accepted.
     pub label_studio: bool,
-    /// The schedule of the loop beside the server.
+    /// The schedule of `mlloop run` beside the server.
     pub job: JobSettings,
-    /// How many threads may compute large requests.
+    /// Number of threads for large requests.
     pub n_threads: usize,
     /// Callback for internal errors, for the operator; clients do not see the details.
     pub tell: fn(&str),
 }
 
-/// The schedule of the loop beside the server.
+/// The schedule of `mlloop run` beside the server.
 #[derive(Debug, Clone, Default)]
 pub struct JobSettings {
     /// The interval between the starts of rounds.
     pub every: Option<Duration>,
-    /// When one of these triggers is reached.
+    /// The triggers that start a round.
     pub at: Vec<String>,
-    /// The program that is `mlloop`.
+    /// The path of the `mlloop` program.
     pub program: PathBuf,
     /// Settings of this server, as `key=value`: rounds use the same ones.
     pub set: Vec<String>,

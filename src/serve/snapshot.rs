@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 pub(super) struct Loaded {
     /// Its number.
     pub(super) version: Version,
-    /// Its number as people write it.
+    /// Its number, as displayed.
     pub(super) name: String,
     /// The pipeline that scores.
     pub(super) pipeline: Pipeline,
@@ -37,7 +37,7 @@ pub(super) struct Loaded {
     pub(super) past: Option<Remembered>,
 }
 
-/// How much is remembered for windows, and the time.
+/// Number of rows stored for windows, and the current time.
 pub(super) type Memory = (usize, Timestamp);
 
 impl Loaded {
@@ -55,13 +55,13 @@ impl Loaded {
 pub(super) struct Live {
     /// The version.
     pub(super) model: Arc<Loaded>,
-    /// The place of each input in the form.
+    /// The index of each input in the form.
     pub(super) inputs: Vec<usize>,
-    /// The place of each logged column in the form, and how its numbers are written.
+    /// The index of each logged column in the form, and its number format.
     pub(super) logged: Vec<(usize, Option<NumberFormat>)>,
-    /// The place of the id column.
+    /// The index of the id column.
     pub(super) id: Option<usize>,
-    /// The place of the outcome.
+    /// The index of the outcome.
     pub(super) target: usize,
 }
 
@@ -80,20 +80,20 @@ impl Live {
     }
 }
 
-/// An experiment to follow.
+/// A running experiment.
 #[derive(Debug)]
 pub(super) struct Running {
-    /// The answer of `ab.json`.
+    /// The experiment, as in `ab.json`.
     pub(super) experiment: Experiment,
-    /// Which arm a unit is in.
+    /// Assigns units to arms.
     pub(super) assigner: Assigner,
     /// The arms, in the experiment's order.
     pub(super) arms: Vec<Live>,
-    /// The place of the column that names the unit.
+    /// The index of the column that names the unit.
     pub(super) unit: usize,
 }
 
-/// The state that determines an answer.
+/// The state that answers are computed from.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     /// The columns that requests may name.
@@ -102,9 +102,9 @@ pub(super) struct Snapshot {
     pub(super) roles: Roles,
     /// The version in production; `None` before the first `train`.
     pub(super) production: Option<Live>,
-    /// The experiment that runs with this production.
+    /// The experiment, if it runs with this version in production.
     pub(super) running: Option<Running>,
-    /// The experiment of `ab.json`, whether it runs or not.
+    /// The experiment of `ab.json`, running or not.
     pub(super) experiment: Option<Experiment>,
     /// Its generated pages, cached.
     pub(super) pages: Pages,
@@ -135,7 +135,7 @@ impl Snapshot {
             Some(experiment) if experiment.applies(roles.production) => {
                 let mut arms = Vec::new();
                 for arm in &experiment.arms {
-                    // Two arms may show the same version, and the first is mostly production.
+                    // Arms may have the same version, and the first is usually production.
                     let known = arms.iter().chain(&production).find(|live: &&Live| live.model.version == arm.version);
                     let model = known.map_or_else(|| model(arm.version), |live| Ok(Arc::clone(&live.model)))?;
                     arms.push(Live::new(model, &mut form));
@@ -152,7 +152,7 @@ impl Snapshot {
         self.lives().find(|live| live.model.version == version).map(|live| Arc::clone(&live.model))
     }
 
-    /// Whatever answers or scores in the shadow; a version may be here twice.
+    /// All versions that answer or score in the shadow; a version may occur twice.
     pub(super) fn lives(&self) -> impl Iterator<Item = &Live> {
         self.production.iter().chain(self.running.iter().flat_map(|running| &running.arms))
     }
@@ -179,7 +179,7 @@ pub(super) struct Stamps {
 }
 
 impl Stamps {
-    /// As they are now.
+    /// The current stamps.
     pub(super) fn now(workspace: &Workspace) -> Self {
         Self {
             roles: Stamp::of(&workspace.path("models/roles.json")),

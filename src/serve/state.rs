@@ -30,25 +30,25 @@ use tokio::sync::Semaphore;
 /// A server's state.
 pub struct App {
     pub(super) workspace: Workspace,
-    /// The name of the model for clients that ask by one: that of the loop's directory.
+    /// The model's name for clients that request one: the name of the loop's directory.
     pub(super) name: String,
     pub(super) gate: Arc<Gate>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: Option<Arc<Log>>,
     pub(super) access: Access,
-    /// Where changes wait.
+    /// The queue of feedback and outcomes.
     pub(super) desk: Desk,
-    /// Where large requests are computed.
+    /// The threads for large requests.
     pub(super) lane: Lane,
-    /// The largest requests are computed one at a time on each thread of the lane: their cells take most memory.
+    /// Limits the largest requests to one at a time per thread of the lane: their cells take most memory.
     pub(super) heavy: Semaphore,
     pub(super) answers: Answers,
     /// The results of `monitor` as metrics, and their source file.
     gauges: Mutex<(Option<Stamp>, String)>,
-    /// The loop, if it runs beside the server.
+    /// The job that runs rounds beside the server, if there is one.
     pub(super) job: Option<Arc<Job>>,
     past_rows: usize,
-    /// Whether Label Studio is answered.
+    /// Whether requests of Label Studio are accepted.
     pub(super) label_studio: bool,
     clock: fn() -> Timestamp,
     tell: fn(&str),
@@ -71,12 +71,12 @@ struct Reload {
     tried: Instant,
 }
 
-/// How long after a failure the same files are tried again: a version may be repaired without a change of the roles.
+/// Delay before failed files are tried again: a version may be repaired without a change of the roles.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// How long after a refusal the server reports that it is busy.
+/// How long the server reports that it is busy after a refusal.
 const BUSY_MS: u64 = 1_000;
-/// How long until the same error is reported again.
+/// Delay before the same error is reported again.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 impl App {
@@ -147,7 +147,7 @@ impl App {
         (self.clock)()
     }
 
-    /// Reports an internal error to the operator; the same one again only after a while.
+    /// Reports an internal error to the operator; repeats of the same error only after a delay.
     pub(super) fn tell(&self, fault: &str) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.as_ref().is_none_or(|(at, last)| last != fault || at.elapsed() >= TELL_AGAIN) {
@@ -175,7 +175,7 @@ impl App {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Notes that a prediction or a connection was refused.
+    /// Records that a prediction or a connection was refused.
     pub(super) fn refused(&self) {
         self.refused_ms.store(self.millis().max(1), Ordering::Relaxed);
     }
@@ -186,7 +186,7 @@ impl App {
         self.gate.is_full() || (refused > 0 && self.millis().saturating_sub(refused) < BUSY_MS)
     }
 
-    /// Whether files changed, or could not be loaded a while ago.
+    /// Whether files changed, or it is time to retry a failed load.
     pub(super) fn is_due(&self) -> bool {
         let now = Stamps::now(&self.workspace);
         let reload = self.reload();
@@ -203,7 +203,7 @@ impl App {
         reload.stale = match loaded {
             Ok(snapshot) => {
                 let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-                // Later requests have all earlier rows in their windows.
+                // After this, the windows of new requests include all earlier rows.
                 self.remember(&snapshot);
                 *current = Arc::new(snapshot);
                 None

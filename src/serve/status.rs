@@ -22,7 +22,7 @@ pub(super) fn files(workspace: &Workspace, endpoint: Endpoint) -> Vec<Option<Sta
         names.push(PathBuf::from("runs/runs.jsonl"));
         names.extend(standing::files(workspace));
     }
-    // A version's files are replaced, which its directory shows.
+    // Files of a version are replaced by renaming, which changes its directory.
     let versions = workspace.registry().versions().unwrap_or_default();
     names.extend(versions.iter().map(|version| Path::new("models").join(version.to_string())));
     names.iter().map(|name| Stamp::of(&workspace.path(name))).collect()
@@ -209,7 +209,7 @@ struct Arm {
     weight: f64,
 }
 
-/// `/ab/status`: the experiment and whether it is followed.
+/// `/ab/status`: the experiment and whether it is applied.
 pub(super) fn experiment(snapshot: &Snapshot) -> ExperimentStatus {
     let Some(experiment) = &snapshot.experiment else {
         let (running, why_not, name, shadow, unit) = (false, None, None, None, None);

@@ -1,4 +1,4 @@
-//! Errors that pass by themselves.
+//! Temporary errors.
 
 use crate::labels::LabelError;
 use std::error::Error;

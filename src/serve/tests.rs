@@ -164,7 +164,7 @@ fn it_is_not_ready_while_predictions_are_refused() {
     assert_eq!(ask(&state, get("/ready")).1["why"], "the prediction log cannot be written");
     std::fs::remove_file(served.workspace.path("predictions")).unwrap();
     std::fs::create_dir(served.workspace.path("predictions")).unwrap();
-    // The log's own thread tries, without anybody predicting.
+    // The log's own thread retries, without a prediction.
     let waits = std::time::Instant::now();
     while ask(&state, get("/ready")).0 != 200 {
         assert!(waits.elapsed() < std::time::Duration::from_secs(30));
@@ -225,7 +225,7 @@ fn feedback_needs_the_token_and_becomes_labels() {
         assert_eq!(status, 422, "{wrong}: {answer}");
     }
     assert_eq!(said(&state, "Bearer m4ster", json!([])).0, 400);
-    // Somebody else changes the loop for longer than one waits.
+    // Another process holds the lock for longer than the server waits.
     let lock = served.workspace.lock().unwrap();
     let (status, answer) = said(&state, "Bearer m4ster", right);
     assert_eq!((status, &answer["n_kept"]), (202, &json!(1)), "{answer}");
@@ -247,7 +247,7 @@ fn changes_on_disk_are_taken_up_and_damage_is_not() {
     assert_eq!(version(), "v0001", "until it is looked at");
     state.refresh();
     assert_eq!((version().as_str(), state.is_due(), state.stale()), ("v0002", false, None));
-    // The model of a version lost a byte: the loaded one stays in use.
+    // The model file of a version lost a byte: the loaded model stays in use.
     let damaged = served.workspace.path("models/v0001/model.bin");
     let whole = std::fs::read(&damaged).unwrap();
     write(&damaged, &whole[..whole.len() - 1]);
@@ -295,7 +295,7 @@ fn the_loop_tells_where_it_stands() {
     let told = ask(&state, get("/retrain/status")).1;
     let unknown = (&json!(2), &json!("new_rows"), &json!(0.0));
     assert_eq!((&told["n_unused"], &told["trigger"], &told["count"]), unknown, "nothing is known of these rows");
-    // Once they were predicted, their features are known.
+    // Once they are predicted, their features are known.
     for id in ["1", "2"] {
         let mut row: Value = serde_json::from_str(ROW).unwrap();
         row["customer"] = json!(id);

@@ -19,12 +19,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-/// Requests that hold more than this are large: a quarter of the bytes in flight is reserved for others.
+/// Requests that hold more bytes than this are large: a quarter of the bytes in flight is reserved for the others.
 const LARGE: usize = 64 << 10;
 
-/// Values of one body of another protocol, of which each row's cells are some.
+/// Most values in one body of another protocol, cells included.
 const MAX_VALUES: usize = 1 << 20;
-/// The size of a separately stored value.
+/// Bytes of a separately stored value.
 const BYTES_PER_VALUE: usize = 40;
 
 /// Counts requests and bytes in flight.
@@ -47,18 +47,18 @@ impl Gate {
         &self.limits
     }
 
-    /// The ticket of a new request: it holds nothing yet.
+    /// The ticket of a new request, which holds no bytes and no place yet.
     pub(super) fn ticket(self: &Arc<Self>, seat: Option<Arc<Seat>>) -> Ticket {
         self.tickets.fetch_add(1, Ordering::Relaxed);
         Ticket { gate: Arc::clone(self), bytes: 0, has_place: false, seat }
     }
 
-    /// Requests that are being answered.
+    /// Requests being answered.
     pub(super) fn in_flight(&self) -> usize {
         self.places.load(Ordering::Relaxed)
     }
 
-    /// Requests whose body is still being received.
+    /// Requests whose body is being received.
     pub(super) fn arriving(&self) -> usize {
         self.tickets.load(Ordering::Relaxed).saturating_sub(self.in_flight())
     }
@@ -76,7 +76,7 @@ pub(super) struct Ticket {
     gate: Arc<Gate>,
     bytes: usize,
     has_place: bool,
-    /// The connection, which may not be closed while its request has a place.
+    /// The connection; it may not be closed while its request has a place.
     seat: Option<Arc<Seat>>,
 }
 
@@ -97,8 +97,8 @@ impl Ticket {
         if taken < self.gate.limits.max_in_flight { Ok(()) } else { Err(Refusal::Overload) }
     }
 
-    /// Charges for the values in a body of another protocol, before parsing: one for each character that
-    /// ends or begins one.
+    /// Charges for the values in a body of another protocol before parsing: one for each character that begins or ends
+    /// a value.
     ///
     /// # Errors
     /// [`Refusal::TooLarge`], and as [`Ticket::charge`].
@@ -113,7 +113,7 @@ impl Ticket {
     /// Accounts for more bytes.
     ///
     /// # Errors
-    /// [`Refusal::Overload`] when too many are held at once.
+    /// [`Refusal::Overload`] if too many are held at once.
     pub(super) fn charge(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.bytes = self.bytes.saturating_add(bytes);
         let max = self.gate.limits.max_bytes_in_flight;
@@ -160,7 +160,7 @@ pub(super) async fn read(body: Body, ticket: &mut Ticket) -> Result<Bytes, Refus
         return Err(too_large());
     }
     let mut body = body;
-    // Allocate once if the length is known: pages not written yet use no memory, and nothing is copied again.
+    // Allocate once if the length is known: untouched pages use no memory, and nothing is copied again.
     let expected = body.size_hint().exact().map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0));
     let reading = async {
         let mut first = Bytes::new();
@@ -188,7 +188,7 @@ pub(super) async fn read(body: Body, ticket: &mut Ticket) -> Result<Bytes, Refus
             }
         }
         let body: Bytes = if rest.is_empty() { first } else { rest.into() };
-        // Some programs start every text with a byte order mark.
+        // Some programs start a text with a byte order mark.
         Ok(if body.starts_with(BOM) { body.slice(BOM.len()..) } else { body })
     };
     tokio::time::timeout(limits.patience, reading).await.unwrap_or(Err(Refusal::Slow))
@@ -200,13 +200,13 @@ async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>
 
 /// A response that releases its ticket once it is sent.
 ///
-/// It is sent in pieces, so that a client that does not read keeps its ticket.
+/// It is sent in pieces, so that a client that does not read keeps holding its ticket.
 pub(super) struct Held {
     bytes: Bytes,
     _ticket: Ticket,
 }
 
-/// Bytes that are handed out at a time.
+/// Bytes sent at a time.
 const PIECE: usize = 1 << 16;
 
 impl Held {

@@ -1,4 +1,4 @@
-//! TLS by a certificate chain and a key in PEM files.
+//! TLS with a certificate chain and a key from PEM files.
 
 use super::ServeError;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Streams that keep an eye on the other end.
+//! Streams that monitor the peer.
 
 use super::hall::Seat;
 use std::io;
@@ -73,7 +73,7 @@ impl AsyncWrite for Patient {
     }
 }
 
-/// A stream, beneath HTTP, that reports its traffic and the declared body length to its seat.
+/// A stream below HTTP that reports traffic and ambiguous body lengths to its seat.
 ///
 /// A request that gives its length in two ways (`Content-Length` and `Transfer-Encoding`) may be read differently by a
 /// proxy and the server behind it. The parser above silently drops one of the two, so it is detected here.
@@ -93,7 +93,7 @@ impl<S> Watched<S> {
 #[derive(Debug, Default)]
 struct Head {
     is_over: bool,
-    /// The beginning of an incomplete line; relevant names are shorter than its limit.
+    /// The start of an incomplete line; relevant header names are shorter than the limit.
     line: Vec<u8>,
     has_length: bool,
     has_encoding: bool,
@@ -103,7 +103,7 @@ const LENGTH: &[u8] = b"content-length:";
 const ENCODING: &[u8] = b"transfer-encoding:";
 
 impl Head {
-    /// Looks at bytes that arrived.
+    /// Parses bytes as they arrive.
     fn read(&mut self, mut bytes: &[u8]) {
         while !self.is_over && !bytes.is_empty() {
             let end = memchr::memchr(b'\n', bytes);

@@ -1,4 +1,4 @@
-//! Real servers on loopback: SMTP with STARTTLS, TLS and AUTH, HTTP, and ones that hang or slam the door.
+//! Real servers on loopback: SMTP with STARTTLS, TLS and AUTH, HTTP, and servers that hang or close the connection.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 /// The messages received by a server.
 pub(super) type Heard = Arc<Mutex<Vec<String>>>;
 
-/// Answers each connection by `serve` on its own thread; returns the port.
+/// Answers each connection with `serve` on its own thread; returns the port.
 fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -39,7 +39,7 @@ pub(super) fn hanging() -> u16 {
     })
 }
 
-/// A port without a listener: one that the system gives to no listener of ours.
+/// A port without a listener: the system does not assign it to our listeners.
 pub(super) const REFUSING: u16 = 1;
 
 /// An HTTP server that stores requests, head and body: it sends no response to the first, and half a response to
@@ -105,7 +105,7 @@ pub(super) struct Smtp {
 }
 
 impl Smtp {
-    /// Starts it; the result has the received mails.
+    /// Starts it; returns its port and the received mails.
     pub(super) fn start(self) -> (u16, Heard) {
         let heard = Heard::default();
         let mails = Arc::clone(&heard);
@@ -214,7 +214,7 @@ fn hear(stream: &mut BufReader<impl Read + Write>) -> Option<String> {
     }
 }
 
-/// A certificate for 127.0.0.1 under an authority `ca.pem`, both made in `dir`; `None`, with a note, without openssl.
+/// A certificate for 127.0.0.1 and its authority `ca.pem`, both created in `dir`; without openssl `None`, with a note.
 pub(super) fn certified(dir: &Path) -> Option<Arc<ServerConfig>> {
     let openssl = |line: &str| {
         let done = Command::new("openssl").args(line.split(' ')).current_dir(dir).output();

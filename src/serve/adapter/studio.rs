@@ -23,15 +23,15 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// The request; of tasks, only the data are used.
+/// The request; only the data of the tasks are used.
 #[derive(Deserialize)]
 struct Request {
     #[serde(default)]
     tasks: Vec<Task>,
-    /// The labelling interface, to `predict`.
+    /// The labelling interface in a `predict` request.
     #[serde(default)]
     label_config: Option<String>,
-    /// The labelling interface, to `setup`.
+    /// The labelling interface in a `setup` request.
     #[serde(default)]
     schema: Option<String>,
 }
@@ -75,7 +75,7 @@ pub(super) async fn answer(
     Ok(problem::json(StatusCode::OK, &json!({ "results": results, "model_version": version })))
 }
 
-/// Larger labelling interfaces are implausible.
+/// Largest plausible labelling interface, in bytes.
 const LARGEST_INTERFACE: usize = 100_000;
 
 /// A parsed request.
@@ -87,7 +87,7 @@ struct Understood {
 
 fn understand(snapshot: &Snapshot, body: &[u8]) -> Result<Understood, Refusal> {
     let wrong = |err| Refusal::Malformed(format!("the body is not a request of Label Studio: {err}"));
-    // An object, and not an array of its values.
+    // An object; serde would also accept an array of its values.
     let object: Map<String, Value> = serde_json::from_slice(body).map_err(wrong)?;
     let asked: Request = serde_json::from_value(Value::Object(object)).map_err(wrong)?;
     let none = || Refusal::Unavailable("no version is in production yet; train one with `mlloop train`".to_owned());
@@ -112,7 +112,7 @@ pub(super) fn is_open(app: &App) -> Result<(), Refusal> {
     }
 }
 
-/// The row of a task: the columns that the loop knows, without an outcome, under the id of the task's row.
+/// The row of a task: the columns known to the loop except the outcome, with the id of the task's row.
 fn row(snapshot: &Snapshot, live: &Live, task: &Task) -> Value {
     let cells = task.data.get("row").and_then(Value::as_object).unwrap_or(&task.data);
     let target = &live.model.pipeline.target.name;
@@ -152,7 +152,7 @@ async fn score(app: &Arc<App>, parts: &Parts, rows: Vec<Value>, request_id: &str
     };
     let mut all = Vec::with_capacity(rows.len());
     for row in &rows {
-        // Others have their turn between two rows.
+        // Let other requests run between two rows.
         tokio::task::yield_now().await;
         all.push(match ask(std::slice::from_ref(row)).await {
             Ok(mut one) => one.pop(),
@@ -167,7 +167,7 @@ async fn score(app: &Arc<App>, parts: &Parts, rows: Vec<Value>, request_id: &str
 struct Control {
     name: String,
     object: String,
-    /// The name of each class there.
+    /// The interface's name for each class.
     classes: Vec<(String, String)>,
     is_number: bool,
 }

@@ -1,4 +1,4 @@
-//! Tensors of the open inference protocol (KServe V2), as JSON and as bytes after it.
+//! Tensors of the open inference protocol (KServe V2): JSON, optionally followed by binary data.
 
 use super::super::problem::{Refusal, shorten};
 use super::super::snapshot::Snapshot;
@@ -29,10 +29,10 @@ struct Tensor {
     data: Option<Value>,
 }
 
-/// A larger matrix means a wrong shape.
+/// Most values of a tensor; a larger shape is an error.
 const MOST: usize = 1 << 24;
 
-/// Rows from tensors: one tensor a column, each with a value a row; or a single one of several columns.
+/// Rows from tensors: one tensor per column, with one value per row; or a single tensor with several columns.
 pub(super) fn read(body: &[u8], headers: &HeaderMap, model: String) -> Result<Asked, Refusal> {
     let wrong = |what: String| Refusal::Malformed(format!("the body is not an inference request: {what}"));
     let length = headers.get("inference-header-content-length").map(|length| length.to_str().unwrap_or_default());
@@ -73,7 +73,7 @@ pub(super) fn read(body: &[u8], headers: &HeaderMap, model: String) -> Result<As
 }
 
 impl Tensor {
-    /// The values in order: those of `data`, or the next bytes of `binary`.
+    /// The values in order: from `data`, or the next bytes of `binary`.
     fn values(&self, binary: &mut &[u8]) -> Result<Vec<Value>, String> {
         if let Some(data) = &self.data {
             let mut values = Vec::new();
@@ -101,7 +101,7 @@ fn flatten(data: &Value, values: &mut Vec<Value>, depth: usize) -> Result<(), St
     }
 }
 
-/// Little-endian values of a type; a number that is not finite is missing, as JSON cannot represent it.
+/// Decodes little-endian values; non-finite numbers become missing, because JSON cannot represent them.
 fn decode(datatype: &str, bytes: &[u8]) -> Option<Vec<Value>> {
     fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> Value) -> Option<Vec<Value>> {
         let (whole, rest) = bytes.as_chunks::<N>();

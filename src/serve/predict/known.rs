@@ -15,8 +15,8 @@ pub(super) struct Known {
     pub(super) values: Vec<(usize, String)>,
 }
 
-/// The outcomes among the cells, and all errors of the rows so far, ids included. Outcomes in a separate list are
-/// meant to be recorded; those in the target's column may be left over.
+/// The outcomes among the cells, and all errors of the rows so far, ids included. Outcomes in a separate list are meant
+/// to be recorded; those in the target's column may be unintended.
 pub(super) fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(Known, Problems), Refusal> {
     let mut problems = rows.problems.clone();
     let mut known = Known { given: false, values: Vec::new() };
@@ -35,7 +35,7 @@ pub(super) fn known_outcomes(job: &Job, parts: &Parts, rows: &Rows) -> Result<(K
         let cell = rows.written(row, live.target);
         let found = match rows.cell(row, live.target) {
             Raw::Nested => Err("is a list or an object, not an outcome".to_owned()),
-            // JSON has one notation for numbers, whatever the table's.
+            // JSON writes numbers in one way, independent of the table's number format.
             Raw::Number(value) if pipeline.target.classes.is_empty() => Ok(Some(value.to_string())),
             _ => outcome_in(&cell, &pipeline.target, &pipeline.schema),
         };

@@ -30,7 +30,7 @@ pub(super) struct Lined {
 }
 
 impl Lined {
-    /// Adds the line of a row; without an id, its features make one up.
+    /// Adds the line of a row; without an id, one is derived from its features.
     pub(super) fn add(
         &mut self,
         job: &Job,
@@ -72,7 +72,7 @@ impl Lined {
     }
 }
 
-/// The lines of a shadow arm; none, and a count, if it fails.
+/// The lines of a shadow arm; if it fails, none, and its rows are counted.
 pub(super) async fn shadow(
     is_large: bool,
     job: &Arc<Job>,

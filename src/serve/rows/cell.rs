@@ -17,7 +17,7 @@ impl<'de> DeserializeSeed<'de> for CellSeed<'_> {
     }
 }
 
-/// Whole numbers up to here are doubles without loss.
+/// Whole numbers up to this one are exact in an `f64`.
 const EXACT: u64 = 1 << 53;
 
 impl<'de> Visitor<'de> for CellSeed<'_> {

@@ -1,4 +1,4 @@
-//! Many rows in one object, in the ways that clients know from elsewhere.
+//! Many rows in one object, in our format and in those of other servers.
 //!
 //! ```text
 //! {"rows": [{…}], "labels": [1]}                            ours
@@ -24,11 +24,11 @@ pub(super) enum Part {
     Named,
     /// Rows with column names, or with values in the order of the features.
     Ordered,
-    /// The columns, and rows in their order.
+    /// Column names, and rows of values in their order.
     Split,
     /// Outcomes.
     Labels,
-    /// Other servers' options that have no effect here.
+    /// Options of other servers that have no effect here.
     Beside,
 }
 

@@ -88,7 +88,7 @@ fn who_may_not_change_the_loop_leaves_no_outcome() {
     let mut asked = request("/predict", json!({ "rows": rows(&["a"]), "labels": ["yes"] }).to_string());
     asked.headers_mut().insert("authorization", "Bearer m4ster".parse().unwrap());
     assert_eq!(ask(&state, asked).1["n_outcomes"], 1);
-    // Without a log there is no prediction for it.
+    // Without a log, an outcome has no prediction to join.
     let state = App::open(served.workspace.clone(), &ServeSettings { log: None, ..settings() }).unwrap();
     let body = json!({ "rows": rows(&["z"]), "labels": ["yes"] }).to_string();
     assert_eq!(ask(&state, request("/predict", body)).0, 409);

@@ -206,7 +206,7 @@ fn a_stream_is_served_to_the_bit_as_it_is_predicted() {
     }
 }
 
-/// Every arm has its own windows over all rows, whichever arm answered them; unlogged requests leave nothing.
+/// Each arm has its own windows over all rows, whichever arm answered them; unlogged requests leave no trace.
 #[test]
 fn arms_and_shadows_look_back_on_all_rows() {
     let served = loop_of(300);
@@ -261,7 +261,7 @@ fn only_rows_in_the_log_are_looked_back_on() {
     let before = metric(&unlogged, "mlloop_past_rows");
     assert_eq!(post(&unlogged, "/predict", &rows).0, 200);
     assert_eq!(metric(&unlogged, "mlloop_past_rows"), before, "it logs nothing, and so it remembers nothing");
-    // A log that cannot be written: the rows did not happen.
+    // If the log cannot be written, the rows are not stored.
     let state = served.open();
     super::fixture::write(served.workspace.path("predictions"), "no directory");
     assert_eq!(post(&state, "/predict", &rows).0, 503);
