@@ -124,7 +124,7 @@ fn a_table_saved_with_other_marks_is_told_apart_from_drift() {
         assert_eq!(column(&report, "amount")["verdict"], "stable");
         assert!(fired(&report, "schema") && !fired(&report, "multivariate") && !fired(&report, "score_drift"));
         let shown = work.run(&format!("{monitor} --text")).answers(YES);
-        assert!(shown.stdout.starts_with("The table is written in another way\n"), "{}", shown.stdout);
+        assert!(shown.stdout.starts_with("The table's format has changed\n"), "{}", shown.stdout);
         assert!(!shown.stdout.contains("Retrain"), "{}", shown.stdout);
         // One cell that fits neither way is what it was: cells of another type.
         work.write("month.csv", month.replacen(month.lines().nth(1).unwrap().split(';').nth(2).unwrap(), "n.k.", 1));

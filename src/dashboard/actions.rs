@@ -1,4 +1,4 @@
-//! What forms do: each is a verb of the command line, run as a job, or an answer to a batch.
+//! What forms do: each runs a command as a job, or answers a row of a batch.
 
 use super::auth::{Right, Session};
 use super::job::Job;
@@ -16,10 +16,10 @@ use crate::wording::person_key;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// How long a form waits for a short verb before the page of the job is shown instead.
+/// How long a form waits for a short command before it shows the page of the job.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A verb as requested by a page.
+/// A command requested by a page.
 pub(super) struct Verb {
     /// As text: "Approve v0002-3f9a12c4".
     pub(super) title: String,
@@ -62,7 +62,7 @@ pub(super) fn act(dashboard: &Dashboard, session: &Session, path: &str, fields: 
         NoJob::Busy(id) => Answer::Go(format!("/ui/job?id={id}&busy")),
         NoJob::Io(what) => pages::problem(&Oops::Fault(what)),
     };
-    // Answers are kept while a long job runs: their meaning does not depend on when they are imported.
+    // Answers are queued while a long job runs: their meaning does not depend on when they are imported.
     let when = if ["feedback", "import", "settle"].contains(&action) { WhenBusy::Wait } else { WhenBusy::Refuse };
     let started = dashboard.jobs.start(&verb.title, verb.arguments, &session.name, when);
     let done = match started {
@@ -83,7 +83,7 @@ pub(super) fn act(dashboard: &Dashboard, session: &Session, path: &str, fields: 
     }))
 }
 
-/// The verb of an action; typed text is never interpreted as an option.
+/// The command of an action; typed text is never interpreted as an option.
 pub(super) fn verb(dashboard: &Dashboard, session: &Session, action: &str, fields: &Fields) -> Result<Verb, Oops> {
     let by = format!("--by={}", session.name);
     Ok(match action {
@@ -179,7 +179,7 @@ fn settled(dashboard: &Dashboard, session: &Session, by: &str, fields: &Fields) 
     Ok(short(&format!("Settle {n}"), &arguments, "/ui/label"))
 }
 
-/// The demo from its beginning to the drift.
+/// Resets the demo, up to the drift.
 fn reset(dashboard: &Dashboard) -> Result<Verb, Oops> {
     let dir = dashboard.workspace.dir().canonicalize().map_err(|err| Oops::Fault(err.to_string()))?;
     if !demo::is_one(&dir) {
@@ -188,7 +188,7 @@ fn reset(dashboard: &Dashboard) -> Result<Verb, Oops> {
     Ok(long("Reset the demo", &["demo", "--reset", "--drifted", "--", &dir.display().to_string()], "/ui"))
 }
 
-/// The annotators to assign, and the share of rows with two of them; none unless the form names people.
+/// Arguments for the annotators and the share of rows given to two of them; empty if the form names no people.
 fn dealt(fields: &Fields) -> Result<Vec<String>, Oops> {
     let people = fields.get("annotators").trim();
     if people.is_empty() {
@@ -230,7 +230,7 @@ fn short(title: &str, arguments: &[&str], back: &str) -> Verb {
     Verb { long: false, ..long(title, arguments, back) }
 }
 
-/// A field that must be there.
+/// A required field.
 fn wanted(fields: &Fields, name: &str, what: &str) -> Result<String, Oops> {
     match fields.get(name).trim() {
         "" => Err(Oops::Bad(format!("{what} is missing"))),
@@ -238,11 +238,11 @@ fn wanted(fields: &Fields, name: &str, what: &str) -> Result<String, Oops> {
     }
 }
 
-/// Keeps an answer to a row of the batch that is out.
+/// Saves an answer to a row of the open batch.
 fn answer(dashboard: &Dashboard, session: &Session, fields: &Fields) -> Result<Answer, Oops> {
     let _one = dashboard.filling.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(mut sheet) = pages::label::sheet(dashboard, &session.name)? else {
-        return Err(Oops::NotFound("no batch is out: it was already imported".to_owned()));
+        return Err(Oops::NotFound("no batch is open: it was already imported".to_owned()));
     };
     let (id, note) = (fields.get("id"), fields.get("note").trim());
     let at = usize::try_from(fields.number("at").unwrap_or(0)).unwrap_or(0);

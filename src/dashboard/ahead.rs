@@ -1,7 +1,7 @@
 //! Reading ahead: after each change, the counts of pages are updated before they are requested.
 //!
-//! It runs when the server starts, and when the loop has changed while pages are in use. The thread keeps its normal
-//! priority: page requests wait for it.
+//! Counting starts when the server starts, and when the loop has changed while pages are in use. The thread keeps its
+//! normal priority, because page requests wait for it.
 
 use super::shell::Viewer;
 use super::{Dashboard, events, pages};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// How often files are checked.
 const EVERY: Duration = Duration::from_millis(700);
-/// How long after the last request pages count as in use.
+/// How long pages count as in use after the last request.
 const LOOKS_FOR: Duration = Duration::from_secs(600);
 /// Files whose changes trigger new counts.
 const READ: [&str; 7] = [
@@ -43,7 +43,7 @@ impl Looked {
     }
 }
 
-/// Begins to read ahead, for as long as there is a dashboard.
+/// Starts the thread, which runs as long as the dashboard exists.
 pub(super) fn begin(dashboard: &Arc<Dashboard>) -> io::Result<()> {
     let dashboard = Arc::downgrade(dashboard);
     let watch = move || {
@@ -58,7 +58,7 @@ pub(super) fn begin(dashboard: &Arc<Dashboard>) -> io::Result<()> {
                 last = stamp;
             }
             drop(dashboard);
-            // Of a loop that changes all the time this takes a third of a core at most.
+            // If a loop changes all the time, this uses at most a third of a core.
             std::thread::sleep(EVERY.max(2 * began.elapsed()));
         }
     };

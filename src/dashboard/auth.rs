@@ -1,8 +1,8 @@
 //! Authentication: tokens and their roles, sessions, and the CSRF proof of a form.
 //!
-//! Tokens are stored as SHA-256 only. Of a session two digests are stored, in `runs/sessions.json`, so that it survives
-//! a restart of the server: of its random cookie, and of the cookie with the token that opened it. Neither can be used
-//! to sign in or to find a token, and rights are looked up on each request, from the tokens valid now.
+//! Tokens are stored as SHA-256 only. For each session, `runs/sessions.json` stores two digests, so that it survives a
+//! restart of the server: of its random cookie, and of the cookie with the token that opened it. Neither can be used to
+//! sign in or to find a token, and rights are determined on each request, from the tokens valid now.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use crate::wording::person_key;
 const LASTS: SignedDuration = SignedDuration::from_hours(12);
 /// Maximum number of sessions; the oldest is removed.
 const MAX_SESSIONS: usize = 1000;
-/// Wrong tokens within [`TRIES_WITHIN`] after which sign-in is blocked for a while.
+/// Number of wrong tokens within [`TRIES_WITHIN`] that blocks sign-in for a while.
 const MAX_TRIES: usize = 20;
 const TRIES_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 /// Longest name of a person.
@@ -31,7 +31,7 @@ const MAX_NAME: usize = 80;
 /// The rights of a user; each right includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
-    /// Look.
+    /// View pages.
     View,
     /// Answer batches and judge predictions.
     Label,
@@ -60,7 +60,7 @@ impl Right {
 /// A token and its owner.
 #[derive(Debug, Clone)]
 struct Key {
-    /// Fixed by the token; without one the user enters it.
+    /// The name of the token's owner; `None` for a shared token, whose user enters a name.
     name: Option<String>,
     right: Right,
     digest: [u8; 32],
@@ -108,7 +108,7 @@ impl People {
         self.keys.iter().filter_map(|key| key.name.as_ref()).any(|own| person_key(own) == name)
     }
 
-    /// Every key is compared, so that the time tells nothing.
+    /// Compares every key, so that the time reveals nothing.
     fn find(&self, token: &str) -> Option<&Key> {
         let sent: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         self.keys.iter().fold(None, |found, key| if bool::from(key.digest.ct_eq(&sent)) { Some(key) } else { found })
@@ -147,7 +147,7 @@ pub(super) struct Session {
     /// Recorded in the audit chain.
     pub(super) name: String,
     pub(super) right: Right,
-    /// What each of this session's forms carries.
+    /// The token that each of this session's forms must contain.
     pub(super) csrf: String,
 }
 
@@ -159,7 +159,7 @@ struct Open {
     cookie: String,
     /// SHA-256 of the cookie and the stored token: shows whether the token that opened it is still valid.
     token: String,
-    /// The name that was given, or the one of the token.
+    /// The entered name, or that of the token's owner.
     name: String,
     until: Timestamp,
 }
@@ -186,7 +186,7 @@ fn token_digest(cookie: &str, key: &Key) -> String {
 pub(super) enum NotIn {
     /// No such token.
     WrongToken,
-    /// The token is anybody's, and no name was given.
+    /// The token is shared, and no name was entered.
     NoName,
     /// The token is shared, and the name belongs to a user with their own token.
     NameTaken,
@@ -205,8 +205,8 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// `secret` must come from the system's random numbers: cookies are derived from it. `file` keeps sessions over
-    /// restarts.
+    /// `secret` must come from the system's random number generator: cookies are derived from it. `file` stores the
+    /// sessions across restarts.
     pub(super) fn new(people: People, secret: [u8; 32], file: PathBuf) -> Self {
         let open = Mutex::new(kept(&file));
         Self { people, secret, n: AtomicU64::new(0), open, failures: Mutex::default(), file }
@@ -217,7 +217,7 @@ impl Sessions {
         !self.people.is_empty()
     }
 
-    /// Whether there are tokens that have a name.
+    /// Whether any token has an owner.
     pub(super) fn has_named(&self) -> bool {
         self.people.keys.iter().any(|key| key.name.is_some())
     }
@@ -263,7 +263,7 @@ impl Sessions {
         let open = lock(&self.open).get(&cookie_digest(cookie)).filter(|session| session.until > now).cloned()?;
         let is_same = |key: &&Key| bool::from(token_digest(cookie, key).as_bytes().ct_eq(open.token.as_bytes()));
         let key = self.people.keys.iter().find(is_same)?;
-        // The entered name may belong to a user by now.
+        // A user with this name may have been added meanwhile.
         let name = match &key.name {
             Some(name) => name.clone(),
             None => Some(open.name).filter(|name| !self.people.has(name))?,
@@ -299,7 +299,7 @@ fn kept(file: &Path) -> HashMap<String, Open> {
 }
 
 impl Session {
-    /// Whether a form brought this session's proof.
+    /// Whether `csrf` is this session's token.
     pub(super) fn made(&self, csrf: &str) -> bool {
         bool::from(self.csrf.as_bytes().ct_eq(csrf.as_bytes()))
     }

@@ -1,4 +1,4 @@
-//! Keys and sessions: who is let in, how long, and what is kept.
+//! Tokens and sessions: who may sign in, for how long, and what is stored.
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn a_session_outlives_the_server_while_its_token_is_valid() {
     assert_eq!((bob.name.as_str(), bob.right), ("bob", Right::Approve));
     assert!(bob.made(&first.of(&bob_in, at(1)).unwrap().csrf), "a form of before is still of this session");
     assert!(next.of(&gone, at(1)).is_none() && next.of(&bob_in, at(12 * 3600)).is_none());
-    // Roles are looked up now; a removed token opens nothing.
+    // Roles are determined on each request; a removed token opens nothing.
     let promoted = People::parse(&ann().replace("labeller", "approver")).unwrap().with_token("other");
     let later = keeping(promoted, dir.path(), 3);
     assert_eq!(later.of(&ann_in, at(1)).unwrap().right, Right::Approve);

@@ -18,12 +18,12 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// The polling interval.
 const EVERY: Duration = Duration::from_secs(1);
-/// After this many polls without news a comment is sent, to keep the connection alive.
+/// After this many polls without a change, a comment is sent to keep the connection alive.
 const QUIET: u32 = 10;
 /// Polls after which the stream ends; the browser reconnects.
 const MAX_LOOKS: u32 = 3600;
 
-/// What tells that a loop has changed.
+/// Files that show whether the loop has changed.
 const WATCHED: [&str; 8] = [
     "audit.jsonl",
     "roles.json",
@@ -40,7 +40,7 @@ pub(super) fn stamp(dir: &Path) -> String {
     stamp_of(dir, &WATCHED)
 }
 
-/// A text that is another one when one of these files was written.
+/// A text that changes when one of these files is written.
 pub(super) fn stamp_of(dir: &Path, names: &[&str]) -> String {
     let all: Vec<String> = names.iter().map(|name| format!("{:?}", Stamp::of(&dir.join(name)))).collect();
     crate::digest::sha256(all.join("|").as_bytes())[..16].to_owned()

@@ -1,9 +1,9 @@
-//! A job: a verb that was started from a page, and its result.
+//! A job: a command started from a page, and its result.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A verb that was run from a page.
+/// A command started from a page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Job {
@@ -11,7 +11,7 @@ pub(super) struct Job {
     pub(super) id: u64,
     /// Its action, as text.
     pub(super) title: String,
-    /// The arguments of `mlloop`, as one would type them.
+    /// The arguments of `mlloop`, as typed.
     pub(super) arguments: Vec<String>,
     /// Who started it.
     pub(super) by: String,
@@ -30,20 +30,20 @@ pub(super) struct Job {
 #[serde(deny_unknown_fields)]
 pub(super) struct Ended {
     pub(super) at: Timestamp,
-    /// The exit status; `None` if the process was killed, or if its end was not observed.
+    /// The exit status; `None` if the process was killed, or its end was not observed.
     pub(super) status: Option<i32>,
-    /// What kept it from starting, or why the status is not known.
+    /// The reason why it did not start, or why the status is unknown.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) note: String,
 }
 
 impl Job {
-    /// The command, as one would type it.
+    /// The command, as typed.
     pub(super) fn command(&self) -> String {
         command(&self.arguments)
     }
 
-    /// Whether it has begun and not ended.
+    /// Whether it has started and not ended.
     pub(super) fn runs(&self) -> bool {
         self.ended.is_none() && !self.waits
     }
@@ -66,7 +66,7 @@ impl Job {
     }
 }
 
-/// A command as one would type it.
+/// A command, as typed.
 pub(super) fn command(arguments: &[String]) -> String {
     let is_plain = |argument: &str| argument.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_=./:%,".contains(&b));
     let quoted = |argument: &String| match is_plain(argument) && !argument.is_empty() {

@@ -1,13 +1,13 @@
-//! Verbs that run on behalf of a page, one at a time, each as a process of its own.
+//! Commands started from pages, one at a time, each as a separate process.
 //!
-//! A page does what the command line does: the same program, arguments and lock. The process writes to files, so it
-//! continues if the page is closed or the server ends, and its result is known afterwards.
+//! A page does what the command line does: same program, arguments and lock. The process writes to files, so it
+//! continues if the page is closed or the server ends, and its result stays available.
 //!
 //! ```text
 //! runs/jobs/000007.json   the verb, the user, the start, and the result
 //! runs/jobs/000007.out    its standard output
 //! runs/jobs/000007.log    its standard error
-//! runs/jobs/000007.end    its exit status, written by itself: a later server knows it too
+//! runs/jobs/000007.end    its exit status, written by the process, so that a later server can read it
 //! ```
 
 use super::job::{Ended, Job};
@@ -31,12 +31,12 @@ const SHOWN: u64 = 64 * 1024;
 /// How often to check for a process that an earlier server started.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// What becomes of a job while another one runs.
+/// What happens to a job while another one runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WhenBusy {
     /// It does not start.
     Refuse,
-    /// It is stored and starts later, even after a restart of the server: running it twice does no harm.
+    /// It is stored and started later, even after a restart of the server: running it twice does no harm.
     Wait,
 }
 
@@ -67,7 +67,7 @@ impl Jobs {
         loop_dir: PathBuf,
         clock: fn() -> Timestamp,
     ) -> io::Result<Arc<Self>> {
-        // A loop that may only be read is served too: nothing is written before a job begins.
+        // A read-only loop can be served too: nothing is written before a job starts.
         let _ = atomic::remove_leftovers(&dir);
         let mut all = Vec::new();
         for entry in fs::read_dir(&dir).if_there()?.into_iter().flatten() {
@@ -119,14 +119,14 @@ impl Jobs {
         Ok(id)
     }
 
-    /// Begins the first job that waits, unless one runs.
+    /// Starts the first waiting job, unless one is running.
     fn begin_next(self: &Arc<Self>, all: &mut [Job]) {
         while !all.iter().any(Job::runs) {
             let Some(job) = all.iter_mut().find(|job| job.waits) else { return };
             if let Err(err) = self.begin(job) {
                 let ended = Ended { at: (self.clock)(), status: None, note: format!("did not start: {err}") };
                 (job.waits, job.ended) = (false, Some(ended));
-                // What cannot be written now is seen as unfinished by the next server, which ends it.
+                // If it cannot be saved now, the next server finds it unfinished and marks it as ended.
                 let _ = self.save(job);
             }
         }
@@ -156,7 +156,7 @@ impl Jobs {
         saved
     }
 
-    /// Waits for the end of a job that has begun, at most `limit`.
+    /// Waits at most `limit` for the end of a running job.
     pub(super) fn wait(&self, id: u64, limit: Duration) -> Result<Job, NoJob> {
         let until = Instant::now() + limit;
         let mut all = self.all();
@@ -211,7 +211,7 @@ impl Jobs {
         let mut all = self.all();
         if let Some(job) = all.iter_mut().find(|job| job.id == id) {
             job.ended = Some(Ended { at: (self.clock)(), status, note });
-            // What cannot be written now is seen as unfinished by the next server, which ends it.
+            // If it cannot be saved now, the next server finds it unfinished and marks it as ended.
             let _ = self.save(job);
         }
         self.begin_next(&mut all);
@@ -261,7 +261,7 @@ impl Jobs {
         self.all().iter().filter(|job| job.ended.is_none()).map(|job| job.id).collect()
     }
 
-    /// What a job answered.
+    /// The output of a job.
     pub(super) fn answer(&self, id: u64) -> String {
         end_of(&self.file(id, "out"))
     }
@@ -286,8 +286,8 @@ fn end_of(path: &Path) -> String {
     read().unwrap_or_default()
 }
 
-/// Whether `pid` is a process of `program`: numbers are given again, programs are not. Where the system does not show
-/// it, it counts as ended.
+/// Whether `pid` is a process of `program`: the number may have been reused by another program. If the system does not
+/// show this, the process counts as ended.
 fn runs(pid: u32, program: &Path) -> bool {
     let link = fs::read_link(format!("/proc/{pid}/exe"));
     let same = link.is_ok_and(|exe| exe == program || program.canonicalize().is_ok_and(|program| exe == program));

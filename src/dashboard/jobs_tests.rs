@@ -19,7 +19,7 @@ fn jobs(dir: &Path, body: &str) -> Arc<Jobs> {
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// A job to its end.
+/// Runs a job to its end.
 fn run(jobs: &Arc<Jobs>, arguments: &[&str]) -> Job {
     let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
     jobs.wait(jobs.start("A verb", arguments, "ann", WhenBusy::Refuse).unwrap(), LONG).unwrap()
@@ -72,7 +72,7 @@ fn what_people_say_waits_for_what_runs_and_outlives_a_server() {
     assert_eq!((jobs.unended(), jobs.running().unwrap().id), (vec![first, said[0], said[1]], first));
     fs::write(dir.path().join("gate"), "").unwrap();
     ended(&jobs);
-    // Of a server that died before the job started.
+    // A job of a server that crashed before the job started.
     fs::write(jobs.file(9, "json"), serde_json::to_vec(&Job { id: 9, ..kept }).unwrap()).unwrap();
     let next = Jobs::open(dir.path().join("jobs"), jobs.program.clone(), dir.path().to_owned(), clock).unwrap();
     ended(&next);
@@ -112,7 +112,7 @@ fn what_ended_while_no_server_was_there_has_its_status() {
     let jobs = jobs(dir.path(), "echo $6; [ $6 = run ] || exit 0; sleep .3; echo 4 > \"$MLLOOP_STATUS_FILE\"; exit 4");
     let [ended, killed] = ["run", "stopped"].map(|verb| {
         let job = run(&jobs, &[verb]);
-        // As a server wrote it that ended while this ran.
+        // A file left by a server that ended while the job ran.
         fs::write(jobs.file(job.id, "json"), serde_json::to_vec(&Job { ended: None, ..job.clone() }).unwrap()).unwrap();
         job.id
     });

@@ -1,4 +1,4 @@
-//! A cache of values that pages read often, valid until one of their files changes.
+//! A cache of frequently read values, each valid until one of its files changes.
 
 use super::pages::feedback::Judged;
 use super::pages::versions::Facts;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A value and the stamp of the files that it was read from.
+/// A value and the stamp of its files.
 pub(super) struct Kept<T>(Mutex<Option<Held<T>>>);
 
 struct Held<T> {
@@ -33,9 +33,9 @@ impl<T> Default for Kept<T> {
 pub(super) enum Waits {
     /// The request itself.
     Asker,
-    /// None: the old value is shown until the new one was read ahead.
+    /// None: the old value is shown until the new one has been read ahead.
     Nobody,
-    /// The thread that reads ahead, while others go on.
+    /// The thread that reads ahead; requests do not wait.
     Ahead,
 }
 
@@ -60,7 +60,7 @@ impl<T> Kept<T> {
                 return Ok(Arc::clone(&held.value));
             }
         }
-        // Requests for the same value share one reading, unless there is an old value to show.
+        // Requests for the same value share one read, unless there is an old value to show.
         let goes_on = waits == Waits::Ahead && kept.is_some();
         let held = (!goes_on).then_some(kept);
         let value = Arc::new(read()?);
@@ -74,7 +74,7 @@ impl<T> Kept<T> {
     }
 }
 
-/// Values by version; the oldest go when there are too many.
+/// Values by version; the oldest are dropped if there are too many.
 pub(super) struct ByVersion<T>(Mutex<BTreeMap<Version, (String, Arc<T>)>>);
 
 impl<T> Default for ByVersion<T> {
@@ -83,7 +83,7 @@ impl<T> Default for ByVersion<T> {
     }
 }
 
-/// Versions that are kept.
+/// Maximum number of versions.
 const MAX_VERSIONS: usize = 2000;
 
 impl<T> ByVersion<T> {
@@ -109,7 +109,7 @@ impl<T> ByVersion<T> {
     }
 }
 
-/// The last comparison, or why its report cannot be understood: pages go on without it.
+/// The last comparison, or why its report is unreadable: pages are shown without it.
 pub(super) type LastDrift = Result<Option<Arc<DriftReport>>, String>;
 
 /// All cached values.

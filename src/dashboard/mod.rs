@@ -4,8 +4,8 @@
 //! GET  ─▶ web ─▶ pages ─▶ files of the loop ─▶ view model ─▶ template      nothing is written
 //! POST ─▶ web ─▶ actions ─▶ jobs ─▶ mlloop VERB …                          as on the command line
 //! ```
-//! Pages work without scripts. Predictions do not pass through here: [`Dashboard::over`] puts the pages in front of the
-//! router of `serve`, which handles all other requests.
+//! Pages work without scripts. Prediction requests do not pass through here: [`Dashboard::over`] puts the pages in
+//! front of the router of `serve`, which handles all other requests.
 
 mod actions;
 mod ahead;
@@ -33,31 +33,31 @@ use tokio::sync::Semaphore;
 /// Maximum number of pages rendered concurrently; others wait.
 const MAX_PAGES: usize = 2;
 
-/// What keeps the dashboard from starting.
+/// Errors at the start of the dashboard.
 #[derive(Debug, thiserror::Error)]
 pub enum DashboardError {
     /// There is no loop, or its settings are unreadable.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
-    /// The folder of jobs.
+    /// The directory of jobs.
     #[error("{0}")]
     Io(#[from] AtPath),
 }
 
-/// How the dashboard is to work.
+/// Settings of the dashboard.
 #[derive(Debug, Clone)]
 pub struct DashboardSettings {
-    /// The clock.
+    /// Returns the current time.
     pub now: fn() -> jiff::Timestamp,
-    /// 32 bytes of the system's random numbers, from which sessions are derived.
+    /// 32 random bytes of the system, from which sessions are derived.
     pub secret: [u8; 32],
     /// The users who may sign in.
     pub people: People,
-    /// The program that executes verbs.
+    /// The program that runs commands.
     pub program: PathBuf,
     /// Whether pages can be viewed without signing in.
     pub open: bool,
-    /// Whether the connection is encrypted, so that cookies are restricted to such connections.
+    /// Whether connections are encrypted; then cookies are restricted to encrypted connections.
     pub secure: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The frame around each page: navigation, person and messages.
+//! The frame of each page: navigation, user and messages.
 
 use super::auth::{Right, Session};
 use super::web::{Fields, Oops, may};
@@ -12,7 +12,7 @@ pub(super) struct Viewer {
     pub(super) session: Option<Session>,
     /// The requested page, with its query.
     pub(super) address: String,
-    /// Why a form was sent back.
+    /// The error of the form.
     pub(super) alert: Option<String>,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Link {
     pub(super) to: &'static str,
     pub(super) name: &'static str,
     pub(super) here: bool,
-    /// How much waits there.
+    /// Number of open tasks there.
     pub(super) n: usize,
 }
 
@@ -42,7 +42,7 @@ const LINKS: [(&str, &str); 8] = [
     ("/ui/audit", "Audit"),
 ];
 
-/// The job that a page tells of.
+/// The job shown on a page.
 pub(super) struct Said {
     pub(super) id: u64,
     pub(super) title: String,
@@ -139,10 +139,10 @@ pub(super) struct SignIn {
     pub(super) can_sign_in: bool,
     /// The typed name.
     pub(super) name: String,
-    /// Where one wanted to go.
+    /// The page to show after signing in.
     pub(super) next: String,
-    /// Whether tokens of the file of people are taken, which have a name.
+    /// Whether there are tokens with an owner.
     pub(super) named: bool,
-    /// A form that was sent without a session: where to, and its fields.
+    /// A form sent without a session: its path and its fields.
     pub(super) kept: Option<(String, String)>,
 }

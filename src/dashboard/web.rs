@@ -21,11 +21,11 @@ use std::sync::Arc;
 
 /// Longest body of a form.
 const MAX_FORM: usize = 64 * 1024;
-/// Longest form kept during sign-in: it is sent back as a field, in which a letter may take three bytes.
+/// Longest form kept during sign-in: it is sent back as a field, in which a character may take three bytes.
 const MAX_KEPT: usize = 16 * 1024;
 /// The cookie of a session.
 const SESSION: &str = "mlloop_session";
-/// Nothing but what this server sends; no inline style, no inline script, no frame around it.
+/// Allows only content from this server: no inline styles or scripts, no embedding in frames.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -39,7 +39,7 @@ impl Fields {
         Some(Self(Query::<HashMap<String, String>>::try_from_uri(&uri).ok()?.0))
     }
 
-    /// A field; empty when it is not there.
+    /// A field; empty if missing.
     pub(super) fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
@@ -48,14 +48,14 @@ impl Fields {
         self.get(name).parse().ok()
     }
 
-    /// The same fields, with another one when it is not there.
+    /// The same fields, plus this one if it is missing.
     pub(super) fn with(&self, name: &str, value: &str) -> Self {
         let mut fields = self.0.clone();
         fields.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         Self(fields)
     }
 
-    /// The same fields, but for this one.
+    /// The same fields, with this one replaced.
     pub(super) fn but(&self, name: &str, value: &str) -> Self {
         let mut fields = self.0.clone();
         fields.insert(name.to_owned(), value.to_owned());
@@ -68,7 +68,7 @@ impl Fields {
     }
 }
 
-/// A page of this server to show after a form; the overview for other addresses.
+/// The page of this server to show after a form; the overview for any other address.
 pub(super) fn own_page(address: &str) -> &str {
     let is_ours = address == "/ui" || address.starts_with("/ui/") || address.starts_with("/ui?");
     let is_plain = address.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
@@ -82,7 +82,7 @@ pub(super) fn own_page(address: &str) -> &str {
 /// The result of a page or an action.
 pub(super) enum Answer {
     Page(StatusCode, String),
-    /// To another page.
+    /// A redirect to another page.
     Go(String),
     /// A file: its name, its type, its bytes.
     File(String, &'static str, Vec<u8>),
@@ -90,13 +90,13 @@ pub(super) enum Answer {
 
 /// Why there is no page.
 pub(super) enum Oops {
-    /// No such page, row or version.
+    /// The page, row or version does not exist.
     NotFound(String),
-    /// The person may not, or the form is not ours.
+    /// The user lacks the right, or the form is not from this server.
     Forbidden(String),
-    /// A field that cannot be used.
+    /// An invalid field.
     Bad(String),
-    /// A file that cannot be read.
+    /// An unreadable file.
     Fault(String),
 }
 
@@ -121,7 +121,7 @@ impl Dashboard {
     }
 }
 
-/// The cookie of a session, also of one that has ended.
+/// The session cookie, whether or not the session has ended.
 fn cookie(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -187,11 +187,11 @@ async fn handle(State((dashboard, server)): State<(Arc<Dashboard>, Arc<App>)>, r
             let path = path.to_owned();
             post(dashboard, &path, signed_in, sign_in_first(&parts.headers), body).await
         }
-        _ => dressed(pages::problem(&Oops::Bad("a page is read or a form is sent".to_owned())), None),
+        _ => dressed(pages::problem(&Oops::Bad("this page supports only GET and POST".to_owned())), None),
     }
 }
 
-/// A form: it must come from one of our pages, by a user with the right.
+/// Handles a form: it must come from one of our pages, by a user with the right.
 async fn post(
     dashboard: Arc<Dashboard>,
     path: &str,
@@ -243,7 +243,7 @@ async fn post(
     dressed(answer.await, None)
 }
 
-/// Whether the person may send the form at `path`.
+/// Whether the user may send the form at `path`.
 fn allowed(session: &Session, path: &str) -> Result<(), Oops> {
     let need = actions::right(path).ok_or_else(|| Oops::NotFound("there is no such form".to_owned()))?;
     match session.right < need {
@@ -255,7 +255,7 @@ fn allowed(session: &Session, path: &str) -> Result<(), Oops> {
     }
 }
 
-/// Makes a page where reading files may take its time.
+/// Renders a page on a thread that may block on reading files.
 async fn on_page(dashboard: Arc<Dashboard>, make: impl FnOnce(&Dashboard) -> Answer + Send + 'static) -> Answer {
     let shared = Arc::clone(&dashboard);
     let Ok(_turn) = shared.pages.acquire().await else { return pages::problem(&Oops::Fault("closing".to_owned())) };
@@ -347,7 +347,7 @@ fn asset(kind: &'static str, parts: &[&str]) -> Response<Body> {
     response
 }
 
-/// The answer with the headers that each has.
+/// The answer with the headers of every response.
 fn dressed(answer: Answer, cookie: Option<String>) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     match answer {
@@ -380,7 +380,7 @@ fn dressed(answer: Answer, cookie: Option<String>) -> Response<Body> {
     response
 }
 
-/// Whether a user has a right: pages show no form that would be refused.
+/// Whether a user has a right: pages hide forms that would be refused.
 pub(super) fn may(session: Option<&Session>, right: Right) -> bool {
     session.is_some_and(|session| session.right >= right)
 }

@@ -1,20 +1,20 @@
-//! Pictures of a version's quality: curves on the unit square, errors, effects of columns, the benefit of more rows.
+//! Charts of a version's quality: curves on the unit square, errors, effects of columns, the benefit of more rows.
 
 use super::number::{count, number, short};
 use super::shape::{Drawing, at};
 use crate::score::calibration::Reliability;
 use crate::score::curve::CurvePoint;
 
-/// The side of a picture, and its margins.
+/// The side of a chart, and its margins.
 const SIDE: f64 = 240.0;
 const LEFT: f64 = 48.0;
 const TOP: f64 = 14.0;
 const WIDTH: f64 = SIDE + LEFT + 16.0;
 const HEIGHT: f64 = SIDE + TOP + 40.0;
-/// Levels of a column that are drawn.
+/// Maximum number of levels drawn.
 const MAX_LEVELS: usize = 10;
 
-/// A drawing used in a page and in combined pictures.
+/// A drawing for a page or a combined picture.
 #[derive(Debug)]
 pub(crate) struct Picture {
     drawing: Drawing,
@@ -22,7 +22,7 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
-    /// How wide and how high all of them are.
+    /// Width and height of all charts.
     pub(crate) const SIZE: (f64, f64) = (WIDTH, HEIGHT);
 
     /// As an image in a page.
@@ -30,7 +30,7 @@ impl Picture {
         self.drawing.image("plot square", Self::SIZE, &self.title)
     }
 
-    /// The pieces alone.
+    /// The SVG elements alone.
     pub(crate) fn piece(self) -> String {
         self.drawing.finish()
     }
@@ -45,7 +45,7 @@ struct Frame {
 impl Frame {
     const UNIT: Self = Self { x: (0.0, 1.0), y: (0.0, 1.0) };
 
-    /// As large as the points need.
+    /// A frame that contains all points.
     fn around(points: &[(f64, f64)]) -> Self {
         let ends = |of: fn(&(f64, f64)) -> f64| {
             let values = || points.iter().map(of).filter(|value| value.is_finite());
@@ -62,7 +62,7 @@ impl Frame {
         (LEFT + share(x, self.x) * SIDE, TOP + (1.0 - share(y, self.y)) * SIDE)
     }
 
-    /// The axes with their titles, and numbers at both ends and between.
+    /// The axes with titles, and numbers at both ends and in between.
     fn axes(&self, drawing: &mut Drawing, names: [&str; 2]) {
         self.side(drawing, names);
         for value in [self.x.0, f64::midpoint(self.x.0, self.x.1), self.x.1] {
@@ -70,7 +70,7 @@ impl Frame {
         }
     }
 
-    /// As [`Frame::axes`], without numbers across.
+    /// As [`Frame::axes`], without numbers on the horizontal axis.
     fn side(&self, drawing: &mut Drawing, [across, up]: [&str; 2]) {
         let corner = (LEFT, TOP + SIDE);
         drawing.line("base", corner, (LEFT + SIDE, TOP + SIDE));
@@ -103,7 +103,7 @@ pub(crate) fn roc(points: &[CurvePoint]) -> Option<Picture> {
 
 /// Precision and recall; `None` without points.
 pub(crate) fn precision_recall(points: &[CurvePoint]) -> Option<Picture> {
-    // Above the highest threshold nothing is found; its precision is that of the first point.
+    // Above the highest threshold nothing is predicted positive; use the precision of the first point.
     let start = (0.0, points.first()?.precision);
     let axes = ["recall", "precision"];
     curve(points, "Precision and recall on the gate rows", axes, start, |p| (p.recall, p.precision))
@@ -137,13 +137,13 @@ pub(crate) fn calibration(found: &Reliability) -> Picture {
     Picture { drawing, title }
 }
 
-/// Predicted numbers against the true ones; on the dashed line both are the same.
+/// Predicted numbers against true ones; on the dashed line they are equal.
 pub(crate) fn against(pairs: &[(f64, f64)]) -> Option<Picture> {
     if pairs.is_empty() {
         return None;
     }
     let frame = Frame::around(pairs);
-    // One scale for both, so that the line is the diagonal.
+    // Both axes have the same scale, so that equality is the diagonal.
     let both = (frame.x.0.min(frame.y.0), frame.x.1.max(frame.y.1));
     let (mut drawing, frame) = (Drawing::default(), Frame { x: both, y: both });
     frame.axes(&mut drawing, ["predicted", "true"]);
@@ -187,7 +187,7 @@ pub(crate) fn effect_of_levels(column: &str, levels: &[(String, f64)], predicted
     const ROW: f64 = 22.0;
     let shown = &levels[..levels.len().min(MAX_LEVELS)];
     let values = || shown.iter().map(|(_, value)| *value);
-    // A bar begins at 0, or at the lowest number if some are negative.
+    // Bars begin at 0, or at the lowest number if some are negative.
     let (low, high) = (values().fold(0.0, f64::min), values().fold(f64::MIN_POSITIVE, f64::max));
     let mut drawing = Drawing::default();
     drawing.text("ax", (4.0, 9.0), predicted);
@@ -207,7 +207,7 @@ pub(crate) fn effect_of_levels(column: &str, levels: &[(String, f64)], predicted
 pub(crate) struct Reached {
     pub(crate) n_rows: u64,
     pub(crate) value: f64,
-    /// With 95 % confidence.
+    /// 95 % confidence interval.
     pub(crate) interval: Option<(f64, f64)>,
 }
 
@@ -254,7 +254,7 @@ mod tests {
             precision,
         };
         let points = [point(0.9, 0.0, 0.5, 1.0), point(0.1, 1.0, 1.0, 0.25)];
-        // 48 is 0 across and 288 is 1; 254 is 0 upwards and 14 is 1.
+        // The horizontal axis runs from 48 (0) to 288 (1), the vertical axis from 254 (0) to 14 (1).
         assert!(drawn(roc(&points)).contains("d=\"M48 254L48 134L288 14\""), "{}", drawn(roc(&points)));
         let both = drawn(precision_recall(&points));
         assert!(both.contains("d=\"M48 14L168 14L288 194\"") && both.contains(">precision</text>"), "{both}");

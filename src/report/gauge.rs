@@ -1,4 +1,4 @@
-//! How bad it is: a half dial for severity, a bar for the columns by verdict.
+//! Severity as a half dial, and a bar of the columns by verdict.
 
 use super::number::{NOTHING, percent};
 use super::shape::{Drawing, at};
@@ -7,13 +7,13 @@ use crate::drift::report::DriftReport;
 use crate::stats::portable::Portable;
 use std::f64::consts::PI;
 
-/// How large the dial is.
+/// Width and height of the dial.
 pub(super) const DIAL: (f64, f64) = (260.0, 158.0);
 
 const CENTRE: (f64, f64) = (130.0, 128.0);
 const RADIUS: f64 = 96.0;
 
-/// The half dial: LOW to a quarter, MEDIUM to a half, HIGH beyond; the needle is the share that decides.
+/// The half dial: LOW up to a quarter, MEDIUM up to a half, HIGH above; the needle shows the deciding share.
 pub(super) fn dial(report: &DriftReport) -> String {
     let (share, _) = words::share(report);
     let mut drawing = Drawing::default();
@@ -68,7 +68,7 @@ pub(super) fn share_bar(report: &DriftReport, width: f64, height: f64) -> String
     drawing.finish()
 }
 
-/// Hatching, so that the unknown is recognisable without colour.
+/// Hatching, so that unknown columns are recognisable without colour.
 fn hatch((x, y): (f64, f64), (width, height): (f64, f64)) -> String {
     let mut drawing = Drawing::default();
     let mut d = String::new();

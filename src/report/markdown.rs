@@ -69,7 +69,7 @@ fn row(column: &ColumnReport, text: &mut String) {
 
 /// A name as code, without links, mentions or tags.
 pub(super) fn code(name: &str) -> String {
-    // A bar ends a cell of a table even inside code.
+    // A vertical bar ends a table cell even inside code.
     format!("`{}`", short(name, 60).replace('`', "'").replace('|', "\\|"))
 }
 

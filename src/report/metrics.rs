@@ -1,4 +1,4 @@
-//! The metrics of a version, as pages list them.
+//! The metrics of a version, as listed on pages.
 
 use super::number::{fixed, fixed_or, number_or, short};
 use crate::score::evaluation::ClassReport;

@@ -48,7 +48,7 @@ pub const NO_PICTURES: &str = "this mlloop was built without pictures (cargo bui
 /// Why a report cannot be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The picture has no dots.
+    /// The picture could not be created.
     #[error("the report's picture cannot be drawn: {0}")]
     Picture(String),
 }
@@ -59,7 +59,7 @@ pub fn drift_html(report: &DriftReport) -> String {
     page::draw(report)
 }
 
-/// One column's two distributions, `width` wide, as an image in a page.
+/// The two distributions of a column, `width` wide, as an image in a page.
 #[cfg(feature = "serve")]
 pub(crate) fn column_plot(report: &ColumnReport, width: f64) -> String {
     let piece = plot::column(report, width);
@@ -69,13 +69,13 @@ pub(crate) fn column_plot(report: &ColumnReport, width: f64) -> String {
     drawing.image(if width > 400.0 { "wide" } else { "plot" }, (width, piece.height), &title)
 }
 
-// The dashboard shows the same.
+// The dashboard also uses these.
 #[cfg(feature = "serve")]
 pub(crate) use page::{dial, share_bar, share_text};
 #[cfg(feature = "serve")]
 pub(crate) use words::{decided, found};
 
-/// A count as people read it: `4770`, `10 000`.
+/// A count with thousands separated: `4770`, `10 000`.
 #[must_use]
 pub fn grouped(n: u64) -> String {
     number::count(n).replace('\u{a0}', " ")
@@ -113,17 +113,17 @@ pub fn markdown_escaped(text: &str) -> String {
 pub struct Marks<'a> {
     /// Bold text.
     pub bold: &'a dyn Fn(&str) -> String,
-    /// Text that steps back.
+    /// Dimmed text.
     pub dim: &'a dyn Fn(&str) -> String,
-    /// A verdict by its tone: `drifted`, `stable`, `unknown`, and the text.
+    /// A verdict in the colour of its tone: `drifted`, `stable`, `unknown`; and the text.
     pub verdict: &'a dyn Fn(&str, &str) -> String,
-    /// Columns of the terminal; `None` without one.
+    /// Width of the terminal; `None` without one.
     pub width: Option<usize>,
 }
 
 /// The report in about 20 lines; a table wider than the terminal omits columns.
 #[must_use]
 pub fn drift_text(report: &DriftReport, marks: Marks<'_>) -> String {
-    // A terminal breaks no lines, and people grep.
+    // A terminal does not wrap at spaces, and plain spaces are easier to search for.
     terminal::Terminal { report, marks }.draw().replace('\u{a0}', " ")
 }

@@ -2,7 +2,7 @@
 
 use super::{NO_PICTURES, ReportError};
 
-/// Says that this build draws no pictures.
+/// Fails: this build draws no pictures.
 ///
 /// # Errors
 /// Always.

@@ -1,4 +1,4 @@
-//! Numbers and names as people read them.
+//! Numbers and names for display.
 
 use crate::printable;
 use crate::stats::portable::Portable;
@@ -21,7 +21,7 @@ pub fn number(x: f64) -> String {
         let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
         return minus(format!("{}e{power}", digits.trim_end_matches('0').trim_end_matches('.')));
     }
-    // A value rounded up to the next power gets its unit: 9999.6 is 10k.
+    // A value that rounds up to the next power gets the next unit: 9999.6 is 10k.
     let units = [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "k")];
     match units.iter().find(|(unit, _)| size >= unit * 0.999_95) {
         Some((1e4, suffix)) => significant(x / 1e3) + suffix,
@@ -30,22 +30,23 @@ pub fn number(x: f64) -> String {
     }
 }
 
-/// A metric: four decimals, so that 0.7560 aligns with 0.8292; larger ones as [`number`].
+/// A metric: four decimals, so that 0.7560 aligns with 0.8292; larger values as [`number`].
 pub(crate) fn metric(x: f64) -> String {
     if x.abs() < 10.0 { minus(format!("{x:.4}")) } else { number(x) }
 }
 
-/// A value of a table, as it may be searched for: up to six significant digits, without a unit: `250000`, `60.235`.
+/// A value of a table, written so that it can be searched for: up to six significant digits, without a unit: `250000`,
+/// `60.235`.
 pub(crate) fn cell(x: f64) -> String {
     format!("{x:.5e}").parse::<f64>().map_or_else(|_| NOTHING.to_owned(), |rounded| rounded.to_string())
 }
 
-/// A difference of scores, with its sign: `+0.125`, `−0.031`; one that these digits do not show has as many as it takes.
-#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "pages alone show it"))]
+/// A difference of scores, with its sign: `+0.125`, `−0.031`; small ones get as many digits as needed.
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only pages use it"))]
 pub(crate) fn signed(x: f64) -> String {
     let sign = if x > 0.0 { "+" } else { "" };
     match x.abs() {
-        // A difference of nothing has no sign.
+        // Zero has no sign.
         0.0 => "0.000".to_owned(),
         size if size >= 0.0005 => minus(format!("{sign}{x:.3}")),
         _ => format!("{sign}{}", number(x)),
@@ -58,7 +59,7 @@ pub fn change(x: f64) -> String {
     with_sign(x, 4)
 }
 
-/// A number with its sign and so many decimals: `+3.85`, `−0.20`.
+/// A number with its sign and this many decimals: `+3.85`, `−0.20`.
 #[must_use]
 pub fn with_sign(x: f64, decimals: usize) -> String {
     minus(format!("{x:+.decimals$}"))
@@ -69,7 +70,7 @@ pub(crate) fn number_or(x: Option<f64>) -> String {
     x.map_or_else(|| NOTHING.to_owned(), number)
 }
 
-/// A metric in a column of numbers: four decimals (`0.7560` beside `0.8292`), and a large one as any number.
+/// A metric in a column of numbers: four decimals (`0.7560` next to `0.8292`); large values as other numbers.
 pub(crate) fn fixed(x: f64) -> String {
     match x.abs() < 1000.0 {
         true => minus(format!("{x:.4}")),
@@ -91,7 +92,7 @@ fn significant(x: f64) -> String {
     minus(text.to_owned())
 }
 
-/// A true minus sign.
+/// Replaces the hyphen with a real minus sign.
 fn minus(text: String) -> String {
     text.replace('-', "−").replace("e−", "e-")
 }
@@ -109,13 +110,13 @@ pub fn p_value(p: Option<f64>) -> String {
 /// A share as a percentage: `42 %`, `3.1 %`, `< 0.1 %`.
 pub fn percent(share: f64) -> String {
     let value = share * 100.0;
-    // The sign must not be alone on a line, so its space does not break.
+    // A no-break space keeps the percent sign on the same line.
     match value.abs() {
         _ if !value.is_finite() => NOTHING.to_owned(),
         0.0 => "0\u{a0}%".to_owned(),
         v if v < 0.1 => "< 0.1\u{a0}%".to_owned(),
         v if v < 9.95 => format!("{value:.1}\u{a0}%").replace(".0\u{a0}", "\u{a0}"),
-        // 99.96 % is not all.
+        // 99.96 % must not be rounded to 100 %.
         v if v > 99.5 && v < 100.0 => "> 99\u{a0}%".to_owned(),
         _ => format!("{value:.0}\u{a0}%"),
     }
@@ -142,7 +143,7 @@ pub(crate) fn day(micros: f64) -> String {
     time.map_or_else(|| NOTHING.to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
-/// A value of a column: a day for times.
+/// A value of a column; times are shown as days.
 pub(crate) fn value(kind: &str, x: Option<f64>) -> String {
     match x {
         Some(x) if kind == "time" => day(x),

@@ -1,4 +1,4 @@
-//! One picture of a report: verdict, dial, share, the columns that matter most, history.
+//! A picture of a report: verdict, dial, share, the most important columns, history.
 
 use super::number::{clean, number_or, p_value, short, wrapped};
 use super::shape::{Drawing, at, escape};
@@ -9,7 +9,7 @@ use crate::drift::report::{ColumnReport, DriftReport};
 const WIDTH: f64 = 1200.0;
 const MARGIN: f64 = 48.0;
 const GAP: f64 = 24.0;
-/// Columns shown.
+/// Maximum number of columns shown.
 const MAX_COLUMNS: usize = 12;
 const PER_ROW: usize = 4;
 const CARD_WIDTH: f64 = (WIDTH - 2.0 * MARGIN - 3.0 * GAP) / 4.0;
@@ -78,7 +78,7 @@ fn head(drawing: &mut Drawing, report: &DriftReport) -> f64 {
     (y + 14.0).max(230.0)
 }
 
-/// The small multiples; returns the bottom position.
+/// The plots of single columns; returns the bottom position.
 fn columns(drawing: &mut Drawing, report: &DriftReport, y: f64) -> f64 {
     let columns = words::drifted_first(report);
     let shown = columns.len().min(MAX_COLUMNS);

@@ -11,9 +11,9 @@ use askama::Template;
 
 const PLOT_WIDTH: f64 = 250.0;
 const WIDE: f64 = 1100.0;
-/// More columns than this are searched and sorted.
+/// With more columns than this, the page offers search and sorting.
 const FEW: usize = 8;
-/// Findings and levels beyond are in the JSON.
+/// Maximum number of findings and levels; further ones are in the JSON.
 const MAX_FINDINGS: usize = 100;
 
 #[derive(Template)]
@@ -84,7 +84,7 @@ struct Row {
     method: String,
     statistic: String,
     p: String,
-    /// The threshold of the statistic, if no p decides, and that of p.
+    /// The thresholds of the statistic, if no p decides, and of p.
     held: [String; 2],
     psi: String,
     psi_critical: String,
@@ -183,7 +183,7 @@ pub(crate) fn share_bar(report: &DriftReport) -> String {
     drawing.image("sharebar", (360.0, 22.0), &format!("Columns: {counts}"))
 }
 
-/// Both shares, the one that decides first.
+/// Both shares, the deciding one first.
 pub(crate) fn share_text(report: &DriftReport) -> String {
     let share = &report.share;
     let said = |share: Option<f64>| share.map_or(NOTHING.to_owned(), percent);

@@ -1,4 +1,4 @@
-//! One column's two distributions: the reference is a filled shape, the current side a line or a solid bar.
+//! The two distributions of a column: the reference as a filled shape, the current data as a line or a solid bar.
 //!
 //! ```text
 //! numbers   ▁▂▅█▅▂▁ filled    reference        categories   visa   ░░░░░░░░░ 41 %   reference
@@ -12,18 +12,18 @@ use crate::drift::report::{Axis, ColumnReport, Plot, Summary};
 use crate::stats::portable::Portable;
 use std::fmt::Write;
 
-/// Levels drawn as bars of their own, small and large; the others are one bar.
+/// Maximum number of levels with separate bars, in small and large plots; the others share one bar.
 const MAX_LEVELS: [usize; 2] = [6, 12];
-/// A level: a bar of each side, each with its own number.
+/// Height of a level: one bar per side, each with its own number.
 const LEVEL_HEIGHT: f64 = 26.0;
 const CHART_HEIGHT: f64 = 50.0;
-/// From this width on a plot is a large one: taller, with more levels and more numbers along the axis.
+/// From this width on, a plot is taller, with more levels and more numbers on the axis.
 const LARGE: f64 = 400.0;
-/// How wide a letter of an axis is, and the gap between two names.
+/// Width of a letter on an axis, and the gap between two names.
 const LETTER: f64 = 6.2;
 const GAP: f64 = 12.0;
 
-/// A piece of SVG and how tall it is.
+/// An SVG fragment and its height.
 pub(super) struct Piece {
     pub(super) svg: String,
     pub(super) height: f64,
@@ -65,7 +65,7 @@ impl<'a> Bins<'a> {
         let (first, last) = (edges.first().copied().unwrap_or(0.0), edges.last().copied().unwrap_or(0.0));
         let n_bins = edges.len().saturating_sub(1).max(1) as f64;
         let narrowest = edges.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
-        // A bin without width has no density: such bins are drawn side by side.
+        // A bin without width has no density: then bins are drawn with equal widths.
         let wide = narrowest > (last - first) * 1e-3 && (last - first).is_finite();
         let place = |(i, edge): (usize, &f64)| match axis {
             Axis::Log if first > 0.0 && last > first => {
@@ -78,13 +78,13 @@ impl<'a> Bins<'a> {
         Self { edges, places: edges.iter().enumerate().map(place).collect(), axis, width, height }
     }
 
-    /// Heights in proportion to density, so that areas are shares.
+    /// Heights proportional to density, so that areas are shares.
     fn densities(&self, shares: &[f64]) -> Vec<f64> {
         let widths = self.places.windows(2).map(|pair| (pair[1] - pair[0]).max(1e-9));
         widths.zip(shares).map(|(width, share)| if share.is_finite() { share.max(0.0) / width } else { 0.0 }).collect()
     }
 
-    /// The position of a value; beyond the edges, that of the edge.
+    /// The position of a value; values beyond the edges are placed at the edge.
     fn place(&self, x: f64) -> Option<f64> {
         let right = self.edges.partition_point(|edge| *edge <= x).clamp(1, self.edges.len() - 1);
         let (from, to) = (self.edges[right - 1], self.edges[right]);
@@ -96,7 +96,7 @@ impl<'a> Bins<'a> {
         (x.is_finite() && share.is_finite()).then(|| left + share.clamp(0.0, 1.0) * (right - left))
     }
 
-    /// Values that are named between the ends.
+    /// Values labelled between the ends.
     fn ticks(&self) -> Vec<f64> {
         let (first, last) = (self.edges[0], self.edges[self.edges.len() - 1]);
         match self.axis {
@@ -134,7 +134,7 @@ fn axis(drawing: &mut Drawing, column: &ColumnReport, bins: &Bins) -> f64 {
     let y = bins.height + 18.0;
     let name = |x: f64| value(&column.kind, Some(x));
     let (low, high) = (bins.edges[0], bins.edges[bins.edges.len() - 1]);
-    // The first and the last bin include values beyond, which a log scale cannot show.
+    // The first and the last bin include values beyond the edges, which a log scale cannot show.
     let beyond = |of: fn(&Summary) -> Option<f64>, is: &dyn Fn(f64) -> bool| {
         [&column.reference, &column.current].into_iter().filter_map(of).any(is)
     };
@@ -184,7 +184,7 @@ fn merged(levels: &[String], reference: &[f64], current: &[f64], most: usize) ->
         return all;
     }
     let (kept, rest) = all.split_at(most - 1);
-    // "(other levels)" is more than one level.
+    // "(other levels)" stands for more than one level.
     let at_least = if rest.iter().any(|level| level.0.starts_with("(other")) { "+" } else { "" };
     let sum = rest.iter().fold((0.0, 0.0), |sum, level| (sum.0 + level.1, sum.1 + level.2));
     let mut kept = kept.to_vec();

@@ -1,4 +1,4 @@
-//! The report as gauges, in the text form that Prometheus reads: for `/metrics` and for node exporter's textfiles.
+//! The report as gauges in the Prometheus text format: for `/metrics` and for node exporter's textfiles.
 //!
 //! Source: "Exposition formats", prometheus.io/docs/instrumenting/exposition_formats, version 0.0.4.
 
@@ -18,7 +18,7 @@ impl Page {
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    /// A sample of the metric that was begun last.
+    /// A sample of the metric started last.
     pub(crate) fn line(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         self.text.push_str(name);
         for (n, (label, text)) in labels.iter().enumerate() {
@@ -29,7 +29,7 @@ impl Page {
     }
 }
 
-/// The results of `monitor` as gauges; values not measured have no sample.
+/// The results of `monitor` as gauges; values that were not measured have no sample.
 #[must_use]
 pub fn drift_prometheus(report: &DriftReport) -> String {
     let mut page = Page::default();
@@ -81,7 +81,7 @@ fn warranted(report: &DriftReport) -> Option<f64> {
     }
 }
 
-/// Features, columns that are watched only, the target and the score.
+/// Features, columns that are only watched, the target and the score.
 fn columns(page: &mut Page, report: &DriftReport, version: &str) {
     let named = |role: &'static str| move |column| (role, column);
     let all: Vec<(&str, &ColumnReport)> = report

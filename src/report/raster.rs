@@ -1,4 +1,4 @@
-//! Renders a picture. The font is embedded, because a server may have none.
+//! Renders pictures. The font is embedded, because a server may have none.
 
 use super::ReportError;
 use resvg::{tiny_skia, usvg};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// The font of texts.
 const FAMILY: &str = "DejaVu Sans";
 
-/// SVG to PNG at `scale` dots a unit.
+/// SVG to PNG, with `scale` pixels per unit.
 pub(crate) fn png(svg: &str, scale: f32) -> Result<Vec<u8>, ReportError> {
     let tree = usvg::Tree::from_str(svg, &options()).map_err(|err| ReportError::Picture(err.to_string()))?;
     let size = tree.size();
@@ -18,7 +18,7 @@ pub(crate) fn png(svg: &str, scale: f32) -> Result<Vec<u8>, ReportError> {
     dots.encode_png().map_err(|err| ReportError::Picture(err.to_string()))
 }
 
-/// How SVG is read: with our font and no other, so that a picture is the same everywhere.
+/// Options for reading SVG: only the embedded font, so that pictures are the same everywhere.
 pub(crate) fn options() -> usvg::Options<'static> {
     let mut options = usvg::Options { font_family: FAMILY.to_owned(), ..usvg::Options::default() };
     let fonts = options.fontdb_mut();

@@ -1,4 +1,4 @@
-//! A report as `monitor` could make it.
+//! A report like one made by `monitor`.
 
 use crate::drift::report::{
     Answer, Axis, Chunk, ChunkColumn, ColumnReport, ColumnVerdict, DriftReport, DriftShare, Estimate, Finding,
@@ -59,7 +59,7 @@ pub(super) fn number(name: &str, shift: f64, verdict: ColumnVerdict, importance:
     }
 }
 
-/// A category whose first level lost `moved`.
+/// A category whose first level lost a share of `moved`.
 pub(super) fn category(name: &str, levels: &[&str], moved: f64, verdict: ColumnVerdict) -> ColumnReport {
     let sum: f64 = (1..=levels.len()).map(|i| 1.0 / i as f64).sum();
     let reference: Vec<f64> = (1..=levels.len()).map(|i| 1.0 / i as f64 / sum).collect();
@@ -179,7 +179,7 @@ fn metric(name: &str, value: f64, gate: f64) -> MetricChange {
     MetricChange { name: name.to_owned(), value, interval: Some((value - 0.02, value + 0.02)), gate: Some(gate) }
 }
 
-/// A loop on card payments in which four of ten columns drifted.
+/// A loop on card payments; four of ten columns drifted.
 pub(super) fn report() -> DriftReport {
     let limit = "Estimated from scores alone: blind to a change in what the features mean for the outcome.";
     DriftReport {
@@ -221,7 +221,7 @@ pub(super) fn report() -> DriftReport {
     }
 }
 
-/// A report of `n` columns of each sort.
+/// A report with `n` columns of each kind.
 pub(super) fn wide(n: usize) -> DriftReport {
     let mut report = report();
     let few = columns();

@@ -1,4 +1,4 @@
-//! Pieces of SVG: escaped text, rounded coordinates.
+//! Building blocks of SVG: escaped text, rounded coordinates.
 
 use super::number::clean;
 use crate::markup::escaped;
@@ -15,7 +15,7 @@ pub(crate) fn at(x: f64) -> String {
     if x == 0.0 { "0".to_owned() } else { x.to_string() }
 }
 
-/// A drawing that grows.
+/// A drawing under construction.
 #[derive(Debug, Default)]
 pub(crate) struct Drawing {
     body: String,
@@ -59,18 +59,18 @@ impl Drawing {
         self
     }
 
-    /// The pieces, moved.
+    /// SVG elements, moved.
     pub(crate) fn group(&mut self, (x, y): (f64, f64), svg: &str) -> &mut Self {
         let _ = write!(self.body, r#"<g transform="translate({} {})">{svg}</g>"#, at(x), at(y));
         self
     }
 
-    /// The pieces alone.
+    /// The SVG elements alone.
     pub(crate) fn finish(self) -> String {
         self.body
     }
 
-    /// The pieces as an image in a page, with a title for screen readers.
+    /// The drawing as an image in a page, with a title for screen readers.
     pub(crate) fn image(self, class: &str, (width, height): (f64, f64), title: &str) -> String {
         format!(
             r#"<svg xmlns="http://www.w3.org/2000/svg" class="{class}" viewBox="0 0 {} {}" role="img"><title>{}</title>{}</svg>"#,

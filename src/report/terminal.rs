@@ -9,7 +9,7 @@ use std::fmt::Write;
 const MAX_COLUMNS: usize = 6;
 const MAX_FINDINGS: usize = 5;
 const MAX_TRIGGERS: usize = 4;
-/// Signs of a histogram.
+/// Characters of a histogram.
 const SPARK_WIDTH: usize = 12;
 const NAME_WIDTH: usize = 22;
 
@@ -99,7 +99,7 @@ impl Terminal<'_> {
         format!("{row}  {}\n", (self.marks.verdict)(Tone::of(&column.verdict).class(), &words::verdict_of(column)))
     }
 
-    /// Target, score, all columns together, and the estimate from scores: a line each, if known.
+    /// Target, score, all columns together, and the estimate from scores: one line each, if known.
     fn beyond_columns(&self) -> String {
         let report = self.report;
         let mut text = String::new();
@@ -180,7 +180,7 @@ impl Terminal<'_> {
     }
 }
 
-/// Which columns of the table are shown, so that it fits the terminal.
+/// The columns of the table that are shown, so that it fits the terminal.
 struct Layout {
     shown: [bool; 8],
     name: usize,
@@ -188,13 +188,13 @@ struct Layout {
 
 impl Layout {
     const WIDTHS: [usize; 8] = [NAME_WIDTH, SPARK_WIDTH, SPARK_WIDTH, 14, 9, 8, 7, 10];
-    /// The spaces before each.
+    /// The spaces before each column.
     const GAPS: [usize; 8] = [0, 2, 2, 2, 1, 1, 1, 1];
     const VERDICT: usize = 13;
     /// The order in which columns are dropped: importance, statistic, method, the two pictures, p.
     const DROPPED: [usize; 6] = [7, 4, 3, 1, 2, 5];
 
-    /// The columns that fit a width; without importances, they have no column.
+    /// The columns that fit a width; without importances, that column is omitted.
     fn new(width: Option<usize>, is_weighed: bool) -> Self {
         let mut layout = Self { shown: [true; 8], name: NAME_WIDTH };
         layout.shown[7] = is_weighed;
@@ -232,13 +232,13 @@ fn psi(column: &ColumnReport) -> String {
     column.psi.map_or_else(|| NOTHING.to_owned(), metric)
 }
 
-/// A share as a bar of 20 signs.
+/// A share as a bar of 20 characters.
 fn meter(share: f64) -> String {
     let full = (share.clamp(0.0, 1.0) * 20.0).round() as usize;
     "█".repeat(full) + &"░".repeat(20 - full)
 }
 
-/// Both distributions in signs of one scale.
+/// Both distributions as characters on a common scale.
 fn sparks(plot: &Plot) -> [String; 2] {
     let (Plot::Number { reference, current, .. } | Plot::Category { reference, current, .. }) = plot else {
         return [String::new(), String::new()];
@@ -251,11 +251,11 @@ fn sparks(plot: &Plot) -> [String; 2] {
     sides.map(|side| side.iter().map(|share| sign(*share, top)).collect())
 }
 
-/// Neighbouring bins added up until they fit.
+/// Neighbouring bins are pooled until they fit.
 fn pooled(shares: &[f64]) -> Vec<f64> {
     let n = shares.len().min(SPARK_WIDTH);
     let cut = |i: usize| i * shares.len() / n.max(1);
-    // Alternating groups of three and four bins would look like a comb: use means.
+    // Pooled groups alternate between three and four bins: sums would look like a comb, so use means.
     (0..n).map(|i| &shares[cut(i)..cut(i + 1)]).map(|group| group.iter().sum::<f64>() / group.len() as f64).collect()
 }
 

@@ -22,7 +22,7 @@ fn the_table_fits_the_terminal() {
     }
     let all = drift_text(&sample::report(), marks(Some(120)));
     assert_eq!(all, drift_text(&sample::report(), marks(None)));
-    // The importance of each column is dropped first, and has no column where no model was asked.
+    // The importance column is dropped first, and is omitted if there is no model.
     let head = |text: &str| text.lines().find(|line| line.starts_with("column ")).unwrap().to_owned();
     assert!(head(&all).ends_with("PSI importance  verdict"), "{all}");
     let heads = [106, 116].map(|width| head(&drift_text(&sample::report(), marks(Some(width)))));
@@ -39,7 +39,7 @@ fn plain(report: &DriftReport) -> String {
     drift_text(report, marks(None))
 }
 
-/// A report in which every text is an attack.
+/// A report in which every text is an injection attempt.
 fn hostile() -> DriftReport {
     const ATTACK: &str = "<script>alert('x')</script>\"&\u{1b}[2J\u{202e}\u{0}]]>";
     let mut report = sample::report();
@@ -68,7 +68,7 @@ fn hostile() -> DriftReport {
     report
 }
 
-/// Every picture of a page.
+/// All pictures of a page.
 fn pictures(html: &str) -> Vec<&str> {
     let starts = html.match_indices("<svg xmlns").map(|(at, _)| at);
     starts.map(|at| &html[at..at + html[at..].find("</svg>").unwrap() + 6]).collect()
@@ -169,7 +169,7 @@ fn the_picture_shows_something_and_has_text_without_fonts() {
     let dots = tiny_skia::Pixmap::decode_png(&png).unwrap();
     assert_eq!(dots.width(), 2400);
     assert!((1200..3000).contains(&dots.height()), "{}", dots.height());
-    // The headline alone: text is set with the font in the program.
+    // Only the headline: text is set in the embedded font.
     let headline = (140..200).flat_map(|y| (96..900).map(move |x| (x, y)));
     let dark = headline.filter(|(x, y)| dots.pixel(*x, *y).is_some_and(|dot| dot.red() < 80)).count();
     assert!(dark > 2000, "{dark} dark dots");

@@ -1,4 +1,4 @@
-//! The current table over time: the share of drifted columns by piece, and which column drifted when.
+//! The current table over time: the share of drifted columns by period, and which column drifted when.
 
 use super::number::{clean, percent, short};
 use super::plot::Piece;
@@ -6,13 +6,13 @@ use super::shape::{Drawing, at};
 use crate::drift::report::{Chunk, ColumnReport, DriftReport};
 use std::fmt::Write;
 
-/// With too many periods to distinguish, the oldest are omitted.
+/// Most periods drawn; with more, the oldest are omitted.
 const MAX_CHUNKS: usize = 104;
 /// Rows of the grid.
 const MAX_COLUMNS: usize = 60;
 const ROW_HEIGHT: f64 = 17.0;
 
-/// The pieces that are drawn.
+/// The periods drawn.
 pub(super) fn drawn(report: &DriftReport) -> &[Chunk] {
     &report.history[report.history.len().saturating_sub(MAX_CHUNKS)..]
 }
@@ -27,7 +27,7 @@ pub(super) fn last(report: &DriftReport) -> String {
     }
 }
 
-/// Draws the share of each piece as a bar, with the threshold across.
+/// Draws the share of each period as a bar, with a line at the threshold.
 pub(super) fn shares(report: &DriftReport, left: f64, width: f64, height: f64) -> Piece {
     let chunks = drawn(report);
     let step = width / chunks.len().max(1) as f64;
@@ -44,7 +44,7 @@ pub(super) fn shares(report: &DriftReport, left: f64, width: f64, height: f64) -
                 let y = y_of(share).min(height - 1.0);
                 drawing.rect(&format!("bar {tone}"), (x, y), (bar, height - y));
                 if step > 34.0 {
-                    // Above the threshold's line if that would cross the number.
+                    // Placed above the threshold's line if the line would cross the number.
                     let limit = y_of(threshold);
                     let foot = if (y - 15.0..y).contains(&limit) { limit - 4.0 } else { y - 4.0 };
                     drawing.text("ax mid", (x + bar / 2.0, foot), &percent(share));
@@ -63,7 +63,7 @@ pub(super) fn shares(report: &DriftReport, left: f64, width: f64, height: f64) -
     Piece { svg: drawing.finish(), height: height + 22.0 }
 }
 
-/// Names under as many pieces as there is room for.
+/// Names under as many periods as there is room for.
 fn names(drawing: &mut Drawing, chunks: &[Chunk], left: f64, step: f64, y: f64) {
     let longest = chunks.iter().map(|chunk| chunk.name.chars().count().min(16)).max().unwrap_or(1);
     let every = ((longest as f64 * 6.4 + 10.0) / step).ceil().max(1.0) as usize;
@@ -72,7 +72,7 @@ fn names(drawing: &mut Drawing, chunks: &[Chunk], left: f64, step: f64, y: f64) 
     }
 }
 
-/// A column's verdicts over the pieces.
+/// A column's verdicts by period.
 fn row(chunks: &[Chunk], place: usize, name: &str) -> Vec<Option<bool>> {
     let here = |chunk: &Chunk| match chunk.columns.get(place) {
         Some(column) if column.name == name => column.drifted,
@@ -81,7 +81,7 @@ fn row(chunks: &[Chunk], place: usize, name: &str) -> Vec<Option<bool>> {
     chunks.iter().map(here).collect()
 }
 
-/// The piece from which a column drifted without a break to the end.
+/// The period since which a column has drifted without interruption.
 fn onset(verdicts: &[Option<bool>]) -> Option<usize> {
     let calm = verdicts.iter().rposition(|verdict| *verdict == Some(false)).map_or(0, |i| i + 1);
     (calm..verdicts.len()).find(|i| verdicts[*i] == Some(true))

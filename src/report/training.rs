@@ -9,10 +9,10 @@ const WIDTH: f64 = 720.0;
 const MARGIN: f64 = 24.0;
 const HEAD: f64 = 64.0;
 const ROW: f64 = 26.0;
-/// The start of bars, and the length of the longest.
+/// The left end of bars, and the maximum length.
 const BARS: f64 = 250.0;
 const LONGEST: f64 = 380.0;
-/// Columns that are shown.
+/// Maximum number of columns shown.
 const MOST: usize = 20;
 /// Characters per line of words.
 const LINE: usize = 110;
@@ -23,8 +23,8 @@ text{font-family:'Helvetica Neue',Arial,'DejaVu Sans','DejaVu Sans Condensed',sa
 .base{fill:none;stroke:#98a2ad}.cur{fill:none;stroke:#2a78b0;stroke-width:1.8}.limit{fill:none;stroke:#1b1f24;stroke-dasharray:4 3}\
 @media(prefers-color-scheme:dark){text{fill:#e6e9ee}.ax{fill:#a7b0bb}.bar{fill:#62a8d8}.page{fill:#14181d}}";
 
-/// Bars of each column's share of the gain, largest first; `shares` are such pairs, from 0 to 1. `words` are lines
-/// below: the strongest words of text columns.
+/// Bars of each column's share of the gain, largest first; each share is from 0 to 1. `words` are lines below the bars:
+/// the strongest words of text columns.
 #[must_use]
 pub fn importance_svg(title: &str, shares: &[(String, f64)], words: &[String]) -> String {
     let mut drawing = Drawing::default();
@@ -36,7 +36,7 @@ pub fn importance_svg(title: &str, shares: &[(String, f64)], words: &[String]) -
     whole(title, (WIDTH, height), drawing)
 }
 
-/// The same as pixels, two per unit, with named pictures of the results on the gate rows at its right.
+/// The same as pixels, two per unit, with titled charts of the results on the gate rows to the right.
 ///
 /// # Errors
 /// If the picture is too large for memory.
@@ -59,7 +59,7 @@ pub(crate) fn importance_picture(
     super::raster::png(&whole(title, (WIDTH + 2.0 * (width + MARGIN), height), drawing), 2.0)
 }
 
-/// Draws the title and a bar for each column; how high that is.
+/// Draws the title and a bar for each column; returns the height.
 fn bars(drawing: &mut Drawing, title: &str, shares: &[(String, f64)]) -> f64 {
     drawing.text("h1", (MARGIN, 32.0), title);
     drawing.text("ax", (MARGIN, 52.0), "gain: share of the loss reduction by the trees' splits, by column");

@@ -1,4 +1,4 @@
-//! Verdicts as text, the same on the page, in the picture and in a terminal.
+//! Verdicts as text, the same on the page, in the picture and in the terminal.
 
 use super::number::{NOTHING, clean, counted, number, number_or, p_value, percent, short, words};
 use crate::drift::report::{
@@ -32,10 +32,10 @@ impl Tone {
     }
 }
 
-/// The answer in a few words.
+/// The conclusion in a few words.
 pub(super) fn headline(report: &DriftReport) -> &'static str {
     match report.verdict.retrain {
-        Answer::Yes if report.verdict.table_first => "The table is written in another way",
+        Answer::Yes if report.verdict.table_first => "The table's format has changed",
         Answer::Yes => "Retraining is warranted",
         Answer::No => "No reason to retrain",
         Answer::CannotTell => "Too little to tell",
@@ -71,7 +71,7 @@ pub(super) fn because(verdict: &ColumnVerdict) -> String {
     }
 }
 
-/// What decided about a column, as text: by the default rule a change has to be significant and large.
+/// What decided on a column, as text: by default, a change must be significant and large.
 pub(crate) fn decided(column: &ColumnReport, settings: &serde_json::Value) -> String {
     let (p, limit) = (column.p_adjusted, number_or(Some(column.threshold)));
     let drifted = match column.verdict {
@@ -108,14 +108,14 @@ pub(crate) fn decided(column: &ColumnReport, settings: &serde_json::Value) -> St
     }
 }
 
-/// What a trigger is held to: ` 2.262 (threshold 0.2)`, nothing where it has no value. The value of a p is one.
+/// The value and threshold of a trigger: ` 2.262 (threshold 0.2)`; empty without a value. A p-value is marked as such.
 pub(super) fn held(trigger: &Trigger) -> String {
     let (Some(value), Some(threshold)) = (trigger.value, trigger.threshold) else { return String::new() };
     let value = if trigger.name == "score_drift" { format!("p {}", p_value(Some(value))) } else { number(value) };
     format!(" {value} (threshold {})", number(threshold))
 }
 
-/// The share that decides, and which it is.
+/// The deciding share, and what it is a share of.
 pub(super) fn share(report: &DriftReport) -> (Option<f64>, &'static str) {
     match report.share.weighted {
         true => (report.share.weighted_share, "of the model's importance drifted"),
@@ -154,7 +154,7 @@ pub(super) fn share_counts(report: &DriftReport) -> [(Tone, u64); 3] {
     [(Tone::Drifted, share.n_drifted), (Tone::Stable, share.n_stable), (Tone::Unknown, share.n_unknown)]
 }
 
-/// How a side was read.
+/// How exact a side's summary is.
 pub(super) fn exactness(side: &Side) -> String {
     match side.exact {
         true => "all values".to_owned(),
@@ -167,7 +167,7 @@ pub(super) fn side(side: &Side) -> String {
     format!("{} ({}, {})", clean(&side.name), counted(side.n_rows, "row", "rows"), exactness(side))
 }
 
-/// How much drifted since training, if the comparison was with something else.
+/// How many columns drifted since training, if the comparison was with something else.
 pub(super) fn since_training(report: &DriftReport) -> Option<String> {
     const SHOWN: usize = 5;
     let found = report.against_training.as_ref()?;
@@ -199,7 +199,7 @@ pub(super) fn finding(kind: FindingKind) -> &'static str {
     }
 }
 
-/// The finding, to follow the name of its column.
+/// The finding, as text after the name of its column.
 pub(crate) fn found(finding: &Finding) -> String {
     let text = clean(&finding.text);
     match finding.column.as_deref() {
@@ -210,7 +210,7 @@ pub(crate) fn found(finding: &Finding) -> String {
 
 /// The evaluated retraining triggers, and one sentence on the others: disabled, or without data.
 pub(crate) fn judged(report: &DriftReport) -> (Vec<&Trigger>, String) {
-    // `force` is not a measurement.
+    // `force` measures nothing.
     let asked = report.triggers.iter().filter(|trigger| trigger.fired || trigger.name != "force");
     let (judged, idle): (Vec<_>, Vec<_>) =
         asked.partition(|trigger| trigger.fired || trigger.value.zip(trigger.threshold).is_some());

@@ -11,7 +11,7 @@ use crate::workspace::audit::Chain;
 use crate::workspace::clock::Moved;
 use askama::Template;
 
-/// Lines of one page.
+/// Lines per page.
 const PER_PAGE: usize = 100;
 
 #[derive(Template)]
@@ -25,7 +25,7 @@ struct Page {
     by: String,
     on: String,
     then: Vec<String>,
-    /// Lines whose clock was behind that of an earlier line.
+    /// Lines with an earlier time than a line before them.
     clocks: Vec<String>,
     /// Lines after the break, which cannot be verified.
     unchecked: Vec<Told>,
@@ -74,7 +74,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
-/// The versions in production during the day or at the time `text`, change by change.
+/// The versions in production on a day or at a time, given by `text`.
 fn in_production(asked: &Asked, chain: &Chain, text: &str) -> Result<Vec<String>, Oops> {
     let from = Window::parse_instant(text).map_err(Oops::Bad)?;
     let now = asked.dashboard.now();

@@ -1,4 +1,4 @@
-//! What another version changes: parameters, rows, labels, columns and settings, before and after.
+//! What changes with another version: parameters, rows, labels, columns and settings, before and after.
 
 use super::Asked;
 use crate::dashboard::web::Oops;
@@ -8,10 +8,10 @@ use crate::workspace::event::Retrained;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Lines that are shown.
+/// Maximum number of lines shown.
 const MAX_LINES: usize = 60;
 
-/// One thing: before and after.
+/// A value before and after.
 pub(super) struct Change {
     pub(super) what: String,
     pub(super) before: String,
@@ -24,7 +24,7 @@ impl Change {
     }
 }
 
-/// What is different in `new`, and in a sentence how much is the same.
+/// The differences of `new`, and a sentence about what is the same.
 pub(super) fn changes(asked: &Asked, old: Version, new: Version) -> Result<(Vec<Change>, String), Oops> {
     let registry = asked.dashboard.workspace.registry();
     let (before, after) = (registry.manifest(old)?, registry.manifest(new)?);
@@ -79,7 +79,7 @@ pub(super) fn changes(asked: &Asked, old: Version, new: Version) -> Result<(Vec<
     Ok((all, format!("{same}.{more}")))
 }
 
-/// Two values for display: long decimals with as many digits as needed to distinguish them.
+/// Two values for display: long decimals get as many digits as needed to distinguish them.
 fn told_apart(old: &str, new: &str) -> (String, String) {
     let short = |text: &str| match text.parse::<f64>() {
         Ok(value) if text.len() > 8 && text.contains('.') => number(value),
@@ -115,7 +115,7 @@ fn labels(asked: &Asked, version: Version) -> Result<Vec<Change>, Oops> {
     Ok(counts.into_iter().filter_map(|(n, what)| Some(Change::of(what, "–", n?))).collect())
 }
 
-/// The file of settings that each was made under.
+/// The settings file of each version, if they differ.
 fn settings_file(asked: &Asked, old: Version, new: Version) -> Result<Option<Change>, Oops> {
     let chain = asked.chain()?;
     let digest = |version| -> Result<Option<String>, Oops> {

@@ -21,20 +21,20 @@ struct Confirm {
     command: String,
     hidden: Vec<(&'static str, String)>,
     reason: bool,
-    /// The reason entered before the form came back.
+    /// The reason entered before the form was shown again.
     typed: String,
-    /// Whether it is a line of the audit chain.
+    /// Whether the action adds a line to the audit chain.
     audited: bool,
     person: String,
     back: String,
     request: Option<Request>,
     /// The current reasons for a retraining.
     reasons: Vec<Bar>,
-    /// Why there is no decision left.
+    /// Why no decision is possible any more.
     over: String,
 }
 
-/// What follows from an action, and whether it wants a reason.
+/// The consequence of an action, and whether it needs a reason.
 fn consequence(action: &str) -> Option<(&'static str, bool)> {
     Some(match action {
         "approve" => ("", false),
@@ -107,7 +107,7 @@ fn of_request(action: &str, ticket: &Ticket) -> String {
     }
 }
 
-/// Why nothing is to be decided about `ticket` any more; empty while something is.
+/// Why no decision on `ticket` is possible any more; empty if one is possible.
 fn over(asked: &Asked, action: &str, ticket: &Ticket) -> String {
     let by = ticket.decided_by.as_deref().map_or_else(|| "an unnamed person".to_owned(), |by| short(by, 60));
     let at = ticket.decided_at.map(|at| format!(" {}", when(at))).unwrap_or_default();
@@ -127,7 +127,7 @@ fn over(asked: &Asked, action: &str, ticket: &Ticket) -> String {
     }
 }
 
-/// What a way back leads to.
+/// The consequence of a rollback.
 fn of_rollback(asked: &Asked, fields: &Fields) -> Result<String, Oops> {
     let registry = asked.dashboard.workspace.registry();
     let roles = registry.roles()?;
@@ -179,7 +179,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         let found = reasons(asked, production, asked.drift()?.as_deref())?;
         speaks = found.bars.into_iter().filter(|bar| bar.fired).collect();
     }
-    // The reason is entered on this page, so it is missing, or comes back to be edited.
+    // The reason is entered on this page, so it is missing, or already entered and can be edited.
     let draft = asked.fields.but("reason", "…");
     let verb = actions::verb(asked.dashboard, session, action, &draft)?;
     let hidden = ["id", "version", "n", "of", "batch", "annotators", "overlap"]
@@ -194,7 +194,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
         hidden: hidden.map(|name| (name, asked.fields.get(name).to_owned())).collect(),
         reason,
         typed: asked.fields.get("reason").to_owned(),
-        // A comparison, and a demo reset that restarts the chain, leave no line with a name.
+        // These leave no line with a name: comparisons, and a demo reset, which restarts the chain.
         audited: !matches!(action, "monitor" | "ab-look" | "reset-demo"),
         person: session.name.clone(),
         back: verb.back,

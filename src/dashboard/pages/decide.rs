@@ -24,9 +24,9 @@ struct Page {
     challenger: Option<String>,
     previous: Vec<String>,
     reasons: Reasons,
-    /// A remark beside the reasons that fired; empty if none is needed.
+    /// A note next to the reasons that fired; empty if none is needed.
     nothing: String,
-    /// Why a retraining cannot be begun here now; empty when it can.
+    /// Why a retraining cannot be started here now; empty if it can.
     first: String,
     unjudged: bool,
     last: Option<Verdict>,
@@ -34,7 +34,7 @@ struct Page {
     damaged: Vec<String>,
 }
 
-/// A promotion or a retraining that waits.
+/// A promotion or a retraining that waits for a decision.
 pub(super) struct Request {
     pub(super) id: String,
     pub(super) title: String,
@@ -42,11 +42,11 @@ pub(super) struct Request {
     pub(super) asked_by: String,
     pub(super) asked_at: String,
     pub(super) until: String,
-    /// When a promotion that was announced is carried out.
+    /// When an announced promotion is carried out.
     pub(super) due: Option<String>,
     pub(super) expired: bool,
     pub(super) is_promotion: bool,
-    /// Whether the viewer made the request; then another person must approve.
+    /// Whether the viewer made the request; if so, another person must approve.
     pub(super) own: bool,
     pub(super) digest: String,
     pub(super) sides: Vec<(String, Vec<Reading>, String)>,
@@ -84,7 +84,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
-/// The challenger, if the gate has not refused it and no approval was requested; one in an experiment is judged there.
+/// The challenger, if the gate has not refused it and no approval was requested; the gate does not judge one in an
+/// experiment here.
 pub(super) fn unjudged(asked: &Asked, roles: &Roles) -> Result<Option<Version>, Oops> {
     let Some(version) = roles.challenger.filter(|_| roles.production.is_some()) else { return Ok(None) };
     let workspace = &asked.dashboard.workspace;
@@ -98,7 +99,7 @@ pub(super) fn unjudged(asked: &Asked, roles: &Roles) -> Result<Option<Version>, 
     Ok(asked.chain()?.is_unjudged(version)?.then_some(version))
 }
 
-/// The remark beside the reasons: that none fired, or that the arrived rows were not checked.
+/// The note next to the reasons: that none fired, or that the new rows were not checked.
 fn nothing(report: Option<&DriftReport>, production: Option<Version>, fired: bool) -> String {
     match (report, production) {
         (Some(report), Some(version)) if fired && report.version == Some(version.to_string()) => String::new(),
@@ -111,7 +112,7 @@ fn nothing(report: Option<&DriftReport>, production: Option<Version>, fired: boo
     }
 }
 
-/// What is to be decided before a retraining can be begun.
+/// What must be decided before a retraining can be started.
 fn first(asked: &Asked, tickets: &[Ticket], unjudged: Option<Version>) -> String {
     let now = asked.dashboard.now();
     let open = |asks: Asks| tickets.iter().find(|ticket| ticket.asks == asks && now < ticket.expires_at);
@@ -123,7 +124,7 @@ fn first(asked: &Asked, tickets: &[Ticket], unjudged: Option<Version>) -> String
     }
 }
 
-/// The version that was taken out of production last, which is not among those that production can go back to.
+/// The version that was rolled back last, which is not among the versions that production can go back to.
 fn taken_back(asked: &Asked, roles: &Roles) -> Result<String, Oops> {
     let chain = asked.chain()?;
     let Some((entry, said)) = chain.last_of(|_, _: &RolledBack| true)? else { return Ok(String::new()) };
@@ -136,7 +137,7 @@ fn taken_back(asked: &Asked, roles: &Roles) -> Result<String, Oops> {
     Ok(format!("{from} was in production until {}, when it was rolled back{by}{why}", when(entry.at)))
 }
 
-/// A request, with everything that it asks to approve.
+/// A request, with everything that is to be approved.
 pub(super) fn request(asked: &Asked, ticket: &Ticket) -> Result<Request, Oops> {
     let is_promotion = ticket.asks == Asks::Promotion;
     let report = match is_promotion {

@@ -1,4 +1,4 @@
-//! The current data against the reference: all columns, or one in detail.
+//! The current data compared with the reference: all columns, or one in detail.
 
 use super::fares::{Fares, fares};
 use super::looks::{History, history};
@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 const SMALL: f64 = 250.0;
 const LARGE: f64 = 760.0;
-/// What a phone shows without shrinking it.
+/// Width that fits a phone without shrinking.
 const NARROW: f64 = 320.0;
-/// Columns of one page.
+/// Columns per page.
 const PER_PAGE: usize = 50;
 
 #[derive(Template)]
@@ -30,7 +30,7 @@ struct Page {
     damaged: Vec<String>,
     n_columns: usize,
     n_found: usize,
-    /// What is in the list beside the columns of the table.
+    /// Entries of the list that are not columns of the table.
     beside: String,
     fares: Option<Fares>,
     later: Option<usize>,
@@ -38,7 +38,7 @@ struct Page {
     sort: String,
     sorts: Vec<(&'static str, &'static str, bool)>,
     course: String,
-    /// The columns that changed most, beside each other.
+    /// A chart of the columns that changed most.
     largest: String,
 }
 
@@ -46,7 +46,7 @@ struct Report {
     at: String,
     tone: &'static str,
     sentence: String,
-    /// Whether it was made for a version that is not in production now.
+    /// Whether it is for a version that is not in production now.
     other: bool,
     severity: &'static str,
     version: String,
@@ -54,7 +54,7 @@ struct Report {
     n_stable: u64,
     n_unknown: u64,
     n_all: u64,
-    /// The share that decides, and its denominator.
+    /// The deciding share, and its denominator.
     ratio: String,
     threshold: String,
     dial: String,
@@ -77,9 +77,9 @@ pub(super) struct Row {
     pub(super) statistic: String,
     pub(super) method: String,
     pub(super) p: String,
-    /// Whether that p is adjusted for all questions of all columns.
+    /// Whether p is adjusted for multiple comparisons.
     pub(super) adjusted: bool,
-    /// The deciding value, as text.
+    /// The value that decided, as text.
     pub(super) decided: String,
     pub(super) psi: String,
     pub(super) importance: String,
@@ -90,7 +90,7 @@ pub(super) struct Row {
 struct Detail {
     shell: Shell,
     row: Row,
-    /// The plot for narrow screens, where a wide one would shrink.
+    /// The plot for narrow screens, on which a wide one would shrink.
     narrow: String,
     history: History,
     numbers: Vec<[String; 3]>,
@@ -216,8 +216,8 @@ fn row(column: &ColumnReport, settings: &serde_json::Value, width: f64) -> Row {
     }
 }
 
-/// The PSI as a bar on a log scale, from a tenth of what chance alone exceeds once in a hundred times to a thousand times
-/// that: so that a PSI ten times as large is seen to be larger.
+/// The PSI as a bar on a log scale, from 0.1 to 1000 times the critical value, which chance alone exceeds once in a
+/// hundred times; so a PSI ten times as large looks larger.
 fn bar(column: &ColumnReport, class: &str) -> String {
     const WIDTH: f64 = 120.0;
     let (Some(psi), Some(critical)) = (column.psi, column.psi_critical.filter(|critical| *critical > 0.0)) else {
@@ -236,20 +236,20 @@ fn bar(column: &ColumnReport, class: &str) -> String {
     drawing.image("statbar", (WIDTH, 14.0), &title)
 }
 
-/// The columns with the largest PSI as bars on one log scale, each with its critical value.
+/// The columns with the largest PSI as bars on a common log scale, each with its critical value.
 fn largest(all: &[&ColumnReport]) -> String {
     const SHOWN: usize = 15;
     const WIDTH: f64 = 640.0;
     const ROW: f64 = 24.0;
     const LEFT: f64 = 210.0;
-    // Room for "0.09191, drifted" in the larger letters of narrow screens.
+    // Room for "0.09191, drifted" in the larger font of narrow screens.
     const RIGHT: f64 = 440.0;
     let mut columns: Vec<(&ColumnReport, f64)> =
         all.iter().filter_map(|column| Some((*column, column.psi.filter(|psi| *psi > 0.0)?))).collect();
     columns.sort_by(|a, b| b.1.total_cmp(&a.1));
     columns.truncate(SHOWN);
     let (Some((_, most)), true) = (columns.first(), columns.len() > 1) else { return String::new() };
-    // The scale runs over three powers of ten, up to the largest.
+    // The scale covers three powers of ten, up to the largest value.
     let (low, high) = (most.log10_portable() - 3.0, most.log10_portable());
     let x = |psi: f64| LEFT + ((psi.log10_portable() - low) / (high - low)).clamp(0.0, 1.0) * (RIGHT - LEFT);
     let mut drawing = Drawing::default();
@@ -313,7 +313,7 @@ fn detail(asked: &Asked, report: Option<Arc<DriftReport>>, name: &str) -> Result
     })
 }
 
-/// The share of drifted columns at each of the last comparisons, from the run log.
+/// The share of drifted columns in each of the last comparisons, from the run log.
 fn shares(asked: &Asked) -> Result<Vec<(String, f64)>, Oops> {
     let runs = asked.monitor_runs()?;
     let share = |run: &crate::workspace::Run| Some((when(run.at), run.result["share"].as_f64()?));

@@ -50,7 +50,7 @@ struct Found {
     srm: String,
     arms: Vec<[String; 3]>,
     effects: Vec<[String; 4]>,
-    /// The measure, the arm, its gain with its confidence bounds, the permitted loss, the consequence.
+    /// Each: the measure, the arm, its gain with confidence bounds, the permitted loss, the state.
     rails: Vec<[String; 5]>,
     chart: String,
     notes: Vec<String>,
@@ -147,7 +147,7 @@ fn found_in(report: &Value) -> Found {
     }
 }
 
-/// A guardrail as the last report has it.
+/// A guardrail of the last report.
 fn rail(rail: &Value) -> [String; 5] {
     let text = |key: &str| rail[key].as_str().map_or_else(String::new, |text| short(text, 60).replace('_', " "));
     let number = |key: &str| number_or(rail[key].as_f64());
@@ -158,7 +158,7 @@ fn rail(rail: &Value) -> [String; 5] {
     [text("measure"), text("arm"), gain, number("margin"), text("state")]
 }
 
-/// The effect and its confidence sequence over the units: (units, lower end, effect, upper end).
+/// The effect and its confidence sequence by number of units: (units, lower end, effect, upper end).
 fn band_chart(looks: &[(u64, f64, f64, f64)]) -> String {
     const WIDTH: f64 = 760.0;
     const HEIGHT: f64 = 190.0;

@@ -1,4 +1,4 @@
-//! Current performance of production: on labelled rows, at the gate, and as estimated from scores alone.
+//! Current performance of production: on labelled rows, at the gate, and estimated from scores alone.
 
 use super::Asked;
 use super::parts::{Level, Over, course_at};
@@ -10,17 +10,17 @@ use crate::report::number::{clean, counted, fixed, fixed_or};
 use crate::score::{Direction, Metric};
 use crate::workspace::Run;
 
-/// Metrics that the overview shows.
+/// Number of metrics on the overview.
 pub(super) const FEW: usize = 4;
 
-/// Production, measured on what arrived.
+/// Measurements of production on the current rows.
 pub(super) struct Fares {
-    /// The result on outcomes, as a sentence.
+    /// The result on labelled rows, as a sentence.
     pub(super) sentence: String,
     pub(super) at: String,
     pub(super) rows: Vec<Now>,
     pub(super) notes: Vec<String>,
-    /// The deciding metric over the last comparisons.
+    /// The deciding metric in the last comparisons.
     pub(super) course: String,
     pub(super) metric: String,
 }
@@ -37,7 +37,7 @@ pub(super) struct Now {
     pub(super) estimate_interval: String,
 }
 
-/// The last comparison's measurements of `production`; `None` if it was of another version or measured nothing.
+/// The last comparison's measurements of `production`; `None` if it was for another version or measured nothing.
 pub(super) fn fares(
     asked: &Asked,
     production: Option<Version>,
@@ -92,7 +92,7 @@ fn now(name: &str, primary: &str, measured: &[MetricChange], promised: &[MetricC
     }
 }
 
-/// The position of the interval relative to the gate's value.
+/// The position of the interval relative to the value at the gate.
 fn compared(metric: &MetricChange) -> &'static str {
     let direction = metric.name.parse::<Metric>().map(Metric::direction);
     match (metric.interval, metric.gate, direction) {
@@ -107,7 +107,7 @@ fn compared(metric: &MetricChange) -> &'static str {
     }
 }
 
-/// The answer in a sentence.
+/// The result as a sentence.
 fn sentence(report: &DriftReport, decides: Option<&MetricChange>) -> String {
     let Some((known, metric)) = report.performance.as_ref().zip(decides) else {
         return "There are no labelled rows yet: this is an estimate from the scores alone.".to_owned();
@@ -143,7 +143,7 @@ fn notes(report: &DriftReport) -> Vec<String> {
     notes
 }
 
-/// The deciding metric at each of the last comparisons of this version.
+/// The deciding metric in each of the last comparisons of this version.
 fn course(asked: &Asked, version: Version, primary: &str, measured: &[MetricChange]) -> Result<String, Oops> {
     let runs = asked.monitor_runs()?;
     let of = |run: &Run| run.result["version"].as_str() == Some(version.to_string().as_str());

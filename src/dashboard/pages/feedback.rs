@@ -18,9 +18,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Rows of the log that are searched.
 pub(super) const LOOKED_AT: usize = 5000;
-/// Rows that are shown.
+/// Rows shown per page.
 const SHOWN: usize = 50;
-/// Without a threshold, scores from this on are highlighted.
+/// Scores highlighted if there is no threshold: this one and above.
 const HIGH: f64 = 0.8;
 
 #[derive(Template)]
@@ -51,7 +51,7 @@ struct Page {
     differ: String,
 }
 
-/// What the list is narrowed to.
+/// The filter of the list.
 #[derive(Default)]
 struct Filter {
     q: String,
@@ -61,7 +61,7 @@ struct Filter {
     arm: String,
     since: String,
     until: String,
-    /// `score` for the highest first; else the newest.
+    /// `score` for the highest score first; otherwise the newest first.
     sort: String,
 }
 
@@ -80,7 +80,7 @@ impl Filter {
         }
     }
 
-    /// The address of the list from its row `from` on.
+    /// The address of the list, from row `from` on.
     fn address(&self, from: usize) -> String {
         let mut fields = vec![
             ("q", self.q.clone()),
@@ -105,18 +105,18 @@ impl Filter {
 
 /// A text, percent-encoded for a URL.
 pub(super) fn encoded(text: &str) -> String {
-    // It cannot fail.
+    // This cannot fail.
     urlencode_strict(text).map(|encoded| encoded.to_string()).unwrap_or_default()
 }
 
-/// The page shown after feedback given on the list: the same rows.
+/// The page shown after feedback from the list: the same rows.
 pub(in crate::dashboard) fn back(address: &str) -> String {
     let query = address.strip_prefix("/ui/feedback").map(|rest| rest.trim_start_matches('?'));
     let fields = query.and_then(Fields::of).unwrap_or_default();
     Filter::of(&fields).address(from(&fields))
 }
 
-/// The first row that is shown.
+/// The first row shown.
 fn from(fields: &Fields) -> usize {
     fields.number("from").and_then(|from| usize::try_from(from).ok()).unwrap_or(0)
 }
@@ -218,7 +218,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
-/// Rows with new human labels for a retraining, counted as on the overview.
+/// Number of rows with new human labels for a retraining, counted as on the overview.
 fn by_people(asked: &Asked, production: Option<Version>) -> Result<Option<u64>, Oops> {
     let standing = asked.standing(production)?;
     let trigger = standing.triggers.iter().find(|trigger| trigger.name == "unused_feedback");
@@ -233,7 +233,7 @@ fn by_week(stats: &feedback::Stats) -> String {
     course(&weeks.map(rate).collect::<Vec<_>>(), Over::Shares, title)
 }
 
-/// All of it, then version by version, then the last weeks.
+/// Counts: in total, by version, and of the last weeks.
 fn counted(stats: &feedback::Stats) -> Vec<Counted> {
     let groups = stats.by_version.iter().chain(stats.by_period.iter().rev().take(8));
     let all = Counted::of("all", &stats.count);
@@ -254,7 +254,7 @@ fn push_new(all: &mut Vec<String>, text: &str) {
     }
 }
 
-/// The beginning of a day plus `hours`, as a day includes its end; a time is kept as it is.
+/// The start of a day, plus `hours` so that the last day is included; a time is left as it is.
 fn day(text: &str, hours: i64) -> Result<Option<Timestamp>, Oops> {
     if text.is_empty() {
         return Ok(None);
@@ -274,7 +274,7 @@ fn bound(text: &str) -> Result<Option<f64>, Oops> {
     }
 }
 
-/// Feedback on predictions. Counts are cached until there is more; new feedback is read at each request.
+/// Feedback on predictions. Counts are cached until there is new feedback; new feedback is read at each request.
 pub(in crate::dashboard) struct Judged {
     seen: Mutex<Seen>,
     /// `None` without any feedback.
@@ -288,12 +288,12 @@ pub(super) struct Seen {
 }
 
 impl Judged {
-    /// The feedback, including what is newer than the counts; under a lock.
+    /// The feedback, including what is newer than the counts; holds a lock.
     pub(super) fn seen(&self, workspace: &Workspace) -> Result<MutexGuard<'_, Seen>, Oops> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (entries, bytes) = match feedback::entries_from(workspace, seen.bytes) {
             Ok(found) => found,
-            // The file of an older version was rewritten with another header.
+            // An older version's file was rewritten with another header: read all of it.
             Err(_) => {
                 seen.said = Said::default();
                 feedback::entries_from(workspace, 0)?

@@ -17,7 +17,7 @@ struct Page {
     others: Vec<Shown>,
 }
 
-/// The page before anything ran.
+/// The page before the first job.
 #[derive(Template)]
 #[template(path = "ui_no_job.html")]
 struct Nothing {

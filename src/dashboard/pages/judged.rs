@@ -1,4 +1,4 @@
-//! The gate's verdict, as several pages show it, and what followed from it.
+//! The gate's verdict, as shown on several pages, and what happened afterwards.
 
 use super::Asked;
 use crate::dashboard::shell::when;
@@ -14,12 +14,12 @@ pub(super) struct Verdict {
     pub(super) at: String,
     pub(super) headline: String,
     pub(super) sentence: String,
-    /// The name, what the challenger is in it, production's value, the challenger's, and whether it decides.
+    /// Each metric for both versions, and how they compare.
     pub(super) metrics: Vec<Compared>,
     pub(super) guardrails: Vec<Rail>,
-    /// The test that decided, with both bounds.
+    /// The deciding test, with both bounds.
     pub(super) difference: String,
-    /// What happened with it since; empty if nothing did.
+    /// What happened to the challenger since; empty if nothing.
     pub(super) became: String,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Compared {
 pub(super) struct Rail {
     pub(super) name: String,
     pub(super) broken: bool,
-    /// The value beside its limit.
+    /// The value and its limit.
     pub(super) held: String,
     pub(super) text: String,
 }
@@ -80,7 +80,7 @@ impl Verdict {
         }
     }
 
-    /// The same, with what happened to the challenger.
+    /// The same, with what happened to the challenger since.
     pub(super) fn with_outcome(report: &GateReport, chain: &Chain) -> Result<Self, Oops> {
         Ok(Self { became: became(report, chain)?, ..Self::of(report) })
     }
@@ -101,7 +101,7 @@ fn difference(report: &GateReport) -> String {
     let Some(found) = &j.improvement else {
         return format!("Too few gate rows for a test: {}. No version was trained on them.", j.n_rows);
     };
-    // Each bound is wrong with chance alpha.
+    // Each bound is wrong with probability alpha.
     let confidence = format!("{:.2}", 100.0 * (1.0 - j.alpha));
     let confidence = confidence.trim_end_matches('0').trim_end_matches('.');
     format!(
@@ -118,10 +118,10 @@ fn difference(report: &GateReport) -> String {
     )
 }
 
-/// What happened with the challenger after the verdict: promoted, rejected, rolled back.
+/// What happened to the challenger after the verdict: promoted, rejected, rolled back.
 fn became(report: &GateReport, chain: &Chain) -> Result<String, Oops> {
     let mut told = Vec::new();
-    // The order of the lines holds where clocks do not.
+    // Use the order of the lines: clocks may be wrong.
     let version = report.challenger;
     let verdict = chain.last_of(|_, said: &GateVerdict| said.challenger == version)?;
     let since = verdict.map_or(0, |(entry, _)| entry.seq);
@@ -148,7 +148,7 @@ fn by_and_why(entry: &Entry, reason: Option<&str>) -> String {
 }
 
 impl Asked<'_> {
-    /// The gate's last verdict, when it is of these two versions.
+    /// The gate's last verdict, if it is about these two versions.
     pub(super) fn verdict_on(
         &self,
         production: crate::registry::Version,

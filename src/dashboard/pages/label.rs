@@ -25,13 +25,13 @@ struct Page {
     at: usize,
     trail: Trail,
     line: Option<Line>,
-    /// The content of the fields: as typed before the form came back, else as stored.
+    /// The content of the fields: as typed before the form was shown again, otherwise as stored.
     typed: [String; 2],
     /// The rows to label, and whether they are done.
     rows: Vec<(String, bool)>,
-    /// Rows to settle.
+    /// Number of rows to settle.
     n_open: usize,
-    /// The typed values of the form that selects rows: how many, for whom, the percentage for two.
+    /// The values typed into the form that selects rows: number, annotators, percentage for two.
     wanted: [String; 3],
     /// Production's prediction for the row, once requested.
     model_says: Option<String>,
@@ -43,7 +43,7 @@ struct Progress {
     n_answered: usize,
 }
 
-/// The open rows of a person and the answers so far.
+/// A person's open rows and answers so far.
 struct Person {
     name: String,
     n: usize,
@@ -52,11 +52,11 @@ struct Person {
     is_viewer: bool,
 }
 
-/// The rows visited before, the latest at the end, for going back.
+/// The rows visited before, latest last, for going back.
 pub(in crate::dashboard) struct Trail(Vec<usize>);
 
 impl Trail {
-    /// Rows that are remembered.
+    /// Maximum number of rows remembered.
     const LONGEST: usize = 100;
 
     pub(in crate::dashboard) fn of(fields: &Fields) -> Self {
@@ -69,7 +69,7 @@ impl Trail {
         self
     }
 
-    /// The address of row `at`, from which this leads back.
+    /// The address of row `at`, with the way back to this row.
     pub(in crate::dashboard) fn to(&self, at: Option<usize>) -> String {
         let at = at.map_or_else(String::new, |at| format!("at={at}&"));
         format!("/ui/label?{at}trail={}", self.text())
@@ -86,12 +86,12 @@ impl Trail {
     }
 }
 
-/// The lines of `person` in the oldest open batch that still has some; `None` if there are none.
+/// The lines of `person` in the oldest batch in which they have open rows; `None` if there is none.
 pub(in crate::dashboard) fn sheet(dashboard: &Dashboard, person: &str) -> Result<Option<FillIn>, Oops> {
     first(dashboard, person, |sheet| !sheet.is_empty())
 }
 
-/// The lines of the oldest batch with answers by `person` that are not imported.
+/// The lines of the oldest batch with answers by `person` that are not yet imported.
 pub(in crate::dashboard) fn answered(dashboard: &Dashboard, person: &str) -> Result<Option<FillIn>, Oops> {
     first(dashboard, person, |sheet| sheet.n_answered() > 0)
 }
@@ -164,8 +164,8 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
-/// The key for each class: a class that is a digit has that digit, the others the first free digits, if any are
-/// left.
+/// The key for each class: a class that is a digit has that digit; the others have the first unused digits, as long as
+/// there are any.
 fn keys(classes: &[String]) -> Vec<String> {
     let is_digit = |class: &String| class.len() == 1 && class.as_bytes()[0].is_ascii_digit();
     let mut free = ('1'..='9').map(String::from).filter(|digit| !classes.contains(digit));
@@ -184,7 +184,7 @@ fn people(asked: &Asked, batch: &Batch, viewer: &str) -> Result<Vec<Person>, Oop
     Ok(fill::sheets(&asked.dashboard.workspace, batch)?.iter().map(person).collect())
 }
 
-/// The prediction of the version that exported a row, with its scores.
+/// The prediction, with its scores, of the version that exported a row.
 fn said(batches: &[Batch], id: &str) -> Option<String> {
     let (batch, row) = batches.iter().find_map(|batch| Some((batch, batch.rows.iter().find(|row| row.id == id)?)))?;
     let scores: Vec<String> = row.scores.iter().map(|score| number(*score)).collect();

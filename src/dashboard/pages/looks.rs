@@ -1,4 +1,4 @@
-//! The history of a column over the last comparisons, from the run log of `monitor`.
+//! The history of a column in the last comparisons, from the run log of `monitor`.
 
 use super::Asked;
 use super::parts::{LAST_RUNS, Level, Over, course_at};
@@ -9,15 +9,15 @@ use crate::report::number::{counted, number_or, p_value};
 use crate::report::shape::Drawing;
 use crate::workspace::Run;
 
-/// A column over the last comparisons.
+/// A column in the last comparisons.
 #[derive(Default)]
 pub(super) struct History {
-    /// The comparisons in which it had drifted, drawn and as text.
+    /// The comparisons in which it had drifted, as a picture and as text.
     pub(super) runs: String,
     pub(super) said: String,
-    /// The statistic, p and PSI as lines; empty with fewer than two comparisons.
+    /// The statistic, p and PSI as line charts; empty with fewer than two comparisons.
     pub(super) courses: Vec<(&'static str, String)>,
-    /// The same as a table, the newest first.
+    /// The same as a table, newest first.
     pub(super) looks: Vec<Look>,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Look {
     pub(super) psi: String,
 }
 
-/// What the run log has of a column at one comparison.
+/// The run log's data on a column in one comparison.
 struct Kept {
     at: String,
     drifted: bool,
@@ -59,11 +59,11 @@ impl Kept {
     }
 }
 
-/// How `column` fared at the last comparisons.
+/// The history of `column` in the last comparisons.
 pub(super) fn history(asked: &Asked, column: &ColumnReport) -> Result<History, Oops> {
     let runs = asked.monitor_runs()?;
     let kept: Vec<Kept> = runs.iter().filter_map(|run| Kept::of(run, &column.name)).collect();
-    // A verdict is of columns of the table; the target and the score are compared beside them.
+    // The list of drifted columns has columns of the table only; the target and the score are compared separately.
     let is_told = |kept: &Kept| kept.drifted || kept.statistic.is_some();
     let kept: Vec<Kept> = kept.into_iter().skip_while(|kept| !is_told(kept)).collect();
     let (Some(first), Some(last)) = (kept.first(), kept.last()) else { return Ok(History::default()) };
@@ -84,7 +84,7 @@ pub(super) fn history(asked: &Asked, column: &ColumnReport) -> Result<History, O
     })
 }
 
-/// The comparisons as bars, tall for those with drift.
+/// The comparisons as bars; tall bars show drift.
 fn squares(kept: &[Kept], said: &str) -> String {
     const SIDE: f64 = 12.0;
     let mut drawing = Drawing::default();
@@ -96,7 +96,7 @@ fn squares(kept: &[Kept], said: &str) -> String {
     drawing.image("runs", (LAST_RUNS as f64 * SIDE, SIDE + 4.0), said)
 }
 
-/// The lines. Statistics of different methods are not comparable: only those of the current method are drawn.
+/// The line charts. Statistics of different methods are not comparable, so only those of the current method are drawn.
 fn courses(kept: &[Kept], method: &str) -> Vec<(&'static str, String)> {
     let same: Vec<&Kept> = kept.iter().filter(|kept| kept.method == method).collect();
     let points = |of: fn(&Kept) -> Option<f64>| -> Vec<(String, f64)> {

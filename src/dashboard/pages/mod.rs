@@ -1,4 +1,4 @@
-//! The pages: each a view model that reads the loop's files, and a template.
+//! The pages: each has a view model, read from the loop's files, and a template.
 
 pub(super) mod audit;
 mod changes;
@@ -30,7 +30,7 @@ use super::web::{Answer, Fields, Oops, own_page, sign_in_page};
 use askama::Template;
 use axum::http::StatusCode;
 
-/// Makes the page at `path`.
+/// Renders the page at `path`.
 pub(super) fn page(dashboard: &Dashboard, viewer: &Viewer, path: &str, fields: &Fields) -> Result<Answer, Oops> {
     let asked = Asked { dashboard, viewer, fields, is_ahead: false };
     match path.trim_end_matches('/') {
@@ -56,7 +56,7 @@ pub(super) fn page(dashboard: &Dashboard, viewer: &Viewer, path: &str, fields: &
     }
 }
 
-/// Counts what pages keep until the loop changes, so that the next page finds it.
+/// Updates the cached counts, so that the next page does not wait for them.
 pub(super) fn count(dashboard: &Dashboard, viewer: &Viewer) -> Result<(), Oops> {
     let asked = Asked { dashboard, viewer, fields: &Fields::default(), is_ahead: true };
     asked.chain()?;
@@ -72,15 +72,15 @@ struct Asked<'a> {
     dashboard: &'a Dashboard,
     viewer: &'a Viewer,
     fields: &'a Fields,
-    /// Whether the page is read ahead, before any request.
+    /// Whether the page is read ahead, without a request.
     is_ahead: bool,
 }
 
-/// Counts over more bytes are made ahead: a request meanwhile shows the last count.
+/// Files larger than this are counted ahead: meanwhile, requests show the last count.
 const LONG: u64 = 4 << 20;
 
 impl Asked<'_> {
-    /// Which requests wait for counts over `files` of the loop.
+    /// Which requests wait for counts of `files` of the loop.
     fn waits(&self, files: &[&str]) -> Waits {
         let dir = self.dashboard.workspace.dir();
         let bytes = |file: &&str| std::fs::metadata(dir.join(file)).map_or(0, |found| found.len());
@@ -125,7 +125,7 @@ struct Trouble {
     what: String,
 }
 
-/// The error page, with links to the others.
+/// The error page, with the navigation.
 pub(super) fn trouble(dashboard: &Dashboard, viewer: &Viewer, oops: &Oops) -> Answer {
     let (status, title, what) = told(oops);
     let fields = Fields::default();
@@ -136,8 +136,8 @@ pub(super) fn trouble(dashboard: &Dashboard, viewer: &Viewer, oops: &Oops) -> An
     framed().map_or_else(|_| problem(oops), |page| Answer::Page(status, page))
 }
 
-/// Shows the page of a form sent to `path` again, with the error and the typed values. A form that is only
-/// a button comes back as the confirmation page.
+/// Shows the page of a form sent to `path` again, with the error and the typed values. A form that is only a button is
+/// shown as the confirmation page.
 pub(super) fn again(dashboard: &Dashboard, viewer: &Viewer, status: StatusCode, path: &str, fields: &Fields) -> Answer {
     let action = path.strip_prefix("/ui/do/").unwrap_or_default();
     let home = actions::home(path, fields).unwrap_or("/ui/confirm");
@@ -148,7 +148,7 @@ pub(super) fn again(dashboard: &Dashboard, viewer: &Viewer, status: StatusCode, 
     }
 }
 
-/// The error page for an unknown viewer.
+/// The error page without a viewer.
 pub(super) fn problem(oops: &Oops) -> Answer {
     let (status, title, what) = told(oops);
     let page = Problem { title, what: what.to_owned() };

@@ -19,9 +19,9 @@ use crate::score::curve::CurvePoint;
 use crate::table::{Cell, Kind};
 use askama::Template;
 
-/// Inputs that the what-if form shows.
+/// Maximum number of inputs in the what-if form.
 const MAX_INPUTS: usize = 80;
-/// Classes that are listed.
+/// Maximum number of classes listed.
 const MAX_CLASSES: usize = 50;
 
 pub(super) fn role_name(role: Option<Role>) -> &'static str {
@@ -55,16 +55,16 @@ struct Model {
     said: Option<Said>,
 }
 
-/// Another version beside this one.
+/// Another version, for comparison.
 struct Beside {
     version: String,
-    /// Metrics of both, each on the gate rows at its time.
+    /// Metrics of both, each on the gate rows of its time.
     rows: Vec<(Reading, Option<Reading>)>,
-    /// Both on the same rows, where the gate's last verdict is of these two.
+    /// Both on the same rows, if the gate's last verdict is about these two.
     judged: Option<Verdict>,
 }
 
-/// `other` beside `version`.
+/// Compares `version` with `other`.
 fn beside(asked: &Asked, version: Version, own: Option<&Evaluation>, other: Version) -> Result<Beside, Oops> {
     let found = asked.dashboard.workspace.registry().gate(other, &known(asked, other)?)?;
     let mut others = found.as_ref().map_or_else(Vec::new, readings);
@@ -88,7 +88,7 @@ struct Input {
 struct Said {
     prediction: String,
     scores: Vec<[String; 2]>,
-    /// The score from which on it is the positive class; empty without a threshold.
+    /// The lowest score that is predicted positive; empty without a threshold.
     threshold: String,
     chart: String,
 }
@@ -151,7 +151,7 @@ fn known(asked: &Asked, version: Version) -> Result<Manifest, Oops> {
     Ok(registry.manifest(version)?)
 }
 
-/// The version as one ONNX graph.
+/// The version as an ONNX file.
 pub(super) fn onnx(asked: &Asked) -> Result<Answer, Oops> {
     let version = asked.version("version")?.ok_or_else(|| Oops::Bad("which version?".to_owned()))?;
     known(asked, version)?;
@@ -160,11 +160,11 @@ pub(super) fn onnx(asked: &Asked) -> Result<Answer, Oops> {
     Ok(Answer::File(format!("{version}.onnx"), "application/octet-stream", graph))
 }
 
-/// Bars of the strongest columns.
+/// Bars of the most important columns.
 fn importance(manifest: &Manifest) -> String {
     const WIDTH: f64 = 640.0;
     const ROW: f64 = 24.0;
-    // Letters of narrow screens are larger.
+    // The font is larger on narrow screens.
     const TOP: f64 = 8.0;
     let rows = manifest.importance.iter();
     let mut all: Vec<(String, f64)> = rows.map(|row| (labelled(&row.column, &row.words), row.gain)).collect();
@@ -184,7 +184,7 @@ fn importance(manifest: &Manifest) -> String {
     drawing.image("wide", (WIDTH, TOP + all.len() as f64 * ROW), "Importance of the strongest columns")
 }
 
-/// The points of the curves, where the version has them.
+/// The points of the curves, if the version has any.
 fn points(asked: &Asked, version: Version, manifest: &Manifest) -> Result<Vec<CurvePoint>, Oops> {
     const MAX_BYTES: u64 = 1 << 20;
     if !manifest.artifacts.iter().any(|name| name == CURVES) {
@@ -199,7 +199,7 @@ fn picture(found: Option<Picture>) -> String {
     found.map_or_else(String::new, Picture::image)
 }
 
-/// The score from which on the prediction is the positive class; empty without a threshold.
+/// The lowest score that is predicted positive; empty without a threshold.
 fn threshold(pipeline: &Pipeline) -> String {
     match (pipeline.threshold, pipeline.target.classes.as_slice()) {
         (Some(threshold), [_, positive]) => format!("{} from {} on", short(positive, 60), number(threshold)),
@@ -207,7 +207,7 @@ fn threshold(pipeline: &Pipeline) -> String {
     }
 }
 
-/// The form, filled with typed or usual values, and the version's prediction.
+/// The form, filled with typed or typical values, and the version's prediction.
 fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<Input>, Option<Said>), Oops> {
     let tried = asked.fields.has("try");
     let usual = asked.dashboard.workspace.registry().profile(version).ok();
@@ -222,7 +222,7 @@ fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<
         };
         let cell = if value.trim().is_empty() { Some(Cell::Missing) } else { reader.text(&value) };
         let problem = match cell {
-            // A typed number may overflow; tables and requests cannot contain such a value.
+            // A typed number may overflow; in tables and requests this is refused earlier.
             Some(Cell::Number(x)) if !x.is_finite() => "this is not a finite number".to_owned(),
             Some(cell) => match row.set(0, place, cell) {
                 Ok(_) => String::new(),
@@ -270,7 +270,7 @@ fn what_if(asked: &Asked, pipeline: &Pipeline, version: Version) -> Result<(Vec<
     Ok((inputs, Some(said)))
 }
 
-/// A contribution as a bar: a text with its strongest words.
+/// A contribution as a bar; that of a text with its strongest words.
 pub(super) fn bar(one: Contribution) -> (String, f64) {
     (labelled(&one.column, &one.words), one.value)
 }
@@ -280,7 +280,7 @@ fn labelled(column: &str, words: &[TermShare]) -> String {
     if terms.is_empty() { column.to_owned() } else { format!("{}: {}", short(column, 12), terms.join(", ")) }
 }
 
-/// A number from the middle of the training data; other inputs are left empty.
+/// The median of a number in the training data; other inputs are left empty.
 fn usual_value(profile: &Profile, name: &str, kind: Kind) -> Option<String> {
     let column = profile.column(name).filter(|_| kind == Kind::Number)?;
     Some(column.quantile(0.5)?.to_string())

@@ -16,7 +16,7 @@ use crate::report::number::short;
 use crate::report::share_text;
 use askama::Template;
 
-/// Lines of the audit chain that are shown.
+/// Number of lines of the audit chain shown.
 const LAST_EVENTS: usize = 8;
 
 #[derive(Template)]
@@ -28,9 +28,9 @@ struct Page {
     compared: Option<Compared>,
     waiting: Vec<Waiting>,
     standings: Vec<Standing>,
-    /// Production's metrics on the gate rows at its time.
+    /// Production's metrics on the gate rows of its time.
     readings: Vec<Reading>,
-    /// Both versions on the same rows, once the gate has judged.
+    /// Both versions on the same rows, if the gate has judged them.
     judged: Option<Verdict>,
     challenger: Option<String>,
     reasons: Reasons,
@@ -47,7 +47,7 @@ struct Compared {
     at: String,
     severity: &'static str,
     drifted: String,
-    /// What the severity is of.
+    /// What the severity is a share of.
     ratio: String,
     version: String,
     other_version: bool,

@@ -1,4 +1,4 @@
-//! Parts that several pages share.
+//! Parts used by several pages.
 
 use super::Asked;
 use crate::dashboard::events::stamp_of;
@@ -18,7 +18,7 @@ use crate::workspace::Run;
 use crate::workspace::audit::{Chain, Entry};
 use std::sync::Arc;
 
-/// Earlier comparisons that are drawn.
+/// Number of earlier comparisons drawn.
 pub(super) const LAST_RUNS: usize = 60;
 
 /// A version with its role, for lists.
@@ -59,14 +59,14 @@ impl Asked<'_> {
         self.dashboard.kept.drift.get(&stamp_of(workspace.dir(), &["reports/drift_report.json"]), Waits::Asker, read)
     }
 
-    /// The last runs of `monitor`, oldest first; the run log is read once for each change of it.
+    /// The last runs of `monitor`, oldest first; the run log is read again only after a change.
     pub(super) fn monitor_runs(&self) -> Result<Arc<Vec<Run>>, Oops> {
         let workspace = &self.dashboard.workspace;
         let read = || Ok(workspace.last_runs("monitor", LAST_RUNS)?);
         self.dashboard.kept.runs.get(&stamp_of(workspace.dir(), &["runs/runs.jsonl"]), Waits::Asker, read)
     }
 
-    /// Unreadable reports, as text: the page omits them, and a user can regenerate them.
+    /// Unreadable reports, as text: the page omits them, and the user can regenerate them.
     pub(super) fn damaged(&self) -> Result<Vec<String>, Oops> {
         let drift = self.kept_drift()?;
         let gate = self.dashboard.workspace.report::<GateReport>("gate_report.json").err();
@@ -82,7 +82,7 @@ impl Asked<'_> {
         self.dashboard.kept.chain.get(&stamp, Waits::Asker, || Ok(workspace.audit_chain()?))
     }
 
-    /// The progress of the retraining triggers that are counted.
+    /// The progress of the retraining triggers that count something.
     pub(super) fn standing(&self, production: Option<Version>) -> Result<Arc<Progress>, Oops> {
         let workspace = &self.dashboard.workspace;
         let count = || Ok(retrain::standing::progress(workspace, production, self.dashboard.now())?);
@@ -121,7 +121,7 @@ pub(super) fn severity(severity: Option<Severity>) -> &'static str {
     }
 }
 
-/// A line of the audit chain, for people.
+/// A line of the audit chain, as text.
 pub(super) struct Told {
     pub(super) seq: u64,
     pub(super) at: String,
@@ -142,7 +142,7 @@ impl Told {
     }
 }
 
-/// A bar in each direction from a line in the middle: contributions, largest first.
+/// Bars to both sides of a middle line: contributions, largest first.
 pub(super) fn balance(values: &[(String, f64)]) -> String {
     const WIDTH: f64 = 640.0;
     const ROW: f64 = 26.0;
@@ -162,33 +162,33 @@ pub(super) fn balance(values: &[(String, f64)]) -> String {
     drawing.image("wide", (WIDTH, height.max(1.0)), "Contributions to the score, strongest first")
 }
 
-/// What the values of a course are.
+/// The kind of values in a line chart.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Over {
     /// Shares: the axis runs from 0 to 1.
     Shares,
-    /// Anything else: it runs from the lowest to the highest.
+    /// Anything else: the axis runs from the lowest to the highest value.
     Values,
-    /// Positive, over several orders of magnitude, such as p: logarithmic, down to a millionth.
+    /// Positive values over several orders of magnitude, such as p: a log scale down to a millionth.
     Tens,
 }
 
-/// A value that all others are held to.
+/// A reference value for all others.
 pub(super) struct Level {
     pub(super) value: f64,
     pub(super) name: &'static str,
 }
 
-/// Values over an order, as a line.
+/// Values in order, as a line chart.
 pub(super) fn course(points: &[(String, f64)], over: Over, title: &str) -> String {
     course_at(points, over, None, title)
 }
 
-/// The same, with a dashed line at the level that they are held to.
+/// The same, with a dashed line at the reference value.
 pub(super) fn course_at(points: &[(String, f64)], over: Over, level: Option<Level>, title: &str) -> String {
     const WIDTH: f64 = 760.0;
     const HEIGHT: f64 = 164.0;
-    // Room for a number in the larger letters of narrow screens, beside the line and above it.
+    // Room for a number in the larger font of narrow screens, beside the line and above it.
     const LEFT: f64 = 84.0;
     const TOP: f64 = 30.0;
     let scaled = |value: f64| if over == Over::Tens { value.max(1e-6).log10_portable() } else { value };
@@ -200,7 +200,7 @@ pub(super) fn course_at(points: &[(String, f64)], over: Over, level: Option<Leve
     let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), y| (l.min(y), h.max(y)));
     let (low, high) = match over {
         Over::Shares => (0.0, 1.0),
-        // A constant: the line is in the middle.
+        // Constant values: draw the line in the middle.
         _ if high - low <= 1e-9 * high.abs() => (low - 0.1 * high.abs().max(1e-3), high + 0.1 * high.abs().max(1e-3)),
         _ => (low, high),
     };

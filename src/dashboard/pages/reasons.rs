@@ -9,10 +9,10 @@ use crate::registry::Version;
 use crate::report::number::{clean, number, p_value, percent, short, words};
 use crate::retrain::standing::Standing;
 
-/// Triggers counted for each page; all others are from the last `monitor`.
+/// Triggers counted for each page; all others are from the last `monitor` run.
 const COUNTED: [&str; 3] = ["new_rows", "unused_feedback", "age"];
 
-/// A reason to retrain, and how near it is.
+/// A reason to retrain, and how close it is to firing.
 pub(super) struct Bar {
     pub(super) name: String,
     pub(super) text: String,
@@ -25,11 +25,11 @@ pub(super) struct Bar {
     pub(super) as_of: String,
 }
 
-/// All reasons, and what follows.
+/// All reasons, and the conclusion.
 pub(super) struct Reasons {
-    /// Those that could be judged, what fired first.
+    /// The evaluated ones, fired ones first.
     pub(super) bars: Vec<Bar>,
-    /// Those that are off, or have nothing to judge.
+    /// Those that are disabled or have no data.
     pub(super) idle: String,
     pub(super) sentence: String,
     pub(super) tone: &'static str,
@@ -68,7 +68,7 @@ pub(super) fn reasons(
     Ok(Reasons { bars, idle, sentence, tone, as_of })
 }
 
-/// The loop in a sentence, and how it is coloured.
+/// The state of the loop in a sentence, and its colour.
 fn headline(
     standing: &[Standing],
     report: Option<&DriftReport>,
@@ -104,7 +104,7 @@ fn headline(
     let target = report.target.as_ref().is_some_and(|target| target.verdict == ColumnVerdict::Drifted);
     let now = drift::verdict(&report.share, &report.columns, &live, target, (report.current.n_rows, 0));
     match now.retrain {
-        // Only the report knows the reason.
+        // Only the report knows why.
         Answer::CannotTell if report.verdict.retrain == Answer::CannotTell => {
             (clean(&report.verdict.sentence), "unknown")
         }

@@ -17,9 +17,9 @@ use askama::Template;
 use jiff::Timestamp;
 use std::collections::HashSet;
 
-/// Shown for a missing value.
+/// Displayed for a missing value.
 const MISSING: &str = "–";
-/// Contributions that are drawn.
+/// Maximum number of contributions drawn.
 const DRAWN: usize = 40;
 
 #[derive(Template)]
@@ -30,13 +30,13 @@ struct Why {
     classes: Vec<String>,
     is_number: bool,
     explained_by: String,
-    /// The unit of contributions, and the meaning of the right side.
+    /// The unit of contributions, and the meaning of a bar to the right.
     unit: String,
     towards: String,
-    /// Columns that are not drawn.
+    /// Number of columns that are not drawn.
     n_left: usize,
     scores: String,
-    /// The value typed before the form came back.
+    /// The value typed before the form was shown again.
     actual: String,
     comment: String,
     /// The list to return to.
@@ -44,11 +44,11 @@ struct Why {
     chart: String,
     values: Vec<(String, String)>,
     note: Option<String>,
-    /// The form that tries other values, filled with these.
+    /// The address of the form for trying other values, filled with these.
     try_address: String,
 }
 
-/// One prediction, with its values and why.
+/// One prediction with its values and reasons.
 pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     let workspace = &asked.dashboard.workspace;
     let id = asked.fields.get("id");
@@ -94,24 +94,24 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
-/// The page to try other values of a row; empty if the row does not fit into a URL.
+/// The address for trying other values of a row; empty if the row does not fit into a URL.
 fn try_address(version: Version, values: &[(String, String)]) -> String {
     const LONGEST: usize = 6000;
     let mut address = format!("/ui/model?version={version}&try=1");
     for (name, value) in values {
-        // A value that is missing is an empty field.
+        // A missing value is an empty field.
         let value = if value == MISSING { "" } else { value };
         address.push_str(&format!("&{}={}", encoded(&format!("x.{name}")), encoded(value)));
     }
     if address.len() > LONGEST { String::new() } else { address + "#what-if" }
 }
 
-/// A prediction made again, and why.
+/// A recomputed prediction with its explanation.
 #[derive(Default)]
 struct Explained {
     chart: String,
     scores: String,
-    /// Columns that are not drawn.
+    /// Number of columns that are not drawn.
     n_left: usize,
 }
 
@@ -140,7 +140,7 @@ fn scores(pipeline: &Pipeline, scores: &[f64]) -> String {
     scores.iter().enumerate().map(named).collect::<Vec<_>>().join(", ")
 }
 
-/// The unit of contributions, and the direction in which they count.
+/// The unit of contributions, and the meaning of positive ones.
 fn measured(pipeline: &Pipeline, prediction: &str) -> (String, String) {
     let target = &pipeline.target;
     match (target.task, pipeline.model.n_margins()) {
@@ -158,7 +158,7 @@ fn last_of(logged: &Logged, id: &str) -> Option<Logged> {
     (0..logged.len()).rev().find(|&row| logged.id.get(row) == id).map(|row| logged.take(&[row as u32]))
 }
 
-/// The last row of `id` anywhere in the log, which is searched backwards.
+/// The last row with this `id` in the whole log, which is searched backwards.
 fn logged_before(journal: &Journal, layout: &Layout, id: &str) -> Result<Option<Logged>, Oops> {
     let Some(latest) = journal.latest(&HashSet::from([id]))?.remove(id) else { return Ok(None) };
     let at = Window { since: Some(latest.at), until: latest.at.checked_add(jiff::SignedDuration::from_micros(1)).ok() };
@@ -182,7 +182,7 @@ fn of_version(asked: &Asked, version: Version, production: (Version, Pipeline)) 
 pub(super) fn cells(table: &Table) -> Vec<(String, String)> {
     let text = |values: &Values| match values {
         values if values.is_missing(0) => MISSING.to_owned(),
-        // Unrounded: the user judges an amount by them.
+        // Not rounded, because the user judges an amount by it.
         Values::Number(values) => values.first().map_or_else(String::new, ToString::to_string),
         Values::Category(categories) => short(categories.level(0).unwrap_or_default(), 2000),
         Values::Time(values) => {

@@ -39,7 +39,7 @@ impl Said {
         }
     }
 
-    /// "incorrect, ann; correct, bob", the latest first.
+    /// "incorrect, ann; correct, bob", latest first.
     pub(super) fn told(&self, id: &str) -> String {
         let Some(last) = self.rows.get(id) else { return String::new() };
         let others = self.before.get(id).into_iter().flatten().rev();
@@ -51,7 +51,7 @@ impl Said {
         all.join("; ") + if self.differ(id) { " (they differ)" } else { "" }
     }
 
-    /// Whether people disagree on whether the prediction of a row was right.
+    /// Whether people disagree about the prediction of a row.
     pub(super) fn differ(&self, id: &str) -> bool {
         let (last, others) = (self.rows.get(id), self.before.get(id));
         let mut said = last.into_iter().chain(others.into_iter().flatten()).map(|(verdict, _)| *verdict);

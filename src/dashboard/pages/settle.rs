@@ -8,7 +8,7 @@ use crate::labels::settle::{self, Decision, Open};
 use crate::report::number::short;
 use askama::Template;
 
-/// Rows of one page, and of one form.
+/// Rows per page and per form.
 const SHOWN: usize = 20;
 
 #[derive(Template)]
@@ -24,7 +24,7 @@ struct Page {
 struct Row {
     open: Open,
     why: String,
-    /// Each class, whether it is the current label, and whether it was chosen before the form came back.
+    /// Each class, whether it is the current label, and whether it was chosen before the form was shown again.
     classes: Vec<(String, bool, bool)>,
 }
 

@@ -15,7 +15,7 @@ use askama::Template;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Versions of one page.
+/// Versions per page.
 const PER_PAGE: usize = 50;
 #[derive(Template)]
 #[template(path = "ui_models.html")]
@@ -26,7 +26,7 @@ struct Page {
     earlier: Option<usize>,
     course: String,
     metric: String,
-    /// The metrics that can be drawn, and whether one is.
+    /// The metrics that can be drawn, and whether each is drawn.
     metrics: Vec<(String, bool)>,
     damaged: Vec<String>,
 }
@@ -38,7 +38,7 @@ struct Listed {
     was: String,
 }
 
-/// The history of each version, by its last line in the audit chain.
+/// The history of each version, from its last line in the audit chain.
 fn became(asked: &Asked, roles: &Roles) -> Result<BTreeMap<Version, String>, Oops> {
     let mut all = BTreeMap::new();
     for entry in &asked.chain()?.entries {
@@ -102,7 +102,7 @@ pub(super) fn page(asked: &Asked) -> Result<Answer, Oops> {
     })
 }
 
-/// The listed facts of a version. A version never changes, so they are read once.
+/// The listed facts of a version. A version never changes, so they are read only once.
 pub(in crate::dashboard) struct Facts {
     standing: Standing,
     parent: String,

@@ -13,7 +13,7 @@ use crate::report::number::{clean, counted, short};
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// Something that a person has to do.
+/// A task for a person.
 pub(super) struct Waiting {
     pub(super) what: String,
     pub(super) to: &'static str,
@@ -26,7 +26,7 @@ impl Waiting {
     }
 }
 
-/// What waits for a person, the decisions first.
+/// The open tasks, decisions first.
 pub(super) fn waiting(asked: &Asked, reasons: &Reasons) -> Result<Vec<Waiting>, Oops> {
     let workspace = &asked.dashboard.workspace;
     let now = asked.dashboard.now();
@@ -50,7 +50,7 @@ pub(super) fn waiting(asked: &Asked, reasons: &Reasons) -> Result<Vec<Waiting>, 
         let what = format!("{rows} of batch {} {} for labels.", batch.batch, if n == 1 { "waits" } else { "wait" });
         all.push(Waiting { what, to: "/ui/label", name: "Label" });
     }
-    // If nothing waits, the reason alone is not enough: name the next step.
+    // If nothing is waiting, the reason alone is not enough: name the next step.
     let is_open = tickets.iter().any(|ticket| now < ticket.expires_at) || unjudged.is_some();
     if let Some(first) = reasons.fired().next().filter(|_| !is_open && roles.production.is_some()) {
         let why = short(&first.text, 160);
@@ -67,7 +67,7 @@ pub(super) fn waiting(asked: &Asked, reasons: &Reasons) -> Result<Vec<Waiting>, 
     Ok(all)
 }
 
-/// A request, and what happens without a decision.
+/// A request, and what happens if nobody decides.
 fn request(ticket: &Ticket, now: Timestamp) -> String {
     let (new, old, until) = (ticket.version, ticket.production, when(ticket.expires_at));
     match (ticket.asks, ticket.due_at) {
@@ -85,7 +85,7 @@ fn request(ticket: &Ticket, now: Timestamp) -> String {
     }
 }
 
-/// What the running experiment waits for: its winner is named before the next step.
+/// What the running experiment waits for: a winner is named before the next step.
 fn experiment(asked: &Asked) -> Result<Option<Waiting>, Oops> {
     let workspace = &asked.dashboard.workspace;
     let experiment = Experiment::load(workspace)?.filter(Experiment::is_running);
@@ -114,8 +114,8 @@ pub(super) struct Looked {
     is_told: bool,
 }
 
-/// The last look at `experiment`; `None` before any, and if the report is about another one or is unreadable,
-/// which the page of the experiment reports.
+/// The last look at `experiment`; `None` before the first look, or if the report is unreadable or about another
+/// experiment, which the page of the experiment reports.
 pub(super) fn last_look(asked: &Asked, experiment: &Experiment) -> Option<Looked> {
     let report: Value = asked.dashboard.workspace.report("ab_report.json").ok().flatten()?;
     if report["source"]["name"].as_str() != Some(&experiment.name) {
