@@ -1,4 +1,4 @@
-//! `approvals/ID.json`: exactly what a person approves.
+//! `approvals/ID.json`: requests for approval, each bound to exactly what is approved.
 //!
 //! ```text
 //! pending ──approve──▶ approved (and promoted)
@@ -39,19 +39,19 @@ pub struct Decided {
 /// The content of a request for approval.
 pub(crate) struct Wish<'a> {
     pub asks: Asks,
-    /// The version that is to be production, or that a retraining starts from.
+    /// The version to promote, or the one that a retraining starts from.
     pub version: Version,
     pub production: Version,
-    /// The findings; none of them depends on the clock, so that the same versions and rows give the same request.
+    /// The findings; they do not depend on the clock, so that the same versions and rows give the same request.
     pub verdict: Value,
     pub sentence: &'a str,
     pub by: Option<&'a str>,
     pub now: Timestamp,
-    /// When it is carried out unless it is decided before.
+    /// When it is carried out if nobody decides before.
     pub due_at: Option<Timestamp>,
 }
 
-/// The request that `report` requires, and whether it is new: an equal one may be open already.
+/// The request for `report`, and whether it is new: an equal one may already be open.
 pub(super) fn ticket(
     workspace: &Workspace,
     config: &Config,
@@ -65,7 +65,7 @@ pub(super) fn ticket(
         "verdict": j.verdict, "test": j.improvement, "n_rows": j.n_rows, "rows": report.rows_digest, "broken": broken,
         "allow_equivalent": report.allow_equivalent,
     });
-    // The requester is whoever trained the challenger, not whoever runs the gate.
+    // The requester is the person who trained the challenger, not the one who runs the gate.
     let asked = match request.by {
         Some(by) => Some(by),
         None => chain.maker_of(report.challenger)?.and_then(|made| made.by.as_deref()),
@@ -124,7 +124,7 @@ pub(crate) fn wished(
     Ok((ticket, true))
 }
 
-/// Creates the request: the file, then the line that makes it valid.
+/// Creates the request: first the file, then the line in the audit chain that makes it valid.
 pub(crate) fn ask(workspace: &Workspace, lock: &Lock, ticket: &Ticket) -> Result<(), GateError> {
     save(workspace, ticket)?;
     let is_promotion = ticket.asks == Asks::Promotion;
@@ -167,7 +167,7 @@ pub(crate) fn rejected(ticket: &Ticket, by: &str, reason: &str, now: Timestamp) 
     }
 }
 
-/// Refuses unless `by` may approve the request now: it is open, has not expired, and its input is unchanged.
+/// Fails unless `by` may approve the request now: it is open, has not expired, and its input is unchanged.
 pub(crate) fn agreeable(
     workspace: &Workspace,
     config: &Config,
@@ -196,7 +196,7 @@ pub(crate) fn agreeable(
     Ok(())
 }
 
-/// The command that makes such a request.
+/// The command that creates such a request.
 fn anew(asks: Asks) -> &'static str {
     match asks {
         Asks::Promotion => "`mlloop promote` makes a new request",
@@ -204,7 +204,7 @@ fn anew(asks: Asks) -> &'static str {
     }
 }
 
-/// A request of one kind cannot be decided as one of the other.
+/// Fails for a request to retrain.
 fn promotes(ticket: &Ticket) -> Result<(), GateError> {
     let what = "is for a retraining, not for a promotion".to_owned();
     match ticket.asks {
@@ -232,7 +232,7 @@ fn agree(workspace: &Workspace, lock: &Lock, id: &str, by: &str, now: Timestamp)
     promotes(&ticket)?;
     let keep = config.promote.keep_versions;
     if settled(&chain, &ticket, Settled::Promoted)? {
-        // The chain records it as done; completes the steps that a dead process left.
+        // If the chain already records it, complete the steps left by a crashed process.
         let request = if ticket.status == Status::Pending { approved(&ticket, Some(by), now) } else { ticket.clone() };
         save(workspace, &request)?;
         let pruned = prune::prune(workspace, lock, keep, now)?;
@@ -253,7 +253,7 @@ fn agree(workspace: &Workspace, lock: &Lock, id: &str, by: &str, now: Timestamp)
     carry_out(workspace, lock, &config, ticket, Some(by), now)
 }
 
-/// The version of the request becomes production.
+/// Puts the version of the request into production.
 fn carry_out(
     workspace: &Workspace,
     lock: &Lock,
@@ -300,7 +300,7 @@ pub(super) fn announced(
     Ok(None)
 }
 
-/// Carries out an announced promotion once it is due.
+/// Carries out an announced promotion that is due.
 pub(super) fn come_due(
     workspace: &Workspace,
     lock: &Lock,

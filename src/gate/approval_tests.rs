@@ -15,7 +15,7 @@ struct Loop {
 }
 
 impl Loop {
-    /// This many versions; the first is production, the last of several the challenger.
+    /// A loop with this many versions; the first is production, the last of several is the challenger.
     fn of(n: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("mlloop.toml"), TOML).unwrap();
@@ -80,7 +80,7 @@ impl Loop {
         ticket
     }
 
-    /// Why `by` may not agree; empty where nothing is in the way.
+    /// Why `by` may not approve; empty if nothing prevents it.
     fn refused(&self, ticket: &Ticket, by: &str, now: Timestamp) -> String {
         let said = agreeable(&self.work, &self.work.config().unwrap(), &self.chain(), ticket, by, now);
         said.err().map(|err| err.to_string()).unwrap_or_default()
@@ -124,7 +124,7 @@ fn a_request_waits_until_another_of_its_kind_takes_its_place() {
     assert_eq!(pending(&l.work).unwrap(), waiting);
     assert_eq!(find(&l.work, &first.id).unwrap().status, Status::Superseded);
     assert!(l.refused(&find(&l.work, &first.id).unwrap(), "bob", at(2)).contains("a later request replaced it"));
-    // The name, or the beginning of the only one that begins so.
+    // The name, or a prefix that is unique.
     for name in [&second.id, "v0002", "retrain"] {
         assert!(find(&l.work, name).is_ok(), "{name}");
     }
@@ -208,7 +208,7 @@ fn a_rejection_is_said_once_and_completed_where_a_process_died() {
     );
     assert!(l.reject(&ticket.id).unwrap().already);
     assert!(l.refused(&kept, "bob", at(3)).contains("was rejected by bob"));
-    // The line exists, and the file is still the old one.
+    // The line exists, but the file is still the old one.
     save(&l.work, &ticket).unwrap();
     assert!(l.refused(&ticket, "bob", at(3)).contains("differs from what the audit chain records"));
     assert!(l.reject(&ticket.id).unwrap().already);
@@ -307,7 +307,7 @@ fn production_changes_and_goes_back_where_it_was() {
     assert_eq!(l.roles(), (Some(Version(1)), None, versions(&[2, 3])));
     let last = l.work.last_entry().unwrap().unwrap();
     assert_eq!((last.event, last.by.as_deref(), last.at), (EventKind::Promoted, Some("ann"), at(2)));
-    // Once done, no earlier version is used unless it is named.
+    // Afterwards, no earlier version is used unless it is named.
     l.record(EventKind::RolledBack, json!({ "version": "v0001", "from": "v0003" }), None);
     let done = back(None).unwrap();
     assert_eq!((done.already, done.production), (true, Version(1)));
@@ -346,7 +346,7 @@ fn old_versions_go_and_those_in_use_stay() {
     assert_eq!(l.roles().2, versions(&[1, 4]));
     let last = l.work.last_entry().unwrap().unwrap();
     assert_eq!((last.event, last.details), (EventKind::Pruned, json!({ "versions": ["v0002"], "keep_versions": 2 })));
-    // A process died after the line: what the line names is removed without another line.
+    // A process crashed after writing the line: the named versions are removed without another line.
     fs::create_dir(l.path("models/v0002")).unwrap();
     fs::create_dir_all(l.path("runs/kept")).unwrap();
     fs::write(l.path("runs/kept/0.zst"), "").unwrap();

@@ -1,4 +1,4 @@
-//! Errors on the way into production.
+//! Errors of the gate.
 
 use crate::atomic::AtPath;
 use crate::labels::LabelError;
@@ -10,7 +10,7 @@ use crate::table::TableError;
 use crate::workspace::WorkspaceError;
 use std::path::PathBuf;
 
-/// The open requests, and the one that may have been meant.
+/// The open requests, and the one that was probably meant.
 fn waiting(id: &str, pending: &[String]) -> String {
     let near = crate::wording::nearest(id, pending.iter().map(String::as_str));
     let near = near.map_or_else(String::new, |near| format!(": did you mean {near:?}?"));
@@ -19,7 +19,7 @@ fn waiting(id: &str, pending: &[String]) -> String {
     format!("{near}{} pending: {all}", if near.is_empty() { ";" } else { "" })
 }
 
-/// Errors of changing roles.
+/// Errors of the gate, of approvals and of rollbacks.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
     /// A table, feature or model problem.
@@ -58,12 +58,12 @@ pub enum GateError {
     NoRequest {
         /// The requested id.
         id: String,
-        /// Where requests are.
+        /// The directory of requests.
         dir: PathBuf,
-        /// Those that wait.
+        /// The open requests.
         pending: Vec<String>,
     },
-    /// A request that can no longer be decided so.
+    /// A request that cannot be decided in this way any more.
     #[error("request {id}: {what}")]
     Request {
         /// The request.

@@ -12,10 +12,10 @@ use crate::workspace::audit::Entry;
 use crate::workspace::event::{Decision, HoldoutRows, Verdict};
 use crate::workspace::{Config, PromoteRules, Workspace};
 
-/// Holds `challenger` against `production`; `entries` are those of the audit chain.
+/// Compares `challenger` with `production`; `entries` are those of the audit chain.
 ///
 /// # Errors
-/// When the two cannot be compared, or a table or a version does not fit.
+/// If the two cannot be compared, or a table or a version does not fit.
 pub(super) fn evaluate(
     workspace: &Workspace,
     config: &Config,
@@ -123,7 +123,7 @@ fn side_by_side(old: &Reading, new: &Reading) -> Result<Vec<Pair>, ScoreError> {
     Ok(old.iter().map(pair).collect())
 }
 
-/// What follows from verdict and guardrails.
+/// The decision that follows from verdict and guardrails.
 fn decide(judgement: &Judgement, guardrails: &[Guardrail], allow_equivalent: Option<&str>) -> Decision {
     let holds = !guardrails.iter().any(|rail| rail.broken);
     match judgement.verdict {

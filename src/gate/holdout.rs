@@ -1,8 +1,8 @@
 //! How often the gate rows were used: every use makes them slightly less reliable.
 //!
 //! The audit chain is the record: each `gate-verdict` names the versions and the number of rows. A comparison counts as
-//! a use of the current rows if at least half of them took part. With a hash split, the rows of an earlier gate are
-//! rows of the current one, so their number suffices; with a time split, those up to its latest time are.
+//! a use of the current rows if it used at least half of them. With a hash split, the rows of an earlier gate are among
+//! the current ones, so their number suffices; with a time split, the current rows up to its latest time are counted.
 
 use super::rows::GateRows;
 use crate::registry::Version;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::f64::consts::PI;
 
-/// From this use on a warning is given.
+/// Number of uses from which on a warning is given.
 const WARN_FROM: u64 = 5;
 
 /// How often these gate rows were used, and the level of the current test.
@@ -57,7 +57,7 @@ impl HoldoutUse {
         Ok(Self::at(before.len() as u64 + 1, rules))
     }
 
-    /// The `uses`-th use.
+    /// The rule for use number `uses`.
     pub(super) fn at(uses: u64, rules: &PromoteRules) -> Self {
         let k = uses as f64;
         let alpha = match rules.holdout {
@@ -151,7 +151,7 @@ mod tests {
         let earlier = [verdict(1, 2, 5, None), verdict(1, 2, 9, None), verdict(1, 3, 4, None), verdict(1, 9, 10, None)];
         assert_eq!(uses(&earlier, None).unwrap(), 2, "one pair twice, one of too few rows, and the present pair");
         assert_eq!(uses(&[verdict(1, 2, 5, None), verdict(2, 1, 5, None)], None).unwrap(), 3);
-        // By time those count that are not later than the latest of then.
+        // With a time split, the rows up to the latest time of the earlier comparison count.
         let times: Vec<i64> = (0..10).collect();
         for (until, expected) in [(3, 1), (4, 2), (9, 2)] {
             assert_eq!(uses(&[verdict(1, 2, 100, Some(until))], Some(&times)).unwrap(), expected, "{until}");

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 /// Replicates of the paired bootstrap.
 pub const REPLICATES: usize = 2000;
-/// The chance with which an effect that matters should be found.
+/// The power with which a relevant effect should be found.
 pub const POWER: f64 = 0.8;
 
 /// The number of rows that is needed for a decision.
@@ -67,7 +67,7 @@ pub struct Judgement {
     pub need: Option<Need>,
 }
 
-/// Judges `challenger` against `production` on the same rows, at level `alpha` (other parameters: the rules).
+/// Judges `challenger` against `production` on the same rows, at level `alpha`; other parameters are in the rules.
 ///
 /// # Errors
 /// Rows that cannot be evaluated, or a metric of another task.
@@ -110,7 +110,7 @@ pub fn judge(
 impl Judgement {
     fn decide(&mut self, found: Improvement, count: &Count) {
         let base = found.production.abs();
-        // An error has no natural unit, so its limits are shares of production's.
+        // An error metric has no natural unit, so its limits are shares of production's value.
         let unit = if found.metric.range() == Range::Positive { base } else { 1.0 };
         (self.margin, self.delta) = (self.margin * unit, self.delta * unit);
         self.relative = (base > 0.0).then(|| found.value / base);
@@ -127,8 +127,8 @@ impl Judgement {
         self.improvement = Some(found);
     }
 
-    /// The rows needed to find a relevant effect with a power of 80 %; if there are enough already, the rows needed to
-    /// find an identical challenger equivalent.
+    /// The rows needed to detect a relevant effect with 80 % power; if there are enough already, the rows needed to
+    /// show that an identical challenger is equivalent.
     fn missing(&self, found: &Improvement, count: &Count, least: f64) -> Option<Need> {
         let z = |share: f64| normal::quantile(share);
         let grown = |effect: f64, sum_of_z: f64| {
@@ -144,7 +144,7 @@ impl Judgement {
     }
 }
 
-/// What the rows are counted in: positives for two classes, else rows.
+/// The unit in which rows are counted: positives for two classes, otherwise rows.
 struct Count {
     scaled: u64,
     others: u64,
@@ -161,7 +161,7 @@ impl Count {
         Self { scaled: positives, others: n - positives, positives: true }
     }
 
-    /// How many are missing to test anything.
+    /// Number of rows missing for any test.
     fn missing(&self) -> Option<u64> {
         untested(self.scaled.min(self.others), self.positives)
     }

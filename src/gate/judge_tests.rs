@@ -11,7 +11,7 @@ fn gauss(rng: &mut Xoshiro256PlusPlus) -> f64 {
     (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }
 
-/// Truth and the scores of two models with the same signal, each with independent noise.
+/// The truth, and the scores of two models with the same signal and independent noise.
 fn draw(n: usize, noise: [f64; 2], seed: u64) -> (Vec<f64>, [Vec<f64>; 2]) {
     let mut rng = rng(seed, "gate simulation");
     let y: Vec<f64> = (0..n).map(|_| if rng.gen_range(0.0..1.0) < 0.25 { 1.0 } else { 0.0 }).collect();
@@ -106,7 +106,7 @@ fn every_metric_holds_its_level_with_few_positives() {
 #[test]
 fn a_better_challenger_is_found_with_the_stated_power() {
     let noise = [1.0, 0.7];
-    // The true gain, on many rows.
+    // The true gain, from many rows.
     let all = verdict_of(200_000, noise, &PromoteRules::default(), 1).improvement.unwrap();
     let rules = PromoteRules { min_improvement: all.value / all.production, delta: 0.0, ..PromoteRules::default() };
     let needs: Vec<Need> = (0..300).filter_map(|seed| verdict_of(300, noise, &rules, seed).need).collect();

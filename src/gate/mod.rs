@@ -38,9 +38,9 @@ pub use crate::workspace::event::{Asks, Decision, Verdict};
 
 use crate::registry::Version;
 
-/// What is to be promoted, and how.
+/// What to promote, and how.
 pub struct PromoteRequest<'a> {
-    /// The version; the challenger when absent.
+    /// The version; the challenger if `None`.
     pub version: Option<Version>,
     /// Report only; change nothing.
     pub dry_run: bool,

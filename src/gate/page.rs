@@ -1,4 +1,4 @@
-//! The gate's report as a page: style and picture are inside, no scripts, nothing is fetched.
+//! The gate's report as a page: style and picture are embedded, no scripts, no external resources.
 
 use super::judge::Judgement;
 use super::report::{GateReport, Pair};
@@ -10,7 +10,7 @@ use askama::Template;
 
 const WIDTH: f64 = 1100.0;
 const HEIGHT: f64 = 150.0;
-/// Room on either side for what the labels need.
+/// Room for labels on either side.
 const PAD: f64 = 30.0;
 
 #[derive(Template)]
@@ -49,20 +49,20 @@ struct MetricRow {
     difference: String,
     /// Whether higher or lower is better.
     direction: &'static str,
-    /// What the difference means.
+    /// The meaning of the difference.
     verdict: &'static str,
     decides: bool,
 }
 
 impl GateReport {
-    /// The report as a page: style and picture are inside, no scripts, nothing is fetched.
+    /// The report as a page: style and picture are embedded, no scripts, no external resources.
     #[must_use]
     pub fn html(&self) -> String {
         draw(self)
     }
 }
 
-/// Draws the page.
+/// Renders the page.
 fn draw(report: &GateReport) -> String {
     let j = &report.judgement;
     let found = j.improvement.as_ref();
@@ -93,11 +93,11 @@ fn draw(report: &GateReport) -> String {
             j.alpha, j.margin, j.delta, j.min_improvement, report.holdout.uses
         ),
     };
-    // Rendering to a String fails only when a Display does.
+    // Rendering to a String fails only if a Display does.
     page.render().unwrap_or_default()
 }
 
-/// A metric of both models, their difference, and which way is better.
+/// A metric of both models, their difference, and whether higher is better.
 fn metric_row(pair: &Pair, deciding: &str) -> MetricRow {
     let both = pair.production.zip(pair.challenger);
     let higher = pair.metric.direction() == Direction::Higher;
@@ -188,7 +188,7 @@ fn interval(j: &Judgement, found: &Improvement) -> String {
     drawing.image("wide", (WIDTH, HEIGHT), &title)
 }
 
-/// Numbers below the ends, the dot and 0, each unless it would run into one before.
+/// Numbers below the ends, the dot and 0; a number that would overlap an earlier one is omitted.
 fn labels(drawing: &mut Drawing, found: &Improvement, x: &impl Fn(f64) -> f64, y: f64) {
     const APART: f64 = 64.0;
     let mut taken: Vec<f64> = Vec::new();
@@ -254,7 +254,7 @@ mod tests {
         let (shapes, said) = drawn(-0.02, 0.04);
         assert_eq!(shapes, whole);
         assert_eq!(said, words(&["worse", "as good", "better", "−0.02", "0.04", "0.01", "0"]));
-        // Narrow fields have no name, and numbers do not run into each other.
+        // Narrow fields have no name, and numbers do not overlap.
         let (shapes, said) = drawn(0.3, 0.33);
         assert_eq!((shapes, said), (whole, words(&["worse", "better", "0.3", "0.33", "0"])));
     }

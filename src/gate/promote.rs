@@ -1,4 +1,4 @@
-//! From the challenger to production: the gate, and what follows from it.
+//! From the challenger to production: the gate, and the promotion.
 
 use super::evaluate::evaluate;
 use super::report::GateReport;
@@ -81,10 +81,10 @@ impl Promotion {
     }
 }
 
-/// Asks the gate and does what follows. Without a lock nothing is changed, so give one unless it is a dry run.
+/// Runs the gate and carries out its decision. Without a lock nothing is changed, so pass one unless it is a dry run.
 ///
 /// # Errors
-/// When versions cannot be compared or verified, or a file does not fit.
+/// If versions cannot be compared or verified, or a file does not fit.
 pub fn promote(workspace: &Workspace, lock: Option<&Lock>, request: &PromoteRequest) -> Result<Promotion, GateError> {
     let lock = lock.filter(|_| !request.dry_run);
     let Some(held) = lock else { return decide(workspace, None, request) };
@@ -123,7 +123,7 @@ fn decide(workspace: &Workspace, lock: Option<&Lock>, request: &PromoteRequest) 
     }
 }
 
-/// Without production there is nothing to compare with: a version that is not fit for production needs human approval.
+/// Without production there is nothing to compare with; a version that is not fit for production needs human approval.
 fn first(
     workspace: &Workspace,
     lock: Option<&Lock>,
@@ -144,7 +144,8 @@ fn first(
     )))
 }
 
-/// Without a challenger there is nothing to do, or it was just done: the run of a process that died is repeated.
+/// Without a challenger there is nothing to do, or the promotion was just done: a crashed process may have to be
+/// completed.
 fn nothing(
     workspace: &Workspace,
     lock: Option<&Lock>,
@@ -292,7 +293,7 @@ fn announced(
     Ok(Promotion { request: Some(decided.request), pruned: decided.pruned, ..answer })
 }
 
-/// Writes the report and its line in the chain.
+/// Writes the report and its line in the audit chain.
 fn record_verdict(
     workspace: &Workspace,
     lock: &Lock,

@@ -1,4 +1,4 @@
-//! The gate with two models: what it changes, records and writes, and what stops it before anything is changed.
+//! The gate with two models: what it changes, records and writes, and what stops it before it changes anything.
 
 use super::super::trained::{Loop, at, request};
 use super::super::{Decided, Status, Verdict, approve, find, pending, reject, rollback, ticket};
@@ -11,7 +11,7 @@ fn said<T>(result: Result<T, GateError>) -> String {
     result.err().map(|err| err.to_string()).unwrap_or_default()
 }
 
-/// v0001 is still production and v0002 still the challenger.
+/// Checks that v0001 is still production and v0002 still the challenger.
 fn is_unchanged(l: &Loop) -> bool {
     let (production, challenger, previous) = l.roles();
     (production, challenger) == BOTH && previous.is_empty()
@@ -43,7 +43,7 @@ fn a_better_version_becomes_production_and_the_reasons_are_written() {
     let better = of("roc_auc");
     assert!(report.metrics.len() > 5 && better.challenger.unwrap() > better.production.unwrap() + 0.1, "{better:?}");
 
-    // The calibration is that of the metrics, and the whole list is there.
+    // The calibration error is that of the metrics, and all guardrails are listed.
     let names: Vec<&str> = report.guardrails.iter().map(|rail| rail.name.as_str()).collect();
     assert_eq!(names, ["calibration", "slices", "flip_rate", "schema", "latency_ratio"]);
     let (old, new) = (of("brier").production.unwrap(), of("brier").challenger.unwrap());
@@ -53,7 +53,7 @@ fn a_better_version_becomes_production_and_the_reasons_are_written() {
     assert!(share > 0.05 && share < 0.5, "{share}");
     assert_eq!((report.guardrails[3].value, report.guardrails.iter().any(|rail| rail.broken)), (Some(0.0), false));
 
-    // What is no better is refused, and that is recorded too.
+    // A challenger that is not better is refused, and that is recorded too.
     let n = l.lines(0).len();
     let refused = l.promote(|request| request.version = Some(Version(1))).unwrap();
     assert_eq!((refused.done, refused.production), (PromoteOutcome::Refused, Some(Version(2))));
@@ -69,7 +69,7 @@ fn a_repeated_promotion_does_what_is_left_of_it() {
     for _ in 0..3 {
         l.work.registry().store(|_, dir| fs::write(dir.join("scores.json"), "{}")).unwrap();
     }
-    // Nothing is left to promote: without a name, and with production's.
+    // Nothing is left to promote: without a version, and with production's.
     let again = l.promote(|_| {}).unwrap();
     assert_eq!((again.done, again.pruned), (PromoteOutcome::Already, vec![Version(3), Version(4)]));
     l.work.registry().store(|_, dir| fs::write(dir.join("scores.json"), "{}")).unwrap();
@@ -113,7 +113,7 @@ fn a_person_decides_against_the_gate_but_not_against_a_damaged_file() {
     assert_eq!((l.roles(), l.events(2)), ((Some(Version(2)), None, vec![Version(1)]), vec![EventKind::Promoted]));
     assert_eq!(l.lines(2)[0].details["override"], "we know");
 
-    // Nor does anybody go back to one.
+    // A rollback to it is refused too.
     let back = || rollback(&l.work, &l.lock(), None, Some("bob"), None, at(2));
     let model = fs::read(l.path("models/v0001/model.bin")).unwrap();
     fs::write(l.path("models/v0001/model.bin"), &model[1..]).unwrap();
@@ -123,7 +123,7 @@ fn a_person_decides_against_the_gate_but_not_against_a_damaged_file() {
     let done = back().unwrap();
     assert_eq!((done.production, done.from, done.already), (Version(1), Version(2), false));
     assert_eq!(l.roles(), (Some(Version(1)), None, vec![]));
-    // One that was production is found in the chain, though no role names it now.
+    // A former production version is found in the chain, although no role names it now.
     let forth = rollback(&l.work, &l.lock(), Some(Version(2)), None, None, at(3)).unwrap();
     assert_eq!((forth.production, l.roles().2), (Version(2), vec![Version(1)]));
 }
@@ -148,7 +148,7 @@ fn a_request_waits_once_and_its_approval_is_recorded_and_kept() {
     assert_eq!(l.lines(4)[0].by.as_deref(), Some("bob"));
     let is_kept = || find(&l.work, &asked.id).unwrap() == request;
     assert!(is_kept(), "{:?}", find(&l.work, &asked.id));
-    // A process died before it wrote the file: the next one does, and no line is repeated.
+    // A process crashed before it wrote the file: the next one writes it, and no line is repeated.
     ticket::save(&l.work, &asked).unwrap();
     assert!(decide().already && is_kept());
     assert_eq!(l.events(4).len(), 2);
@@ -179,7 +179,7 @@ fn the_reference_gets_the_rows_of_production_before_and_after_an_approval() {
     approve(&l.work, &l.lock(), &asked.id, "bob", at(3)).unwrap();
     assert!(l.read("r.csv").ends_with("\nnew2,1.5,2,a,no\n"));
     assert_eq!(l.events(n), [EventKind::Approved, EventKind::Promoted, EventKind::ReferenceUpdated]);
-    // A process died between the promotion and the reference: whoever decides next completes it first.
+    // A process crashed between the promotion and the reference: the next decision completes it first.
     fs::remove_file(l.path("data/reference.json")).unwrap();
     l.write("r.csv", &l.read("r.csv").replace("new2,1.5,2,a,no\n", ""));
     assert!(said(approve(&l.work, &l.lock(), "v0009", "bob", at(4))).contains("v0009"));
@@ -216,7 +216,7 @@ fn notes_say_what_the_gate_rows_are() {
     l.write("data/labels.csv", &labels);
     assert_eq!(notes(2), ["2 labels come from data/labels.csv instead of the table"]);
     fs::remove_file(l.path("data/labels.csv")).unwrap();
-    // A model that was made elsewhere.
+    // A model trained elsewhere.
     let tree = "Tree=0\nnum_leaves=2\nnum_cat=0\nsplit_feature=0\nsplit_gain=1\nthreshold=500\ndecision_type=10\n\
         left_child=-1\nright_child=-2\nleaf_value=-2 2\nleaf_weight=1 1\nleaf_count=1 1\ninternal_value=0\n\
         internal_weight=0\ninternal_count=2\nis_linear=0\nshrinkage=1\n\n\n";

@@ -1,4 +1,4 @@
-//! Removes old versions: keeps the latest `keep_versions` and those that are still in use.
+//! Removes old versions: keeps the latest `keep_versions` and those still in use.
 
 use super::{GateError, ticket};
 use crate::atomic::{self, At, Lock};
@@ -10,8 +10,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Removes versions beyond the latest `keep`, but never production, its predecessor, the challenger, a version that
-/// waits for approval or one in an experiment. The line in the chain is written first, so that every removal is
-/// recorded; versions that a dead process left are removed without another line.
+/// waits for approval, or one in an experiment. The line in the chain is written first, so that every removal is
+/// recorded; removals left incomplete by a crashed process are completed without another line.
 pub(super) fn prune(
     workspace: &Workspace,
     lock: &Lock,
@@ -47,7 +47,7 @@ pub(super) fn prune(
     Ok(old)
 }
 
-/// Versions that are still in use.
+/// Versions still in use.
 fn needed(workspace: &Workspace, roles: &Roles) -> Result<BTreeSet<Version>, GateError> {
     let mut stays: BTreeSet<Version> = roles.production.into_iter().chain(roles.challenger).collect();
     stays.extend(roles.previous.last());
@@ -63,7 +63,7 @@ fn needed(workspace: &Workspace, roles: &Roles) -> Result<BTreeSet<Version>, Gat
     Ok(stays)
 }
 
-/// Every version that a text of `value` names.
+/// Collects every version named by a text in `value`.
 fn named(value: &Value, found: &mut BTreeSet<Version>) {
     match value {
         Value::String(text) if text.starts_with('v') => found.extend(text.parse::<Version>().ok()),

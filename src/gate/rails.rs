@@ -37,13 +37,13 @@ impl Guardrail {
 pub(super) struct Loss {
     pub(super) production: f64,
     pub(super) challenger: f64,
-    /// One-sided p-value of "the challenger's is not larger".
+    /// One-sided p-value of the hypothesis that the challenger's loss is not larger.
     pub(super) p: f64,
 }
 
 impl Loss {
-    /// Of the rows at `rows`, which may weigh differently, by the paired z-test with the errors of one entity's rows taken
-    /// together.
+    /// The losses on `rows`, optionally weighted, compared by the paired z-test; errors of one entity's rows are
+    /// summed.
     pub(super) fn of(
         old: &[f64],
         new: &[f64],
@@ -55,7 +55,7 @@ impl Loss {
         let mean_of = |of: &[f64]| moments::weighted_mean(of.len(), weights.as_deref(), &|i| of[i]);
         let (production, challenger) = (mean_of(&old), mean_of(&new));
         let mean = challenger - production;
-        // Weights over their mean, so that the sums of entities are of the same size.
+        // Weights are divided by their mean, so that the sums of entities have the same scale as without weights.
         let n = rows.len() as f64;
         let whole = weights.as_ref().map_or(n, |weights| weights.iter().sum());
         let weight = |i: usize| weights.as_ref().map_or(1.0, |weights| weights[i] * n / whole);
@@ -80,7 +80,7 @@ impl Loss {
         Self { production, challenger, p }
     }
 
-    /// By what share of production's loss the challenger's is larger.
+    /// The relative increase of the challenger's loss over production's.
     pub(super) fn rise(&self) -> f64 {
         let rise = self.challenger - self.production;
         if rise <= 0.0 || self.production > 0.0 { rise / self.production.max(f64::MIN_POSITIVE) } else { f64::MAX }
@@ -100,7 +100,7 @@ pub(super) fn losses(reading: &Reading<'_>) -> Vec<f64> {
     reading.scores.chunks_exact(width).zip(reading.y).map(one).collect()
 }
 
-/// The measurements for the limits.
+/// The inputs of the guardrails.
 pub(super) struct Rails<'a> {
     pub(super) rules: &'a Guardrails,
     pub(super) alpha: f64,
@@ -110,7 +110,7 @@ pub(super) struct Rails<'a> {
 }
 
 impl Rails<'_> {
-    /// Every guardrail that is switched on; `seconds` is a monotonic clock.
+    /// Every enabled guardrail; `seconds` is a monotonic clock.
     pub(super) fn check(&self, seconds: &dyn Fn() -> f64) -> Result<Vec<Guardrail>, GateError> {
         let (old, new) = (losses(&self.production.1), losses(&self.challenger.1));
         let mut found = Vec::new();
@@ -126,7 +126,7 @@ impl Rails<'_> {
         Ok(found)
     }
 
-    /// Which rows belong together, and how much each counts.
+    /// The entities and the weights of the rows.
     fn pairs(&self) -> (Option<&[u32]>, Option<&[f64]>) {
         (self.rows.entities.as_deref(), self.rows.weights.as_deref())
     }
@@ -194,13 +194,14 @@ impl Rails<'_> {
         Guardrail::new("schema", Some(added.len() as f64), Some(0.0), !added.is_empty(), text)
     }
 
-    /// The fastest of several turns, taken by turns, so that a busy machine slows both.
+    /// Takes the fastest of several turns; both versions alternate, so that a busy machine slows both.
     fn latency(&self, seconds: &dyn Fn() -> f64) -> Result<Option<Guardrail>, GateError> {
         const TURNS: usize = 7;
-        /// Rows that are scored, the gate's over and over: with fewer, what a call costs by itself would be measured.
+        /// Number of rows scored, repeating the gate rows if needed: with fewer, the fixed cost of a call would
+        /// dominate.
         const ROWS: u32 = 1000;
-        /// A difference below this is irrelevant per row, whatever the ratio: it is not noticed, and is mostly noise of
-        /// the machine.
+        /// An increase per row below this is ignored, whatever the ratio: it is imperceptible and mostly noise of the
+        /// machine.
         const FLOOR_SECONDS: f64 = 200e-6;
         let Some(limit) = self.rules.latency_ratio.at() else { return Ok(None) };
         let n = self.rows.y.len() as u32;

@@ -11,7 +11,7 @@ fn a_loss_is_compared_row_by_row() {
     let z = moments::mean(&gains) / (moments::variance(&gains) / 10.0).sqrt();
     assert!((loss.p - normal::cdf(-z)).abs() < 1e-12, "{loss:?}");
     assert!((loss.rise() - 0.09 / 0.45).abs() < 1e-12);
-    // Ten rows of one customer each way are two observations.
+    // Ten rows of one customer each are two observations.
     let twice: Vec<u32> = (0..10).map(|i| i / 5).collect();
     let fewer = Loss::of(&old, &new, (Some(&twice), None), &(0..10).collect::<Vec<_>>());
     assert!(fewer.p != loss.p && fewer.challenger == loss.challenger);
@@ -39,7 +39,7 @@ fn a_loss_of_weighed_rows_is_that_of_rows_written_as_often() {
     assert!(
         (loss.production - written.production).abs() < 1e-12 && (loss.challenger - written.challenger).abs() < 1e-12
     );
-    // Seven independent rows would show more than four of which one counts three times.
+    // Seven independent rows would be stronger evidence than four of which one counts three times.
     assert!(loss.p > written.p && loss.p < 0.5, "{} {}", loss.p, written.p);
     let even = Loss::of(&old, &new, (None, Some(&[2.0; 4])), &[0, 1, 2, 3]);
     let plain = Loss::of(&old, &new, (None, None), &[0, 1, 2, 3]);
@@ -77,7 +77,7 @@ fn the_time_of_rows_is_taken_by_scoring_them() {
         let (production, challenger) =
             ((&old, old.pipeline.reading(&scores, &y)), (&new, new.pipeline.reading(&scores, &y)));
         let rails = Rails { rules: &config.promote.guardrails, alpha: 0.05, rows, production, challenger };
-        // Half a second for each call: both take as long.
+        // Half a second for each call: both take equally long.
         let now = std::cell::Cell::new(0.0);
         let seconds = || now.replace(now.get() + 0.5);
         rails.latency(&seconds).map_err(|err| err.to_string())
@@ -85,7 +85,7 @@ fn the_time_of_rows_is_taken_by_scoring_them() {
     let found = check(&rows).unwrap().unwrap();
     assert_eq!((found.value, found.broken), (Some(1.0), false));
     assert_eq!(found.text, "500.0 µs a row, was 500.0");
-    // What cannot be scored is not timed.
+    // If rows cannot be scored, nothing is timed.
     let others = rows.table.columns().iter().filter(|column| column.name != "x").cloned();
     rows.table = crate::table::Table::new(others.collect()).unwrap();
     assert!(check(&rows).unwrap_err().contains("\"x\""));

@@ -20,12 +20,13 @@ pub struct RolledBack {
     pub already: bool,
 }
 
-/// Makes `to`, or else the previous production, production again, once its golden rows agree. No training is needed.
+/// Returns production to `to`, or else to the previous production version, after its golden rows are verified. No
+/// training is needed.
 ///
-/// Repeated at once, it does nothing: name the version to go further back.
+/// Repeating the call does nothing: name the version to go back further.
 ///
 /// # Errors
-/// If there is no earlier version, the version never was in production, or its files are damaged.
+/// If there is no earlier version, the version was never in production, or its files are damaged.
 pub fn rollback(
     workspace: &Workspace,
     lock: &Lock,
@@ -62,7 +63,7 @@ pub fn rollback(
     registry.pipeline(target)?;
     match roles.previous.iter().rposition(|v| *v == target) {
         Some(place) => roles.previous.truncate(place),
-        // The rollback is itself reverted: the current production precedes it again.
+        // The rollback is reverted: the replaced version comes before production again.
         None => roles.previous.push(production),
     }
     roles.production = Some(target);

@@ -1,11 +1,11 @@
-//! The gate rows: those that neither version was trained on.
+//! The gate rows: rows that neither version was trained on.
 //!
 //! ```text
 //! hash   a row is on the gate's side of both recipes        depends on its hash alone, at any table length
 //! time   a row is later than the latest row of both         each version's profile has its latest time
 //! ```
-//! With time, a share of a table that has grown would be wrong: gate rows of the older version may be training rows of
-//! the newer one. A row equal to a training row under another id is left out, too.
+//! With a time split, a share of a table that has grown would be wrong: gate rows of the older version may be training
+//! rows of the newer one. A row equal to a training row under another id is also left out.
 
 use super::GateError;
 use crate::digest;
@@ -21,7 +21,7 @@ use crate::table::{self, Kind, ReadOptions, Rejects, Schema, Table, Values};
 use crate::workspace::{Config, Workspace};
 use sha2::{Digest, Sha256};
 
-/// A version with what decided its sides; its golden rows agreed.
+/// A version and its split; its golden rows were verified.
 pub(super) struct Contestant {
     pub(super) version: Version,
     pub(super) pipeline: Pipeline,
@@ -43,15 +43,15 @@ pub(super) struct GateRows {
     pub(super) table: Table,
     /// Class index or value, one per row.
     pub(super) y: Vec<f64>,
-    /// How much each row counts; all count the same when absent.
+    /// The weight of each row; `None` if all are equal.
     pub(super) weights: Option<Vec<f64>>,
-    /// Index of each row's entity; `None` if every row is its own.
+    /// Index of each row's entity; `None` if each row is its own entity.
     pub(super) entities: Option<Vec<u32>>,
     /// SHA-256 over keys and labels.
     pub(super) digest: String,
-    /// The remark on rows that are copies.
+    /// The note about rows that are copies.
     pub(super) copies: Option<String>,
-    /// Rows of the table whose label was changed since.
+    /// Number of rows of the table whose label was changed later.
     pub(super) n_corrected: u64,
     /// With a split by time, the latest instant among the rows.
     pub(super) until: Option<i64>,
@@ -77,7 +77,7 @@ pub(super) fn gate_rows(
     let options = ReadOptions { skip_invalid, optional, ..Default::default() };
     let read = table::read(reference::input_of(workspace, config, challenger.version)?, &both, &options)?;
     let mut table = read.table;
-    // As in training, so that every row is on the side on which it was then.
+    // As in training, so that each row falls into the same part as then.
     table.unify_levels(schema);
     let table = challenger.recipe.target.complete(table, schema)?;
     let (table, n_corrected) = corrected(workspace, config, table, schema, challenger)?;
@@ -106,7 +106,7 @@ pub(super) fn gate_rows(
     Ok(GateRows {
         weights: weighed.weights,
         digest: digest(&keys, &y),
-        // Copies under ids of their own are one row.
+        // Copies under different ids count as one entity.
         entities: together.or_else(|| entities(&copied.contents).filter(|_| copied.among > 0)),
         copies: copied.told(),
         until,
@@ -117,7 +117,7 @@ pub(super) fn gate_rows(
     })
 }
 
-/// The table with the windows of both, over its own rows and logged ones.
+/// The table with the windows of both versions, over its own rows and logged ones.
 fn with_windows(workspace: &Workspace, mut table: Table, both: [&Contestant; 2]) -> Result<Table, GateError> {
     for Contestant { pipeline, .. } in both {
         let Some(windows) = pipeline.features.derived().windows() else { continue };
@@ -128,7 +128,7 @@ fn with_windows(workspace: &Workspace, mut table: Table, both: [&Contestant; 2])
     Ok(table)
 }
 
-/// Refuses two versions that predict different things or were split differently.
+/// Fails if the versions predict different things or were split differently.
 fn comparable(production: &Contestant, challenger: &Contestant) -> Result<(), GateError> {
     let (old, new) = (&production.pipeline.target, &challenger.pipeline.target);
     let (by, to) = (&production.recipe, &challenger.recipe);
@@ -177,7 +177,7 @@ fn both_schemas(production: &Contestant, challenger: &Contestant) -> Result<Sche
     Ok(both)
 }
 
-/// The table with the labels that people gave since.
+/// The table with labels that people gave later.
 fn corrected(
     workspace: &Workspace,
     config: &Config,
@@ -200,7 +200,7 @@ fn latest_learned(
 ) -> Result<Option<f64>, GateError> {
     let Some(instants) = instants.filter(|_| of.recipe.split.by == SplitBy::Time) else { return Ok(None) };
     if !of.recipe.split.columns.is_empty() {
-        // A profile has each part separately: the latest time is that of the training rows.
+        // A profile has a separate summary of each part: use that of the training rows.
         let id = schema.columns.iter().find(|column| column.kind == Kind::Id);
         let ids = id.and_then(|id| table.column(&id.name)).and_then(|column| match &column.values {
             Values::Text(ids) => Some(ids),
@@ -219,7 +219,7 @@ fn latest_learned(
     Ok(Some(numbers.filter(|n| n.moments.n > 0).map_or(f64::INFINITY, |n| n.moments.max)))
 }
 
-/// The rows in the gate of both recipes that are later than all training rows of both.
+/// The rows that are gate rows of both recipes and later than all training rows of both.
 fn unseen(
     examples: &Examples,
     instants: Option<&[i64]>,
@@ -242,7 +242,7 @@ fn entities(keys: &[u64]) -> Option<Vec<u32>> {
     entity_indices(&keys.iter().map(|key| Some(*key)).collect::<Vec<_>>())
 }
 
-/// Labels as 32-bit numbers, as ledgers have held them from the first.
+/// Labels are hashed as 32-bit numbers, for compatibility with existing audit chains.
 fn digest(keys: &[u64], y: &[f64]) -> String {
     let mut rows: Vec<(u64, u32)> = keys.iter().zip(y).map(|(key, y)| (*key, (*y as f32).to_bits())).collect();
     rows.sort_unstable();

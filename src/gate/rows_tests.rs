@@ -1,4 +1,4 @@
-//! No gate row is a training row of either version, however the table has changed since.
+//! No gate row is a training row of either version, however the table has changed.
 
 use super::*;
 use crate::init::{InitRequest, init};
@@ -14,7 +14,7 @@ fn table(n: usize, copies: usize) -> String {
     for (id, row) in (0..n).map(|id| (id, id / copies)) {
         let noise = (row * 7919) % 1000;
         let y = if (noise < 400) ^ (row % 7 == 0) { "yes" } else { "no" };
-        // One row in nine spells its level in another way.
+        // One row in nine has its level in another spelling.
         let kind = [["a", "b", "c"], ["A", "B", "C"]][usize::from(row % 9 == 0)][noise % 3];
         text.push_str(&format!(
             "r{id:04},c{:03},2026-{:02}-{:02},{}.{},{kind},{},{},{y}\n",
@@ -52,7 +52,7 @@ fn edit(workspace: &Workspace, change: impl Fn(String) -> String) {
     std::fs::write(&path, change(std::fs::read_to_string(&path).unwrap())).unwrap();
 }
 
-/// A loop split so, with a version of 600 rows and one of 900.
+/// A loop with this split, a version of 600 rows and one of 900.
 fn two_versions(dir: &Path, split: &str) -> (Workspace, Contestant, Contestant) {
     two_versions_of(dir, split, 1)
 }
@@ -91,7 +91,7 @@ fn ids(table: &Table, rows: &[u32]) -> BTreeSet<String> {
     rows.iter().map(|&row| ids.get(row as usize).to_owned()).collect()
 }
 
-/// The ids of a version's rows by use, on the table that it was fitted on.
+/// The ids of a version's rows by use, in the table that it was fitted on.
 fn used(dir: &Path, name: &str, of: &Contestant) -> (BTreeSet<String>, BTreeSet<String>) {
     let schema = &of.pipeline.schema;
     let mut table = table::read(Input::open(&dir.join(name)).unwrap(), schema, &ReadOptions::default()).unwrap().table;
@@ -122,7 +122,7 @@ fn no_row_that_judges_has_taught_either_version() {
         }
         // Rows of one customer are one entity.
         assert_eq!(rows.entities.is_some(), split.contains("customer"), "{split}");
-        // A smaller gate of the older version only takes rows away.
+        // A smaller gate of the older version can only remove rows.
         let mut narrow = Contestant::load(&workspace, old.version).unwrap();
         narrow.recipe.split.gate = 0.1;
         let fewer = gate_rows(&workspace, &config, &narrow, &new, false).unwrap();
@@ -149,7 +149,7 @@ fn a_shorter_reference_of_later_has_no_row_after_what_the_longer_one_taught() {
 fn a_level_that_neither_version_knew_is_one_level_however_it_is_spelled() {
     let dir = tempfile::tempdir().unwrap();
     let (workspace, old, new) = two_versions(dir.path(), "by = \"id\"");
-    // The rows of one level have a new one since, every other one in capitals.
+    // One level was renamed since, in capitals in every other row.
     let renamed =
         |(row, line): (usize, &str)| line.replace(",c,", [",new,", ",NEW,"][row % 2]).replace(",C,", ",New,") + "\n";
     std::fs::write(dir.path().join("large.csv"), table(900, 1).lines().enumerate().map(renamed).collect::<String>())
@@ -191,7 +191,7 @@ fn copies_under_new_ids_are_one_row_and_are_said() {
     let told = rows.copies.unwrap();
     assert!(told.contains("equal a training row of a version and are left out"), "{told}");
     assert!(told.contains("by = \"column\""), "{told}");
-    // 900 rows are 90; hardly one of them has all of its ten copies in the gate part.
+    // The gate part is 90 rows; hardly any row has all of its ten copies there.
     assert!(rows.y.len() < 20, "{}", rows.y.len());
     for (split, copies) in [("by = \"id\"", 1), ("by = \"row\"", 10)] {
         assert_eq!(found(split, copies).copies, None, "{split}");

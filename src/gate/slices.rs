@@ -1,4 +1,4 @@
-//! Slices that may get worse: levels of categories, quarters of numbers.
+//! Slices that must not get worse: levels of categories, quarters of numbers.
 
 use crate::stats::quantiles;
 use crate::table::{Kind, MISSING_CODE, Table, Values};
@@ -8,7 +8,7 @@ use crate::table::{Kind, MISSING_CODE, Table, Values};
 pub(super) struct Slice {
     /// `contract = monthly`, `months ≤ 12`.
     pub(super) name: String,
-    /// Its rows, ascending.
+    /// The indices of its rows, ascending.
     pub(super) rows: Vec<u32>,
 }
 
@@ -19,7 +19,7 @@ pub(super) fn slices(table: &Table, columns: &[(&str, Kind)], least: usize) -> V
         let Some(column) = table.column(name) else { continue };
         match &column.values {
             Values::Category(c) => {
-                // One walk for all levels: there may be as many levels as rows.
+                // One pass for all levels: there may be as many levels as rows.
                 let mut of: Vec<Vec<u32>> = vec![Vec::new(); c.levels.len() + 1];
                 for (row, &code) in (0..).zip(&c.codes) {
                     of[if code == MISSING_CODE { c.levels.len() } else { code as usize }].push(row);
@@ -83,7 +83,7 @@ mod tests {
                 ("c = usual", 90)
             ]
         );
-        // Quarters of fewer rows are none.
+        // Quarters with fewer rows are omitted.
         let found = slices(&table, &[("x", Kind::Number), ("c", Kind::Category)], 21);
         assert_eq!(found.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["c = usual"]);
     }

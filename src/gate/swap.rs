@@ -7,7 +7,7 @@ use crate::workspace::audit::Event;
 use crate::workspace::event::{Details, Promoted};
 use crate::workspace::{EventKind, Workspace};
 
-/// Makes a version production; golden rows of it must have been verified.
+/// Puts a version into production; its golden rows must have been verified.
 pub(super) fn swap(
     workspace: &Workspace,
     lock: &Lock,

@@ -1,4 +1,4 @@
-//! A request for approval as a file, and the digest that binds it.
+//! A request for approval as a file, and the digest of what is approved.
 
 use super::GateError;
 use crate::atomic::{self, At};
@@ -75,7 +75,7 @@ pub struct Ticket {
 
 /// The contents of `verdict` in a request.
 #[cfg(test)]
-#[expect(dead_code, reason = "it is described, not made")]
+#[expect(dead_code, reason = "only its schema is used")]
 #[derive(Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
 enum Judged {
@@ -106,7 +106,7 @@ enum Judged {
 }
 
 impl Ticket {
-    /// Whether `name` is the requester; case does not matter.
+    /// Whether `name` is the requester; case is ignored.
     #[must_use]
     pub fn is_of(&self, name: &str) -> bool {
         self.requested_by.as_deref().is_some_and(|asked| person_key(asked) == person_key(name))
@@ -133,10 +133,10 @@ impl Ticket {
     }
 }
 
-/// Undecided requests, by name, including expired ones.
+/// Undecided requests, sorted by name, including expired ones.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// If a file cannot be read.
 pub fn pending(workspace: &Workspace) -> Result<Vec<Ticket>, GateError> {
     let dir = workspace.path("approvals");
     let Some(entries) = std::fs::read_dir(&dir).if_there().at(&dir)? else { return Ok(Vec::new()) };
@@ -181,7 +181,7 @@ fn read(path: &Path) -> Result<Ticket, GateError> {
     let ticket: Ticket =
         serde_json::from_slice(&bytes).map_err(|err| damaged(format!("not a request for approval: {err}")))?;
     known_format(ticket.format, 1).map_err(damaged)?;
-    // The kind of request is part of its name, and the name is part of its digest.
+    // The kind of request is part of its name, which is part of its digest.
     if (ticket.asks == Asks::Retraining) != ticket.id.starts_with("retrain-") {
         return Err(damaged(format!("does not match its file name {:?}", ticket.id)));
     }
@@ -207,7 +207,7 @@ pub(super) fn digest(
 ) -> Result<String, GateError> {
     let mut hasher = Sha256::new();
     let registry = workspace.registry();
-    // A retraining starts from the version that is production.
+    // A retraining starts from the version in production.
     for of in if production == version { vec![version] } else { vec![production, version] } {
         for path in files(registry, of)? {
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

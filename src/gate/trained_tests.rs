@@ -1,5 +1,5 @@
-//! A small loop with two trained versions, for tests. The target depends on both columns; production was trained when it
-//! depended on one.
+//! A small loop with two trained versions, for tests. The target depends on both columns; production was trained when
+//! it depended on only one.
 
 use super::{GateError, PromoteRequest, Promotion, promote};
 use crate::atomic::Lock;
@@ -16,7 +16,7 @@ const TOML: &str = "[data]\nreference = \"r.csv\"\n[target]\ncolumn = \"y\"\n[co
     w = \"number\"\nkind = \"category\"\ny = \"category\"\n[model]\nn_estimators = 20\n[promote]\n[promote.guardrails]\n\
     slice_rows = 30\nflip_rate = 0.5\nlatency_ratio = 1e6\n";
 
-/// 600 rows: `y` of `x` alone, or of `x` and `w`.
+/// 600 rows: `y` depends on `x` alone, or on `x` and `w`.
 fn table(of_both: bool, is_number: bool) -> String {
     let mut text = "id,x,w,kind,y\n".to_owned();
     for row in 0..600 {
@@ -37,12 +37,12 @@ pub(super) struct Loop {
 }
 
 impl Loop {
-    /// v0001 is production, v0002 the challenger; classes are predicted.
+    /// v0001 is production, v0002 the challenger; the target is a class.
     pub(super) fn new() -> Self {
         Self::of(false)
     }
 
-    /// The same, of classes or of a number.
+    /// The same, with a class or a number as the target.
     pub(super) fn of(is_number: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let l = Self { work: Workspace::new(dir.path()), dir };
@@ -56,7 +56,7 @@ impl Loop {
         l
     }
 
-    /// Trains on the reference, or takes in a model.
+    /// Trains on the reference, or imports a model.
     pub(super) fn train(&self, from: Option<&Path>) -> Version {
         let request = TrainRequest {
             config: &self.work.config().unwrap(),
@@ -86,14 +86,14 @@ impl Loop {
         fs::read_to_string(self.path(file)).unwrap()
     }
 
-    /// Replaces a text of `mlloop.toml`.
+    /// Replaces text in `mlloop.toml`.
     pub(super) fn edit(&self, from: &str, to: &str) {
         let text = self.read("mlloop.toml");
         assert!(text.contains(from), "{from}");
         self.write("mlloop.toml", &text.replacen(from, to, 1));
     }
 
-    /// The version learned from these rows besides the reference.
+    /// Marks these rows as added to the reference by the version.
     pub(super) fn adds(&self, version: Version, rows: &str) {
         self.write(&format!("models/{version}/{ADDED}"), rows);
         let files = self.work.registry().digests(version).unwrap();
@@ -113,7 +113,7 @@ impl Loop {
         (roles.production, roles.challenger, roles.previous)
     }
 
-    /// The lines of the chain from the `n`-th on.
+    /// The lines of the audit chain from number `n` on.
     pub(super) fn lines(&self, n: usize) -> Vec<Entry> {
         self.work.audit_chain().unwrap().entries.split_off(n)
     }
@@ -122,7 +122,7 @@ impl Loop {
         self.lines(n).into_iter().map(|line| line.event).collect()
     }
 
-    /// Runs the gate, with a request that `change` has changed.
+    /// Runs the gate with a request that `change` modifies.
     pub(super) fn promote(&self, change: impl FnOnce(&mut PromoteRequest<'static>)) -> Result<Promotion, GateError> {
         let mut request = request();
         change(&mut request);
@@ -146,7 +146,7 @@ pub(super) fn request() -> PromoteRequest<'static> {
     }
 }
 
-/// So many hours after the two versions were trained.
+/// A time `hours` after the two versions were trained.
 pub(super) fn at(hours: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours)
 }

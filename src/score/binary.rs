@@ -10,8 +10,7 @@ use crate::stats::portable::Portable;
 /// Probabilities are limited to this distance from 0 and 1 before a logarithm, as in scikit-learn.
 pub const EPSILON: f64 = f64::EPSILON;
 
-/// Area under the ROC curve of `scores` for the rows that are `positive`, each with its weight; equal scores count
-/// half. `NaN` unless both classes occur.
+/// Area under the ROC curve of `scores`, with weights; equal scores count half. `NaN` unless both classes occur.
 ///
 /// ```
 /// // sklearn.metrics.roc_auc_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
@@ -75,7 +74,7 @@ fn brier_of(positive: bool, p: f64) -> f64 {
 /// Scored rows in descending order of score, for repeated evaluation.
 pub(crate) struct Rows {
     curve: Curve,
-    /// By position, as all columns below.
+    /// The weight at each position; all columns below are by position too.
     weights: Vec<f64>,
     loss: Vec<f64>,
     square: Vec<f64>,
@@ -184,7 +183,7 @@ impl Resample for Rows {
             Metric::PrAuc => rows(&|j| self.curve.is_positive(j)),
             Metric::F1 => rows(&|j| self.curve.is_positive(j) || j < self.cut),
             Metric::LogLoss | Metric::Brier => 0.0,
-            // Areas and means over classes: a class with few rows gives no information, however many the other has.
+            // Areas and means over classes: the information is limited by the class with fewer rows.
             _ => rows(&|j| self.curve.is_positive(j)).min(rows(&|j| !self.curve.is_positive(j))),
         }
     }

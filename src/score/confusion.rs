@@ -33,16 +33,16 @@ pub struct ClassScores {
     pub support: f64,
 }
 
-/// `part ∕ whole`, and `otherwise` where the whole is 0.
+/// `part ∕ whole`, or `otherwise` if the whole is 0.
 fn ratio(part: f64, whole: f64, otherwise: f64) -> f64 {
     if whole == 0.0 { otherwise } else { part / whole }
 }
 
 impl Confusion {
-    /// Counts rows by true and predicted class, each with its weight when there are weights.
+    /// Counts rows by true and predicted class; with weights, sums the weights.
     ///
     /// # Panics
-    /// When a class is not below `n_classes`.
+    /// If a class is not below `n_classes`.
     #[must_use]
     pub fn count(n_classes: usize, truth: &[u32], predicted: &[u32], weights: Option<&[f64]>) -> Self {
         let mut cells = vec![0.0; n_classes * n_classes];
@@ -55,7 +55,7 @@ impl Confusion {
     /// A matrix over `cells`, row-major, true class × predicted class.
     ///
     /// # Panics
-    /// When there are not n² cells.
+    /// If there are not n² cells.
     #[must_use]
     pub fn from_cells(n_classes: usize, cells: Vec<f64>) -> Self {
         assert_eq!(cells.len(), n_classes * n_classes, "a confusion matrix is square");
@@ -112,7 +112,7 @@ impl Confusion {
         }
     }
 
-    /// The classes in the truth or among the predictions, over which means are taken.
+    /// The classes that occur in the truth or the predictions; means are over these.
     #[must_use]
     pub fn seen(&self) -> Vec<usize> {
         (0..self.n_classes).filter(|&c| self.support(c) + self.predicted(c) > 0.0).collect()
@@ -145,7 +145,7 @@ impl Confusion {
         }
     }
 
-    /// Share of rows predicted right; `NaN` for no rows.
+    /// Share of rows predicted correctly; `NaN` without rows.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
         self.right() / self.total()
@@ -158,15 +158,15 @@ impl Confusion {
         present.iter().map(|&c| self.class(c, 0.0).recall).sum::<f64>() / present.len() as f64
     }
 
-    /// Share of the rows that are not `class` that are not predicted so.
+    /// Share of the rows of other classes that are not predicted as `class`.
     #[must_use]
     pub fn specificity(&self, class: usize, zero_division: f64) -> f64 {
         let others = self.total() - self.support(class);
         ratio(others - (self.predicted(class) - self.cell(class, class)), others, zero_division)
     }
 
-    /// Matthews' correlation coefficient, for several classes as R_K (J. Gorodkin, "Comparing two K-category
-    /// assignments by a K-category correlation coefficient", 2004); 0 where truth or prediction is constant.
+    /// Matthews' correlation coefficient; with several classes R_K (J. Gorodkin, "Comparing two K-category assignments
+    /// by a K-category correlation coefficient", 2004). 0 if truth or prediction is constant.
     #[must_use]
     pub fn mcc(&self) -> f64 {
         let n = self.total();
@@ -191,7 +191,7 @@ impl Confusion {
         one(&|c| self.support(c)) || one(&|c| self.predicted(c))
     }
 
-    /// Cohen's kappa of truth and prediction; `NaN` when both are the same single class.
+    /// Cohen's kappa of truth and prediction; `NaN` if both are the same single class.
     #[must_use]
     pub fn kappa(&self) -> f64 {
         let n = self.total();
@@ -202,8 +202,9 @@ impl Confusion {
         1.0 - (n - self.right()) / (n - by_chance)
     }
 
-    /// The value of a metric of the matrix; class 1 is the positive one. Absent if `metric` needs scores.
+    /// The value of a metric of the matrix; class 1 is the positive one. `None` if `metric` needs scores.
     /// `zero_division` is the value of precision, recall, F1 and specificity of the positive class at 0 ∕ 0; within
+    /// means over classes, that value is 0.
     /// means over classes that is 0.
     ///
     /// # Panics
@@ -228,7 +229,7 @@ impl Confusion {
         })
     }
 
-    /// The slope of `metric` in the weight of a row in each cell, by central differences.
+    /// The derivative of `metric` with respect to the weight of a row in each cell, by central differences.
     pub(crate) fn slopes(&self, metric: Metric) -> Vec<f64> {
         // A step far above rounding errors, and small relative to the metric's scale.
         let step = self.total() * 1e-6;

@@ -1,4 +1,4 @@
-//! ROC and precision-recall: one walk down the rows in order of score.
+//! ROC and precision-recall curves: one pass over the rows in order of score.
 
 use crate::stats::ranks;
 
@@ -32,7 +32,7 @@ pub struct Areas {
     pub pr: f64,
 }
 
-/// The cumulated counts at the end of a run of equal scores.
+/// The cumulative counts at the end of a run of equal scores.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     /// Position after the run.
@@ -45,22 +45,22 @@ pub(crate) struct Step {
     pub(crate) false_positives: f64,
 }
 
-/// True and false positives if scores from a threshold on count as positive.
+/// True and false positives at a threshold: scores of at least the threshold count as positive.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CurvePoint {
     /// The threshold.
     pub threshold: f64,
     /// Share of the negatives that count as positive.
     pub false_positive_rate: f64,
-    /// Share of the positives that do.
+    /// Share of the positives that count as positive.
     pub recall: f64,
     /// Share of positives among the predicted positives.
     pub precision: f64,
 }
 
 impl Curve {
-    /// Points of the ROC and precision-recall curves from the highest threshold down, about `most` of them, evenly
-    /// along the ROC curve; empty without a positive and a negative row. `weight` is by row.
+    /// About `most` points of the ROC and precision-recall curves, from the highest threshold down, spaced evenly along
+    /// the ROC curve; empty unless both classes occur. `weight` is by row.
     #[must_use]
     pub fn points(&self, scores: &[f64], weight: impl Fn(usize) -> f64, most: usize) -> Vec<CurvePoint> {
         let mut ends = Vec::new();
@@ -102,7 +102,7 @@ impl Curve {
         Self { order, flags }
     }
 
-    /// The row at each position, the highest score first.
+    /// The row at each position, highest score first.
     #[must_use]
     pub fn order(&self) -> &[u32] {
         &self.order
@@ -114,7 +114,7 @@ impl Curve {
         self.flags[position].positive
     }
 
-    /// Calls `visit` where a run of equal scores ends, from the highest score down; `weight` is by position.
+    /// Calls `visit` at the end of each run of equal scores, from the highest score down; `weight` is by position.
     #[inline]
     pub(crate) fn walk(&self, weight: impl Fn(usize) -> f64, mut visit: impl FnMut(Step)) {
         let (mut tp, mut fp, mut tp_before, mut fp_before) = (0.0, 0.0, 0.0, 0.0);
@@ -138,7 +138,7 @@ impl Curve {
         }
     }
 
-    /// The areas when the row at a position weighs `weight(position)`.
+    /// The areas if the row at each position has weight `weight(position)`.
     ///
     /// ROC: the trapezoid rule, equal to P(score of a positive > of a negative) + ½ P(equal). Precision-recall: the
     /// step rule of scikit-learn's `average_precision_score`, not interpolated.
@@ -158,7 +158,7 @@ impl Curve {
         }
     }
 
-    /// The slope of the ROC area in the weight of the row at each position.
+    /// The derivative of the ROC area with respect to the weight of the row at each position.
     ///
     /// These are the structural components of E. DeLong, D. DeLong, D. Clarke-Pearson, "Comparing the Areas under Two
     /// or More Correlated Receiver Operating Characteristic Curves" (1988), centred and divided by the class's weight.
@@ -179,9 +179,9 @@ impl Curve {
         slopes
     }
 
-    /// The slope of average precision in the weight of the row at each position.
+    /// The derivative of average precision with respect to the weight of the row at each position.
     ///
-    /// With AP = Σₕ tₕ Tₕ∕(Tₕ+Fₕ) ∕ T over runs h (t of the run, T and F from the top), a row of run g moves every
+    /// With AP = Σₕ tₕ Tₕ∕(Tₕ+Fₕ) ∕ T over runs h (t of the run, T and F cumulative), a row of run g changes every
     /// precision from g downwards, and a positive one also adds its own precision.
     #[must_use]
     pub(crate) fn pr_slopes(&self, weight: impl Fn(usize) -> f64) -> Vec<f64> {

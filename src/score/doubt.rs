@@ -3,21 +3,21 @@
 use crate::features::Task;
 use crate::score::{Direction, Evaluation};
 
-/// Gate rows, or gate rows of the rarest class, below which a quality is hardly known.
+/// Fewer gate rows than this, in total or of the rarest class, hardly determine a quality.
 const FEW_ROWS: usize = 30;
 const FEW_OF_CLASS: usize = 10;
 
 /// An evaluation's reasons against a model.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Doubts {
-    /// The model is useless, or was not evaluated: it is used only if a person decides so.
+    /// The model is useless, or was not evaluated: only a person may decide to use it.
     pub grave: Vec<String>,
-    /// Its quality is hardly known.
+    /// Its quality is uncertain.
     pub slight: Vec<String>,
 }
 
-/// Reads the doubts off an evaluation: a threshold that calls every row the same, one class only, no better than the
-/// baseline, few rows.
+/// Derives the doubts from an evaluation: a threshold that predicts the same for every row, only one class, not better
+/// than the baseline, few rows.
 #[must_use]
 pub fn doubts(evaluation: &Evaluation) -> Doubts {
     let mut doubts = Doubts::default();
@@ -49,28 +49,29 @@ pub fn doubts(evaluation: &Evaluation) -> Doubts {
     doubts
 }
 
-/// The minimum difference of two versions in a metric, as a share of the width of its 95 % interval, for a power of 80
-/// %.
+/// The smallest difference of two versions in a metric that is detected with 80 % power, as a share of the width of the
+/// metric's 95 % interval.
 ///
-/// The one-sided 5 % test needs 2.49 standard errors of the difference; that is assumed to be .4 of the metric's own,
-/// of which the interval is 3.92 wide. Measured on five tables (churn, 400 of its gate rows, credit default, red wine,
-/// hourly bikes), with a third more rows or other parameters: .09 to .49, most of them .23 to .45.
+/// The one-sided 5 % test needs 2.49 standard errors of the difference; the difference's standard error is assumed to
+/// be .4 of the metric's, whose interval is 3.92 standard errors wide. Measured on five tables (churn, 400 of its gate
+/// rows, credit default, red wine, hourly bikes), with a third more rows or other parameters: .09 to .49, mostly .23 to
+/// .45.
 const SHOWN: f64 = 2.49 * 0.4 / 3.92;
-/// Differences from here on are mentioned.
+/// Differences of at least this size are mentioned.
 const COARSE: f64 = 0.02;
 
-/// With fewer rows of a class (of all rows, for numbers and several classes twice as many) no test of two versions holds its
-/// level.
+/// With fewer rows of a class, no test of two versions holds its level. For numbers and several classes, twice as many
+/// rows are needed in total.
 pub const MIN_TESTED: usize = 20;
 
-/// How many rows are missing for any test of two versions: of `n` rows, or of `n` rows of the rarer class of two.
+/// How many rows are missing for any test of two versions: `n` counts rows, or rows of the rarer of two classes.
 #[must_use]
 pub fn untested(n: u64, of_class: bool) -> Option<u64> {
     let least = if of_class { MIN_TESTED } else { 2 * MIN_TESTED } as u64;
     (n < least).then(|| least - n)
 }
 
-/// A remark if the gate can only detect large differences between versions; `None` if it detects relevant ones.
+/// A note if the gate can only detect large differences between versions; `None` if it detects relevant ones.
 #[must_use]
 pub fn resolution(evaluation: &Evaluation) -> Option<String> {
     let (n, rarer) = match evaluation.n_positive {
@@ -95,9 +96,9 @@ pub fn resolution(evaluation: &Evaluation) -> Option<String> {
     })
 }
 
-/// A threshold that calls every gate row positive, or no row.
+/// Whether the threshold predicts positive for every gate row, or for none.
 fn called(evaluation: &Evaluation, n: usize) -> Option<String> {
-    /// Positive rows from which it is not a coincidence that none is found.
+    /// With at least this many positive rows, finding none is not a coincidence.
     const SOME: usize = 3;
     let confusion = evaluation.confusion.as_ref()?;
     let (n_called, n_found) = (confusion.predicted(1), confusion.cell(1, 1));
@@ -131,7 +132,7 @@ fn no_better(evaluation: &Evaluation) -> Option<String> {
         .then(|| format!("on the gate rows it is no better than {without}: {name} {value:.4}, baseline {baseline:.4}"))
 }
 
-/// The class with the fewest gate rows among those that occur, and how many.
+/// The class with the fewest gate rows among those that occur, and its number of rows.
 fn rarest(evaluation: &Evaluation) -> Option<(&str, usize)> {
     let occurring = evaluation.class_rows.iter().enumerate().filter(|(_, rows)| **rows > 0);
     let (class, &rows) = occurring.min_by_key(|(_, rows)| **rows)?;
@@ -164,7 +165,7 @@ mod tests {
         };
         let (few, more) = (told(120).unwrap(), told(480).unwrap());
         assert!(few.starts_with("the gate has 120 rows: differences") && few.contains("roc_auc"), "{few}");
-        // What `promote` would not test is not said to be detected.
+        // Differences that `promote` would not test are not claimed to be detectable.
         let untold = told(44).unwrap();
         assert!(untold.starts_with("the gate has 11 rows of the rarer class, 9 fewer than any comparison"), "{untold}");
         // Four times the rows halve the difference.
@@ -196,7 +197,7 @@ mod tests {
             doubts(&evaluation(&y, &wrong, 0.5)).grave[1..],
             ["on the gate rows it is no better than class shares alone: roc_auc 0.0000, baseline 0.5000"]
         );
-        // Some rows are called positive, but no positive one.
+        // Some rows are predicted positive, but none of the positive ones.
         let beside: Vec<f64> =
             (0..100).map(|i| if i % 4 == 1 { 0.9 } else { 0.1 + 0.3 * f64::from(u8::from(i % 4 == 0)) }).collect();
         let grave = doubts(&evaluation(&y, &beside, 0.5)).grave;

@@ -3,7 +3,7 @@
 use crate::wording::instead;
 use thiserror::Error;
 
-/// Why scores could not be evaluated, calibrated or cut.
+/// Errors of evaluation, calibration and thresholds.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum ScoreError {
     /// There is nothing to evaluate.
@@ -58,7 +58,7 @@ pub enum ScoreError {
     UnknownMetric {
         /// The name as given.
         name: String,
-        /// The names there are.
+        /// The known names.
         known: Vec<&'static str>,
     },
     /// An invalid threshold rule.
@@ -69,7 +69,7 @@ pub enum ScoreError {
     Unreachable {
         /// The goal.
         wanted: String,
-        /// The best value there is.
+        /// The best value reached.
         best: f64,
         /// Number of rows.
         rows: usize,

@@ -30,7 +30,7 @@ pub enum Baseline {
 
 impl Baseline {
     /// Fits to the truth of the training rows; `n_classes` is 0 for regression. Rows whose truth is `NaN` or not a
-    /// class are ignored; without any, shares are equal and the mean is 0.
+    /// class are ignored; without any rows, shares are equal or the mean is 0.
     #[must_use]
     pub fn fit(n_classes: usize, y: &[f64], weights: Option<&[f64]>) -> Self {
         let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
@@ -53,7 +53,7 @@ impl Baseline {
         Self::ClassShares { shares }
     }
 
-    /// Its scores for any row, as many as from a model of `task`.
+    /// Its scores for any row, in the shape of a model of `task`.
     fn scores(&self, task: Task) -> Vec<f64> {
         match (self, task) {
             (Self::Mean { mean }, _) => vec![*mean],
@@ -123,15 +123,15 @@ pub struct Evaluation {
     /// Rows by true (down) and predicted (across) class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confusion: Option<Confusion>,
-    /// Rows of each class, whatever they weigh; a version does not keep them.
+    /// Unweighted number of rows of each class; not stored with a version.
     #[serde(skip)]
     pub class_rows: Vec<usize>,
-    /// Binary: points of the ROC and precision-recall curves. A version keeps them in a file of its own.
+    /// Binary: points of the ROC and precision-recall curves. A version stores them in a separate file.
     #[serde(skip)]
     pub curve: Vec<CurvePoint>,
 }
 
-/// Points of a curve, about.
+/// Approximate number of points of a curve.
 const N_POINTS: usize = 200;
 
 /// One line of the classification report.
@@ -153,10 +153,11 @@ impl Evaluation {
     }
 }
 
-/// Evaluates `scored` rows, and `baseline` if there is one.
+/// Evaluates `scored` rows, and `baseline` if given.
 ///
-/// Same rows and seed give the same numbers on any number of threads. Intervals come from a bootstrap if it costs
-/// less than about half a second of CPU time, else from the infinitesimal jackknife; each names its method.
+/// The same rows and seed give the same numbers on any number of threads. Intervals come from a bootstrap if it takes
+/// less than about half a second of CPU time, otherwise from the infinitesimal jackknife; each interval names its
+/// method.
 ///
 /// # Errors
 /// No rows, columns of different lengths, a truth that is not a class or number, a score that is not a probability
@@ -169,8 +170,8 @@ pub fn evaluate(
     evaluate_entities(reading, None, baseline, options)
 }
 
-/// The same for rows of which those of one entity depend on each other, as the errors on one customer do: intervals are by
-/// entity. `entities` has the index of each row's, from 0 without gaps.
+/// The same for rows that depend on each other within an entity, such as rows of one customer: intervals are computed
+/// by entity. `entities` has the index of each row's entity, from 0 without gaps.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -227,7 +228,7 @@ pub fn evaluate_entities(
     })
 }
 
-/// The truth in the type that its task works with.
+/// The truth in the type used by its task.
 pub(super) enum Truth {
     Binary(Vec<bool>),
     Multiclass(Vec<u32>),
@@ -276,7 +277,7 @@ impl Rows<'_> {
         }
     }
 
-    /// The value of `metric`, with the conventions of reports at 0 ∕ 0; `NaN` if it does not apply to the task.
+    /// The value of `metric`, with the conventions of reports for 0 ∕ 0; `NaN` if it does not apply to the task.
     pub(super) fn point(&self, metric: Metric) -> f64 {
         let place = self.resample().metrics().iter().position(|m| *m == metric);
         place.map_or(f64::NAN, |place| self.points()[place])
@@ -350,7 +351,7 @@ pub(super) fn check(reading: &Reading<'_>) -> Result<(), ScoreError> {
     check_weights(reading.weights, n_rows)
 }
 
-/// The weights, unless all are the same.
+/// The weights; `None` if all are equal.
 pub(super) fn uneven(weights: Option<&[f64]>) -> Option<&[f64]> {
     weights.filter(|weights| weights.iter().any(|weight| *weight != weights[0]))
 }

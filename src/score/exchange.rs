@@ -8,25 +8,25 @@ use crate::stats::{random, ranks};
 use rand::Rng;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-/// Fewer exchanges than this place a p-value of 5 % badly.
+/// With fewer exchanges, a p-value of 5 % is imprecise.
 const MIN_EXCHANGES: usize = 200;
 
 /// One-sided p-values of an exchange test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Exchanged {
-    /// Of "`a` is no better than `b`": small if a's metric is higher.
+    /// For the hypothesis that `a` is not better than `b`: small if a's metric is better.
     pub(super) higher: f64,
-    /// Of "`a` is no worse than `b`".
+    /// For the hypothesis that `a` is not worse than `b`.
     pub(super) lower: f64,
 }
 
-/// Tests `a`'s metric less `b`'s by swapping both answers in a random half of the units (a row, or the rows of an
-/// entity).
+/// Tests the difference of the metrics of `a` and `b` by swapping both answers in a random half of the units (a row, or
+/// the rows of an entity).
 ///
 /// If the two answers of a unit are exchangeable, the difference has the distribution of the exchanged differences, for
 /// any metric and any number of rows (E. Pitman, "Significance Tests Which May Be Applied to Samples from Any
-/// Populations", 1937). Answers are swapped in the form the metric uses: ranks for orders, sides of the own threshold
-/// for decisions, else the scores. `None` for tables too large for enough exchanges.
+/// Populations", 1937). Answers are swapped in the form the metric uses: ranks for rank metrics, decisions at each
+/// model's threshold for decision metrics, otherwise scores. `None` for tables too large for enough exchanges.
 pub(super) fn exchange(
     metric: Metric,
     a: &Reading<'_>,
@@ -125,7 +125,7 @@ mod tests {
         let scaled: Vec<f64> = b.iter().map(|s| s / 10.0).collect();
         let same = exchange(Metric::Accuracy, &of(&a, 0.5), &of(&scaled, 0.05), None, 4000, 3).unwrap().unwrap();
         assert_eq!(same, found);
-        // Rows of one entity are exchanged together: two entities have four ways.
+        // Rows of one entity are exchanged together: two entities have four combinations.
         let two: Vec<u32> = (0..30).map(|i| u32::from(i >= 5)).collect();
         let together = exchange(Metric::Accuracy, &of(&a, 0.5), &of(&b, 0.5), Some(&two), 4000, 3).unwrap().unwrap();
         assert!((together.higher - 0.25).abs() < 0.02, "{together:?}");

@@ -25,9 +25,9 @@ pub enum Test {
 /// The pairing of rows and the confidence level.
 #[derive(Debug, Clone, Copy)]
 pub struct Pairing<'a> {
-    /// Chance that a one-sided bound is wrong, in (0, .5).
+    /// Probability that a one-sided bound is wrong, in (0, .5).
     pub alpha: f64,
-    /// Index of each row's entity, from 0 without gaps, when rows of one entity depend on each other.
+    /// Index of each row's entity, from 0 without gaps, if rows of one entity depend on each other.
     pub entities: Option<&'a [u32]>,
     /// Number of bootstrap replicates.
     pub n_replicates: usize,
@@ -63,14 +63,14 @@ pub struct Improvement {
 
 /// Compares `challenger` with `production` in `metric`.
 ///
-/// ROC-AUC is tested by DeLong, accuracy by McNemar's mid-p, everything else by the paired bootstrap; with entities, or
-/// unequal weights, everything by the bootstrap, which draws whole entities. A bound of the bootstrap is the wider of
-/// its percentile and of value ± t · error with as many degrees of freedom as there are units of the rarer class, less
-/// one; and it does not exclude 0 if the exchange test, which is exact with few rows, finds no difference. The bound of
-/// a difference of accuracies is Bonett's and Price's ("Adjusted Wald Confidence Interval for a Difference of Binomial
+/// ROC-AUC is tested by DeLong, accuracy by McNemar's mid-p, all other metrics by the paired bootstrap; with entities
+/// or unequal weights, all metrics by the bootstrap, which draws whole entities. A bound of the bootstrap is the wider
+/// of its percentile and value ± t · error, with one degree of freedom less than there are units of the rarer class;
+/// and it does not exclude 0 if the exchange test, which is exact with few rows, finds no difference. The bound of a
+/// difference of accuracies is by Bonett and Price ("Adjusted Wald Confidence Interval for a Difference of Binomial
 /// Proportions Based on Paired Data", 2012), as recommended with the mid-p test by M. Fagerland, S. Lydersen and P.
 /// Laake ("Recommended tests and confidence intervals for paired binomial proportions", 2014); if the test finds no
-/// difference the bound does not exclude 0.
+/// difference, the bound does not exclude 0.
 ///
 /// # Errors
 /// Rows that cannot be evaluated, a metric of another task, one class only, or an undefined metric.
@@ -137,7 +137,7 @@ fn shares(production: &Reading<'_>, challenger: &Reading<'_>, alpha: f64) -> Res
     })
 }
 
-/// Which rows are predicted right.
+/// Which rows are predicted correctly.
 fn right(reading: &Reading<'_>) -> Vec<bool> {
     let predicted: Vec<f64> = match reading.task {
         Task::Multiclass => {
@@ -182,8 +182,8 @@ fn resampled(
     Ok(Improvement { metric, production: a, challenger: b, value, error, low, high, p: None, test: Test::Bootstrap })
 }
 
-/// Degrees of freedom of a bootstrapped standard error: units with a row of the rarer class, for two classes, else all
-/// units, less one.
+/// Degrees of freedom of a bootstrap standard error: number of units with a row of the rarer class, for two classes,
+/// otherwise of all units, minus one.
 fn freedom(reading: &Reading<'_>, entities: Option<&[u32]>) -> f64 {
     let units_with = |counts: &dyn Fn(f64) -> bool| {
         let rows = reading.y.iter().enumerate().filter(|(_, y)| counts(**y)).map(|(row, _)| row);
@@ -240,14 +240,14 @@ mod tests {
 
     #[test]
     fn the_bootstrap_counts_the_same_rows_for_both() {
-        // A resample of one and the same model has no difference, whatever the order of its rows.
+        // A model does not differ from itself in any resample, whatever the order of the rows.
         let n = 200;
         let y: Vec<f64> = (0..n).map(|i| ((i * 7) % 3 == 0) as u8 as f64).collect();
         let a: Vec<f64> = (0..n).map(|i| f64::from((i * 37) % 101) / 101.0).collect();
         let names = classes();
         let found = improvement(Metric::F1, &binary(&y, &a, &names), &binary(&y, &a, &names), &PAIRING).unwrap();
         assert_eq!((found.value, found.low, found.high, found.error), (0.0, 0.0, 0.0, 0.0));
-        // The errors of one are half of the other's in every row, in another order of rows.
+        // In every row, the error of one model is half of the other's.
         let truth: Vec<f64> = (0..n).map(|i| i as f64).collect();
         let off = |share: f64| (0..n).map(|i| f64::from(i) + share * f64::from((i * 13) % 17)).collect::<Vec<_>>();
         let (wide, narrow) = (off(1.0), off(0.5));
@@ -277,7 +277,7 @@ mod tests {
             let found = improvement(metric, &of(&a), &of(&b), &PAIRING).unwrap();
             let many = improvement(metric, &binary(&y2, &a2, &names), &binary(&y2, &b2, &names), &PAIRING).unwrap();
             close("value", found.value, many.value);
-            // No row counts as two independent ones.
+            // Rows of one entity do not count as independent.
             assert_eq!(found.test, Test::Bootstrap);
             assert!(found.error > many.error, "{metric}: {} {}", found.error, many.error);
             let even = vec![3.0; n];

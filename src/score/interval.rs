@@ -1,13 +1,13 @@
-//! 95 % intervals: resampled rows for small tables, the infinitesimal jackknife for large ones.
+//! 95 % intervals: bootstrap for small tables, infinitesimal jackknife for large ones.
 //!
-//! A bootstrap of B replicates costs B walks over the rows. Up to a fixed amount of work B is 1000, then it shrinks to
-//! 200, and beyond that the interval is normal with the infinitesimal-jackknife standard error √Σ(wᵢ ∂θ/∂wᵢ)²
-//! (L. Jaeckel, "The Infinitesimal Jackknife", 1972; B. Efron, "The Jackknife, the Bootstrap and Other Resampling
-//! Plans", 1982), which for the ROC area is DeLong's. The two agree where both are possible.
+//! A bootstrap of B replicates takes B passes over the rows. Up to a fixed amount of work B is 1000, then it decreases
+//! to 200, and beyond that the interval is normal with the infinitesimal-jackknife standard error √Σ(wᵢ ∂θ/∂wᵢ)² (L.
+//! Jaeckel, "The Infinitesimal Jackknife", 1972; B. Efron, "The Jackknife, the Bootstrap and Other Resampling Plans",
+//! 1982), which for the ROC area is DeLong's. The two agree where both are possible.
 //!
 //! If rows of one entity (a customer, a patient) depend on each other, entities are drawn instead of rows, and wᵢ
-//! ∂θ/∂wᵢ is summed over each one's rows. With few entities the variance is uncertain: then the interval is widened by
-//! the ratio of Student's quantile to the normal one.
+//! ∂θ/∂wᵢ is summed over the rows of each entity. With few entities the variance is uncertain, so the interval is
+//! widened by the ratio of Student's quantile to the normal one.
 
 use crate::stats::portable::Portable;
 use rand::RngCore;
@@ -18,11 +18,11 @@ use crate::score::{Estimate, Method, Metric};
 use crate::stats::tails::student_above;
 use crate::stats::{moments, normal, quantiles, random};
 
-/// By which share the ends of an interval differ when sums of equal numbers are rounded.
+/// Relative difference between the ends of an interval that may come from rounding alone.
 const ROUNDING: f64 = 1e-12;
-/// Row visits that a bootstrap may cost: about .4 s of CPU time.
+/// Maximum number of row visits of a bootstrap: about .4 s of CPU time.
 pub(crate) const MAX_VISITS: usize = 25_000_000;
-/// Fewer replicates than this place the 2.5 % quantile badly.
+/// With fewer replicates, the 2.5 % quantile is imprecise.
 const MIN_REPLICATES: usize = 200;
 
 /// How to evaluate.
@@ -30,9 +30,9 @@ const MIN_REPLICATES: usize = 200;
 pub struct EvaluateOptions {
     /// Seed of the resamples.
     pub seed: u64,
-    /// The most bootstrap replicates to take; 0 for no intervals.
+    /// Maximum number of bootstrap replicates; 0 for no intervals.
     pub max_replicates: usize,
-    /// Maximum number of row visits of a bootstrap; if they do not suffice for 200 replicates, intervals are normal.
+    /// Maximum number of row visits of a bootstrap; if this allows fewer than 200 replicates, intervals are normal.
     pub max_visits: usize,
 }
 
@@ -44,16 +44,16 @@ impl Default for EvaluateOptions {
 
 /// Metrics that can be recomputed with each row counted any number of times.
 pub(crate) trait Resample: Sync {
-    /// The metrics that it computes, in order.
+    /// The metrics it computes, in order.
     fn metrics(&self) -> &'static [Metric];
 
     /// Number of rows.
     fn n_rows(&self) -> usize;
 
-    /// Walks over the rows that one replicate takes.
+    /// Number of passes over the rows per replicate.
     fn n_walks(&self) -> usize;
 
-    /// The row at each position of `values`'s counts; `None` when they are counted in the order of the rows.
+    /// The row at each position of the `counts` of `values`; `None` if they are in the order of the rows.
     fn order(&self) -> Option<&[u32]> {
         None
     }
@@ -70,14 +70,14 @@ pub(crate) trait Resample: Sync {
     }
 
     /// The n of Wilson's interval: the denominator of `metric` in rows, or the number of rows that determine it if all
-    /// are right (those of the rarest class for areas and means over classes); 0 for losses.
+    /// are right (rows of the rarest class for areas and means over classes); 0 for losses.
     fn denominator(&self, metric: Metric) -> f64;
 
     /// Why `metric` is undefined, or which convention gives its value.
     fn note(&self, metric: Metric) -> Option<String>;
 }
 
-/// The value of every metric, without intervals. Precision and the like are 0 at 0 ∕ 0; a replicate skips them
+/// The value of every metric, without intervals. Precision and similar metrics are 0 at 0 ∕ 0; a replicate skips them
 /// instead, because a draw without positive rows has no recall.
 pub(crate) fn points(what: &impl Resample) -> Vec<f64> {
     let mut out = vec![f64::NAN; what.metrics().len()];
@@ -90,14 +90,14 @@ pub(crate) fn points(what: &impl Resample) -> Vec<f64> {
     out
 }
 
-/// Which rows are about the same thing, in the order in which they are counted.
+/// The entity of each row, in the order in which rows are counted.
 pub(crate) struct Entities {
     of: Vec<u32>,
     n: usize,
 }
 
 impl Entities {
-    /// `of_rows` has the entities in row order.
+    /// `of_rows` has the entity of each row, in row order.
     fn of(what: &impl Resample, of_rows: &[u32]) -> Self {
         let of = match what.order() {
             Some(order) => order.iter().map(|&row| of_rows[row as usize]).collect(),
@@ -124,8 +124,8 @@ impl Entities {
     }
 }
 
-/// The value of every metric with its interval, by resampling or without. Rows of one entity depend on each other: `entities`
-/// has the index of each row's, from 0 without gaps.
+/// The value of every metric with its interval, by resampling or otherwise. If rows of one entity depend on each other,
+/// `entities` has the index of each row's entity, from 0 without gaps.
 pub(crate) fn estimates(
     what: &impl Resample,
     entities: Option<&[u32]>,
@@ -160,7 +160,7 @@ fn with_intervals(
     let points = points(what);
     let one = |(at, (&metric, &value)): (usize, (&Metric, &f64))| {
         let interval = if value.is_finite() { interval(at, metric, value) } else { None };
-        // Equal rows, or a single row, show no variation: only rounding separates the ends.
+        // Equal rows, or a single row, have no variation: the ends differ only by rounding.
         let interval = interval.filter(|(low, high, _)| high - low > ROUNDING * high.abs().max(low.abs()));
         let estimate = Estimate {
             value: value.is_finite().then_some(value),
@@ -174,7 +174,7 @@ fn with_intervals(
     what.metrics().iter().zip(&points).enumerate().map(one).collect()
 }
 
-/// The metrics of `n` replicates. Replicate r draws from its own generator, so threads do not matter.
+/// The metrics of `n` replicates. Each replicate has its own generator, so the number of threads does not matter.
 fn replicates(what: &impl Resample, entities: Option<&Entities>, n: usize, seed: u64) -> Vec<Vec<f64>> {
     let replicate = |(counts, drawn): &mut (Vec<u32>, Vec<u32>), r: usize| {
         match entities {
@@ -192,7 +192,7 @@ fn replicates(what: &impl Resample, entities: Option<&Entities>, n: usize, seed:
     (0..n).into_par_iter().map_init(|| (vec![0; what.n_rows()], vec![0; n_entities]), replicate).collect()
 }
 
-/// Fills `counts` with the number of times each row is drawn in `counts.len()` draws with replacement, replicate `r`.
+/// Draws `counts.len()` rows with replacement for replicate `r`, and stores in `counts` how often each was drawn.
 pub(crate) fn resample(counts: &mut [u32], seed: u64, r: usize) {
     counts.fill(0);
     let n = counts.len() as u64;
@@ -264,7 +264,7 @@ fn norm(values: &[f64]) -> f64 {
     moments::sum_of(values.len(), &|i| values[i] * values[i]).sqrt()
 }
 
-/// The n of Wilson's interval: rows that always are right together count as one.
+/// The n of Wilson's interval: rows of one entity that are right together count as one.
 fn denominator(what: &impl Resample, entities: Option<&Entities>, metric: Metric) -> f64 {
     let share = entities.map_or(1.0, |entities| entities.n as f64 / what.n_rows().max(1) as f64);
     what.denominator(metric) * share
@@ -279,11 +279,11 @@ fn within(range: Range, low: f64, high: f64) -> (f64, f64) {
     }
 }
 
-/// The interval of a metric with the same value in every replicate: all rows right (or wrong) is weak evidence if rows
-/// are few.
+/// The interval of a metric with the same value in every replicate: if rows are few, all right (or all wrong) is weak
+/// evidence.
 ///
-/// Wilson's for a share of `n` rows; for other metrics, that of being right in all of the `n` rows that determine it.
-/// Chance-corrected ones, from −1 to 1, are mapped as 2 p − 1.
+/// For a share of `n` rows, Wilson's interval; for other metrics, the interval of being right in all of the `n` rows
+/// that determine it. Chance-corrected metrics, from −1 to 1, are mapped as 2 p − 1.
 fn of_few(metric: Metric, value: f64, n: f64) -> Option<(f64, f64, Method)> {
     let range = metric.range();
     let extreme = value == 1.0 || value == 0.0 && range != Range::Real;

@@ -50,7 +50,7 @@ macro_rules! metrics {
     };
 }
 
-/// The values that a metric can take, which decide on the scale of a normal interval.
+/// The values of a metric; they determine the scale of a normal interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Range {
     /// A share of rows, 0 to 1.
@@ -169,7 +169,7 @@ impl Metric {
         }
     }
 
-    /// Whether `new` is better than `old`; never if one of them is not a number.
+    /// Whether `new` is better than `old`; false if one of them is `NaN`.
     #[must_use]
     pub fn is_better(self, new: f64, old: f64) -> bool {
         match self.direction() {
@@ -264,13 +264,13 @@ pub struct Estimate {
 pub struct Metrics<T = Estimate>(Vec<(Metric, T)>);
 
 impl<T> Metrics<T> {
-    /// The metrics in that order.
+    /// The metrics in the given order.
     #[must_use]
     pub fn new(entries: Vec<(Metric, T)>) -> Self {
         Self(entries)
     }
 
-    /// The value at `metric`.
+    /// The value of `metric`.
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<&T> {
         self.0.iter().find(|(m, _)| *m == metric).map(|(_, entry)| entry)
@@ -283,7 +283,7 @@ impl<T> Metrics<T> {
 }
 
 impl Metrics {
-    /// The value of `metric`, absent if it is missing or undefined.
+    /// The value of `metric`; `None` if it is missing or undefined.
     #[must_use]
     pub fn value(&self, metric: Metric) -> Option<f64> {
         self.get(metric).and_then(|estimate| estimate.value)

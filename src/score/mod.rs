@@ -1,4 +1,4 @@
-//! Predictions and truth to metrics, intervals, calibration and operating thresholds.
+//! Metrics, intervals, calibration and thresholds from predictions and truth.
 //!
 //! ```text
 //! y, scores ─evaluate─▶ Evaluation { metrics with 95 % intervals, baseline, confusion, reliability } ─render─▶ text
@@ -7,8 +7,8 @@
 //!
 //! The truth `y` is a class index (0 or 1 for binary, below the number of classes for multi-class) or a value.
 //! Scores are row-major: the probability of the positive class, one probability per class, or the predicted value.
-//! A binary row is predicted positive when its score is **at least** the threshold; a multi-class row is predicted
-//! as its highest score, the first of equal ones. Metrics follow scikit-learn's conventions and agree with it to 1e-9.
+//! A binary row is predicted positive if its score is **at least** the threshold; a multi-class row gets the class with
+//! the highest score, the first of equal ones. Metrics follow scikit-learn's conventions and agree with it to 1e-9.
 
 pub mod binary;
 pub mod calibration;

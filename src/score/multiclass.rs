@@ -69,7 +69,7 @@ pub(crate) struct Rows<'a> {
     weights: Option<&'a [f64]>,
     loss: Vec<f64>,
     square: Vec<f64>,
-    /// One against the rest, for the classes that occur.
+    /// One-vs-rest curves of the classes that occur.
     curves: Vec<(usize, Curve)>,
 }
 
@@ -125,8 +125,8 @@ impl<'a> Rows<'a> {
         (0..n).map(|i| self.weight(i) * (values[i] - mean) / whole).collect()
     }
 
-    /// w ∂/∂w of a mean of one-vs-rest areas; `share` weights the classes by their share, which depends on the rows
-    /// too.
+    /// w ∂/∂w of a mean of one-vs-rest areas; with `share`, classes are weighted by their share, which also depends on
+    /// the rows.
     fn area_influences(&self, roc: bool, share: bool) -> Vec<f64> {
         let whole = moments::sum_of(self.truth.len(), &|i| self.weight(i));
         let mut influences = vec![0.0; self.truth.len()];
@@ -152,7 +152,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Mean of `area` over classes, each with its weight; `NaN` if one is undefined.
+/// Mean of `area` over classes, weighted by class; `NaN` if one is undefined.
 fn mean_area(areas: &[(f64, Areas)], weight: impl Fn(f64) -> f64, area: impl Fn(&Areas) -> f64) -> f64 {
     let whole: f64 = areas.iter().map(|(support, _)| weight(*support)).sum();
     areas.iter().map(|(support, a)| weight(*support) * area(a)).sum::<f64>() / whole
@@ -183,7 +183,7 @@ impl Resample for Rows<'_> {
         }
         let whole: f64 = cells.iter().sum();
         let confusion = Confusion::from_cells(self.n_classes, cells);
-        // A class missing in a resample is skipped, like one missing in the table.
+        // A class missing in a resample is skipped, like a class missing in the table.
         let areas: Vec<(f64, Areas)> = self
             .curves
             .iter()
@@ -220,7 +220,7 @@ impl Resample for Rows<'_> {
         match metric {
             Metric::Accuracy => self.truth.len() as f64,
             Metric::LogLoss | Metric::Brier => 0.0,
-            // A class with few rows gives no information, however many the others have.
+            // The information is limited by the class with the fewest rows.
             _ => {
                 let rows = |class: &usize| self.truth.iter().filter(|t| **t as usize == *class).count();
                 let present = self.matrix.seen().into_iter().filter(|class| self.matrix.support(*class) > 0.0);

@@ -49,11 +49,11 @@ impl DeLong {
 /// Compares the ROC areas of scores `a` and `b`, in O(n log n).
 ///
 /// E. DeLong et al., "Comparing the Areas under Two or More Correlated Receiver Operating Characteristic Curves", 1988,
-/// by mid-ranks as X. Sun, W. Xu, "Fast Implementation of DeLong's Algorithm for Comparing the Areas Under Correlated
-/// Receiver Operating Characteristic Curves", 2014. Equal scores count half.
+/// computed with mid-ranks: X. Sun, W. Xu, "Fast Implementation of DeLong's Algorithm for Comparing the Areas Under
+/// Correlated Receiver Operating Characteristic Curves", 2014. Equal scores count half.
 ///
 /// # Errors
-/// Columns of different lengths, a score that is `NaN`, fewer than two rows of a class.
+/// Columns of different lengths, a score that is `NaN`, or fewer than two rows of a class.
 pub fn delong(positive: &[bool], a: &[f64], b: &[f64]) -> Result<DeLong, ScoreError> {
     let n_positive = positive.iter().filter(|y| **y).count();
     for scores in [a, b] {
@@ -63,7 +63,7 @@ pub fn delong(positive: &[bool], a: &[f64], b: &[f64]) -> Result<DeLong, ScoreEr
         }
     }
     if n_positive < 2 || positive.len() - n_positive < 2 {
-        let class = if n_positive < 2 { "negative, but for one at most" } else { "positive, but for one at most" };
+        let class = if n_positive < 2 { "negative, except at most one" } else { "positive, except at most one" };
         return Err(ScoreError::OneClass { rows: positive.len(), class });
     }
     let (one, two) = (Components::of(positive, a), Components::of(positive, b));
@@ -78,8 +78,8 @@ pub fn delong(positive: &[bool], a: &[f64], b: &[f64]) -> Result<DeLong, ScoreEr
     Ok(DeLong { auc_a, auc_b, error_a: one.error(), error_b: two.error(), difference, error, z, p })
 }
 
-/// The area under the ROC curve and its standard error, for similar rows within groups: DeLong's components are summed
-/// within groups, of both classes together (N. Obuchowski, "Nonparametric Analysis of Clustered ROC Curve Data", 1997).
+/// The area under the ROC curve and its standard error for rows that are similar within groups: DeLong's components are
+/// summed within groups, over both classes (N. Obuchowski, "Nonparametric Analysis of Clustered ROC Curve Data", 1997).
 ///
 /// # Errors
 /// As [`delong`].
@@ -96,7 +96,7 @@ pub fn area_of_groups(positive: &[bool], scores: &[f64], groups: &[u64]) -> Resu
         sums.entry(group).or_insert([0.0; 2])[side] += component.unwrap_or(&area) - area;
         present[side].insert(group);
     }
-    // The number of groups on a side, less one for its mean.
+    // The number of groups on each side, minus one for its mean.
     let scale = [0, 1].map(|side| {
         let n = present[side].len() as f64;
         (n / (n - 1.0)).sqrt() / sizes[side]
@@ -105,7 +105,7 @@ pub fn area_of_groups(positive: &[bool], scores: &[f64], groups: &[u64]) -> Resu
     Ok((area, variance.sqrt()))
 }
 
-/// The share of the other class that each row is on the right side of.
+/// For each row, the share of rows of the other class that it is ranked correctly against.
 struct Components {
     of_positives: Vec<f64>,
     of_negatives: Vec<f64>,
@@ -117,7 +117,7 @@ impl Components {
         let (positives, negatives) = (rows(true), rows(false));
         let among_all = ranks::average(scores);
         let among = |rows: &[usize]| ranks::average(&rows.iter().map(|&i| scores[i]).collect::<Vec<f64>>());
-        // The rank among all less the rank within the class counts the rows of the other class below.
+        // The rank among all rows minus the rank within the class is the number of lower rows of the other class.
         let below = |rows: &[usize], others: usize| -> Vec<f64> {
             let own = among(rows);
             rows.iter().zip(own).map(|(&i, own)| (among_all[i] - own) / others as f64).collect()
@@ -147,7 +147,7 @@ pub struct McNemar {
 
 /// Compares correct answers of `a` with those of `b`, by the mid-p test.
 ///
-/// The mid-p test is nearly exact where the exact one is conservative (M. Fagerland, S. Lydersen, P. Laake, "The
+/// The mid-p test is nearly exact, whereas the exact test is conservative (M. Fagerland, S. Lydersen, P. Laake, "The
 /// McNemar Test for Binary Matched-Pairs Data: Mid-p and Asymptotic Are Better than Exact Conditional", 2013).
 ///
 /// ```
@@ -175,7 +175,7 @@ pub fn mcnemar(a: &[bool], b: &[bool]) -> Result<McNemar, ScoreError> {
     Ok(McNemar { only_a, only_b, p })
 }
 
-/// A difference of any metric between two models, with its bootstrap distribution.
+/// The difference of a metric between two models, with its bootstrap distribution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
     /// The difference on the original rows.
@@ -185,7 +185,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// The `q`-quantile of the replicates: `.05` is the lower one-sided 95 % bound. `NaN` without any.
+    /// The `q`-quantile of the replicates: `.05` is the lower one-sided 95 % bound. `NaN` without replicates.
     #[must_use]
     pub fn quantile(&self, q: f64) -> f64 {
         quantiles::quantile_sorted(&self.replicates, q)
@@ -198,15 +198,15 @@ impl Difference {
     }
 }
 
-/// Bootstraps `difference(counts)`, the difference of a metric when row i counts `counts[i]` times, over the same
+/// Bootstraps `difference(counts)`, the difference of a metric if row i counts `counts[i]` times, with the same
 /// resampled rows for both models.
 ///
 /// With `entities` (an index per row, from 0 without gaps) whole entities are drawn, so that rows of one customer are
-/// not treated as independent. Replicates whose difference is not finite are ignored. Same seed, same replicates,
-/// on any number of threads.
+/// not treated as independent. Replicates whose difference is not finite are ignored. The same seed gives the same
+/// replicates on any number of threads.
 ///
 /// # Errors
-/// No rows, `entities` of another length.
+/// No rows, or `entities` of another length.
 pub fn paired_bootstrap(
     n_rows: usize,
     entities: Option<&[u32]>,

@@ -18,7 +18,7 @@ pub struct Importance {
     pub deviation: f64,
 }
 
-/// The permutation of the rows of a column in `repeat`, the same for every thread and machine.
+/// The permutation of the rows of a column in `repeat`, the same on every thread and machine.
 ///
 /// ```
 /// let order = mlloop::score::permutation::order(4, 0, 0, 7);
@@ -36,9 +36,9 @@ pub fn order(n_rows: u32, column: usize, repeat: usize, seed: u64) -> Vec<u32> {
 
 /// Permutes each column in turn and reports the loss in the metric (L. Breiman, "Random Forests", 2001).
 ///
-/// `score_permuted(column, repeat)` is the metric of the same rows with that one raw column permuted, by [`order`] so
-/// that it is reproducible; it is called from several threads at once, each call with its own copy of modified data.
-/// `baseline` is the metric of the original rows. Redundant columns share their importance or hide each other's.
+/// `score_permuted(column, repeat)` is the metric of the same rows with that raw column permuted, by [`order`] so that
+/// it is reproducible; several threads call it at once, each with its own copy of modified data. `baseline` is the
+/// metric of the original rows. Redundant columns share their importance or hide each other's.
 #[must_use]
 pub fn permutation_importance(
     n_columns: usize,
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_column_is_worth_what_shuffling_it_loses() {
-        // y = 3·a + 1·b + 0·c, and the model knows it.
+        // y = 3·a + 1·b + 0·c, and the model is exact.
         let column = |c: u32| (0..500).map(|i| f64::from((i * (7 + 6 * c) + c) % 101)).collect::<Vec<f64>>();
         let table = [column(0), column(1), column(2)];
         let predict = |t: &[Vec<f64>; 3]| -> Vec<f64> { (0..500).map(|i| 3.0 * t[0][i] + t[1][i]).collect() };

@@ -7,7 +7,7 @@ use crate::stats::{moments, normal, quantiles, ranks};
 
 /// The coefficient of determination, 1 − Σ(y − ŷ)² ∕ Σ(y − ȳ)².
 ///
-/// As scikit-learn (`force_finite`): for a constant truth, 1 for exact predictions and 0 otherwise; `NaN` for
+/// As in scikit-learn (`force_finite`): if the truth is constant, 1 for exact predictions and 0 otherwise; `NaN` for
 /// fewer than two rows.
 ///
 /// ```
@@ -49,7 +49,7 @@ pub fn rmse(truth: &[f64], predicted: &[f64], weights: Option<&[f64]>) -> f64 {
     moments::weighted_mean(truth.len(), weights, &|i| (truth[i] - predicted[i]).powi(2)).sqrt()
 }
 
-/// Mean of |y − ŷ| ∕ max(|y|, 2⁻⁵²) as a share, not in percent; huge if a true value is 0. `NaN` without rows.
+/// Mean of |y − ŷ| ∕ max(|y|, 2⁻⁵²), as a share, not in percent; very large if a true value is 0. `NaN` without rows.
 #[must_use]
 pub fn mape(truth: &[f64], predicted: &[f64], weights: Option<&[f64]>) -> f64 {
     moments::weighted_mean(truth.len(), weights, &|i| relative(truth[i], (truth[i] - predicted[i]).abs()))
@@ -59,7 +59,7 @@ fn relative(truth: f64, error: f64) -> f64 {
     error / truth.abs().max(f64::EPSILON)
 }
 
-/// Median of |y − ŷ|, with weights as [`quantiles::weighted_median_sorted`]; `NaN` for no rows.
+/// Median of |y − ŷ|, with weights as [`quantiles::weighted_median_sorted`]; `NaN` without rows.
 #[must_use]
 pub fn median_ae(truth: &[f64], predicted: &[f64], weights: Option<&[f64]>) -> f64 {
     let rows = Rows::new(truth, predicted, weights);
@@ -68,7 +68,7 @@ pub fn median_ae(truth: &[f64], predicted: &[f64], weights: Option<&[f64]>) -> f
 
 /// Predicted rows in ascending order of absolute error, for repeated evaluation.
 pub(crate) struct Rows {
-    /// The row at each position of the columns below.
+    /// The row at each position; all columns below are by position too.
     order: Vec<u32>,
     truth: Vec<f64>,
     error: Vec<f64>,
@@ -171,9 +171,10 @@ impl Resample for Rows {
         (0..self.truth.len()).map(|j| Some(self.weights[j] * slope(self.truth[j], self.error[j])?)).collect()
     }
 
-    /// The median is between the errors whose ranks are n∕2 ± 1.96 √n∕2, for any distribution (W. Conover, "Practical
-    /// Nonparametric Statistics", 1999, §3.2); n is Kish's effective number with weights. By entity it is the error of
-    /// the share below the median (R. Woodruff, "Confidence Intervals for Medians", 1952).
+    /// The median is between the errors of ranks n∕2 ± 1.96 √n∕2, for any distribution (W. Conover, "Practical
+    /// Nonparametric Statistics", 1999, §3.2); with weights, n is Kish's effective sample size. With entities, the
+    /// interval comes from the error of the share below the median (R. Woodruff, "Confidence Intervals for Medians",
+    /// 1952).
     fn other_interval(&self, metric: Metric, entities: Option<&Entities>) -> Option<(f64, f64, Method)> {
         if metric != Metric::MedianAe {
             return None;

@@ -23,8 +23,8 @@ pub fn render(evaluation: &Evaluation, width: Option<usize>) -> String {
 /// Widths of the columns of the table of metrics: name, value, interval, baseline.
 const WIDTHS: [usize; 4] = [18, 10, 23, 10];
 
-/// The metrics, one per line: value, 95 % interval, the baseline's value, and a note if there is one. If `width` is
-/// less than usual, columns are as wide as their content.
+/// The metrics, one per line: value, 95 % interval, baseline, and a note if there is one. If `width` is too small for
+/// the usual layout, columns are as wide as their content.
 #[must_use]
 pub fn metrics_table(evaluation: &Evaluation, width: Option<usize>) -> String {
     let mut lines = vec![["metric", "value", "95 % interval", "baseline", ""].map(str::to_owned)];
@@ -54,7 +54,7 @@ fn interval(estimate: &Estimate) -> String {
     }
 }
 
-/// Four decimals for shares and the like, and six digits for numbers outside that range.
+/// Four decimals for shares and similar values, six digits for others.
 fn number(value: f64) -> String {
     let size = value.abs();
     if size >= 1e7 || (size > 0.0 && size < 1e-3) {
@@ -125,7 +125,7 @@ fn count(weight: f64) -> String {
     if weight.fract() == 0.0 { format!("{weight:.0}") } else { format!("{weight:.1}") }
 }
 
-/// The confusion matrix with its classes; one of more than 12 classes is only in the JSON.
+/// The confusion matrix with its classes; with more than 12 classes, it is only in the JSON.
 #[must_use]
 pub fn confusion_table(confusion: &Confusion, classes: &[String]) -> String {
     const MOST_CLASSES: usize = 12;

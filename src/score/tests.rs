@@ -1,4 +1,4 @@
-//! Numbers against scikit-learn's, from `fixtures/reference/score.json`.
+//! Compares results with scikit-learn's, from `fixtures/reference/score.json`.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub(super) fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
 }
 
-/// Equal to 1e-9, absolutely or in proportion.
+/// Equal to 1e-9, absolute or relative.
 #[track_caller]
 pub(super) fn close(what: &str, ours: f64, theirs: f64) {
     assert!((ours - theirs).abs() <= 1e-9 * theirs.abs().max(1.0), "{what}: {ours} v {theirs}");
@@ -235,7 +235,7 @@ fn unusable_input_is_an_error() {
     assert_eq!(text(Reading { weights: Some(&[0.0, 0.0]), ..good }), "the weights of all 2 rows are 0");
 }
 
-/// Draws many small tables with known true values: 95 % intervals should cover them about that often.
+/// Draws many small tables with known true values: about 95 % of the intervals should contain them.
 #[test]
 fn intervals_cover_the_truth() {
     use rand::Rng;

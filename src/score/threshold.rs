@@ -1,4 +1,4 @@
-//! The operating threshold: from which score on a row is predicted positive.
+//! The operating threshold: the lowest score that is predicted positive.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -187,7 +187,7 @@ pub struct Operating {
 /// A cut between two distinct scores, with the counts above it.
 #[derive(Clone, Copy)]
 struct Cut {
-    /// Number of rows above.
+    /// Number of rows with higher scores.
     end: usize,
     tp: f64,
     fp: f64,
@@ -217,10 +217,10 @@ impl Cut {
         if self.tp == 0.0 { 0.0 } else { 2.0 * self.tp / (self.tp + self.fp + totals.positives) }
     }
 
-    /// The objective of the rule, to be maximised; `None` if the cut violates its bounds.
+    /// The objective of the rule, to be maximised; `None` if the cut violates the rule's bounds.
     fn worth(self, rule: ThresholdRule, totals: Totals) -> Option<f64> {
         match rule {
-            // Uninformative scores have their highest F1 if every row is positive.
+            // Uninformative scores have their highest F1 when every row is predicted positive.
             ThresholdRule::F1 => {
                 let most = (totals.negatives / 2.0).max(5.0 * totals.positives);
                 (self.fp <= most).then(|| self.f1(totals))
@@ -240,13 +240,13 @@ impl Cut {
 
 /// Finds the best threshold by `rule` on rows that the model was not fitted on.
 ///
-/// A threshold is half-way between two neighbouring distinct scores, so equal scores are never separated; of equally
-/// good cuts the one with the fewest alerts is used. `y` is 0 or 1.
+/// A threshold is half-way between two neighbouring distinct scores, so equal scores are never separated. Among equally
+/// good cuts, the one with the fewest alerts is used. `y` is 0 or 1.
 ///
-/// The highest F1 of a few hundred rows is subject to chance. Of all thresholds within one standard error of it, the
-/// one nearest to half of it is used: for calibrated probabilities, the highest F1 is there (Z. Lipton and others,
-/// "Optimal Thresholding of Classifiers to Maximize F1 Measure", 2014). If positives are rare, thresholds that call
-/// more than half of the negatives positive are excluded.
+/// The highest F1 on a few hundred rows is subject to chance. Among all thresholds within one standard error of it, the
+/// one closest to half of the highest F1 is used: for calibrated probabilities, the optimal threshold is half of the
+/// optimal F1 (Z. Lipton and others, "Optimal Thresholding of Classifiers to Maximize F1 Measure", 2014). If positives
+/// are rare, thresholds that predict more than half of the negatives positive are excluded.
 ///
 /// ```
 /// use mlloop::score::threshold::{ThresholdRule, choose};
@@ -256,8 +256,8 @@ impl Cut {
 /// ```
 ///
 /// # Errors
-/// No rows, columns of different lengths, a score that is `NaN`, bad weights, a rule out of range, one class only
-/// if the rule compares two, and a precision that no threshold reaches.
+/// No rows, columns of different lengths, a score that is `NaN`, invalid weights, a rule out of range, only one class
+/// if the rule compares two, or a precision that no threshold reaches.
 pub fn choose(
     rule: ThresholdRule,
     y: &[f64],
@@ -299,7 +299,7 @@ pub fn choose(
     })
 }
 
-/// The cut of the highest worth, the first (fewest alerts) of equal ones.
+/// The cut with the highest objective; among equal ones the first, which has the fewest alerts.
 fn best(rule: ThresholdRule, cuts: &[Cut], totals: Totals) -> Option<Cut> {
     let mut best: Option<(f64, Cut)> = None;
     for cut in cuts {
@@ -311,10 +311,10 @@ fn best(rule: ThresholdRule, cuts: &[Cut], totals: Totals) -> Option<Cut> {
     best.map(|(_, cut)| cut)
 }
 
-/// Of the cuts whose F1 is not significantly below the highest, the one whose threshold is nearest to half of it.
+/// Among the cuts whose F1 is not significantly below the highest, the one whose threshold is closest to half of it.
 fn steady(cuts: &[Cut], highest: Cut, totals: Totals, at: impl Fn(Cut) -> (Cut, f64)) -> (Cut, f64) {
     let f1 = highest.f1(totals);
-    // F1 = 2J/(1 + J), J the share of true positives among all rows that are positive or predicted so.
+    // F1 = 2J/(1 + J), where J is the share of true positives among all rows that are positive or predicted positive.
     let (share, rows) = (f1 / (2.0 - f1), highest.fp + totals.positives);
     let error = 2.0 / (1.0 + share).powi(2) * (share * (1.0 - share) / rows).sqrt();
     let of_use = |cut: &&Cut| cut.worth(ThresholdRule::F1, totals).is_some_and(|worth| worth >= f1 - error);
@@ -327,7 +327,7 @@ fn unreachable_share(rule: ThresholdRule, cuts: &[Cut], rows: usize) -> ScoreErr
     ScoreError::Unreachable { wanted: rule.to_string(), best, rows }
 }
 
-/// A threshold that the first `end` of `n` scores in descending order reach and the others do not.
+/// A threshold that the first `end` of `n` scores, in descending order, reach and the others do not.
 fn between(end: usize, n: usize, score: impl Fn(usize) -> f64) -> f64 {
     if end == n {
         return score(n - 1).min(0.0);

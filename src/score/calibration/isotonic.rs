@@ -62,9 +62,9 @@ pub fn isotonic_regression(values: &[f64], weights: Option<&[f64]>) -> Vec<f64> 
 
 /// Fits to (score, positive, weight); `None` if no two blocks differ.
 ///
-/// The first and the last block may hold one class only. Their 0 or 1 would mean "never" or "always" after a few rows,
-/// so half a row of the other class is added to them; and the line is extended to half of the first value at score 0
-/// and half-way to 1 at score 1, so that rows at the ends keep their order.
+/// The first and the last block may contain only one class. A fitted 0 or 1 would mean "never" or "always" after a few
+/// rows, so half a row of the other class is added. The line is extended to half of the first value at score 0, and
+/// half-way to 1 at score 1, so that rows at the ends keep their order.
 pub(super) fn fit(mut points: Vec<(f64, bool, f64)>) -> Option<Calibration> {
     points.retain(|(_, _, weight)| *weight > 0.0);
     points.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));

@@ -72,7 +72,7 @@ pub enum CalibrationRule {
 pub struct Fitted {
     /// The map.
     pub calibration: Calibration,
-    /// In a sentence for people, why this one.
+    /// Why this one was chosen, as a sentence.
     pub reason: String,
     /// Cross-validated log loss of the unchanged scores, absent without a comparison.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,7 +82,7 @@ pub struct Fitted {
     pub log_loss_after: Option<f64>,
 }
 
-/// Rows of the tune part, the input of a fit.
+/// Rows of the tune part: the input of a fit.
 #[derive(Clone, Copy)]
 struct Tune<'a> {
     truth: &'a [u32],
@@ -105,9 +105,9 @@ impl Kind {
         }
     }
 
-    /// The fewest rows, and rows of either side, that it is fitted on. Isotonic regression follows single rows, so
-    /// it wants about a thousand (A. Niculescu-Mizil, R. Caruana, "Predicting Good Probabilities with Supervised
-    /// Learning", 2005); two parameters want a few dozen.
+    /// The minimum numbers of rows and of rows of either side. Isotonic regression follows single rows, so it needs
+    /// about a thousand (A. Niculescu-Mizil, R. Caruana, "Predicting Good Probabilities with Supervised Learning",
+    /// 2005); Platt's two parameters need a few dozen.
     const fn needs(self) -> (usize, usize) {
         match self {
             Self::Platt => (60, 20),
@@ -117,20 +117,20 @@ impl Kind {
 }
 
 const N_FOLDS: usize = 5;
-/// Rows that methods are compared on at most; the chosen one is fitted on all.
+/// Maximum number of rows for comparing methods; the chosen method is fitted on all rows.
 const MOST_COMPARED: usize = 100_000;
 
 impl Calibration {
     /// Fits a map to rows that the model was not fitted on.
     ///
-    /// `y` holds class indices and `scores` one probability per row (binary) or one per class and row. Under
-    /// `Auto`, 5-fold cross-validation compares the log loss of none, Platt and isotonic, in that order, and moves on
-    /// to the next only if it gains more than one standard error; small tables are restricted to simple
-    /// methods. Named methods are fitted whenever both classes occur. Same rows and `seed`, same map.
+    /// `y` contains class indices and `scores` one probability per row (binary) or one per class and row. With `Auto`,
+    /// 5-fold cross-validation compares the log loss of none, Platt and isotonic, in that order, and a later method is
+    /// chosen only if it gains more than one standard error; for small tables, only simple methods are compared.
+    /// Explicitly chosen methods are fitted whenever both classes occur. The same rows and `seed` give the same map.
     ///
     /// # Errors
-    /// No rows, columns of different lengths, a truth that is not a class, a score that is not a probability, bad
-    /// weights.
+    /// No rows, columns of different lengths, a truth that is not a class, a score that is not a probability, or
+    /// invalid weights.
     pub fn fit(
         rule: CalibrationRule,
         n_classes: usize,
@@ -168,7 +168,7 @@ impl Calibration {
         }
     }
 
-    /// Replaces the scores of one row by probabilities.
+    /// Replaces the scores of one row with probabilities.
     pub fn apply_row(&self, row: &mut [f64]) {
         match self {
             Self::None => {}
@@ -190,7 +190,7 @@ impl Calibration {
         }
     }
 
-    /// Replaces row-major scores, `n_scores` per row, by probabilities.
+    /// Replaces row-major scores, `n_scores` per row, with probabilities.
     ///
     /// ```
     /// let platt = mlloop::score::calibration::Calibration::Platt { a: -1.0, b: 0.0 };
@@ -224,7 +224,7 @@ impl Tune<'_> {
         self.weights.map_or(1.0, |w| w[row])
     }
 
-    /// Fits on `rows`; `None` if no map can be fitted (one class, or scores that fall with the truth).
+    /// Fits on `rows`; `None` if no map can be fitted (one class, or scores that decrease with the truth).
     fn fit(&self, kind: Kind, rows: &[u32]) -> Option<Calibration> {
         if self.n_scores == 1 {
             return self.fit_one(kind, rows, 0, 1);
@@ -246,7 +246,7 @@ impl Tune<'_> {
         }
     }
 
-    /// Whether `kind` has enough rows, and enough of either side of every class that occurs.
+    /// Whether there are enough rows for `kind`, and enough of either side of every class that occurs.
     fn carries(&self, kind: Kind) -> bool {
         let (rows, of_side) = kind.needs();
         let n = self.truth.len();
@@ -277,7 +277,7 @@ impl Tune<'_> {
         }
     }
 
-    /// The kind to take, and the cross-validated log loss without and with it.
+    /// The best kind, and the cross-validated log loss without and with it.
     fn compare(&self, kinds: &[Kind], seed: u64) -> (Option<Kind>, f64, f64) {
         if self.truth.len() > MOST_COMPARED {
             return self.compare_sample(kinds, seed);
@@ -295,7 +295,7 @@ impl Tune<'_> {
         (best, self.mean(&before), self.mean(&losses))
     }
 
-    /// The same on a sample of the rows, in order, if all would cost seconds without a better result.
+    /// The same on a sample of the rows, in order, if all rows would take seconds without a better result.
     fn compare_sample(&self, kinds: &[Kind], seed: u64) -> (Option<Kind>, f64, f64) {
         let mut rows = self.all();
         rows.shuffle(&mut random::rng(seed, "calibration rows"));
@@ -309,7 +309,7 @@ impl Tune<'_> {
         some.compare(kinds, seed)
     }
 
-    /// The fold of each row: every class is dealt evenly.
+    /// The fold of each row: each class is distributed evenly.
     fn folds(&self, seed: u64) -> Vec<u8> {
         let mut folds = vec![0; self.truth.len()];
         let mut rng = random::rng(seed, "calibration");
@@ -323,7 +323,7 @@ impl Tune<'_> {
         folds
     }
 
-    /// The log loss of each row under the map fitted to the other folds.
+    /// The log loss of each row with the map fitted on the other folds.
     fn losses(&self, kind: Option<Kind>, folds: &[u8]) -> Vec<f64> {
         let mut scores = self.scores.to_vec();
         if let Some(kind) = kind {
@@ -345,7 +345,7 @@ impl Tune<'_> {
         crate::stats::moments::weighted_mean(losses.len(), self.weights, &|i| losses[i])
     }
 
-    /// The mean decrease of the losses, and its standard error.
+    /// The mean decrease of the loss, and its standard error.
     fn gain(&self, before: &[f64], after: &[f64]) -> (f64, f64) {
         let falls: Vec<f64> = before.iter().zip(after).map(|(b, a)| b - a).collect();
         let mean = self.mean(&falls);

@@ -25,19 +25,19 @@ pub(super) fn apply(a: f64, b: f64, score: f64) -> f64 {
     falling(a * log_odds(score) + b)
 }
 
-/// Fits the sigmoid to (score, positive, weight); `None` with one class, or if the scores fall with the truth.
+/// Fits the sigmoid to (score, positive, weight); `None` with one class, or if the scores decrease with the truth.
 pub(super) fn fit(points: &[(f64, bool, f64)]) -> Option<Calibration> {
     let values: Vec<(f64, bool, f64)> = points.iter().map(|(p, y, w)| (log_odds(*p), *y, *w)).collect();
     let (a, b) = sigmoid(&values)?;
-    // A slope of 0 or above would make all scores equal or turn their order round.
+    // A slope of 0 or above would make all scores equal or reverse their order.
     (a < 0.0 && a.is_finite() && b.is_finite()).then_some(Calibration::Platt { a, b })
 }
 
 /// The (a, b) of p = 1 ∕ (1 + exp(a·f + b)) for (f, positive, weight), by Newton's method on Platt's smoothed targets.
 ///
-/// J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999; the method is that of H.-T. Lin, C.-J. Lin,
-/// R. Weng, "A Note on Platt's Probabilistic Outputs for Support Vector Machines", 2007. scikit-learn minimises the
-/// same function with fewer digits. None unless both classes have weight.
+/// J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999; the method is that of H.-T. Lin, C.-J. Lin, R.
+/// Weng, "A Note on Platt's Probabilistic Outputs for Support Vector Machines", 2007. scikit-learn minimises the same
+/// function with less precision. `None` unless both classes have weight.
 #[must_use]
 pub fn sigmoid(values: &[(f64, bool, f64)]) -> Option<(f64, f64)> {
     const MAX_STEPS: usize = 100;
@@ -83,7 +83,7 @@ pub fn sigmoid(values: &[(f64, bool, f64)]) -> Option<(f64, f64)> {
 
 /// −H⁻¹g of the loss; `None` if it is not finite.
 fn newton_step(values: &[(f64, bool, f64)], target: &impl Fn(bool) -> f64, a: f64, b: f64) -> Option<(f64, f64)> {
-    // A tiny value on the diagonal keeps H invertible if all scores are equal.
+    // A tiny diagonal value keeps H invertible if all scores are equal.
     let (mut haa, mut hab, mut hbb, mut ga, mut gb) = (1e-12, 0.0, 1e-12, 0.0, 0.0);
     for &(f, y, w) in values {
         let p = falling(a * f + b);

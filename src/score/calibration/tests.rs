@@ -40,7 +40,7 @@ fn the_sigmoid_agrees_with_scikit_learn() {
         let points: Vec<_> =
             (0..f.len()).map(|i| (f[i], y[i] == 1.0, weights.as_ref().map_or(1.0, |w| w[i]))).collect();
         let (a, b) = sigmoid(&points).unwrap();
-        // The peer's minimiser stops early; the same function minimised to the end agrees further.
+        // scikit-learn's minimiser stops early; with the same function minimised fully, more digits agree.
         assert!((a - case["sklearn"][0].as_f64().unwrap()).abs() < 1e-4, "{a}");
         assert!((b - case["sklearn"][1].as_f64().unwrap()).abs() < 1e-4, "{b}");
         assert!((a - case["exact"][0].as_f64().unwrap()).abs() < 1e-7, "{a}");

@@ -8,7 +8,7 @@ fn chosen(rule: ThresholdRule) -> Operating {
     choose(rule, &Y, &SCORES, None).unwrap()
 }
 
-/// Every distinct cut of the rows, counted naively.
+/// Evaluates every distinct cut of the rows naively.
 fn by_hand(worth: impl Fn(&Confusion) -> f64) -> f64 {
     let worths = [0.0, 0.07, 0.15, 0.25, 0.4, 0.6, 0.92, 2.0].map(|t| {
         let truth = Y.map(|y| y as u32);
@@ -18,10 +18,10 @@ fn by_hand(worth: impl Fn(&Confusion) -> f64) -> f64 {
     worths.into_iter().fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// Without the rule of one standard error the lowest score would be the threshold: every row positive.
+/// Without the one-standard-error rule the lowest score would be the threshold: every row positive.
 #[test]
 fn a_highest_f1_that_is_chance_does_not_decide() {
-    // Positives .3 to .9, negatives .1 to .7 in the same steps; one positive at the very bottom.
+    // Positives from .3 to .9, negatives from .1 to .7 in the same steps; one positive at the very bottom.
     let mut rows: Vec<(f64, f64)> = (0..30).map(|i| (0.3 + 0.02 * f64::from(i), 1.0)).collect();
     rows.extend((0..30).map(|i| (0.11 + 0.02 * f64::from(i), 0.0)));
     let (scores, y): (Vec<f64>, Vec<f64>) = rows.into_iter().unzip();
