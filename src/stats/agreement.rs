@@ -1,12 +1,12 @@
-//! How far people agree beyond chance.
+//! Agreement of annotators beyond chance.
 
 use std::collections::HashMap;
 
-/// Cohen's κ of two annotators who labelled the same rows: (pₒ − pₑ)/(1 − pₑ), with pₒ the share of rows on which they
-/// agree and pₑ the share expected from their label rates alone. 1 is full agreement, 0 is chance.
+/// Cohen's κ of two annotators who labelled the same rows: (pₒ − pₑ)/(1 − pₑ), where pₒ is the share of rows on which
+/// they agree and pₑ the share expected from their label rates alone. 1 is full agreement, 0 is chance.
 ///
-/// `NaN` without rows, for lists of different lengths, and if both used one label only: agreement is then expected
-/// by chance (J. Cohen, "A Coefficient of Agreement for Nominal Scales", 1960).
+/// `NaN` without rows, for lists of different lengths, and if both used only one label: then agreement is expected by
+/// chance (J. Cohen, "A Coefficient of Agreement for Nominal Scales", 1960).
 ///
 /// ```
 /// // sklearn.metrics.cohen_kappa_score([0, 0, 1, 1], [0, 0, 1, 0])
@@ -25,12 +25,12 @@ pub fn cohen_kappa(a: &[u32], b: &[u32]) -> f64 {
     (agreed - by_chance) / (1.0 - by_chance)
 }
 
-/// Krippendorff's α for nominal labels of any number of annotators, each of whom may have skipped rows; `rows` holds
-/// the labels of each row. 1 is full agreement, 0 is chance, below 0 is less than chance.
+/// Krippendorff's α for nominal labels of any number of annotators, who may skip rows; `rows` contains the labels of
+/// each row. 1 is full agreement, 0 is chance, below 0 is less than chance.
 ///
-/// α = 1 − (n − 1) Σ_u (Σ_{c≠k} n_uc n_uk)/(m_u − 1) ∕ Σ_{c≠k} n_c n_k over the rows with m_u ≥ 2 labels, n labels in all
-/// (K. Krippendorff, "Computing Krippendorff's Alpha-Reliability", 2011). `NaN` without such a row, and if they hold
-/// one label only: there is no variation.
+/// α = 1 − (n − 1) Σ_u (Σ_{c≠k} n_uc n_uk)/(m_u − 1) ∕ Σ_{c≠k} n_c n_k over the rows with m_u ≥ 2 labels, n labels in
+/// total (K. Krippendorff, "Computing Krippendorff's Alpha-Reliability", 2011). `NaN` without such a row, and if they
+/// contain only one label: there is no variation.
 ///
 /// ```
 /// // krippendorff.alpha([[0, 0, 1, 1], [0, 0, 1, 0]], level_of_measurement="nominal")

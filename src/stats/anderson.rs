@@ -12,7 +12,8 @@ const LOG_P: [f64; 3] = [-1.077_770_279_820_484, -1.008_226_564_465_251_5, 0.018
 /// The standardised A² of two samples with mid-ranks for ties, and its p-value, as in scipy's `anderson_ksamp`.
 ///
 /// p is interpolated by a parabola through seven tabulated values and limited to `[.001, .25]` (F. Scholz, M. Stephens,
-/// "K-Sample Anderson–Darling Tests", 1987). A negative statistic means samples more similar than by chance.
+/// "K-Sample Anderson–Darling Tests", 1987). A negative statistic means that the samples are more similar than by
+/// chance.
 ///
 /// # Errors
 /// If a sample is empty, all values are equal, or there are fewer than four.

@@ -52,8 +52,8 @@ const WEEKS: usize = 260;
 /// A loss and its weight in a week.
 type Draw<'a> = dyn Fn(&mut Xoshiro256PlusPlus, usize) -> (f64, f64) + 'a;
 
-/// A run of five years: the week in which the bets win, or none. A week has `n` losses with the mean
-/// `of_week`; wealth is checked after each one.
+/// A run of five years: the week in which the bets win, if any. A week has `n` losses with the mean `of_week`; wealth
+/// is checked after each one.
 fn life(rng: &mut Xoshiro256PlusPlus, n: usize, limit: f64, alpha: f64, draw: &Draw<'_>) -> Option<usize> {
     let mut bets = Bets::above(limit);
     (0..WEEKS).find(|&week| {
@@ -66,7 +66,7 @@ fn life(rng: &mut Xoshiro256PlusPlus, n: usize, limit: f64, alpha: f64, draw: &D
     })
 }
 
-/// A Brier score: the square of a share with mean `p`, skewed as such losses are.
+/// A Brier score: the square of a share with mean `p`, skewed like such losses.
 fn brier(rng: &mut Xoshiro256PlusPlus, p: f64) -> f64 {
     // E = p: a loss near 0 for most rows, and a large one for some.
     let score = p * rng.r#gen::<f64>() * 2.0;
@@ -79,7 +79,7 @@ fn brier_mean(p: f64) -> f64 {
     p - 4.0 * p * p / 3.0
 }
 
-/// One loss in three of weight 1, the others a quarter: of two kinds of rows, the hard kind is sampled four times as
+/// One loss in three has weight 1, the others a quarter: of two kinds of rows, the hard kind is sampled four times as
 /// often.
 fn asked(rng: &mut Xoshiro256PlusPlus, rates: [f64; 2]) -> (f64, f64) {
     let hard = rng.r#gen::<f64>() < 4.0 / 5.0;
@@ -87,7 +87,7 @@ fn asked(rng: &mut Xoshiro256PlusPlus, rates: [f64; 2]) -> (f64, f64) {
     (f64::from(rng.r#gen::<f64>() < rate), if hard { 0.25 } else { 1.0 })
 }
 
-/// Number of `n_lives` with a false alarm at a level of .05, at the boundary of the hypothesis.
+/// The number of false alarms in `n_lives` runs at a level of .05, at the boundary of the hypothesis.
 fn false_alarms(seed: u64, n_lives: usize, n: usize) -> [usize; 4] {
     let kinds: [(f64, &Draw<'_>); 4] = [
         // Errors; a rare class; scores; and unequally sampled rows, half of which are hard: mean .5·.05 + .5·.35.
@@ -119,13 +119,13 @@ fn a_thousand_lives_of_five_years_hold_the_level() {
     for n in [20, 100] {
         let found = false_alarms(2, 1000, n);
         eprintln!("false alarms in 1000 lives of {n} labels a week: {found:?}");
-        // .05 and three standard errors.
+        // .05 plus three standard errors.
         assert!(found.iter().all(|n| *n <= 70), "{n} a week: {found:?}");
         assert!(found.iter().any(|n| *n >= 2), "{n} a week: {found:?}: no evidence at all is no test");
     }
 }
 
-/// Labels until a change in week 52 is found, at the median of runs, and runs in which it is not.
+/// The median number of labels until a change in week 52 is detected, and the number of runs in which it is not.
 fn labels_until_found(seed: u64, n_lives: u64, n: usize, limit: f64, draw: &Draw<'_>) -> (f64, usize, usize) {
     let (mut found, mut early, mut never) = (Vec::new(), 0, 0);
     for life_no in 0..n_lives {
@@ -154,9 +154,9 @@ fn a_sudden_and_a_gradual_change_are_found_about_when_it_is_said() {
     assert_eq!(losses_needed(0.12, 0.11, 0.3, 0.05, 52), None);
 }
 
-/// The estimate of `label-export --for-monitoring` for labels a week and growth of the loss, against the weeks until
-/// bets win, checked after each label, in runs whose loss of .1 grows in week 26; the limit is .12, the level that of a
-/// first version.
+/// The estimate of `label-export --for-monitoring` for labels per week and growth of the loss, compared with the weeks
+/// until bets win, checked after each label. In each run the loss of .1 grows in week 26; the limit is .12, the level
+/// that of a first version.
 fn said_and_seen(n_lives: u64, growths: &[f64], labels: &[usize]) -> Vec<(usize, f64, f64, f64)> {
     let mut all = Vec::new();
     for (&growth, &n) in growths.iter().flat_map(|growth| labels.iter().map(move |n| (growth, n))) {

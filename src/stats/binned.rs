@@ -5,11 +5,11 @@ use super::sample::{Cannot, Measured, Sample};
 use super::shares;
 use crate::stats::portable::Portable;
 
-/// With more distinct reference values than this, values are binned.
+/// If the reference has more distinct values than this, values are binned.
 const LEVELS: usize = 20;
 
-/// Edges of equal bins by Sturges' rule, width = range/(log₂ n + 1), over `n` values from `first` to `last`
-/// (numpy `histogram_bin_edges`); whole numbers are never cut narrower than 1, and one value gets a bin of width 1.
+/// Edges of equal bins by Sturges' rule, width = range/(log₂ n + 1), for `n` values from `first` to `last` (numpy
+/// `histogram_bin_edges`); bins of whole numbers are at least 1 wide, and a single value gets a bin of width 1.
 ///
 /// # Errors
 /// If the range is so narrow, or so wide, that the edges are not distinct numbers.
@@ -50,15 +50,15 @@ pub fn histogram(sample: &Sample, edges: &[f64]) -> Vec<u64> {
     counts
 }
 
-/// The range of both samples together.
+/// The common range of both samples.
 fn range(reference: &Sample, current: &Sample) -> (f64, f64) {
     let low = reference.values().iter().chain(current.values()).copied().fold(f64::INFINITY, f64::min);
     let high = reference.values().iter().chain(current.values()).copied().fold(f64::NEG_INFINITY, f64::max);
     (low, high)
 }
 
-/// Counts of both samples in the bins of `psi`, `kl_div` and `jensenshannon`: Sturges' over all values together if the
-/// reference has more than 20 distinct ones, otherwise one bin per distinct value of either.
+/// Counts of both samples in the bins of `psi`, `kl_div` and `jensenshannon`: Sturges' bins over all values if the
+/// reference has more than 20 distinct ones, otherwise one bin per distinct value of either sample.
 ///
 /// # Errors
 /// If a sample is empty, or its values cannot be binned.
@@ -101,10 +101,10 @@ pub fn jensen_shannon(reference: &Sample, current: &Sample, integer: bool) -> Re
 
 /// Hellinger's distance of densities over Sturges' bins for the **distinct** values of both samples, √(1 − Σ√(fg)·width).
 ///
-/// The sum is the peer's, term by term, because its rounding shows in the root of a small difference.
+/// The sum is computed term by term as in Evidently, because rounding errors show in the root of a small difference.
 ///
 /// # Errors
-/// When a sample is empty, or its values cannot be binned.
+/// If a sample is empty, or its values cannot be binned.
 pub fn hellinger(reference: &Sample, current: &Sample, integer: bool) -> Result<Measured, Cannot> {
     check(reference, current)?;
     let (low, high) = range(reference, current);

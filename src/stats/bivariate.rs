@@ -1,4 +1,4 @@
-//! Count, means, variances and covariance of pairs, in one pass and mergeable.
+//! Count, means, variances and covariance of pairs, in one pass; mergeable.
 
 /// Statistics of pairs (y, x): counts and sums about the means.
 ///
@@ -26,7 +26,7 @@ impl Bivariate {
         self.xy += dy * (x - self.x);
     }
 
-    /// `n` units of which `k` count 1 and the others 0; x is 1.
+    /// `n` units, of which `k` have the value 1 and the others 0; x is 1.
     #[must_use]
     pub fn of_counts(n: f64, k: f64) -> Self {
         if n <= 0.0 {
@@ -35,7 +35,7 @@ impl Bivariate {
         Self { n, y: k / n, x: 1.0, yy: k * (n - k) / n, xx: 0.0, xy: 0.0 }
     }
 
-    /// The pairs of both.
+    /// The statistics of both sets of pairs together.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
         let n = self.n + other.n;
@@ -90,9 +90,9 @@ impl Bivariate {
         self.y / self.x
     }
 
-    /// Variance of Σ y ∕ Σ x by the delta method: (s²_y − 2 R s_xy + R² s²_x) ∕ (n x̄²), for independent pairs
-    /// (A. Deng, U. Knoblich, J. Lu, "Applying the Delta Method in Metric Analytics", 2018). With x = 1 throughout it is
-    /// the variance of the mean.
+    /// Variance of Σ y ∕ Σ x by the delta method: (s²_y − 2 R s_xy + R² s²_x) ∕ (n x̄²), for independent pairs (A.
+    /// Deng, U. Knoblich, J. Lu, "Applying the Delta Method in Metric Analytics", 2018). If every x is 1, it is the
+    /// variance of the mean.
     #[must_use]
     pub fn ratio_variance(&self) -> f64 {
         let ratio = self.ratio();
@@ -100,7 +100,7 @@ impl Bivariate {
         if self.n < 2.0 { f64::NAN } else { spread.max(0.0) / (self.n - 1.0) / (self.n * self.x * self.x) }
     }
 
-    /// Σ (y − ȳ)(x − x̄) and Σ (x − x̄)², the parts of a slope; both add up over groups.
+    /// Σ (y − ȳ)(x − x̄) and Σ (x − x̄)², the parts of a slope; both are additive over groups.
     #[must_use]
     pub fn slope_parts(&self) -> (f64, f64) {
         (self.xy, self.xx)

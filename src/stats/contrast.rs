@@ -65,9 +65,8 @@ pub fn fit(observed: &[f64], shares: &[f64]) -> Test {
     Test { statistic, freedom: Some(freedom), p: chi_squared(statistic, freedom) }
 }
 
-/// Holm's adjusted p-values in the order given: each is the smallest family-wise error at which it would be
-/// significant (S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979). `NaN` stays `NaN` and
-/// is not counted.
+/// Holm's adjusted p-values in the given order: each is the smallest family-wise error at which it would be significant
+/// (S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979). `NaN` stays `NaN` and is not counted.
 ///
 /// ```
 /// // statsmodels multipletests([.01, .04, .03], method="holm")
@@ -87,8 +86,8 @@ pub fn holm(p: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// By how many hypotheses Holm's procedure shares the error when it comes to each: an interval at the level
-/// alpha ∕ that many excludes 0 exactly if [`holm`]'s p is at most alpha. `NaN` counts as 1.
+/// The number of hypotheses by which Holm's procedure divides the error when it tests each one: an interval at the
+/// level alpha ∕ that number excludes 0 exactly if [`holm`]'s p is at most alpha. `NaN` counts as 1.
 ///
 /// ```
 /// use mlloop::stats::contrast::holm_shares;

@@ -7,10 +7,10 @@ use crate::stats::portable::Portable;
 /// Up to this many rows in each sample the p-value is exact.
 const EXACT_UP_TO: u64 = 20;
 
-/// T = U/(nmN) − (4nm − 1)/(6N) and the probability of one as large (T. Anderson, "On the Distribution of the
-/// Two-Sample Cramér–von Mises Criterion", 1962), as in scipy's `cramervonmises_2samp`.
+/// T = U/(nmN) − (4nm − 1)/(6N) and its p-value (T. Anderson, "On the Distribution of the Two-Sample Cramér–von Mises
+/// Criterion", 1962), as in scipy's `cramervonmises_2samp`.
 ///
-/// Ties share their mean rank. With 20 rows or fewer on both sides p is exact for samples without ties; otherwise T is
+/// Ties get their mean rank. With at most 20 rows on both sides p is exact for samples without ties; otherwise T is
 /// standardised to the mean and variance of its limit distribution.
 ///
 /// ```
@@ -38,13 +38,13 @@ pub fn test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     Ok(Measured { statistic: t, p: Some(p.clamp(0.0, 1.0)) })
 }
 
-/// 4 Σ (rank − place)² over one sample: rank among both, place among its own.
+/// 4 Σ (rank − place)² over one sample: the rank in both samples together, the place in its own.
 fn squared_ranks(reference: &Sample, current: &Sample, of: impl Fn(&super::pooled::Step) -> (u64, u64)) -> i128 {
     let (mut own_before, mut before, mut total) = (0_i128, 0_i128, 0_i128);
     for step in steps(reference, current) {
         let (own, all) = of(&step);
         let (own, all) = (i128::from(own), i128::from(all));
-        // Twice the shared rank less twice the mean rank; the ranks vary about their mean by c(c² − 1)/12.
+        // Twice the mean rank minus twice the mean place; the ranks of ties vary about their mean by c(c² − 1)/12.
         let gap = (2 * before + all + 1) - (2 * own_before + own + 1);
         total += own * gap * gap + own * (own * own - 1) / 3;
         own_before += own;
@@ -104,8 +104,8 @@ fn asymptotic(t: f64, n: f64, m: f64) -> f64 {
     if moved < 0.003 { 1.0 } else { (1.0 - limit(moved)).max(0.0) }
 }
 
-/// The limit's distribution function (S. Csörgő, J. Faraway, "The Exact and Asymptotic Distributions of Cramér–von
-/// Mises Statistics", 1996); terms are added until one is below 1e-7, as scipy does.
+/// The distribution function of the limit (S. Csörgő, J. Faraway, "The Exact and Asymptotic Distributions of Cramér–von
+/// Mises Statistics", 1996); terms are added until one is below 1e-7, as in scipy.
 fn limit(x: f64) -> f64 {
     let mut ratio = std::f64::consts::PI.sqrt();
     let (mut total, mut k) = (0.0, 0.0);
@@ -122,7 +122,8 @@ fn limit(x: f64) -> f64 {
     }
 }
 
-/// e^(−q) K¼(q) = ∫ exp(−q (1 + cosh t)) cosh(t/4) dt over t ≥ 0, by the trapezium rule, exact up to rounding here.
+/// e^(−q) K¼(q) = ∫ exp(−q (1 + cosh t)) cosh(t/4) dt over t ≥ 0, by the trapezium rule, which is exact here up to
+/// rounding.
 fn damped_bessel(q: f64) -> f64 {
     const WIDTH: f64 = 0.05;
     let mut total = 0.5 * (-2.0 * q).exp_portable();

@@ -22,13 +22,13 @@ fn area<const POWER: i32>(reference: &Sample, current: &Sample) -> f64 {
 /// Wasserstein's distance of order 1, ∫ |F − G| dx, in the units of the column (scipy `wasserstein_distance`).
 ///
 /// # Errors
-/// When a sample is empty.
+/// If a sample is empty.
 pub fn wasserstein_raw(reference: &Sample, current: &Sample) -> Result<f64, Cannot> {
     check(reference, current)?;
     Ok(area::<1>(reference, current))
 }
 
-/// Wasserstein's distance over max(σ of the reference, 0.001), σ with denominator n, as Evidently normalises it.
+/// Wasserstein's distance over max(σ of the reference, 0.001), σ with denominator n, as in Evidently.
 ///
 /// ```
 /// use mlloop::stats::{distances, sample::Sample};
@@ -43,7 +43,7 @@ pub fn wasserstein(reference: &Sample, current: &Sample) -> Result<Measured, Can
     let raw = wasserstein_raw(reference, current)?;
     let (_, squares) = mean_and_squares(reference);
     let deviation = (squares / reference.n() as f64).sqrt();
-    // A finite distance over a deviation that is not would be 0.
+    // Dividing a finite distance by an infinite deviation would give 0.
     if deviation.is_finite() { finite(raw / deviation.max(0.001)) } else { finite(deviation) }
 }
 
@@ -51,7 +51,7 @@ pub fn wasserstein(reference: &Sample, current: &Sample) -> Result<Measured, Can
 /// Statistics", 2013; scipy `energy_distance`).
 ///
 /// # Errors
-/// When a sample is empty.
+/// If a sample is empty.
 pub fn energy(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     check(reference, current)?;
     finite((2.0_f64).sqrt() * area::<2>(reference, current).sqrt())

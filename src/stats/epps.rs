@@ -9,13 +9,13 @@ use crate::stats::portable::Portable;
 type Vec4 = [f64; 4];
 type Mat4 = [Vec4; 4];
 
-/// Epps and Singleton's W: the distance of two empirical characteristic functions at t = 0.4 and 0.8 over half of the
-/// joint interquartile range, in units of their covariance; χ² with the rank of that as degrees of freedom
-/// (T. Epps, K. Singleton, "An Omnibus Test for the Two-Sample Problem Using the Empirical Characteristic Function",
-/// 1986; scipy `epps_singleton_2samp`). Corrected for size if both samples have fewer than 25 values. Two different
-/// constants have W = ∞ and p = 0.
+/// Epps and Singleton's W: the distance of two empirical characteristic functions at t = 0.4 and 0.8, scaled by half of
+/// the joint interquartile range, in units of their covariance. Its distribution is χ² with the rank of the covariance
+/// as degrees of freedom (T. Epps, K. Singleton, "An Omnibus Test for the Two-Sample Problem Using the Empirical
+/// Characteristic Function", 1986; scipy `epps_singleton_2samp`). W is corrected for size if both samples have fewer
+/// than 25 values. Two different constants have W = ∞ and p = 0.
 ///
-/// With k distinct values the covariance has rank k − 1 at most, and only that many directions are used. scipy also
+/// With k distinct values the covariance has at most rank k − 1, and only that many directions are used. scipy also
 /// uses directions of rounding noise: for 186 of 300 random pairs of two-valued samples it found rank 2 or 3, with
 /// meaningless W and p.
 ///
@@ -41,7 +41,7 @@ pub fn test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
         return Err(Cannot::because("each sample needs at least five values"));
     }
     if reference.values().len() == 1 && current.values().len() == 1 {
-        // Two different constants: their covariance is 0, their distance is not.
+        // Two different constants: the covariance is 0, the distance is not.
         return Ok(Measured { statistic: f64::INFINITY, p: Some(0.0) });
     }
     let points = [0.4 / (range / 2.0), 0.8 / (range / 2.0)];
@@ -100,7 +100,7 @@ fn waves(sample: &Sample, points: [f64; 2]) -> (Vec4, Mat4) {
     (mean, covariance)
 }
 
-/// Eigenvalues and, in columns, eigenvectors of a symmetric matrix, by Jacobi's rotations.
+/// Eigenvalues and, in columns, eigenvectors of a symmetric matrix, by Jacobi rotations.
 fn eigen(mut a: Mat4) -> (Vec4, Mat4) {
     let mut vectors: Mat4 = std::array::from_fn(|i| std::array::from_fn(|j| if i == j { 1.0 } else { 0.0 }));
     for _ in 0..60 {

@@ -7,10 +7,11 @@ use super::tails::ln_hypergeometric;
 use crate::stats::portable::Portable;
 
 /// Fisher's exact test of two levels on two sides, two-sided: the probability of all tables with the same margins that
-/// are not likelier than this one (R. Fisher, "Statistical Methods for Research Workers", 1934; scipy `fisher_exact`).
+/// are at most as likely as this one (R. Fisher, "Statistical Methods for Research Workers", 1934; scipy
+/// `fisher_exact`).
 ///
-/// The statistic is the odds ratio of the **second** level, current over reference; `NaN` if a level is missing, and
-/// then p is 1. The two sides may differ in size.
+/// The statistic is the odds ratio of the **second** level, current over reference; `NaN` with p = 1 if a level is
+/// missing. The two sides may differ in size.
 ///
 /// # Errors
 /// If a side is empty, or there are more than two levels.
@@ -27,8 +28,8 @@ pub fn fisher_exact(reference: &[u64], current: &[u64]) -> Result<Measured, Cann
     Ok(Measured { statistic: odds, p: Some(fisher((second_r, n), (second_c, m))) })
 }
 
-/// Fisher's two-sided p of `a` of `n` rows against `b` of `m`. Only the relevant terms are summed, so that a billion
-/// rows cost no more than the spread of the count.
+/// Fisher's two-sided p of `a` of `n` rows against `b` of `m`. Only relevant terms are summed, so the time depends on
+/// the spread of the count, even for a billion rows.
 ///
 /// ```
 /// // C(200, 120) / C(5200, 120)
@@ -43,7 +44,7 @@ pub fn fisher((a, n): (u64, u64), (b, m): (u64, u64)) -> f64 {
         return 1.0;
     }
     let ln_p = |c: u64| ln_hypergeometric(all, marked, m, c);
-    // Tables that are equally likely may differ in the last digits.
+    // Equally likely tables may differ in the last digits.
     let at_most = ln_p(b) + 1e-9;
     let mode = (u128::from(marked + 1) * u128::from(m + 1) / u128::from(all + 2)) as u64;
     let mode = mode.clamp(low, high);
@@ -59,7 +60,7 @@ pub fn fisher((a, n): (u64, u64), (b, m): (u64, u64)) -> f64 {
     (above.unwrap_or(0.0) + below.unwrap_or(0.0)).min(1.0)
 }
 
-/// The first of `from..=to` for which `is` is true; it must then be true for all that follow.
+/// The first of `from..=to` for which `is` is true; it must be true for all later values.
 fn first(from: u64, to: u64, is: impl Fn(u64) -> bool) -> Option<u64> {
     let (mut from, mut end) = (from, to + 1);
     while from < end {
@@ -73,7 +74,7 @@ fn first(from: u64, to: u64, is: impl Fn(u64) -> bool) -> Option<u64> {
     (from <= to).then_some(from)
 }
 
-/// The sum of terms that shrink by these factors, until they no longer count.
+/// The sum of terms that shrink by these factors, until further terms are negligible.
 fn tail(ln_first: f64, factors: impl Iterator<Item = f64>) -> f64 {
     let (mut sum, mut term) = (1.0, 1.0);
     for factor in factors {
@@ -89,17 +90,17 @@ fn tail(ln_first: f64, factors: impl Iterator<Item = f64>) -> f64 {
 /// The result of [`least`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Least {
-    /// Which cell it is.
+    /// The index of the cell.
     pub cell: usize,
-    /// The probability that any of the cells is as unlikely.
+    /// The probability that any of the cells is this unlikely.
     pub p: f64,
 }
 
-/// Each cell against all other rows by [`fisher`]; the least likely one. p is for all cells together: its own, times
-/// the number of cells that could be so unlikely at all (R. Tarone, "A Modified Bonferroni Method for Discrete Data",
-/// 1990), so that a thousand levels of two rows do not hide one of twenty. Cells may overlap and need not contain all
-/// of the `n` and `m` rows; the choice of cells may depend on both sides together, not on one of them. `None` without
-/// cells.
+/// Tests each cell against all other rows by [`fisher`], and returns the least likely one. p is for all cells together:
+/// the cell's own p times the number of cells that could be so unlikely at all (R. Tarone, "A Modified Bonferroni
+/// Method for Discrete Data", 1990), so that a thousand levels of two rows do not hide one of twenty. Cells may overlap
+/// and need not contain all of the `n` and `m` rows; the choice of cells may depend on both sides together, but not on
+/// one of them. `None` without cells.
 /// ```
 /// use mlloop::stats::exact::least;
 /// // Twenty rows of a level that a million rows lack: C(1000, 20) / C(1001000, 20)
@@ -114,14 +115,14 @@ pub fn least(cells: &[(u64, u64)], n: u64, m: u64) -> Option<Least> {
     Some(Least { cell, p: (least * could.max(1) as f64).min(1.0) })
 }
 
-/// The smallest p that `marked` rows in all can have: with as many as possible on one side.
+/// The smallest p that `marked` rows in total can have: with as many as possible on one side.
 fn attainable(marked: u64, n: u64, m: u64) -> f64 {
     let ln_p = |c: u64| ln_hypergeometric(n + m, marked, m, c);
     ln_p(marked.saturating_sub(n)).min(ln_p(marked.min(m))).exp_portable()
 }
 
-/// The probability that the `k` highest of `n` + `m` rows in random order are all on the side of `m` rows: that this
-/// many of its values are above all of the other side's. With ties it is an overestimate.
+/// The probability that the `k` highest of `n` + `m` rows in random order are all on the side of `m` rows, so that `k`
+/// of its values are above all values of the other side. With ties it is an overestimate.
 ///
 /// ```
 /// use mlloop::stats::exact::beyond;
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
     use crate::stats::tails::ln_choose;
 
-    /// All tables one by one, as the definition has it.
+    /// All tables one by one, as in the definition.
     fn by_definition((a, n): (u64, u64), (b, m): (u64, u64)) -> f64 {
         let t = a + b;
         let ln_p = |c: u64| ln_choose(m, c) + ln_choose(n, t - c) - ln_choose(n + m, t);

@@ -1,16 +1,16 @@
-//! The distribution of Kolmogorov's statistic, one sample against a known law.
+//! The distribution of Kolmogorov's statistic, one sample against a known distribution.
 
 use super::tails::binomial;
 use crate::stats::portable::Portable;
 
-/// Above this many observations only every s-th term of the one-sided sum is used.
+/// Above this many observations, only every s-th term of the one-sided sum is used.
 const ALL_TERMS: u64 = 100_000;
 
-/// P(Dₙ ≥ d) for `n` observations, two-sided; the routes are those of Simard and L'Ecuyer.
+/// P(Dₙ ≥ d) for `n` observations, two-sided; the choice of methods is that of Simard and L'Ecuyer.
 ///
-/// Near the ends of the range the closed forms of Ruben and Gambino; above, twice the one-sided probability; in between
-/// Durbin's matrix for small n, and the expansion of Pelz and Good for large n (R. Simard, P. L'Ecuyer, "Computing the
-/// Two-Sided Kolmogorov–Smirnov Distribution", 2011). Absolute error below 1e-10. `n` = 0 gives 1.
+/// Near the ends of the range, the closed forms of Ruben and Gambino; for large d, twice the one-sided probability; in
+/// between, Durbin's matrix for small n and the expansion of Pelz and Good for large n (R. Simard, P. L'Ecuyer,
+/// "Computing the Two-Sided Kolmogorov–Smirnov Distribution", 2011). Absolute error below 1e-10. `n` = 0 gives 1.
 ///
 /// ```
 /// // scipy.stats.kstwo.sf(0.05, 500)
@@ -40,7 +40,7 @@ pub fn survival(n: u64, d: f64) -> f64 {
 
 /// P(Dₙ⁺ ≥ d) = d Σ C(n, v) (d + v/n)^(v−1) (1 − d − v/n)^(n−v), v from 0 to ⌊n(1 − d)⌋ (Smirnov).
 ///
-/// The terms of large n are smooth and vanish at both ends, where the trapezium rule converges faster than any power.
+/// For large n the terms are smooth and vanish at both ends, so the trapezium rule converges faster than any power.
 fn one_sided(n: u64, d: f64) -> f64 {
     let m = n as f64;
     let stride = if n <= ALL_TERMS { 1 } else { n / 20_000 };

@@ -8,11 +8,12 @@ use std::ops::{AddAssign, Mul, Range, Sub};
 /// Up to this many rows in the larger sample the p-value is exact.
 const EXACT_UP_TO: u64 = 10_000;
 
-/// D = max |F(x) − G(x)| and the probability of one as large, two-sided, as in scipy's `ks_2samp`.
+/// D = max |F(x) − G(x)| and its two-sided p-value, as in scipy's `ks_2samp`.
 ///
-/// Up to 10 000 rows in the larger sample p is exact: the share of interleavings of the two samples that leave the band
-/// (J. Hodges, "The Significance Probability of the Smirnov Two-Sample Test", 1958), which is conservative for ties.
-/// Above, Kolmogorov's distribution at nₑ = round(nm/(n+m)). With ties, D is taken after the last equal value.
+/// With at most 10 000 rows in the larger sample p is exact: the share of interleavings of the two samples that leave
+/// the band (J. Hodges, "The Significance Probability of the Smirnov Two-Sample Test", 1958), which is conservative for
+/// ties. Above that, Kolmogorov's distribution at nₑ = round(nm/(n+m)) is used. With ties, D is taken after the last
+/// equal value.
 ///
 /// ```
 /// use mlloop::stats::{ks, sample::Sample};
@@ -47,7 +48,7 @@ pub fn test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
 /// D = max |F(x) − G(x)| alone, in one pass over both samples.
 ///
 /// # Errors
-/// When a sample is empty.
+/// If a sample is empty.
 pub fn distance(reference: &Sample, current: &Sample) -> Result<f64, Cannot> {
     check(reference, current)?;
     let (n, m) = (reference.n(), current.n());
@@ -62,8 +63,8 @@ pub fn distance(reference: &Sample, current: &Sample) -> Result<f64, Cannot> {
     })
 }
 
-/// The widest gap between the two, in integer steps. Stretches are skipped if the gap at their ends shows
-/// that it cannot be the widest in between. Past the last value of one sample it only shrinks.
+/// The widest gap between the two, in integer steps. Stretches are skipped if the gap at their ends shows that the
+/// widest gap cannot be in between. After the last value of one sample the gap only shrinks.
 fn widest<T>(reference: &Sample, current: &Sample, per_reference: T, per_current: T) -> T
 where
     T: From<u64> + Copy + Ord + AddAssign + Mul<Output = T> + Sub<Output = T>,
@@ -74,7 +75,7 @@ where
     let mut begins = (T::from(0), T::from(0));
     for Stretch { reference: a, current: b, ends } in stretches {
         let (mut f, mut g) = std::mem::replace(&mut begins, ends);
-        // Both only grow, so that between its ends the gap is at most this.
+        // Both only grow, so the gap between the ends is at most this.
         if below(ends.0, g).max(below(ends.1, f)) > widest {
             let (mut i, mut j) = (a.start, b.start);
             while i < a.end && j < b.end {
@@ -94,8 +95,8 @@ where
     widest
 }
 
-/// A stretch: values of the reference, and the further values of the current sample that are not above them, with
-/// both cumulated counts at the end.
+/// A stretch: values of the reference, and the further values of the current sample that are not above them, with both
+/// cumulative counts at the end.
 struct Stretch<T> {
     reference: Range<usize>,
     current: Range<usize>,
@@ -137,8 +138,8 @@ fn equal_sizes(n: u64, h: u64) -> f64 {
 
 /// P(D ≥ h/lcm) for sizes m > n: the share of lattice paths from (0, 0) to (m, n) that touch |nx − my| ≥ h·g.
 ///
-/// Column by column, only the cells inside of the band are stored; each holds the share of the paths to it that have
-/// been outside.
+/// Column by column, only the cells inside the band are stored; each contains the share of the paths to it that have
+/// been outside the band.
 fn unequal_sizes(m: u64, n: u64, g: u64, h: i64) -> f64 {
     let (m, n) = (m as i64, n as i64);
     let (mg, ng) = (m / g as i64, n / g as i64);

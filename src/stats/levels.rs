@@ -6,7 +6,7 @@ use super::shares::totals;
 use super::tails::chi_squared;
 use crate::stats::portable::Portable;
 
-/// Cells with an expectation below this are merged by [`homogeneity`]; [`super::exact::least`] tests each.
+/// Cells with a lower expectation are merged by [`homogeneity`]; [`super::exact::least`] tests each.
 pub const EXPECTED: f64 = 5.0;
 
 /// Levels present on either side.
@@ -14,11 +14,11 @@ pub(super) fn present<'a>(reference: &'a [u64], current: &'a [u64]) -> impl Iter
     reference.iter().copied().zip(current.iter().copied()).filter(|&(r, c)| r + c > 0)
 }
 
-/// Pearson's χ² of the current counts against the reference's **shares** taken as known, as in Evidently: one
-/// sample, levels − 1 degrees of freedom.
+/// Pearson's χ² of the current counts against the reference's **shares**, which are treated as known, as in Evidently:
+/// one sample, levels − 1 degrees of freedom.
 ///
-/// It ignores that the reference is a sample too, so p is too small unless that is much larger; a level missing in the
-/// reference gives χ² = ∞ and p = 0. [`homogeneity`] avoids both.
+/// It ignores that the reference is also a sample, so p is too small unless the reference is much larger; a level
+/// missing in the reference gives χ² = ∞ and p = 0. [`homogeneity`] avoids both problems.
 ///
 /// # Errors
 /// If a side is empty, or there is only one level.
@@ -32,8 +32,8 @@ pub fn chi_squared_shares(reference: &[u64], current: &[u64]) -> Result<Measured
 }
 
 /// The G statistic 2 Σ c ln(c/r) of the current counts against the reference **counts**, levels − 1 degrees of freedom
-/// (scipy `power_divergence`, log-likelihood), as in Evidently: without scaling, so that it exists only for samples
-/// of equal size. A level missing in the reference gives ∞ and p = 0.
+/// (scipy `power_divergence`, log-likelihood), as in Evidently: without scaling, so it is defined only for samples of
+/// equal size. A level missing in the reference gives ∞ and p = 0.
 ///
 /// # Errors
 /// If a side is empty, the sizes differ, or there is only one level.
@@ -55,8 +55,8 @@ fn goodness(reference: &[u64], current: &[u64], term: impl Fn(u64, u64) -> f64) 
     Ok(Measured { statistic, p: Some(chi_squared(statistic, (levels - 1) as f64)) })
 }
 
-/// z of two proportions with pooled variance, two-sided; counts all levels but the **first** of those present
-/// on either side. One level on both sides has z = 0 and p = 1.
+/// z of two proportions with pooled variance, two-sided; the proportion is that of all levels except the **first** one
+/// present on either side. If there is only one level, z = 0 and p = 1.
 ///
 /// # Errors
 /// If a side is empty.
@@ -73,8 +73,8 @@ pub fn z_test(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
 }
 
 /// Pearson's χ² of homogeneity: are both sides drawn from the same shares? Cells with an expectation below 5 on either
-/// side are merged, and that cell with the next smallest while it stays below; missing values and levels missing in the
-/// reference are cells like any other (the caller counts them). No continuity correction.
+/// side are merged; if the merged cell is still below 5, it is merged with the next smallest. Missing values and levels
+/// missing in the reference are cells like any other (the caller counts them). No continuity correction.
 ///
 /// ```
 /// let found = mlloop::stats::levels::homogeneity(&[117, 61, 57, 34], &[120, 53, 39, 17]).unwrap();

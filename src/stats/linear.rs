@@ -1,13 +1,13 @@
 //! A linear model with an L2 penalty, for sparse rows with many columns.
 //!
-//! min over w, b of ½‖w‖² + C Σ ωᵢ ℓ(w·xᵢ + b, yᵢ), by Newton steps whose direction conjugate gradients find (C.-J. Lin,
-//! R. C. Weng, S. S. Keerthi, "Trust Region Newton Method for Large-Scale Logistic Regression", 2008, with a line search
-//! in place of the region). ℓ is the logistic loss for a 0/1 outcome, half the square for a number, and the log loss of
-//! the softmax for a class; ωᵢ is the weight of a row.
+//! min over w, b of ½‖w‖² + C Σ ωᵢ ℓ(w·xᵢ + b, yᵢ), by Newton steps whose direction is computed by conjugate gradients
+//! (C.-J. Lin, R. C. Weng, S. S. Keerthi, "Trust Region Newton Method for Large-Scale Logistic Regression", 2008, with
+//! a line search instead of the trust region). ℓ is the logistic loss for a 0/1 outcome, half the square for a number,
+//! and the log loss of the softmax for a class; ωᵢ is the weight of a row.
 
 use crate::stats::portable::Portable;
 
-/// Rows of few numbers each.
+/// Sparse rows.
 ///
 /// ```text
 /// starts  0 3 5 …      row r: terms[starts[r]..starts[r + 1]] with their values
@@ -26,11 +26,11 @@ pub(crate) enum Loss {
     Logistic,
     /// A number.
     Squared,
-    /// One of so many classes, from 0 on; each has a margin.
+    /// One of this many classes, numbered from 0; each has a margin.
     Softmax(usize),
 }
 
-/// What is fitted: outcomes of all rows, with weights if they do not all count alike, and C.
+/// What is fitted: the outcomes of all rows, their weights if unequal, and C.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Goal<'a> {
     pub(crate) y: &'a [f64],
@@ -39,7 +39,7 @@ pub(crate) struct Goal<'a> {
     pub(crate) c: f64,
 }
 
-/// For each margin a weight per term, and a bias.
+/// For each margin, one weight per term and a bias.
 #[derive(Debug, Clone)]
 pub(crate) struct Linear {
     /// `weights[term * margins + margin]`.
@@ -47,10 +47,10 @@ pub(crate) struct Linear {
     pub(crate) biases: Vec<f64>,
 }
 
-/// Newton steps, and steps of conjugate gradients in each.
+/// Maximum number of Newton steps, and of conjugate-gradient steps in each.
 const MAX_STEPS: usize = 20;
 const MAX_INNER: usize = 40;
-/// The gradient's norm must fall to this share of its value at zero weights.
+/// Fitting stops when the gradient's norm falls to this share of its value at zero weights.
 const TOLERANCE: f64 = 1e-3;
 
 impl Sparse {
@@ -61,7 +61,7 @@ impl Sparse {
 }
 
 impl Loss {
-    /// Margins of a row.
+    /// Number of margins of a row.
     pub(crate) fn width(self) -> usize {
         match self {
             Self::Logistic | Self::Squared => 1,
@@ -69,7 +69,8 @@ impl Loss {
         }
     }
 
-    /// The loss at the margins of a row; `slopes` get its slope by margin, `curves` what [`Loss::curved`] needs.
+    /// The loss at the margins of a row; writes its derivative by margin to `slopes`, and the input of [`Loss::curved`]
+    /// to `curves`.
     fn at(self, margins: &[f64], y: f64, slopes: &mut [f64], curves: &mut [f64]) -> f64 {
         let margin = margins[0];
         match self {
@@ -95,7 +96,7 @@ impl Loss {
         }
     }
 
-    /// How the slopes of a row change along a direction of its margins: in place of the direction.
+    /// Multiplies a direction of the margins by the Hessian of a row's loss, in place.
     fn curved(self, curves: &[f64], along: &mut [f64]) {
         match self {
             Self::Squared | Self::Logistic => along[0] *= curves[0],
@@ -107,7 +108,7 @@ impl Loss {
     }
 }
 
-/// Rows of a table with what is to be learned from them.
+/// Rows of a table with their outcomes.
 struct Task<'a> {
     x: &'a Sparse,
     rows: &'a [u32],
@@ -115,7 +116,7 @@ struct Task<'a> {
     width: usize,
 }
 
-/// The slopes of all rows, and what their curvatures are made of.
+/// The derivatives of all rows, and the values from which their Hessians are computed.
 struct Surface {
     slopes: Vec<f64>,
     curves: Vec<f64>,
@@ -123,12 +124,12 @@ struct Surface {
 }
 
 impl Linear {
-    /// All weights zero, for `width` margins.
+    /// Zero weights, for `width` margins.
     pub(crate) fn zero(n_terms: usize, width: usize) -> Self {
         Self { weights: vec![0.0; n_terms * width], biases: vec![0.0; width] }
     }
 
-    /// Fits to `rows` of `x`; starts from these weights.
+    /// Fits to `rows` of `x`, starting from these weights.
     pub(crate) fn fit(self, x: &Sparse, rows: &[u32], goal: Goal<'_>) -> Self {
         let width = goal.loss.width();
         let task = Task { x, rows, goal, width };
@@ -136,7 +137,7 @@ impl Linear {
         let enough = TOLERANCE * task.slope_at_zero(n_weights);
         let mut margins = vec![0.0; rows.len() * width];
         rows.iter().zip(margins.chunks_exact_mut(width)).for_each(|(&row, to)| self.margins(x, row as usize, to));
-        // The biases come last, and are not regularised.
+        // The biases come last and are not regularised.
         let mut w = self.weights;
         w.extend(self.biases);
         let mut surface = task.surface(&margins);
@@ -162,7 +163,7 @@ impl Linear {
         Self { weights: w, biases }
     }
 
-    /// Mean loss of all rows of `x`, by their weights; C is not read.
+    /// Weighted mean loss of all rows of `x`; ignores C.
     pub(crate) fn mean_loss(&self, x: &Sparse, goal: Goal<'_>) -> f64 {
         let width = goal.loss.width();
         let (mut margins, mut slopes, mut curves) = (vec![0.0; width], vec![0.0; width], vec![0.0; width]);
@@ -188,12 +189,12 @@ impl Linear {
 }
 
 impl Task<'_> {
-    /// What a row's loss is multiplied by.
+    /// The factor of a row's loss.
     fn factor(&self, row: u32) -> f64 {
         self.goal.weights.map_or(self.goal.c, |weights| self.goal.c * weights[row as usize])
     }
 
-    /// How long the gradient of the losses is without weights.
+    /// The norm of the gradient of the losses at zero weights.
     fn slope_at_zero(&self, n_weights: usize) -> f64 {
         let mut gradient = vec![0.0; n_weights + self.width];
         self.back(&self.surface(&vec![0.0; self.rows.len() * self.width]).slopes, &mut gradient);
@@ -211,8 +212,8 @@ impl Task<'_> {
         found
     }
 
-    /// The step along a direction that decreases the objective sufficiently (Armijo), and the surface there; `None` if there
-    /// is none.
+    /// The step along a direction that decreases the objective sufficiently (Armijo), and the surface there; `None` if
+    /// there is no such step.
     fn search(
         &self,
         w: &[f64],
@@ -236,7 +237,7 @@ impl Task<'_> {
         None
     }
 
-    /// The Newton direction: conjugate gradients on (I + Xᵀ H X) d = −gradient, H being the curvatures.
+    /// The Newton direction: conjugate gradients on (I + Xᵀ H X) d = −gradient, where H are the curvatures.
     fn direction(&self, curves: &[f64], gradient: &[f64]) -> Vec<f64> {
         let n_weights = gradient.len() - self.width;
         let mut found = vec![0.0; gradient.len()];
@@ -246,7 +247,7 @@ impl Task<'_> {
         let enough = 0.1 * size.sqrt();
         for _ in 0..MAX_INNER {
             let mut curved = way.clone();
-            // A tiny regularisation keeps the biases determined.
+            // A tiny regularisation makes the biases unique.
             curved[n_weights..].iter_mut().for_each(|bias| *bias *= 1e-6);
             let mut ahead = self.ahead(&way);
             let of_rows = ahead.chunks_exact_mut(self.width).zip(curves.chunks_exact(self.width));
@@ -270,7 +271,7 @@ impl Task<'_> {
         found
     }
 
-    /// X v, the last places of `v` being those of a column of ones.
+    /// X v, where the last entries of `v` belong to a column of ones.
     fn ahead(&self, v: &[f64]) -> Vec<f64> {
         let width = self.width;
         let (v, biases) = v.split_at(v.len() - width);
@@ -344,7 +345,7 @@ mod tests {
         let found = fit(Linear::zero(3, 1), &classes, Loss::Logistic, 2.0);
         near(&found.weights, &LOGISTIC.0);
         near(&found.biases, &[LOGISTIC.1]);
-        // From other weights it is the same.
+        // Other starting weights give the same result.
         let other = fit(found, &classes, Loss::Logistic, 20.0);
         assert!(other.weights[0] > 2.0 * LOGISTIC.0[0]);
         near(&fit(other, &classes, Loss::Logistic, 2.0).weights, &LOGISTIC.0);

@@ -7,12 +7,11 @@ use super::tails::{ln_choose, student};
 
 /// Student's t of two means with a common variance, two-sided (scipy `ttest_ind`).
 ///
-/// t = (x̄ − ȳ) / √(s² (1/n + 1/m)), s² the pooled variance, n + m − 2 degrees of freedom. Two different constants have
-/// t = ±∞ and p = 0.
+/// t = (x̄ − ȳ) / √(s² (1/n + 1/m)), where s² is the pooled variance, with n + m − 2 degrees of freedom. Two different
+/// constants have t = ±∞ and p = 0.
 ///
 /// # Errors
-/// If a sample is empty, there are fewer than three values, all values are equal, or their squares
-/// overflow.
+/// If a sample is empty, there are fewer than three values, all values are equal, or their squares overflow.
 pub fn t_test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> {
     check(reference, current)?;
     let (n, m) = (reference.n() as f64, current.n() as f64);
@@ -32,12 +31,12 @@ pub fn t_test(reference: &Sample, current: &Sample) -> Result<Measured, Cannot> 
     Ok(Measured { statistic: t, p: Some(student(t, freedom)) })
 }
 
-/// Mann and Whitney's U of the reference, and the probability of one as small: the alternative is that the **reference
-/// is lower** (scipy `mannwhitneyu`, `alternative="less"`, as in Evidently).
+/// Mann and Whitney's U of the reference, and its one-sided p-value: the alternative is that the **reference is lower**
+/// (scipy `mannwhitneyu`, `alternative="less"`, as in Evidently).
 ///
-/// Exact if a sample has at most 8 values and there are no ties; otherwise normal with a continuity correction and the
-/// variance corrected for ties, all equal values giving p = 1 (H. Mann, D. Whitney, "On a Test of Whether One of Two
-/// Random Variables Is Stochastically Larger than the Other", 1947).
+/// Exact if a sample has at most 8 values and there are no ties; otherwise a normal approximation with continuity
+/// correction and a variance corrected for ties; p = 1 if all values are equal (H. Mann, D. Whitney, "On a Test of
+/// Whether One of Two Random Variables Is Stochastically Larger than the Other", 1947).
 ///
 /// # Errors
 /// If a sample is empty.
@@ -65,14 +64,14 @@ pub fn mann_whitney(reference: &Sample, current: &Sample) -> Result<Measured, Ca
     Ok(Measured { statistic: u, p: Some(p.clamp(0.0, 1.0)) })
 }
 
-/// P(U ≤ u) without ties, by counting; `None` when the counts outgrow 128 bits.
+/// P(U ≤ u) without ties, by counting; `None` if the counts exceed 128 bits.
 fn exact(n: u64, m: u64, u: u64) -> Option<f64> {
     let mirrored = u > n * m / 2;
     let last = if mirrored { n * m - u } else { u };
     if ln_choose(n + m, n) > 80.0 || last > 10_000_000 {
         return None;
     }
-    // The Gaussian binomial coefficient Π (1 − qᵐ⁺ⁱ)/(1 − qⁱ), up to the power that is read.
+    // The Gaussian binomial coefficient Π (1 − qᵐ⁺ⁱ)/(1 − qⁱ), up to the power needed.
     let mut ways = vec![0_u128; last as usize + 1];
     ways[0] = 1;
     for i in 1..=n as usize {

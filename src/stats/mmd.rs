@@ -7,7 +7,7 @@ use super::pooled::check;
 use super::random::rng;
 use super::sample::{Cannot, Measured, Sample};
 
-/// More rows than this, both samples together, would take too much memory and time.
+/// Maximum number of rows in both samples together: more would take too much memory and time.
 const MOST_ROWS: u64 = 4000;
 /// Number of permutations.
 const DEALS: u32 = 100;
@@ -15,11 +15,11 @@ const DEALS: u32 = 100;
 /// The unbiased squared discrepancy with a Gaussian kernel, exp(−d²/(2σ²)), and its permutation p-value,
 /// (1 + permutations at least as large)/(1 + 100) (A. Gretton et al., "A Kernel Two-Sample Test", 2012).
 ///
-/// σ² is half of the median squared distance within the reference, including each row with itself, and ½ if that is
-/// 0. May be negative. The same `seed` gives the same p.
+/// σ² is half of the median squared distance within the reference, including each row with itself, or ½ if that is 0.
+/// The discrepancy may be negative. The same `seed` gives the same p.
 ///
 /// # Errors
-/// If a sample has fewer than two values, or both together more than 4000.
+/// If a sample has fewer than two values, or both together have more than 4000.
 pub fn test(reference: &Sample, current: &Sample, seed: u64) -> Result<Measured, Cannot> {
     check(reference, current)?;
     let (n, m) = (reference.n(), current.n());
@@ -43,7 +43,7 @@ pub fn test(reference: &Sample, current: &Sample, seed: u64) -> Result<Measured,
     }
     let row_sums: Vec<f64> = kernel.chunks(total_rows).map(|row| row.iter().sum()).collect();
     let total: f64 = row_sums.iter().sum();
-    // `group` is one side, `size` its rows; the other side follows from the sums of rows.
+    // `group` is one side, `size` its number of rows; the other side follows from the row sums.
     let discrepancy = |group: &[usize]| {
         let inside: f64 = group.iter().map(|&i| group.iter().map(|&j| kernel[i * total_rows + j]).sum::<f64>()).sum();
         let touching: f64 = group.iter().map(|&i| row_sums[i]).sum();
@@ -71,12 +71,12 @@ fn expand(sample: &Sample) -> impl Iterator<Item = f64> + '_ {
     sample.values().iter().zip(sample.counts()).flat_map(|(&v, &c)| std::iter::repeat_n(v, c as usize))
 }
 
-/// (x − y)², multiplied out as the peer does, which shows in values with a large offset.
+/// (x − y)², expanded as in Evidently; this matters for values with a large offset.
 fn squared(x: f64, y: f64) -> f64 {
     y * y - 2.0 * (x * y) + x * x
 }
 
-/// Half of the median of all squared distances, the nearest one, halves to the even place.
+/// Half of the median of all squared distances: the nearest rank, with halves rounded to even.
 fn variance(rows: &[f64]) -> f64 {
     let mut all: Vec<f64> = rows.iter().flat_map(|&x| rows.iter().map(move |&y| squared(x, y))).collect();
     let middle = ((all.len() - 1) as f64 / 2.0).round_ties_even() as usize;

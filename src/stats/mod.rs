@@ -1,4 +1,4 @@
-//! Numbers in, numbers out.
+//! Statistics on plain numbers.
 
 pub mod portable;
 pub mod special;

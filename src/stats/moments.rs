@@ -3,7 +3,7 @@
 /// Below this length a plain loop is precise enough.
 const BLOCK: usize = 128;
 
-/// The sum of `values` by pairwise addition; 0 without values, `NaN` if one is `NaN`.
+/// The sum of `values` by pairwise addition; 0 without values, `NaN` if one of them is `NaN`.
 ///
 /// The rounding error grows with log n instead of n (N. Higham, "The Accuracy of Floating Point Summation", 1993),
 /// as in numpy.
@@ -17,7 +17,7 @@ pub fn sum(values: &[f64]) -> f64 {
     sum_of(values.len(), &|i| values[i])
 }
 
-/// The sum of `term(0) + … + term(n - 1)` by pairwise addition, without storing the terms.
+/// The sum `term(0) + … + term(n - 1)` by pairwise addition, without storing the terms.
 #[must_use]
 pub fn sum_of(n: usize, term: &impl Fn(usize) -> f64) -> f64 {
     fn pairwise(from: usize, to: usize, term: &impl Fn(usize) -> f64) -> f64 {
@@ -37,7 +37,7 @@ pub fn mean(values: &[f64]) -> f64 {
     sum(values) / values.len() as f64
 }
 
-/// Σ weight · term ∕ Σ weight over `n` terms, every weight 1 without `weights`; `NaN` if they sum to 0.
+/// Σ weight · term ∕ Σ weight over `n` terms; without `weights`, every weight is 1. `NaN` if the weights sum to 0.
 ///
 /// ```
 /// let mean = mlloop::stats::moments::weighted_mean(2, Some(&[1.0, 3.0]), &|i| i as f64);
@@ -53,7 +53,7 @@ pub fn weighted_mean(n: usize, weights: Option<&[f64]>, term: &impl Fn(usize) ->
 
 /// The sample variance (denominator n − 1) of `values`; `NaN` for fewer than two.
 ///
-/// Two passes: the mean first, then the squares about it, so that a large offset does not lose precision.
+/// Two passes: first the mean, then the squares about it, so that a large offset does not lose precision.
 ///
 /// ```
 /// // numpy.var([2, 4, 4, 4, 5, 5, 7, 9], ddof=1)

@@ -15,7 +15,7 @@ pub fn cdf(z: f64) -> f64 {
     0.5 * erfc(-z / SQRT_2)
 }
 
-/// The z with a share `p` of the standard normal distribution below it, for `p` in (0, 1); infinite at 0 and 1
+/// The z such that a share `p` of the standard normal distribution is below it, for `p` in (0, 1); infinite at 0 and 1
 /// (M. Wichura, "Algorithm AS241: The Percentage Points of the Normal Distribution", 1988).
 ///
 /// ```
@@ -50,7 +50,7 @@ pub fn quantile(p: f64) -> f64 {
     z.copysign(q)
 }
 
-// Of a rational function on each part, the factors over and below the line, the highest power first.
+// Coefficients of a rational function for each part: numerator and denominator, highest power first.
 const CENTRE: [f64; 8] = [
     2509.0809287301227,
     33430.57558358813,
@@ -123,10 +123,10 @@ pub fn two_sided_p(z: f64) -> f64 {
     erfc(z.abs() / SQRT_2)
 }
 
-/// Wilson's 95 % score interval of a share `p` observed among `n` (n may be an effective number).
+/// Wilson's 95 % score interval of a share `p` observed in `n` rows (n may be an effective sample size).
 ///
 /// Stays inside [0, 1] and is not empty at p = 0 or 1 (E. Wilson, "Probable Inference, the Law of Succession, and
-/// Statistical Inference", 1927). `NaN` when `n` is 0.
+/// Statistical Inference", 1927). `NaN` if `n` is 0.
 ///
 /// ```
 /// // statsmodels proportion_confint(8, 10, method="wilson")

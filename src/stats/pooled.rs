@@ -1,4 +1,4 @@
-//! Two samples walked together, value by value.
+//! Traverses two samples together, value by value.
 
 use super::sample::{Cannot, Sample};
 
@@ -43,10 +43,10 @@ pub fn distinct(reference: &Sample, current: &Sample) -> usize {
     steps(reference, current).count()
 }
 
-/// Refuses samples without observations.
+/// Fails if a sample has no observations.
 ///
 /// # Errors
-/// When one of the two is empty; the reference is named first.
+/// If one of the two is empty; the reference is reported first.
 pub fn check(reference: &Sample, current: &Sample) -> Result<(), Cannot> {
     if reference.is_empty() {
         return Err(Cannot::because("the reference has no values"));
@@ -71,7 +71,8 @@ pub fn mean_and_squares(sample: &Sample) -> (f64, f64) {
 
 /// The `q`-quantile of both samples together, interpolated as numpy does by default.
 ///
-/// numpy measures from the nearer neighbour, which shows in the last digit of values with a large offset.
+/// As in numpy, the distance is measured from the nearer neighbour; this matters in the last digit of values with a
+/// large offset.
 #[must_use]
 pub fn quantile(reference: &Sample, current: &Sample, q: f64) -> f64 {
     let place = q * ((reference.n() + current.n()) as f64 - 1.0);

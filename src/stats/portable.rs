@@ -1,11 +1,11 @@
 //! Functions that are bit-identical on every system.
 //!
-//! `f64::exp` and its like are those of the system's C library, and differ in the last bit between libraries, their
+//! `f64::exp` and similar functions call the system's C library. Their last bit differs between libraries, their
 //! versions, and processors with and without fused multiply-add. A version is reproducible byte for byte on another
 //! machine only without them. Roots, sums and products are exact everywhere by IEEE 754.
 
-/// `exp`, `ln` and their like by one library (the crate `libm`) on all systems, within one unit in the last place. Edge cases are
-/// those of the methods of `f64` of the same name.
+/// `exp`, `ln` and similar functions from one library (the crate `libm`) on all systems, accurate to one unit in the
+/// last place. Edge cases are those of the `f64` methods of the same name.
 pub trait Portable: Sized {
     /// The number in 64 bits.
     fn wide(self) -> f64;
@@ -101,7 +101,7 @@ impl Portable for f64 {
     }
 }
 
-/// Via 64 bits, so that nearly all values are correctly rounded, as those of C libraries are.
+/// Computed in 64 bits, so that nearly all values are correctly rounded, like those of C libraries.
 impl Portable for f32 {
     fn wide(self) -> f64 {
         f64::from(self)
@@ -117,7 +117,7 @@ mod tests {
     use super::Portable;
     use xxhash_rust::xxh3::xxh3_64;
 
-    /// Test values: within the domain of each function, of both signs where possible.
+    /// Test values within the domain of each function, of both signs where possible.
     fn values() -> Vec<f64> {
         (1..4000).map(|k| f64::from(k) * 0.012_345_678_9).collect()
     }

@@ -1,16 +1,16 @@
-//! The population stability index as `mlloop` reads it: smoothed, over reference deciles, against a critical value that
-//! knows how many rows there were.
+//! The population stability index as used by `mlloop`: smoothed, over reference deciles, with a critical value that
+//! depends on the numbers of rows.
 
 use super::sample::{Cannot, Sample};
 use super::shares::totals;
 use super::tails::chi_squared_above;
 use crate::stats::portable::Portable;
 
-/// Shares below this count as this much, so that a bin which one side lacks counts the same however many rows there are.
+/// Smaller shares are raised to this value, so that a bin missing on one side counts the same for any number of rows.
 pub const LEAST_SHARE: f64 = 0.005;
 
-/// Σ (q − p) ln(q/p) over aligned counts with shares (c + ½)/(n + B/2), B the number of bins, of at least
-/// [`LEAST_SHARE`]: no bin is empty, and the number of rows alone does not make the index large.
+/// Σ (q − p) ln(q/p) over aligned counts with shares (c + ½)/(n + B/2), where B is the number of bins; shares are at
+/// least [`LEAST_SHARE`]. So no bin is empty, and the number of rows alone does not make the index large.
 ///
 /// ```
 /// use mlloop::stats::psi::psi_smoothed;
@@ -33,7 +33,7 @@ pub fn psi_smoothed(reference: &[u64], current: &[u64]) -> Result<f64, Cannot> {
     Ok(terms.sum())
 }
 
-/// The PSI that `n` and `m` rows from the same shares over `bins` bins exceed with probability `alpha`:
+/// The PSI that is exceeded with probability `alpha` if `n` and `m` rows come from the same shares over `bins` bins:
 /// χ²₁₋α,B₋₁ (1/n + 1/m) (B. Yurdakul, "Statistical Properties of Population Stability Index", 2018). `None` with fewer
 /// than two bins or without rows.
 ///
@@ -47,14 +47,14 @@ pub fn critical_value(alpha: f64, bins: usize, n: u64, m: u64) -> Option<f64> {
         .then(|| chi_squared_above(alpha, (bins - 1) as f64) * (1.0 / n as f64 + 1.0 / m as f64))
 }
 
-/// Inner edges that cut the reference into at most ten bins with about a tenth of its rows each.
+/// Inner edges that split the reference into at most ten bins with about a tenth of its rows each.
 ///
-/// An edge is the smallest value with k tenths of the rows at or below it, without duplicates. The largest value is not
-/// an edge: if it holds whole tenths itself, the edge is the value before it. Bins are (below, edge] in [`bin_counts`],
-/// the first and last one open.
+/// An edge is the smallest value with k tenths of the rows at or below it; duplicates are removed. The largest value is
+/// not an edge: if it alone makes up whole tenths, the edge is the value before it. Bins in [`bin_counts`] are (below,
+/// edge]; the first and last one are unbounded.
 #[must_use]
 pub fn decile_edges(reference: &Sample) -> Vec<f64> {
-    // The fewest rows that are k tenths of them.
+    // The smallest number of rows that is at least k tenths.
     let tenths = |k: u64| (u128::from(k) * u128::from(reference.n())).div_ceil(10) as u64;
     let mut edges: Vec<f64> = Vec::with_capacity(9);
     let (mut seen, mut k, mut wanted) = (0, 1, tenths(1));
@@ -77,12 +77,12 @@ pub fn decile_edges(reference: &Sample) -> Vec<f64> {
 /// Counts of a sample in the bins (−∞, e₁], (e₁, e₂], …, (e_last, ∞): one more than there are edges.
 #[must_use]
 pub fn bin_counts(sample: &Sample, edges: &[f64]) -> Vec<u64> {
-    // Values and edges both ascend.
+    // Values and edges are both ascending.
     sample.parts(edges.iter().map(|edge| sample.values().partition_point(|value| value <= edge)))
 }
 
-/// Benjamini and Hochberg's adjusted p-values, in the order given: the smallest false discovery rate at which each
-/// would be significant ("Controlling the False Discovery Rate", 1995). `NaN` stays `NaN` and is not counted.
+/// Benjamini and Hochberg's adjusted p-values, in the given order: each is the smallest false discovery rate at which
+/// it would be significant ("Controlling the False Discovery Rate", 1995). `NaN` stays `NaN` and is not counted.
 ///
 /// ```
 /// let adjusted = mlloop::stats::psi::benjamini_hochberg(&[0.01, 0.04, 0.03, 0.5]);

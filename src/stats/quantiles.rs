@@ -1,7 +1,7 @@
 //! Quantiles and medians.
 
-/// The `q`-quantile (0 to 1) of values in ascending order, interpolating linearly as numpy does by default
-/// (Hyndman & Fan, "Sample Quantiles in Statistical Packages", 1996, type 7). `NaN` for no values.
+/// The `q`-quantile (0 to 1) of values in ascending order, interpolated linearly as numpy does by default (Hyndman &
+/// Fan, "Sample Quantiles in Statistical Packages", 1996, type 7). `NaN` without values.
 ///
 /// ```
 /// // numpy.quantile([1, 2, 3, 10], 0.4)
@@ -25,9 +25,9 @@ pub fn quantile(values: &[f64], q: f64) -> f64 {
     quantile_sorted(&sorted, q)
 }
 
-/// The weighted median of ascending values: the smallest value with half of the weight at or below it, or the mean of
-/// it and the next one if it has exactly half. With equal weights this is the ordinary median, with others
-/// scikit-learn's `_weighted_percentile(average=True)`. Values of weight 0 are ignored; `NaN` without any weight.
+/// The weighted median of ascending values: the smallest value with half of the weight at or below it; if exactly half,
+/// the mean of it and the next one. With equal weights this is the ordinary median, otherwise scikit-learn's
+/// `_weighted_percentile(average=True)`. Values of weight 0 are ignored; `NaN` if the total weight is 0.
 #[must_use]
 pub fn weighted_median_sorted(sorted: &[f64], weight: &impl Fn(usize) -> f64) -> f64 {
     let total: f64 = (0..sorted.len()).map(weight).sum();

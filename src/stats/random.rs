@@ -1,10 +1,10 @@
-//! Seeded random numbers and the hash that puts rows on sides.
+//! Seeded random numbers, and the hash that splits rows.
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// A generator for one purpose: the same `seed` and `purpose` give the same numbers everywhere.
+/// A generator for one purpose: the same `seed` and `purpose` give the same numbers on every system.
 ///
 /// Different purposes (`"split"`, `"bootstrap"`) give independent streams, so that adding a draw in one place
 /// does not change the draws of another.
@@ -19,7 +19,7 @@ pub fn hash64(bytes: &[u8], seed: u64) -> u64 {
     xxh3_64_with_seed(bytes, seed)
 }
 
-/// A hash of bytes as a number in `[0, 1)`, uniform over distinct bytes.
+/// A hash of bytes as a number in `[0, 1)`, uniformly distributed over distinct bytes.
 ///
 /// ```
 /// let side = mlloop::stats::random::unit_hash(b"7590-VHVEG", 0);

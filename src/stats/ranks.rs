@@ -11,7 +11,7 @@ fn key(value: f64) -> u64 {
 /// The positions of `values` in ascending order of value; equal values keep their order.
 ///
 /// # Panics
-/// When there are 2³² values or more.
+/// If there are 2³² values or more.
 #[must_use]
 pub fn ascending(values: &[f64]) -> Vec<u32> {
     order_by(values, key)
@@ -33,7 +33,7 @@ fn order_by(values: &[f64], key: impl Fn(f64) -> u64) -> Vec<u32> {
     if keyed.len() < 8192 {
         keyed.sort_unstable();
     } else {
-        // No two pairs are equal, so the outcome does not depend on how the work is divided.
+        // No two pairs are equal, so the result does not depend on how the work is divided.
         keyed.par_sort_unstable();
     }
     keyed.into_iter().map(|(_, i)| i).collect()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// Sorted distinct finite values, each with its frequency.
 ///
-/// Exact tables and sketches have the same form: a sketch's items with their weights. Clones share their values.
+/// Exact tables and sketches have the same form; for a sketch, its items with their weights. Clones share their values.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sample {
     values: Arc<Vec<f64>>,
@@ -18,7 +18,7 @@ impl Sample {
     #[must_use]
     pub fn from_values(mut values: Vec<f64>) -> Self {
         values.retain(|v| v.is_finite());
-        // -0 and 0 are one value.
+        // -0 and 0 are the same value.
         values.iter_mut().for_each(|v| *v += 0.0);
         values.sort_unstable_by(f64::total_cmp);
         Self::from_sorted(values)
@@ -39,7 +39,8 @@ impl Sample {
         Self::new(values, counts)
     }
 
-    /// Distinct finite values in ascending order, none of them -0, each with a count of at least 1; `None` for any others.
+    /// Distinct finite values in ascending order, none of them -0, each with a count of at least 1; `None` for other
+    /// input.
     #[must_use]
     pub fn from_counts(values: Vec<f64>, counts: Vec<u64>) -> Option<Self> {
         let in_order = values.is_sorted_by(|a, b| a < b) && values.iter().all(|v| v.is_finite());
@@ -51,7 +52,7 @@ impl Sample {
         Self { values: Arc::new(values), counts: Arc::new(counts), n }
     }
 
-    /// This sample and another, together.
+    /// The union of this sample and another.
     #[must_use]
     pub fn with(&self, other: &Self) -> Self {
         if self.is_empty() || other.is_empty() {
@@ -62,10 +63,10 @@ impl Sample {
         let (mut values, mut counts) = (vec![0.0; all], vec![0; all]);
         let (mut left, mut right, mut out) = (0, 0, 0);
         let (mut left_end, mut right_end, mut out_end) = (a.len(), b.len(), all);
-        // From both ends at once, without a branch on which of two is next, as it is unpredictable. Equal values of
-        // both are consumed together, so that a gap stays between the ends.
+        // Merges from both ends at once, without a branch on which value is next, as it is unpredictable. Equal values
+        // of both are consumed together, so a gap remains between the ends.
         while left_end - left > 1 && right_end - right > 1 {
-            // This many steps at either end leave something on both sides.
+            // This many steps at either end leave values on both sides.
             for _ in 0..(left_end - left).min(right_end - right) / 2 {
                 let (x, y) = (a[left], b[right]);
                 let (from_a, from_b) = (x <= y, y <= x);
@@ -96,8 +97,8 @@ impl Sample {
         Self::new(values, counts)
     }
 
-    /// The number of observations in each of the parts into which `ends` splits the sorted values; each end is one past
-    /// the last value of its part, ends ascend, and the rest after the last of them is the last part.
+    /// The number of observations in each part of the sorted values. `ends` are ascending; each is the index after the
+    /// last value of a part, and the remaining values are the last part.
     #[must_use]
     pub fn parts(&self, ends: impl Iterator<Item = usize>) -> Vec<u64> {
         let mut start = 0;
@@ -168,7 +169,7 @@ impl Sample {
     }
 }
 
-/// Why a statistic has no value here; peers raise or return NaN in these cases.
+/// Why a statistic is undefined here; other libraries raise an error or return NaN in these cases.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cannot(pub String);
 
@@ -188,7 +189,7 @@ impl fmt::Display for Cannot {
 
 impl std::error::Error for Cannot {}
 
-/// A statistic, and the probability of one at least as extreme without a difference, where the method has one.
+/// A statistic and, if the method has one, its p-value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measured {
     /// The statistic or distance.

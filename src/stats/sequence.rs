@@ -14,9 +14,9 @@ use crate::stats::special::ln_gamma;
 /// half-width = SE · √( 2 (Nρ²+1) ∕ (Nρ²) · ln(√(Nρ²+1) ∕ α) )
 /// p = min(1, √(Nρ²+1) · exp(−Nρ² z² ∕ (2 (Nρ²+1)))),   z = estimate ∕ SE
 /// ```
-/// the truth is inside at all N together with probability 1 − α, so one may stop at any time. ρ must be chosen
-/// before the data are seen (I. Waudby-Smith et al., "Time-Uniform Central Limit Theory and Asymptotic Confidence
-/// Sequences", 2024; S. Howard et al., "Time-Uniform, Nonparametric, Nonasymptotic Confidence Sequences", 2021).
+/// the truth is inside at all N together with probability 1 − α, so you may stop at any time. ρ must be chosen before
+/// the data are seen (I. Waudby-Smith et al., "Time-Uniform Central Limit Theory and Asymptotic Confidence Sequences",
+/// 2024; S. Howard et al., "Time-Uniform, Nonparametric, Nonasymptotic Confidence Sequences", 2021).
 ///
 /// ```
 /// let sequence = mlloop::stats::sequence::Sequence::tuned(0.05, 10_000.0);
@@ -31,7 +31,7 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    /// A sequence of error `alpha` in (0, 1), narrowest at `planned_n` > 0.
+    /// A sequence with error `alpha` in (0, 1), narrowest at `planned_n` > 0.
     #[must_use]
     pub fn tuned(alpha: f64, planned_n: f64) -> Self {
         Self { alpha, rho2: tuning(alpha) / planned_n }
@@ -49,19 +49,19 @@ impl Sequence {
         self.alpha
     }
 
-    /// 1 ∕ ρ²: the interval is narrowest at about eight times as many observations.
+    /// 1 ∕ ρ²; the interval is narrowest at about eight times as many observations.
     #[must_use]
     pub fn strength(&self) -> f64 {
         1.0 / self.rho2
     }
 
-    /// The same tuning with the error shared among `k` simultaneous sequences.
+    /// The same tuning with the error divided by `k` simultaneous sequences.
     #[must_use]
     pub fn shared_by(self, k: usize) -> Self {
         Self { alpha: self.alpha / k.max(1) as f64, ..self }
     }
 
-    /// How many standard errors the interval reaches to either side at `n`; infinite at 0.
+    /// Half-width of the interval in standard errors at `n`; infinite at 0.
     #[must_use]
     pub fn reach(&self, n: f64) -> f64 {
         let nrho2 = n * self.rho2;
@@ -81,8 +81,8 @@ impl Sequence {
         ((nrho2 + 1.0).ln_portable() / 2.0 - nrho2 * z * z / (2.0 * (nrho2 + 1.0))).exp_portable().min(1.0)
     }
 
-    /// The number of observations at which the interval is to exclude 0 if an estimate `z` standard
-    /// errors from 0 at `n`, with this shape, stays the same; `None` beyond `at_most`.
+    /// The number of observations at which the interval will exclude 0 if an estimate that is `z` standard errors from
+    /// 0 at `n`, with this shape, stays the same; `None` beyond `at_most`.
     #[must_use]
     pub fn n_to_exclude_zero(&self, z: f64, n: f64, shape: Shape, at_most: f64) -> Option<f64> {
         let excludes = |m: f64| {
@@ -90,7 +90,7 @@ impl Sequence {
             let side = if z < 0.0 { then.mirrored() } else { then };
             then.is_near_normal() && z.abs() * (m / n).sqrt() >= side.widened(self.reach(m))
         };
-        // `reach` grows like the logarithm, z² · m ∕ n in proportion: once out, 0 stays out.
+        // `reach` grows like the logarithm and z² · m ∕ n linearly: once excluded, 0 stays excluded.
         let (mut low, mut high) = (n.max(1.0), n.max(1.0));
         while !excludes(high) {
             (low, high) = (high, high * 2.0);
@@ -106,12 +106,13 @@ impl Sequence {
     }
 }
 
-/// The always-valid p-value of "units are assigned to groups by `shares`", which sum to 1, from the counts of the
-/// groups.
+/// The always-valid p-value of the hypothesis that units are assigned to groups by `shares`, which sum to 1, from the
+/// counts of the groups.
 ///
-/// A Dirichlet mixture of multinomial likelihoods about the shares, over that of the shares themselves: its reciprocal
-/// is below `alpha` at any look with probability at most `alpha` (M. Lindon, A. Malek, "Anytime-Valid Inference for
-/// Multinomial Count Data", 2022). It is most powerful at `planned_n` units. Values of independent periods multiply.
+/// The ratio of a Dirichlet mixture of multinomial likelihoods around the shares to the likelihood of the shares
+/// themselves: its reciprocal is below `alpha` at any look with probability at most `alpha` (M. Lindon, A. Malek,
+/// "Anytime-Valid Inference for Multinomial Count Data", 2022). It is most powerful at `planned_n` units. The values of
+/// independent periods are multiplied.
 ///
 /// ```
 /// use mlloop::stats::sequence::p_of_shares;
@@ -123,7 +124,7 @@ pub fn p_of_shares(counts: &[f64], shares: &[f64], alpha: f64, planned_n: f64) -
     (-ln_evidence_of_shares(counts, shares, alpha, planned_n)).exp_portable().min(1.0)
 }
 
-/// ln of the reciprocal of [`p_of_shares`], which may be below 0.
+/// ln of the reciprocal of [`p_of_shares`]; may be negative.
 #[must_use]
 pub fn ln_evidence_of_shares(counts: &[f64], shares: &[f64], alpha: f64, planned_n: f64) -> f64 {
     let strength = (planned_n / tuning(alpha)).max(1.0);

@@ -27,8 +27,8 @@ fn the_rows_that_are_needed_are_those_at_which_zero_is_left_out() {
     assert!(sequence.shared_by(3).reach(500.0) > sequence.reach(500.0));
 }
 
-/// Of `n_runs` experiments with 60 daily looks, the share with a false rejection at any look, by the sequence and by
-/// the z-test, which ignores multiple looks.
+/// The share of `n_runs` experiments with 60 daily looks that have a false rejection at any look, by the sequence and
+/// by the z-test, which ignores multiple looks.
 fn seen(n_runs: u32, rates: (f64, f64), per_day: u32) -> (f64, f64) {
     let planned = f64::from(60 * 2 * per_day);
     let (mut sequence_wrong, mut naive_wrong) = (0, 0);

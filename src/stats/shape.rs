@@ -1,22 +1,22 @@
-//! How far an estimate's distribution is from the normal one, and how much wider its intervals must be for that.
+//! How far an estimate's distribution is from normal, and how much wider its intervals must be.
 
 use crate::stats::portable::Portable;
 
-/// Skewness and excess kurtosis of an estimate about its mean, in its standard errors; both shrink with more units.
+/// Skewness and excess kurtosis of an estimate, in its standard errors; both shrink with more units.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Shape {
     /// Third cumulant ∕ error³.
     pub skewness: f64,
     /// Fourth cumulant ∕ error⁴.
     pub kurtosis: f64,
-    /// Third cumulant ∕ error³ of an estimate whose error is estimated from the same units. For right-skewed values,
-    /// samples with too low a mean also have too small an error; 0 if the error is known otherwise.
+    /// Third cumulant ∕ error³ of an estimate whose error is estimated from the same units: for right-skewed values,
+    /// samples with too low a mean also have too small an error. 0 if the error is known from elsewhere.
     pub lean: f64,
 }
 
-/// Beyond this skewness no correction by two moments helps.
+/// Beyond this skewness, a correction by two moments is not enough.
 const MAX_SKEWNESS: f64 = 1.0;
-/// Upper limit of the excess kurtosis, likewise.
+/// The same limit for the excess kurtosis.
 const MAX_KURTOSIS: f64 = 2.0;
 
 impl Shape {
@@ -35,24 +35,24 @@ impl Shape {
         self.skewness.abs() <= MAX_SKEWNESS && self.kurtosis <= MAX_KURTOSIS && self.lean.abs() <= MAX_SKEWNESS
     }
 
-    /// The shape once there are `times` as many units.
+    /// The shape with `times` as many units.
     #[must_use]
     pub fn after(self, times: f64) -> Self {
         let root = times.sqrt();
         Self { skewness: self.skewness / root, kurtosis: self.kurtosis / times, lean: self.lean / root }
     }
 
-    /// How many times as many units make it near enough to normal; at most 1 when it is.
+    /// The factor by which units must grow until it is close enough to normal; at most 1 if it is already.
     #[must_use]
     pub fn times_to_normal(self) -> f64 {
         (self.skewness.abs().max(self.lean.abs()) / MAX_SKEWNESS).powi(2).max(self.kurtosis / MAX_KURTOSIS)
     }
 
-    /// The standard errors below the estimate that replace `z` ≥ 0 of a normal one; never fewer. Those above it are
-    /// given by the [`Shape::mirrored`] shape.
+    /// The number of standard errors below the estimate that replaces `z` ≥ 0 of a normal one; never smaller than `z`.
+    /// Those above the estimate are given by the [`Shape::mirrored`] shape.
     ///
-    /// The larger of z + |γ| (z² − 1) ∕ 6 + κ (z³ − 3 z) ∕ 24, each term only if it is above 0, which is the expansion
-    /// of Cornish and Fisher to second order for the heavier tail, and z − λ (2 z² + 1) ∕ 6 for a lean λ < 0, which is
+    /// The larger of two values: z + |γ| (z² − 1) ∕ 6 + κ (z³ − 3 z) ∕ 24, using only positive terms, which is the
+    /// second-order Cornish-Fisher expansion for the heavier tail; and z − λ (2 z² + 1) ∕ 6 for a lean λ < 0, which is
     /// that of an estimate divided by its own error (N. Johnson, "Modified t Tests and Confidence Intervals for
     /// Asymmetrical Populations", 1978).
     #[must_use]
@@ -62,8 +62,8 @@ impl Shape {
         known.max(z + (-self.lean).max(0.0) * (2.0 * z * z + 1.0) / 6.0)
     }
 
-    /// The normal z equivalent to `z`: the inverse of [`Shape::widened`] on the side of 0, with the sign of
-    /// `z`; 0 if even the estimate's own error does not reach it.
+    /// The normal z equivalent to `z`: the inverse of [`Shape::widened`] on the side of 0, with the sign of `z`; 0 if
+    /// `z` is below the correction at 0.
     #[must_use]
     pub fn narrowed(self, z: f64) -> f64 {
         if self.skewness == 0.0 && self.kurtosis <= 0.0 && self.lean == 0.0 || !z.is_finite() {
@@ -79,8 +79,8 @@ impl Shape {
     }
 }
 
-/// Skewness and kurtosis (not excess) of single values about their own groups' means, from their residuals, which are
-/// scaled by their root mean square first to avoid overflow. `None` if all residuals are 0.
+/// Skewness and kurtosis (not excess) of single values about the mean of their group, from residuals, which are first
+/// scaled by their root mean square to avoid overflow. `None` if all residuals are 0.
 #[must_use]
 pub fn of_residuals(residuals: &[f64]) -> Option<(f64, f64)> {
     let largest = residuals.iter().fold(0.0_f64, |top, e| top.max(e.abs()));
@@ -93,7 +93,7 @@ pub fn of_residuals(residuals: &[f64]) -> Option<(f64, f64)> {
     Some((moment(3) / second.powf_portable(1.5), moment(4) / (second * second)))
 }
 
-/// The same of a share `p` in (0, 1).
+/// The same for a share `p` in (0, 1).
 #[must_use]
 pub fn of_share(p: f64) -> (f64, f64) {
     let spread = p * (1.0 - p);
@@ -138,7 +138,7 @@ mod tests {
             let side = if z < 0.0 { shape.mirrored() } else { shape };
             assert!((side.widened(shape.narrowed(z).abs()) - z.abs()).abs() < 1e-9, "{z}");
         }
-        // An estimate closer than the correction at 0 is no evidence.
+        // An estimate smaller than the correction at 0 is no evidence.
         assert!(shape.narrowed(-0.05).abs() < 1e-9);
         assert!(!Shape { lean: -1.5, ..Shape::default() }.is_near_normal());
         assert_eq!(Shape { lean: -3.0, ..Shape::default() }.times_to_normal(), 9.0);

@@ -31,7 +31,7 @@ pub fn totals(reference: &[u64], current: &[u64]) -> Result<(u64, u64), Cannot> 
     Ok((n, m))
 }
 
-/// Replaces zero shares by a small one: .0001, or a millionth of the smallest share if that is not larger.
+/// Replaces zero shares with .0001, or with a millionth of the smallest share if that is not larger.
 fn fill(shares: &mut [f64]) {
     let smallest = shares.iter().copied().filter(|&s| s != 0.0).fold(f64::INFINITY, f64::min);
     let filler = if smallest <= 0.0001 { smallest / 1e6 } else { 0.0001 };
@@ -64,10 +64,10 @@ pub fn psi(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
 }
 
 /// Kullback and Leibler's divergence Σ p ln(p/q) of the reference from the current shares, in nats; zero shares are
-/// filled, then both sides made to sum to 1.
+/// filled, then both sides are normalised to sum to 1.
 ///
 /// # Errors
-/// When a side is empty.
+/// If a side is empty.
 pub fn kl_div(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     let (p, q) = filled(reference, current)?;
     let (n, m): (f64, f64) = (p.iter().sum(), q.iter().sum());
@@ -81,7 +81,7 @@ fn relative_entropy(p: f64, q: f64) -> f64 {
 /// Jensen and Shannon's distance, the square root of the divergence in nats: 0 to √ln 2 (scipy `jensenshannon`).
 ///
 /// # Errors
-/// When a side is empty.
+/// If a side is empty.
 pub fn jensen_shannon(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot> {
     let (p, q) = shares(reference, current)?;
     let divergence: f64 =
@@ -99,13 +99,13 @@ pub fn hellinger(reference: &[u64], current: &[u64]) -> Result<Measured, Cannot>
     distance((apart / 2.0).min(1.0).sqrt())
 }
 
-/// The distance of two tables of counts over the same cells, in units of Cohen's h: 2 arccos Σ √(p q). For two cells
-/// it is h itself, the difference of 2 arcsin √share (J. Cohen, "Statistical Power Analysis", 1988: .2 is small, .5
-/// medium); for normal numbers shifted by a part of their standard deviation it is about that part. A cell missing on
-/// one side counts by its share on the other alone, at any number of rows.
+/// The distance of two tables of counts over the same cells, in units of Cohen's h: 2 arccos Σ √(p q). For two cells it
+/// equals h, the difference of 2 arcsin √share (J. Cohen, "Statistical Power Analysis", 1988: .2 is small, .5 medium);
+/// for normal numbers it is about the shift in standard deviations. A cell missing on one side counts by its share on
+/// the other side, for any number of rows.
 ///
-/// The square's expectation by chance, (cells − 1)(1/n + 1/m), is subtracted; cells with an expectation of less than
-/// one row on the smaller side add nothing.
+/// The expectation of the square by chance, (cells − 1)(1/n + 1/m), is subtracted; cells with an expectation of less
+/// than one row on the smaller side are ignored.
 ///
 /// ```
 /// use mlloop::stats::shares::effect;

@@ -1,12 +1,12 @@
-//! The gamma and beta functions, by [`Portable`] alone: the same bits on every system.
+//! The gamma and beta functions, computed with [`Portable`] functions only: the same bits on every system.
 
 use crate::stats::portable::Portable;
 
-/// Relative change below which a series or a fraction is stopped.
+/// A series or a fraction stops below this relative change.
 const STEP: f64 = f64::EPSILON;
 /// Maximum number of steps of a series or a fraction; a million degrees of freedom take some thousand.
 const MAX_STEPS: u32 = 1_000_000;
-/// Stands for 0 where a fraction is divided by it.
+/// Replaces 0 where a fraction would be divided by it.
 const TINY: f64 = 1e-300;
 
 /// ln |Γ(x)|.
@@ -37,8 +37,8 @@ pub fn erfc(x: f64) -> f64 {
     libm::erfc(x)
 }
 
-/// The upper regularised incomplete gamma function Q(a, x), for a > 0 and x ≥ 0: by its series up to x = a + 1, by
-/// its continued fraction beyond (W. Press and others, "Numerical Recipes", 6.2).
+/// The upper regularised incomplete gamma function Q(a, x), for a > 0 and x ≥ 0: by its series up to x = a + 1, beyond
+/// that by its continued fraction (W. Press and others, "Numerical Recipes", 6.2).
 ///
 /// ```
 /// // scipy.special.gammaincc([1.5, 50], [3.905, 30])
@@ -99,7 +99,7 @@ fn beta_regularised_near(a: f64, b: f64, x: f64) -> f64 {
     front / fraction(1.0, term)
 }
 
-/// The continued fraction b₀ + a₁/(b₁ + a₂/(b₂ + …)), `term(k)` being (aₖ, bₖ), by Lentz's method.
+/// The continued fraction b₀ + a₁/(b₁ + a₂/(b₂ + …)), where `term(k)` is (aₖ, bₖ), by Lentz's method.
 fn fraction(first: f64, term: impl Fn(u32) -> (f64, f64)) -> f64 {
     let not_zero = |value: f64| if value.abs() < TINY { TINY } else { value };
     let mut value = not_zero(first);
@@ -124,7 +124,7 @@ mod tests {
     use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
     use statrs::function::{beta, erf, gamma};
 
-    /// Compared with another implementation, `statrs`, whose own last bits depend on the system's C library.
+    /// Compared with another implementation, `statrs`, whose last bits depend on the system's C library.
     fn close(what: &str, found: f64, expected: f64, share: f64) {
         let apart = (found - expected).abs() / expected.abs().max(1e-290);
         assert!(apart < share, "{what}: {found:e} {expected:e}");

@@ -24,7 +24,7 @@ pub fn chi_squared(statistic: f64, freedom: f64) -> f64 {
     gamma_upper(freedom / 2.0, statistic / 2.0).clamp(0.0, 1.0)
 }
 
-/// The value that χ² with `freedom` degrees exceeds with probability `alpha`; `NaN` outside of its domain.
+/// The value that χ² with `freedom` degrees exceeds with probability `alpha`; `NaN` outside its domain.
 ///
 /// ```
 /// // scipy.stats.chi2.isf(0.05, 9)
@@ -38,7 +38,7 @@ pub fn chi_squared_above(alpha: f64, freedom: f64) -> f64 {
     exceeded(alpha, freedom, |value| chi_squared(value, freedom), |_| 0.0)
 }
 
-/// The two-sided p-value of Student's t; `NaN` for a `t` that is not a number or without degrees of freedom.
+/// The two-sided p-value of Student's t; `NaN` if `t` is `NaN` or without degrees of freedom.
 ///
 /// ```
 /// // 2 * scipy.stats.t.sf(2.1, 12)
@@ -61,7 +61,7 @@ pub fn student(t: f64, freedom: f64) -> f64 {
     beta_regularised(freedom / 2.0, 0.5, freedom / (freedom + t * t)).min(1.0)
 }
 
-/// The value that |t| exceeds with probability `alpha`; `NaN` outside of its domain.
+/// The value that |t| exceeds with probability `alpha`; `NaN` outside its domain.
 ///
 /// ```
 /// // scipy.stats.t.ppf(0.975, 5)
@@ -81,8 +81,8 @@ pub fn student_above(alpha: f64, freedom: f64) -> f64 {
     exceeded(alpha, 1.0, |t| student(t, freedom), density)
 }
 
-/// The value from 0 on that is exceeded with probability `alpha`, by Newton's steps within a bracket that bisection narrows;
-/// without a density by bisection alone. Infinite for an `alpha` of 0.
+/// The non-negative value that is exceeded with probability `alpha`, by Newton steps within a bracket narrowed by
+/// bisection; without a density by bisection alone. Infinite if `alpha` is 0.
 fn exceeded(alpha: f64, from: f64, tail: impl Fn(f64) -> f64, density: impl Fn(f64) -> f64) -> f64 {
     if alpha <= 0.0 {
         return f64::INFINITY;
@@ -178,8 +178,8 @@ fn ln_binomial(k: f64, n: f64, p: f64) -> f64 {
     saddle(k, n, p) + 0.5 * (n / (2.0 * std::f64::consts::PI * k * (n - k))).ln_portable()
 }
 
-/// ln of the probability that `drawn` of `marked` rows are among `draws` of `all` rows picked at random; `drawn` must be
-/// possible. In Loader's form, so that a billion rows do not lose precision.
+/// ln of the probability that exactly `drawn` of `marked` rows are among `draws` rows drawn at random from `all`;
+/// `drawn` must be possible. In Loader's form, which stays precise for a billion rows.
 ///
 /// ```
 /// // ln (C(1000, 20) / C(1001000, 20))

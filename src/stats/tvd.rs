@@ -14,8 +14,8 @@ const DEALS: u32 = 1000;
 /// ½ Σ |p − q| of two aligned tables of counts, and its permutation p-value: (1 + permutations at least as large)/(1 +
 /// 1000), never 0 (B. Phipson, G. Smyth, "Permutation P-values Should Never Be Zero", 2010).
 ///
-/// Rows are not permuted one by one: the counts of all levels on a side are drawn at once from the multivariate
-/// hypergeometric distribution. The same `seed` gives the same p.
+/// Rows are not permuted one by one: all counts of a side are drawn together from the multivariate hypergeometric
+/// distribution. The same `seed` gives the same p.
 ///
 /// # Errors
 /// If a side is empty.
@@ -39,8 +39,8 @@ pub fn tvd(reference: &[u64], current: &[u64], seed: u64) -> Result<Measured, Ca
     Ok(Measured { statistic, p: Some(f64::from(1 + as_large) / f64::from(1 + DEALS)) })
 }
 
-/// How many of `marked` among `all` are in a random draw of `draws`: by inversion outwards from the mode, in steps of the
-/// order of the standard deviation.
+/// The number of `marked` rows, out of `all`, in a random draw of `draws`: by inversion outwards from the mode, in
+/// about as many steps as the standard deviation.
 fn hypergeometric(all: u64, marked: u64, draws: u64, random: &mut impl Rng) -> u64 {
     let (low, high) = ((marked + draws).saturating_sub(all), marked.min(draws));
     if low == high {

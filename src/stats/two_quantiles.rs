@@ -1,19 +1,19 @@
-//! The difference of a quantile between two samples, without density estimation: for one look, and for all looks.
+//! The difference of a quantile between two samples, without density estimation: for a single look and for all looks.
 
 use crate::stats::normal;
 use crate::stats::portable::Portable;
 
-/// The evidence against each rank: entry k is that against "k of the n values are at or below the quantile", a convex
-/// row.
+/// The evidence against each rank: entry k is the evidence against "k of the n values are at or below the quantile";
+/// the entries are convex.
 type Against = Vec<f64>;
 
-/// Two ascending samples, and the quantile of them that is compared.
+/// Two ascending samples, and the quantile to compare.
 ///
-/// If ξ is the quantile q of a sample, a share q of its values is at or below ξ, so evidence about a share is
-/// evidence about ξ. Evidence of both samples adds up; a difference is rejected if every pair of quantiles with that
-/// difference has enough evidence against it. It holds for any distribution, also if hardly any value is near the
+/// If ξ is the quantile q of a sample, a share q of its values is at or below ξ, so evidence about a share is evidence
+/// about ξ. The evidence of both samples is added; a difference is rejected if there is enough evidence against every
+/// pair of quantiles with that difference. This holds for any distribution, even if hardly any value is near the
 /// quantile (S. Howard and A. Ramdas, "Sequential estimation of quantiles with applications to A/B testing and best-arm
-/// identification", 2022). Of equal values, the number with the least evidence counts as at or below.
+/// identification", 2022). Among equal values, the number with the least evidence counts as at or below.
 #[derive(Debug, Clone, Copy)]
 pub struct TwoQuantiles<'a> {
     /// The quantile, in (0, 1).
@@ -24,11 +24,11 @@ pub struct TwoQuantiles<'a> {
 
 impl TwoQuantiles<'_> {
     /// For all looks: the interval of the difference at level `alpha` and the p-value of no difference; the interval
-    /// excludes 0 exactly if p is below `alpha`. `strengths` are the units of each sample at which it is narrowest,
-    /// over about eight.
+    /// excludes 0 exactly if p is below `alpha`. The interval is narrowest at about eight times `strengths` units of
+    /// each sample.
     ///
-    /// Each sample's evidence is the Beta(κq, κ(1 − q)) mixture of likelihood ratios of a share over that of q, κ being its
-    /// strength: a martingale.
+    /// The evidence of each sample is the Beta(κq, κ(1 − q)) mixture of likelihood ratios of a share to that of q,
+    /// where κ is its strength: a martingale.
     ///
     /// ```
     /// use mlloop::stats::two_quantiles::TwoQuantiles;
@@ -43,8 +43,8 @@ impl TwoQuantiles<'_> {
         self.judged(-alpha.ln_portable(), against, |least| (-least).exp_portable().min(1.0))
     }
 
-    /// The same for a single look, by the score of each share: χ² on one degree of freedom, as there are two shares and
-    /// the common quantile is chosen to minimise the evidence.
+    /// The same for a single look, by the score of each share: χ² with one degree of freedom, because there are two
+    /// shares and the common quantile is chosen to minimise the evidence.
     ///
     /// ```
     /// use mlloop::stats::two_quantiles::TwoQuantiles;
@@ -84,7 +84,7 @@ impl TwoQuantiles<'_> {
             let next = |side: usize| self.sorted[side].get(at[side]).copied().unwrap_or(f64::INFINITY);
             let value = next(0).min(next(1));
             if value.is_nan() {
-                // Neither above nor below: the loop would not end.
+                // Not comparable: the loop would not end.
                 break;
             }
             let mut sum = 0.0;
@@ -101,20 +101,20 @@ impl TwoQuantiles<'_> {
     }
 }
 
-/// The largest quantile of `up` less one of `down` for which the evidence against both is not enough.
+/// The largest difference of a quantile of `up` and one of `down` without enough evidence against both.
 fn furthest(up: &[f64], down: &[f64], against_up: &Against, against_down: &Against, enough: f64) -> f64 {
     let bottom = (0..against_down.len()).min_by(|&i, &j| against_down[i].total_cmp(&against_down[j])).unwrap_or(0);
     let falling = &against_down[..=bottom];
     let of = |(rank, against): (usize, &f64)| {
         let least = falling.partition_point(|other| other + against >= enough);
-        // No bound if even the likeliest rank has too much evidence against it.
+        // There is no bound if even the most likely rank has too much evidence against it.
         let from = (least <= bottom).then(|| if least == 0 { f64::NEG_INFINITY } else { down[least - 1] })?;
         Some(up.get(rank).copied().unwrap_or(f64::INFINITY) - from)
     };
     against_up.iter().enumerate().filter_map(of).fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// ln of the Beta mixture over the likelihood of a share `q`, for each number of `n` values.
+/// ln of the ratio of the Beta mixture to the likelihood of a share `q`, for each number of `n` values.
 fn mixture(n: usize, q: f64, strength: f64) -> Against {
     use crate::stats::special::ln_beta;
     let (a, b, n_all) = (strength * q, strength * (1.0 - q), n as f64);
@@ -203,7 +203,7 @@ mod tests {
                 })
                 .count() as f64;
             let share = n_wrong / f64::from(N_DRAWS);
-            // 3 standard errors of 2000 draws are .0146; ranks are integers, so it is conservative.
+            // Three standard errors of 2000 draws are .0146; ranks are integers, so it is conservative.
             assert!((0.02..=0.0646).contains(&share), "{q}: {share}");
         }
     }

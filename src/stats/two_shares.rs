@@ -1,4 +1,4 @@
-//! Two samples of 0 and 1: an interval of the difference of their shares for one look, and one for all looks.
+//! Two samples of 0 and 1: intervals of the difference of their shares, for a single look and for all looks.
 
 use crate::stats::portable::Portable;
 use crate::stats::special::ln_beta;
@@ -12,19 +12,20 @@ pub struct TwoShares {
     pub n: [f64; 2],
 }
 
-/// Steps of a bisection; one is a bit of the answer.
+/// Steps of a bisection; each step gives one bit of the result.
 const STEPS: usize = 60;
 
 impl TwoShares {
-    /// Share of the second less that of the first.
+    /// Share of the second sample minus that of the first.
     #[must_use]
     pub fn difference(&self) -> f64 {
         self.k[1] / self.n[1] - self.k[0] / self.n[0]
     }
 
-    /// The likeliest shares (p, p + `difference`), for a difference in [−1, 1].
+    /// The most likely shares (p, p + `difference`), for a difference in [−1, 1].
     ///
-    /// The likelihood is concave in p, so its slope is bisected; without a difference it is the pooled share.
+    /// The likelihood is concave in p, so its derivative is bisected; for a difference of 0 the result is the pooled
+    /// share.
     #[must_use]
     pub fn constrained(&self, difference: f64) -> [f64; 2] {
         let (k, n) = (self.k, self.n);
@@ -64,8 +65,8 @@ impl TwoShares {
         (edge(found, -1.0, &inside), edge(found, 1.0, &inside))
     }
 
-    /// ln of an e-process against "the difference is `difference`": each sample's Beta(½, ½) mixture over its likelihood,
-    /// at the likeliest shares with that difference.
+    /// ln of an e-process against the hypothesis that the difference is `difference`: the ratio of each sample's
+    /// Beta(½, ½) mixture to its likelihood at the most likely shares with that difference.
     fn evidence(&self, difference: f64) -> f64 {
         let shares = self.constrained(difference);
         let part = |count: f64, share: f64| if count > 0.0 { count * share.ln_portable() } else { 0.0 };
@@ -80,10 +81,11 @@ impl TwoShares {
     /// The always-valid p-value of no difference.
     ///
     /// Each sample bets against a share p by the Beta(½, ½) mixture of likelihood ratios, which is a martingale if its
-    /// share is p; their product at the likeliest common p is an e-process of "both have one share", and its reciprocal
-    /// a p-value valid at all looks together, for any sizes and any shares (H. Robbins, "Statistical Methods Related to
-    /// the Law of the Iterated Logarithm", 1970; I. Waudby-Smith, A. Ramdas, "Estimating Means of Bounded Random
-    /// Variables by Betting", 2024). Numbers between 0 and 1 bet at least as carefully as 0 and 1 with the same mean.
+    /// share is p. The product of both at the most likely common p is an e-process of "both have the same share", and
+    /// its reciprocal is a p-value valid at all looks together, for any sizes and any shares (H. Robbins, "Statistical
+    /// Methods Related to the Law of the Iterated Logarithm", 1970; I. Waudby-Smith, A. Ramdas, "Estimating Means of
+    /// Bounded Random Variables by Betting", 2024). For numbers between 0 and 1 the bets are at least as conservative
+    /// as for 0 and 1 with the same mean.
     ///
     /// ```
     /// // 12 of 600 against 0 of 30: nothing is known (Fisher's p is 1).
@@ -108,7 +110,7 @@ impl TwoShares {
     }
 }
 
-/// The end of `inside` between `from`, which is inside, and `to`; `to` if it is inside too.
+/// The boundary of `inside` between `from`, which is inside, and `to`; `to` if it is inside too.
 fn edge(from: f64, to: f64, inside: &impl Fn(f64) -> bool) -> f64 {
     if inside(to) {
         return to;
@@ -167,7 +169,7 @@ mod tests {
         }
     }
 
-    /// The share of experiments at 99 to 1 in which the interval misses the truth at any of 60 looks.
+    /// The share of experiments with a split of 99 to 1 in which the interval misses the truth at any of 60 looks.
     #[test]
     fn the_sequence_holds_however_uneven_and_rare() {
         for (share, gap) in [(0.001, 0.0), (0.02, 0.0), (0.3, 0.2)] {

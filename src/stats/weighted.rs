@@ -13,8 +13,8 @@ pub struct Weighted {
 
 /// Hájek's estimate of a mean: θ̂ = Σ(ℓ∕π) ∕ Σ(1∕π), each row weighted by the reciprocal of its selection probability.
 /// The error is that of the linearised estimate under Poisson sampling, √Σ(1−π)((ℓ−θ̂)∕π)² ∕ Σ(1∕π), which is at least
-/// that of designs with a fixed number of rows (C.-E. Särndal, B. Swensson, J. Wretman, "Model Assisted
-/// Survey Sampling", 1992, 5.7 and 5.9).
+/// that of designs with a fixed number of rows (C.-E. Särndal, B. Swensson, J. Wretman, "Model Assisted Survey
+/// Sampling", 1992, 5.7 and 5.9).
 ///
 /// `values` and `probabilities`, in (0, 1], are aligned. `NaN` without rows.
 ///
@@ -46,9 +46,9 @@ pub struct Share {
     pub high: f64,
 }
 
-/// The [`mean`] of 0 and 1, and Wilson's interval with the rows that a simple random sample would need for the same
-/// standard error; if all rows agree, that of Σ(1−π)∕π² ∕ (Σ1∕π)². Only if every row was certain to be drawn is there
-/// no uncertainty.
+/// The [`mean`] of 0 and 1, and Wilson's interval with the number of rows of a simple random sample with the same
+/// standard error; if all rows agree, the number is that of Σ(1−π)∕π² ∕ (Σ1∕π)². There is no uncertainty only if every
+/// row was certain to be drawn.
 ///
 /// ```
 /// use mlloop::stats::{normal::wilson, weighted::share};
