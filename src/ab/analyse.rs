@@ -1,4 +1,4 @@
-//! From units to a report: the distribution over the arms first, then each outcome, then the answer.
+//! From units to a report: first the sample ratio, then each outcome, then the verdict.
 
 use super::estimate::{self, Adjusted, Gathered, Single, compare};
 use super::family;
@@ -14,9 +14,9 @@ use rayon::prelude::*;
 /// Number of looks drawn.
 const N_LOOKS: usize = 48;
 
-/// Every outcome of the units, the first as the one that decides.
+/// Every outcome of the units, the deciding one first.
 ///
-/// Beside them what a person should know of them.
+/// Also returns notes for the user.
 pub(super) fn outcomes(units: &Units, settings: &AnalysisSettings) -> (Vec<OutcomeReport>, Vec<String>) {
     let of = |(i, outcome)| of_outcome(units, outcome, i == 0, settings);
     let (mut reports, notes): (Vec<OutcomeReport>, Vec<Vec<String>>) =
@@ -27,7 +27,8 @@ pub(super) fn outcomes(units: &Units, settings: &AnalysisSettings) -> (Vec<Outco
     (reports, notes.concat())
 }
 
-/// Holm over all comparisons of all outcomes, for both kinds of p, and the resulting intervals and verdicts.
+/// Holm's correction over all comparisons of all outcomes, for both kinds of p, and the resulting intervals and
+/// verdicts.
 fn correct(units: &Units, settings: &AnalysisSettings, reports: &mut [OutcomeReport]) {
     family::adjust(reports.iter_mut().flat_map(|report| &mut report.comparisons));
     let shares = family::shares(reports.iter().flat_map(|report| &report.comparisons), settings.alpha);
@@ -39,7 +40,7 @@ fn correct(units: &Units, settings: &AnalysisSettings, reports: &mut [OutcomeRep
         let judge = prepared.judge(units, outcome, settings);
         report.comparisons = judge.at_shares(&prepared.gathered, std::mem::take(&mut report.comparisons), own);
         report.verdict = prepared.verdict(units, outcome, &report.arms, &report.comparisons, settings);
-        // The last look is at all units.
+        // The last look includes all units.
         if let Some(look) = report.looks.last_mut() {
             look.effects = report.comparisons.iter().map(effect).collect();
         }
@@ -89,11 +90,11 @@ fn of_outcome(
     (report, notes)
 }
 
-/// One outcome, prepared before arms are compared.
+/// One outcome, prepared for comparing arms.
 struct Prepared {
     raw: Gathered,
     adjusted: Option<Adjusted>,
-    /// Of the adjusted outcome.
+    /// Statistics of the adjusted outcome.
     gathered: Gathered,
     single: Option<Single>,
     ranked: Option<Ranked>,
@@ -125,7 +126,7 @@ impl Prepared {
         settings: &AnalysisSettings,
     ) -> Verdict {
         let found = verdict::of(outcome, arms, comparisons, settings, units.n() as u64);
-        // Exact intervals may be within the margin without any event.
+        // Exact intervals may be within the margin without a single event.
         match self.single.is_some() && !is_one_value(outcome, arms) || found.answer == Answer::NoDifference {
             true => found,
             false => verdict::one_value(outcome, settings, arms),
@@ -133,15 +134,15 @@ impl Prepared {
     }
 }
 
-/// Whether no unit or every unit has it, so the arms cannot be compared.
+/// Whether no unit or every unit has the outcome, so that the arms cannot be compared.
 fn is_one_value(outcome: &Outcome, arms: &[ArmOutcome]) -> bool {
     let (n, ones) = arms.iter().fold((0.0, 0.0), |(n, ones), arm| (n + arm.n as f64, ones + arm.sum));
     outcome.kind == Kind::Share && (ones == 0.0 || ones == n)
 }
 
 impl Judge<'_> {
-    /// The effect after several numbers of units, the last being all: what a report would have shown then, given the
-    /// final number of units.
+    /// The effect after several numbers of units, up to all: what a report would have shown then, given the final
+    /// number of units.
     fn looks(&self) -> Vec<Look> {
         let n = self.units.n();
         let n_looks = N_LOOKS.min(n);
@@ -167,7 +168,7 @@ impl Judge<'_> {
     }
 }
 
-/// Within each stratum alone: each other arm's difference from the first and its standard error.
+/// In each stratum: the difference of each other arm from the first, and its standard error.
 pub(super) fn by_stratum(units: &Units, outcome: &Outcome) -> Vec<Vec<Option<(f64, f64)>>> {
     let gathered = estimate::gather(units, outcome);
     let single = Single::of(units, outcome, outcome, &gathered);

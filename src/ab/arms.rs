@@ -1,17 +1,17 @@
-//! The names of arms in a table: spellings that mean the same arm, and arms with very few units.
+//! The names of arms in a table: spellings of the same arm, and arms with very few units.
 
 use super::AbError;
 use super::request::OutcomesRequest;
 use crate::table::{Categories, MISSING_CODE, Table, Values};
 use crate::wording::instead;
 
-/// More arms are a mistake in the column's name.
+/// More arms than this indicate a wrong column.
 const MAX_ARMS: usize = 100;
 
 /// The arms of a table in the order of the report, and the arm of each row.
 pub(super) struct Arms {
     pub(super) names: Vec<String>,
-    /// `MISSING_CODE` for rows without an arm.
+    /// The arm of each row; `MISSING_CODE` without an arm.
     pub(super) of_row: Vec<u32>,
     pub(super) shares: Vec<f64>,
 }
@@ -70,7 +70,7 @@ fn ordered(levels: &[&str], request: &OutcomesRequest, notes: &mut Vec<String>) 
     }
     let control = request.control.and_then(|control| names.iter().position(|name| name == control));
     let control = control.or_else(|| {
-        // Arms that are listed are listed in order.
+        // Explicitly listed arms have their order from the list.
         let guess = if request.arms.is_empty() { guess_control(&names) } else { Some(0) };
         let why = if guess.is_some() && request.arms.is_empty() { "its name says so" } else { "it comes first" };
         notes.push(format!("compared with {:?}: {why}; --control names another", names[guess.unwrap_or(0)]));
@@ -117,9 +117,9 @@ fn shares(names: &[String], weights: &[(String, f64)]) -> Result<Vec<f64>, AbErr
     }
 }
 
-/// The levels of the arm's column that occur, and which of them are one arm.
+/// The levels of the arm's column that occur, and which of them are the same arm.
 struct Spellings {
-    /// Each level, its displayed name, and its rows.
+    /// Each level, its displayed name, and its number of rows.
     levels: Vec<(String, String, u64)>,
 }
 
@@ -127,14 +127,14 @@ impl Spellings {
     /// Checks for arms with two spellings, or with too few rows to be intended.
     ///
     /// # Errors
-    /// Names both, and the remedy; never if the arms are listed.
+    /// Names both, and a remedy; no check if the arms are listed.
     fn of(column: &Categories, request: &OutcomesRequest) -> Result<Self, AbError> {
         let mut rows = vec![0_u64; column.levels.len()];
         column.codes.iter().filter(|&&code| code != MISSING_CODE).for_each(|&code| rows[code as usize] += 1);
         let mut found = Self { levels: Vec::new() };
         let stands = column.levels.iter().zip(rows).filter(|(_, n)| *n > 0);
         let mut by_rows: Vec<(&String, u64)> = stands.collect();
-        // The spelling of most rows is the name.
+        // The most frequent spelling is the name.
         by_rows.sort_by_key(|level| std::cmp::Reverse(level.1));
         for (level, n) in by_rows {
             let listed = request.arms.contains(level) || request.control == Some(level);
@@ -155,12 +155,12 @@ impl Spellings {
         if request.arms.is_empty() && request.weights.is_empty() {
             found.refuse_stray(request)?;
         }
-        // As the column has them.
+        // In the order of the column.
         found.levels.sort_by_key(|(level, _, _)| column.levels.iter().position(|other| other == level));
         Ok(found)
     }
 
-    /// An arm of a few rows is an error in the table: it alone would cause a sample ratio mismatch.
+    /// An arm with a few rows is an error in the table: it alone would cause a sample ratio mismatch.
     fn refuse_stray(&self, request: &OutcomesRequest) -> Result<(), AbError> {
         let names = self.names();
         let rows = |name: &str| self.levels.iter().filter(|level| level.1 == name).map(|level| level.2).sum::<u64>();
@@ -199,7 +199,7 @@ impl Spellings {
     }
 }
 
-/// What two spellings of one arm have in common.
+/// The common form of all spellings of an arm.
 fn key(level: &str) -> String {
     let text = level.trim().to_lowercase();
     match text.parse::<f64>() {

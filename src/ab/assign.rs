@@ -1,10 +1,10 @@
-//! Which arm a unit is in.
+//! Assigns units to arms.
 
 use sha2::{Digest, Sha256};
 
 /// The position of a unit in `[0, 1]`: the first 8 bytes of SHA-256(salt ‖ 0x00 ‖ unit), big-endian, ∕ 2⁶⁴.
 ///
-/// The zero byte keeps salt and unit apart: ("a", "bc") and ("ab", "c") are unrelated.
+/// The zero byte separates salt and unit: ("a", "bc") and ("ab", "c") get unrelated positions.
 ///
 /// ```
 /// // int.from_bytes(hashlib.sha256(b"checkout-2026\0" + b"10042").digest()[:8], "big") / 2**64
@@ -25,18 +25,18 @@ fn place(salted: &Sha256, unit: &[u8]) -> f64 {
     first as f64 / 18_446_744_073_709_551_616.0
 }
 
-/// Arms by position: built once, used for every unit.
+/// Assigns arms by position; built once and used for every unit.
 ///
 /// ```text
 /// 0 ──── weight of the first arm ────┬── second ──┬─ third ─ 1
 /// ```
-/// A unit belongs to the first arm whose cumulative weight is above its position. With two arms, raising the second's
-/// weight moves units into it and none out of it.
+/// A unit belongs to the first arm whose cumulative weight is above its position. With two arms, raising the weight of
+/// the second moves units into it and none out of it.
 #[derive(Debug, Clone)]
 pub struct Assigner {
     salted: Sha256,
     cumulative: Vec<f64>,
-    /// The last arm with a weight: it also gets the remainder from rounding.
+    /// The last arm with a weight; it also gets the remainder from rounding.
     last: usize,
 }
 
@@ -131,7 +131,7 @@ mod tests {
             assert!((0..5_000).all(|unit| assigner.arm(unit.to_string().as_bytes()) == expected));
             assert_eq!(assigner.arm_at(1.0), expected, "a position that rounds up to 1");
         }
-        // Three tenths sum to less than .3 and more: the arms stay in range.
+        // The sums of rounded weights may be slightly below or above 1: the arms stay in range.
         let thirds = Assigner::new("s", &[0.1, 0.2, 0.7, 0.0]);
         assert_eq!(thirds.arm_at(1.0 - f64::EPSILON / 2.0), 2);
     }

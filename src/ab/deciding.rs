@@ -1,4 +1,4 @@
-//! Single units that decide a result, or most of its uncertainty.
+//! Single units that decide a result, or cause most of its uncertainty.
 
 use super::estimate::{self, Gathered, Single};
 use super::judge::Judge;
@@ -6,12 +6,12 @@ use super::report::Comparison;
 use super::units::Kind;
 use crate::report::number::{cell, number};
 
-/// Units of a comparison of which one is not expected to make up most of the variance.
+/// From this many units on, one unit is not expected to cause most of the variance.
 const MANY: u64 = 100;
 
 impl Judge<'_> {
-    /// A note on a unit without which a comparison would have another result, or a far shorter interval. Units of a share are
-    /// all alike.
+    /// A note on a unit without which a comparison would have another result, or a much shorter interval; `None` for
+    /// shares, whose units are all alike, and for quantiles.
     pub(super) fn deciding_unit(&self, gathered: &Gathered, comparisons: &[Comparison]) -> Option<String> {
         if matches!(self.outcome.kind, Kind::Share | Kind::Quantile) {
             return None;
@@ -23,7 +23,7 @@ impl Judge<'_> {
         self.without(&one, comparisons).or_else(|| self.without(&of_each, comparisons).filter(|_| of_each.len() > 1))
     }
 
-    /// The note on these units, one of all arms or one of each.
+    /// The note on these units: one of all arms, or one of each arm.
     fn without(&self, units: &[usize], comparisons: &[Comparison]) -> Option<String> {
         let after = self.compared_without(units);
         let pairs = || comparisons.iter().zip(&after);
@@ -35,7 +35,8 @@ impl Judge<'_> {
             before.n >= MANY && after.error.powi(2) < 0.5 * before.error.powi(2)
         };
         let differ = pairs().filter(|(before, after)| is_shown(before) != is_shown(after));
-        // Of one unit of each arm, only those that make up most of the variance say more than a result that is close.
+        // If one unit of each arm is removed, only those that cause most of the variance say more than that a result is
+        // close.
         let differ = differ.filter(|pair| units.len() == 1 || is_wide(pair));
         let changed: Vec<String> = differ.map(|(before, _)| about(before)).collect();
         let (one, decides, makes) = match units.len() {
@@ -58,7 +59,7 @@ impl Judge<'_> {
         let (before, after) = pairs().find(is_wide)?;
         let reach = |c: &Comparison| number((c.high - c.low) / 2.0);
         Some(format!(
-            "{name:?}: {one} {makes} up most of the variance: {without}, the interval on {} is ±{} in place of ±{}; --cap .99 \
+            "{name:?}: {one} {makes} up most of the variance: {without}, the interval on {} is ±{} instead of ±{}; --cap .99 \
              limits such values",
             about(before),
             reach(after),
@@ -66,7 +67,7 @@ impl Judge<'_> {
         ))
     }
 
-    /// The unit of an arm that is farthest from its mean, and how far the mean moves without it.
+    /// The unit of an arm that is farthest from the mean, and how far the mean moves without it.
     fn farthest(&self, gathered: &Gathered, arm: usize) -> Option<(f64, usize)> {
         let distance = |unit: usize| {
             let cell = gathered[usize::from(self.units.stratum[unit])][usize::from(self.units.arm[unit])];
@@ -78,7 +79,7 @@ impl Judge<'_> {
         known.max_by(|a, b| a.0.total_cmp(&b.0))
     }
 
-    /// The comparisons without some units.
+    /// The comparisons without some of the units.
     fn compared_without(&self, units: &[usize]) -> Vec<Comparison> {
         let mut without = self.measured.clone();
         units.iter().for_each(|&unit| without.y[unit] = f64::NAN);

@@ -11,37 +11,37 @@ pub(super) type Gathered = Vec<Vec<Bivariate>>;
 /// A difference between two arms.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Estimate {
-    /// Mean of the other arm less that of the first.
+    /// Mean of the other arm minus that of the first.
     pub(super) difference: f64,
-    /// Standard error of the difference, by variances that do not vanish in an arm with few units.
+    /// Standard error of the difference, with variances that do not vanish in an arm with few units.
     pub(super) error: f64,
-    /// The same by each arm's own variance, as textbooks have it.
+    /// The same with each arm's own variance, as in textbooks.
     pub(super) own_error: f64,
     /// The deviation of the difference from normality.
     pub(super) shape: Shape,
     /// Units in both arms.
     pub(super) n: f64,
-    /// The share of the units that a normal approximation needs at least which the arms have, the worse of both.
+    /// The number of units as a share of the minimum for a normal approximation, in the worse of both arms.
     pub(super) start: f64,
-    /// Means, first and other arm.
+    /// Means of the first and the other arm.
     pub(super) means: [f64; 2],
     /// Standard errors of the means.
     pub(super) errors: [f64; 2],
 }
 
 impl Estimate {
-    /// Standard errors from 0; 0 if all values are equal.
+    /// The difference in standard errors; 0 if all values are equal.
     pub(super) fn z(&self) -> f64 {
         if self.difference == 0.0 { 0.0 } else { self.difference / self.error }
     }
 
-    /// The same by each arm's own variance.
+    /// The same with each arm's own variance.
     pub(super) fn own_z(&self) -> f64 {
         if self.difference == 0.0 { 0.0 } else { self.difference / self.own_error }
     }
 }
 
-/// The distribution of single units over all arms, used for an arm of few units, and in each arm.
+/// The distribution of single units: over all arms, which is used for an arm with few units, and in each arm.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Single {
     /// Variance within arms.
@@ -55,8 +55,8 @@ pub(super) struct Single {
 }
 
 impl Single {
-    /// For a share it follows from the share over all arms, limited to between 0 and 1; for others from the
-    /// distances to the own arm's mean. `as_given` is the outcome before any adjustment. `None` without variation.
+    /// For a share, it follows from the share over all arms, limited to between 0 and 1; otherwise it is computed from
+    /// the distances to the arm's mean. `as_given` is the unadjusted outcome. `None` without variation.
     pub(super) fn of(units: &Units, outcome: &Outcome, as_given: &Outcome, gathered: &Gathered) -> Option<Self> {
         if outcome.kind == Kind::Share {
             let all =
@@ -81,13 +81,14 @@ impl Single {
         (variance.is_finite() && variance > 0.0).then_some(Self { variance, skewness, kurtosis, laws })
     }
 
-    /// The law of an arm's own units, unless it follows from the share.
+    /// The distribution of an arm's own units; `None` if it follows from the share.
     fn law(&self, arm: usize) -> Option<&Law> {
         self.laws.as_ref()?.get(arm)
     }
 
-    /// The variance of a unit in `cell`: its own, shrunk towards that over all arms with the weight of as many units
-    /// as a good estimate of a variance needs, in proportion to the kurtosis; and never below its own.
+    /// The variance of a unit in `cell`: its own, shrunk towards the variance over all arms, and never below its own.
+    /// The prior weight is the number of units that a good variance estimate needs, which is proportional to the
+    /// kurtosis.
     fn variance_in(&self, cell: &Bivariate) -> f64 {
         let (own, freedom, prior) = (unit_variance(cell), cell.n() - 1.0, PRIOR_UNITS * self.kurtosis.max(2.0));
         own.max((freedom * own + prior * self.variance) / (freedom + prior))
@@ -101,15 +102,15 @@ fn unit_variance(cell: &Bivariate) -> f64 {
 
 /// Prior weight of the variance: this many units per unit of kurtosis.
 const PRIOR_UNITS: f64 = 5.0;
-/// Fewest units of an arm in a stratum for the stratum to count.
+/// Strata with fewer units of an arm are skipped.
 const MIN_PER_CELL: f64 = 2.0;
 
-/// Compares arm `other` with arm 0: strata are weighted by their units in both arms, and strata with fewer than two
-/// units in one of them are skipped. `None` if none remain.
+/// Compares arm `other` with arm 0. Strata are weighted by their units in both arms; strata with fewer than two units
+/// in one of them are skipped. `None` if none remain.
 ///
-/// The difference is Σ ω (ȳ_b − ȳ_a), its variance Σ ω² (s²_a ∕ n_a + s²_b ∕ n_b), ω the strata's shares of the units,
-/// s² as in [`Single::variance_in`]; its third and fourth cumulants are summed likewise, the third also from the arms'
-/// own distributions.
+/// The difference is Σ ω (ȳ_b − ȳ_a), its variance Σ ω² (s²_a ∕ n_a + s²_b ∕ n_b), where ω are the strata's shares of
+/// the units and s² is as in [`Single::variance_in`]. The third and fourth cumulants are summed in the same way; the
+/// third is also computed from the arms' own distributions.
 pub(super) fn compare(gathered: &Gathered, other: usize, single: Option<&Single>) -> Option<Estimate> {
     let cells = || {
         let enough = |stratum: &&Vec<Bivariate>| [0, other].iter().all(|&arm| stratum[arm].n() >= MIN_PER_CELL);
@@ -159,19 +160,19 @@ pub(super) fn compare(gathered: &Gathered, other: usize, single: Option<&Single>
     })
 }
 
-/// Gathers an outcome over all units that have it.
+/// Collects the statistics of an outcome over all units with a known value.
 pub(super) fn gather(units: &Units, outcome: &Outcome) -> Gathered {
     let mut gathered = empty(units);
     (0..units.n()).for_each(|unit| add(&mut gathered, units, outcome, unit));
     gathered
 }
 
-/// Without units.
+/// No units yet.
 pub(super) fn empty(units: &Units) -> Gathered {
     vec![vec![Bivariate::default(); units.arms.len()]; units.strata.len()]
 }
 
-/// Adds a unit, when its outcome is known.
+/// Adds a unit if its outcome is known.
 pub(super) fn add(gathered: &mut Gathered, units: &Units, outcome: &Outcome, unit: usize) {
     let (y, x) = outcome.pair(unit);
     if !y.is_nan() && !x.is_nan() {
@@ -179,12 +180,12 @@ pub(super) fn add(gathered: &mut Gathered, units: &Units, outcome: &Outcome, uni
     }
 }
 
-/// All strata of an arm as one.
+/// All strata of an arm together.
 pub(super) fn pooled(gathered: &Gathered, arm: usize) -> Bivariate {
     gathered.iter().fold(Bivariate::default(), |all, stratum| all.merge(stratum[arm]))
 }
 
-/// What an adjustment by the time before did.
+/// The result of a CUPED adjustment.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Adjusted {
     pub(super) outcome: Outcome,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Name of the file in a workspace.
 pub const FILE: &str = "ab.json";
-/// Version of the file's form.
+/// Version of the file's format.
 pub const FORMAT: u32 = 1;
 
 /// An experiment: arms, assignment, metrics and state.
@@ -187,21 +187,21 @@ impl Experiment {
         checked.map(Some).map_err(|what| AbError::Damaged { path, what })
     }
 
-    /// Whether units are being shown different arms now.
+    /// Whether the experiment has not ended.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.ended.is_none()
     }
 
-    /// Whether a server with `production` in production must follow it: it runs, and its first arm is still in
-    /// production. After an independent promotion or rollback production alone answers, immediately.
+    /// Whether a server with this `production` must apply it: it runs, and its first arm is still in production. After
+    /// any other promotion or rollback, production alone answers, immediately.
     #[must_use]
     pub fn applies(&self, production: Option<Version>) -> bool {
         self.is_running() && production.is_some_and(|version| self.arms[0].version == version)
     }
 
-    /// The share of units that each arm answers: once the experiment has ended, the arm that was promoted, or else the
-    /// first, answers all of them.
+    /// The share of units that each arm answers. After the end of the experiment, the promoted arm, or else the first
+    /// arm, answers all units.
     #[must_use]
     pub fn answering(&self) -> Vec<f64> {
         let Some(ended) = &self.ended else { return self.weights().to_vec() };
@@ -209,27 +209,27 @@ impl Experiment {
         (0..self.arms.len()).map(|arm| if arm == only { 1.0 } else { 0.0 }).collect()
     }
 
-    /// The version that answers all units once the experiment has ended.
+    /// The version that answers all units after the end of the experiment.
     #[must_use]
     pub fn left(&self) -> Option<Version> {
         let only = self.answering().iter().position(|weight| *weight >= 1.0).filter(|_| self.ended.is_some())?;
         Some(self.arms[only].version)
     }
 
-    /// The arm that a rollout of two arms has brought to everybody: its last step holds, and it did not go back.
+    /// The arm that a rollout of two arms has brought to all units: its last step was reached, and it did not go back.
     #[must_use]
     pub fn rolled_out(&self) -> Option<usize> {
         let rollout = self.rollout.as_ref().filter(|rollout| rollout.went_back.is_none())?;
         (rollout.at + 1 == rollout.steps.len() && self.arms.len() == 2).then_some(1)
     }
 
-    /// The weights that hold while it runs.
+    /// The current weights.
     #[must_use]
     pub fn weights(&self) -> &[f64] {
         self.epochs.last().map_or(&[], |epoch| &epoch.weights)
     }
 
-    /// Which arm a unit is in now.
+    /// Assigns units to arms with the current weights.
     #[must_use]
     pub fn assigner(&self) -> Assigner {
         Assigner::new(&self.salt, self.weights())
@@ -241,7 +241,7 @@ impl Experiment {
         self.epochs.partition_point(|epoch| epoch.from <= at).checked_sub(1)
     }
 
-    /// Weights of `share` for all arms but the first together, in equal parts.
+    /// Weights with `share` for all arms except the first, divided equally.
     #[must_use]
     pub fn weights_for(&self, share: f64) -> Vec<f64> {
         let others = self.arms.len().saturating_sub(1).max(1) as f64;
@@ -249,7 +249,7 @@ impl Experiment {
         (0..self.arms.len()).map(weight).collect()
     }
 
-    /// The experiment, or what in it does not fit together.
+    /// Checks that the parts of the experiment are consistent.
     ///
     /// # Errors
     /// One sentence that names the field.

@@ -12,22 +12,22 @@ use crate::stats::random::hash64;
 use jiff::Timestamp;
 use std::collections::HashMap;
 
-/// A unit on arrival: its first row in each arm.
+/// A unit: its first row in each arm.
 struct Unit {
     arm: u16,
     epoch: u16,
     at: i64,
-    /// By arm; one alone unless the others score along.
+    /// By arm; only one arm has a prediction, unless it is a shadow experiment.
     predicted: Vec<Option<Predicted>>,
     in_two_arms: bool,
 }
 
-/// The arm shown to each unit.
+/// The units and the arm that each was assigned to.
 pub(super) struct Exposed<'a> {
     experiment: &'a Experiment,
     target: &'a Target,
     assigners: Vec<Assigner>,
-    /// Times in microseconds after which an outcome is not final yet.
+    /// Outcomes of later units are not final yet; in microseconds.
     mature_before: i64,
     by_id: HashMap<String, usize>,
     units: Vec<Unit>,
@@ -73,12 +73,12 @@ impl<'a> Exposed<'a> {
         }
     }
 
-    /// Whether the hash assigns the unit to this arm. An arm requested by name need not be the assigned one.
+    /// Whether the hash assigns the unit to this arm. A client may request another arm by name.
     fn is_assigned(&self, epoch: usize, arm: usize, id: &str) -> bool {
         self.experiment.shadow || self.assigners[epoch].arm(id.as_bytes()) == arm
     }
 
-    /// A unit belongs to the arm and epoch of its first arrival.
+    /// Adds a row: a unit belongs to the arm and epoch of its first row.
     fn expose(&mut self, id: &str, arm: usize, epoch: usize, at: i64, predicted: Predicted) {
         let n_arms = self.experiment.arms.len();
         let place = self.by_id.get(id).copied().unwrap_or_else(|| {
@@ -96,7 +96,7 @@ impl<'a> Exposed<'a> {
         }
     }
 
-    /// The units whose outcome is final, in order of arrival, with their values.
+    /// The units with a final outcome, in order of arrival, with their values.
     pub(super) fn settle(self, outcomes: &Outcomes) -> Settled {
         let mut ids: Vec<(String, usize)> = self.by_id.into_iter().collect();
         ids.sort_unstable_by(|a, b| (self.units[a.1].at, a.1).cmp(&(self.units[b.1].at, b.1)));
@@ -119,7 +119,7 @@ impl<'a> Exposed<'a> {
     }
 }
 
-/// Of all that an experiment reads of a row.
+/// A hash of the parts of a row that an experiment reads.
 fn hash(rows: &Logged, row: usize) -> u64 {
     let parts = [rows.id.get(row), rows.arm.get(row), rows.prediction.get(row)];
     let texts = parts.iter().fold(0, |hash, text| hash64(text.as_bytes(), hash));
@@ -134,7 +134,7 @@ fn predicted(rows: &Logged, row: usize, target: &Target) -> Predicted {
     Predicted { value: value.unwrap_or(f64::NAN), score: rows.score[row] }
 }
 
-/// Units whose outcome is final.
+/// Units with a final outcome.
 #[derive(Default)]
 pub(super) struct Settled {
     units: Vec<Unit>,
@@ -148,7 +148,7 @@ pub(super) struct Settled {
 }
 
 impl Settled {
-    /// What an arm predicted for a unit.
+    /// The prediction of an arm for a unit.
     pub(super) fn predicted(&self, unit: usize, arm: usize) -> Option<Predicted> {
         self.units[unit].predicted[arm]
     }

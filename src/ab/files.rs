@@ -6,10 +6,10 @@ use crate::atomic::{self, At};
 use crate::report;
 use std::path::Path;
 
-/// Writes the report in all its formats to `dir`; each file is replaced as a whole.
+/// Writes the report in all its formats to `dir`; each file is replaced atomically.
 ///
 /// # Errors
-/// Drawing and I/O errors.
+/// Errors of drawing, and I/O errors.
 pub fn write(dir: &Path, found: &AbReport) -> Result<(), AbError> {
     atomic::make_dirs(dir).at(dir)?;
     let json = serde_json::to_vec_pretty(found).at(dir)?;

@@ -1,4 +1,4 @@
-//! The outcomes of past units, from which an experiment is planned.
+//! The outcomes of past units, for planning an experiment.
 
 use super::AbError;
 use super::values::texts_to_numbers;
@@ -6,19 +6,19 @@ use crate::table::Kind as Cells;
 use crate::table::{ColumnSpec, InferOptions, ReadOptions, Schema, Spool, Values, infer, read};
 use std::path::Path;
 
-/// Past units, from which an experiment is planned.
+/// Past units, for planning an experiment.
 #[derive(Debug)]
 pub struct History {
     /// The outcome of each row; `NaN` if unknown.
     pub values: Vec<f64>,
-    /// Rows a day, when there is a column of time.
+    /// Rows per day, if there is a time column.
     pub per_day: Option<f64>,
 }
 
-/// Reads the outcome of past units, one a row, for [`super::power`].
+/// Reads the outcome of past units, one per row, for [`super::power`].
 ///
 /// # Errors
-/// What is wrong with the table or its columns.
+/// If the table or its columns are invalid.
 pub fn history(
     table: &Path,
     outcome: &str,

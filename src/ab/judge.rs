@@ -14,7 +14,7 @@ use crate::stats::sequence::Sequence;
 use crate::stats::tails;
 use crate::stats::two_shares::TwoShares;
 
-/// Of the spread of values, the share below which their mean is an error of rounding.
+/// A mean below this share of the spread of the values is a rounding error.
 const ROUNDING: f64 = 1e-12;
 
 /// Compares the arms of one outcome.
@@ -27,14 +27,15 @@ pub(super) struct Judge<'a> {
     /// The outcome, adjusted if that was requested.
     pub(super) measured: &'a Outcome,
     pub(super) single: Option<&'a Single>,
-    /// Of a quantile, the values.
+    /// The values, for a quantile.
     pub(super) ranked: Option<&'a Ranked>,
-    /// By how many comparisons the error of each is shared, where p-values have told.
+    /// The number of comparisons by which the error of each is divided, once p-values are known.
     pub(super) shares: Option<&'a [Shares]>,
 }
 
 impl Judge<'_> {
-    /// What is sure of a comparison of an arm, of `n` units among `n_all`, both with a known outcome.
+    /// The confidence sequence for a comparison with an arm: `n` of `n_all` units with a known outcome are in both
+    /// arms.
     fn sequential(&self, arm: usize, n: f64, n_all: f64) -> Sequential {
         let planned = self.settings.planned_n.map_or(n, |planned| planned as f64 * n / n_all);
         let family = if self.settings.correct { self.units.outcomes.len() } else { 1 };
@@ -44,7 +45,7 @@ impl Judge<'_> {
         Sequential { sequence, bounded: self.measured.bounds.is_some() }
     }
 
-    /// The arms of a bounded outcome in a comparison, if all units are in one stratum.
+    /// The arms of a bounded outcome in a comparison; `None` unless all units are in one stratum.
     fn bounded(&self, gathered: &Gathered, arm: usize) -> Option<Bounded> {
         let (low, high) = self.measured.bounds?;
         let mut both = gathered.iter().filter(|stratum| [0, arm].iter().all(|&arm| stratum[arm].n() > 0.0));
@@ -59,7 +60,7 @@ impl Judge<'_> {
         (0..self.units.arms.len()).map(|arm| pooled(self.raw, arm).n()).sum()
     }
 
-    /// Each other arm against the first, from the measured outcome.
+    /// Each other arm compared with the first, on the measured outcome.
     pub(super) fn comparisons(&self, gathered: &Gathered) -> Vec<Comparison> {
         let mut comparisons = self.each(gathered);
         family::adjust(&mut comparisons);
@@ -70,7 +71,7 @@ impl Judge<'_> {
         self.at_shares(gathered, comparisons, &shares)
     }
 
-    /// The same without a correction of p.
+    /// The same without correction for multiple testing.
     pub(super) fn each(&self, gathered: &Gathered) -> Vec<Comparison> {
         let of = |arm| self.comparison(arm, compare(gathered, arm, self.single));
         (1..self.units.arms.len()).map(of).collect()
@@ -115,19 +116,19 @@ impl Judge<'_> {
         }
     }
 
-    /// The shares by which the arms of a comparison are assigned.
+    /// The shares by which units are assigned to the arms of a comparison.
     fn shares(&self, arm: usize) -> [f64; 2] {
         let shares = &self.units.strata[0].shares;
         [shares[0], shares[arm]]
     }
 
-    /// Whether no value is below 0; the outcome is then assumed to be non-negative.
+    /// Whether no value is negative; then the outcome is assumed to be non-negative.
     fn is_positive(&self) -> bool {
         let is_below = |values: &[f64]| values.iter().any(|value| *value < 0.0);
         !is_below(&self.outcome.y) && !self.outcome.x.as_deref().is_some_and(is_below)
     }
 
-    /// A comparison of arms without data.
+    /// A comparison without data.
     fn nothing(&self, arm: usize) -> Comparison {
         let names = &self.units.arms;
         Comparison {
@@ -155,7 +156,7 @@ impl Judge<'_> {
         }
     }
 
-    /// The sum of an arm; of a share it is a count.
+    /// The sum of an arm; for a share, it is a count.
     fn sum(&self, arm: &Bivariate) -> f64 {
         if self.outcome.kind == Kind::Share { arm.sum().round() } else { arm.sum() }
     }
@@ -205,7 +206,7 @@ impl Judge<'_> {
             let all = pooled(self.raw, arm);
             let n_units: f64 = counts.iter().map(|stratum| stratum[arm]).sum();
             let error = all.ratio_variance().sqrt();
-            // A quantile of 0 is a mean of values that cancel up to their rounding.
+            // A quantile of 0 is the mean of values that cancel up to rounding.
             let is_rounding =
                 self.outcome.kind == Kind::Quantile && all.ratio().abs() < ROUNDING * error * all.n().sqrt();
             let exact = |value: f64| if is_rounding { 0.0 } else { value };

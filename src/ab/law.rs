@@ -1,35 +1,35 @@
 //! The distribution of units within arms, and the number of units needed before the error of an arm's mean is reliable.
 //!
-//! If the few decisive units of an arm have not arrived yet, its variance is far too small, and its mean too low by as
-//! much: arms with one distribution can be pooled, arms with different ones cannot. So each arm must show its own.
+//! If the few decisive units of an arm have not arrived yet, its variance is far too small, and its mean is too low:
+//! only arms with the same distribution can be pooled. So each arm must show its own distribution.
 
 use super::units::{Outcome, Units};
 use crate::stats::shape;
 
 /// Fewest units of an arm for a normal approximation.
 pub(super) const MIN_UNITS: f64 = 30.0;
-/// The same, for each arm, if one varies so much more than the other that their distributions differ.
+/// The same for each arm, if the distributions of the arms differ.
 const MIN_UNITS_UNLIKE: f64 = 100.0;
-/// That is: this many times the standard deviation of the other arm.
+/// Distributions differ if the standard deviation of one arm is more than this many times that of the other.
 const UNLIKE: f64 = 2.0;
-/// Fewest units of an arm away from its most frequent value.
+/// Minimum number of units with another value than the arm's most frequent one.
 const MIN_AWAY: f64 = 10.0;
-/// With this many units in an arm fewer of these are enough.
+/// With this many units in an arm, fewer such units are enough.
 const ENOUGH_FOR_ANY: f64 = 1000.0;
 
-/// What the units of one arm are like.
+/// The distribution of the units of one arm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Law {
     /// Root mean square of the distances to the arm's mean.
     spread: f64,
-    /// Skewness; 0 where nothing varies.
+    /// Skewness; 0 without variation.
     skewness: f64,
     /// Share of the units whose value is not the arm's most frequent one.
     away: f64,
 }
 
 impl Law {
-    /// From an arm's distances to its mean and its original values.
+    /// Computed from an arm's distances to its mean and its original values.
     pub(super) fn of(residuals: &[f64], values: Vec<f64>) -> Self {
         let largest = residuals.iter().fold(0.0_f64, |top, e| top.max(e.abs()));
         let second = residuals.iter().map(|e| (e / largest).powi(2)).sum::<f64>() / residuals.len() as f64;
@@ -46,7 +46,7 @@ impl Law {
 
 /// The distributions of the arms, from each unit's arm and distance to its mean; `as_given` is the unadjusted outcome.
 pub(super) fn of_arms(residuals: &[(usize, f64)], units: &Units, as_given: &Outcome) -> Vec<Law> {
-    // Of a ratio the numerator is what may be rare, unless it is the same throughout.
+    // For a ratio, the numerator may be rare; use the denominator if all numerators are equal.
     let known = || (0..units.n()).filter(|&unit| as_given.is_known(unit));
     let mut firsts = known().map(|unit| as_given.y[unit]);
     let first = firsts.next();
@@ -59,7 +59,8 @@ pub(super) fn of_arms(residuals: &[(usize, f64)], units: &Units, as_given: &Outc
     (0..units.arms.len()).map(of).collect()
 }
 
-/// The available share of the units needed at least, the minimum over the arms of `n` units; 1 or more is enough.
+/// The number of units as a share of the required minimum, for the worst of the arms with `n` units; 1 or more is
+/// enough.
 pub(super) fn start<const N: usize>(n: [f64; N], laws: [Option<&Law>; N]) -> f64 {
     let spreads = || laws.iter().flatten().map(|law| law.spread);
     let (least, most) = spreads().fold((f64::INFINITY, 0.0_f64), |(low, high), s| (low.min(s), high.max(s)));

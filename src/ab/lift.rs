@@ -1,15 +1,15 @@
-//! The relative lift of a difference, with an interval that agrees with that of the difference.
+//! The relative lift of a difference, with an interval consistent with that of the difference.
 
 use super::estimate::Estimate;
 use crate::stats::portable::Portable;
 
-/// The relative lift and its interval that reaches `down` and `up` standard errors; `None` if the first arm's mean is 0
-/// or not distinguishable from 0, because the lift could then be anything.
+/// The relative lift and its interval, which reaches `down` and `up` standard errors; `None` if the first arm's mean is
+/// 0 or not distinguishable from 0, because then the lift could be anything.
 ///
-/// Means of one sign are compared on the logarithmic scale (delta method). If one of them is below its own error or of
-/// the other sign, there is no such scale, and the interval is that of E. Fieller ("Some Problems in Interval
-/// Estimation", 1954): the ratios q for which b − q a is within the reach of its error. It excludes 0 exactly when
-/// `difference` does; the lift of an outcome that cannot be negative is at least −1.
+/// Means of the same sign are compared on the logarithmic scale (delta method). If one of them is below its own error
+/// or of the other sign, the interval is that of E. Fieller ("Some Problems in Interval Estimation", 1954): the ratios
+/// q for which b − q a is within the reach of its error. It excludes 0 exactly if that of `difference` does; the lift
+/// of an outcome that cannot be negative is at least −1.
 pub(super) fn of(
     found: &Estimate,
     [down, up]: [f64; 2],
@@ -21,7 +21,7 @@ pub(super) fn of(
         return None;
     }
     let value = (b - a) / a.abs();
-    // Of two losses the larger is the lower lift.
+    // If both are losses, the larger one is the lower lift.
     let (left, right) = if a > 0.0 { (down, up) } else { (up, down) };
     let has_scale = a * b > 0.0 && found.means.iter().zip(found.errors).all(|(mean, error)| mean.abs() > error);
     let (low, high) = if has_scale {
@@ -39,7 +39,7 @@ pub(super) fn of(
     })
 }
 
-/// The end of Fieller's interval of b ∕ a at `reach` standard errors, the lower one for a negative reach; `None` if
+/// The end of Fieller's interval of b ∕ a at `reach` standard errors; a negative reach gives the lower end. `None` if
 /// undefined.
 fn fieller(found: &Estimate, reach: f64) -> Option<f64> {
     // In units of a, so that nothing overflows.
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_lift_says_what_the_difference_says_and_no_revenue_falls_by_more_than_all() {
-        // A difference of −6 ± 5.77 is a fall of a little at least.
+        // A difference of −6 ± 5.77 is at least a small decrease.
         let (value, low, high) = lift([6.0, 0.0], [1.2, 1.0], 3.69, true).unwrap();
         assert!(value == -1.0 && low == -1.0 && high < 0.0 && high > -0.25, "{low} {high}");
         for (a, b) in [(6.0, 0.0), (6.0, -2.0), (-6.0, 2.0), (6.0, 0.4), (-6.0, -0.4), (3.0, 0.0), (-3.0, 1.0)] {

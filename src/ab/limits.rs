@@ -6,14 +6,14 @@ use super::values::Column;
 use crate::report::number::cell;
 use crate::stats::quantiles;
 
-/// Beyond this the fourth power of a value, summed over units, overflows.
+/// Above this, the fourth power of a value, summed over units, overflows.
 const MAX_VALUE: f64 = 1e60;
 /// Below this the fourth power of a value underflows.
 const MIN_VALUE: f64 = 1e-60;
 
 impl Column {
-    /// Refuses infinite values, and gives no result on an outcome that is too large to sum; with `skip_invalid` both count as
-    /// missing.
+    /// Infinite values are an error, and an outcome with values too large to sum gets no result; with `skip_invalid`
+    /// both kinds of values count as missing.
     pub(super) fn check(&mut self, file: &str, skip_invalid: bool, notes: &mut Vec<String>) -> Result<(), AbError> {
         let name = self.name.clone();
         let whole = name.split_once('/').or(name.rsplit_once('@')).unwrap_or((&name, ""));
@@ -24,7 +24,7 @@ impl Column {
         parts.extend(self.pre.as_mut().map(|(name, values)| (name.clone(), values)));
         for (name, values) in parts {
             let wrong: Vec<usize> = (0..values.len()).filter(|&row| is_too_large(values[row])).collect();
-            // Infinite values are named first.
+            // Infinite values are reported first.
             let worst = wrong.iter().copied().find(|&row| values[row].is_infinite()).or(wrong.first().copied());
             let Some(row) = worst else { continue };
             let place = format!("row {}, column {name:?}: {:e} is too large to sum", row + 1, values[row]);
@@ -54,7 +54,7 @@ impl Column {
         Ok(())
     }
 
-    /// Sets every value to unknown if they cannot be analysed.
+    /// Sets every value to unknown if the values cannot be analysed.
     pub(super) fn silenced(&self, outcome: Outcome) -> Outcome {
         match &self.untold {
             Some(why) => silenced(outcome, why.clone()),
@@ -63,7 +63,7 @@ impl Column {
     }
 }
 
-/// The outcome without any known value, which is why there is no result on it.
+/// The outcome without any known value, and the reason why there is no result on it.
 pub(super) fn silenced(mut outcome: Outcome, why: String) -> Outcome {
     outcome.y.fill(f64::NAN);
     Outcome { untold: Some(why), ..outcome }
@@ -74,13 +74,13 @@ fn is_too_large(value: f64) -> bool {
     value.abs() > MAX_VALUE
 }
 
-/// The outcome with values above the `cap` quantile of all units, whatever their arm, set to that quantile.
+/// The outcome with values above the `cap` quantile of all units, over all arms, set to that quantile.
 ///
-/// The limit is the same for all arms, so without an effect the arms stay alike; the capped means are compared.
+/// The limit is the same for all arms, so arms without an effect stay equal; the capped means are compared.
 pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) -> Result<Outcome, AbError> {
     match outcome.kind {
         Kind::Share | Kind::Quantile => return Ok(outcome),
-        // There is nothing to cap.
+        // No values: nothing to cap.
         Kind::Ratio if outcome.untold.is_some() => return Ok(outcome),
         Kind::Ratio => return Err(AbError::Usage(format!("--cap is for means; {:?} is a ratio", outcome.name))),
         Kind::Mean => {}
@@ -112,7 +112,7 @@ pub(super) fn capped(mut outcome: Outcome, cap: f64, notes: &mut Vec<String>) ->
     Ok(outcome)
 }
 
-/// A part of a capped outcome, with the limit from its own units. If these are constant except for a few, it is
+/// A part of a capped outcome, capped at the quantile of its own units. If these are constant except for a few, it is
 /// not capped again.
 pub(super) fn capped_again(mut outcome: Outcome) -> Outcome {
     let Some((cap, before)) = outcome.capped.take() else { return outcome };

@@ -35,12 +35,12 @@ pub struct Asked {
 /// The report on the experiment of a workspace, running or ended.
 ///
 /// # Errors
-/// [`AbError::None`] without one; errors in it, its versions, the log or the labels.
+/// [`AbError::None`] without one; errors of the experiment, its versions, the log or the labels.
 pub fn report(workspace: &Workspace, asked: &Asked) -> Result<AbReport, AbError> {
     let experiment = Experiment::load(workspace)?.ok_or_else(|| AbError::None(workspace.path(FILE)))?;
     let left = experiment.left();
     let mut report = report_on(workspace, experiment, asked)?;
-    // The experiment has ended: the units still needed no longer matter.
+    // The experiment has ended: the number of further units is irrelevant.
     if let (Some(left), Answer::KeepRunning) = (left, report.verdict.answer) {
         let known = report.verdict.sentence.trim_start_matches("Keep running: ");
         report.verdict.sentence = format!(
@@ -95,7 +95,7 @@ pub(crate) fn report_on(workspace: &Workspace, experiment: Experiment, asked: &A
 }
 
 impl Settled {
-    /// What only a log can tell: epochs, guardrails, models.
+    /// Adds what only a log contains: epochs, guardrails, models.
     fn complete(&self, report: &mut AbReport, experiment: &Experiment, target: &Target) -> Result<(), AbError> {
         report
             .arms
@@ -162,7 +162,7 @@ impl Settled {
     }
 }
 
-/// Each guardrail in each arm but the first.
+/// Each guardrail in each arm except the first.
 fn guardrails(report: &AbReport, experiment: &Experiment) -> Vec<RailReport> {
     let stopped = report.srm.state == SrmState::Stop;
     let mut rails = Vec::new();
@@ -182,7 +182,7 @@ fn guardrails(report: &AbReport, experiment: &Experiment) -> Vec<RailReport> {
     rails
 }
 
-/// A difference as a gain: above 0 is better.
+/// A difference as a gain: positive is better.
 fn turned(comparison: &Comparison, goal: Goal) -> (f64, f64, f64) {
     match goal {
         Goal::Higher => (comparison.difference, comparison.low, comparison.high),

@@ -1,4 +1,4 @@
-//! The curve of a report equals the reports of those days.
+//! The effect over time in a report equals the reports made at those times.
 
 use super::super::experiment::Goal;
 use super::super::units::Stratum;
@@ -7,7 +7,7 @@ use super::*;
 use crate::stats::{normal, random};
 use rand::Rng;
 
-/// Heavy values in two arms, with the same units before the experiment.
+/// Heavy-tailed values in two arms, with pre-experiment values of the same units.
 fn units(n: usize) -> Units {
     let mut random = random::rng(7, "looks");
     let mut gauss = || normal::quantile(random.gen_range(1e-9..1.0 - 1e-9));
@@ -50,7 +50,7 @@ fn a_look_is_what_the_report_said_then() {
     }
 }
 
-/// Outcomes of two or three arms whose effects grow: some are found by Holm's procedure only.
+/// Outcomes of two or three arms with growing effects: some are detected only by Holm's procedure.
 fn of_effects(effects: &[f64], n_arms: usize, n: usize) -> Units {
     let mut random = random::rng(11, "families");
     let mut gauss = || normal::quantile(random.gen_range(1e-9..1.0 - 1e-9));
@@ -91,7 +91,7 @@ fn an_interval_excludes_zero_exactly_where_its_p_is_at_most_alpha() {
                             "{correct} {fixed} {n_arms} {part} {p} {low} {high}"
                         );
                         n_shown += usize::from(is_shown);
-                        // Such an interval contained 0 where the error was shared by all.
+                        // If the error were divided by all comparisons, this interval would contain 0.
                         n_by_holm += usize::from(is_shown && single * family as f64 > settings.alpha);
                     }
                     let last = &report.looks.last().unwrap().effects;

@@ -1,4 +1,4 @@
-//! The measures of a prediction, once its outcome is known.
+//! The measures of a prediction with a known outcome.
 
 use super::AbError;
 use super::experiment::{Goal, Measure, Metric};
@@ -13,7 +13,7 @@ pub(super) struct Predicted {
 }
 
 impl Measure {
-    /// Its name in `ab.json` and on the command line.
+    /// The name in `ab.json` and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -27,10 +27,10 @@ impl Measure {
         }
     }
 
-    /// The measure of that name.
+    /// The measure with this name.
     ///
     /// # Errors
-    /// The names that there are.
+    /// A sentence with the valid names.
     pub fn parse(name: &str) -> Result<Self, String> {
         let all = [
             Self::Outcome,
@@ -45,7 +45,7 @@ impl Measure {
         found.ok_or_else(|| format!("{name:?} is not one of {}", all.map(Self::name).join(", ")))
     }
 
-    /// The default direction that is better.
+    /// Whether higher or lower is better by default.
     #[must_use]
     pub fn goal(self) -> Goal {
         match self {
@@ -54,7 +54,7 @@ impl Measure {
         }
     }
 
-    /// The lower and upper limit of values; `None` if there is no such limit, or not for every task.
+    /// The lower and upper limit of values; `None` if there is none, or not for every task.
     #[must_use]
     pub fn bounds(self) -> Option<(f64, f64)> {
         matches!(self, Self::Accuracy | Self::Brier | Self::PositiveRate).then_some((0.0, 1.0))
@@ -72,7 +72,7 @@ impl Measure {
         if task == Task::Regression { Self::AbsoluteError } else { Self::Accuracy }
     }
 
-    /// Refuses what a task has not.
+    /// Fails if the measure is not defined for the task.
     ///
     /// # Errors
     /// [`AbError::Usage`].
@@ -87,7 +87,7 @@ impl Measure {
         fits.then_some(()).ok_or_else(refuse)
     }
 
-    /// Its value for a prediction and its outcome; `NaN` if that is unknown.
+    /// Its value for a prediction and its outcome; `NaN` if the outcome is unknown.
     pub(super) fn of(self, predicted: Predicted, y: f64) -> f64 {
         let Predicted { value, score } = predicted;
         match self {

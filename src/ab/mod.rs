@@ -64,7 +64,7 @@ use std::path::PathBuf;
 /// Errors of experiments.
 #[derive(Debug, thiserror::Error)]
 pub enum AbError {
-    /// `ab.json` cannot be understood.
+    /// `ab.json` is invalid.
     #[error("{}: {what}", .path.display())]
     Damaged {
         /// The file.
@@ -75,10 +75,10 @@ pub enum AbError {
     /// A table problem.
     #[error("{0}")]
     Table(#[from] TableError),
-    /// Options that do not go together, or do not fit the table.
+    /// Options that cannot be combined, or do not fit the table.
     #[error("{0}")]
     Usage(String),
-    /// A version cannot be used.
+    /// A version that cannot be used.
     #[error("{0}")]
     Learn(#[from] TrainError),
     /// A problem of the prediction log.
@@ -124,7 +124,7 @@ impl AbError {
     }
 }
 
-/// Analyses units: the distribution over the arms, then, unless that stops it, every outcome.
+/// Analyses units: first the sample ratio, then every outcome, unless a mismatch prevents it.
 #[must_use]
 pub fn analyse(units: &Units, source: Source, settings: &AnalysisSettings, now: jiff::Timestamp) -> AbReport {
     let (srm, arms) = srm::sample_ratio(units, settings);
@@ -148,7 +148,7 @@ pub fn analyse(units: &Units, source: Source, settings: &AnalysisSettings, now: 
     }
 }
 
-/// Remarks on the rule in effect.
+/// Notes on the decision rule.
 fn remarks(settings: &AnalysisSettings) -> Vec<String> {
     let untuned = settings.planned_n.is_none() && !settings.fixed;
     let remark = "the sequence is tuned to the current number of units, which is right for one look: if you will \

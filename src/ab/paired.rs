@@ -1,4 +1,4 @@
-//! Shadow experiments: every arm has scored the same rows, so differences are taken row by row.
+//! Shadow experiments: all arms scored the same rows, so differences are computed row by row.
 
 use super::estimate::Estimate;
 use super::experiment::{Experiment, Goal, Measure};
@@ -18,10 +18,10 @@ use crate::stats::sequence::Sequence;
 use crate::stats::shape::{self, Shape};
 use crate::stats::tails;
 
-/// Rows between two looks drawn.
+/// Number of looks drawn.
 const N_LOOKS: usize = 48;
 
-/// The report on a shadow experiment; without the facts of the experiment.
+/// The report on a shadow experiment, without the facts of the experiment.
 pub(super) fn analyse(
     found: &Settled,
     experiment: &Experiment,
@@ -37,7 +37,7 @@ pub(super) fn analyse(
     let rows = Rows { found, experiment, settings, complete: complete(found, experiment) };
     let outcomes: Vec<OutcomeReport> =
         measures.into_iter().enumerate().map(|(i, (measure, goal))| rows.outcome(measure, goal, i == 0)).collect();
-    // No unit is assigned, so there is no distribution over the arms to check.
+    // No unit is assigned to an arm, so there is no sample ratio to check.
     let srm = Srm { statistic: 0.0, freedom: 0.0, p: 1.0, p_always: 1.0, state: SrmState::Ok };
     let n = rows.complete.len() as u64;
     let arm = |(i, arm): (usize, &super::Arm)| ArmFacts {
@@ -66,7 +66,7 @@ pub(super) fn analyse(
     }
 }
 
-/// The rows that every arm has scored.
+/// The rows scored by every arm.
 fn complete(found: &Settled, experiment: &Experiment) -> Vec<usize> {
     let scored = |unit: &usize| (0..experiment.arms.len()).all(|arm| found.predicted(*unit, arm).is_some());
     (0..found.n()).filter(scored).collect()
@@ -111,7 +111,7 @@ impl Rows<'_> {
             (1..n_arms).map(|arm| self.comparison(arm, &gaps[arm - 1], shapes[arm - 1], sequential)).collect();
         family::adjust(&mut comparisons);
         let arms: Vec<ArmOutcome> = (0..n_arms).map(|arm| self.arm(measure, arm, &known)).collect();
-        // Each row is in all arms, but is one unit of the plan.
+        // Each row is in all arms, but counts as one unit of the plan.
         let one = &arms[..1];
         let mut verdict = verdict::of(
             &outcome,
@@ -152,7 +152,7 @@ impl Rows<'_> {
         }
     }
 
-    /// The distribution of the gaps between an arm and the first; `None` if they are all equal.
+    /// The distribution of the differences between an arm and the first; `None` if they are all equal.
     fn shape(&self, measure: Measure, arm: usize, known: &[usize]) -> Option<OfGaps> {
         let gap = |&unit: &usize| self.value(measure, unit, arm) - self.value(measure, unit, 0);
         let gaps: Vec<f64> = known.iter().map(gap).collect();
@@ -194,7 +194,7 @@ impl Rows<'_> {
     }
 }
 
-/// What single gaps are like.
+/// The distribution of single differences.
 #[derive(Debug, Clone, Copy)]
 struct OfGaps {
     skewness: f64,
@@ -202,7 +202,7 @@ struct OfGaps {
     law: Law,
 }
 
-/// A mean of gaps as the estimate of a difference; `shape` is that of single gaps.
+/// The estimate from the mean of differences; `shape` is that of single differences.
 fn estimate(gap: &Bivariate, shape: Option<OfGaps>) -> Estimate {
     let (n, error) = (gap.n(), gap.ratio_variance().sqrt());
     let of_mean = |of: OfGaps| {

@@ -1,4 +1,4 @@
-//! How many units an experiment needs to find an effect: `ab-report --plan`.
+//! How many units an experiment needs to detect an effect: `ab-report --plan`.
 
 use super::AbError;
 use super::sequential::{EXACT_PART, MIN_UNITS};
@@ -9,7 +9,7 @@ use crate::stats::sequence::Sequence;
 use crate::stats::shape::{self, Shape};
 use serde::Serialize;
 
-/// More units than anybody has.
+/// More units are unrealistic.
 const MAX_N: f64 = 1e12;
 
 /// Mean and variance of a unit without an effect.
@@ -33,7 +33,7 @@ impl Baseline {
         Self { mean: share, variance: share * (1.0 - share), shape: shape::of_share(share), is_share: true }
     }
 
-    /// A mean with its standard deviation; nothing else is known of the distribution.
+    /// A mean with its standard deviation; the shape of the distribution is unknown.
     #[must_use]
     pub fn of_mean(mean: f64, deviation: f64) -> Self {
         Self { mean, variance: deviation * deviation, shape: (0.0, 3.0), is_share: false }
@@ -63,20 +63,20 @@ pub enum Effect {
     Relative(f64),
 }
 
-/// What is to be planned.
+/// The input of a plan.
 #[derive(Debug, Clone)]
 pub struct PlanRequest {
     /// A unit without an effect.
     pub baseline: Baseline,
-    /// The effect that is to be found.
+    /// The effect to detect.
     pub effect: Effect,
-    /// Weights of the arms, the one that the others are compared with first; they sum to 1.
+    /// Weights of the arms, the control arm first; they sum to 1.
     pub weights: Vec<f64>,
     /// The significance level.
     pub alpha: f64,
-    /// The chance with which the effect is to be found.
+    /// The probability with which the effect should be detected.
     pub power: f64,
-    /// Units a day.
+    /// Units per day.
     pub per_day: Option<f64>,
 }
 
@@ -110,9 +110,9 @@ pub struct Plan {
 
 /// Plans an experiment.
 ///
-/// The difference of the arm with the smallest weight has the variance v ∕ N, v = σ²_a ∕ w_a + σ²_b ∕ w_b. At N planned
-/// units the sequence reaches r standard errors, widened for the shape that N units have, so that an effect d is found
-/// with the requested power if d √(N ∕ v) ≥ r + z; for a single look r is the normal quantile.
+/// The difference for the arm with the smallest weight has the variance v ∕ N, v = σ²_a ∕ w_a + σ²_b ∕ w_b. At N
+/// planned units the half-width of the sequence is r standard errors, widened for the shape with N units. An effect d
+/// is detected with the requested power if d √(N ∕ v) ≥ r + z; for a single look, r is the normal quantile.
 ///
 /// # Errors
 /// An effect of 0, or one that moves a share out of [0, 1].
@@ -170,8 +170,8 @@ pub fn plan(request: &PlanRequest) -> Result<Plan, AbError> {
     })
 }
 
-/// The shape of the difference with `n` units in arms of these weights, its variance being `v` ∕ n. The arms' own errors matter
-/// where they are estimated.
+/// The shape of the difference with `n` units in arms of these weights; its variance is `v` ∕ n. Unless the outcome is
+/// a share, the arms' errors are estimated from the same units.
 fn shape_at(baseline: &Baseline, weights: [f64; 2], v: f64, n: f64) -> Shape {
     let (skewness, kurtosis) = baseline.shape;
     let (error, [n_a, n_b]) = ((v / n).sqrt(), weights.map(|weight| n * weight));
@@ -184,12 +184,12 @@ fn shape_at(baseline: &Baseline, weights: [f64; 2], v: f64, n: f64) -> Shape {
     }
 }
 
-/// Whether an arm of this weight has the units of the start with a chance of .99, the assignment being random.
+/// Whether, with random assignment, an arm of this weight gets the minimum number of units with probability .99.
 fn reaches_start(n: f64, weight: f64) -> bool {
     n * weight - normal::quantile(0.99) * (n * weight * (1.0 - weight)).sqrt() >= MIN_UNITS
 }
 
-/// The least whole number from which on `is_enough` holds.
+/// The smallest whole number from which on `is_enough` holds.
 fn least(is_enough: impl Fn(f64) -> bool) -> Option<f64> {
     let mut high = 2.0_f64;
     while !is_enough(high) {
@@ -225,7 +225,7 @@ mod tests {
         assert!((found.days.unwrap() - found.n_units as f64 / 500.0).abs() < 1e-9);
         let relative = plan(&request(Baseline::of_share(0.1), Effect::Relative(0.2), &[0.5, 0.5])).unwrap();
         assert_eq!(relative.n_units, found.n_units);
-        // A tenth in the second arm: (.09 ∕ .9 + .1056 ∕ .1) in place of (.09 + .1056) · 2.
+        // A tenth in the second arm: (.09 ∕ .9 + .1056 ∕ .1) instead of (.09 + .1056) · 2.
         let uneven = plan(&request(Baseline::of_share(0.1), Effect::Absolute(0.02), &[0.9, 0.1])).unwrap();
         let expected = found.n_units_single_look as f64 * (0.1 + 1.056) / (2.0 * 0.1956);
         assert!((uneven.n_units_single_look as f64 - expected).abs() < 3.0, "{uneven:?}");
@@ -241,7 +241,7 @@ mod tests {
         let found = plan(&request(skewed, Effect::Absolute(1.0), &[0.9, 0.1])).unwrap();
         let plain = plan(&request(Baseline::of_mean(10.0, 4.0), Effect::Absolute(1.0), &[0.9, 0.1])).unwrap();
         assert!(found.n_units > plain.n_units && found.n_units_single_look == plain.n_units_single_look);
-        // Two arms of 30 each would miss the start in half of the experiments: 41 − 2.33 √20.5 = 30.5.
+        // Two arms of 30 each would miss the minimum in half of the experiments: 41 − 2.33 √20.5 = 30.5.
         let large = plan(&request(Baseline::of_share(0.12), Effect::Absolute(0.5), &[0.5, 0.5])).unwrap();
         assert!((80..=83).contains(&large.n_units), "{large:?}");
         assert!(plan(&request(Baseline::of_share(0.9), Effect::Absolute(0.2), &[0.5, 0.5])).is_err());

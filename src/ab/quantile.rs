@@ -11,18 +11,18 @@ use crate::stats::quantiles::quantile_sorted;
 use crate::stats::sequence::Sequence;
 use crate::stats::two_quantiles::TwoQuantiles;
 
-/// Arms of fewer units borrow the density of all units, when that is lower.
+/// Arms with fewer units use the density of all units, if that is lower.
 const FEW: usize = 200;
 
 /// The outcome whose mean in each arm is that arm's quantile `q`.
 ///
-/// With ξ the arm's quantile and f its density there, a unit is ξ + (F(ξ) − [y ≤ ξ]) ∕ f: the first terms of Bahadur's
-/// expansion ("A Note on Quantiles in Large Samples", 1966), so that means of parts, their errors and differences are those of
-/// the quantile. 1 ∕ f is the slope of the empirical quantiles about q, over the bandwidth of P. Hall and S. Sheather ("On the
-/// Distribution of a Studentized Quantile", 1988).
+/// With ξ the arm's quantile and f its density there, the value of a unit is ξ + (F(ξ) − [y ≤ ξ]) ∕ f: the first terms
+/// of Bahadur's expansion ("A Note on Quantiles in Large Samples", 1966). So means of parts, their errors and
+/// differences are those of the quantile. 1 ∕ f is the slope of the empirical quantiles around q, over the bandwidth of
+/// P. Hall and S. Sheather ("On the Distribution of a Studentized Quantile", 1988).
 ///
 /// # Errors
-/// If too many units share one value at the quantile, so that it has no slope.
+/// If too many units share one value at the quantile, so that the slope is 0.
 pub(super) fn of_arms(outcome: Outcome, arm: &[u16], n_arms: usize, q: f64) -> Result<Outcome, AbError> {
     let sorted = |keep: &dyn Fn(usize) -> bool| {
         let kept = (0..arm.len()).filter(|&unit| keep(unit) && !outcome.y[unit].is_nan());
@@ -57,8 +57,8 @@ pub(super) fn of_arms(outcome: Outcome, arm: &[u16], n_arms: usize, q: f64) -> R
     Ok(Outcome { ranked: Some((q, outcome.y.clone())), y, kind: Kind::Quantile, bounds: None, ..outcome })
 }
 
-/// A part of an outcome of quantiles, `arm` being the arms of its units, with the quantiles of its own units; unknown
-/// if these have no slope.
+/// A part of a quantile outcome, with the quantiles of its own units; `arm` is the arm of each unit. Unknown if these
+/// quantiles have a slope of 0.
 pub(super) fn of_part(mut outcome: Outcome, arm: &[u16], n_arms: usize) -> Outcome {
     let Some((q, values)) = outcome.ranked.take() else { return outcome };
     let whole = Outcome { y: values.clone(), ..outcome.clone() };
@@ -69,7 +69,7 @@ pub(super) fn of_part(mut outcome: Outcome, arm: &[u16], n_arms: usize) -> Outco
     })
 }
 
-/// The values of arms that a quantile is compared of, in ascending order, each with its unit.
+/// The values in each arm of a quantile outcome, in ascending order, each with its unit.
 pub(super) struct Ranked {
     q: f64,
     arms: Vec<Vec<(f64, usize)>>,
@@ -93,7 +93,7 @@ impl Ranked {
         [0, other].map(|arm| self.arms[arm].iter().filter(before).map(|(value, _)| *value).collect())
     }
 
-    /// The always-valid result, from the units before `end`; the arms of the comparison are assigned by `shares`.
+    /// The always-valid result from the units before `end`; `shares` are the assignment shares of the two arms.
     pub(super) fn always(&self, other: usize, end: usize, sequence: Sequence, shares: [f64; 2]) -> Always {
         let ((low, high), p) = self.sequence(&self.values(other, end), sequence, shares);
         Always { low, high, p, reach: [f64::INFINITY; 2] }
@@ -105,7 +105,8 @@ impl Ranked {
         TwoQuantiles { q: self.q, sorted: [a, b] }.sequence(sequence.alpha(), shares.map(strength))
     }
 
-    /// The lift with its interval, from the logarithms, which have the same ranks; `None` if a value is not above 0.
+    /// The lift with its interval, from the logarithms, which have the same ranks; `None` unless all values are
+    /// positive.
     pub(super) fn lift(
         &self,
         other: usize,
@@ -114,7 +115,7 @@ impl Ranked {
         [a, b]: [f64; 2],
     ) -> Option<(f64, f64, f64)> {
         let values = self.values(other, usize::MAX);
-        // A sign has no logarithm.
+        // Only positive values have a logarithm.
         if values.iter().flatten().any(|value| *value <= 0.0) {
             return None;
         }
@@ -165,7 +166,7 @@ mod tests {
         };
         let (value, low, high) = lift(&y).unwrap();
         assert!((value - 1.0).abs() < 1e-12 && low > 0.6 && low < 0.9 && high > 1.1 && high < 1.6, "{low} {high}");
-        // Down to 0, below it in part, and all of it.
+        // Down to 0, partly below it, and entirely below it.
         for by in [1.0, 500.0, 5000.0] {
             let moved: Vec<f64> = y.iter().map(|y| y - by).collect();
             assert_eq!(lift(&moved), None, "{by}");
@@ -184,7 +185,7 @@ mod tests {
             own.sort_unstable_by(f64::total_cmp);
             let quantile = crate::stats::quantiles::quantile_sorted(&own, 0.9);
             assert!((moments::mean(&made) - quantile).abs() < 1e-9);
-            // An exponential's density at its .9 quantile is .1: √(q (1 − q) ∕ n) ∕ f.
+            // An exponential distribution has density .1 at its .9 quantile: √(q (1 − q) ∕ n) ∕ f.
             let error = (moments::variance(&made) / 3000.0).sqrt();
             let theory = (0.09_f64 / 3000.0).sqrt() / 0.1;
             assert!((error / theory - 1.0).abs() < 0.15, "{error} {theory}");

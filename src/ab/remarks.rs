@@ -1,10 +1,10 @@
-//! What a person should know of the values of an outcome: those that are missing, and those that are all alike.
+//! Notes on the values of an outcome: missing values, and values that are all alike.
 
 use super::units::{Kind, Outcome, Units};
 use crate::stats::contrast::homogeneity;
 use crate::table::has_word;
 
-/// The remarks on an outcome that is analysed.
+/// The notes on an analysed outcome.
 pub(super) fn of(units: &Units, outcome: &Outcome) -> Vec<String> {
     if outcome.untold.is_some() {
         return Vec::new();
@@ -13,7 +13,8 @@ pub(super) fn of(units: &Units, outcome: &Outcome) -> Vec<String> {
     unevenly_missing(units, outcome).into_iter().chain(one_sided).collect()
 }
 
-/// An outcome of every unit or of no unit cannot distinguish arms; often the table has only units with the outcome.
+/// If every unit or no unit has the outcome, arms cannot be distinguished; often the table contains only units with the
+/// outcome.
 fn one_sided(outcome: &Outcome) -> Option<String> {
     let known = || outcome.y.iter().filter(|y| !y.is_nan());
     let (n, ones) = (known().count(), known().filter(|y| **y == 1.0).count());
@@ -36,7 +37,7 @@ fn one_sided(outcome: &Outcome) -> Option<String> {
     })
 }
 
-/// Words of outcomes that most units do not have, and that are then often left out of the table.
+/// Names of outcomes that most units do not have; such units are often missing from the table.
 const MONEY: [&str; 16] = [
     "revenue",
     "spend",
@@ -56,9 +57,10 @@ const MONEY: [&str; 16] = [
     "income",
 ];
 
-/// A mean of positive values alone may be one of buyers: arms are then compared by what those spend, whatever their number.
+/// If all values are positive, the mean may be per buyer: then arms are compared by spending per buyer, whatever the
+/// number of buyers.
 fn of_buyers(outcome: &Outcome) -> Option<String> {
-    /// From this share on, missing values are the rule.
+    /// From this share on, missing values are assumed to be normal.
     const MOST: f64 = 0.5;
     let known = || outcome.y.iter().filter(|y| !y.is_nan());
     let (n, n_missing) = (known().count(), outcome.y.len() - known().count());
@@ -82,7 +84,7 @@ fn of_buyers(outcome: &Outcome) -> Option<String> {
     })
 }
 
-/// Outcomes that are missing in one arm more than in another bias every comparison.
+/// An outcome that is missing more often in one arm than in another biases every comparison.
 fn unevenly_missing(units: &Units, outcome: &Outcome) -> Option<String> {
     let (all, missing) = (units.counts(), units.count(|unit| !outcome.is_known(unit)));
     let by_arm = |counts: &[Vec<f64>]| {

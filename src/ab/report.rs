@@ -56,7 +56,8 @@ pub struct Verdict {
     pub worse: Vec<String>,
     /// Number of further units that are needed, if any.
     pub n_left: Option<u64>,
-    /// Whether the planned units are in, or there was to be one look, so that it need not go on although nothing is shown.
+    /// Whether the planned units have arrived or only one look is planned, so that it need not go on although nothing
+    /// is shown.
     #[serde(skip)]
     pub is_over: bool,
     /// The same in one sentence.

@@ -15,9 +15,9 @@ pub struct OutcomesRequest<'a> {
     pub outcomes: &'a [String],
     /// Whether higher or lower is better.
     pub goal: Goal,
-    /// The column with the unit; without one, every row is a unit.
+    /// The column that names the unit; without one, every row is a unit.
     pub unit: Option<&'a str>,
-    /// A column of the time before the experiment, to adjust by.
+    /// A column with pre-experiment values, for adjustment.
     pub pre: Option<&'a str>,
     /// The column whose levels are the strata of the comparison.
     pub strata: Option<&'a str>,
@@ -25,36 +25,36 @@ pub struct OutcomesRequest<'a> {
     pub time: Option<&'a str>,
     /// The column with the number of units that a row represents; outcomes are then counts.
     pub n: Option<&'a str>,
-    /// The arm that the others are compared with; guessed when `None`.
+    /// The control arm; guessed if `None`.
     pub control: Option<&'a str>,
-    /// Only these arms; all when empty.
+    /// Only these arms; all if empty.
     pub arms: &'a [String],
-    /// Expected weight of each arm by name; equal when empty.
+    /// Expected weight of each arm by name; equal if empty.
     pub weights: &'a [(String, f64)],
-    /// Arms whose names differ in case, outer spaces or as 1 and 1.0 are the same.
+    /// Whether arm names that differ only in case, outer spaces, or as 1 and 1.0 are the same arm.
     pub same_arms: bool,
-    /// Smallest share of rows, relative to an equal share, of an arm that was not named explicitly.
+    /// An arm that was not named explicitly needs at least this share of rows, relative to an equal share.
     pub min_share: f64,
-    /// The quantile over all units beyond which values count as that quantile.
+    /// The quantile over all units at which values are capped.
     pub cap: Option<f64>,
-    /// The text that counts 1.
+    /// The text that counts as 1.
     pub positive: Option<&'a str>,
     /// How to combine several rows of one unit.
     pub repeated: Repeated,
-    /// Whether a missing outcome counts as 0; otherwise the unit is ignored for it.
+    /// Whether a missing outcome counts as 0; otherwise the unit is ignored for that outcome.
     pub missing_is_zero: bool,
-    /// How the table is written.
+    /// The format of the table.
     pub read: TableOptions,
 }
 
 /// How to combine several rows of one unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeated {
-    /// The largest for 0 and 1, the mean for numbers, sums for ratios.
+    /// The largest for 0 and 1, the mean for numbers, the sums for ratios.
     Auto,
-    /// The first that is known.
+    /// The first known value.
     First,
-    /// The largest.
+    /// The largest value.
     Max,
     /// The mean.
     Mean,

@@ -71,7 +71,7 @@ pub fn schedule(experiment: &Experiment) -> Vec<Scheduled> {
     let mut from = experiment.epochs.first().map_or(Timestamp::UNIX_EPOCH, |epoch| epoch.from);
     let mut steps = Vec::with_capacity(rollout.steps.len());
     for (n, step) in rollout.steps.iter().enumerate() {
-        // Each step that was taken is an epoch.
+        // Each step taken is an epoch.
         let taken = experiment.epochs.get(n).filter(|_| n <= rollout.at);
         from = taken.map_or(from, |epoch| epoch.from);
         let state = match n.cmp(&rollout.at) {
@@ -149,7 +149,7 @@ fn unknown(report: &AbReport, min_units: u64) -> Option<String> {
     Some(format!("{} of arm {} may still be worse by more than {}", rail.measure.name(), rail.arm, rail.margin))
 }
 
-/// Takes the step that is due, if any.
+/// Takes the next step if it is due.
 ///
 /// # Errors
 /// As [`decide`] and [`log::report`]; any error of the workspace.

@@ -6,7 +6,7 @@ use super::judge::Judge;
 use super::report::{Comparison, FixedTest};
 
 impl Judge<'_> {
-    /// The comparisons with the intervals of these shares, one per comparison; p-values stay as they are.
+    /// The comparisons with intervals at these shares of the error, one per comparison; p-values stay unchanged.
     pub(super) fn at_shares(
         &self,
         gathered: &Gathered,

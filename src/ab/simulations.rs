@@ -1,5 +1,5 @@
-//! Error rates by simulation at 30 looks: how often an equal arm is called better or worse, or a correct assignment a
-//! mismatch.
+//! Error rates by simulation at 30 looks: how often an equal arm is called better or worse, and how often a correct
+//! assignment is called a mismatch.
 
 use super::super::experiment::Goal;
 use super::super::units::Stratum;
@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 const LOOKS: usize = 30;
 
-/// What units do, the same in both arms.
+/// The distribution of units, the same in both arms.
 #[derive(Debug, Clone, Copy)]
 enum Law {
     Share(f64),
@@ -19,23 +19,24 @@ enum Law {
     LogNormal(f64),
     /// This share has a log-normal value, the others 0.
     ZeroInflated(f64, f64),
-    /// As many zeros as ones, and the second arm with four times the deviation.
+    /// Equal numbers of zeros and ones; the second arm has four times the standard deviation.
     Wider,
-    /// A log-normal value for each of some log-normal number of visits.
+    /// A log-normal value for each of a log-normal number of visits.
     Ratio,
     /// The quantile of a log-normal value.
     Quantile(f64),
-    /// The median of values in two humps, this share of them in the lower one.
+    /// The median of values with two peaks, this share of them in the lower one.
     Humps(f64),
-    /// Means of 5: half of an arm's units have a gamma value, this share of the other's a larger one.
+    /// Means of 5: half of one arm's units have a gamma value; this share of the other arm's units have a larger one.
     RareGamma(f64, RareIn),
-    /// Means of 1: an arm is normal with a deviation of .1, this share of the other's units has a log-normal value.
+    /// Means of 1: one arm is normal with a standard deviation of .1; this share of the other arm's units have a
+    /// log-normal value.
     RareLogNormal(f64, RareIn),
-    /// The same, all units of the other arm having a log-normal value.
+    /// The same, but all units of the other arm have a log-normal value.
     Heavy(f64, RareIn),
 }
 
-/// The arm whose values are rare.
+/// The arm with rare values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum RareIn {
     First,
@@ -90,7 +91,7 @@ impl Law {
     }
 }
 
-/// Units of which the second arm gets `split`.
+/// Units, of which the second arm gets the share `split`.
 fn draw(law: Law, split: f64, n: usize, seed: u64) -> Units {
     let mut rng = random::rng(seed, &format!("{law:?} {split} {n}"));
     let arm: Vec<u16> = (0..n).map(|_| u16::from(rng.r#gen::<f64>() < split)).collect();
@@ -138,7 +139,7 @@ fn compared(units: &Units, settings: &AnalysisSettings) -> Comparison {
     judge.comparisons(&raw).remove(0)
 }
 
-/// Shares of experiments with a false finding at any look, and of those stopped for their assignment.
+/// Shares of experiments with a false result at any look, and with a false sample ratio mismatch.
 fn wrong(law: Law, split: f64, n: usize, runs: u64) -> (f64, f64) {
     wrong_by(law, split, n, runs, Some(n as u64))
 }
@@ -177,7 +178,8 @@ fn wrong_by(law: Law, split: f64, n: usize, runs: u64, planned_n: Option<u64>) -
 
 #[test]
 fn thirty_looks_at_nothing_find_nothing_in_uneven_arms() {
-    // The first of each was called in 15 to 40 % of the experiments when both arms' units were counted together.
+    // When the units of both arms were pooled, the first of each kind gave a false result in 15 to 40 % of the
+    // experiments.
     for (law, split, n) in [
         (Law::Share(0.02), 0.05, 1500),
         (Law::LogNormal(1.5), 0.05, 1500),
@@ -225,7 +227,7 @@ fn no_split_and_no_law_is_called_too_often() {
     println!("{table}");
 }
 
-/// The share of experiments with a false finding between two arms of equal mean at any of 14 looks.
+/// The share of experiments with a false result between two arms of equal mean at any of 14 looks.
 fn unlike(law: Law, split: f64, runs: u64) -> f64 {
     let n = 2000;
     let settings = settings(n);
@@ -240,7 +242,7 @@ fn unlike(law: Law, split: f64, runs: u64) -> f64 {
 
 #[test]
 fn an_arm_whose_buyers_are_rare_is_not_called_the_loser() {
-    // .12 to .62 of these were called while an arm's law was taken to be that of both.
+    // .12 to .62 of these gave a false result when both arms were assumed to have the same distribution.
     for (law, split) in [
         (Law::RareGamma(0.05, RareIn::Second), 0.2),
         (Law::RareLogNormal(0.05, RareIn::Second), 0.5),
@@ -288,7 +290,7 @@ fn power_of_means(split: f64, times: f64, runs: u64) -> f64 {
 
 #[test]
 fn a_usual_gain_of_means_is_found_as_often_as_before() {
-    // .78 and .68 before arms had to show their own distribution.
+    // .78 and .68 before each arm had to show its own distribution.
     let (even, uneven) = (power_of_means(0.5, 1.25, 120), power_of_means(0.2, 1.35, 120));
     assert!(even > 0.68 && uneven > 0.58, "{even} {uneven}");
 }
@@ -310,11 +312,11 @@ fn power(split: f64, shares: [f64; 2], n: usize) -> f64 {
 
 #[test]
 fn a_gain_is_still_found() {
-    // A z-test for a single look detects .10 to .13 with a power of 80 % in 3 544 units; all looks need about 2.2 times
-    // that.
+    // A z-test for a single look detects .10 against .13 with 80 % power in 3 544 units; for any number of looks, about
+    // 2.2 times as many are needed.
     let found = power(0.5, [0.10, 0.13], 8000);
     assert!(found > 0.75, "{found}");
-    // A model that fails altogether is found in the 5 % that see it, by 30 units.
+    // A model that fails completely is detected in the 5 % of units that see it, after 30 units.
     let found = power(0.05, [0.9, 0.2], 800);
     assert!(found > 0.9, "{found}");
 }

@@ -1,17 +1,17 @@
-//! Whether units are distributed over the arms as assigned: the sample ratio.
+//! The sample ratio: whether units are distributed over the arms as assigned.
 
 use super::report::{AnalysisSettings, ArmFacts, Srm, SrmState};
 use super::units::Units;
 use crate::stats::portable::Portable;
 use crate::stats::{contrast, sequence, tails};
 
-/// Below this p of a single look the distribution over the arms is a warning.
+/// A p of a single look below this is a warning.
 const SRM_WARNING: f64 = 0.01;
-/// Below this p of a single look it stops the report, if only one look is planned.
+/// A p of a single look below this stops the report, if only one look is planned.
 const SRM_STOP: f64 = 0.001;
-/// Below this always-valid p it stops the report: the probability that a correct assignment is ever stopped.
+/// An always-valid p below this stops the report: the probability that a correct assignment is ever stopped.
 const SRM_STOP_ALWAYS: f64 = 0.01;
-/// Units against the expected counts: χ² by stratum, summed, and its always-valid version.
+/// Compares units with the expected counts: χ² by stratum, summed, and its always-valid version.
 pub(super) fn sample_ratio(units: &Units, settings: &AnalysisSettings) -> (Srm, Vec<ArmFacts>) {
     let counts = units.counts();
     let planned = settings.planned_n.map_or(units.n() as f64, |n| n as f64).max(1.0);

@@ -19,7 +19,7 @@ use std::str::FromStr;
 /// A version by its role or by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
-    /// The one that holds a role.
+    /// The version with this role.
     Role(Role),
     /// This one.
     Version(Version),
@@ -37,16 +37,16 @@ impl FromStr for Who {
     }
 }
 
-/// How the other arms come to their share.
+/// How the share of the other arms grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schedule {
-    /// The split stays: an experiment.
+    /// The split is constant: an experiment.
     Fixed,
-    /// A small share for half of the time, then everyone.
+    /// A small share for half of the time, then all units.
     Canary,
-    /// In steps from the split on.
+    /// In steps, starting from the split.
     Gradual,
-    /// Everybody at once.
+    /// All units at once.
     Immediate,
 }
 
@@ -84,12 +84,12 @@ impl Schedule {
     }
 }
 
-/// More steps than this are a slip of the pen.
+/// More steps than this are probably a typing error.
 const MAX_STEPS: usize = 100;
 
-/// Shares from `split` on, each `step` above the last, up to 1.
+/// Shares from `split` up to 1, each `step` above the previous one.
 fn by_steps(split: f64, step: f64) -> Result<Vec<f64>, AbError> {
-    // Tenths do not add up exactly: a sum that rounding leaves below 1 is 1.
+    // Decimal steps do not add up exactly: a sum slightly below 1 counts as 1.
     let n = ((1.0 - split) / step - 1e-9).ceil().max(0.0) as usize;
     if n >= MAX_STEPS {
         return Err(AbError::Usage(format!(
@@ -101,32 +101,32 @@ fn by_steps(split: f64, step: f64) -> Result<Vec<f64>, AbError> {
     Ok((0..=n).map(|i| share(i).min(1.0)).collect())
 }
 
-/// What is to be started.
+/// The request to start an experiment.
 #[derive(Debug, Clone)]
 pub struct StartRequest<'a> {
-    /// The arm that answers now.
+    /// The first arm, which is in production.
     pub a: Who,
-    /// The others.
+    /// The other arms.
     pub others: &'a [Who],
-    /// Share of units of the others together.
+    /// Total share of units of the other arms.
     pub split: Option<f64>,
-    /// How that grows.
+    /// How that share grows.
     pub schedule: Schedule,
-    /// By how much it grows at each step of a gradual rollout.
+    /// The increment per step of a gradual rollout.
     pub step: Option<f64>,
-    /// Minimum duration of each step; by default the duration in equal parts.
+    /// Minimum duration of each step; by default, the duration divided equally.
     pub every: Option<Period>,
     /// Its name.
     pub name: Option<&'a str>,
     /// The text hashed with a unit's id; by default the name.
     pub salt: Option<&'a str>,
-    /// What decides, and which way is better.
+    /// The deciding metric, and whether higher or lower is better.
     pub metric: Option<Metric>,
-    /// What must not become worse, and by how much it may.
+    /// Measures that must not become worse, each with its margin.
     pub guardrails: &'a [Guardrail],
-    /// Units of each arm before a guardrail is believed.
+    /// Units that each arm needs before a guardrail is checked.
     pub min_units: u64,
-    /// Units with an outcome after which it ends; by default [`USUAL_N`].
+    /// Planned number of units with an outcome; by default [`USUAL_N`].
     pub planned_n: Option<u64>,
     /// The significance level.
     pub alpha: f64,
@@ -134,7 +134,7 @@ pub struct StartRequest<'a> {
     pub duration: Option<Period>,
     /// Time after the prediction when a unit's outcome is final.
     pub label_window: Period,
-    /// The first arm answers all, the others score along.
+    /// Whether the first arm answers all requests and the others only score.
     pub shadow: bool,
     /// Current time, injected.
     pub now: Timestamp,
@@ -147,7 +147,7 @@ const USUAL_SECONDS: i64 = 28 * 86_400;
 /// The default margin of a guardrail on a share.
 const USUAL_MARGIN: f64 = 0.02;
 
-/// The experiment that `request` describes; nothing is changed.
+/// Creates the experiment that `request` describes; nothing is changed.
 ///
 /// # Errors
 /// Versions that are missing or the same, a first arm that is not in production, a measure not defined for the target.
@@ -225,7 +225,7 @@ fn guardrails(request: &StartRequest, task: Task, metric: Metric) -> Vec<Guardra
     }
 }
 
-/// The first weights, and the steps that follow.
+/// Sets the first weights and the steps of the rollout.
 fn weights(experiment: &mut Experiment, request: &StartRequest) -> Result<(), AbError> {
     if request.shadow && (request.split.is_some() || request.schedule != Schedule::Fixed) {
         let what = "in a shadow experiment the first arm answers all requests: --split and --strategy cannot be combined \
@@ -269,14 +269,14 @@ fn weights(experiment: &mut Experiment, request: &StartRequest) -> Result<(), Ab
 pub enum StartOutcome {
     /// It runs now.
     Started,
-    /// The same one is running already.
+    /// The same experiment is already running.
     Already,
 }
 
-/// Starts `experiment`, which [`plan`] made.
+/// Starts `experiment`, which [`plan`] created.
 ///
 /// # Errors
-/// [`AbError::Running`] if another one runs; any error of the workspace.
+/// [`AbError::Running`] if another one is running; errors of the workspace.
 pub fn start(
     workspace: &Workspace,
     lock: &Lock,
@@ -292,15 +292,15 @@ pub fn start(
     Ok(StartOutcome::Started)
 }
 
-/// What the verdict on an experiment was made from.
+/// The data behind a verdict on an experiment.
 pub(super) struct MadeFrom {
     /// Rows of the prediction log.
     pub(super) log: Option<LogRead>,
-    /// SHA-256 of the labels, where there are any.
+    /// SHA-256 of the labels, if there are any.
     pub(super) labels: Option<String>,
 }
 
-/// Writes a change of the experiment: its line in the audit chain is the commit, and `ab.json` follows from it.
+/// Writes a change of the experiment: its line in the audit chain is the commit; `ab.json` is derived from it.
 pub(super) fn commit(
     workspace: &Workspace,
     lock: &Lock,

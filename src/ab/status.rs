@@ -58,7 +58,7 @@ pub struct Needs {
 /// The state of the workspace's experiment; `None` if there never was one.
 ///
 /// # Errors
-/// Errors in it, its versions, the log or the labels.
+/// Errors of the experiment, its versions, the log or the labels.
 pub fn status(workspace: &Workspace, now: Timestamp) -> Result<Option<Status>, AbError> {
     let Some(experiment) = Experiment::load(workspace)? else { return Ok(None) };
     let report = log::report(workspace, &Asked { margin: None, fixed: false, force: false, now })?;
@@ -94,13 +94,13 @@ impl Needs {
     }
 }
 
-/// Units of which the deciding outcome is known. In a shadow experiment each of them is in all arms.
+/// Units with a known deciding outcome. In a shadow experiment each of them is in all arms.
 fn n_known(report: &AbReport, is_shadow: bool) -> u64 {
     let arms = report.outcomes.first().map_or(&[][..], |outcome| &outcome.arms);
     arms.iter().map(|arm| arm.n).take(if is_shadow { 1 } else { arms.len() }).sum()
 }
 
-/// What is missing for a winner, at the rate of units over the `until_now` days so far.
+/// The missing units for a winner, at the rate of units over the `until_now` days so far.
 fn needs(report: &AbReport, n_known: u64, until_now: f64) -> Needs {
     match report.verdict.answer {
         Answer::Winner => return Needs::nothing("An arm has won: the experiment may stop now."),

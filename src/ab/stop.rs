@@ -62,7 +62,7 @@ pub fn stop(
     }
     let asked = Asked { margin: None, fixed: false, force: false, now: request.now };
     if !promote {
-        // An unreadable log does not keep it running; the experiment ends and states why there is no verdict.
+        // If the log is unreadable, the experiment still ends, and the reason is recorded instead of a verdict.
         let (verdict, read) = match log::report(workspace, &asked) {
             Ok(report) => (report.verdict.sentence, Some(report.source)),
             Err(err) => (format!("no verdict: {err}"), None),
@@ -128,7 +128,7 @@ fn end(
     };
     let why = ended.verdict.clone().unwrap_or_default();
     experiment.ended = Some(ended);
-    // What the verdict was made from can be found again.
+    // Keep the data behind the verdict, so that it can be reproduced.
     let labels = workspace.keep(lock, Path::new("data/labels.csv"))?;
     let log = read.map(|read| LogRead { n_rows: read.n_rows, digest: read.digest });
     let made_from = MadeFrom { log, labels };

@@ -23,16 +23,16 @@ pub struct Gathered {
     pub units: Units,
     /// The files or rows that were read.
     pub source: Source,
-    /// Rows that did not fit.
+    /// Rows that were rejected.
     pub rejects: Rejects,
     /// Notes for the user.
     pub notes: Vec<String>,
 }
 
-/// Reads a table and puts its rows together to units.
+/// Reads a table and combines its rows into units.
 ///
 /// # Errors
-/// What is wrong with the table or the request, by column and value.
+/// If the table or the request is invalid, with column and value.
 pub fn gather(request: &OutcomesRequest) -> Result<Gathered, AbError> {
     let table = Spool::new(request.table)?;
     let read = table.open()?;
@@ -53,7 +53,7 @@ pub fn gather(request: &OutcomesRequest) -> Result<Gathered, AbError> {
     gathered().map_err(|err: AbError| err.in_file(&file))
 }
 
-/// A column of numbers that is not numeric because of a few cells is an error.
+/// A column of numbers in which a few cells are not numeric is an error.
 fn refuse_doubts(request: &OutcomesRequest, doubts: &[Doubt], file: &str) -> Result<(), AbError> {
     let outcomes =
         request.outcomes.iter().flat_map(|outcome| std::iter::once(outcome.as_str()).chain(outcome.split('/')));
@@ -72,8 +72,8 @@ fn refuse_doubts(request: &OutcomesRequest, doubts: &[Doubt], file: &str) -> Res
 
 /// A column that repeats unit ids, if there is one.
 fn repeats(inference: &Inference) -> Option<(String, u64)> {
-    /// Minimum number of values for a column to identify units and not groups, up to which they are counted exactly:
-    /// beyond, the estimate for an id with a value per row may be lower.
+    /// Minimum number of values for a column to identify units instead of groups. Up to this number values are counted
+    /// exactly; beyond, the estimate for an id with one value per row may be lower.
     const MANY: u64 = 20;
     const EXACT: u64 = 10_000;
     let is_key = |name: &str| names_key(name) || has_word(name, &["id", "uuid", "guid"]);
@@ -90,16 +90,16 @@ struct Rows<'a> {
     table: &'a Table,
     request: &'a OutcomesRequest<'a>,
     arms: Arms,
-    /// A column named like a unit id, and its number of distinct values, if fewer than rows.
+    /// A column named like a unit id, and its number of distinct values, if smaller than the number of rows.
     repeats: Option<(String, u64)>,
 }
 
-/// More strata leave too few units in each.
+/// With more strata, each would have too few units.
 const MAX_STRATA: usize = 200;
 
 /// Rows of one unit.
 struct Group {
-    /// Its first position in row order.
+    /// Index of its first row in row order.
     start: usize,
     end: usize,
 }
@@ -129,7 +129,7 @@ impl Rows<'_> {
         for column in &columns {
             let outcome = column.silenced(column.of_units(&parts, self.request));
             outcomes.push(match self.prepared(column, outcome.clone(), &arm, notes) {
-                // What cannot be done with one outcome says nothing of the others.
+                // A problem with one outcome does not affect the others.
                 Err(AbError::Usage(why)) if columns.len() > 1 => limits::silenced(outcome, why),
                 prepared => prepared?,
             });
@@ -162,7 +162,7 @@ impl Rows<'_> {
         Ok((units, source))
     }
 
-    /// An outcome by unit, capped if that was asked for, and as influence values if it is a quantile.
+    /// An outcome by unit, capped if requested, and as influence values if it is a quantile.
     fn prepared(
         &self,
         column: &Column,
@@ -194,9 +194,9 @@ impl Rows<'_> {
         mixed
     }
 
-    /// Names the units that are in more than one arm, in the order of the table.
+    /// A note on the units in more than one arm, in the order of the table.
     fn about_mixed(&self, mixed: &[usize], n_units: usize) -> Option<String> {
-        /// Units that are named, and the share of all from which they were hardly put into arms by this column.
+        /// Number of units named, and the share above which this column probably does not name the arms.
         const SHOWN: usize = 3;
         const MANY: f64 = 0.01;
         let ids = self.ids().ok().flatten()?;
@@ -222,7 +222,7 @@ impl Rows<'_> {
         self.request.outcomes.iter().map(of).collect()
     }
 
-    /// Units whose rows are in more than one stratum.
+    /// A note on units whose rows are in more than one stratum.
     fn about_strata(&self, units: &[&[u32]]) -> Result<Option<String>, AbError> {
         let Some(name) = self.request.strata else { return Ok(None) };
         let Values::Category(column) = &self.table.require(name)?.values else { return Ok(None) };
@@ -237,7 +237,7 @@ impl Rows<'_> {
         }))
     }
 
-    /// The stratum of each unit by its first row, and the number of strata; missing is a level of its own.
+    /// The stratum of each unit by its first row, and the number of strata; missing values are a separate level.
     fn strata(&self, firsts: &[usize], notes: &mut Vec<String>) -> Result<(Vec<u16>, usize), AbError> {
         let Some(name) = self.request.strata else { return Ok((vec![0; firsts.len()], 1)) };
         let Values::Category(column) = &self.table.require(name)?.values else {
@@ -268,7 +268,7 @@ impl Rows<'_> {
         }
     }
 
-    /// Puts the groups in the order of their times, when there is a time, or of the table.
+    /// Sorts the groups by time, if there is one; otherwise they stay in the order of the table.
     fn when(&self, rows: &[u32], groups: &mut [Group]) -> Result<Option<When>, AbError> {
         let first = |group: &Group| rows[group.start] as usize;
         let Some(time) = self.request.time else {
@@ -337,7 +337,7 @@ fn grouped(rows: &mut [u32], ids: &Texts) -> Vec<Group> {
         }
     }
     if mixed {
-        // Two ids with one hash: once in 10¹³ tables of a thousand rows, and then by their texts.
+        // If two ids have the same hash, which happens once in 10¹³ tables of a thousand rows, sort by text.
         keyed.sort_unstable_by(|a, b| (ids.get(a.1 as usize), a.1).cmp(&(ids.get(b.1 as usize), b.1)));
         groups.clear();
         for at in 0..keyed.len() {
@@ -353,7 +353,7 @@ fn grouped(rows: &mut [u32], ids: &Texts) -> Vec<Group> {
 }
 
 impl Column {
-    /// The values of units, each from its rows.
+    /// The values of units, combined from their rows.
     fn of_units(&self, units: &[&[u32]], request: &OutcomesRequest) -> Outcome {
         let rule = match (request.repeated, self.kind) {
             (Repeated::Auto, Kind::Share) => Repeated::Max,

@@ -5,7 +5,7 @@ use super::experiment::Goal;
 /// Units, each in one arm, in order of arrival.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Units {
-    /// Names of the arms, the one that the others are compared with first.
+    /// Names of the arms, the control arm first.
     pub arms: Vec<String>,
     /// Periods with the same weights; one without epochs.
     pub strata: Vec<Stratum>,
@@ -19,7 +19,7 @@ pub struct Units {
     pub outcomes: Vec<Outcome>,
 }
 
-/// A stretch of time with the same weights.
+/// A period of constant weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stratum {
     /// Expected share of each arm; they sum to 1.
@@ -31,7 +31,7 @@ pub struct Stratum {
 pub enum When {
     /// Microseconds since 1970-01-01 UTC, ascending.
     Time(Vec<i64>),
-    /// A number such as a day's, ascending.
+    /// Any other number, such as the number of a day, ascending.
     Number(Vec<f64>),
 }
 
@@ -67,9 +67,9 @@ pub struct Outcome {
     pub bounds: Option<(f64, f64)>,
     /// Why it is not analysed, if its values cannot be summed.
     pub untold: Option<String>,
-    /// Of a quantile: which one, and the values that it is the quantile of.
+    /// For a quantile: which one, and the values whose quantile it is.
     pub ranked: Option<(f64, Vec<f64>)>,
-    /// Of a capped outcome: at which quantile of all units, and the values before.
+    /// For a capped outcome: the quantile of all units at which it is capped, and the original values.
     pub capped: Option<(f64, Vec<f64>)>,
     /// The value of the same unit before the experiment, and its column; `NaN` if unknown.
     pub pre: Option<(String, Vec<f64>)>,
@@ -115,7 +115,7 @@ impl Units {
 }
 
 impl Outcome {
-    /// The same of the first `n` units.
+    /// The same for the first `n` units.
     #[must_use]
     pub fn first(&self, n: usize) -> Self {
         let part = |(name, values): &(f64, Vec<f64>)| (*name, values[..n].to_vec());
@@ -139,7 +139,7 @@ impl Outcome {
         Self { name: name.into(), goal, kind, y, x: None, bounds, untold: None, ranked: None, capped: None, pre: None }
     }
 
-    /// The pair of a unit; x is 1 without a denominator.
+    /// The pair (y, x) of a unit; x is 1 without a denominator.
     #[must_use]
     pub fn pair(&self, unit: usize) -> (f64, f64) {
         (self.y[unit], self.x.as_ref().map_or(1.0, |x| x[unit]))

@@ -10,7 +10,7 @@ use crate::table::{
     Categories, ColumnSpec, Input, MISSING_CODE, ReadOptions, ReadResult, Same, Schema, Spelling, Table, Values, read,
 };
 
-/// Texts that count as 1 and as 0 by default, besides the words for yes and no in several languages.
+/// Texts that count as 1 and as 0 by default, in addition to the words for yes and no in several languages.
 const ONE: [&str; 12] = [
     "converted",
     "conversion",
@@ -26,10 +26,10 @@ const ONE: [&str; 12] = [
     "win",
 ];
 const ZERO: [&str; 8] = ["none", "not converted", "failure", "failed", "negative", "lost", "loss", "no click"];
-/// More units than a report can hold.
+/// A report cannot have more units than this.
 const MAX_SPREAD: f64 = 1e8;
 
-/// The columns that are read, and how.
+/// The columns to read, and how.
 pub(super) struct Wanted {
     schema: Schema,
 }
@@ -53,7 +53,7 @@ impl Wanted {
                 }
                 Some(_) => Ok(()),
                 None => {
-                    // The user decides whether two spellings are one arm.
+                    // The user decides whether two spellings are the same arm.
                     let spelling = match name == request.arm {
                         true => Spelling::new(Vec::new(), Same::Rule(false)),
                         false => found.spelling.clone(),
@@ -93,13 +93,13 @@ impl Wanted {
     }
 }
 
-/// `numerator/denominator` or `numerator/first+second`, if no column has that whole name.
+/// `numerator/denominator` or `numerator/first+second`, if no column has the whole text as its name.
 fn ratio<'a>(outcome: &'a str, has: &dyn Fn(&str) -> bool) -> Option<(&'a str, Vec<&'a str>)> {
     let (y, x) = outcome.split_once('/').filter(|_| !has(outcome))?;
     Some((y, if has(x) { vec![x] } else { x.split('+').collect() }))
 }
 
-/// `column@quantile`, if no column has that whole name.
+/// `column@quantile`, if no column has the whole text as its name.
 fn quantile<'a>(outcome: &'a str, has: &dyn Fn(&str) -> bool) -> Option<(&'a str, f64)> {
     let (y, q) = outcome.rsplit_once('@').filter(|_| !has(outcome))?;
     let q = q.parse().ok().filter(|q| *q > 0.0 && *q < 1.0)?;
@@ -113,7 +113,7 @@ pub(super) struct Column {
     pub(super) y: Vec<f64>,
     pub(super) x: Option<Vec<f64>>,
     pub(super) pre: Option<(String, Vec<f64>)>,
-    /// Which quantile is compared, when one is.
+    /// The quantile to compare, if any.
     pub(super) quantile: Option<f64>,
     /// Why it is not analysed, if its values cannot be summed.
     pub(super) untold: Option<String>,
@@ -167,8 +167,8 @@ impl Column {
     }
 }
 
-/// Sets both parts of a ratio to missing if one is: neither a numerator nor a denominator means anything alone.
-/// Returns the number of rows.
+/// Sets both parts of a ratio to missing if one of them is: a numerator or denominator alone has no meaning. Returns
+/// the number of rows.
 fn leave_out_halves(y: &mut [f64], x: &mut [f64]) -> usize {
     let mut n = 0;
     for (y, x) in y.iter_mut().zip(x).filter(|(y, x)| y.is_nan() != x.is_nan()) {
@@ -196,7 +196,7 @@ pub(super) fn texts_to_numbers(
     Ok(texts.codes.iter().map(value).collect())
 }
 
-/// What each text of a column counts.
+/// The number that each text of a column counts as.
 fn level_values(
     name: &str,
     levels: &[&str],
@@ -238,7 +238,7 @@ fn level_values(
     }
 }
 
-/// The values of a unit's rows combined to one; `NaN` if all are unknown.
+/// Combines the values of a unit's rows; `NaN` if all are unknown.
 pub(super) fn made_one(values: &[f64], rows: &[u32], rule: Repeated) -> f64 {
     if let [row] = rows {
         return values[*row as usize];
@@ -254,8 +254,8 @@ pub(super) fn made_one(values: &[f64], rows: &[u32], rule: Repeated) -> f64 {
     }
 }
 
-/// Expands rows of `n` units each to that many units, of which an outcome's value counts 1. Adds a note if the rows
-/// of an arm vary more than independent units would.
+/// Expands rows of `n` units each to that many units, of which as many count 1 as the outcome's value says. Adds a note
+/// if the rows of an arm vary more than independent units would.
 pub(super) fn spread(
     units: Units,
     n: &Values,
@@ -302,7 +302,7 @@ pub(super) fn spread(
     Ok(spread_out(&units, &sizes))
 }
 
-/// Below this p-value the units of a row are not independent.
+/// Below this p-value the units of a row are not considered independent.
 const MAX_SCATTER_P: f64 = 0.001;
 
 /// χ² of the rows' counts about their arm's share within each stratum, and its degrees of freedom.

@@ -1,4 +1,4 @@
-//! The answer in one word and in one sentence.
+//! The verdict in one word and in one sentence.
 
 use super::experiment::Goal;
 use super::report::{AnalysisSettings, Answer, ArmOutcome, Comparison, OutcomeReport, Srm, Verdict};
@@ -6,7 +6,7 @@ use super::units::{Kind, Outcome};
 use crate::report::with_sign;
 use crate::stats::portable::Portable;
 
-/// Fewest units of an arm, for the number that is missing.
+/// Minimum number of units of an arm, for estimating how many are missing.
 const MIN_UNITS: u64 = super::sequential::MIN_UNITS as u64;
 
 /// The verdict of one outcome.
@@ -57,7 +57,7 @@ pub(super) fn of(
     judged.open(n_left, n_units)
 }
 
-/// The verdict of an outcome that is the same in every unit.
+/// The verdict on an outcome that is the same in every unit.
 pub(super) fn one_value(outcome: &Outcome, settings: &AnalysisSettings, arms: &[ArmOutcome]) -> Verdict {
     let n_known: u64 = arms.iter().map(|arm| arm.n).sum();
     let n_left = settings.planned_n.map(|planned| planned.saturating_sub(n_known)).filter(|left| *left > 0);
@@ -102,7 +102,7 @@ impl Judged<'_> {
         if self.settings.fixed { comparison.fixed.p_holm.unwrap_or(1.0) } else { comparison.p_holm }
     }
 
-    /// The deciding interval: that of a single look is undefined with too few units.
+    /// The deciding interval; that of a single look is undefined with too few units.
     fn interval(&self, comparison: &Comparison) -> (f64, f64) {
         match self.settings.fixed {
             true => {
@@ -112,13 +112,13 @@ impl Judged<'_> {
         }
     }
 
-    /// The deciding test, if it is not the usual one.
+    /// The name of the deciding test, if it is not the usual one.
     fn by_what(&self) -> &'static str {
         if self.settings.fixed { ", by the test for a single look" } else { "" }
     }
 
     fn is_shown(&self, comparison: &Comparison) -> bool {
-        // The always-valid p-value is valid for any number of units; a test for a single look is not.
+        // The always-valid p-value holds for any number of units; a test for a single look does not.
         (comparison.enough || !self.settings.fixed) && self.p(comparison) <= self.settings.alpha
     }
 
@@ -130,7 +130,7 @@ impl Judged<'_> {
         }
     }
 
-    /// The best of the arms that are better than the first; the first, when all others are worse.
+    /// The best of the arms that are better than the first; the first if all others are worse.
     fn winner(&self) -> Option<&str> {
         let shown = || self.comparisons.iter().filter(|c| self.is_shown(c));
         let better = shown().filter(|c| self.gain(c) > 0.0).max_by(|a, b| self.gain(a).total_cmp(&self.gain(b)));
@@ -144,7 +144,7 @@ impl Judged<'_> {
     fn winning(&self, winner: &str, n_left: Option<u64>) -> String {
         let (best, over) = match self.comparisons.iter().find(|c| c.arm == winner) {
             Some(comparison) => (comparison, self.name(0)),
-            // The first arm won: the nearest of the others is the one to name.
+            // If the first arm won, name the closest of the others.
             None => (self.nearest(), self.nearest().arm.as_str()),
         };
         let is_first = winner == self.name(0);
@@ -155,9 +155,9 @@ impl Judged<'_> {
             true => (self.mean_of(&best.against), self.mean_of(&best.arm)),
             false => (self.mean_of(&best.arm), self.mean_of(&best.against)),
         };
-        // Means are over all units, differences over the periods in which both arms had some.
+        // Means are over all units, differences over the periods in which both arms had units.
         let gap = self.say_gap(means.0 - means.1);
-        // The test for a single look is that of unadjusted values.
+        // The test for a single look uses unadjusted values.
         let is_adjusted = self.outcome.pre.is_some() && !self.settings.fixed;
         let apart = self.outcome.pre.is_none() && gap != self.say_gap(turned(best.difference));
         let gap = if self.outcome.pre.is_some() == is_adjusted { self.say_gap(turned(best.difference)) } else { gap };
@@ -185,7 +185,7 @@ impl Judged<'_> {
         )
     }
 
-    /// Another arm that is better than the first too.
+    /// Another arm that is also better than the first.
     fn runner_up(&self, winner: &str) -> Option<String> {
         let others: Vec<&str> = self
             .comparisons
@@ -204,7 +204,7 @@ impl Judged<'_> {
 
     fn nearest(&self) -> &Comparison {
         let nearest = self.comparisons.iter().max_by(|a, b| self.gain(a).total_cmp(&self.gain(b)));
-        // `winner` is called first; it has no winner without a comparison.
+        // `winner` is called first; it finds no winner without a comparison.
         nearest.unwrap_or(&self.comparisons[0])
     }
 
@@ -212,7 +212,7 @@ impl Judged<'_> {
         self.arms.iter().find(|arm| arm.name == name).map_or(f64::NAN, |arm| arm.mean)
     }
 
-    /// No winner.
+    /// The verdict without a winner.
     fn open(&self, n_left: Option<u64>, n_units: u64) -> Verdict {
         let (worse, rest): (Vec<_>, Vec<_>) = self.comparisons.iter().partition(|c| self.is_shown(c));
         let names = |found: &[&Comparison]| found.iter().map(|c| c.arm.clone()).collect::<Vec<String>>();
@@ -239,7 +239,8 @@ impl Judged<'_> {
             };
         }
         let n_known: u64 = self.arms.iter().map(|arm| arm.n).sum();
-        // An undecided result is not a "no", even at the planned number of units: only a margin can end it.
+        // Reaching the planned number of units does not make an undecided result a "no": only a margin can show
+        // equality.
         let (n_more, what) = self.needs(n_known);
         let is_over = self.settings.margin.is_none() && (self.settings.planned_n.is_some() || self.settings.fixed);
         let begin = match (is_over, self.settings.planned_n) {
@@ -269,8 +270,8 @@ impl Judged<'_> {
         format!("{}{}", self.say_gap(widest).trim_start_matches('+'), self.points())
     }
 
-    /// The approximate number of units until the margin decides, also as text: an interval narrows with the root of the
-    /// units.
+    /// The approximate number of units until the margin decides, also as text: an interval narrows with the square root
+    /// of the number of units.
     fn needs(&self, n_known: u64) -> (Option<u64>, String) {
         let Some(margin) = self.settings.margin else {
             let more = 3 * n_known;
@@ -296,7 +297,7 @@ impl Judged<'_> {
         }
     }
 
-    /// Units that are missing until the arms can be compared, about.
+    /// Approximate number of units missing until the arms can be compared.
     fn missing(&self, n_units: u64) -> u64 {
         let least = self.arms.iter().map(|arm| arm.n).min().unwrap_or(0);
         let by_least = MIN_UNITS.saturating_sub(least) * self.arms.len() as u64;
@@ -336,7 +337,7 @@ fn say_p(p: f64) -> String {
     if p < 0.0001 { "below 0.0001".to_owned() } else { format!("{p:.4}") }
 }
 
-/// The answer of the whole report: that of the first outcome, unless the distribution over the arms stops it.
+/// The verdict of the whole report: that of the deciding outcome, unless a sample ratio mismatch stops it.
 pub(super) fn overall(srm: &Srm, stopped: bool, outcomes: &[OutcomeReport]) -> Verdict {
     let mismatch = || Verdict {
         answer: Answer::SampleRatioMismatch,

@@ -1,4 +1,4 @@
-//! The charts: the effect with its narrowing band, the arms, the distribution over them.
+//! The charts: the effect with its narrowing band, the arms, the sample ratio.
 
 use super::words;
 use crate::ab::report::{AbReport, ArmOutcome, Effect, OutcomeReport};
@@ -12,21 +12,21 @@ use std::fmt::Write;
 /// Margin to the left of a chart.
 const LEFT: f64 = 76.0;
 const EFFECT_HEIGHT: f64 = 190.0;
-/// Room for the name of the axis above it.
+/// Height for the name of the axis above it.
 const TOP: f64 = 20.0;
 const ROW: f64 = 34.0;
-/// Room for the numbers of an axis below it.
+/// Height for the numbers of an axis below it.
 const AXIS: f64 = 24.0;
-/// Height for its name below these.
+/// Height for the name of an axis below its numbers.
 const NAME: f64 = 14.0;
 
-/// Pieces of SVG and how high they are.
+/// An SVG fragment and its height.
 pub(super) struct Piece {
     pub(super) svg: String,
     pub(super) height: f64,
 }
 
-/// The effect of one comparison over the units: a line, its band, and a line at 0. `None` without any value.
+/// The effect of one comparison by number of units: a line, its band, and a line at 0. `None` without any value.
 pub(super) fn effect(outcome: &OutcomeReport, comparison: usize, width: f64) -> Option<Piece> {
     let points: Vec<(u64, Effect)> =
         outcome.looks.iter().filter_map(|look| Some((look.n, (*look.effects.get(comparison)?)?))).collect();
@@ -89,7 +89,7 @@ struct Scale {
 }
 
 impl Scale {
-    /// The bands of the first looks would dominate the chart: the height is that of the band from a sixth on.
+    /// The bands of the first looks would dominate the chart, so the height is that of the band after the first sixth.
     fn new(points: &[(u64, Effect)], n: f64, width: f64) -> Self {
         let late = || points.iter().skip(points.len() / 6).map(|(_, effect)| effect);
         let low = late().map(|effect| effect.low).fold(0.0, f64::min);
@@ -106,17 +106,17 @@ impl Scale {
         (LEFT + n as f64 / self.n * self.width, self.y(value))
     }
 
-    /// Round values, 0 among them.
+    /// Round values, including 0.
     fn ticks(&self) -> Vec<f64> {
         ticks(self.low, self.high, 5.0)
     }
 }
 
-/// Round values from `low` to `high`, about this many.
+/// About this many round values from `low` to `high`.
 fn ticks(low: f64, high: f64, about: f64) -> Vec<f64> {
     let step = round_up((high - low) / about);
     let (first, last) = ((low / step).ceil(), (high / step).floor());
-    // Values that differ in the last digits only have no round ones between.
+    // If values differ only in the last digits, there are no round values between them.
     let n = if (last - first).is_finite() { (last - first).clamp(-1.0, 12.0) as i32 } else { -1 };
     (0..=n).map(|i| (first + f64::from(i)) * step).collect()
 }
@@ -127,7 +127,7 @@ fn round_up(x: f64) -> f64 {
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= x).unwrap_or(10.0 * power)
 }
 
-/// The 95 % interval of an arm; that of a share stays within 0 and 1, and has a width even at 0.
+/// The 95 % interval of an arm; that of a share stays within 0 and 1, and has a width even if the share is 0.
 fn interval(outcome: &OutcomeReport, arm: &ArmOutcome) -> Option<(f64, f64)> {
     let half = normal::quantile(0.975) * arm.error;
     let ends = match outcome.kind {
@@ -137,7 +137,7 @@ fn interval(outcome: &OutcomeReport, arm: &ArmOutcome) -> Option<(f64, f64)> {
     (ends.0.is_finite() && ends.1.is_finite()).then_some(ends)
 }
 
-/// Mean of each arm with its 95 % interval, over an axis.
+/// The mean of each arm with its 95 % interval, above an axis.
 pub(super) fn arms(outcome: &OutcomeReport, width: f64) -> Piece {
     let ends = || outcome.arms.iter().filter_map(|arm| interval(outcome, arm));
     let low = ends().map(|(low, _)| low).fold(f64::INFINITY, f64::min);
@@ -164,7 +164,7 @@ pub(super) fn arms(outcome: &OutcomeReport, width: f64) -> Piece {
     Piece { svg: drawing.finish(), height: bottom + AXIS + NAME }
 }
 
-/// Units in each arm beside those that were to be expected, over an axis.
+/// Units in each arm next to the expected number, above an axis.
 pub(super) fn distribution(report: &AbReport, width: f64) -> Piece {
     let (name_width, right) = (width * 0.34, 100.0);
     let room = width - name_width - right;
@@ -192,7 +192,7 @@ pub(super) fn distribution(report: &AbReport, width: f64) -> Piece {
     Piece { svg: drawing.finish(), height: bottom + AXIS + NAME }
 }
 
-/// The class that colours the distribution.
+/// The colour class of the sample ratio.
 pub(super) fn srm_tone(report: &AbReport) -> &'static str {
     match report.srm.state {
         crate::ab::report::SrmState::Ok => "stable",

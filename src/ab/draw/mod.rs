@@ -9,7 +9,7 @@ mod words;
 use super::report::AbReport;
 use crate::report::{Marks, ReportError, raster};
 
-/// The report as a page: style and pictures are inside, no scripts, nothing is fetched.
+/// The report as a page: style and pictures are embedded, no scripts, no external resources.
 #[must_use]
 pub fn html(report: &AbReport) -> String {
     page::draw(report)
@@ -21,15 +21,15 @@ pub fn svg(report: &AbReport) -> String {
     picture::draw(report)
 }
 
-/// [`svg`] in dots, two a unit; needs no font on the machine.
+/// [`svg`] as pixels, two per unit; needs no font on the machine.
 ///
 /// # Errors
-/// When the picture is too large to hold.
+/// If the picture is too large for memory.
 pub fn png(report: &AbReport) -> Result<Vec<u8>, ReportError> {
     raster::png(&picture::draw(report), 2.0)
 }
 
-/// The report in some lines of a terminal, set apart by `marks`.
+/// The report as text for a terminal, styled by `marks`.
 #[must_use]
 pub fn text(report: &AbReport, marks: Marks<'_>) -> String {
     let Marks { bold, dim, verdict, .. } = marks;

@@ -1,4 +1,4 @@
-//! The page: the values of its template, as strings.
+//! The data of the page's template, as strings.
 
 use super::{chart, words};
 use crate::ab::report::{AbReport, OutcomeReport};
@@ -59,7 +59,7 @@ struct ComparisonView {
     chart: String,
 }
 
-/// Draws the page.
+/// Renders the page.
 pub(super) fn draw(report: &AbReport) -> String {
     let arm = |arm: &crate::ab::report::ArmFacts| {
         let role = if arm.control { "control: the other arms are compared with it" } else { "" };
@@ -87,7 +87,7 @@ pub(super) fn draw(report: &AbReport) -> String {
         notes: report.notes.iter().map(|note| clean(note)).collect(),
         settings: serde_json::to_string_pretty(&report.settings).unwrap_or_default(),
     };
-    // Writing to a string has no way to fail.
+    // Writing to a string cannot fail.
     page.render().unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! One picture of a report: the verdict, the effect with its band, the arms, the distribution over them.
+//! A picture of a report: the verdict, the effect with its band, the arms, the sample ratio.
 
 use super::{chart, words};
 use crate::ab::report::{AbReport, OutcomeReport};
@@ -8,7 +8,7 @@ use crate::report::shape::{Drawing, at, escape};
 const WIDTH: f64 = 1200.0;
 const MARGIN: f64 = 48.0;
 const INNER: f64 = WIDTH - 2.0 * MARGIN;
-/// Comparisons that are drawn; the others are in the page.
+/// Maximum number of comparisons drawn; the others are on the page.
 const MAX_CHARTS: usize = 4;
 
 const STYLE: &str = "\
@@ -76,7 +76,7 @@ fn effects(drawing: &mut Drawing, outcome: &OutcomeReport, mut y: f64) -> f64 {
     y
 }
 
-/// The arms on the left, the distribution over them on the right.
+/// The arms on the left, the sample ratio on the right.
 fn below(drawing: &mut Drawing, report: &AbReport, y: f64) -> f64 {
     let half = (INNER - 56.0) / 2.0;
     let right = MARGIN + half + 56.0;

@@ -1,4 +1,4 @@
-//! The report in a terminal.
+//! The report as text for a terminal.
 
 use super::words;
 use crate::ab::report::{AbReport, OutcomeReport};
@@ -8,7 +8,7 @@ use std::fmt::Write;
 const NAME: usize = 22;
 const MAX_NOTES: usize = 8;
 
-/// A report and how text is set apart.
+/// A report and the styling of text.
 pub(super) struct Terminal<'a> {
     pub(super) report: &'a AbReport,
     pub(super) bold: &'a dyn Fn(&str) -> String,
@@ -43,7 +43,7 @@ impl Terminal<'_> {
         text
     }
 
-    /// What only the loop's experiment has: guardrails, models, pairs, epochs.
+    /// The parts that only the loop's experiment has: guardrails, models, pairs, epochs.
     fn experiment(&self) -> String {
         let (report, mut text) = (self.report, String::new());
         for [what, gain, state] in report.guardrails.iter().map(words::rail) {

@@ -8,7 +8,7 @@ use crate::ab::units::Kind;
 use crate::report::number::{NOTHING, clean, count, number, short};
 use crate::wording::in_thousands;
 
-/// The answer in a few words.
+/// The verdict in a few words.
 pub(super) fn headline(report: &AbReport) -> String {
     match (report.verdict.answer, &report.verdict.winner) {
         (Answer::Winner, Some(winner)) => format!("{} wins", short(winner, 40)),
@@ -25,7 +25,7 @@ pub(super) fn headline(report: &AbReport) -> String {
     }
 }
 
-/// The class that colours the answer.
+/// The colour class of the verdict.
 pub(super) fn tone(report: &AbReport) -> &'static str {
     match report.verdict.answer {
         Answer::Winner => "stable",
@@ -34,7 +34,7 @@ pub(super) fn tone(report: &AbReport) -> &'static str {
     }
 }
 
-/// The answer of one outcome in two words.
+/// The verdict on one outcome in two words, and its colour class.
 pub(super) fn tag(outcome: &OutcomeReport) -> (String, &'static str) {
     match (&outcome.verdict.answer, &outcome.verdict.winner) {
         (Answer::Winner, Some(winner)) => (format!("{} wins", short(winner, 24)), "stable"),
@@ -46,7 +46,7 @@ pub(super) fn tag(outcome: &OutcomeReport) -> (String, &'static str) {
     }
 }
 
-/// The distribution over the arms in one sentence.
+/// The sample ratio in one sentence.
 pub(super) fn srm(report: &AbReport) -> String {
     let srm = &report.srm;
     let facts = format!(
@@ -75,7 +75,7 @@ pub(super) fn srm(report: &AbReport) -> String {
     }
 }
 
-/// A p-value with four decimals, enough to tell .0744 from .0086.
+/// A p-value with four decimals, enough to distinguish .0744 from .0086.
 pub(super) fn p(p: f64) -> String {
     match p {
         p if p.is_nan() => NOTHING.to_owned(),
@@ -92,7 +92,7 @@ pub(super) fn mean(kind: Kind, x: f64) -> String {
     }
 }
 
-/// A sum: with two decimals where it has any, and a space between thousands as counts have.
+/// A sum: two decimals if it is not a whole number, and spaces between thousands as in counts.
 pub(super) fn sum(kind: Kind, x: f64) -> String {
     if !x.is_finite() || kind == Kind::Quantile {
         return NOTHING.to_owned();
@@ -102,7 +102,7 @@ pub(super) fn sum(kind: Kind, x: f64) -> String {
     format!("{}{}{decimals}", if x < 0.0 { "−" } else { "" }, in_thousands(whole))
 }
 
-/// A difference with its sign: points of percent, or a number.
+/// A difference with its sign: percentage points, or a number.
 pub(super) fn gap(kind: Kind, x: f64) -> String {
     let sign = if x > 0.0 { "+" } else { "" };
     match kind {
@@ -112,7 +112,7 @@ pub(super) fn gap(kind: Kind, x: f64) -> String {
     }
 }
 
-/// What the numbers of [`gap`] count.
+/// The unit of [`gap`].
 pub(super) fn unit(kind: Kind) -> &'static str {
     match kind {
         Kind::Share => "percentage points",
@@ -122,7 +122,7 @@ pub(super) fn unit(kind: Kind) -> &'static str {
     }
 }
 
-/// A sequence's interval.
+/// The interval of a confidence sequence.
 pub(super) fn interval(kind: Kind, comparison: &Comparison) -> String {
     match comparison.low.is_finite() {
         true => format!("{} to {}", gap(kind, comparison.low), gap(kind, comparison.high)),
@@ -157,14 +157,14 @@ pub(super) fn fixed(test: &FixedTest) -> String {
     format!("{name} {statistic}{freedom}, p {}{holm}", p(single))
 }
 
-/// The data read, in one line.
+/// The data source, in one line.
 pub(super) fn source(report: &AbReport) -> String {
     let source = &report.source;
     let unit = source.unit.as_ref().map_or("one a row".to_owned(), |unit| format!("by {}", clean(unit)));
     format!("{}: {} rows, {} units ({unit})", clean(&source.name), count(source.n_rows), count(source.n_units))
 }
 
-/// How the verdict is found, in one line.
+/// The decision rule, in one line.
 pub(super) fn rule(report: &AbReport) -> String {
     let settings = &report.settings;
     let planned =
@@ -179,7 +179,7 @@ pub(super) fn rule(report: &AbReport) -> String {
     }
 }
 
-/// A guardrail in an arm: its name, its gain, and the consequence.
+/// A guardrail in an arm: its name, its gain, and its state.
 pub(super) fn rail(rail: &RailReport) -> [String; 3] {
     let state = match rail.state {
         RailState::Holds => "holds",
@@ -194,7 +194,7 @@ pub(super) fn rail(rail: &RailReport) -> [String; 3] {
     [what, gain, state.to_owned()]
 }
 
-/// A stretch of equal weights: since when, the weights, the units, the differences.
+/// A period of constant weights: start, weights, units, differences.
 pub(super) fn epoch(epoch: &EpochFacts) -> [String; 4] {
     let joined = |parts: Vec<String>| parts.join(" · ");
     let gap = |found: &Option<(f64, f64)>| {
@@ -208,7 +208,7 @@ pub(super) fn epoch(epoch: &EpochFacts) -> [String; 4] {
     ]
 }
 
-/// The model of an arm: which, on how many units, its metrics.
+/// The model of an arm: its name, number of units, and metrics.
 pub(super) fn model(model: &ModelReport) -> [String; 3] {
     let metrics = model.metrics.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect::<Vec<_>>();
     [format!("{} ({})", clean(&model.arm), clean(&model.version)), count(model.n), metrics.join(" · ")]
