@@ -1,10 +1,10 @@
-//! Several models as one: a weighted mean of margins is a sum of trees with scaled leaves.
+//! Several models as one: a weighted sum of margins is a sum of trees with scaled leaves.
 
 use crate::model::error::ModelError;
 use crate::model::{Assembly, Model, Node, Tree};
 
 impl Model {
-    /// The model whose margins are the mean of those of `members`, by their weights, which are above 0.
+    /// The model whose margins are the sum of those of `members`, each times its weight, which is above 0.
     ///
     /// All of them must predict the same target from the same features, with the same link from margins to scores.
     /// The plan is that of the member with the largest weight, the first on a tie.
@@ -16,7 +16,6 @@ impl Model {
         let differ = |what: &str| ModelError::Format(format!("models with different {what} cannot be averaged"));
         let heaviest = members.iter().reduce(|best, one| if one.1 > best.1 { one } else { best });
         let Some((heaviest, _)) = heaviest else { return Err(ModelError::Format("no model to blend".into())) };
-        let total: f64 = members.iter().map(|(_, weight)| weight).sum();
         let mut trees = Vec::new();
         let mut base_scores = vec![0.0; heaviest.n_margins()];
         for (member, weight) in members {
@@ -26,9 +25,8 @@ impl Model {
             if member.n_features() != heaviest.n_features() {
                 return Err(differ("features"));
             }
-            let share = weight / total;
-            base_scores.iter_mut().zip(member.base_scores()).for_each(|(sum, base)| *sum += share * f64::from(*base));
-            trees.extend(member.trees()?.into_iter().map(|tree| scaled(tree, share)));
+            base_scores.iter_mut().zip(member.base_scores()).for_each(|(sum, base)| *sum += weight * f64::from(*base));
+            trees.extend(member.trees()?.into_iter().map(|tree| scaled(tree, *weight)));
         }
         let assembly = Assembly {
             trees,
@@ -38,11 +36,20 @@ impl Model {
         };
         Ok(Self { plan: heaviest.plan().cloned(), ..Self::assemble(&assembly)? })
     }
+
+    /// The model whose margins are `factor` times as large.
+    ///
+    /// # Errors
+    ///
+    /// If the engine has no trees.
+    pub fn times(self, factor: f64) -> Result<Self, ModelError> {
+        if factor == 1.0 { Ok(self) } else { Self::blend(&[(self, factor)]) }
+    }
 }
 
-/// The tree with its leaves and gains multiplied by `share`.
-fn scaled(mut tree: Tree, share: f64) -> Tree {
-    let times = |value: &mut f32| *value = (f64::from(*value) * share) as f32;
+/// The tree with its leaves and gains multiplied by `weight`.
+fn scaled(mut tree: Tree, weight: f64) -> Tree {
+    let times = |value: &mut f32| *value = (f64::from(*value) * weight) as f32;
     for node in &mut tree.nodes {
         match node {
             Node::Leaf { values, .. } => values.iter_mut().for_each(times),
@@ -77,12 +84,12 @@ mod tests {
     }
 
     #[test]
-    fn margins_of_a_blend_are_the_mean_of_those_of_its_members() {
+    fn margins_of_a_blend_are_the_weighted_sum_of_those_of_its_members() {
         let small = r#"{"n_estimators": 20, "max_depth": 2}"#;
         let large = r#"{"n_estimators": 31, "max_leaves": 9}"#;
         for (task, n_classes) in [(Task::Binary, 2), (Task::Multiclass, 4), (Task::Regression, 0)] {
             let ((a, x), (b, _)) = (fitted(task, n_classes, small), fitted(task, n_classes, large));
-            let blend = Model::blend(&[(a.clone(), 1.0), (b.clone(), 3.0)]).unwrap();
+            let blend = Model::blend(&[(a.clone(), 0.25), (b.clone(), 0.75)]).unwrap();
             let (of_a, of_b, both) = (a.margins(&x).unwrap(), b.margins(&x).unwrap(), blend.margins(&x).unwrap());
             assert_eq!(both.len(), N * n_classes.max(1).min(if n_classes == 2 { 1 } else { 9 }));
             for ((a, b), both) in of_a.iter().zip(&of_b).zip(&both) {
@@ -98,7 +105,7 @@ mod tests {
     fn a_forest_of_numbers_blends_with_boosting_and_what_differs_does_not() {
         let forest = fitted(Task::Regression, 0, r#"{"algorithm": "random-forest", "n_estimators": 12}"#);
         let (boosted, x) = fitted(Task::Regression, 0, r#"{"n_estimators": 9}"#);
-        let blend = Model::blend(&[(forest.0.clone(), 1.0), (boosted.clone(), 1.0)]).unwrap();
+        let blend = Model::blend(&[(forest.0.clone(), 0.5), (boosted.clone(), 0.5)]).unwrap();
         let (f, b, both) = (forest.0.margins(&x).unwrap(), boosted.margins(&x).unwrap(), blend.margins(&x).unwrap());
         assert!(
             f.iter()

@@ -6,6 +6,7 @@ use crate::model::error::ModelError;
 use crate::model::limits::Direction;
 use crate::model::params::{Algorithm, Checked, GrowPolicy};
 use crate::model::plan::{Plan, Shape};
+use crate::model::refine::{RefinedLoss, refine};
 use crate::model::watched::{Grown, Stop, Watched};
 use crate::model::{Head, Link, Model, bins, linear};
 use crate::threads;
@@ -86,11 +87,11 @@ impl Model {
             }
             Algorithm::RandomForest | Algorithm::DecisionTree => {
                 let model = average(snapped(x, plan.max_bin)?, y, options, n_classes, plan)?;
-                Ok(Watched { grown: Grown::Rounds(Box::new(model)), losses: Vec::new() })
+                Ok(Watched { grown: Grown::Rounds(Box::new(model)), losses: Vec::new(), factor: 1.0 })
             }
             Algorithm::Linear => {
                 let linear::Path { steps, losses } = linear::fit(&FitData { x: &x, y, weights }, options, &plan, tune);
-                Ok(Watched { grown: Grown::Penalties(steps), losses })
+                Ok(Watched { grown: Grown::Penalties(steps), losses, factor: 1.0 })
             }
         };
         if n_rows * n_features <= MOST_CELLS_OF_ONE_THREAD { threads::alone(grow) } else { grow() }
@@ -134,8 +135,10 @@ fn boost(
     let mut params = engine_params(&plan, options.params);
     params.objective = objective;
     let train = Rows::new(rows, params.max_bin)?;
-    let tune =
-        tune.map(|tune| Ok::<_, ModelError>(engine_matrix(tune.x, tune.weights)?.with_labels(tune.y)?)).transpose()?;
+    let judges = tune;
+    let tune = judges
+        .map(|tune| Ok::<_, ModelError>(engine_matrix(tune.x, tune.weights)?.with_labels(tune.y)?))
+        .transpose()?;
     let most = plan.n_estimators as usize;
     let mut trainer = Trainer::new(&params, &train, most);
     // Without early stopping the rows need not be scored every round.
@@ -145,6 +148,9 @@ fn boost(
         trainer = trainer.eval(tune, "tune").early_stopping_rounds(rounds);
         let is_given = options.params.params().early_stopping_rounds.is_some();
         stop = Some(Stop::new(rounds.get(), task, is_given));
+        if task == Task::Multiclass {
+            trainer = trainer.custom_metric(Box::new(RefinedLoss { n_classes }));
+        }
     }
     trainer = trainer.on_round(move |round: RoundEval<'_>| {
         let tune_loss = round.values().last().copied();
@@ -155,11 +161,17 @@ fn boost(
         if is_due { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let fitted = trainer.train()?;
-    let losses = fitted.history.rounds().filter_map(|round| round.values().last().copied()).collect();
+    let losses: Vec<f64> = fitted.history.rounds().filter_map(|round| round.values().last().copied()).collect();
     // By default the engine scores with the rounds up to the best one only.
     let engine = fitted.model.slice(.., 1)?;
     let model = Model::from_engine(engine, Head { task, n_classes, link }, Some(plan))?;
-    Ok(Watched { grown: Grown::Rounds(Box::new(model)), losses })
+    let factor = match (judges, linear::lowest(&losses)) {
+        (Some(tune), Some(best)) if task == Task::Multiclass => {
+            refine(&model.first(best + 1)?.margins(tune.x)?, tune.y, tune.weights, n_classes).0
+        }
+        _ => 1.0,
+    };
+    Ok(Watched { grown: Grown::Rounds(Box::new(model)), losses, factor })
 }
 
 /// A forest, or one tree: leaves are (weighted) means of the target, and trees are averaged.

@@ -31,6 +31,7 @@ mod onnx;
 mod params;
 mod plan;
 mod predict;
+mod refine;
 mod rules;
 mod trees;
 mod ubjson;
@@ -51,6 +52,7 @@ pub use params::{Algorithm, Checked, FeatureRule, GrowPolicy, MaxFeatures, Param
 pub(crate) use plan::FEWEST_OF_SEVERAL;
 pub use plan::{Plan, Shape};
 pub use predict::{BLOCK_ROWS, Contributions};
+pub(crate) use refine::refine;
 pub use trees::{Assembly, Node, Tree};
 pub use watched::Watched;
 

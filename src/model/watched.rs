@@ -11,6 +11,8 @@ pub struct Watched {
     pub(super) grown: Grown,
     /// Loss on the tune part after each step; empty without one.
     pub losses: Vec<f64>,
+    /// The factor for the margins of the best step, where there are several classes (see `refine.rs`); else 1.
+    pub factor: f64,
 }
 
 #[derive(Debug, Clone)]
@@ -31,7 +33,13 @@ impl Watched {
         }
     }
 
-    /// The model after its first `steps`, or all of them if there are fewer.
+    /// The number of steps with the lowest loss on the tune part, or of all steps.
+    #[must_use]
+    pub fn n_best(&self) -> usize {
+        linear::lowest(&self.losses).map_or(self.n_steps(), |best| best + 1)
+    }
+
+    /// The model after its first `steps`, or all of them if there are fewer, without a factor.
     ///
     /// # Errors
     ///
@@ -43,19 +51,18 @@ impl Watched {
         }
     }
 
-    /// The model with the lowest loss on the tune part, or of all steps.
+    /// The model with the lowest loss on the tune part, or of all steps, times its factor.
     ///
     /// # Errors
     ///
     /// If the engine has no trees.
     pub fn best(self) -> Result<Model, ModelError> {
-        match (linear::lowest(&self.losses), self.grown) {
-            (None, Grown::Rounds(model)) => Ok(*model),
-            (best, grown) => {
-                let watched = Self { grown, losses: Vec::new() };
-                watched.first(best.map_or(watched.n_steps(), |best| best + 1))
-            }
-        }
+        let (n_best, factor) = (self.n_best(), self.factor);
+        let model = match (self.losses.is_empty(), self.grown) {
+            (true, Grown::Rounds(model)) => *model,
+            (_, grown) => Self { grown, losses: Vec::new(), factor }.first(n_best)?,
+        };
+        model.times(factor)
     }
 }
 

@@ -15,7 +15,7 @@
 use super::trainer::{Part, Trainer};
 use super::{Examples, PipelineError, Quality, SplitBy, Weighed};
 use crate::features::Task;
-use crate::model::{Algorithm, Model, Params, Watched};
+use crate::model::{Algorithm, Link, Model, Params, Watched, refine};
 use std::collections::HashMap;
 
 /// Number of folds, and of those where a fit costs much.
@@ -60,7 +60,7 @@ impl Way {
 
 /// The decisions from rows that the models did not see.
 pub(super) struct Decided {
-    /// The models fitted to all rows, with their weights; combined they are the model.
+    /// The models fitted to all rows, with the weights of their margins, whose sum are those of the model.
     pub(super) members: Vec<(Member, f64)>,
     /// Out-of-fold scores, row-major, before calibration.
     pub(super) scores: Vec<f64>,
@@ -80,6 +80,8 @@ pub(super) struct Member {
 pub(super) struct Unseen {
     /// The model to fit to all rows.
     pub(super) member: Member,
+    /// What its margins are multiplied by.
+    pub(super) factor: f64,
     pub(super) rounds: usize,
     pub(super) margins: Vec<f32>,
     /// The last model.
@@ -174,9 +176,10 @@ impl Trainer<'_> {
         let (judges, watched): (Vec<Part>, Vec<Watched>) = fitted.into_iter().unzip();
         let judges: Vec<&Part> = judges.iter().collect();
         let rows = folds.into_iter().flat_map(|(_, held)| held).collect();
-        let Unseen { member, margins, model, .. } = self.unseen(&self.recipe.model, self.seed, &judges, watched)?;
+        let Unseen { member, factor, margins, model, .. } =
+            self.unseen(&self.recipe.model, self.seed, &judges, watched)?;
         let scores = model.linked(margins).into_iter().map(f64::from).collect();
-        Ok(Decided { members: vec![(member, 1.0)], scores, rows, truth: truth(examples, &judges) })
+        Ok(Decided { members: vec![(member, factor)], scores, rows, truth: truth(examples, &judges) })
     }
 
     /// Scores of each set in `judges` by a model that did not see it, after choosing a common number of rounds.
@@ -198,7 +201,8 @@ impl Trainer<'_> {
         let member = Member { params: with_rounds(given, &model, rounds), seed };
         // A penalty is not a round.
         let is_boosted = member.params.algorithm == Algorithm::GradientBoosting;
-        Ok(Unseen { member, rounds: if is_boosted { rounds } else { 1 }, margins, model })
+        let factor = rescaled(judges, &model, &mut margins);
+        Ok(Unseen { member, factor, rounds: if is_boosted { rounds } else { 1 }, margins, model })
     }
 
     /// For each fold, the rows of all other folds and its own rows.
@@ -248,6 +252,18 @@ impl Trainer<'_> {
         let fold_of: HashMap<u64, usize> = order.iter().enumerate().map(|(at, (_, key))| (*key, at % k)).collect();
         rows.iter().map(|row| fold_of[&examples.keys[*row as usize]]).collect()
     }
+}
+
+/// Multiplies the margins of several classes by the factor with the lowest loss, and gives it; 1 for other tasks.
+fn rescaled(judges: &[&Part], model: &Model, margins: &mut [f32]) -> f64 {
+    if model.link() != Link::Softmax {
+        return 1.0;
+    }
+    let y: Vec<f32> = judges.iter().flat_map(|part| part.y.iter().copied()).collect();
+    let weights = judges.iter().map(|part| part.weights.as_deref()).collect::<Option<Vec<_>>>();
+    let (factor, _) = refine(margins, &y, weights.map(|weights| weights.concat()).as_deref(), model.n_margins());
+    margins.iter_mut().for_each(|margin| *margin = (f64::from(*margin) * factor) as f32);
+    factor
 }
 
 /// The parameters of `given` with this number of rounds, independent of the defaults for more rows.

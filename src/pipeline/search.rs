@@ -120,7 +120,7 @@ impl Trainer<'_> {
         let portfolio = if is_best { portfolio.len() } else { most };
         let search = Search { tried: told.collect(), portfolio, loss: chosen.loss };
         let members = tried.into_iter().zip(chosen.weights).filter(|(_, weight)| *weight > 0.0);
-        let members = members.map(|(tried, weight)| (tried.unseen.member, weight)).collect();
+        let members = members.map(|(tried, weight)| (tried.unseen.member, weight * tried.unseen.factor)).collect();
         let scores = scorer.linked(chosen.margins).into_iter().map(f64::from).collect();
         let truth = truth(examples, &judges_of(&splits));
         let rows = splits.into_iter().flat_map(|split| split.held).collect();

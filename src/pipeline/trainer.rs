@@ -29,6 +29,13 @@ pub(super) struct Learned {
     pub(super) search: Option<Search>,
 }
 
+/// Where a fit stopped.
+struct Stopped {
+    rounds: usize,
+    /// What its margins were multiplied by.
+    factor: f64,
+}
+
 /// The settings of a training.
 pub(super) struct Trainer<'a> {
     pub(super) target: &'a Target,
@@ -159,11 +166,12 @@ impl<'a> Trainer<'a> {
             Way::Once { train, tune } => (train, tune, false),
         };
         examples.check_rows("train", &train)?;
-        let (mut pipeline, mut known) = self.train(self.training_set(examples, &train, &tune)?)?;
+        let (mut pipeline, mut known, Stopped { rounds, factor }) =
+            self.train(self.training_set(examples, &train, &tune)?)?;
         if again && !tune.is_empty() {
-            let params = with_rounds(&self.recipe.model, &pipeline.model, pipeline.model.rounds());
+            let params = with_rounds(&self.recipe.model, &pipeline.model, rounds);
             let set = self.training_set(examples, &together(&train, &tune), &[])?;
-            pipeline.model = self.model(&set.features, set.train, None, &params, self.seed)?;
+            pipeline.model = self.model(&set.features, set.train, &params, self.seed)?.times(factor)?;
             pipeline.features = set.features;
             if let Some(known) = &mut known {
                 known.features = self.known_features(&pipeline, examples, &tune)?;
@@ -192,11 +200,14 @@ impl<'a> Trainer<'a> {
     ) -> Result<(Pipeline, OutOfFold), PipelineError> {
         let set = self.training_set(examples, rows, &[])?;
         let mut members = self.each(&decided.members, n_cells(examples, rows), |trainer, (member, weight)| {
-            let model = trainer.model(&set.features, set.train.clone(), None, &member.params, member.seed)?;
+            let model = trainer.model(&set.features, set.train.clone(), &member.params, member.seed)?;
             Ok((model, *weight))
         })?;
         let model = match members.len() {
-            1 => members.remove(0).0,
+            1 => {
+                let (model, weight) = members.remove(0);
+                model.times(weight)?
+            }
             _ => Model::blend(&members)?,
         };
         let mut pipeline = self.pipeline(set.features, model);
@@ -230,7 +241,7 @@ impl<'a> Trainer<'a> {
         let taught = (self.target, y.as_slice(), groups.as_deref());
         let (features, x, [tune_x, gate]) = Features::fit_from(table, rows, taught, &self.options, self.seed)?;
         let tune = can_tune.then(|| self.part(tune_x, tune_y, tune_counts));
-        let (pipeline, known) = self.train(TrainingSet { features, train: self.part(x, y, counts), tune })?;
+        let (pipeline, known, _) = self.train(TrainingSet { features, train: self.part(x, y, counts), tune })?;
         Ok((pipeline, known, gate))
     }
 
@@ -282,11 +293,12 @@ impl<'a> Trainer<'a> {
     }
 
     /// The pipeline fitted to a training set, with its decisions made on the tune rows.
-    fn train(&self, set: TrainingSet) -> Result<(Pipeline, Option<OutOfFold>), PipelineError> {
+    fn train(&self, set: TrainingSet) -> Result<(Pipeline, Option<OutOfFold>, Stopped), PipelineError> {
         let TrainingSet { features, train, tune } = set;
-        let model = self.model(&features, train, tune.as_ref(), &self.recipe.model, self.seed)?;
-        let mut pipeline = self.pipeline(features, model);
-        let Some(Part { x, y, counts, .. }) = tune else { return Ok((pipeline, None)) };
+        let watched = self.watch(&features, train, tune.as_ref(), &self.recipe.model, self.seed)?;
+        let stopped = Stopped { rounds: watched.n_best(), factor: watched.factor };
+        let mut pipeline = self.pipeline(features, watched.best()?);
+        let Some(Part { x, y, counts, .. }) = tune else { return Ok((pipeline, None, stopped)) };
         let scores = pipeline.model.scores(&x)?.into_iter().map(f64::from).collect::<Vec<f64>>();
         let truth = Weighed { y: y.iter().copied().map(f64::from).collect(), weights: counts, entities: None };
         decide(&self.recipe.decision, &mut pipeline, &truth, scores.clone(), self.seed)?;
@@ -295,7 +307,7 @@ impl<'a> Trainer<'a> {
             scores: pipeline.scores_of(scores),
             truth: Weighed { y: y.into_iter().map(|y| self.scale.told(y)).collect(), ..truth },
         };
-        Ok((pipeline, Some(known)))
+        Ok((pipeline, Some(known), stopped))
     }
 
     /// A pipeline whose scores are those of the model.
@@ -313,19 +325,12 @@ impl<'a> Trainer<'a> {
         .know_levels()
     }
 
-    /// Fits a model and drops the rows; stops early on the tune rows.
-    fn model(
-        &self,
-        features: &Features,
-        train: Part,
-        tune: Option<&Part>,
-        params: &Params,
-        seed: u64,
-    ) -> Result<Model, PipelineError> {
-        Ok(self.watch(features, train, tune, params, seed)?.best()?)
+    /// Fits a model with all of its rounds and drops the rows.
+    fn model(&self, features: &Features, train: Part, params: &Params, seed: u64) -> Result<Model, PipelineError> {
+        Ok(self.watch(features, train, None, params, seed)?.best()?)
     }
 
-    /// As [`Trainer::model`], with all steps and their losses.
+    /// All steps of a fit, and their losses on the tune rows.
     pub(super) fn watch(
         &self,
         features: &Features,
