@@ -3,7 +3,7 @@
 //! The schemas come from these types and from those of the nouns: `schemas.rs` writes them, `tests/schemas.rs`
 //! validates the verbs' real answers against them.
 
-#[cfg(test)]
+#[cfg(all(test, feature = "serve"))]
 mod schemas;
 mod status;
 

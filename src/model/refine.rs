@@ -6,7 +6,7 @@
 //! Early Stopping: Refine, Then Calibrate*). The factor is then part of the model.
 //!
 //! Accuracy and log loss, three held-out fifths, without and with it: red wine .677 .858 and .702 .826, white wine .654
-//! .911 and .676 .883, digits .983 .067 and .981 .061. Two classes have Platt's calibration and did not gain.
+//! .911 and .676 .886, computing jobs .845 .404 and .843 .402. Two classes have Platt's calibration and did not gain.
 
 use crate::stats::portable::Portable;
 use hessboost::metric::Metric;

@@ -18,7 +18,7 @@ mod mail;
 mod onsets;
 mod outbox;
 mod settings;
-#[cfg(test)]
+#[cfg(all(test, feature = "mail", feature = "serve"))]
 mod tests;
 mod webhook;
 

@@ -22,7 +22,7 @@ pub(crate) mod raster;
 mod sample;
 pub(crate) mod shape;
 mod terminal;
-#[cfg(test)]
+#[cfg(all(test, feature = "png"))]
 mod tests;
 mod timeline;
 mod training;
