@@ -210,8 +210,7 @@ fn take(
     }
 }
 
-/// Turns the current lines of `data/feedback.csv` into labels, and records that. Returns how many new rows are in
-/// conflict.
+/// Turns the lines of `data/feedback.csv` into labels, and records that. Returns how many new rows are in conflict.
 fn finish(
     workspace: &Workspace,
     lock: &Lock,
@@ -330,8 +329,7 @@ fn label(entry: &Entry) -> Option<Label> {
     })
 }
 
-/// Refuses lines that are neither in the audit chain nor announced by `runs/feedback.json`, and lines that were
-/// changed.
+/// Refuses changed lines, and lines that are neither in the audit chain nor announced by `runs/feedback.json`.
 ///
 /// # Errors
 /// [`FeedbackError`] with the line, and for unreadable files.
