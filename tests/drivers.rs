@@ -128,7 +128,7 @@ fn a_failure_is_told_once_and_so_is_its_end() {
     assert!([0, 1, 3].contains(&run(MLLOOP)));
     assert_eq!(work.read("told").matches("works again").count(), 1);
     let (status, _, err) = bash(&work, &script, &["/nonexistent"], &[]);
-    assert_eq!((status, err.contains("is not there")), (2, true));
+    assert_eq!((status, err.contains("does not exist")), (2, true));
     // A source that is gone is a failure too, and what was there stays.
     let (status, _, err) = bash(&work, &script, &[&dir], &[("MLLOOP_SOURCE", "absent.csv")]);
     assert_eq!((status, err.matches("fails (status 2)").count()), (2, 1), "{err}");

@@ -13,6 +13,7 @@ use super::{App, Limits, ServeSettings};
 use crate::train;
 use fixture::{ROW, Served, ask, get, record, request, send, settings, write};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[test]
 fn a_row_is_scored_as_predict_scores_it_and_logged() {
@@ -225,8 +226,9 @@ fn feedback_needs_the_token_and_becomes_labels() {
         assert_eq!(status, 422, "{wrong}: {answer}");
     }
     assert_eq!(said(&state, "Bearer m4ster", json!([])).0, 400);
-    // Another process holds the lock for longer than the server waits.
-    let lock = served.workspace.lock().unwrap();
+    // Another process holds the lock for longer than the server waits. A program that another test starts at this moment
+    // inherits the server's lock until it runs.
+    let lock = served.workspace.lock_within(Duration::from_secs(5)).unwrap();
     let (status, answer) = said(&state, "Bearer m4ster", right);
     assert_eq!((status, &answer["n_kept"]), (202, &json!(1)), "{answer}");
     assert_eq!(said(&state, "Bearer m4ster", json!({ "id": "nobody", "verdict": "correct" })).0, 422);
