@@ -3,7 +3,8 @@
 //! The schemas come from these types and from those of the nouns: `schemas.rs` writes them, `tests/schemas.rs`
 //! validates the verbs' real answers against them.
 
-#[cfg(all(test, feature = "serve"))]
+#[cfg(test)]
+#[cfg(feature = "serve")]
 mod schemas;
 mod status;
 

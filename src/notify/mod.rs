@@ -18,7 +18,8 @@ mod mail;
 mod onsets;
 mod outbox;
 mod settings;
-#[cfg(all(test, feature = "mail", feature = "serve"))]
+#[cfg(test)]
+#[cfg(all(feature = "mail", feature = "serve"))]
 mod tests;
 mod webhook;
 

@@ -22,7 +22,8 @@ pub(crate) mod raster;
 mod sample;
 pub(crate) mod shape;
 mod terminal;
-#[cfg(all(test, feature = "png"))]
+#[cfg(test)]
+#[cfg(feature = "png")]
 mod tests;
 mod timeline;
 mod training;
