@@ -33,12 +33,10 @@ from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score
 from qualities.ours import ours
 from qualities.page import write_page
 from qualities.peers import AutoGluon, peers
-from qualities.tables import SOURCES, load
+from qualities.tables import FEW, LONG, SOURCES, SPLITS, load
 
 OURS = {"mlloop": [], "mlloop fast": ["--quality", "fast"], "mlloop best": ["--quality", "best"]}
 PARTS = ("chance", "time", "group")
-SPLITS, FEW = 3, 5000  # tables with fewer rows are split three times
-DEAR = 40.0  # CPU seconds of CatBoost; tables that take longer are split once
 
 
 def main():
@@ -133,7 +131,7 @@ class Bench:
         if (part == "time" and not table.ordered) or (part == "group") != (table.group is not None):
             return
         budget = self.cache.found.get((part, name, "CatBoost", 0, None), {}).get("cpu", 0.0)
-        if cut > 0 and (part == "time" or len(table.y) >= FEW or budget > DEAR):
+        if cut > 0 and (part == "time" or len(table.y) >= FEW or budget > LONG):
             return
         for learner in self.learners():
             binary = self.digest if learner in OURS else None

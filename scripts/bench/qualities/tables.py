@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 BINARY, CLASSES, NUMBER = "binary", "classes", "number"
+SPLITS, FEW = 3, 5000  # tables with fewer rows are split three times,
+LONG = 40.0  # but once if CatBoost takes more CPU seconds than this
 
 
 @dataclass(frozen=True)
