@@ -20,12 +20,20 @@ const LINEAR: &str = "linear";
 const PAIRS: &str = "pairs alone";
 const LARGE_TREES: &str = "best leaf first, 24 leaves";
 const SMALL_TREES: &str = "best leaf first, 8 leaves";
+const FINE_CUTS: &str = "fine cuts";
+const FEW_COLUMNS: &str = "depth-wise, few columns a split";
 
 /// The names of the [`IDEAS`] that are tried right after the table's defaults, because they add most for their cost.
-fn first_ideas(task: Task) -> &'static [&'static str] {
-    match task {
-        Task::Multiclass => &[SMALL_TREES],
-        Task::Binary | Task::Regression => &[PAIRS, LARGE_TREES],
+///
+/// Finer cuts had a lower loss than the defaults on ten of eleven tables, and most of all on large ones: electricity .383
+/// for .393, phone churn .152 for .157, adult .281 for .285. `plan` is the table's default: with depth-wise trees, a
+/// regression has many rows.
+fn first_ideas(task: Task, plan: &Plan) -> &'static [&'static str] {
+    match (task, plan.grow_policy) {
+        (Task::Multiclass, _) => &[SMALL_TREES],
+        (Task::Binary, _) => &[FINE_CUTS, FEW_COLUMNS],
+        (Task::Regression, GrowPolicy::Depthwise) => &[FINE_CUTS, LARGE_TREES],
+        (Task::Regression, _) => &[PAIRS, LARGE_TREES],
     }
 }
 
@@ -39,11 +47,30 @@ fn first_ideas(task: Task) -> &'static [&'static str] {
 pub(super) fn n_first(task: Task) -> usize {
     match task {
         Task::Binary => 2,
-        Task::Multiclass | Task::Regression => 2 + first_ideas(task).len(),
+        Task::Multiclass => 3,
+        Task::Regression => 4,
     }
 }
 
 static IDEAS: [Idea; 11] = [
+    (FINE_CUTS, |plan| {
+        plan.max_bin = plan.max_bin.saturating_mul(4).min(2048);
+        plan.subsample = 0.9;
+    }),
+    ("small steps", |plan| {
+        plan.learning_rate *= 0.5;
+        plan.n_estimators *= 2;
+        (plan.subsample, plan.colsample_bytree) = (0.65, 0.65);
+    }),
+    ("deep and symmetric", |plan| {
+        depth(plan, GrowPolicy::Symmetric, 7);
+        (plan.reg_lambda, plan.colsample_bytree) = (8.0, 0.6);
+    }),
+    (FEW_COLUMNS, |plan| {
+        depth(plan, GrowPolicy::Depthwise, 7);
+        (plan.colsample_bytree, plan.colsample_bynode, plan.subsample) = (1.0, 0.4, 0.7);
+        plan.min_child_weight *= 2.0;
+    }),
     ("best leaf first, 48 leaves", |plan| {
         leaves(plan, 48);
         (plan.subsample, plan.colsample_bytree) = (0.75, 0.6);
@@ -53,32 +80,14 @@ static IDEAS: [Idea; 11] = [
         leaves(plan, 8);
         (plan.colsample_bytree, plan.colsample_bynode) = (1.0, 0.5);
     }),
-    ("depth-wise, few columns a split", |plan| {
-        depth(plan, GrowPolicy::Depthwise, 7);
-        (plan.colsample_bytree, plan.colsample_bynode, plan.subsample) = (1.0, 0.4, 0.7);
-        plan.min_child_weight *= 2.0;
-    }),
-    ("deep and symmetric", |plan| {
-        depth(plan, GrowPolicy::Symmetric, 7);
-        (plan.reg_lambda, plan.colsample_bytree) = (8.0, 0.6);
-    }),
-    ("small steps", |plan| {
-        plan.learning_rate *= 0.5;
-        plan.n_estimators *= 2;
-        (plan.subsample, plan.colsample_bytree) = (0.65, 0.65);
+    (LARGE_TREES, |plan| {
+        leaves(plan, 24);
+        (plan.subsample, plan.colsample_bytree, plan.colsample_bynode) = (0.7, 1.0, 0.4);
     }),
     (PAIRS, |plan| {
         depth(plan, GrowPolicy::Depthwise, 2);
         plan.learning_rate *= 1.5;
         plan.n_estimators *= 3;
-    }),
-    (LARGE_TREES, |plan| {
-        leaves(plan, 24);
-        (plan.subsample, plan.colsample_bytree, plan.colsample_bynode) = (0.7, 1.0, 0.4);
-    }),
-    ("fine cuts", |plan| {
-        plan.max_bin = plan.max_bin.saturating_mul(4).min(2048);
-        plan.subsample = 0.9;
     }),
     ("large leaves", |plan| {
         depth(plan, GrowPolicy::Depthwise, 9);
@@ -110,9 +119,9 @@ fn leaves(plan: &mut Plan, leaves: u32) {
 /// first. Combinations with `given` that are out of range, and duplicates, are skipped.
 pub(super) fn candidates(given: &Params, plan: &Plan, task: Task) -> Vec<Candidate> {
     let mut all = vec![Candidate { name: "what suits the table", params: given.clone() }];
-    let is_first = |(name, _): &&Idea| first_ideas(task).contains(name);
+    let is_first = |(name, _): &&Idea| first_ideas(task, plan).contains(name);
     // The first ideas in the order of their own list.
-    let first = first_ideas(task).iter().filter_map(|first| IDEAS.iter().find(|(name, _)| name == first));
+    let first = first_ideas(task, plan).iter().filter_map(|first| IDEAS.iter().find(|(name, _)| name == first));
     let ideas = first.chain(IDEAS.iter().filter(|idea| !is_first(idea))).map(|(name, change)| {
         let mut plan = plan.clone();
         change(&mut plan);
@@ -154,10 +163,11 @@ mod tests {
         for task in [Task::Binary, Task::Multiclass, Task::Regression] {
             for n_rows in [200, 5_000, 100_000, 2_000_000] {
                 let given = Params::default();
-                let found = candidates(&given, &plan(&given, task, n_rows), task);
+                let plan = plan(&given, task, n_rows);
+                let found = candidates(&given, &plan, task);
                 assert_eq!(found.len(), 13 + usize::from(task == Task::Regression), "{task:?} {n_rows}");
                 assert_eq!(found[0].params, given);
-                let first = first_ideas(task);
+                let first = first_ideas(task, &plan);
                 assert_eq!(found[1].name, LINEAR);
                 let found: Vec<&str> = found[2..2 + first.len()].iter().map(|candidate| candidate.name).collect();
                 assert_eq!(found, first, "{task:?} {n_rows}");
