@@ -309,11 +309,14 @@ pub(crate) fn is_part(unit: &str) -> bool {
     PARTS.contains(&unit)
 }
 
+/// A dash, as spreadsheets write zero.
+pub(crate) const DASHES: [char; 5] = ['-', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2212}'];
+
 /// Whether a cell is a dash with the unit, as spreadsheets write zero: `$ -`.
 pub(crate) fn is_zero(text: &str, unit: &str) -> bool {
     let text = text.trim();
     let rest = text.strip_prefix(unit).or_else(|| text.strip_suffix(unit));
-    rest.is_some_and(|rest| matches!(rest.trim(), "-" | "\u{2012}" | "\u{2013}" | "\u{2014}" | "\u{2212}"))
+    rest.is_some_and(|rest| rest.trim().strip_prefix(DASHES) == Some(""))
 }
 
 /// Spaces used as thousands separators: plain, no-break, narrow, thin, figure.

@@ -1,7 +1,7 @@
 //! The notations in which a cell is a number, and its unit.
 
 use crate::table::NumberFormat;
-use crate::table::number::{WAYS, bare, is_zero, no_cents};
+use crate::table::number::{DASHES, WAYS, bare, is_zero, no_cents};
 
 pub(super) const ALL: u8 = 0xff;
 
@@ -30,6 +30,10 @@ pub(super) struct Read<'t> {
 pub(super) fn ways_of(text: &str) -> Option<Read<'_>> {
     // The number begins early, even after a prefix.
     if !text.bytes().take(12).any(|b| b.is_ascii_digit()) {
+        // Most words have no dash, and each unit would be looked for in each of them.
+        if !text.contains(DASHES) {
+            return None;
+        }
         let unit = UNITS.iter().find(|unit| is_zero(text, unit))?;
         return Some(Read { ways: ALL, unit: Some(*unit), readings: [Some(0.0); 2] });
     }
